@@ -1,0 +1,1 @@
+"""Weight-sharing neural architecture search: train one supernet, then rank, search and deploy its subnets."""

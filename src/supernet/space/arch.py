@@ -1,0 +1,57 @@
+"""One architecture of a space: immutable, hashable, validated, and readable as JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from supernet.space.expression import Option
+
+if TYPE_CHECKING:
+    from supernet.space.space import Space
+
+
+class Arch(Mapping[str, Option | None]):
+    """An architecture: one option for every active choice of its space.
+
+    Made by a `Space` (`space.sample`, `space.arch`, `space.from_json` …), which validates it. Reads like a
+    mapping from choice name to option; an inactive choice (its `when` is false) reads as None. Two
+    architectures are equal when they belong to the same space and decide alike wherever it matters.
+    """
+
+    __slots__ = ("code", "space")
+
+    def __init__(self, space: Space, code: tuple[int, ...]) -> None:
+        self.space = space
+        self.code = code
+
+    def __getitem__(self, name: str) -> Option | None:
+        position = self.space.column(name)
+        if not self.space.active(self.code)[position]:
+            return None
+        return self.space.choices[position].options[self.code[position]]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.space.names)
+
+    def __len__(self) -> int:
+        return len(self.code)
+
+    def __hash__(self) -> int:
+        return hash((self.space.fingerprint, self.code))
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Arch):
+            return NotImplemented
+        return self.code == other.code and self.space.fingerprint == other.space.fingerprint
+
+    def decisions(self) -> dict[str, Option]:
+        """The active decisions only, in the order of the space."""
+        return {name: option for name, option in self.items() if option is not None}
+
+    def to_json(self) -> dict[str, Any]:
+        """A JSON-able form that carries the fingerprint of its space; `Space.from_json` reads it back."""
+        return {"space": self.space.fingerprint, "decisions": self.decisions()}
+
+    def __repr__(self) -> str:
+        return "Arch(" + ", ".join(f"{name}={option}" for name, option in self.decisions().items()) + ")"
