@@ -1,1 +1,36 @@
-"""Weight-sharing neural architecture search: train one supernet, then rank, search and deploy its subnets."""
+"""Weight-sharing neural architecture search: train one supernet, then rank, search and deploy its subnets.
+
+>>> from supernet import Choice, ElasticConv2d, Supernet
+"""
+
+from supernet.nn import (
+    ElasticBatchNorm2d,
+    ElasticConv2d,
+    ElasticDepth,
+    ElasticLayerNorm,
+    ElasticLinear,
+    ElasticResolution,
+    Mixture,
+    OpChoice,
+    Supernet,
+    Zero,
+)
+from supernet.space import Arch, Choice, Space
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "Arch",
+    "Choice",
+    "ElasticBatchNorm2d",
+    "ElasticConv2d",
+    "ElasticDepth",
+    "ElasticLayerNorm",
+    "ElasticLinear",
+    "ElasticResolution",
+    "Mixture",
+    "OpChoice",
+    "Space",
+    "Supernet",
+    "Zero",
+]

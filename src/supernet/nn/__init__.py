@@ -1,0 +1,27 @@
+"""Layers that hold every candidate, and the supernet that makes one architecture of them active."""
+
+from supernet.nn.choice import OpChoice, Zero
+from supernet.nn.depth import ElasticDepth, ElasticResolution
+from supernet.nn.elastic import ElasticConv2d, ElasticLinear
+from supernet.nn.mutable import Mutable
+from supernet.nn.norm import ElasticBatchNorm2d, ElasticLayerNorm, Statistics, batch_norm
+from supernet.nn.selection import Decision, Decisions, Mixture
+from supernet.nn.supernet import Supernet
+
+__all__ = [
+    "Decision",
+    "Decisions",
+    "ElasticBatchNorm2d",
+    "ElasticConv2d",
+    "ElasticDepth",
+    "ElasticLayerNorm",
+    "ElasticLinear",
+    "ElasticResolution",
+    "Mixture",
+    "Mutable",
+    "OpChoice",
+    "Statistics",
+    "Supernet",
+    "Zero",
+    "batch_norm",
+]

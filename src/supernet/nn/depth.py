@@ -1,0 +1,80 @@
+"""Elastic depth and elastic resolution."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from supernet.errors import UsageError
+from supernet.nn.mutable import Mutable
+from supernet.space import Expr
+
+
+class ElasticDepth(nn.Sequential, Mutable):
+    """A stage that runs its first d blocks (OFA, §3.2): (B, C, H, W) -> (B, C', H', W').
+
+    The choices inside block i should carry `when=depth > i`, so that architectures differing only in blocks
+    that do not run count as one.
+
+    Args:
+        depth: Number of blocks to run, an expression with values 0 … len(blocks).
+        blocks: The blocks.
+
+    Raises:
+        UsageError: the depth can exceed the number of blocks.
+    """
+
+    def __init__(self, depth: Expr | int, blocks: Iterable[nn.Module]) -> None:
+        nn.Sequential.__init__(self, *blocks)
+        possible = depth.possible() if isinstance(depth, Expr) else (depth,)
+        if possible[0] < 0 or possible[-1] > len(self):
+            raise UsageError(
+                f"The depth {depth} takes values from {possible[0]} to {possible[-1]}, but the stage has "
+                f"{len(self)} blocks; depths lie between 0 and the number of blocks."
+            )
+        self.depth = depth
+
+    def forward(self, input: Tensor) -> Tensor:
+        for block in list(self)[: self.selection.value(self.depth)]:
+            input = block(input)
+        return input
+
+    def depends_on(self) -> tuple[Expr | int, ...]:
+        return (self.depth,)
+
+    def plain(self) -> nn.Module:
+        """The blocks that run; their own layers are made plain by `Supernet.extract`."""
+        return nn.Sequential(*list(self)[: self.selection.value(self.depth)])
+
+
+class ElasticResolution(nn.Module, Mutable):
+    """Resizes the input to the resolution the architecture asks for: (B, C, H, W) -> (B, C, r, r).
+
+    Args:
+        size: Side r in pixels, an expression.
+        mode: Interpolation, `"bilinear"` or `"bicubic"`.
+    """
+
+    def __init__(self, size: Expr | int, *, mode: str = "bilinear") -> None:
+        super().__init__()
+        if mode not in ("bilinear", "bicubic"):
+            raise UsageError(f"The interpolation {mode!r} is not supported; use 'bilinear' or 'bicubic'.")
+        self.size, self.mode = size, mode
+
+    def forward(self, x: Tensor) -> Tensor:
+        r = self.selection.value(self.size)
+        if x.shape[-2:] == (r, r):
+            return x
+        return F.interpolate(x, size=(r, r), mode=self.mode, align_corners=False)
+
+    def depends_on(self) -> tuple[Expr | int, ...]:
+        return (self.size,)
+
+    def plain(self) -> nn.Module:
+        r = self.selection.value(self.size)
+        return nn.Upsample(size=(r, r), mode=self.mode, align_corners=False)
+
+    def extra_repr(self) -> str:
+        return f"{self.size}, mode={self.mode}"
