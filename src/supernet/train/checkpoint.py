@@ -1,0 +1,83 @@
+"""Checkpoints: one safetensors file each, whole or not at all, and never unpickled."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from supernet.errors import RunError, UsageError
+from supernet.files import write_atomically
+
+_FORMAT = 1
+
+
+def save(path: Path, tensors: Mapping[str, Tensor], meta: Mapping[str, Any]) -> None:
+    """Write tensors and JSON-able facts into one file with a checksum."""
+    import safetensors.torch
+
+    held = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
+    facts = json.dumps({"format": _FORMAT, **meta}, sort_keys=True)
+    header = {"supernet": facts, "sha256": _digest(held, facts)}
+    write_atomically(path, safetensors.torch.save(held, metadata=header))
+
+
+def load(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Read what `save` wrote.
+
+    Raises:
+        UsageError: there is no such file.
+        RunError: the file is truncated, altered, or not a checkpoint of this package.
+    """
+    import safetensors
+
+    if not path.is_file():
+        raise UsageError(f"There is no checkpoint at {path}; give a run directory that has been trained.")
+    try:
+        with safetensors.safe_open(str(path), framework="pt") as file:
+            header = file.metadata() or {}
+            tensors: dict[str, Tensor] = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except (safetensors.SafetensorError, OSError) as error:
+        raise RunError(_refusal(path, f"is damaged or not a safetensors file ({error})")) from error
+    if "supernet" not in header or "sha256" not in header:
+        raise RunError(_refusal(path, "was not written by this package"))
+    facts = header["supernet"]
+    if _digest(tensors, facts) != header["sha256"]:
+        raise RunError(_refusal(path, "does not match its checksum: some bytes have changed"))
+    meta = json.loads(facts)
+    if meta.get("format") != _FORMAT:
+        raise RunError(_refusal(path, f"has format {meta.get('format')}, this version reads format {_FORMAT}"))
+    return tensors, meta
+
+
+def latest(directory: Path) -> Path | None:
+    """The newest checkpoint in a directory, None if there is none."""
+    found = sorted(directory.glob("step-*.safetensors"))
+    return found[-1] if found else None
+
+
+def keep_last(directory: Path, count: int) -> None:
+    """Remove all but the newest `count` checkpoints."""
+    for path in sorted(directory.glob("step-*.safetensors"))[:-count]:
+        path.unlink()
+
+
+def _refusal(path: Path, reason: str) -> str:
+    return (
+        f"The checkpoint {path} {reason}. It was not loaded. Delete it to go on from the checkpoint before it "
+        "in the same directory, or train again."
+    )
+
+
+def _digest(tensors: Mapping[str, Tensor], facts: str) -> str:
+    digest = hashlib.sha256(facts.encode())
+    for name in sorted(tensors):
+        tensor = tensors[name]
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+        digest.update(tensor.reshape(-1).view(torch.uint8).numpy().data)
+    return digest.hexdigest()

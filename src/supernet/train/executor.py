@@ -1,0 +1,121 @@
+"""What a move may touch while it is carried out."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor, nn
+
+from supernet.data import Batch, ImageData
+from supernet.errors import RunError
+from supernet.nn import Supernet
+from supernet.space import Arch
+from supernet.train.gradients import Backpropagation, untouched_buffers
+from supernet.train.move import Move, Outcome, Path, Step
+from supernet.train.updates import Stepper
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
+
+
+class Executor:
+    """Carries out moves.
+
+    Args:
+        fabric: Device, precision and processes.
+        net: The supernet, on the device of the fabric.
+        steppers: The families of parameters.
+        data: Train and validation images.
+        batch_size: Images per batch and process.
+        seed: Seed of the image streams.
+        draws: Batches already drawn from each split, for resuming.
+    """
+
+    def __init__(
+        self,
+        fabric: Fabric,
+        net: Supernet,
+        steppers: Mapping[str, Stepper],
+        data: ImageData,
+        *,
+        batch_size: int,
+        seed: int,
+        draws: Mapping[str, int],
+    ) -> None:
+        self.fabric, self.net, self.steppers = fabric, net, steppers
+        self.draws = {"train": 0, "validation": 0} | dict(draws)
+        self._data, self._batch_size, self._seed = data, batch_size, seed
+        self._streams: dict[str, Iterator[Batch]] = {}
+        self._current: dict[str, Batch] = {}
+        self._dropouts = [m for m in net.modules() if isinstance(m, nn.modules.dropout._DropoutNd)]
+
+    def begin(self) -> None:
+        """Start a step: the batches of the previous one are used up."""
+        self._current = {}
+
+    def batch(self, split: str) -> Batch:
+        """The step's batch from a split; the moves of a step share it."""
+        if split not in self._current:
+            self._current[split] = self._draw(split)
+        return self._current[split]
+
+    def _draw(self, split: str) -> Batch:
+        if split not in self._streams:
+            self._streams[split] = getattr(self._data, split).stream(
+                self._batch_size,
+                seed=self._seed,
+                start=self.draws[split],
+                rank=self.fabric.global_rank,
+                world=self.fabric.world_size,
+            )
+        self.draws[split] += 1
+        x, y = next(self._streams[split])
+        x = x.to(self.fabric.device, memory_format=torch.channels_last)
+        return Batch(x, y.to(self.fabric.device))
+
+    def run(self, path: Path, batch: Batch, step: Step, earlier: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
+        """Loss and logits (B, K) of one path."""
+        with self.fabric.autocast(), nullcontext() if path.dropout else self._without_dropout():
+            logits = self.net(batch.x, path.decisions)
+        logits = logits.float()
+        return path.objective(Outcome(logits, batch, step, earlier)), logits
+
+    @contextmanager
+    def _without_dropout(self) -> Iterator[None]:
+        for layer in self._dropouts:
+            layer.eval()
+        try:
+            yield
+        finally:
+            for layer in self._dropouts:
+                layer.train()
+
+    def execute(self, move: Move, step: Step) -> float:
+        """Carry out one move and return the mean loss of its paths.
+
+        Raises:
+            RunError: a loss is not finite.
+        """
+        if move.fresh:
+            self._current.pop(move.data, None)
+        stepper = self.steppers[move.updates]
+        stepper.clear()
+        rule = move.gradient or Backpropagation()
+        with nullcontext() if move.updates == "weights" else untouched_buffers(self.net):
+            losses: list[float] = torch.stack(rule(self, move, step)).tolist()
+        for loss, path in zip(losses, move.paths, strict=True):
+            if not math.isfinite(loss):
+                name = repr(path.decisions) if isinstance(path.decisions, Arch) else "a mixture of paths"
+                raise RunError(
+                    f"The loss became {loss} at step {step.index} on the {move.data} data, for {name}, at the learning "
+                    f"rate {stepper.rate(step, move.paths):.3g}. Lower the learning rate or clip the gradient "
+                    "(clip_norm); earlier checkpoints are untouched."
+                )
+        stepper.average_over(self.fabric)
+        stepper.step(step, move.paths)
+        stepper.clear()
+        return sum(losses) / len(losses)

@@ -1,0 +1,121 @@
+"""How the gradient of a move is computed: backpropagation, or DARTS's unrolled step."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+import torch
+from torch import Tensor, nn
+
+from supernet.data import Batch
+from supernet.nn import Supernet
+from supernet.train.move import Move, Step
+
+if TYPE_CHECKING:
+    from supernet.train.executor import Executor
+
+
+class GradientRule(Protocol):
+    """Leaves a gradient on the parameters of the move's family, and returns the loss of each path."""
+
+    def __call__(self, executor: Executor, move: Move, step: Step) -> list[Tensor]: ...
+
+
+@dataclass(frozen=True)
+class Backpropagation:
+    """∇ of the weighted losses of all paths, one backward pass per path so that memory holds one at a time."""
+
+    def __call__(self, executor: Executor, move: Move, step: Step) -> list[Tensor]:
+        # Naming the leaves keeps a move on the architecture from computing gradients of the weights.
+        inputs = None if move.updates == "weights" else executor.steppers[move.updates].parameters
+        whole = executor.batch(move.data)
+        pieces = _pieces(whole, move.micro_batch)
+        totals = [torch.zeros((), device=whole.x.device) for _ in move.paths]
+        for piece in pieces:
+            share = len(piece.y) / len(whole.y)
+            earlier: list[Tensor] = []
+            for number, path in enumerate(move.paths):
+                loss, logits = executor.run(path, piece, step, earlier)
+                earlier.append(logits.detach())
+                scaled = loss * (share * move.combine.weight(len(move.paths)))
+                scaled.backward(inputs=inputs, retain_graph=len(pieces) > 1)  # type: ignore[no-untyped-call]
+                totals[number] += share * loss.detach()
+        return totals
+
+
+@dataclass(frozen=True)
+class Unrolled:
+    """∇_α L_val(w', α) with w' one training step ahead, by finite differences (DARTS, eq. 6–8).
+
+    w' = w − ξ (μ·buffer + ∇_w L_train + λ w) with the current learning rate ξ, momentum μ and weight decay λ.
+    The gradient is ∇_α L_val(w', α) − ξ [∇_α L_train(w⁺, α) − ∇_α L_train(w⁻, α)] / 2ε,
+    w± = w ± ε ∇_{w'} L_val, ε = `radius` / ‖∇_{w'} L_val‖₂. The weights are restored exactly.
+
+    Args:
+        radius: Numerator of ε; the paper uses 0.01.
+    """
+
+    radius: float = 0.01
+
+    def __call__(self, executor: Executor, move: Move, step: Step) -> list[Tensor]:
+        weights = executor.steppers["weights"]
+        logits = executor.steppers["architecture"].parameters
+        train, validation = executor.batch("train"), executor.batch("validation")
+        path = move.paths[0]
+        group = weights.optimizer.param_groups[0]
+        rate = weights.rate(step, move.paths)
+        saved = [p.detach().clone() for p in weights.parameters]
+
+        def gradient(batch: Batch, of: Sequence[nn.Parameter]) -> tuple[Tensor, list[Tensor]]:
+            loss, _ = executor.run(path, batch, step, [])
+            # The passes share the graph from logits to mixtures, so none may free it.
+            found = torch.autograd.grad(loss, list(of), allow_unused=True, retain_graph=True)
+            return loss.detach(), [torch.zeros_like(p) if g is None else g for p, g in zip(of, found, strict=True)]
+
+        try:
+            _, ahead = gradient(train, weights.parameters)
+            with torch.no_grad():
+                for p, g in zip(weights.parameters, ahead, strict=True):
+                    buffer = weights.momentum(p)
+                    direction = g.add(p, alpha=group.get("weight_decay", 0.0))
+                    if buffer is not None:
+                        direction = direction.add(buffer, alpha=group["momentum"])
+                    p.sub_(direction, alpha=rate)
+            loss, both = gradient(validation, [*logits, *weights.parameters])
+            first, vector = both[: len(logits)], both[len(logits) :]
+            norm = torch.linalg.vector_norm(torch.stack(torch._foreach_norm(vector)))
+            epsilon = self.radius / norm.clamp_min(1e-12)
+            ends = []
+            for sign in (1.0, -1.0):
+                with torch.no_grad():
+                    for p, start, v in zip(weights.parameters, saved, vector, strict=True):
+                        p.copy_(start + sign * epsilon * v)
+                ends.append(gradient(train, logits)[1])
+        finally:
+            with torch.no_grad():
+                for p, start in zip(weights.parameters, saved, strict=True):
+                    p.copy_(start)
+        for p, direct, plus, minus in zip(logits, first, *ends, strict=True):
+            p.grad = direct - rate * (plus - minus) / (2 * epsilon)
+        return [loss]
+
+
+def _pieces(batch: Batch, size: int | None) -> list[Batch]:
+    if size is None or size >= len(batch.y):
+        return [batch]
+    return [Batch(x, y) for x, y in zip(torch.split(batch.x, size), torch.split(batch.y, size), strict=True)]
+
+
+@contextmanager
+def untouched_buffers(net: Supernet) -> Iterator[None]:
+    """Restore all buffers (running statistics) afterwards: a pass that only measures must leave no trace."""
+    buffers = list(net.buffers())
+    saved = [b.clone() for b in buffers]
+    try:
+        yield
+    finally:
+        for buffer, before in zip(buffers, saved, strict=True):
+            buffer.copy_(before)

@@ -1,0 +1,139 @@
+"""Moves: the vocabulary in which every method says what it does in a step."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
+
+import numpy as np
+from torch import Tensor
+
+from supernet.data import Batch
+from supernet.nn import Decisions, Supernet
+from supernet.space import Arch, Space
+
+if TYPE_CHECKING:
+    from supernet.train.architecture import ArchitectureParameters
+    from supernet.train.gradients import GradientRule
+
+Family: TypeAlias = Literal["weights", "architecture"]
+"""Whose parameters a move changes: those of the supernet, or those that weigh its options."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """Where training stands, as samplers, objectives and schedules see it.
+
+    Attributes:
+        index: Steps done so far, 0 … total − 1.
+        total: Steps of the whole training.
+        net: The supernet.
+        rng: Randomness of this step. It depends on the seed and `index` alone, so that a resumed run and every
+            process of a distributed one draw the same.
+        architecture: Parameters that weigh the options, for methods that learn them.
+    """
+
+    index: int
+    total: int
+    net: Supernet
+    rng: np.random.Generator
+    architecture: ArchitectureParameters | None = None
+
+    @property
+    def progress(self) -> float:
+        """Share of the training that is done, in [0, 1)."""
+        return self.index / self.total
+
+    @property
+    def space(self) -> Space:
+        """The space of the supernet."""
+        return self.net.space
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What an objective judges: one forward pass.
+
+    Attributes:
+        logits: (B, K) output of the path.
+        batch: The images and labels it ran on.
+        step: Where training stands.
+        earlier: Detached logits of the paths that ran before it in the same move: its possible teachers.
+    """
+
+    logits: Tensor
+    batch: Batch
+    step: Step
+    earlier: Sequence[Tensor] = ()
+
+
+class Objective(Protocol):
+    """A loss of one path."""
+
+    def __call__(self, outcome: Outcome) -> Tensor:
+        """Scalar loss, a mean over the batch."""
+        ...
+
+
+class Combine(Protocol):
+    """How the gradients of the paths of a move become one."""
+
+    def weight(self, paths: int) -> float:
+        """Factor on the loss of each of `paths` paths."""
+        ...
+
+
+@dataclass(frozen=True)
+class Sum:
+    """Add the gradients of all paths (FairNAS, algorithm 1; OFA, AttentiveNAS in code)."""
+
+    def weight(self, paths: int) -> float:
+        return 1.0
+
+
+@dataclass(frozen=True)
+class Mean:
+    """Average the gradients of all paths."""
+
+    def weight(self, paths: int) -> float:
+        return 1.0 / paths
+
+
+@dataclass(frozen=True)
+class Path:
+    """One way through the supernet, and what is asked of it.
+
+    Attributes:
+        decisions: An architecture, or any decisions by choice name.
+        objective: Its loss.
+        dropout: Whether dropout layers drop (BigNAS regularises only the largest subnet).
+    """
+
+    decisions: Arch | Decisions
+    objective: Objective
+    dropout: bool = True
+
+
+@dataclass(frozen=True, kw_only=True)
+class Move:
+    """One change of one family of parameters.
+
+    Attributes:
+        updates: The family that changes; nothing else does.
+        data: Split that the batch comes from.
+        paths: Ways through the supernet, run in order on the same batch.
+        combine: How their gradients become one.
+        gradient: How the gradient is computed; default: backpropagation.
+        micro_batch: Run the batch in pieces of this many images and average the gradients. Batch
+            normalisation then sees one piece at a time (ghost batch normalisation).
+        fresh: Draw a new batch even if an earlier move of the step already used one from this split.
+    """
+
+    updates: Family = "weights"
+    data: Literal["train", "validation"] = "train"
+    paths: Sequence[Path]
+    combine: Combine = field(default_factory=Sum)
+    gradient: GradientRule | None = None
+    micro_batch: int | None = None
+    fresh: bool = False

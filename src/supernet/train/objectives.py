@@ -1,0 +1,60 @@
+"""Losses of a path."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch.nn.functional as F
+from torch import Tensor
+
+from supernet.errors import UsageError
+from supernet.train.move import Outcome
+
+
+@dataclass(frozen=True)
+class CrossEntropy:
+    """Cross-entropy with the labels.
+
+    Args:
+        label_smoothing: Share of the target spread evenly over the classes.
+    """
+
+    label_smoothing: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.label_smoothing < 1:
+            raise UsageError(f"The label smoothing is {self.label_smoothing}; it must lie in [0, 1).")
+
+    def __call__(self, outcome: Outcome) -> Tensor:
+        return F.cross_entropy(outcome.logits, outcome.batch.y, label_smoothing=self.label_smoothing)
+
+
+@dataclass(frozen=True)
+class InPlaceDistillation:
+    """The first path of the move learns from labels, the others from the first (US-Nets, §3.3; BigNAS, §3.1).
+
+    The target is the softmax of the first path's logits, without gradient, at the current weights.
+
+    Args:
+        label_smoothing: Of the first path's cross-entropy.
+        temperature: T of both softmaxes; the loss is scaled by T² so that its gradient keeps its size.
+        hard: Weight of the labels for the others, in [0, 1]; the papers use none.
+    """
+
+    label_smoothing: float = 0.0
+    temperature: float = 1.0
+    hard: float = 0.0
+
+    def __post_init__(self) -> None:
+        if self.temperature <= 0:
+            raise UsageError(f"The distillation temperature is {self.temperature}; it must be positive.")
+        if not 0 <= self.hard <= 1:
+            raise UsageError(f"The weight of the hard labels is {self.hard}; it must lie in [0, 1].")
+
+    def __call__(self, outcome: Outcome) -> Tensor:
+        labels = CrossEntropy(self.label_smoothing)
+        if not outcome.earlier:
+            return labels(outcome)
+        target = F.softmax(outcome.earlier[0] / self.temperature, dim=1)
+        soft = F.cross_entropy(outcome.logits / self.temperature, target) * self.temperature**2
+        return soft if self.hard == 0 else (1 - self.hard) * soft + self.hard * labels(outcome)

@@ -1,0 +1,69 @@
+"""Factors on the learning rate over a training."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from supernet.errors import UsageError
+from supernet.train.move import Path, Step
+
+
+class LearningRate(Protocol):
+    """A factor on the base learning rate, given where training stands and which paths are about to be updated."""
+
+    def factor(self, step: Step, paths: Sequence[Path]) -> float:
+        """The factor for this update."""
+        ...
+
+
+@dataclass(frozen=True)
+class Constant:
+    """The base learning rate throughout."""
+
+    def factor(self, step: Step, paths: Sequence[Path]) -> float:
+        return 1.0
+
+
+@dataclass(frozen=True)
+class Linear:
+    """From 1 to `floor` along a line: 1 − (1 − floor) t / T."""
+
+    floor: float = 0.0
+
+    def factor(self, step: Step, paths: Sequence[Path]) -> float:
+        return 1 - (1 - self.floor) * step.progress
+
+
+@dataclass(frozen=True)
+class Cosine:
+    """From 1 to `floor` along half a cosine: floor + (1 − floor)(1 + cos(π t / T)) / 2."""
+
+    floor: float = 0.0
+
+    def factor(self, step: Step, paths: Sequence[Path]) -> float:
+        return self.floor + (1 - self.floor) * (1 + math.cos(math.pi * step.progress)) / 2
+
+
+@dataclass(frozen=True)
+class Warmup:
+    """Linear rise to 1 over the first share of the training, times another schedule.
+
+    Args:
+        share: Share of all steps spent rising, in [0, 1].
+        then: The schedule that is multiplied in.
+    """
+
+    share: float
+    then: LearningRate
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.share <= 1:
+            raise UsageError(f"The warm-up lasts a share of the steps in [0, 1]; got {self.share}.")
+
+    def factor(self, step: Step, paths: Sequence[Path]) -> float:
+        steps = self.share * step.total
+        rise = min(1.0, (step.index + 1) / steps) if steps > 0 else 1.0
+        return rise * self.then.factor(step, paths)

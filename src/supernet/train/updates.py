@@ -1,0 +1,125 @@
+"""How a family of parameters is stepped: optimiser, learning rate, clipping, unsampled parameters."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
+
+import torch
+from torch import Tensor, nn
+
+from supernet.errors import UsageError
+from supernet.train.move import Path, Step
+from supernet.train.schedules import Constant, LearningRate
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
+
+Inactive: TypeAlias = Literal["freeze", "decay"]
+
+OptimizerFactory: TypeAlias = Callable[[Iterable[dict[str, Any]]], torch.optim.Optimizer]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Updates:
+    """How parameters are stepped.
+
+    Args:
+        optimizer: Makes a torch optimiser from parameter groups, such as
+            `functools.partial(torch.optim.SGD, lr=0.1, momentum=0.9)`.
+        schedule: Factor on the learning rate.
+        clip_norm: Largest norm of the gradient over the whole family.
+        clip_value: Largest absolute entry of the gradient.
+        inactive: Parameters that no path of the move used are left alone (`"freeze"`), or get a gradient of
+            zero, so that weight decay and momentum still move them (`"decay"`: what torch before 2.0 did and many
+            published figures rest on). It concerns whole tensors; the unused part of an elastic weight always has
+            a gradient of zero.
+        decay_vectors: Whether weight decay also applies to biases and to norm scales and shifts.
+        reference_batch: The learning rate is for batches of this many images and scales linearly with the actual
+            number; None: it holds as it is.
+
+    Raises:
+        UsageError: a value outside its range.
+    """
+
+    optimizer: OptimizerFactory
+    schedule: LearningRate = field(default_factory=Constant)
+    clip_norm: float | None = None
+    clip_value: float | None = None
+    inactive: Inactive = "freeze"
+    decay_vectors: bool = True
+    reference_batch: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.inactive not in get_args(Inactive):
+            raise UsageError(f"Unsampled parameters are treated as one of {get_args(Inactive)}; got {self.inactive!r}.")
+        for name in ("clip_norm", "clip_value", "reference_batch"):
+            value = getattr(self, name)
+            if value is not None and value <= 0:
+                raise UsageError(f"{name} is {value}; it must be positive, or None for none.")
+
+
+class Stepper:
+    """The parameters of one family with their optimiser.
+
+    Args:
+        updates: How to step.
+        parameters: What to step.
+        batch_size: Images per step over all processes, for `reference_batch`.
+    """
+
+    def __init__(self, updates: Updates, parameters: Iterable[nn.Parameter], *, batch_size: int) -> None:
+        self.updates = updates
+        self.parameters = [p for p in parameters if p.requires_grad]
+        vectors = [] if updates.decay_vectors else [p for p in self.parameters if p.ndim <= 1]
+        kept = {id(p) for p in vectors}
+        groups: list[dict[str, Any]] = [{"params": [p for p in self.parameters if id(p) not in kept]}]
+        if vectors:
+            groups.append({"params": vectors, "weight_decay": 0.0})
+        self.optimizer = updates.optimizer(groups)
+        scale = 1.0 if updates.reference_batch is None else batch_size / updates.reference_batch
+        self._base: list[float] = [group["lr"] * scale for group in self.optimizer.param_groups]
+
+    def rate(self, step: Step, paths: Sequence[Path]) -> float:
+        """The learning rate that an update through these paths would use now."""
+        return self._base[0] * self.updates.schedule.factor(step, paths)
+
+    def clear(self) -> None:
+        """Forget all gradients."""
+        for parameter in self.parameters:
+            parameter.grad = None
+
+    def average_over(self, fabric: Fabric) -> None:
+        """Average the gradients over all processes. Every process ran the same paths, so that the same
+        parameters have one and no process waits for another's unused layers."""
+        if fabric.world_size == 1:
+            return
+        gradients = [p.grad for p in self.parameters if p.grad is not None]
+        flat = fabric.all_reduce(torch.cat([g.reshape(-1) for g in gradients]), reduce_op="mean")
+        parts = torch.split(torch.as_tensor(flat), [g.numel() for g in gradients])
+        for gradient, averaged in zip(gradients, parts, strict=True):
+            gradient.copy_(averaged.view_as(gradient))
+
+    def step(self, step: Step, paths: Sequence[Path]) -> None:
+        """Clip, set the learning rate and update the parameters that have a gradient."""
+        updates = self.updates
+        gradients = [p.grad for p in self.parameters if p.grad is not None]
+        if updates.clip_value is not None:
+            torch._foreach_clamp_min_(gradients, -updates.clip_value)
+            torch._foreach_clamp_max_(gradients, updates.clip_value)
+        if updates.clip_norm is not None:
+            nn.utils.clip_grad_norm_(self.parameters, updates.clip_norm)
+        if updates.inactive == "decay":
+            for parameter in self.parameters:
+                if parameter.grad is None:
+                    parameter.grad = torch.zeros_like(parameter)
+        factor = updates.schedule.factor(step, paths)
+        for group, base in zip(self.optimizer.param_groups, self._base, strict=True):
+            group["lr"] = base * factor
+        self.optimizer.step()
+
+    def momentum(self, parameter: nn.Parameter) -> Tensor | None:
+        """The SGD momentum buffer of a parameter, None before its first step or for other optimisers."""
+        buffer = self.optimizer.state[parameter].get("momentum_buffer") if parameter in self.optimizer.state else None
+        return buffer if isinstance(buffer, Tensor) else None
