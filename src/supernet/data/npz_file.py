@@ -48,8 +48,10 @@ def npz(
     arrays = _read(path)
     missing = [key for key in _KEYS[: 4 if "x_test" in arrays or "y_test" in arrays else 2] if key not in arrays]
     if missing:
+        found = sorted(arrays)
+        holds = ", ".join(found[:8]) + (f" and {len(found) - 8} more" if len(found) > 8 else "")
         raise UsageError(
-            f"{path} lacks {' and '.join(missing)}; it holds {', '.join(sorted(arrays)) or 'nothing'}. "
+            f"{path} lacks {' and '.join(missing)}; it holds {holds or 'nothing'}. "
             "Store x_train and y_train, and perhaps x_test, y_test and class_names."
         )
     if "x_test" in arrays and test is not None:
@@ -79,9 +81,7 @@ def _read(path: Path) -> dict[str, npt.NDArray[Any]]:
         try:
             archive = np.load(file, allow_pickle=False)
         except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
-            raise RunError(
-                f"{path} is not an .npz file, or is cut short ({error}); write it with numpy.savez."
-            ) from error
+            raise RunError(f"{path} is not an .npz file, or is cut short; write it with numpy.savez.") from error
         if not isinstance(archive, np.lib.npyio.NpzFile):
             raise RunError(f"{path} holds a single array, not an .npz archive; write it with numpy.savez.")
         # Of arrays that have no use here, only the names are kept, for messages.

@@ -45,7 +45,7 @@ class OpChoice(nn.Module, Mutable):
         candidates: The operations by option.
 
     Raises:
-        UsageError: candidates and options do not match.
+        UsageError: candidates and options do not match, or an option cannot name a module.
     """
 
     def __init__(self, choice: Choice | str, candidates: Mapping[Any, nn.Module]) -> None:
@@ -58,12 +58,20 @@ class OpChoice(nn.Module, Mutable):
                 f"{tuple(candidates)}. Give exactly one module for each option."
             )
         self.choice = choice
-        self.candidates = nn.ModuleDict({str(option): candidates[option] for option in choice.options})
-        self._ordered = tuple(self.candidates)
+        self._ordered = tuple(str(option).replace(".", "_") for option in choice.options)
+        self.candidates = nn.ModuleDict()
+        for key, option in zip(self._ordered, choice.options, strict=True):
+            if not key or hasattr(self.candidates, key):
+                raise UsageError(
+                    f"The option {option!r} of the choice {choice.name!r} cannot name its candidate: {key!r} is empty, "
+                    "taken by another option or a method of nn.ModuleDict. Rename it."
+                )
+            self.candidates[key] = candidates[option]
 
     def candidate(self, index: int) -> nn.Module:
         """The operation of the option with this index."""
-        return self.candidates[self._ordered[index]]
+        candidates = cast(nn.ModuleDict, self._modules["candidates"])  # the attribute takes four times as long
+        return candidates[self._ordered[index]]
 
     @property
     def silent(self) -> bool:
@@ -80,15 +88,17 @@ class OpChoice(nn.Module, Mutable):
         if isinstance(decision, Mixture):
             return self._mix(x, decision)
         if not decision:
-            return torch.zeros_like(self.candidate(0)(x))
+            raise UsageError(
+                f"The subset decided for {self.choice.name!r} is empty, and a sum of nothing has no shape. Decide "
+                "for at least one option, or leave the block out of the sum around it where it is `silent`."
+            )
         return _sum([self.candidate(index)(x) for index in decision])
 
     def _mix(self, x: Tensor, mixture: Mixture) -> Tensor:
-        weights, run = mixture
-        if run is None:
-            run = tuple(range(len(self._ordered)))
+        weights = mixture.weights.unbind()
+        run = range(len(weights)) if mixture.run is None else mixture.run
         terms = [weights[index] * self.candidate(index)(x) for index in run]
-        terms += [weights[index] for index in range(len(self._ordered)) if index not in run]
+        terms += [weights[index] for index in range(len(weights)) if index not in run]
         return _sum(terms)
 
     def depends_on(self) -> tuple[Choice, ...]:
@@ -96,8 +106,7 @@ class OpChoice(nn.Module, Mutable):
 
     def plain(self) -> nn.Module:
         """The chosen candidate; its own layers are made plain by `Supernet.extract`."""
-        option = self.selection.option(self.choice)
-        return self.candidates[str(option)]
+        return self.candidate(self.choice.position(self.selection.option(self.choice)))
 
 
 def _sum(terms: list[Tensor]) -> Tensor:

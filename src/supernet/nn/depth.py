@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from supernet.errors import UsageError
 from supernet.nn.mutable import Mutable
+from supernet.nn.sizes import check_size
 from supernet.space import Expr
 
 
@@ -23,13 +24,13 @@ class ElasticDepth(nn.Sequential, Mutable):
         blocks: The blocks.
 
     Raises:
-        UsageError: the depth can exceed the number of blocks.
+        UsageError: the depth can be negative or exceed the number of blocks.
     """
 
     def __init__(self, depth: Expr | int, blocks: Iterable[nn.Module]) -> None:
         nn.Sequential.__init__(self, *blocks)
-        possible = depth.possible() if isinstance(depth, Expr) else (depth,)
-        if possible[0] < 0 or possible[-1] > len(self):
+        possible = check_size("depth", depth, minimum=0)
+        if possible[-1] > len(self):
             raise UsageError(
                 f"The depth {depth} takes values from {possible[0]} to {possible[-1]}, but the stage has "
                 f"{len(self)} blocks; depths lie between 0 and the number of blocks."
@@ -37,16 +38,20 @@ class ElasticDepth(nn.Sequential, Mutable):
         self.depth = depth
 
     def forward(self, input: Tensor) -> Tensor:
-        for block in list(self)[: self.selection.value(self.depth)]:
+        for block in self.running():
             input = block(input)
         return input
+
+    def running(self) -> list[nn.Module]:
+        """The blocks that the active architecture runs."""
+        return list(self)[: self.selection.value(self.depth)]
 
     def depends_on(self) -> tuple[Expr | int, ...]:
         return (self.depth,)
 
     def plain(self) -> nn.Module:
         """The blocks that run; their own layers are made plain by `Supernet.extract`."""
-        return nn.Sequential(*list(self)[: self.selection.value(self.depth)])
+        return nn.Sequential(*self.running())
 
 
 class ElasticResolution(nn.Module, Mutable):
@@ -55,12 +60,16 @@ class ElasticResolution(nn.Module, Mutable):
     Args:
         size: Side r in pixels, an expression.
         mode: Interpolation, `"bilinear"` or `"bicubic"`.
+
+    Raises:
+        UsageError: an unknown mode, or a size below 1.
     """
 
     def __init__(self, size: Expr | int, *, mode: str = "bilinear") -> None:
         super().__init__()
         if mode not in ("bilinear", "bicubic"):
             raise UsageError(f"The interpolation {mode!r} is not supported; use 'bilinear' or 'bicubic'.")
+        check_size("resolution", size)
         self.size, self.mode = size, mode
 
     def forward(self, x: Tensor) -> Tensor:

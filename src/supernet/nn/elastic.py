@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from supernet.errors import UsageError
 from supernet.nn.mutable import Mutable, copy_into
+from supernet.nn.sizes import check_size, check_width
 from supernet.space import Expr, largest_value
 
 
@@ -29,7 +30,7 @@ class ElasticConv2d(nn.Conv2d, Mutable):
         bias: Whether to add a bias.
 
     Raises:
-        UsageError: an even kernel, or widths that the groups do not divide.
+        UsageError: a size below 1, an even kernel, or widths that the groups do not divide.
     """
 
     def __init__(
@@ -56,49 +57,62 @@ class ElasticConv2d(nn.Conv2d, Mutable):
 
     def active_weight(self) -> Tensor:
         """The slice (c_out, c_in / g, k, k) of the weight that the active architecture uses."""
-        c_in, c_out, k, g = (
-            self.selection.value(size) for size in (self.width_in, self.width_out, self.kernel, self.group_count)
-        )
+        return self._weight_slice(*self._sizes())
+
+    def active_bias(self) -> Tensor | None:
+        """The slice (c_out,) of the bias that the active architecture uses."""
+        _, c_out, _, g = self._sizes()
+        return self._bias_slice(c_out, g)
+
+    def _sizes(self) -> tuple[int, int, int, int]:
+        value = self.selection.value
+        return value(self.width_in), value(self.width_out), value(self.kernel), value(self.group_count)
+
+    def _weight_slice(self, c_in: int, c_out: int, k: int, g: int) -> Tensor:
         weight = self.weight
         largest_out, largest_in, largest_k, _ = weight.shape
         if k < largest_k:
             start = (largest_k - k) // 2
             weight = weight[:, :, start : start + k, start : start + k]
-        if g > 1 and not isinstance(self.group_count, Expr) and c_out < largest_out:
-            grouped = weight.view(g, largest_out // g, *weight.shape[1:])
+        if self._slices_groups(g) and c_out < largest_out:
+            grouped = weight.view(g, largest_out // g, largest_in, k, k)
             return grouped[:, : c_out // g, : c_in // g].reshape(c_out, c_in // g, k, k)
         if c_out < largest_out or c_in // g < largest_in:
             weight = weight[:c_out, : c_in // g]
         return weight
 
-    def active_bias(self) -> Tensor | None:
-        """The slice (c_out,) of the bias that the active architecture uses."""
-        if self.bias is None:
-            return None
-        c_out, g = self.selection.value(self.width_out), self.selection.value(self.group_count)
-        largest = self.bias.shape[0]
-        if g > 1 and not isinstance(self.group_count, Expr) and c_out < largest:
-            return self.bias.view(g, largest // g)[:, : c_out // g].reshape(c_out)
-        return self.bias[:c_out]
+    def _bias_slice(self, c_out: int, g: int) -> Tensor | None:
+        bias = self.bias
+        if bias is None or c_out == len(bias):
+            return bias
+        if self._slices_groups(g):
+            return bias.view(g, len(bias) // g)[:, : c_out // g].reshape(c_out)
+        return bias[:c_out]
 
-    def forward(self, x: Tensor) -> Tensor:
-        c_in = self.selection.value(self.width_in)
-        _check_width(x.shape[1], c_in, "convolution")
-        k, g = self.selection.value(self.kernel), self.selection.value(self.group_count)
-        padding = self.dilation[0] * (k - 1) // 2
-        return F.conv2d(x, self.active_weight(), self.active_bias(), self.stride, padding, self.dilation, g)
+    def _slices_groups(self, g: int) -> bool:
+        """A fixed number of groups keeps a prefix of each; an elastic number keeps the first groups."""
+        return g > 1 and not isinstance(self.group_count, Expr)
+
+    def forward(self, input: Tensor) -> Tensor:
+        c_in, c_out, k, g = self._sizes()
+        check_width(input.shape[1], c_in, "convolution")
+        weight, bias = self._weight_slice(c_in, c_out, k, g), self._bias_slice(c_out, g)
+        return F.conv2d(input, weight, bias, self.stride, self._padding(k), self.dilation, g)
+
+    def _padding(self, k: int) -> int:
+        return self.dilation[0] * (k - 1) // 2
 
     def depends_on(self) -> tuple[Expr | int, ...]:
         return (self.width_in, self.width_out, self.kernel, self.group_count)
 
     def plain(self) -> nn.Module:
-        c_in, c_out, k, g = (self.selection.value(size) for size in self.depends_on())
+        c_in, c_out, k, g = self._sizes()
         layer = nn.Conv2d(
             c_in,
             c_out,
             k,
             stride=self.stride[0],
-            padding=self.dilation[0] * (k - 1) // 2,
+            padding=self._padding(k),
             dilation=self.dilation[0],
             groups=g,
             bias=self.bias is not None,
@@ -117,19 +131,28 @@ class ElasticLinear(nn.Linear, Mutable):
         in_features: Input width, fixed or an expression.
         out_features: Output width.
         bias: Whether to add a bias.
+
+    Raises:
+        UsageError: a width below 1.
     """
 
     def __init__(self, in_features: Expr | int, out_features: Expr | int, *, bias: bool = True) -> None:
+        check_size("input width", in_features)
+        check_size("output width", out_features)
         nn.Linear.__init__(self, largest_value(in_features), largest_value(out_features), bias=bias)
         self.width_in, self.width_out = in_features, out_features
 
     def _slices(self) -> tuple[Tensor, Tensor | None]:
         c_in, c_out = self.selection.value(self.width_in), self.selection.value(self.width_out)
-        return self.weight[:c_out, :c_in], None if self.bias is None else self.bias[:c_out]
+        weight, bias = self.weight, self.bias
+        if (c_out, c_in) != weight.shape:
+            weight = weight[:c_out, :c_in]
+        return weight, bias if bias is None or c_out == len(bias) else bias[:c_out]
 
-    def forward(self, x: Tensor) -> Tensor:
-        _check_width(x.shape[-1], self.selection.value(self.width_in), "linear layer")
-        return F.linear(x, *self._slices())
+    def forward(self, input: Tensor) -> Tensor:
+        weight, bias = self._slices()
+        check_width(input.shape[-1], weight.shape[1], "linear layer")
+        return F.linear(input, weight, bias)
 
     def depends_on(self) -> tuple[Expr | int, ...]:
         return (self.width_in, self.width_out)
@@ -146,23 +169,15 @@ class ElasticLinear(nn.Linear, Mutable):
 def _check_sizes(
     in_channels: Expr | int, out_channels: Expr | int, kernel_size: Expr | int, groups: Expr | int
 ) -> None:
-    kernels = kernel_size.possible() if isinstance(kernel_size, Expr) else (kernel_size,)
-    even = [k for k in kernels if k % 2 == 0 or k < 1]
+    check_size("number of groups", groups)
+    even = [k for k in check_size("kernel size", kernel_size) if k % 2 == 0]
     if even:
         raise UsageError(f"An elastic convolution needs odd kernel sizes that share a centre; got {even}.")
-    for label, width in (("in_channels", in_channels), ("out_channels", out_channels)):
+    for label, width in (("input width", in_channels), ("output width", out_channels)):
+        check_size(label, width)
         remainder = cast(Any, width) % groups
-        rests = remainder.possible() if isinstance(remainder, Expr) else (remainder,)
-        if any(rests):
+        if any(remainder.possible() if isinstance(remainder, Expr) else (remainder,)):
             raise UsageError(
-                f"The groups {groups} do not divide every value of {label} ({width}); "
+                f"The groups {groups} do not divide every value of the {label} {width}; "
                 "choose widths that are multiples of the number of groups."
             )
-
-
-def _check_width(given: int, expected: int, what: str) -> None:
-    if given != expected:
-        raise UsageError(
-            f"An elastic {what} got {given} input channels where the active architecture has {expected}. Pass the "
-            "same choice (or expression) to the layer that makes the input and to this one."
-        )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 
-import torch
 from torch import Tensor, nn
 
 from supernet.nn.selection import Selection
@@ -27,19 +26,28 @@ class Mutable(ABC):
 
     @abstractmethod
     def plain(self) -> nn.Module:
-        """A torch module with a copy of the weights that the active architecture uses."""
+        """What this layer is under the active architecture: a torch module with a copy of the active weights.
+
+        It may hold modules of this layer's own; `Supernet.extract` copies these and makes them plain in turn.
+        Modules built here get the mode (train or eval) of this layer.
+        """
 
 
 def copy_into(module: nn.Module, **tensors: Tensor | None) -> nn.Module:
-    """Fill parameters and buffers of a freshly built plain layer with copies of the given slices."""
-    with torch.no_grad():
-        for name, value in tensors.items():
-            target = getattr(module, name)
-            if value is not None and target is not None:
-                setattr(module, name, _like(target, value))
+    """Fill parameters and buffers of a freshly built plain layer with copies of the given slices.
+
+    Device and type come from the slices, so the layer can be built with `device="meta"`. A slice of a frozen
+    parameter stays frozen. None is passed over.
+
+    Raises:
+        ValueError: a tensor of the layer was not given, which leaves it without data.
+    """
+    for name, value in tensors.items():
+        if value is not None:
+            copied = value.detach().clone()
+            is_parameter = name in module._parameters
+            setattr(module, name, nn.Parameter(copied, requires_grad=value.requires_grad) if is_parameter else copied)
+    empty = [name for name, value in module.state_dict(keep_vars=True).items() if value.is_meta]
+    if empty:
+        raise ValueError(f"{type(module).__name__} was built on the meta device and got no data for {empty}.")
     return module
-
-
-def _like(target: Tensor, value: Tensor) -> Tensor:
-    copied = value.detach().clone(memory_format=torch.contiguous_format)
-    return nn.Parameter(copied) if isinstance(target, nn.Parameter) else copied

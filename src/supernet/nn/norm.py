@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from supernet.errors import UsageError
 from supernet.nn.mutable import Mutable, copy_into
+from supernet.nn.sizes import check_size, check_width
 from supernet.space import Expr, largest_value
 
 Statistics: TypeAlias = Literal["track", "batch", "calibrate"]
@@ -31,14 +32,7 @@ def batch_norm(
     Raises:
         UsageError: an unknown policy.
     """
-    check_statistics(statistics)
-    return nn.BatchNorm2d(
-        channels,
-        affine=affine,
-        eps=eps,
-        momentum=0.0 if statistics == "calibrate" else momentum,
-        track_running_stats=statistics != "batch",
-    )
+    return ElasticBatchNorm2d(channels, affine=affine, statistics=statistics, momentum=momentum, eps=eps)
 
 
 def check_statistics(statistics: str) -> None:
@@ -50,12 +44,19 @@ def check_statistics(statistics: str) -> None:
 class ElasticBatchNorm2d(nn.BatchNorm2d, Mutable):
     """BatchNorm over the first c of C channels: (B, c, H, W) -> (B, c, H, W).
 
+    Taken out by `Supernet.extract` it tracks statistics with `momentum` again when trained further (except
+    under `"batch"`): a subnet alone has no averages to protect.
+
     Args:
         num_features: Width, fixed or an expression.
         affine: Whether to learn scale and shift.
         statistics: Policy for running statistics, see `Statistics`.
-        momentum: Weight of a new batch in the running statistics under `"track"`.
+        momentum: Weight of a new batch in the running statistics under `"track"`; None for the plain average
+            of all batches, which fits statistics collected for one architecture at a time.
         eps: Added to the variance.
+
+    Raises:
+        UsageError: an unknown policy, or a width below 1.
     """
 
     def __init__(
@@ -64,10 +65,11 @@ class ElasticBatchNorm2d(nn.BatchNorm2d, Mutable):
         *,
         affine: bool = True,
         statistics: Statistics = "calibrate",
-        momentum: float = 0.1,
+        momentum: float | None = 0.1,
         eps: float = 1e-5,
     ) -> None:
         check_statistics(statistics)
+        check_size("width", num_features)
         nn.BatchNorm2d.__init__(
             self,
             largest_value(num_features),
@@ -76,26 +78,30 @@ class ElasticBatchNorm2d(nn.BatchNorm2d, Mutable):
             momentum=0.0 if statistics == "calibrate" else momentum,
             track_running_stats=statistics != "batch",
         )
-        self.width = num_features
+        self.width, self.momentum_alone = num_features, momentum
 
     def forward(self, input: Tensor) -> Tensor:
         c = self.selection.value(self.width)
-        tracking = self.training and self.track_running_stats
-        momentum = 0.0 if self.momentum is None else self.momentum
-        if tracking and self.num_batches_tracked is not None:
-            self.num_batches_tracked.add_(1)
-            if self.momentum is None:  # cumulative average
-                momentum = 1.0 / float(self.num_batches_tracked)
+        check_width(input.shape[1], c, "batch norm")
+        mean, var = self.running_mean, self.running_var
+        if self.training and (self.momentum == 0.0 or not self.track_running_stats):
+            mean = var = None  # 0 · NaN is NaN: averages that are to be left alone are not shown to the kernel
         return F.batch_norm(
             input,
-            None if self.running_mean is None else self.running_mean[:c],
-            None if self.running_var is None else self.running_var[:c],
-            None if not self.affine else self.weight[:c],
-            None if not self.affine else self.bias[:c],
-            self.training or not self.track_running_stats,
-            momentum,
+            _prefix(mean, c),
+            _prefix(var, c),
+            _prefix(self.weight, c),
+            _prefix(self.bias, c),
+            self.training or mean is None,
+            0.0 if mean is None or not self.training else self._batch_weight(),
             self.eps,
         )
+
+    def _batch_weight(self) -> float:
+        """Count the batch; its weight in the running averages."""
+        assert self.num_batches_tracked is not None
+        self.num_batches_tracked.add_(1)
+        return 1.0 / float(self.num_batches_tracked) if self.momentum is None else self.momentum
 
     def depends_on(self) -> tuple[Expr | int, ...]:
         return (self.width,)
@@ -105,16 +111,19 @@ class ElasticBatchNorm2d(nn.BatchNorm2d, Mutable):
         layer = nn.BatchNorm2d(
             c,
             eps=self.eps,
-            momentum=self.momentum,
+            momentum=self.momentum_alone,
             affine=self.affine,
             track_running_stats=self.track_running_stats,
             device="meta",
         )
-        slices = {"running_mean": self.running_mean, "running_var": self.running_var}
-        if self.affine:
-            slices |= {"weight": self.weight, "bias": self.bias}
-        sliced = {name: None if value is None else value[:c] for name, value in slices.items()}
-        return copy_into(layer, **sliced, num_batches_tracked=self.num_batches_tracked)
+        return copy_into(
+            layer,
+            weight=_prefix(self.weight, c),
+            bias=_prefix(self.bias, c),
+            running_mean=_prefix(self.running_mean, c),
+            running_var=_prefix(self.running_var, c),
+            num_batches_tracked=self.num_batches_tracked,
+        )
 
     def extra_repr(self) -> str:
         return f"{self.width}, affine={self.affine}, track_running_stats={self.track_running_stats}"
@@ -127,20 +136,20 @@ class ElasticLayerNorm(nn.LayerNorm, Mutable):
         features: Width, fixed or an expression.
         eps: Added to the variance.
         affine: Whether to learn scale and shift.
+
+    Raises:
+        UsageError: a width below 1.
     """
 
     def __init__(self, features: Expr | int, *, eps: float = 1e-5, affine: bool = True) -> None:
+        check_size("width", features)
         nn.LayerNorm.__init__(self, largest_value(features), eps=eps, elementwise_affine=affine)
         self.width = features
 
-    def _slices(self, c: int) -> tuple[Tensor | None, Tensor | None]:
-        if not self.elementwise_affine:
-            return None, None
-        return self.weight[:c], self.bias[:c]
-
     def forward(self, input: Tensor) -> Tensor:
         c = self.selection.value(self.width)
-        return F.layer_norm(input, (c,), *self._slices(c), self.eps)
+        check_width(input.shape[-1], c, "layer norm")
+        return F.layer_norm(input, (c,), _prefix(self.weight, c), _prefix(self.bias, c), self.eps)
 
     def depends_on(self) -> tuple[Expr | int, ...]:
         return (self.width,)
@@ -148,8 +157,7 @@ class ElasticLayerNorm(nn.LayerNorm, Mutable):
     def plain(self) -> nn.Module:
         c = self.selection.value(self.width)
         layer = nn.LayerNorm(c, eps=self.eps, elementwise_affine=self.elementwise_affine, device="meta")
-        weight, bias = self._slices(c)
-        return copy_into(layer, weight=weight, bias=bias)
+        return copy_into(layer, weight=_prefix(self.weight, c), bias=_prefix(self.bias, c))
 
     def extra_repr(self) -> str:
         return f"{self.width}, eps={self.eps}"
@@ -158,3 +166,7 @@ class ElasticLayerNorm(nn.LayerNorm, Mutable):
 def is_batch_norm(module: nn.Module) -> bool:
     """Whether a module keeps BatchNorm statistics of any dimensionality."""
     return isinstance(module, nn.modules.batchnorm._BatchNorm)
+
+
+def _prefix(tensor: Tensor | None, c: int) -> Tensor | None:
+    return tensor if tensor is None or len(tensor) == c else tensor[:c]

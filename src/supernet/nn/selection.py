@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 from torch import Tensor
 
 from supernet.errors import UsageError
-from supernet.space import Arch, Choice, Expr
+from supernet.space import Arch, Choice, Expr, Space
 
 
 class Mixture(NamedTuple):
@@ -41,7 +41,10 @@ class Selection:
 
     def __init__(self) -> None:
         self._decisions: Decisions | None = None
-        self._values: dict[int, int] = {}
+        self._values: dict[Expr, int] = {}
+
+    def __reduce__(self) -> tuple[type[Selection], tuple[()]]:
+        return Selection, ()  # in a copy or a pickle nothing is active: that belongs to a `with` of the original
 
     def exchange(self, decisions: Decisions | None) -> Decisions | None:
         """Activate `decisions` and return what was active before."""
@@ -49,31 +52,26 @@ class Selection:
         self._values = {}
         return before
 
-    @property
-    def decisions(self) -> Decisions:
-        """What is active.
+    def decision(self, choice: Choice) -> Decision:
+        """The active decision on a choice.
 
         Raises:
-            UsageError: nothing is.
+            UsageError: nothing is active, or nothing that decides this choice.
         """
         if self._decisions is None:
             raise UsageError(
                 "A layer with choices was run while no architecture is active. Wrap the model in "
                 "Supernet(model) and call net(x, arch), or work inside `with net.active(arch):`."
             )
-        return self._decisions
-
-    def decision(self, choice: Choice) -> Decision:
-        """The active decision on a choice."""
         try:
-            return self.decisions[choice.name]
+            return self._decisions[choice.name]
         except KeyError:
             raise UsageError(
                 f"The active architecture does not decide {choice.name!r}. A mapping given to net(x, …) "
                 "needs a decision for every choice that the pass meets."
             ) from None
 
-    def option(self, choice: Choice) -> object:
+    def option(self, choice: Choice) -> Any:
         """The option decided on.
 
         Raises:
@@ -81,10 +79,11 @@ class Selection:
         """
         decision = self.decision(choice)
         if not isinstance(decision, int):
+            kind = "mixture" if isinstance(decision, Mixture) else "subset"
             raise UsageError(
-                f"The choice {choice.name!r} sets a size (width, kernel, depth or resolution) and needs one option; "
-                f"it was given a {'subset' if not isinstance(decision, Mixture) else 'mixture'}. Relax only "
-                "operation choices, or fix this one with space.restrict."
+                f"The choice {choice.name!r} was given a {kind} where one option is needed: to set a size (width, "
+                "kernel, depth or resolution), or to extract a subnet. Relax only operation choices (OpChoice), and "
+                "give the others an index."
             )
         return choice.options[decision]
 
@@ -92,14 +91,45 @@ class Selection:
         """Value of a dimension under the active architecture."""
         if not isinstance(size, Expr):
             return size
-        known = self._values.get(id(size))
+        known = self._values.get(size)
         if known is None:
-            known = self._values[id(size)] = int(size.evaluate(self.option))
+            known = self._values[size] = int(size.evaluate(self.option))
         return known
 
 
-def as_decisions(target: Arch | Decisions) -> Decisions:
-    """The decisions of an architecture by choice name; a mapping of decisions passes through."""
-    if isinstance(target, Arch):
-        return dict(zip(target.space.names, target.code, strict=True))
-    return target
+def as_decisions(target: Arch | Decisions, space: Space) -> Decisions:
+    """The decisions by choice name that an architecture, or a mapping, makes on a space.
+
+    Raises:
+        UsageError: an architecture of another space, an unknown choice, or a decision that fits no option.
+    """
+    if not isinstance(target, Arch):
+        return {name: _checked(space.choices[space.column(name)], decision) for name, decision in target.items()}
+    if target.space is not space and target.space.fingerprint != space.fingerprint:
+        raise UsageError(
+            f"The architecture belongs to the space {target.space.fingerprint}, but this supernet spans "
+            f"{space.fingerprint}. Take architectures from net.space."
+        )
+    return dict(zip(space.names, target.code, strict=True))
+
+
+def _checked(choice: Choice, decision: Any) -> Decision:
+    if isinstance(decision, Mixture):
+        fits = decision.weights.shape == (len(choice),)
+        if fits and (decision.run is None or (decision.run and _distinct(choice, decision.run))):
+            return decision
+    elif isinstance(decision, tuple):
+        if _distinct(choice, decision):
+            return decision
+    elif _distinct(choice, (decision,)):
+        return int(decision)
+    raise UsageError(
+        f"The decision {decision!r} does not fit the choice {choice.name!r} with its {len(choice)} options. Give an "
+        f"index from 0 to {len(choice) - 1}, a tuple of distinct indices, or a Mixture of {len(choice)} weights; "
+        "to decide by option, give net.space.arch({…})."
+    )
+
+
+def _distinct(choice: Choice, indices: tuple[Any, ...]) -> bool:
+    inside = all(hasattr(index, "__index__") and 0 <= index < len(choice) for index in indices)
+    return inside and len(set(indices)) == len(indices)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import cast
 
@@ -18,14 +18,16 @@ from supernet.space import Arch, Expr, Space
 class Supernet(nn.Module):
     """One over-parameterised network that holds every architecture of a space.
 
-    Reads the choices off the module tree. Stays an ordinary `nn.Module`: `state_dict`, `to`, `train` and
-    optimisers work as ever.
+    Reads the choices off the module tree. Stays an ordinary `nn.Module`: `state_dict`, `to`, `train`,
+    `copy.deepcopy` and optimisers work as ever.
 
     Args:
-        module: A module with at least one choice inside. It is used, not copied.
+        module: A module with at least one choice inside. It is used, not copied; wrapped a second time, both
+            supernets share what is active.
 
     Raises:
-        UsageError: no choice inside, or two different choices of the same name.
+        UsageError: no choice inside, two different choices of the same name, a Supernet inside, or layers of
+            two supernets.
 
     >>> import torch
     >>> from supernet import Choice, ElasticConv2d
@@ -44,39 +46,27 @@ class Supernet(nn.Module):
 
     def __init__(self, module: nn.Module) -> None:
         super().__init__()
-        sizes = [size for m in module.modules() if isinstance(m, Mutable) for size in m.depends_on()]
-        if not any(isinstance(size, Expr) for size in sizes):
-            raise UsageError(
-                f"The model {type(module).__name__} contains no choice. Put an OpChoice, an elastic layer or an "
-                "ElasticDepth with a Choice inside it, or take a network from supernet.zoo."
-            )
+        layers = [m for m in module.modules() if isinstance(m, Mutable)]
+        sizes = [size for layer in layers for size in layer.depends_on() if isinstance(size, Expr)]
+        _check_wrappable(module, sizes)
         self.module = module
-        self.space = Space([size for size in sizes if isinstance(size, Expr)])
-        self.selection = Selection()
-        for m in module.modules():
-            if isinstance(m, Mutable):
-                m.selection = self.selection
+        self.space = Space(sizes)
+        self.selection = _shared_selection(layers)
+        for layer in layers:
+            layer.selection = self.selection
 
     @contextmanager
     def active(self, target: Arch | Decisions) -> Iterator[None]:
         """Make an architecture (or decisions by choice name) the active one, and restore what was active.
 
         Raises:
-            UsageError: the architecture belongs to another space.
+            UsageError: the architecture belongs to another space, or a decision fits no option of its choice.
         """
-        before = self.selection.exchange(self._decisions(target))
+        before = self.selection.exchange(as_decisions(target, self.space))
         try:
             yield
         finally:
             self.selection.exchange(before)
-
-    def _decisions(self, target: Arch | Decisions) -> Decisions:
-        if isinstance(target, Arch) and target.space.fingerprint != self.space.fingerprint:
-            raise UsageError(
-                f"The architecture belongs to the space {target.space.fingerprint}, but this supernet spans "
-                f"{self.space.fingerprint}. Take architectures from net.space."
-            )
-        return as_decisions(target)
 
     def forward(self, x: Tensor, target: Arch | Decisions | None = None) -> Tensor:
         """Run one architecture: (B, C, H, W) -> the module's output, for images logits (B, K).
@@ -93,8 +83,35 @@ class Supernet(nn.Module):
     def extract(self, arch: Arch) -> nn.Module:
         """The subnet as plain torch modules with copied weights, in the mode (train or eval) of the supernet.
 
+        Forward and backward hooks stay behind: they belong to whoever registered them on the supernet.
+
         Raises:
             UsageError: the architecture belongs to another space.
+            RunError: a module cannot be copied or traced.
         """
         with self.active(arch):
-            return plain_module(self.module)
+            return plain_module(self.module, self.selection, self.space.choices)
+
+
+def _check_wrappable(module: nn.Module, sizes: list[Expr]) -> None:
+    if any(isinstance(m, Supernet) for m in module.modules()):
+        raise UsageError(
+            f"The model {type(module).__name__} contains a Supernet. One Supernet holds all choices of a network: "
+            "build the model from unwrapped modules and wrap it once."
+        )
+    if not sizes:
+        raise UsageError(
+            f"The model {type(module).__name__} contains no choice. Put an OpChoice, an elastic layer or an "
+            "ElasticDepth with a Choice inside it, or take a network from supernet.zoo."
+        )
+
+
+def _shared_selection(layers: Sequence[Mutable]) -> Selection:
+    """A new selection, or the one that an earlier wrapping left: no supernet loses its layers unnoticed."""
+    earlier = {id(layer.selection): layer.selection for layer in layers if "selection" in vars(layer)}
+    if len(earlier) > 1:
+        raise UsageError(
+            f"The model joins layers of {len(earlier)} supernets, each of which activates its own architecture. "
+            "Build it from modules that no Supernet has wrapped yet."
+        )
+    return next(iter(earlier.values()), Selection())

@@ -1,7 +1,7 @@
 """What may vary: choices, spaces, architectures. NumPy only."""
 
-from supernet.space.arch import Arch
+from supernet.space.arch import Arch, Codes
 from supernet.space.expression import Choice, Expr, Option, largest_value, round_to
-from supernet.space.space import Codes, Space
+from supernet.space.space import Space
 
 __all__ = ["Arch", "Choice", "Codes", "Expr", "Option", "Space", "largest_value", "round_to"]

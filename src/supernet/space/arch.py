@@ -3,33 +3,43 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
 
 from supernet.space.expression import Option
 
 if TYPE_CHECKING:
     from supernet.space.space import Space
 
+Codes: TypeAlias = NDArray[np.int16]
+"""A population: integer array (N, D), one row per architecture, one column per choice, entries are the
+positions of the chosen options."""
 
+
+@dataclass(frozen=True, eq=False, repr=False)
 class Arch(Mapping[str, Option | None]):
     """An architecture: one option for every active choice of its space.
 
     Made by a `Space` (`space.sample`, `space.arch`, `space.from_json` …), which validates it. Reads like a
     mapping from choice name to option; an inactive choice (its `when` is false) reads as None. Two
     architectures are equal when they belong to the same space and decide alike wherever it matters.
+
+    Attributes:
+        space: The space, or the sub-space it was drawn from.
+        code: Position of the chosen option, per choice; 0 for an inactive one.
+        active: Whether the choice matters, per choice.
     """
 
-    __slots__ = ("code", "space")
-
-    def __init__(self, space: Space, code: tuple[int, ...]) -> None:
-        self.space = space
-        self.code = code
+    space: Space
+    code: tuple[int, ...]
+    active: tuple[bool, ...]
 
     def __getitem__(self, name: str) -> Option | None:
-        position = self.space.column(name)
-        if not self.space.active(self.code)[position]:
-            return None
-        return self.space.choices[position].options[self.code[position]]
+        column = self.space.column(name)
+        return self.space.choices[column].options[self.code[column]] if self.active[column] else None
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.space.names)
@@ -55,3 +65,9 @@ class Arch(Mapping[str, Option | None]):
 
     def __repr__(self) -> str:
         return "Arch(" + ", ".join(f"{name}={option}" for name, option in self.decisions().items()) + ")"
+
+    def __copy__(self) -> Arch:
+        return self
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Arch:
+        return self

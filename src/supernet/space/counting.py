@@ -2,126 +2,164 @@
 
 from __future__ import annotations
 
-import itertools
 import math
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from supernet.errors import UsageError
-from supernet.space.expression import Choice
+from supernet.space.arch import Codes
+from supernet.space.expression import MAX_JOINT_OPTIONS, Choice
 
-_MAX_GATE_SETTINGS = 1_000_000
+Mask: TypeAlias = NDArray[np.bool_]
 
 
-class Counter:
-    """A bijection between 0 … size − 1 and the canonical codes of a (sub-)space.
+class Numbering(Protocol):
+    """A bijection between 0 … size − 1 and the canonical codes of some columns."""
 
-    Choices linked by conditions form a component. Within a component the settings of its gates are
-    listed; each leaves a set of active choices that are free, so it holds ∏ |options| architectures. The
-    components are independent: their sizes multiply, and an index is a mixed-radix number over them, the
-    first choice being the most significant digit.
-    """
+    size: int
+    dtype: Any
 
-    def __init__(self, choices: tuple[Choice, ...], allowed: tuple[NDArray[np.int16], ...]) -> None:
-        self._width = len(choices)
-        self._components = [_Component(columns, choices, allowed) for columns in _linked(choices)]
-        self.size = math.prod(component.size for component in self._components)
-        self._dtype: Any = np.int64 if self.size < 2**63 else object
+    def index(self, codes: Codes, active: Mask) -> NDArray[Any]:
+        """Number (N,) of each row."""
+        ...
 
-    def index(self, codes: NDArray[np.int16], active: NDArray[np.bool_]) -> NDArray[Any]:
-        total = np.zeros(len(codes), dtype=self._dtype)
-        for component in self._components:
-            total = total * component.size + component.index(codes, active, self._dtype)
+    def unindex(self, numbers: NDArray[Any], codes: Codes) -> None:
+        """Write the columns of the numbered rows into `codes`."""
+        ...
+
+
+class Product:
+    """Independent parts: their sizes multiply; a number has one digit per part, the first most significant."""
+
+    def __init__(self, parts: Sequence[Numbering]) -> None:
+        self._parts = parts
+        self.size = math.prod(part.size for part in parts)
+        self.dtype: Any = _dtype(self.size)
+
+    def index(self, codes: Codes, active: Mask) -> NDArray[Any]:
+        total = np.zeros(len(codes), dtype=self.dtype)
+        for part in self._parts:
+            total = total * part.size + part.index(codes, active).astype(self.dtype)
         return total
 
-    def unindex(self, positions: Sequence[int] | NDArray[Any]) -> NDArray[np.int16]:
-        rest = np.asarray(list(positions), dtype=self._dtype).reshape(-1)
-        if len(rest) and not (rest.min() >= 0 and rest.max() < self.size):
-            raise UsageError(
-                f"The space holds {self.size:,} architectures, numbered 0 to {self.size - 1:,}; "
-                f"got a number from {rest.min()} to {rest.max()}."
-            )
-        codes = np.zeros((len(rest), self._width), dtype=np.int16)
-        for component in reversed(self._components):
-            component.unindex(rest % component.size, codes)
-            rest = rest // component.size
-        return codes
+    def unindex(self, numbers: NDArray[Any], codes: Codes) -> None:
+        for part in reversed(self._parts):
+            part.unindex((numbers % part.size).astype(part.dtype), codes)
+            numbers = numbers // part.size
 
 
-class _Component:
-    def __init__(self, columns: list[int], choices: tuple[Choice, ...], allowed: tuple[NDArray[np.int16], ...]) -> None:
-        position = {choices[column].name: column for column in columns}
-        asked = {g.name for c in columns if (when := choices[c].when) is not None for g in when.choices()}
-        gates = [column for column in columns if choices[column].name in asked]
-        settings = math.prod(len(allowed[gate]) for gate in gates)
-        if settings > _MAX_GATE_SETTINGS:
+class Component:
+    """Choices linked by conditions.
+
+    The settings of the gates (the choices that conditions ask about) are listed. Each leaves a set of other
+    choices active, which are free, so it holds ∏ |options| architectures; numbers run through the settings in turn.
+
+    Raises:
+        UsageError: the gates have more than a million joint settings.
+    """
+
+    def __init__(
+        self,
+        columns: Sequence[int],
+        choices: Sequence[Choice],
+        allowed: Sequence[Codes],
+        active_mask: Callable[[Codes], Mask],
+    ) -> None:
+        asked = {gate for column in columns if (when := choices[column].when) is not None for gate in when.choices()}
+        names = {gate.name for gate in asked}
+        self._gates = [column for column in columns if choices[column].name in names]
+        self._others = [column for column in columns if choices[column].name not in names]
+        self._allowed = allowed
+        self._rank = {column: _inverse(allowed[column], len(choices[column])) for column in columns}
+        shape = [len(allowed[gate]) for gate in self._gates]
+        settings = math.prod(shape)
+        if settings > MAX_JOINT_OPTIONS:
             raise UsageError(
                 f"The conditions on {choices[columns[0]].name!r} and the choices linked to it have {settings:,} "
-                f"joint settings; at most {_MAX_GATE_SETTINGS:,} can be counted. Use independent conditions."
+                f"joint settings; at most {MAX_JOINT_OPTIONS:,} can be counted. Use independent conditions."
             )
-        self.columns, self.gates, self.allowed = columns, gates, allowed
-        self._settings: dict[tuple[int, ...], int] = {}  # canonical setting of the gates → its number
-        self._free: list[list[int]] = []  # per setting: the active columns that are not gates
-        self._starts = [0]
-        for setting in itertools.product(*(allowed[gate].tolist() for gate in gates)):
-            chosen = dict(zip(gates, setting, strict=True))
+        self._strides = [math.prod(shape[place + 1 :]) for place in range(len(shape))]
+        digits = np.indices(shape).reshape(len(shape), settings)
+        codes = np.zeros((settings, len(choices)), dtype=np.int16)
+        for gate, digit in zip(self._gates, digits, strict=True):
+            codes[:, gate] = allowed[gate][digit]
+        active = active_mask(codes)
+        # A setting with digit 0 for its inactive gates stands for all that differ only there.
+        first, self._place = np.unique(self._setting(codes, active), return_inverse=True)
+        self._settings = np.where(active, codes, np.int16(0))[first][:, self._gates]
+        counts = np.asarray([len(allowed[column]) for column in self._others], dtype=np.int64)
+        self._free = active[first][:, self._others]
+        bound = len(first) * math.prod(counts.tolist())
+        sizes = np.multiply.reduce(np.where(self._free, counts, 1).astype(_dtype(bound)), axis=1)
+        starts = np.concatenate([np.zeros(1, sizes.dtype), np.cumsum(sizes)])
+        self.size = int(starts[-1])
+        self.dtype: Any = _dtype(self.size)
+        self._starts = starts.astype(self.dtype)
 
-            def value(choice: Choice, chosen: dict[int, int] = chosen) -> Any:
-                return choice.options[chosen[position[choice.name]]]
+    def _setting(self, codes: Codes, active: Mask) -> NDArray[np.int64]:
+        number = np.zeros(len(codes), dtype=np.int64)
+        for gate, stride in zip(self._gates, self._strides, strict=True):
+            number += np.where(active[:, gate], self._rank[gate][codes[:, gate]], 0) * stride
+        return number
 
-            active: dict[int, bool] = {}
-            for column in columns:
-                when = choices[column].when
-                active[column] = when is None or (
-                    all(active[position[g.name]] for g in when.choices()) and bool(when.evaluate(value))
-                )
-            canonical = tuple(chosen[gate] if active[gate] else 0 for gate in gates)
-            if canonical in self._settings:
-                continue
-            self._settings[canonical] = len(self._free)
-            self._free.append([column for column in columns if active[column] and column not in chosen])
-            self._starts.append(self._starts[-1] + math.prod(len(allowed[c]) for c in self._free[-1]))
-        self.size = self._starts[-1]
+    def index(self, codes: Codes, active: Mask) -> NDArray[Any]:
+        number = np.zeros(len(codes), dtype=self.dtype)
+        for column in self._others:
+            on = active[:, column]
+            number = number * np.where(on, len(self._allowed[column]), 1)
+            number = number + np.where(on, self._rank[column][codes[:, column]], 0)
+        number += self._starts[self._place[self._setting(codes, active)]]
+        return number
 
-    def index(self, codes: NDArray[np.int16], active: NDArray[np.bool_], dtype: Any) -> NDArray[Any]:
-        result = np.zeros(len(codes), dtype=dtype)
-        for rows, free, start in self._by_setting(np.where(active, codes, 0)):
-            number = np.zeros(len(rows), dtype=dtype)
-            for column in free:
-                digits = np.searchsorted(self.allowed[column], codes[rows, column]).astype(dtype)
-                number = number * len(self.allowed[column]) + digits
-            result[rows] = number + start
-        return result
-
-    def _by_setting(self, codes: NDArray[np.int16]) -> list[tuple[NDArray[Any], list[int], int]]:
-        if not self.gates:
-            return [(np.arange(len(codes)), self._free[0], 0)]
-        distinct, inverse = np.unique(codes[:, self.gates], axis=0, return_inverse=True)
-        found = []
-        for number, setting in enumerate(distinct.tolist()):
-            place = self._settings[tuple(setting)]
-            found.append((np.flatnonzero(inverse.reshape(-1) == number), self._free[place], self._starts[place]))
-        return found
-
-    def unindex(self, numbers: NDArray[Any], codes: NDArray[np.int16]) -> None:
-        starts = np.asarray(self._starts, dtype=numbers.dtype)
-        places = np.searchsorted(starts, numbers, side="right") - 1
-        for setting, place in self._settings.items():
-            rows = np.flatnonzero(places == place)
-            if not len(rows):
-                continue
-            codes[rows[:, None], self.gates] = setting
-            rest = numbers[rows] - self._starts[place]
-            for column in reversed(self._free[place]):
-                radix = len(self.allowed[column])
-                codes[rows, column] = self.allowed[column][(rest % radix).astype(np.int64)]
-                rest = rest // radix
+    def unindex(self, numbers: NDArray[Any], codes: Codes) -> None:
+        places = np.searchsorted(self._starts, numbers, side="right") - 1
+        numbers = numbers - self._starts[places]
+        codes[:, self._gates] = self._settings[places]
+        for other, column in reversed(list(enumerate(self._others))):
+            free = self._free[places, other]
+            radices = np.where(free, len(self._allowed[column]), 1)
+            chosen = self._allowed[column][(numbers % radices).astype(np.int64)]
+            codes[:, column] = np.where(free, chosen, 0)
+            numbers = numbers // radices
 
 
-def _linked(choices: tuple[Choice, ...]) -> list[list[int]]:
+def number_architectures(
+    choices: Sequence[Choice], allowed: Sequence[Codes], active_mask: Callable[[Codes], Mask]
+) -> Product:
+    """The numbering of a (sub-)space.
+
+    Args:
+        choices: All choices, in the order of the columns.
+        allowed: Per choice the codes that the sub-space allows, ascending.
+        active_mask: Which choices (N, D) matter, for a population (N, D).
+    """
+    blocks: list[list[Component]] = []
+    for columns in _linked(choices):
+        component = Component(columns, choices, allowed, active_mask)
+        # Components share a block while its numbers fit machine integers: large spaces then pay for Python's
+        # big integers once per block, not once per choice.
+        if blocks and math.prod(part.size for part in blocks[-1]) * component.size < 2**63:
+            blocks[-1].append(component)
+        else:
+            blocks.append([component])
+    return Product([Product(block) for block in blocks])
+
+
+def _dtype(size: int) -> Any:
+    return np.int64 if size < 2**63 else object
+
+
+def _inverse(allowed: Codes, options: int) -> NDArray[np.int64]:
+    """Place of each code among the allowed ones."""
+    rank = np.zeros(options, dtype=np.int64)
+    rank[allowed] = np.arange(len(allowed))
+    return rank
+
+
+def _linked(choices: Sequence[Choice]) -> list[list[int]]:
     """Columns grouped by the conditions that link them, each group in order."""
     column = {choice.name: place for place, choice in enumerate(choices)}
     group = list(range(len(choices)))

@@ -5,17 +5,23 @@ from __future__ import annotations
 import itertools
 import math
 import operator
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
 from typing import Any, TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 
 from supernet.errors import UsageError
 
 Option: TypeAlias = int | float | str | bool | tuple[Any, ...]
 Lookup: TypeAlias = "Callable[[Choice], Any]"
 
-_MAX_JOINT_OPTIONS = 1_000_000
+MAX_JOINT_OPTIONS = 1_000_000
+"""As many joint options of several choices are listed to tabulate an expression or a condition of them."""
+
+_MAX_OPTIONS = 2**15  # a population stores codes as int16
 
 
 class Expr:
@@ -30,6 +36,7 @@ class Expr:
     """
 
     __slots__ = ()
+    __array_ufunc__ = None  # np.int64(2) * choice asks the choice, not NumPy, what that means
 
     def evaluate(self, lookup: Lookup) -> Any:
         """Value of the expression, given `lookup(choice)` for each choice in it."""
@@ -43,20 +50,26 @@ class Expr:
         """Every value the expression can take, sorted.
 
         Raises:
-            UsageError: the choices in it have more than a million joint options.
+            UsageError: the choices in it have more than a million joint options, or its values have no order.
         """
         involved = self.choices()
-        joint = math.prod(len(choice.options) for choice in involved)
-        if joint > _MAX_JOINT_OPTIONS:
+        joint = math.prod(len(choice) for choice in involved)
+        if joint > MAX_JOINT_OPTIONS:
             raise UsageError(
                 f"The expression {self} depends on {len(involved)} choices with {joint:,} joint options; "
-                f"at most {_MAX_JOINT_OPTIONS:,} can be listed. Derive it from fewer choices."
+                f"at most {MAX_JOINT_OPTIONS:,} can be listed. Derive it from fewer choices."
             )
         values = set()
         for options in itertools.product(*(choice.options for choice in involved)):
             table = dict(zip(involved, options, strict=True))
             values.add(self.evaluate(table.__getitem__))
-        return tuple(sorted(values))
+        try:
+            return tuple(sorted(values))
+        except TypeError:
+            raise UsageError(
+                f"The values of {self} cannot be sorted: {', '.join(map(repr, values))}. "
+                "Where a size is meant give options of one kind."
+            ) from None
 
     def max(self) -> Any:
         """The largest value, the size the supernet's weights need."""
@@ -67,37 +80,52 @@ class Expr:
         return self.possible()[0]
 
     def map(self, function: Callable[[Any], Any], name: str = "map") -> Expr:
-        """A derived expression that applies `function` to each value."""
-        return _Operation(name, lambda value: _elementwise(function, value), (self,))
+        """A derived expression that applies `function` to each value.
+
+        The function is called once per distinct value and must depend on nothing else. Give a module-level
+        function rather than a lambda where the network is to be pickled (multi-process training).
+        """
+        return _Operation(name, partial(_elementwise, function), (self,))
 
     def is_in(self, options: Sequence[Option]) -> Expr:
         """A condition: the value is one of `options`."""
-        allowed = set(options)
-        return self.map(lambda value: value in allowed, name=f"in {tuple(options)}")
+        return self.map(partial(operator.contains, frozenset(map(plain_option, options))), name=f"in {tuple(options)}")
 
     def __add__(self, other: Any) -> Expr:
-        return _Operation("+", operator.add, (self, other))
+        return _Operation("+", partial(_arithmetic, operator.add), (self, other))
 
     def __radd__(self, other: Any) -> Expr:
-        return _Operation("+", operator.add, (other, self))
+        return _Operation("+", partial(_arithmetic, operator.add), (other, self))
 
     def __sub__(self, other: Any) -> Expr:
-        return _Operation("-", operator.sub, (self, other))
+        return _Operation("-", partial(_arithmetic, operator.sub), (self, other))
 
     def __rsub__(self, other: Any) -> Expr:
-        return _Operation("-", operator.sub, (other, self))
+        return _Operation("-", partial(_arithmetic, operator.sub), (other, self))
 
     def __mul__(self, other: Any) -> Expr:
-        return _Operation("*", operator.mul, (self, other))
+        return _Operation("*", partial(_arithmetic, operator.mul), (self, other))
 
     def __rmul__(self, other: Any) -> Expr:
-        return _Operation("*", operator.mul, (other, self))
+        return _Operation("*", partial(_arithmetic, operator.mul), (other, self))
 
     def __truediv__(self, other: Any) -> Expr:
-        return _Operation("/", operator.truediv, (self, other))
+        return _Operation("/", partial(_arithmetic, operator.truediv), (self, other))
+
+    def __rtruediv__(self, other: Any) -> Expr:
+        return _Operation("/", partial(_arithmetic, operator.truediv), (other, self))
 
     def __floordiv__(self, other: Any) -> Expr:
-        return _Operation("//", operator.floordiv, (self, other))
+        return _Operation("//", partial(_arithmetic, operator.floordiv), (self, other))
+
+    def __rfloordiv__(self, other: Any) -> Expr:
+        return _Operation("//", partial(_arithmetic, operator.floordiv), (other, self))
+
+    def __mod__(self, other: Any) -> Expr:
+        return _Operation("%", partial(_arithmetic, operator.mod), (self, other))
+
+    def __rmod__(self, other: Any) -> Expr:
+        return _Operation("%", partial(_arithmetic, operator.mod), (other, self))
 
     def __gt__(self, other: Any) -> Expr:
         return _Operation(">", operator.gt, (self, other))
@@ -112,13 +140,13 @@ class Expr:
         return _Operation("<=", operator.le, (self, other))
 
     def __and__(self, other: Any) -> Expr:
-        return _Operation("&", np.logical_and, (self, other))
+        return _Operation("&", partial(_logical, operator.and_), (self, other))
 
     def __or__(self, other: Any) -> Expr:
-        return _Operation("|", np.logical_or, (self, other))
+        return _Operation("|", partial(_logical, operator.or_), (self, other))
 
     def __invert__(self) -> Expr:
-        return _Operation("not", np.logical_not, (self,))
+        return _Operation("not", partial(_logical, operator.xor, True), (self,))
 
     def __bool__(self) -> bool:
         raise UsageError(
@@ -134,6 +162,7 @@ class Expr:
         return self
 
 
+@dataclass(frozen=True, eq=False, repr=False, init=False)
 class Choice(Expr):
     """One architectural decision: a name and the options to decide between.
 
@@ -148,11 +177,14 @@ class Choice(Expr):
             Default: numeric order for numbers, else the order of `options`.
 
     Raises:
-        UsageError: no name, no options, duplicate or unsupported options, or an `order` that is not a
-            permutation of the options.
+        UsageError: no name, no options, duplicate or unsupported options, a condition that is no expression,
+            or an `order` that is not a permutation of the options.
     """
 
-    __slots__ = ("name", "options", "order", "when")
+    name: str
+    options: tuple[Option, ...]
+    when: Expr | None
+    order: tuple[Option, ...]
 
     def __init__(
         self,
@@ -164,25 +196,33 @@ class Choice(Expr):
     ) -> None:
         if not isinstance(name, str) or not name:
             raise UsageError(f"A choice needs a non-empty string as its name; got {name!r}.")
-        options = tuple(options) if not isinstance(options, str) else (options,)
+        options = tuple(map(plain_option, options)) if not isinstance(options, str) else (options,)
         if not options:
             raise UsageError(f"The choice {name!r} has no options; give at least one.")
+        if len(options) > _MAX_OPTIONS:
+            raise UsageError(
+                f"The choice {name!r} has {len(options):,} options; at most {_MAX_OPTIONS:,} are possible."
+            )
         for option in options:
             _check_option(name, option)
         if len(set(options)) != len(options):
             raise UsageError(f"The choice {name!r} lists an option twice: {options}. Options must be distinct.")
+        if when is not None and not isinstance(when, Expr):
+            raise UsageError(
+                f"The condition of the choice {name!r} is {when!r}, which depends on no choice. "
+                "Compare a choice with > >= < <= or is_in((…)); == tells whether two choices are the same object."
+            )
         if order is None:
             numeric = all(isinstance(option, int | float) for option in options)
             order = tuple(sorted(options)) if numeric else options
+        order = tuple(map(plain_option, order))
         if len(order) != len(options) or set(order) != set(options):
             raise UsageError(
-                f"The order of the choice {name!r} is {tuple(order)}, but it must list each of its "
+                f"The order of the choice {name!r} is {order}, but it must list each of its "
                 f"options {options} exactly once."
             )
-        self.name = name
-        self.options: tuple[Option, ...] = options
-        self.when = when
-        self.order: tuple[Option, ...] = tuple(order)
+        for field, value in (("name", name), ("options", options), ("when", when), ("order", order)):
+            object.__setattr__(self, field, value)  # frozen: a space relies on its choices staying as they are
 
     def evaluate(self, lookup: Lookup) -> Any:
         return lookup(self)
@@ -211,11 +251,11 @@ class Choice(Expr):
         return self.name
 
 
+@dataclass(frozen=True, eq=False, repr=False)
 class _Operation(Expr):
-    __slots__ = ("function", "operands", "symbol")
-
-    def __init__(self, symbol: str, function: Callable[..., Any], operands: tuple[Any, ...]) -> None:
-        self.symbol, self.function, self.operands = symbol, function, operands
+    symbol: str
+    function: Callable[..., Any]
+    operands: tuple[Any, ...]
 
     def evaluate(self, lookup: Lookup) -> Any:
         values = (o.evaluate(lookup) if isinstance(o, Expr) else o for o in self.operands)
@@ -243,40 +283,105 @@ def round_to(value: Expr | float, divisor: int, *, minimum: int | None = None) -
 
     Args:
         value: A number or an expression.
-        divisor: The result is a multiple of it.
+        divisor: The result is a multiple of it; at least 1.
         minimum: Smallest result; default `divisor`.
+
+    Raises:
+        UsageError: the divisor is below 1.
 
     >>> round_to(37, 8), round_to(Choice("w", (10, 20)) * 1.5, 8).possible()
     (40, (16, 32))
     """
-
-    def rounded(number: float) -> int:
-        result = max(minimum or divisor, int(number + divisor / 2) // divisor * divisor)
-        return result + divisor if result < 0.9 * number else result
-
+    if divisor < 1:
+        raise UsageError(f"Sizes were to be rounded to multiples of {divisor}; the divisor must be at least 1.")
+    rounded = partial(_make_divisible, divisor=divisor, minimum=divisor if minimum is None else minimum)
     return value.map(rounded, name=f"round_to_{divisor}") if isinstance(value, Expr) else rounded(value)
 
 
 def largest_value(value: Expr | int) -> int:
-    """The largest value of a dimension that may be fixed or derived from choices."""
-    return int(value.max()) if isinstance(value, Expr) else value
+    """The largest value of a dimension that may be fixed or derived from choices.
+
+    Raises:
+        UsageError: some value of the expression is not a whole number.
+    """
+    if not isinstance(value, Expr):
+        return value
+    possible = value.possible()
+    broken = [v for v in possible if not isinstance(v, int | float) or v != int(v)]
+    if broken:
+        raise UsageError(
+            f"A size must be a whole number, but {value} can be {broken[0]!r}. "
+            "Use // instead of /, or round_to(size, 8)."
+        )
+    return int(possible[-1])
 
 
-def walk(values: Sequence[Any]) -> Iterator[Choice]:
-    """Every choice inside `values`, those of `when` conditions included (conditions first)."""
-    for value in values:
-        if isinstance(value, Expr):
-            for choice in value.choices():
+def walk(values: Iterable[Any]) -> Iterator[Choice]:
+    """Every choice inside `values` once, those of `when` conditions included (conditions first)."""
+    found: dict[Choice, None] = {}
+
+    def visit(expression: Expr) -> None:
+        for choice in expression.choices():
+            if choice not in found:
                 if choice.when is not None:
-                    yield from walk([choice.when])
-                yield choice
+                    visit(choice.when)
+                found[choice] = None
+
+    for value in values:
+        if not isinstance(value, Expr):
+            raise UsageError(f"A space is spanned by choices and expressions of them; got {value!r}.")
+        visit(value)
+    return iter(found)
+
+
+def option_array(options: Sequence[Any]) -> NDArray[Any]:
+    """The options (n,) as an array; of dtype object where NumPy would turn 3 into "3" or 1 into 1.0."""
+    kinds = {type(option) for option in options}
+    if len(kinds) == 1 and kinds <= {bool, int, float, str}:
+        return np.asarray(options)
+    array = np.empty(len(options), dtype=object)
+    array[:] = options
+    return array
+
+
+def plain_option(value: Any) -> Any:
+    """The option as Python's own number or tuple: JSON gives lists, NumPy its scalars."""
+    if isinstance(value, list | tuple):
+        return tuple(plain_option(item) for item in value)
+    return value.item() if isinstance(value, np.generic) else value
 
 
 def _elementwise(function: Callable[[Any], Any], value: Any) -> Any:
     if not isinstance(value, np.ndarray):
         return function(value)
+    if value.dtype == object:  # may hold what cannot be sorted
+        place = {item: number for number, item in enumerate(dict.fromkeys(value.tolist()))}
+        inverse = np.asarray([place[item] for item in value.tolist()], dtype=np.intp)
+        return option_array([function(item) for item in place])[inverse]
     distinct, inverse = np.unique(value, return_inverse=True)
-    return np.asarray([function(item) for item in distinct.tolist()])[inverse.reshape(value.shape)]
+    return option_array([function(item) for item in distinct.tolist()])[inverse]
+
+
+def _arithmetic(function: Callable[[Any, Any], Any], first: Any, second: Any) -> Any:
+    return function(_number(first), _number(second))
+
+
+def _number(value: Any) -> Any:
+    """True counts as 1, for NumPy as for Python (NumPy adds truth values up to True)."""
+    return value.astype(np.int64) if isinstance(value, np.ndarray) and value.dtype == bool else value
+
+
+def _logical(function: Callable[[Any, Any], Any], first: Any, second: Any) -> Any:
+    return function(_truth(first), _truth(second))
+
+
+def _truth(value: Any) -> Any:
+    return value.astype(bool) if isinstance(value, np.ndarray) else bool(value)
+
+
+def _make_divisible(number: float, divisor: int, minimum: int) -> int:
+    result = max(minimum, int(number + divisor / 2) // divisor * divisor)
+    return result + divisor if result < 0.9 * number else result
 
 
 def _check_option(name: str, option: Any) -> None:

@@ -5,20 +5,18 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from functools import cached_property, lru_cache
-from typing import Any, Literal, TypeAlias
+from functools import cached_property
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from supernet.errors import UsageError
-from supernet.space.arch import Arch
-from supernet.space.counting import Counter
-from supernet.space.expression import Choice, Expr, Option, walk
-
-Codes: TypeAlias = NDArray[np.int16]
-"""A population: integer array (N, D), one row per architecture, one column per choice, entries are the
-positions of the chosen options."""
+from supernet.space import variation
+from supernet.space.arch import Arch, Codes
+from supernet.space.counting import Product, number_architectures
+from supernet.space.expression import Choice, Expr, Option, option_array, plain_option, walk
+from supernet.space.gates import tabulate
 
 
 class Space:
@@ -31,10 +29,16 @@ class Space:
     Codes are canonical: the column of an inactive choice holds 0.
 
     Args:
-        choices: The choices; those their `when` conditions mention are added before them.
+        choices: The choices, or expressions of them; those their `when` conditions mention come before them.
+
+    Attributes:
+        choices: The choices, one per column.
+        names: Their names.
+        allowed_codes: Per choice the codes that this (sub-)space allows, ascending.
+        counts: Per choice (D,) how many these are.
 
     Raises:
-        UsageError: two different choices share a name, or conditions refer to each other in a circle.
+        UsageError: two different choices share a name, or a condition cannot be tabulated.
 
     >>> depth = Choice("depth", (1, 2))
     >>> space = Space([depth, Choice("k1", (3, 5)), Choice("k2", (3, 5), when=depth > 1)])
@@ -44,29 +48,48 @@ class Space:
     {'depth': 1, 'k1': 5}
     """
 
-    def __init__(self, choices: Iterable[Choice]) -> None:
-        self.choices = _ordered(choices)
+    def __init__(self, choices: Iterable[Expr]) -> None:
+        self.choices = _one_per_name(walk(choices))
         self.names = tuple(choice.name for choice in self.choices)
         self._columns = {name: position for position, name in enumerate(self.names)}
-        self._allowed = tuple(np.arange(len(choice), dtype=np.int16) for choice in self.choices)
-        self._active = lru_cache(maxsize=65536)(self._active_row)
+        self._gates = tabulate(self.choices)
+        self._allow([np.arange(len(choice), dtype=np.int16) for choice in self.choices])
+
+    def _allow(self, codes: Sequence[Codes]) -> None:
+        self.allowed_codes = tuple(codes)
+        self.counts = np.asarray([len(allowed) for allowed in codes], dtype=np.int64)
+        longest = max(self.counts.tolist(), default=0)
+        padded = [np.resize(allowed, longest) for allowed in codes]
+        self._digit_codes = np.asarray(padded, dtype=np.int16).reshape(len(codes), longest)
 
     # -- what it is -------------------------------------------------------------------------------------
 
     @cached_property
     def fingerprint(self) -> str:
-        """Sixteen hexadecimal digits that identify the declaration; sub-spaces share their parent's."""
-        declared = [[c.name, c.options, str(c.when) if c.when is not None else None] for c in self.choices]
+        """Sixteen hexadecimal digits that identify the names, the options and what the conditions mean.
+
+        Sub-spaces share their parent's.
+        """
+        conditions: dict[int, Any] = {}
+        for gate in self._gates:
+            asked = [self.names[ask] for ask in gate.asks]
+            for place, column in enumerate(gate.columns):
+                conditions[column] = [asked, np.packbits(gate.table[:, place]).tobytes().hex()]
+        declared = [[c.name, c.options, conditions.get(column)] for column, c in enumerate(self.choices)]
         return hashlib.sha256(json.dumps(declared).encode()).hexdigest()[:16]
 
     @cached_property
-    def _counter(self) -> Counter:
-        return Counter(self.choices, self._allowed)
+    def _numbering(self) -> Product:
+        return number_architectures(self.choices, self.allowed_codes, self.active_mask)
 
     @property
     def size(self) -> int:
-        """Exact number of distinct architectures (a Python integer of any size)."""
-        return self._counter.size
+        """Exact number of distinct architectures (a Python integer of any size).
+
+        Raises:
+            UsageError: conditions link choices with more than a million joint settings.
+        """
+        return self._numbering.size
 
     def column(self, name: str) -> int:
         """Column of a choice in the population array.
@@ -78,25 +101,28 @@ class Space:
             return self._columns[name]
         except KeyError:
             raise UsageError(
-                f"The space has no choice named {name!r}; it has {', '.join(map(repr, self.names))}."
+                f"The space has no choice named {name!r}; it has {', '.join(map(repr, self.names)) or 'none'}."
             ) from None
 
     def allowed(self, name: str) -> tuple[Option, ...]:
         """Options of a choice that this (sub-)space allows."""
         position = self.column(name)
-        return tuple(self.choices[position].options[i] for i in self._allowed[position])
+        return tuple(self.choices[position].options[code] for code in self.allowed_codes[position])
 
     def __contains__(self, arch: object) -> bool:
         if not isinstance(arch, Arch) or arch.space.fingerprint != self.fingerprint:
             return False
-        return bool(self.contains(np.asarray([arch.code], dtype=np.int16))[0])
+        return bool(self.contains(self.codes([arch]))[0])
 
     def contains(self, codes: Codes) -> NDArray[np.bool_]:
         """Which rows (N,) of a population lie in this (sub-)space."""
         inside = np.ones(len(codes), dtype=bool)
         active = self.active_mask(codes)
-        for column, allowed in enumerate(self._allowed):
-            inside &= ~active[:, column] | np.isin(codes[:, column], allowed)
+        for column, (choice, allowed) in enumerate(zip(self.choices, self.allowed_codes, strict=True)):
+            if len(allowed) < len(choice):
+                permitted = np.zeros(len(choice), dtype=bool)
+                permitted[allowed] = True
+                inside &= ~active[:, column] | permitted[codes[:, column]]
         return inside
 
     def __len__(self) -> int:
@@ -105,35 +131,41 @@ class Space:
     def __repr__(self) -> str:
         return f"Space({len(self)} choices, {self.size:,} architectures, fingerprint {self.fingerprint})"
 
+    # Never changes once built; and a copy of a network keeps its choices, so it keeps its space.
+    def __copy__(self) -> Space:
+        return self
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Space:
+        return self
+
     # -- architectures ----------------------------------------------------------------------------------
 
     def arch(self, decisions: Mapping[str, Any]) -> Arch:
-        """The architecture with these options; inactive choices may be left out or None.
+        """The architecture with these options.
+
+        Inactive choices may be left out or None; an option given for one is checked, and then makes no difference.
 
         Raises:
             UsageError: an unknown choice, a missing active choice, or an option that is not allowed.
         """
         for name in decisions:
             self.column(name)
-        code = np.zeros((1, len(self)), dtype=np.int16)
-        for column, choice in enumerate(self.choices):
-            given = decisions.get(choice.name)
-            if given is None:
-                code[0, column] = -1
-                continue
-            option = _as_option(given)
-            if option not in self.allowed(choice.name):
+        code, missing = [], []
+        for choice in self.choices:
+            option = plain_option(decisions.get(choice.name))
+            missing.append(option is None)
+            if option is not None and option not in self.allowed(choice.name):
                 raise UsageError(
                     f"The choice {choice.name!r} was given {option!r}; this space allows {self.allowed(choice.name)}."
                 )
-            code[0, column] = choice.position(option)
-        missing = code[0] == -1
-        code[0, missing] = 0
-        active = self.active_mask(code)[0]
-        if (missing & active).any():
-            names = [name for name, lacks in zip(self.names, missing & active, strict=True) if lacks]
-            raise UsageError(f"The architecture does not decide {', '.join(names)}; give an option for each.")
-        return self.wrap(code)[0]
+            code.append(0 if option is None else choice.position(option))
+        arch = self._arch(code)
+        undecided = [
+            name for name, lacks, active in zip(self.names, missing, arch.active, strict=True) if lacks and active
+        ]
+        if undecided:
+            raise UsageError(f"The architecture does not decide {', '.join(undecided)}; give an option for each.")
+        return arch
 
     def from_json(self, data: Mapping[str, Any]) -> Arch:
         """Read an architecture that `Arch.to_json` wrote.
@@ -141,7 +173,11 @@ class Space:
         Raises:
             UsageError: it belongs to another space, or it is not an architecture at all.
         """
-        if not isinstance(data, Mapping) or not {"space", "decisions"} <= set(data):
+        if (
+            not isinstance(data, Mapping)
+            or not {"space", "decisions"} <= set(data)
+            or not isinstance(data["decisions"], Mapping)
+        ):
             raise UsageError(
                 'An architecture in JSON is {"space": fingerprint, "decisions": {choice: option, …}}; '
                 f"got {str(data)[:80]}."
@@ -157,7 +193,8 @@ class Space:
         """Architectures of a population; rows are brought into canonical form.
 
         Raises:
-            UsageError: the array has another number of columns, or an entry that is no option of its choice.
+            UsageError: the array is not of integers, has another number of columns, or has an entry that is no
+                option of its choice.
         """
         codes = np.asarray(codes)
         if codes.ndim != 2 or codes.shape[1] != len(self):
@@ -165,13 +202,26 @@ class Space:
                 f"A population of this space has shape (N, {len(self)}), one column per choice; "
                 f"got an array of shape {codes.shape}."
             )
-        for column, choice in enumerate(self.choices):
-            if len(codes) and not 0 <= codes[:, column].min() <= codes[:, column].max() < len(choice):
-                raise UsageError(
-                    f"Column {column} of the population decides {choice.name!r}, whose codes are 0 to "
-                    f"{len(choice) - 1}; got values from {codes[:, column].min()} to {codes[:, column].max()}."
-                )
-        return [Arch(self, tuple(row)) for row in self.canonical(codes.astype(np.int16)).tolist()]
+        if codes.dtype.kind not in "iu":
+            raise UsageError(
+                f"A population holds integers, the positions of the options; got an array of {codes.dtype}. "
+                "Round and convert it first."
+            )
+        options = np.asarray([len(choice) for choice in self.choices], dtype=np.int64)
+        wrong = (codes < 0) | (codes >= options)
+        if wrong.any():
+            column = int(wrong.any(axis=0).argmax())
+            raise UsageError(
+                f"Column {column} of the population decides {self.names[column]!r}, whose codes are 0 to "
+                f"{options[column] - 1}; got values from {codes[:, column].min()} to {codes[:, column].max()}."
+            )
+        active = self.active_mask(codes)
+        rows = np.where(active, codes, 0).tolist()
+        return [Arch(self, tuple(row), tuple(on)) for row, on in zip(rows, active.tolist(), strict=True)]
+
+    def _arch(self, code: Sequence[int]) -> Arch:
+        active = self.active(code)
+        return Arch(self, tuple(c if on else 0 for c, on in zip(code, active, strict=True)), active)
 
     def codes(self, archs: Sequence[Arch]) -> Codes:
         """Population array (N, D) of architectures.
@@ -190,41 +240,48 @@ class Space:
     # -- which choices matter ----------------------------------------------------------------------------
 
     def values(self, codes: Codes, value: Expr | Any) -> Any:
-        """Value (N,) of an expression for every row of a population; a constant stays as it is."""
+        """Value (N,) of an expression for every row of a population; a constant stays as it is.
+
+        Raises:
+            UsageError: the expression depends on a choice that is not of this space.
+        """
         if not isinstance(value, Expr):
             return value
-        return value.evaluate(
-            lambda choice: _option_array(choice)[codes[:, self.column(choice.name)]],
-        )
+
+        def options(choice: Choice) -> NDArray[Any]:
+            column = self.column(choice.name)
+            if choice is not self.choices[column] and choice.options != self.choices[column].options:
+                raise UsageError(
+                    f"The expression {value} asks about a choice {choice.name!r} with the options {choice.options}, "
+                    f"but in this space it has {self.choices[column].options}. Use the choices in space.choices."
+                )
+            return option_array(choice.options)[codes[:, column]]
+
+        return value.evaluate(options)
 
     def active_mask(self, codes: Codes) -> NDArray[np.bool_]:
         """Which choices (N, D) matter: their condition holds, and those the condition asks about matter."""
         active = np.ones(codes.shape, dtype=bool)
-        for column, choice in enumerate(self.choices):
-            if choice.when is not None:
-                active[:, column] = self.values(codes, choice.when)
-                for gate in choice.when.choices():
-                    active[:, column] &= active[:, self.column(gate.name)]
+        for gate in self._gates:
+            gate.apply(codes, active)
         return active
 
-    def active(self, code: tuple[int, ...]) -> tuple[bool, ...]:
-        """`active_mask` of one code, remembered."""
-        return self._active(code)
-
-    def _active_row(self, code: tuple[int, ...]) -> tuple[bool, ...]:
-        return tuple(self.active_mask(np.asarray([code], dtype=np.int16))[0].tolist())
+    def active(self, code: Sequence[int]) -> tuple[bool, ...]:
+        """`active_mask` of one code (D,)."""
+        active = [True] * len(self)
+        for gate in self._gates:
+            gate.apply_one(code, active)
+        return tuple(active)
 
     def canonical(self, codes: Codes) -> Codes:
         """The same architectures with 0 in the columns of inactive choices."""
-        if all(choice.when is None for choice in self.choices):
-            return codes
         return np.where(self.active_mask(codes), codes, np.int16(0))
 
     # -- drawing and listing -----------------------------------------------------------------------------
 
     def sample(self, rng: np.random.Generator) -> Arch:
         """One architecture, uniform over the options of every choice (SPOS, eq. 6)."""
-        return self.wrap(self.population(rng, 1))[0]
+        return self._arch(self.draw(rng, 1)[0].tolist())
 
     def population(
         self, rng: np.random.Generator, n: int, *, per: Literal["choice", "architecture"] = "choice"
@@ -235,15 +292,23 @@ class Space:
             rng: Source of randomness.
             n: Number of architectures.
             per: `"choice"` draws every decision uniformly and independently, so that with gated choices
-                small depths collect more architectures; `"architecture"` makes each architecture equally likely.
+                small depths collect more of the probability than their share of the architectures;
+                `"architecture"` makes each architecture equally likely.
+
+        Raises:
+            UsageError: `per` is neither.
         """
+        if per == "choice":
+            return self.canonical(self.draw(rng, n))
         if per == "architecture":
             return self.unindex(_random_integers(rng, self.size, n))
-        return self.canonical(self._draw(rng, n))
+        raise UsageError(f"Architectures cannot be drawn per {per!r}; use per='choice' or per='architecture'.")
 
-    def _draw(self, rng: np.random.Generator, n: int) -> Codes:
-        columns = [allowed[rng.integers(len(allowed), size=n)] for allowed in self._allowed]
-        return np.stack(columns, axis=1) if columns else np.zeros((n, 0), dtype=np.int16)
+    def draw(self, rng: np.random.Generator, n: int) -> Codes:
+        """An allowed option (N, D) for every choice, uniform and independent, inactive choices included."""
+        digits = rng.random((n, len(self)))
+        digits *= self.counts
+        return self._digit_codes[np.arange(len(self)), digits.astype(np.int16)]
 
     def enumerate(self, *, chunk: int = 4096) -> Iterator[Arch]:
         """Every architecture once, in the order of `index`."""
@@ -251,16 +316,35 @@ class Space:
             yield from self.wrap(self.unindex(range(start, min(start + chunk, self.size))))
 
     def index(self, codes: Codes) -> NDArray[Any]:
-        """Position (N,) of each architecture in `enumerate`; dtype object beyond 2⁶³ architectures."""
-        return self._counter.index(codes, self.active_mask(codes))
+        """Position (N,) of each architecture in `enumerate`; dtype object beyond 2⁶³ architectures.
+
+        Raises:
+            UsageError: an architecture lies outside this sub-space.
+        """
+        outside = np.flatnonzero(~self.contains(codes))
+        if len(outside):
+            raise UsageError(
+                f"Row {outside[0]} of the population lies outside this sub-space, so it has no position in it. "
+                "Select rows with space.contains(codes), or ask the whole space."
+            )
+        return self._numbering.index(codes, self.active_mask(codes))
 
     def unindex(self, positions: Sequence[int] | NDArray[Any]) -> Codes:
         """Population (N, D) at these positions of `enumerate`; the inverse of `index`.
 
         Raises:
-            UsageError: a position outside 0 … size − 1.
+            UsageError: a position that is no integer from 0 to size − 1.
         """
-        return self._counter.unindex(positions)
+        wanted = positions if isinstance(positions, np.ndarray) else np.asarray(list(positions), dtype=object)
+        integers = wanted.dtype.kind in "iu" or all(isinstance(number, int) for number in wanted.tolist())
+        if not integers or (len(wanted) and not 0 <= wanted.min() <= wanted.max() < self.size):
+            raise UsageError(
+                f"The space holds {self.size:,} architectures, numbered 0 to {self.size - 1:,}; "
+                f"got {str(positions)[:80]}."
+            )
+        codes = np.zeros((len(wanted), len(self)), dtype=np.int16)
+        self._numbering.unindex(wanted.astype(self._numbering.dtype), codes)
+        return codes
 
     def largest(self) -> Arch:
         """Every choice at the end of its `order` (for numbers: the largest)."""
@@ -275,67 +359,14 @@ class Space:
         for choice in self.choices:
             allowed = self.allowed(choice.name)
             code.append(choice.position([option for option in choice.order if option in allowed][end]))
-        return self.wrap(np.asarray([code], dtype=np.int16))[0]
+        return self._arch(code)
 
-    # -- variation ---------------------------------------------------------------------------------------
+    # -- variation: the operators are in variation.py ------------------------------------------------------
 
-    def mutate(self, codes: Codes, rng: np.random.Generator, *, p: float) -> Codes:
-        """Resample every decision with probability `p`, uniformly over its options (SPOS's mutation).
-
-        A decision that a mutation switches on (a deeper stage, say) is drawn afresh. The draw may hit the old
-        option, as in the paper; `change_one` always changes something.
-        """
-        if not 0 <= p <= 1:
-            raise UsageError(f"The mutation probability is {p}; it must lie between 0 and 1.")
-        fresh = self._draw(rng, len(codes))
-        old = np.where(self.active_mask(codes), codes, fresh)
-        return self.canonical(np.where(rng.random(codes.shape) < p, self._draw(rng, len(codes)), old))
-
-    def change_one(self, codes: Codes, rng: np.random.Generator) -> Codes:
-        """Give exactly one active decision of every row another option (regularised evolution's mutation).
-
-        Raises:
-            UsageError: the space holds a single architecture, so nothing can change.
-        """
-        several = np.asarray([len(allowed) > 1 for allowed in self._allowed])
-        active = self.active_mask(codes)
-        movable = active & several
-        if len(codes) and not movable.any(axis=1).all():
-            raise UsageError("The space leaves an architecture no decision to change; widen the space.")
-        keys = np.where(movable, rng.random(codes.shape), -1.0)
-        columns = keys.argmax(axis=1)
-        mutated = np.where(active, codes, self._draw(rng, len(codes)))
-        for column in np.unique(columns):
-            rows = np.flatnonzero(columns == column)
-            allowed = self._allowed[column]
-            # Shift by 1 … n−1 places within the allowed options: uniform over the others.
-            place = np.searchsorted(allowed, codes[rows, column])
-            shift = rng.integers(1, len(allowed), size=len(rows))
-            mutated[rows, column] = allowed[(place + shift) % len(allowed)]
-        return self.canonical(mutated)
-
-    def crossover(self, first: Codes, second: Codes, rng: np.random.Generator) -> Codes:
-        """Take each decision from either parent with a fair coin; where one parent has it inactive, from the
-        other; where both do and the child needs it, drawn afresh."""
-        a, b = self.active_mask(first), self.active_mask(second)
-        take_first = (a & ~b) | ((a == b) & (rng.random(first.shape) < 0.5))
-        child = np.where(take_first, first, second)
-        return self.canonical(np.where(a | b, child, self._draw(rng, len(first))))
-
-    def neighbours(self, arch: Arch) -> list[Arch]:
-        """Every architecture that differs in one decision. A decision that this switches on takes its first
-        allowed option."""
-        base = np.asarray([allowed[0] for allowed in self._allowed], dtype=np.int16)
-        active = np.asarray(self.active(arch.code))
-        code = np.where(active, np.asarray(arch.code, dtype=np.int16), base)
-        rows = []
-        for column in np.flatnonzero(active):
-            for option in self._allowed[column]:
-                if option != code[column]:
-                    row = code.copy()
-                    row[column] = option
-                    rows.append(row)
-        return self.wrap(np.stack(rows)) if rows else []
+    mutate = variation.mutate
+    change_one = variation.change_one
+    crossover = variation.crossover
+    neighbours = variation.neighbours
 
     # -- encodings and sub-spaces ------------------------------------------------------------------------
 
@@ -346,20 +377,22 @@ class Space:
             codes: Population (N, D).
             kind: `"ordinal"` gives (N, D), the place of the option in the choice's `order` scaled to [0, 1];
                 `"onehot"` gives (N, Σ options). Inactive choices are all zeros in both.
+
+        Raises:
+            UsageError: `kind` is neither.
         """
         active = self.active_mask(codes)
-        if kind == "ordinal":
-            columns = []
-            for column, choice in enumerate(self.choices):
-                places = np.asarray([choice.order.index(option) for option in choice.options])
-                columns.append(places[codes[:, column]] / max(len(choice) - 1, 1))
-            return (np.stack(columns, axis=1) * active).astype(np.float32)
+        sizes = np.asarray([len(choice) for choice in self.choices], dtype=np.int64)
         if kind == "onehot":
-            blocks = [
-                (codes[:, column, None] == np.arange(len(choice))) & active[:, column, None]
-                for column, choice in enumerate(self.choices)
-            ]
-            return np.concatenate(blocks, axis=1).astype(np.float32)
+            onehot = np.zeros((len(codes), int(sizes.sum())), dtype=np.float32)
+            onehot[np.arange(len(codes))[:, None], np.cumsum(sizes) - sizes + codes] = active
+            return onehot
+        if kind == "ordinal":
+            ordinal = np.zeros(codes.shape, dtype=np.float32)
+            for column, choice in enumerate(self.choices):
+                places = np.asarray([choice.order.index(option) for option in choice.options], dtype=np.float32)
+                ordinal[:, column] = places[codes[:, column]] / max(len(choice) - 1, 1)
+            return ordinal * active
         raise UsageError(f"The encoding {kind!r} does not exist; use 'ordinal' or 'onehot'.")
 
     def restrict(self, options: Mapping[str, Sequence[Any]]) -> Space:
@@ -368,22 +401,19 @@ class Space:
         Raises:
             UsageError: an unknown choice, an option this space does not allow, or none left.
         """
-        sub = Space.__new__(Space)
-        sub.__dict__.update(self.__dict__)
-        sub.__dict__.pop("_counter", None)
-        allowed = list(self._allowed)
-        for name, wanted in options.items():
+        allowed = list(self.allowed_codes)
+        for name, given in options.items():
             column = self.column(name)
-            wanted = [_as_option(option) for option in wanted]
-            outside = [option for option in wanted if option not in self.allowed(name)]
-            if outside or not wanted:
+            wanted = [plain_option(option) for option in given]
+            if not wanted or any(option not in self.allowed(name) for option in wanted):
                 raise UsageError(
                     f"The choice {name!r} was to be restricted to {wanted}; "
                     f"give at least one of {self.allowed(name)} and nothing else."
                 )
             positions = sorted({self.choices[column].position(option) for option in wanted})
             allowed[column] = np.asarray(positions, dtype=np.int16)
-        sub._allowed = tuple(allowed)
+        sub = Space(self.choices)
+        sub._allow(allowed)
         return sub
 
     def split(self, name: str, groups: Sequence[Sequence[Any]] | None = None) -> list[Space]:
@@ -398,13 +428,14 @@ class Space:
                 f"The choice {name!r} only exists under a condition, so it cannot split the space; "
                 "split by the choice its condition depends on."
             )
-        groups = [[option] for option in self.allowed(name)] if groups is None else groups
-        flat = [_as_option(option) for group in groups for option in group]
-        if len(flat) != len(set(flat)) or set(flat) != set(self.allowed(name)):
+        parts = [[option] for option in self.allowed(name)] if groups is None else [list(group) for group in groups]
+        flat = [plain_option(option) for part in parts for option in part]
+        if not all(parts) or len(flat) != len(set(flat)) or set(flat) != set(self.allowed(name)):
             raise UsageError(
-                f"The groups {groups} must hold each of the options {self.allowed(name)} of {name!r} exactly once."
+                f"The groups {parts} must hold each of the options {self.allowed(name)} of {name!r} exactly once, "
+                "and none may be empty."
             )
-        return [self.restrict({name: group}) for group in groups]
+        return [self.restrict({name: part}) for part in parts]
 
     def to_json(self) -> dict[str, Any]:
         """Declaration of the space, for people and for reports."""
@@ -419,16 +450,10 @@ class Space:
         return {"fingerprint": self.fingerprint, "size": str(self.size), "choices": choices}
 
 
-def _ordered(choices: Iterable[Choice]) -> tuple[Choice, ...]:
-    """Conditions before what they gate; each choice once; one object per name."""
+def _one_per_name(choices: Iterable[Choice]) -> tuple[Choice, ...]:
     by_name: dict[str, Choice] = {}
-    try:
-        found = list(walk(list(choices)))
-    except RecursionError:
-        raise UsageError("The conditions of the choices refer to each other in a circle.") from None
-    for choice in found:
-        known = by_name.setdefault(choice.name, choice)
-        if known is not choice:
+    for choice in choices:
+        if by_name.setdefault(choice.name, choice) is not choice:
             raise UsageError(
                 f"Two different choices are named {choice.name!r}. To tie two layers pass them the same "
                 "Choice object; to let them differ give each its own name."
@@ -436,23 +461,10 @@ def _ordered(choices: Iterable[Choice]) -> tuple[Choice, ...]:
     return tuple(by_name.values())
 
 
-@lru_cache(maxsize=4096)
-def _option_array(choice: Choice) -> NDArray[Any]:
-    if any(isinstance(option, tuple) for option in choice.options):
-        array = np.empty(len(choice), dtype=object)
-        array[:] = choice.options
-        return array
-    return np.asarray(choice.options)
-
-
-def _as_option(value: Any) -> Any:
-    return tuple(_as_option(item) for item in value) if isinstance(value, list | tuple) else value
-
-
 def _random_integers(rng: np.random.Generator, high: int, n: int) -> NDArray[Any]:
     if high < 2**63:
         return rng.integers(high, size=n)
-    words = (high.bit_length() + 64) // 32 + 1  # 64 spare bits: the bias of the remainder is below 2⁻⁶⁴
-    draws = rng.integers(2**32, size=(n, words), dtype=np.uint64)
-    numbers = [sum(int(word) << (32 * place) for place, word in enumerate(row)) % high for row in draws]
+    width = high.bit_length() // 8 + 9  # at least 64 spare bits: the bias of the remainder is below 2⁻⁶⁴
+    raw = rng.bytes(n * width)
+    numbers = [int.from_bytes(raw[start : start + width], "little") % high for start in range(0, len(raw), width)]
     return np.asarray(numbers, dtype=object)

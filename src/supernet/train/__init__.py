@@ -1,14 +1,15 @@
 """One loop that executes moves, and the pieces that methods are composed of."""
 
 from supernet.train.architecture import ArchitectureParameters, Softmax, Strongest
-from supernet.train.fit import Monitor, Trained, fit, load_weights
+from supernet.train.fit import Monitor, Trained, fit
 from supernet.train.gradients import Backpropagation, Unrolled
 from supernet.train.move import Mean, Move, Outcome, Path, Step, Sum
 from supernet.train.objectives import CrossEntropy, InPlaceDistillation
 from supernet.train.programs import Bilevel, TrainPaths
 from supernet.train.recipe import Recipe
-from supernet.train.samplers import PathDropout, Sandwich, StrictFair, Uniform
+from supernet.train.samplers import Fixed, PathDropout, Sandwich, StrictFair, Uniform
 from supernet.train.schedules import Constant, Cosine, Linear, Warmup
+from supernet.train.state import load_weights
 from supernet.train.updates import Updates
 
 __all__ = [
@@ -18,6 +19,7 @@ __all__ = [
     "Constant",
     "Cosine",
     "CrossEntropy",
+    "Fixed",
     "InPlaceDistillation",
     "Linear",
     "Mean",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -11,6 +12,7 @@ from torch import Tensor, nn
 from supernet.errors import UsageError
 from supernet.nn import Decisions, Mixture, Supernet
 from supernet.space import Arch, Choice
+from supernet.space.expression import Option
 from supernet.train.choices import operation_choices, require_operations_only
 from supernet.train.move import Step
 
@@ -66,6 +68,7 @@ class Softmax:
             raise UsageError(f"The temperature of the softmax is {self.temperature}; it must be positive.")
 
     def mixture(self, logits: Tensor, step: Step) -> Mixture:
+        """softmax(logits / T)."""
         return Mixture((logits / self.temperature).softmax(0))
 
 
@@ -83,6 +86,10 @@ def relaxed(relaxation: Relaxation, step: Step) -> Decisions:
 class Derivation(Protocol):
     """Turns learned architecture parameters into one architecture."""
 
+    def check(self, net: Supernet) -> None:
+        """Raise a UsageError, before any training, if nothing could be derived from this supernet."""
+        ...
+
     def derive(self, net: Supernet, architecture: ArchitectureParameters) -> Arch:
         """The architecture the method proposes."""
         ...
@@ -98,12 +105,21 @@ class Strongest:
 
     exclude: tuple[str, ...] = ()
 
+    def check(self, net: Supernet) -> None:
+        options = {option for choice in operation_choices(net) for option in choice.options}
+        for option in self.exclude:
+            if option not in options:
+                raise UsageError(f"The option {option!r} is to be excluded, but no choice of the supernet has it.")
+        for choice in operation_choices(net):
+            if not self._allowed(choice.options):
+                raise UsageError(f"Every option of {choice.name!r} is excluded: {self.exclude}. Leave one.")
+
     def derive(self, net: Supernet, architecture: ArchitectureParameters) -> Arch:
         chosen = {}
         for choice, logits in zip(architecture.choices, architecture.logits, strict=True):
-            ranked = [choice.options[i] for i in logits.detach().argsort(descending=True, stable=True).tolist()]
-            allowed = [option for option in ranked if option not in self.exclude]
-            if not allowed:
-                raise UsageError(f"Every option of {choice.name!r} is excluded: {self.exclude}. Leave one.")
-            chosen[choice.name] = allowed[0]
+            order = logits.detach().argsort(descending=True, stable=True).tolist()
+            chosen[choice.name] = self._allowed([choice.options[index] for index in order])[0]
         return net.space.arch(chosen)
+
+    def _allowed(self, options: Sequence[Option]) -> list[Option]:
+        return [option for option in options if option not in self.exclude]

@@ -62,9 +62,9 @@ def latest(directory: Path) -> Path | None:
 
 
 def keep_last(directory: Path, count: int) -> None:
-    """Remove all but the newest `count` checkpoints."""
-    for path in sorted(directory.glob("step-*.safetensors"))[:-count]:
-        path.unlink()
+    """Remove all but the newest `count` checkpoints, and what writers that were killed left behind."""
+    for path in (*sorted(directory.glob("step-*.safetensors"))[:-count], *directory.glob(".step-*.tmp")):
+        path.unlink(missing_ok=True)
 
 
 def _refusal(path: Path, reason: str) -> str:

@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 from supernet.errors import UsageError
-from supernet.nn import OpChoice, Supernet
-from supernet.space import Choice
+from supernet.nn import Mutable, OpChoice, Supernet
+from supernet.space import Choice, Expr
 
 
 def operation_choices(net: Supernet) -> tuple[Choice, ...]:
     """The choices that every one of whose uses is a choice block, in the order of the space."""
-    operations = {module.choice.name for module in net.modules() if isinstance(module, OpChoice)}
-    return tuple(choice for choice in net.space.choices if choice.name in operations)
+    operations: set[str] = set()
+    sizes: set[str] = set()
+    for module in net.modules():
+        if isinstance(module, OpChoice):
+            operations.add(module.choice.name)
+        elif isinstance(module, Mutable):
+            expressions = [size for size in module.depends_on() if isinstance(size, Expr)]
+            sizes.update(choice.name for expression in expressions for choice in expression.choices())
+    return tuple(choice for choice in net.space.choices if choice.name in operations - sizes)
 
 
 def require_operations_only(net: Supernet, rule: str) -> None:

@@ -16,6 +16,7 @@ from supernet.nn import Supernet
 from supernet.space import Arch
 from supernet.train.gradients import Backpropagation, untouched_buffers
 from supernet.train.move import Move, Outcome, Path, Step
+from supernet.train.processes import average
 from supernet.train.updates import Stepper
 
 if TYPE_CHECKING:
@@ -106,7 +107,9 @@ class Executor:
         stepper.clear()
         rule = move.gradient or Backpropagation()
         with nullcontext() if move.updates == "weights" else untouched_buffers(self.net):
-            losses: list[float] = torch.stack(rule(self, move, step)).tolist()
+            measured = torch.stack(rule(self, move, step))
+        average(self.fabric, [measured])
+        losses: list[float] = measured.tolist()
         for loss, path in zip(losses, move.paths, strict=True):
             if not math.isfinite(loss):
                 name = repr(path.decisions) if isinstance(path.decisions, Arch) else "a mixture of paths"
@@ -115,7 +118,7 @@ class Executor:
                     f"rate {stepper.rate(step, move.paths):.3g}. Lower the learning rate or clip the gradient "
                     "(clip_norm); earlier checkpoints are untouched."
                 )
-        stepper.average_over(self.fabric)
+        average(self.fabric, stepper.gradients())
         stepper.step(step, move.paths)
         stepper.clear()
         return sum(losses) / len(losses)

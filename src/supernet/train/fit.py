@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +11,6 @@ from typing import Any, Protocol
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from supernet.data import ImageData
 from supernet.errors import RunError, UsageError
@@ -21,8 +21,11 @@ from supernet.space import Arch
 from supernet.train import checkpoint
 from supernet.train.architecture import ArchitectureParameters
 from supernet.train.executor import Executor
+from supernet.train.interruption import Interruption
 from supernet.train.move import Step
+from supernet.train.processes import launch, share
 from supernet.train.recipe import Recipe
+from supernet.train.state import TrainingState
 from supernet.train.updates import Stepper
 
 PRECISIONS = ("32-true", "bf16-mixed")
@@ -46,7 +49,8 @@ class Trained:
         net: The supernet that was given, now trained.
         recipe: How.
         steps: Steps done; fewer than asked for if the training was interrupted.
-        history: The scalar log: one mapping per logged step.
+        history: The scalar log of this call: one mapping per logged step. `train.jsonl` holds the whole of a
+            resumed training.
         architecture: Learned architecture parameters, for methods that have them.
         derived: The architecture that such a method proposes.
     """
@@ -82,7 +86,10 @@ def fit(
     """Train a supernet by a recipe.
 
     Everything random in step t is a function of the seed and t, and a checkpoint holds all the rest; a run that
-    was killed and resumed ends with bitwise the same weights (same machine, same number of threads).
+    was killed and resumed ends with bitwise the same weights (same machine, same number of threads). Ctrl-C and
+    SIGTERM end the training after the step they arrive in, with a checkpoint.
+
+    Every process of a distributed training returns; the first alone writes files.
 
     Args:
         net: The supernet; trained in place.
@@ -106,106 +113,108 @@ def fit(
     Raises:
         UsageError: an option outside its range, a recipe or data that do not suit the supernet, a run directory
             that already holds a run (without `resume`) or a different one (with it).
-        RunError: the loss is not finite, a file cannot be read or written.
+        RunError: the loss or a weight is not finite, a file cannot be read or written, or the training was
+            interrupted.
     """
-    _check(net, recipe, data, steps=steps, batch_size=batch_size, precision=precision, log_every=log_every)
-    from lightning_fabric import Fabric
-
-    fabric = Fabric(
-        accelerator=accelerator,
-        devices=devices,
-        strategy=strategy,
-        precision=precision,  # type: ignore[arg-type]
-    )
-    fabric.launch()
+    _check(net, recipe, data, steps=steps, batch_size=batch_size, precision=precision, seed=seed)
+    _check_intervals(monitors, log_every=log_every, checkpoint_every=checkpoint_every, stop_after=stop_after)
+    fabric = launch(accelerator=accelerator, devices=devices, strategy=strategy, precision=precision)
     net.to(fabric.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     net.train()
     _try_out(net, data)
+    share(fabric, [*net.parameters(), *net.buffers()])
+    global_batch = batch_size * fabric.world_size
     identity = {
         "recipe": recipe.describe(),
         "steps": steps,
-        "batch_size": batch_size * fabric.world_size,
+        "batch_size": global_batch,
         "seed": seed,
         "precision": precision,
         "space": net.space.fingerprint,
         "data": data.fingerprint(),
     }
     architecture = None
+    steppers = {"weights": Stepper(recipe.weights, net.parameters(), batch_size=global_batch)}
     if recipe.architecture is not None:
         architecture = ArchitectureParameters(net, seed=seed).to(fabric.device)
-    steppers = {"weights": Stepper(recipe.weights, net.parameters(), batch_size=batch_size * fabric.world_size)}
-    if recipe.architecture is not None and architecture is not None:
-        steppers["architecture"] = Stepper(
-            recipe.architecture, architecture.parameters(), batch_size=batch_size * fabric.world_size
-        )
+        steppers["architecture"] = Stepper(recipe.architecture, architecture.parameters(), batch_size=global_batch)
+    state = TrainingState(net, architecture, steppers, done=0, draws={}, losses={})
     directory = RunDirectory(out) if out is not None else None
-    start, draws = 0, dict[str, int]()
     if directory is not None:
-        start, draws = _open(directory, resume, identity, net, architecture, steppers, write=fabric.is_global_zero)
-    executor = Executor(fabric, net, steppers, data, batch_size=batch_size, seed=seed, draws=draws)
+        _open(directory, resume, identity, state, write=fabric.is_global_zero)
+    executor = Executor(fabric, net, steppers, data, batch_size=batch_size, seed=seed, draws=state.draws)
+    state.draws = executor.draws
+    losses = defaultdict(list, state.losses)
+    state.losses = losses
+
+    def save() -> None:
+        if directory is not None and fabric.is_global_zero:
+            state.save(directory.checkpoints / f"step-{state.done:09d}.safetensors", identity)
+            checkpoint.keep_last(directory.checkpoints, 2)
+        else:
+            state.check_finite()
 
     history: list[dict[str, float]] = []
     every = checkpoint_every or max(100, steps // 20)
-    writes = directory is not None and fabric.is_global_zero
+    last = min(steps, stop_after or steps)
     random_state = torch.get_rng_state()
-    losses: list[float] = []
-    logged_at, last = time.perf_counter(), min(steps, stop_after or steps)
-    done = start
-
-    def save() -> None:
-        if directory is not None and writes:
-            path = directory.checkpoints / f"step-{done:09d}.safetensors"
-            checkpoint.save(path, *_state(done, identity, net, architecture, steppers, executor.draws))
-            checkpoint.keep_last(directory.checkpoints, 2)
-
+    images, seconds = 0, 0.0
     try:
-        with ProgressBar("train", steps, start=start, enabled=progress and fabric.is_global_zero) as bar:
-            while done < last:
-                rng = np.random.default_rng([seed, done])
-                torch.manual_seed(int(rng.integers(2**63)))
-                step = Step(done, steps, net, rng, architecture)
+        with (
+            Interruption() as interruption,
+            ProgressBar("train", steps, start=state.done, enabled=progress and fabric.is_global_zero) as bar,
+        ):
+            while state.done < last:
+                began = time.perf_counter()
+                rng = np.random.default_rng([seed, state.done])
+                # The paths come from `rng` and are the same on all processes; dropout is not.
+                torch.manual_seed(int(rng.integers(2**63 - 2**31)) + fabric.global_rank)
+                step = Step(state.done, steps, net, rng, architecture)
                 executor.begin()
                 row: dict[str, float] = {}
                 for move in recipe.program.moves(step):
-                    loss = executor.execute(move, step)
-                    row["loss" if move.updates == "weights" else f"loss/{move.updates}"] = loss
+                    name = "loss" if move.updates == "weights" else f"loss/{move.updates}"
+                    losses[name].append(executor.execute(move, step))
                     row["lr"] = steppers["weights"].rate(step, move.paths)
-                losses.append(row["loss"])
-                done += 1
-                bar.update(done, f"loss {row['loss']:.3f}")
+                state.done += 1
+                images, seconds = images + global_batch, seconds + time.perf_counter() - began
+                bar.update(state.done, ", ".join(f"{name} {values[-1]:.3f}" for name, values in losses.items()))
                 measured: dict[str, float] = {}
                 for monitor in monitors:
-                    if done % monitor.every == 0 or done == steps:
-                        measured |= monitor(net, done)
+                    if state.done % monitor.every == 0 or state.done == steps:
+                        measured |= monitor(net, state.done)
                         net.train()
-                if done % log_every == 0 or done == last or measured:
-                    now = time.perf_counter()
-                    speed = len(losses) * batch_size * fabric.world_size / (now - logged_at)
-                    row |= {"loss": sum(losses) / len(losses), "images_per_s": round(speed, 1), **measured}
-                    history.append({"step": done, **row})
-                    if directory is not None and writes:
+                if state.done % log_every == 0 or state.done == last or measured:
+                    row |= {name: sum(values) / len(values) for name, values in losses.items()}
+                    row |= {"images_per_s": round(images / seconds, 1), **measured}
+                    history.append({"step": state.done, **row})
+                    if directory is not None and fabric.is_global_zero:
                         directory.append(history[-1])
-                    losses, logged_at = [], time.perf_counter()
-                if done % every == 0 or done == last:
+                    losses.clear()
+                    images, seconds = 0, 0.0
+                stop = state.done < last and interruption.agreed(fabric)
+                if state.done % every == 0 or state.done == last or stop:
                     save()
-    except KeyboardInterrupt:
-        save()
-        where = f"; resume to go on from {directory.path}" if directory is not None else ""
-        raise RunError(f"Training was interrupted after {done} of {steps} steps{where}.") from None
+                if stop:
+                    where = f"; resume to go on from {directory.path}" if directory is not None else ""
+                    raise RunError(f"Training was interrupted after {state.done} of {steps} steps{where}.")
     finally:
         torch.set_rng_state(random_state)
+    fabric.barrier()
     derived = None
     if recipe.derive is not None and architecture is not None:
         derived = recipe.derive.derive(net, architecture)
-    return Trained(net, recipe, done, tuple(history), architecture, derived)
+    return Trained(net, recipe, state.done, tuple(history), architecture, derived)
 
 
 def _check(
-    net: Supernet, recipe: Recipe, data: ImageData, *, steps: int, batch_size: int, precision: str, log_every: int
+    net: Supernet, recipe: Recipe, data: ImageData, *, steps: int, batch_size: int, precision: str, seed: int
 ) -> None:
-    for name, value in (("steps", steps), ("batch_size", batch_size), ("log_every", log_every)):
+    for name, value in (("steps", steps), ("batch_size", batch_size)):
         if value < 1:
             raise UsageError(f"{name} is {value}; it must be at least 1.")
+    if seed < 0:
+        raise UsageError(f"seed is {seed}; seeds are whole numbers from 0 up.")
     if precision not in PRECISIONS:
         raise UsageError(f"The precision {precision!r} is not supported; use one of {PRECISIONS}.")
     if batch_size > len(data.train):
@@ -213,6 +222,18 @@ def _check(
             f"The batch size is {batch_size}, but there are only {len(data.train)} training images. Lower it."
         )
     recipe.program.check(net)
+    if recipe.derive is not None:
+        recipe.derive.check(net)
+
+
+def _check_intervals(
+    monitors: Sequence[Monitor], *, log_every: int, checkpoint_every: int | None, stop_after: int | None
+) -> None:
+    intervals = {"log_every": log_every, "checkpoint_every": checkpoint_every, "stop_after": stop_after}
+    intervals |= {f"{type(monitor).__name__}.every": monitor.every for monitor in monitors}
+    for name, value in intervals.items():
+        if value is not None and value < 1:
+            raise UsageError(f"{name} is {value}; it must be at least 1.")
 
 
 def _try_out(net: Supernet, data: ImageData) -> None:
@@ -241,117 +262,21 @@ def _try_out(net: Supernet, data: ImageData) -> None:
         )
 
 
-def _state(
-    done: int,
-    identity: Mapping[str, Any],
-    net: Supernet,
-    architecture: ArchitectureParameters | None,
-    steppers: Mapping[str, Stepper],
-    draws: Mapping[str, int],
-) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    tensors = {f"net/{name}": value for name, value in net.state_dict().items()}
-    if architecture is not None:
-        tensors |= {f"architecture/{name}": value for name, value in architecture.state_dict().items()}
-    for family, stepper in steppers.items():
-        for number, parameter in enumerate(stepper.parameters):
-            for key, value in stepper.optimizer.state.get(parameter, {}).items():
-                if value is not None:
-                    tensors[f"optimizer/{family}/{number}/{key}"] = torch.as_tensor(value)
-    return tensors, {"step": done, "draws": dict(draws), "identity": identity}
-
-
-def _restore(
-    tensors: Mapping[str, Tensor],
-    net: Supernet,
-    architecture: ArchitectureParameters | None,
-    steppers: Mapping[str, Stepper],
-) -> None:
-    net.load_state_dict(_under("net/", tensors))
-    if architecture is not None:
-        architecture.load_state_dict(_under("architecture/", tensors))
-    for family, stepper in steppers.items():
-        for name, value in _under(f"optimizer/{family}/", tensors).items():
-            number, _, key = name.partition("/")
-            parameter = stepper.parameters[int(number)]
-            if value.shape == parameter.shape:
-                held = torch.empty_like(parameter, dtype=value.dtype, requires_grad=False).copy_(value)
-            else:
-                held = value.clone()
-            stepper.optimizer.state[parameter][key] = held
-
-
-def _under(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
-
-
 def _open(
-    directory: RunDirectory,
-    resume: bool,
-    identity: Mapping[str, Any],
-    net: Supernet,
-    architecture: ArchitectureParameters | None,
-    steppers: Mapping[str, Stepper],
-    *,
-    write: bool,
-) -> tuple[int, dict[str, int]]:
+    directory: RunDirectory, resume: bool, identity: Mapping[str, Any], state: TrainingState, *, write: bool
+) -> None:
     newest = checkpoint.latest(directory.checkpoints)
     if newest is None:
         if write:
-            directory.path.mkdir(parents=True, exist_ok=True)
             directory.cut_log(-1)
-            directory.write("space.json", net.space.to_json())
+            directory.write("space.json", state.net.space.to_json())
             directory.write_environment()
             directory.write("training.json", identity)
-        return 0, {}
+        return
     if not resume:
         raise UsageError(
             f"{directory.path} already holds a training. Resume it (resume=True, --resume) or choose another directory."
         )
-    tensors, meta = checkpoint.load(newest)
-    found = meta["identity"]
-    different = [
-        f"{key} is {_short(found.get(key))} there and {_short(identity[key])} now"
-        for key in identity
-        if found.get(key) != identity[key]
-    ]
-    if different:
-        raise UsageError(
-            f"{directory.path} holds a different training: {'; '.join(different)}. "
-            "Resume with the same settings, or choose another directory."
-        )
-    _restore(tensors, net, architecture, steppers)
+    state.load(newest, identity)
     if write:
-        directory.cut_log(meta["step"])
-    return int(meta["step"]), meta["draws"]
-
-
-def load_weights(net: Supernet, run: Path | str) -> ArchitectureParameters | None:
-    """Load the newest checkpoint of a run directory into a supernet of the same space.
-
-    Returns:
-        The architecture parameters, if the method learned any.
-
-    Raises:
-        UsageError: the directory has no checkpoint, or one of another space.
-        RunError: the checkpoint is damaged.
-    """
-    directory = RunDirectory(run)
-    newest = checkpoint.latest(directory.checkpoints)
-    if newest is None:
-        raise UsageError(f"{directory.path} holds no checkpoint; train first (supernet train --out {directory.path}).")
-    tensors, meta = checkpoint.load(newest)
-    if meta["identity"]["space"] != net.space.fingerprint:
-        raise UsageError(
-            f"{newest} was trained on the space {meta['identity']['space']}, but this supernet spans "
-            f"{net.space.fingerprint}. Build the supernet with the options of the run (its config.json)."
-        )
-    architecture = None
-    if _under("architecture/", tensors):
-        architecture = ArchitectureParameters(net)
-    _restore(tensors, net, architecture, {})
-    return architecture
-
-
-def _short(value: Any) -> str:
-    text = str(value)
-    return text if len(text) <= 60 else text[:57] + "…"
+        directory.cut_log(state.done)

@@ -11,8 +11,10 @@ import torch
 from torch import Tensor, nn
 
 from supernet.data import Batch
+from supernet.errors import UsageError
 from supernet.nn import Supernet
 from supernet.train.move import Move, Step
+from supernet.train.processes import average
 
 if TYPE_CHECKING:
     from supernet.train.executor import Executor
@@ -29,8 +31,9 @@ class Backpropagation:
     """∇ of the weighted losses of all paths, one backward pass per path so that memory holds one at a time."""
 
     def __call__(self, executor: Executor, move: Move, step: Step) -> list[Tensor]:
-        # Naming the leaves keeps a move on the architecture from computing gradients of the weights.
-        inputs = None if move.updates == "weights" else executor.steppers[move.updates].parameters
+        # Naming the leaves computes no gradient of the other family, and leaves none there.
+        family = executor.steppers[move.updates].parameters
+        shared = move.updates != "weights"  # the paths of a move on the architecture share the graph of the mixtures
         whole = executor.batch(move.data)
         pieces = _pieces(whole, move.micro_batch)
         totals = [torch.zeros((), device=whole.x.device) for _ in move.paths]
@@ -41,14 +44,14 @@ class Backpropagation:
                 loss, logits = executor.run(path, piece, step, earlier)
                 earlier.append(logits.detach())
                 scaled = loss * (share * move.combine.weight(len(move.paths)))
-                scaled.backward(inputs=inputs, retain_graph=len(pieces) > 1)  # type: ignore[no-untyped-call]
+                scaled.backward(inputs=family, retain_graph=shared)  # type: ignore[no-untyped-call]
                 totals[number] += share * loss.detach()
         return totals
 
 
 @dataclass(frozen=True)
 class Unrolled:
-    """∇_α L_val(w', α) with w' one training step ahead, by finite differences (DARTS, eq. 6–8).
+    """∇_α L_val(w', α) with w' one training step ahead, by finite differences (DARTS, eq. 6–8), for one path.
 
     w' = w − ξ (μ·buffer + ∇_w L_train + λ w) with the current learning rate ξ, momentum μ and weight decay λ.
     The gradient is ∇_α L_val(w', α) − ξ [∇_α L_train(w⁺, α) − ∇_α L_train(w⁻, α)] / 2ε,
@@ -64,8 +67,9 @@ class Unrolled:
         weights = executor.steppers["weights"]
         logits = executor.steppers["architecture"].parameters
         train, validation = executor.batch("train"), executor.batch("validation")
+        if len(move.paths) != 1 or move.micro_batch is not None:
+            raise UsageError("The unrolled gradient is of one path on the whole batch; give the move no more.")
         path = move.paths[0]
-        group = weights.optimizer.param_groups[0]
         rate = weights.rate(step, move.paths)
         saved = [p.detach().clone() for p in weights.parameters]
 
@@ -78,14 +82,12 @@ class Unrolled:
         try:
             _, ahead = gradient(train, weights.parameters)
             with torch.no_grad():
+                average(executor.fabric, ahead)
                 for p, g in zip(weights.parameters, ahead, strict=True):
-                    buffer = weights.momentum(p)
-                    direction = g.add(p, alpha=group.get("weight_decay", 0.0))
-                    if buffer is not None:
-                        direction = direction.add(buffer, alpha=group["momentum"])
-                    p.sub_(direction, alpha=rate)
+                    p.sub_(weights.direction(p, g), alpha=rate)
             loss, both = gradient(validation, [*logits, *weights.parameters])
             first, vector = both[: len(logits)], both[len(logits) :]
+            average(executor.fabric, vector)
             norm = torch.linalg.vector_norm(torch.stack(torch._foreach_norm(vector)))
             epsilon = self.radius / norm.clamp_min(1e-12)
             ends = []

@@ -48,6 +48,11 @@ class Recipe:
                 f"The recipe {self.name!r} has updates for architecture parameters, but its program "
                 f"{type(self.program).__name__} never moves them; leave `architecture` out."
             )
+        if not self.program.learns_architecture and self.derive is not None:
+            raise UsageError(
+                f"The recipe {self.name!r} derives an architecture from learned parameters, but its program "
+                f"{type(self.program).__name__} learns none; leave `derive` out and search instead."
+            )
 
     def describe(self) -> dict[str, Any]:
         """The recipe as JSON: every piece by name, with all its settings."""
@@ -58,12 +63,13 @@ class Recipe:
 
 def describe(value: Any) -> Any:
     """A JSON-able description of pieces: dataclasses by name and fields, partial calls by name and arguments."""
+    if isinstance(value, Mapping):  # an architecture too
+        return {str(name): describe(item) for name, item in value.items()}
     if is_dataclass(value) and not isinstance(value, type):
         return {"piece": type(value).__name__} | {f.name: describe(getattr(value, f.name)) for f in fields(value)}
     if isinstance(value, functools.partial):
-        return {"call": describe(value.func)} | {name: describe(option) for name, option in value.keywords.items()}
-    if isinstance(value, Mapping):
-        return {str(name): describe(item) for name, item in value.items()}
+        given = {"arguments": describe(value.args)} if value.args else {}
+        return {"call": describe(value.func)} | given | {name: describe(v) for name, v in value.keywords.items()}
     if isinstance(value, list | tuple):
         return [describe(item) for item in value]
     if value is None or isinstance(value, bool | int | float | str):

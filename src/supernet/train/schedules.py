@@ -33,6 +33,9 @@ class Linear:
 
     floor: float = 0.0
 
+    def __post_init__(self) -> None:
+        _check_share("The floor of the learning rate", self.floor)
+
     def factor(self, step: Step, paths: Sequence[Path]) -> float:
         return 1 - (1 - self.floor) * step.progress
 
@@ -42,6 +45,9 @@ class Cosine:
     """From 1 to `floor` along half a cosine: floor + (1 − floor)(1 + cos(π t / T)) / 2."""
 
     floor: float = 0.0
+
+    def __post_init__(self) -> None:
+        _check_share("The floor of the learning rate", self.floor)
 
     def factor(self, step: Step, paths: Sequence[Path]) -> float:
         return self.floor + (1 - self.floor) * (1 + math.cos(math.pi * step.progress)) / 2
@@ -60,10 +66,14 @@ class Warmup:
     then: LearningRate
 
     def __post_init__(self) -> None:
-        if not 0 <= self.share <= 1:
-            raise UsageError(f"The warm-up lasts a share of the steps in [0, 1]; got {self.share}.")
+        _check_share("The warm-up", self.share)
 
     def factor(self, step: Step, paths: Sequence[Path]) -> float:
         steps = self.share * step.total
         rise = min(1.0, (step.index + 1) / steps) if steps > 0 else 1.0
         return rise * self.then.factor(step, paths)
+
+
+def _check_share(what: str, share: float) -> None:
+    if not 0 <= share <= 1:
+        raise UsageError(f"{what} is a share in [0, 1]; got {share}.")

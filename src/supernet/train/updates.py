@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
+from typing import Any, Literal, TypeAlias, get_args
 
 import torch
 from torch import Tensor, nn
@@ -12,9 +12,6 @@ from torch import Tensor, nn
 from supernet.errors import UsageError
 from supernet.train.move import Path, Step
 from supernet.train.schedules import Constant, LearningRate
-
-if TYPE_CHECKING:
-    from lightning_fabric import Fabric
 
 Inactive: TypeAlias = Literal["freeze", "decay"]
 
@@ -32,9 +29,9 @@ class Updates:
         clip_norm: Largest norm of the gradient over the whole family.
         clip_value: Largest absolute entry of the gradient.
         inactive: Parameters that no path of the move used are left alone (`"freeze"`), or get a gradient of
-            zero, so that weight decay and momentum still move them (`"decay"`: what torch before 2.0 did and many
-            published figures rest on). It concerns whole tensors; the unused part of an elastic weight always has
-            a gradient of zero.
+            zero, so that weight decay and momentum still move them (`"decay"`: what torch before 2.0 did to
+            parameters from their first use on, and many published figures rest on). It concerns whole tensors;
+            the unused part of an elastic weight always has a gradient of zero.
         decay_vectors: Whether weight decay also applies to biases and to norm scales and shifts.
         reference_batch: The learning rate is for batches of this many images and scales linearly with the actual
             number; None: it holds as it is.
@@ -78,6 +75,7 @@ class Stepper:
         if vectors:
             groups.append({"params": vectors, "weight_decay": 0.0})
         self.optimizer = updates.optimizer(groups)
+        self._group = {id(p): group for group in self.optimizer.param_groups for p in group["params"]}
         scale = 1.0 if updates.reference_batch is None else batch_size / updates.reference_batch
         self._base: list[float] = [group["lr"] * scale for group in self.optimizer.param_groups]
 
@@ -90,21 +88,14 @@ class Stepper:
         for parameter in self.parameters:
             parameter.grad = None
 
-    def average_over(self, fabric: Fabric) -> None:
-        """Average the gradients over all processes. Every process ran the same paths, so that the same
-        parameters have one and no process waits for another's unused layers."""
-        if fabric.world_size == 1:
-            return
-        gradients = [p.grad for p in self.parameters if p.grad is not None]
-        flat = fabric.all_reduce(torch.cat([g.reshape(-1) for g in gradients]), reduce_op="mean")
-        parts = torch.split(torch.as_tensor(flat), [g.numel() for g in gradients])
-        for gradient, averaged in zip(gradients, parts, strict=True):
-            gradient.copy_(averaged.view_as(gradient))
+    def gradients(self) -> list[Tensor]:
+        """The gradients that the parameters have."""
+        return [p.grad for p in self.parameters if p.grad is not None]
 
     def step(self, step: Step, paths: Sequence[Path]) -> None:
         """Clip, set the learning rate and update the parameters that have a gradient."""
         updates = self.updates
-        gradients = [p.grad for p in self.parameters if p.grad is not None]
+        gradients = self.gradients()
         if updates.clip_value is not None:
             torch._foreach_clamp_min_(gradients, -updates.clip_value)
             torch._foreach_clamp_max_(gradients, updates.clip_value)
@@ -119,7 +110,12 @@ class Stepper:
             group["lr"] = base * factor
         self.optimizer.step()
 
-    def momentum(self, parameter: nn.Parameter) -> Tensor | None:
-        """The SGD momentum buffer of a parameter, None before its first step or for other optimisers."""
+    def direction(self, parameter: nn.Parameter, gradient: Tensor) -> Tensor:
+        """Where plain SGD would move a parameter: μ · buffer + gradient + λ · parameter, with its own μ and λ.
+
+        An optimiser without momentum buffers counts as one without momentum.
+        """
+        group = self._group[id(parameter)]
+        direction = gradient.add(parameter, alpha=group.get("weight_decay", 0.0))
         buffer = self.optimizer.state[parameter].get("momentum_buffer") if parameter in self.optimizer.state else None
-        return buffer if isinstance(buffer, Tensor) else None
+        return direction if buffer is None else direction.add(buffer, alpha=group["momentum"])

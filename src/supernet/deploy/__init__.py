@@ -1,0 +1,6 @@
+"""From a trained supernet to a file that runs elsewhere, and proof that it computes the same."""
+
+from supernet.deploy.exporting import Exported, export
+from supernet.deploy.verification import Verification, verify
+
+__all__ = ["Exported", "Verification", "export", "verify"]

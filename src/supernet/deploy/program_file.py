@@ -1,0 +1,26 @@
+"""A subnet as a program of torch.export."""
+
+from __future__ import annotations
+
+import io
+
+import torch
+from torch import nn
+from torch.export import Dim, ExportedProgram
+
+from supernet.measure.counting import BATCH
+from supernet.measure.state import placed_like
+
+
+def exported_program(module: nn.Module, input_shape: tuple[int, ...]) -> ExportedProgram:
+    """Trace a module for any number of images."""
+    x = placed_like(module, torch.zeros(BATCH, *input_shape))
+    with torch.no_grad():
+        return torch.export.export(module, (x,), dynamic_shapes=({0: Dim("batch")},))
+
+
+def program_bytes(module: nn.Module, input_shape: tuple[int, ...], architecture: str) -> bytes:
+    """Content of a `.pt2` file; `torch.export.load` reads it."""
+    file = io.BytesIO()
+    torch.export.save(exported_program(module, input_shape), file, extra_files={"architecture.json": architecture})
+    return file.getvalue()

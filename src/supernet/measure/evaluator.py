@@ -1,0 +1,150 @@
+"""A supernet and a data set as what a search asks: the evaluator of real networks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from supernet.data import Batch, ImageData
+from supernet.errors import UsageError
+from supernet.measure.calibration import DEFAULT, Calibration
+from supernet.measure.costs import CostModel, cost_model
+from supernet.measure.machine import THIS_MACHINE, Device, Latency, latency
+from supernet.measure.scores import Scores, run_scores
+from supernet.measure.state import placed_like
+from supernet.nn import Supernet
+from supernet.search.quantity import ACCURACY, LATENCY_MS, LOSS, MACS, PARAMS, Quantity
+from supernet.space import Arch, Codes, Space
+
+_KEPT_BYTES = 2**30
+
+
+class NetEvaluator:
+    """Tells accuracy, loss, MACs, parameters and latency of the subnets of one supernet.
+
+    Accuracy and loss are those of the validation images with inherited weights; BatchNorm is calibrated on
+    training images; the test images are never read. What was measured is remembered until a weight changes.
+
+    Args:
+        net: The supernet.
+        data: Where training and validation images come from.
+        calibration: How to recompute BatchNorm statistics; None keeps those that the network holds.
+        device: Where latency is measured.
+        batch_size: Images per validation batch.
+        images: Use only the first so many validation images.
+        space: A sub-space to search; default: the whole space of the network.
+    """
+
+    cheap: frozenset[str] = frozenset({MACS.name, PARAMS.name})
+    quantities: Mapping[str, Quantity] = {q.name: q for q in (ACCURACY, LOSS, MACS, PARAMS, LATENCY_MS)}
+
+    def __init__(
+        self,
+        net: Supernet,
+        data: ImageData,
+        *,
+        calibration: Calibration | None = DEFAULT,
+        device: Device = THIS_MACHINE,
+        batch_size: int = 512,
+        images: int | None = None,
+        space: Space | None = None,
+    ) -> None:
+        self.net, self.data, self.calibration, self.device = net, data, calibration, device
+        self.space = net.space if space is None else space
+        self._batches = _Prepared(net, data, batch_size, images)
+        self._version: tuple[object, ...] = ()
+        self._scores: dict[tuple[int, ...], Scores] = {}
+        self._latencies: dict[tuple[int, ...], Latency] = {}
+
+    def costs(self, codes: Codes, name: str) -> NDArray[np.float64]:
+        """One cheap quantity (N,) for a population (N, D).
+
+        Raises:
+            UsageError: the quantity is not cheap.
+        """
+        if name not in self.cheap:
+            raise UsageError(f"{name!r} is not told for whole populations; only {sorted(self.cheap)} are.")
+        model = self._cost_model()
+        return model.macs(codes) if name == MACS.name else model.params(codes)
+
+    def evaluate(self, arch: Arch, names: Sequence[str]) -> dict[str, float]:
+        """The named quantities of one architecture.
+
+        Raises:
+            UsageError: an unknown quantity.
+            RunError: the network's output is not finite.
+        """
+        unknown = [name for name in names if name not in self.quantities]
+        if unknown:
+            raise UsageError(f"The quantity {unknown[0]!r} is not known here; there are {list(self.quantities)}.")
+        told = {}
+        for name in names:
+            if name in self.cheap:
+                told[name] = float(self.costs(self.net.space.codes([arch]), name)[0])
+            elif name == LATENCY_MS.name:
+                told[name] = self.latency(arch).median_ms
+            else:
+                told[name] = self.scores(arch).accuracy if name == ACCURACY.name else self.scores(arch).loss
+        return told
+
+    def scores(self, arch: Arch) -> Scores:
+        """Accuracy and loss together."""
+        version = weights_version(self.net)
+        if version != self._version:
+            self._version = version
+            self._scores.clear()
+        if arch.code not in self._scores:
+            self._scores[arch.code] = run_scores(self.net, arch, self._batches, self.calibration, self.data)
+        return self._scores[arch.code]
+
+    def latency(self, arch: Arch) -> Latency:
+        """Latency with its spread; measured once per architecture, whatever the weights."""
+        if arch.code not in self._latencies:
+            shape = self.data.shape
+            self._latencies[arch.code] = latency(self.net, arch, device=self.device, input_shape=shape)
+        return self._latencies[arch.code]
+
+    def forget(self) -> None:
+        """Measure everything anew, such as after weights were changed through `tensor.data`."""
+        self._scores.clear()
+        self._latencies.clear()
+
+    def _cost_model(self) -> CostModel:
+        return cost_model(self.net, self.data.shape)
+
+
+def weights_version(net: Supernet) -> tuple[object, ...]:
+    """Changes whenever a parameter or buffer is written in place (a step, `load_state_dict`) or exchanged.
+
+    Made of torch's version counters and of addresses, so it costs nothing; only writes through `tensor.data`
+    escape it.
+    """
+    return tuple((tensor.data_ptr(), tensor._version) for tensor in (*net.parameters(), *net.buffers()))
+
+
+@dataclass
+class _Prepared:
+    """The validation batches where the network is, kept in memory where they fit."""
+
+    net: Supernet
+    data: ImageData
+    batch_size: int
+    images: int | None
+    kept: list[Batch] | None = None
+
+    def __iter__(self) -> Iterator[Batch]:
+        if self.kept is not None:
+            yield from self.kept
+            return
+        kept, size = [], 0
+        for batch in self.data.validation.batches(self.batch_size, limit=self.images):
+            batch = Batch(placed_like(self.net, batch.x), batch.y)
+            size += batch.x.nbytes
+            if size <= _KEPT_BYTES:
+                kept.append(batch)
+            yield batch
+        if size <= _KEPT_BYTES:
+            self.kept = kept

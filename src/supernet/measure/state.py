@@ -1,0 +1,35 @@
+"""Running a network without leaving a trace in it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from torch import Tensor, nn
+
+
+@contextmanager
+def untouched(module: nn.Module) -> Iterator[None]:
+    """Evaluation mode on copies of all buffers; afterwards the very same tensors and modes are back.
+
+    The originals are set aside, not copied back: bit for bit the old state, whatever happened in between.
+    """
+    modes = [(m, m.training) for m in module.modules()]
+    buffers = [(m, name, b) for m in module.modules() for name, b in m._buffers.items() if b is not None]
+    copies: dict[int, Tensor] = {}
+    for m, name, buffer in buffers:
+        m._buffers[name] = copies.setdefault(id(buffer), buffer.detach().clone())
+    module.eval()
+    try:
+        yield
+    finally:
+        for m, name, buffer in buffers:
+            m._buffers[name] = buffer
+        for m, training in modes:
+            m.training = training
+
+
+def placed_like(module: nn.Module, x: Tensor) -> Tensor:
+    """A batch on the device, and in the floating-point type, of a module's parameters."""
+    parameter = next((p for p in module.parameters() if p.is_floating_point()), None)
+    return x if parameter is None else x.to(parameter.device, parameter.dtype)

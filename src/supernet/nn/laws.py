@@ -1,0 +1,161 @@
+"""What every layer and network with choices promises, as tests for yours too.
+
+    @pytest.mark.parametrize("law", LAWS)
+    def test_my_layer(law):
+        law(Supernet(MyLayer(Choice("width", (4, 8)))), lambda arch: torch.randn(2, arch["width"], 6, 6))
+
+Each law takes a supernet and a function from an architecture to a fitting input batch, looks at up to eight
+architectures, computes in double precision on copies, and raises an AssertionError that names the first
+architecture it fails for. The supernet itself stays as it is. `inactive_gets_no_gradient` and
+`training_commutes` are for layers whose dense weights are entries of their own: not for those that transform them.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterator
+from typing import TypeAlias
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from supernet.errors import UsageError
+from supernet.nn.supernet import Supernet
+from supernet.space import Arch
+
+Inputs: TypeAlias = Callable[[Arch], Tensor]
+Law: TypeAlias = Callable[[Supernet, Inputs], None]
+
+_MOST = 8
+
+
+def output_is_dense(net: Supernet, inputs: Inputs) -> None:
+    """`net(x, arch)` and `net.extract(arch)(x)` agree in output and input gradient, training or not."""
+    for arch in _some(net):
+        for training in (False, True):
+            twin = _twin(net).train(training)
+            small = twin.extract(arch)
+            _agree(arch, "output or input gradient", _run(twin, arch, inputs), _run(small, arch, inputs))
+
+
+def training_commutes(net: Supernet, inputs: Inputs) -> None:
+    """A gradient step on the supernet and one on the extracted subnet lead to the same subnet."""
+    for arch in _some(net):
+        twin = _twin(net).train()
+        small = twin.extract(arch)
+        for module in (twin, small):
+            _run(module, arch, inputs)
+            with torch.no_grad():
+                for p in module.parameters():
+                    if p.grad is not None:
+                        p.sub_(0.1 * p.grad)
+        stepped = dict(twin.extract(arch).named_parameters())
+        for name, expected in small.named_parameters():
+            _agree(arch, f"the step of {name}", [stepped[name]], [expected])
+
+
+def inactive_gets_no_gradient(net: Supernet, inputs: Inputs) -> None:
+    """Weights outside the active subnet get no gradient or exactly zero."""
+    for arch in _some(net):
+        twin, labelled = _twin(net).train(), _twin(net)
+        start = 0
+        with torch.no_grad():
+            for p in labelled.parameters():
+                p.copy_(torch.arange(start, start + p.numel()).view(p.shape))
+                start += p.numel()
+        held = torch.cat([torch.empty(0).double(), *(p.flatten() for p in labelled.extract(arch).parameters())])
+        _run(twin, arch, inputs)
+        for (name, p), labels in zip(twin.named_parameters(), labelled.parameters(), strict=True):
+            inactive = ~torch.isin(labels, held)
+            assert p.grad is None or not p.grad[inactive].any(), f"{arch}: inactive entries of {name} got a gradient"
+
+
+def active_restores(net: Supernet, inputs: Inputs) -> None:
+    """Leaving `active`, also by an exception, brings back what was active before."""
+    first, last = net.space.smallest(), net.space.largest()
+    net = _twin(net).eval()
+    expected = _run(net, first, inputs)
+    with net.active(first):
+        try:
+            with net.active(last):
+                _run(net.module, last, inputs)
+                raise KeyboardInterrupt
+        except KeyboardInterrupt:
+            pass
+        _agree(first, "the output after an inner active", _run(net.module, first, inputs), expected)
+    try:
+        _run(net.module, first, inputs)
+    except UsageError:
+        return
+    raise AssertionError("an architecture stayed active after its `with` had ended")
+
+
+def extraction_stands_alone(net: Supernet, inputs: Inputs) -> None:
+    """An extracted subnet holds nothing of this package, shares no memory, keeps its mode and can be copied."""
+    package = __name__.partition(".")[0] + "."
+    for arch in _some(net):
+        for training in (False, True):
+            twin = _twin(net).train(training)
+            small = twin.extract(arch)
+            for module in small.modules():
+                for part in (type(module), *map(type, vars(module).values())):
+                    ours = [base for base in part.__mro__ if base.__module__.startswith(package)]
+                    assert not ours, f"{arch}: the subnet still holds {ours[0].__name__}"
+                assert module.training is training, f"{arch}: {type(module).__name__} changed its mode"
+            shared = _storages(twin) & _storages(small)
+            assert not shared, f"{arch}: the subnet shares {len(shared)} tensors with the supernet"
+            expected = _run(copy.deepcopy(small), arch, inputs)
+            with torch.no_grad():
+                for tensor in (*twin.parameters(), *twin.buffers()):
+                    tensor.zero_()
+            _agree(arch, "the output after the supernet changed", _run(small, arch, inputs), expected)
+
+
+LAWS: tuple[Law, ...] = (
+    output_is_dense,
+    training_commutes,
+    inactive_gets_no_gradient,
+    active_restores,
+    extraction_stands_alone,
+)
+
+
+def _some(net: Supernet) -> Iterator[Arch]:
+    if net.space.size <= _MOST:
+        yield from net.space.enumerate()
+    else:
+        yield net.space.smallest()
+        yield net.space.largest()
+        rng = np.random.default_rng(0)
+        yield from (net.space.sample(rng) for _ in range(_MOST - 2))
+
+
+def _twin(net: Supernet) -> Supernet:
+    return copy.deepcopy(net).double()
+
+
+def _run(module: nn.Module, arch: Arch, inputs: Inputs) -> list[Tensor]:
+    """Output and input gradient; parameter gradients are left on the module. The same randomness each time."""
+    with torch.random.fork_rng(devices=()):
+        torch.manual_seed(0)
+        x = inputs(arch)
+        x = x.double().requires_grad_() if x.is_floating_point() else x
+        y = module(x, arch) if isinstance(module, Supernet) else module(x)
+        if not y.requires_grad:
+            return [y]
+        y.backward(torch.randn_like(y))
+    return [y.detach()] if x.grad is None else [y.detach(), x.grad]
+
+
+def _agree(arch: Arch, what: str, given: list[Tensor], expected: list[Tensor]) -> None:
+    assert len(given) == len(expected), f"{arch}: {what}: only one of the two is differentiable"
+    for one, other in zip(given, expected, strict=True):
+        assert one.shape == other.shape, f"{arch}: {what} has the shape {tuple(one.shape)}, not {tuple(other.shape)}"
+        if one.numel():
+            gap = (one - other).abs().max().item()
+            assert gap <= 1e-9 * max(1.0, other.abs().max().item()), f"{arch}: {what} is off by {gap:.3g}"
+
+
+def _storages(module: nn.Module) -> set[int]:
+    return {tensor.untyped_storage().data_ptr() for tensor in (*module.parameters(), *module.buffers())}

@@ -1,0 +1,278 @@
+"""The stages of a run, from a configuration to files: train, search, export, report."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from supernet import deploy, measure, search
+from supernet.config import Config
+from supernet.data import ImageData
+from supernet.errors import RunError, UsageError
+from supernet.measure import Calibration, NetEvaluator, ThisMachine
+from supernet.naming import build_data, build_method, build_space
+from supernet.nn import Supernet
+from supernet.progress import ProgressBar
+from supernet.run_directory import RunDirectory
+from supernet.space import Arch
+from supernet.train import Trained, fit, load_weights
+from supernet.train.monitors import SubnetAccuracy
+
+SEARCHERS = {
+    "random": search.random,
+    "regularised_evolution": search.regularised_evolution,
+    "evolution": search.evolution,
+    "nsga2": search.nsga2,
+}
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Run:
+    """A configuration bound to a run directory."""
+
+    config: Config
+    directory: RunDirectory
+    say: Say
+
+    @classmethod
+    def create(cls, config: Config, out: Path, *, overwrite: bool, resume: bool, say: Say) -> Run:
+        """Prepare a run directory for a configuration.
+
+        Raises:
+            UsageError: the directory holds something else, or a run of another configuration.
+        """
+        directory = RunDirectory(out)
+        kept = out / "config.json"
+        if overwrite and out.exists():
+            if not kept.is_file() and any(out.iterdir()):
+                raise UsageError(f"{out} is not a run directory (it has no config.json), so it was not overwritten.")
+            shutil.rmtree(out)
+        if kept.is_file():
+            if not resume:
+                raise UsageError(
+                    f"{out} already holds a run. Continue it with --resume, replace it with --overwrite, "
+                    "or choose another directory with --out."
+                )
+            if Config.read(kept) != config:
+                raise UsageError(
+                    f"{out} holds a run with other settings (see {kept}). Resume it without changing settings, "
+                    "or choose another directory with --out."
+                )
+        else:
+            directory.write("config.json", config.to_json())
+        return cls(config, directory, say)
+
+    @classmethod
+    def open(cls, out: Path, say: Say) -> Run:
+        """Open an existing run directory.
+
+        Raises:
+            UsageError: there is no run.
+        """
+        directory = RunDirectory(out)
+        return cls(Config.from_json(directory.read("config.json")), directory, say)
+
+    @cached_property
+    def data(self) -> ImageData:
+        """The images."""
+        return build_data(self.config.data.name, self.config.data.options, seed=self.config.seed)
+
+    @cached_property
+    def net(self) -> Supernet:
+        """The supernet, untrained, its initial weights drawn from the seed."""
+        with torch.random.fork_rng():
+            torch.manual_seed(self.config.seed)
+            return build_space(self.config.space.name, self.config.space.options, self.data)
+
+    def train(self, *, resume: bool) -> Trained:
+        """Train the supernet, or go on training it."""
+        settings = self.config.train
+        recipe = build_method(self.config.method.name, self.config.method.options)
+        monitors = []
+        if settings.monitor_every:
+            monitors.append(SubnetAccuracy(self.data.sealed(), every=settings.monitor_every, seed=self.config.seed))
+        self.say(f"{self.data}")
+        self.say(f"space {self.config.space.name}: {self.net.space.size:,} architectures")
+        trained = fit(
+            self.net,
+            recipe,
+            self.data.sealed(),
+            steps=settings.steps,
+            batch_size=settings.batch_size,
+            seed=self.config.seed,
+            out=self.directory.path,
+            resume=resume,
+            accelerator=settings.accelerator,
+            devices=settings.devices,
+            precision=settings.precision,
+            monitors=monitors,
+        )
+        if trained.derived is not None:
+            self.directory.write("derived.json", trained.derived.to_json())
+            self.say(f"derived architecture: {_text(trained.derived)}")
+        return trained
+
+    def evaluator(self) -> NetEvaluator:
+        """What the search asks: accuracy with inherited weights, costs, latency. Never sees test images."""
+        settings = self.config.search
+        return NetEvaluator(
+            self.net,
+            self.data.sealed(),
+            calibration=Calibration(images=settings.calibration_images),
+            images=settings.validation_images,
+        )
+
+    def search(self, *, resume: bool) -> search.Front:
+        """Search architectures with the trained weights."""
+        settings = self.config.search
+        load_weights(self.net, self.directory.path)
+        searcher = SEARCHERS.get(settings.searcher)
+        if searcher is None:
+            raise UsageError(f"There is no searcher named {settings.searcher!r}; there are {', '.join(SEARCHERS)}.")
+        with ProgressBar("search", settings.budget, unit="architectures") as bar:
+            front = searcher(
+                self.evaluator(),
+                objectives=settings.objectives,
+                constraints=settings.constraints or None,
+                budget=settings.budget,
+                seed=self.config.seed,
+                out=self.directory.path,
+                resume=resume,
+                progress=lambda done, _, best: bar.update(done, best),
+            )
+        for name, (low, high) in front.range.items():
+            self.say(f"{name} of this space: {low:,.0f} to {high:,.0f}")
+        if front.feasible_share < 1:
+            self.say(f"about {front.feasible_share:.1%} of the space satisfies the constraints")
+        self.say(f"{front.evaluations} architectures evaluated, {len(front.points)} on the front")
+        return front
+
+    def chosen(self) -> list[tuple[str, Arch, Mapping[str, float]]]:
+        """Architectures to export, by name: spread along the front, or what the method itself derived."""
+        picks: list[tuple[str, Arch, Mapping[str, float]]] = []
+        if (self.directory / "front.json").is_file():
+            points = self.directory.read("front.json")["points"]
+            places = np.unique(np.linspace(0, len(points) - 1, self.config.export.count).round().astype(int))
+            for name, place in zip(_names(len(places)), places.tolist(), strict=True):
+                picks.append((name, self.net.space.arch(points[place]["arch"]), points[place]["values"]))
+        if (self.directory / "derived.json").is_file():
+            picks.append(("derived", self.net.space.from_json(self.directory.read("derived.json")), {}))
+        if not picks:
+            raise UsageError(
+                f"{self.directory.path} has nothing to export yet. Search it first (supernet search "
+                f"{self.directory.path}), or name an architecture with --arch."
+            )
+        return picks
+
+    def export(self, picks: list[tuple[str, Arch, Mapping[str, float]]]) -> list[dict[str, Any]]:
+        """Extract, calibrate, fine-tune if asked, write, and verify every picked architecture."""
+        settings = self.config.export
+        load_weights(self.net, self.directory.path)
+        calibration = Calibration(images=settings.calibration_images)
+        folder = self.directory / "export"
+        rows = []
+        with ProgressBar("export", len(picks), unit="networks") as bar:
+            for done, (name, arch, values) in enumerate(picks, start=1):
+                net = self.net
+                if settings.finetune_steps:
+                    net = deploy.finetuned(
+                        self.net, arch, self.data.sealed(), steps=settings.finetune_steps, seed=self.config.seed
+                    )
+                files = {"onnx": folder / f"{name}.onnx", "program": folder / f"{name}.pt2"}
+                module = None
+                for path in files.values():
+                    module = deploy.export(net, arch, path, data=self.data.sealed(), calibration=calibration)
+                assert module is not None
+                validation = deploy.verify(files["onnx"], module, self.data.validation)
+                test = deploy.verify(files["onnx"], module, self.data.test)
+                machine = ThisMachine()
+                rows.append(
+                    {
+                        "name": name,
+                        "arch": arch.decisions(),
+                        "values": {
+                            **values,
+                            "macs": measure.macs(self.net, arch, input_shape=self.data.shape),
+                            "params": measure.params(self.net, arch),
+                            "latency_ms": machine.measure(module, self.data.shape).median_ms,
+                        },
+                        "verified": {
+                            "accuracy_validation": validation.accuracy_file,
+                            "accuracy_test": test.accuracy_file,
+                            "max_difference": max(validation.max_difference, test.max_difference),
+                            "images": validation.images + test.images,
+                            "threads": machine.threads,
+                        },
+                        "files": {kind: str(path.relative_to(self.directory.path)) for kind, path in files.items()},
+                        "diagram": self._diagram(arch),
+                    }
+                )
+                bar.update(done, name)
+        self.directory.write("exports.json", rows)
+        return rows
+
+    def _diagram(self, arch: Arch) -> dict[str, Any] | None:
+        draw = getattr(self.net.module, "diagram", None)
+        drawn = draw(arch) if callable(draw) else None
+        return None if drawn is None else drawn.to_json()
+
+    def report(self) -> Path:
+        """Write the page."""
+        from supernet.report import write_report
+
+        return write_report(self.directory.path)
+
+
+def read_arch(net: Supernet, text: str) -> Arch:
+    """An architecture from the command line: a JSON file, JSON text, or `name=option,name=option`.
+
+    Raises:
+        UsageError: it is none of these, or not in the space.
+    """
+    import json
+
+    path = Path(text)
+    with contextlib.suppress(OSError):
+        if path.is_file():
+            text = path.read_text()
+    if text.lstrip().startswith("{"):
+        try:
+            value = json.loads(text)
+        except ValueError as error:
+            raise UsageError(f"The architecture is not valid JSON: {error}.") from error
+        return net.space.from_json(value) if "decisions" in value else net.space.arch(value)
+    pairs = [part.partition("=") for part in text.split(",")]
+    if not all(separator for _, separator, _ in pairs):
+        raise UsageError(
+            f"An architecture is a JSON file, JSON text or 'choice=option,choice=option'; got {text[:60]!r}."
+        )
+    options: dict[str, Any] = {}
+    for name, _, written in pairs:
+        allowed = {str(option): option for option in net.space.allowed(name.strip())}
+        if written.strip() not in allowed:
+            raise UsageError(f"The choice {name.strip()!r} has no option {written!r}; it allows {', '.join(allowed)}.")
+        options[name.strip()] = allowed[written.strip()]
+    return net.space.arch(options)
+
+
+def _names(count: int) -> list[str]:
+    return {1: ["best"], 2: ["small", "large"], 3: ["small", "medium", "large"]}.get(
+        count, [f"front-{place + 1:02d}" for place in range(count)]
+    )
+
+
+def _text(arch: Arch) -> str:
+    return ", ".join(f"{name}={option}" for name, option in arch.decisions().items())
+
+
+__all__ = ["SEARCHERS", "Run", "RunError", "read_arch"]

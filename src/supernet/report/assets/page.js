@@ -1,0 +1,202 @@
+"use strict";
+// Draws the charts in the page's own colours, fills the inspector, copies text.
+(() => {
+  const root = document.documentElement;
+
+  // Charts name colours as CSS variables; plotly needs their values.
+  function coloured(value) {
+    if (typeof value === "string") {
+      const match = /^var\((--[a-z-]+)\)$/.exec(value);
+      return match ? getComputedStyle(root).getPropertyValue(match[1]).trim() : value;
+    }
+    if (Array.isArray(value)) return value.map(coloured);
+    if (value && typeof value === "object") {
+      return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, coloured(item)]));
+    }
+    return value;
+  }
+
+  const markup = (text) => text.replace(/&/g, "&amp;").replace(/</g, "&lt;").replace(/>/g, "&gt;");
+
+  const option = (value) =>
+    Array.isArray(value) ? value.map(option).join(", ") : value === null ? "–" : String(value);
+
+  // "stage1.width" and "stage1.depth" belong together: one line per stage.
+  function grouped(arch) {
+    const groups = new Map();
+    for (const [name, value] of Object.entries(arch)) {
+      const dot = name.lastIndexOf(".");
+      const group = dot < 0 ? "" : name.slice(0, dot);
+      if (!groups.has(group)) groups.set(group, []);
+      groups.get(group).push([name.slice(dot + 1), option(value)]);
+    }
+    return groups;
+  }
+
+  function hoverText(item) {
+    const lines = ["<b>" + markup(item.title) + "</b>"];
+    for (const [label, short] of item.values) lines.push(markup(label) + "  <b>" + markup(short) + "</b>");
+    lines.push("");
+    const groups = [...grouped(item.arch)];
+    const shown = groups.slice(0, 16);
+    for (const [group, decisions] of shown) {
+      const words = decisions.map(([name, value]) => name + " " + value);
+      for (let start = 0; start < words.length; start += 4) {
+        const head = start === 0 && group ? group + ":  " : "";
+        lines.push(markup(head + words.slice(start, start + 4).join(", ")));
+      }
+    }
+    if (groups.length > shown.length) lines.push("… click for all " + groups.length);
+    return lines.join("<br>");
+  }
+
+  function element(name, text, className) {
+    const made = document.createElement(name);
+    if (text !== undefined) made.textContent = text;
+    if (className) made.className = className;
+    return made;
+  }
+
+  function inspect(panel, item, hint) {
+    const values = element("table", undefined, "facts");
+    for (const [label, short, exact] of item.values) {
+      const row = values.insertRow();
+      row.append(element("th", label));
+      const cell = element("td", short);
+      cell.title = exact;
+      row.append(cell);
+    }
+    const decisions = element("table", undefined, "facts decisions");
+    for (const [group, words] of grouped(item.arch)) {
+      const row = decisions.insertRow();
+      if (group) {
+        row.append(element("th", group), element("td", words.map(([n, v]) => n + " " + v).join(", ")));
+      } else {
+        row.remove();
+        for (const [name, value] of words) {
+          const single = decisions.insertRow();
+          single.append(element("th", name), element("td", value));
+        }
+      }
+    }
+    const copy = element("button", "Copy as JSON");
+    copy.type = "button";
+    copy.dataset.copy = JSON.stringify(item.arch);
+    const state = element("p", hint, "muted");
+    panel.replaceChildren(element("h3", item.title), values, decisions, copy, state);
+  }
+
+  function layoutOf(view, narrow) {
+    const axis = {
+      gridcolor: "var(--line)", zerolinecolor: "var(--line)", linecolor: "var(--line)",
+      tickfont: { color: "var(--muted)" }, automargin: true,
+    };
+    const shared = {
+      font: { family: getComputedStyle(document.body).fontFamily, size: 13, color: "var(--muted)" },
+      paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)",
+      margin: { l: 8, r: narrow ? 4 : 12, t: 34, b: 8 },
+      legend: { orientation: "h", x: 0, y: 1.01, yanchor: "bottom", font: { color: "var(--text)" } },
+      hoverlabel: {
+        bgcolor: "var(--card)", bordercolor: "var(--border)", align: "left", namelength: -1,
+        font: { family: getComputedStyle(document.body).fontFamily, size: 12.5, color: "var(--text)" },
+      },
+      modebar: { bgcolor: "rgba(0,0,0,0)", color: "var(--faint)", activecolor: "var(--muted)" },
+      dragmode: narrow ? false : "zoom", autosize: true,
+    };
+    return {
+      ...shared, ...view.layout,
+      xaxis: { ...axis, ...view.layout.xaxis }, yaxis: { ...axis, ...view.layout.yaxis },
+    };
+  }
+
+  const config = {
+    displaylogo: false, responsive: true,
+    modeBarButtons: [["zoom2d", "pan2d", "resetScale2d"], ["toImage"]],
+  };
+
+  const charts = [...document.querySelectorAll(".chart")].map((plot) => {
+    const spec = JSON.parse(document.getElementById(plot.id + "-data").textContent);
+    const hover = spec.items.map(hoverText);
+    const chart = { plot, view: 0 };
+    chart.draw = () => {
+      const narrow = plot.clientWidth < 560;
+      const view = spec.views[chart.view];
+      const traces = spec.traces.map((trace, number) => {
+        const merged = { ...trace, ...(view.traces[number] || {}) };
+        if (merged.customdata) merged.hovertext = merged.customdata.map((index) => hover[index]);
+        if (narrow && merged.marker && merged.marker.showscale) {
+          merged.marker = { ...merged.marker, showscale: false };
+        }
+        return merged;
+      });
+      const settings = { ...config, displayModeBar: narrow ? false : "hover" };
+      return Plotly.react(plot, coloured(traces), coloured(layoutOf(view, narrow)), settings);
+    };
+    return { chart, spec };
+  });
+
+  for (const { chart, spec } of charts) {
+    chart.draw();
+    const panel = document.getElementById(chart.plot.id + "-inspector");
+    if (!panel) continue;
+    let kept = false;
+    if (spec.items[spec.start]) inspect(panel, spec.items[spec.start], "Point at another architecture to see it here.");
+    const itemOf = (event) => spec.items[event.points[0].customdata];
+    chart.plot.on("plotly_hover", (event) => {
+      if (!kept && itemOf(event)) inspect(panel, itemOf(event), "Click the point to keep it here.");
+    });
+    chart.plot.on("plotly_click", (event) => {
+      if (itemOf(event)) {
+        kept = true;
+        inspect(panel, itemOf(event), "Kept. Click another point to replace it.");
+      }
+    });
+  }
+  const drawAll = () => { for (const { chart } of charts) chart.draw(); };
+
+  for (const select of document.querySelectorAll("select[data-chart]")) {
+    const { chart } = charts.find(({ chart }) => chart.plot.id === select.dataset.chart);
+    const choose = () => { chart.view = Number(select.value); chart.draw(); };
+    select.addEventListener("change", choose);
+    if (select.value !== "0") choose(); // a reloaded page may keep the choice
+  }
+
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", drawAll);
+  addEventListener("beforeprint", () => {
+    root.dataset.print = "";
+    drawAll();
+    for (const closed of document.querySelectorAll("details:not([open])")) {
+      closed.open = true;
+      closed.dataset.opened = "";
+    }
+  });
+  addEventListener("afterprint", () => {
+    delete root.dataset.print;
+    drawAll();
+    for (const opened of document.querySelectorAll("details[data-opened]")) {
+      opened.open = false;
+      delete opened.dataset.opened;
+    }
+  });
+
+  async function copyText(text) {
+    try {
+      await navigator.clipboard.writeText(text);
+    } catch {
+      const field = element("textarea", text);
+      document.body.append(field);
+      field.select();
+      document.execCommand("copy");
+      field.remove();
+    }
+  }
+  document.addEventListener("click", async (event) => {
+    const button = event.target.closest("button[data-copy]");
+    if (!button) return;
+    const words = button.textContent;
+    await copyText(button.dataset.copy);
+    button.textContent = "Copied";
+    setTimeout(() => { button.textContent = words; }, 1200);
+  });
+  root.dataset.drawn = String(charts.length);
+})();

@@ -1,0 +1,267 @@
+"""What a run directory holds, read and checked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Literal
+
+from supernet.errors import UsageError
+from supernet.report.decode import Cursor, Json, read_json, read_json_lines
+from supernet.report.diagram import Diagram
+
+Arch = Mapping[str, Json]
+Values = Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class Point:
+    """An architecture with the quantities measured for it."""
+
+    arch: Arch
+    values: Values
+    generation: int | None = None
+
+
+@dataclass(frozen=True)
+class Objective:
+    """A quantity the search made large or small."""
+
+    name: str
+    goal: Literal["max", "min"]
+    unit: str = ""
+
+
+@dataclass(frozen=True)
+class Front:
+    """The result of a search."""
+
+    objectives: tuple[Objective, ...]
+    constraints: Mapping[str, tuple[float | None, float | None]]
+    searcher: str
+    evaluations: int | None
+    reach: Mapping[str, tuple[float, float]]
+    feasible_share: float | None
+    stopped: str
+    points: tuple[Point, ...]
+
+
+@dataclass(frozen=True)
+class ChoiceRow:
+    """One choice of the search space."""
+
+    name: str
+    options: tuple[Json, ...]
+    when: str | None
+
+
+@dataclass(frozen=True)
+class SpaceTable:
+    """The search space; ``size`` is text because it may exceed every integer type."""
+
+    fingerprint: str
+    size: str
+    choices: tuple[ChoiceRow, ...]
+
+
+@dataclass(frozen=True)
+class Export:
+    """A network taken out of the supernet."""
+
+    name: str
+    arch: Arch
+    values: Values
+    verified: Values
+    files: Mapping[str, str]
+    diagram: Diagram | None
+
+
+@dataclass(frozen=True)
+class Record:
+    """One line of the training log."""
+
+    step: int
+    scalars: Values
+
+
+@dataclass(frozen=True)
+class RunFiles:
+    """Everything found in a run directory; what is missing is None or empty."""
+
+    directory: Path
+    config: Mapping[str, Json]
+    environment: Mapping[str, Json]
+    train: tuple[Record, ...]
+    space: SpaceTable | None
+    search: tuple[Point, ...]
+    front: Front | None
+    exports: tuple[Export, ...]
+    torn: tuple[str, ...]  # names of logs whose last line was being written when the process ended
+
+    @cached_property
+    def units(self) -> Mapping[str, str]:
+        """Units of the quantities, as far as the search declared them."""
+        return {o.name: o.unit for o in self.front.objectives} if self.front else {}
+
+    @cached_property
+    def primary(self) -> Objective:
+        """The quantity networks are ranked by: the first one to be maximised, else the first."""
+        objectives = self.front.objectives if self.front else ()
+        ranked = [o for o in objectives if o.goal == "max"] or list(objectives)
+        return ranked[0] if ranked else Objective("accuracy", "max")
+
+    @cached_property
+    def cost(self) -> Objective:
+        """The quantity traded against the primary one: the first other objective, else MACs."""
+        others = [o for o in (self.front.objectives if self.front else ()) if o.name != self.primary.name]
+        return others[0] if others else Objective("macs", "min", "MAC")
+
+    def feasible(self, values: Values) -> bool:
+        """Whether an architecture keeps the constraints of the search, as far as they were measured."""
+        limits = self.front.constraints if self.front else {}
+        for name, (low, high) in limits.items():
+            value = values.get(name)
+            if value is None or (low is not None and value < low) or (high is not None and value > high):
+                return False
+        return True
+
+
+def read_run(directory: Path) -> RunFiles:
+    """Read a run directory.
+
+    Raises:
+        UsageError: the directory does not exist or holds no file of a run.
+        RunError: a file is damaged; names the file and the place.
+    """
+    if not directory.is_dir():
+        raise UsageError(f"{directory} is not a directory. Give the directory that a run was written to.")
+    config, environment = read_json(directory / "config.json"), read_json(directory / "environment.json")
+    space, front = read_json(directory / "space.json"), read_json(directory / "front.json")
+    exports = read_json(directory / "exports.json")
+    (train, torn_train), (search, torn_search) = (
+        read_json_lines(directory / name) for name in ("train.jsonl", "search.jsonl")
+    )
+    run = RunFiles(
+        directory=directory,
+        config=_object(config),
+        environment=_object(environment),
+        train=tuple(_record(line) for line in train),
+        space=None if space is None else _space(space),
+        search=tuple(_point(line) for line in search),
+        front=None if front is None else _front(front),
+        exports=() if exports is None else tuple(_export(item) for item in exports.items()),
+        torn=tuple(name for name, torn in (("train.jsonl", torn_train), ("search.jsonl", torn_search)) if torn),
+    )
+    if not any((config, environment, run.train, space, run.search, front, exports)):
+        raise UsageError(
+            f"{directory} holds no files of a run (config.json, train.jsonl, front.json, …). "
+            "Give the directory that a run was written to."
+        )
+    return run
+
+
+def _object(cursor: Cursor | None) -> Mapping[str, Json]:
+    return {} if cursor is None else {name: field.value for name, field in cursor.fields().items()}
+
+
+def _record(line: Cursor) -> Record:
+    scalars = {
+        name: field.number()
+        for name, field in line.fields().items()
+        if name != "step" and not isinstance(field.value, str | bool | list | dict)
+    }
+    return Record(line.field("step").integer(), scalars)
+
+
+def _space(cursor: Cursor) -> SpaceTable:
+    size = cursor.field("size")
+    if not (isinstance(size.value, str) and size.value.isascii() and size.value.isdigit()):
+        raise size.damaged("a whole number written as text")
+    choices = []
+    for choice in cursor.field("choices").items():
+        when = choice.optional("when")
+        options = tuple(option.value for option in choice.field("options").items())
+        choices.append(ChoiceRow(choice.field("name").text(), options, None if when is None else when.text()))
+    fingerprint = cursor.optional("fingerprint")
+    return SpaceTable("" if fingerprint is None else fingerprint.text(), size.value, tuple(choices))
+
+
+def _point(cursor: Cursor) -> Point:
+    generation = cursor.optional("generation")
+    return Point(
+        _object(cursor.field("arch")),
+        cursor.field("values").measured(),
+        None if generation is None else generation.integer(),
+    )
+
+
+def _front(cursor: Cursor) -> Front:
+    objectives = tuple(_objective(item) for item in cursor.field("objectives").items())
+    if not objectives:
+        raise cursor.field("objectives").damaged("at least one objective")
+    points = []
+    for item in cursor.field("points").items():
+        point = _point(item)
+        for objective in objectives:
+            if objective.name not in point.values:
+                raise item.field("values").damaged(f"a value for the objective {objective.name!r}")
+        points.append(point)
+    constraints, reach = cursor.optional("constraints"), cursor.optional("range")
+    share, stopped = cursor.optional("feasible_share"), cursor.optional("stopped")
+    searcher, evaluations = cursor.optional("searcher"), cursor.optional("evaluations")
+    return Front(
+        objectives,
+        {} if constraints is None else {n: _interval(f) for n, f in constraints.fields().items()},
+        "" if searcher is None else searcher.text(),
+        None if evaluations is None else evaluations.integer(),
+        {} if reach is None else {n: _closed(f) for n, f in reach.fields().items()},
+        None if share is None else share.number(),
+        "" if stopped is None else stopped.text(),
+        tuple(points),
+    )
+
+
+def _objective(cursor: Cursor) -> Objective:
+    goal, unit = cursor.field("goal"), cursor.optional("unit")
+    name = cursor.field("name").text()
+    if goal.value == "max":
+        return Objective(name, "max", "" if unit is None else unit.text())
+    if goal.value == "min":
+        return Objective(name, "min", "" if unit is None else unit.text())
+    raise goal.damaged('"max" or "min"')
+
+
+def _interval(cursor: Cursor) -> tuple[float | None, float | None]:
+    ends = cursor.items()
+    if len(ends) != 2:
+        raise cursor.damaged("a list [lowest, highest]")
+    low, high = (None if end.value is None else end.number() for end in ends)
+    return low, high
+
+
+def _closed(cursor: Cursor) -> tuple[float, float]:
+    low, high = _interval(cursor)
+    if low is None or high is None:
+        raise cursor.damaged("a list [lowest, highest] of two numbers")
+    return low, high
+
+
+def _export(cursor: Cursor) -> Export:
+    verified, files = cursor.optional("verified"), cursor.optional("files")
+    drawing = cursor.optional("diagram")
+    diagram = None
+    if drawing is not None:
+        try:
+            diagram = Diagram.from_json(drawing.value)
+        except UsageError as error:
+            raise drawing.damaged(f"a diagram ({error})") from error
+    return Export(
+        cursor.field("name").text(),
+        _object(cursor.field("arch")),
+        cursor.field("values").measured(),
+        {} if verified is None else verified.measured(),
+        {} if files is None else {kind: path.text() for kind, path in files.fields().items()},
+        diagram,
+    )

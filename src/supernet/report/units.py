@@ -1,0 +1,110 @@
+"""Quantities in the words and digits of people."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from supernet.report.html import Html, tag
+
+THIN = "\u202f"  # narrow no-break space between a number and its unit
+_LABELS = {"macs": "MACs", "params": "parameters", "flops": "FLOPs"}
+_LABELS |= {"accuracy_test": "test accuracy", "accuracy_validation": "validation accuracy"}
+_UNIT_SUFFIXES = {"_ms": "ms", "_us": "µs", "_s": "s", "_mb": "MB", "_mj": "mJ"}
+_SCALES = ((1e15, "P"), (1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
+
+
+@dataclass(frozen=True)
+class Quantity:
+    """How to name and write one measured quantity."""
+
+    label: str
+    unit: str
+    style: Literal["percent", "count", "plain"]
+
+    @property
+    def title(self) -> str:
+        """The label as a heading, with its unit."""
+        label = self.label[:1].upper() + self.label[1:]
+        return f"{label} ({self.unit})" if self.style == "plain" and self.unit else label
+
+    @property
+    def tick_format(self) -> str:
+        """The d3 format of an axis that shows this quantity."""
+        return {"percent": ".1~%", "count": "~s", "plain": ""}[self.style]
+
+    def short(self, value: float) -> str:
+        """About three digits: ``96.9 %``, ``1.23 M``, ``0.412 ms``."""
+        if self.style == "percent":
+            digits = 2 if 0.9949 < value < 1 else 1
+            return f"{100 * value:.{digits}f}{THIN}%"
+        if self.style == "count":
+            return scaled(value)
+        return f"{value:,.3g}{THIN}{self.unit}" if self.unit else f"{value:.4g}"
+
+    def exact(self, value: float) -> str:
+        """Every digit."""
+        digits = f"{value:,.0f}" if value.is_integer() and abs(value) < 1e18 else repr(value)
+        unit = f" {self.unit}" if self.unit else ""
+        return f"{digits}{unit}"
+
+    def words(self, value: float) -> str:
+        """The short form followed by what it is: ``1.23 M MACs``."""
+        return self.short(value) if self.style == "plain" and self.unit else f"{self.short(value)} {self.label}"
+
+    def html(self, value: float | None) -> Html:
+        """The short form with the exact value in its tooltip; a dash where nothing was measured."""
+        if value is None:
+            return tag("span", {"class": "muted", "title": "not measured"}, "–")
+        exact = self.exact(value)
+        return tag("data", {"value": repr(value), "title": f"{self.label}: {exact}"}, self.short(value))
+
+
+def quantity(name: str, units: Mapping[str, str] | None = None) -> Quantity:
+    """Find out how to write a quantity from its name and declared unit.
+
+    >>> quantity("accuracy").short(0.96944), quantity("macs").words(1234567.0)
+    ('96.9\\u202f%', '1.23\\u202fM MACs')
+    """
+    unit = (units or {}).get(name, "")
+    stem = name
+    for suffix, guessed in _UNIT_SUFFIXES.items():
+        if name.endswith(suffix) and not name.endswith(f"_per{suffix}"):
+            stem, unit = name.removesuffix(suffix), unit or guessed
+    label = _LABELS.get(stem, stem.replace("_", " "))
+    if stem.split("/")[0].split("_")[0] == "accuracy":
+        return Quantity(label, "", "percent")
+    if stem in ("macs", "params", "flops") or unit in ("MAC", "MACs", "FLOP", "FLOPs"):
+        return Quantity(label, "", "count")
+    return Quantity(label, unit, "plain")
+
+
+def scaled(value: float) -> str:
+    """Three digits and a scale letter.
+
+    >>> scaled(999.0), scaled(1234567.0), scaled(999999.0)
+    ('999', '1.23\\u202fM', '1.00\\u202fM')
+    """
+    if abs(value) < 999.5:
+        return f"{value:.3g}"
+    rounded = float(f"{value:.2e}")  # three digits, before the scale is chosen: 999,999 is 1.00 M
+    scale, letter = next((scale, letter) for scale, letter in _SCALES if abs(rounded) >= scale)
+    digits = 2 - min(2, len(f"{abs(rounded) / scale:.0f}") - 1)
+    return f"{rounded / scale:.{digits}f}{THIN}{letter}"
+
+
+def large(digits: str) -> Html:
+    """A whole number of any length, given as text.
+
+    >>> large("15625"), "1.23 × 10<sup>20</sup>" in large("123456789012345678901")
+    ('15,625', True)
+    """
+    digits = digits.lstrip("0") or "0"
+    grouped = f"{int(digits):,}" if len(digits) <= 60 else f"{len(digits)} digits"
+    if len(digits) <= 9:
+        return Html(grouped)
+    mantissa, power = f"{int(digits[:17]) / 10 ** (min(len(digits), 17) - 1):.2f}", len(digits) - 1
+    if mantissa == "10.00":
+        mantissa, power = "1.00", power + 1
+    return tag("span", {"title": grouped}, f"{mantissa} × 10", tag("sup", None, str(power)))

@@ -1,0 +1,211 @@
+"""What every searcher promises, as tests to inherit.
+
+    class TestMySearcher(SearcherLaws, LearningLaws):
+        factory = staticmethod(MySearcher)
+
+Run with pytest. `LearningLaws` is for searchers that should beat chance on one objective. Hyper-parameters should
+be small (a population of about 10) so that a budget of 24 spans several generations.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from itertools import pairwise
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from supernet.errors import UsageError
+from supernet.search.archive import FILE_NAME
+from supernet.search.constraints import Bounds
+from supernet.search.driver import run
+from supernet.search.front import Front
+from supernet.search.quantity import ACCURACY, MACS, Quantity
+from supernet.search.searchers.random import RandomSearch
+from supernet.search.task import Searcher, Task
+from supernet.space import Arch, Choice, Codes, Space
+
+
+def stages(n: int = 3, widths: Sequence[int] = (8, 16, 24), kernels: Sequence[int] = (3, 5, 7)) -> Space:
+    """A space of `n` stages of one or two layers; the second layer's kernel only exists where there is one."""
+    choices = []
+    for stage in range(n):
+        depth = Choice(f"s{stage}.depth", (1, 2))
+        choices += [
+            Choice(f"s{stage}.width", widths),
+            depth,
+            Choice(f"s{stage}.kernel1", kernels),
+            Choice(f"s{stage}.kernel2", kernels, when=depth > 1),
+        ]
+    return Space(choices)
+
+
+class Toy:
+    """An evaluator with a separable accuracy and additive costs, drawn at random for any space.
+
+    Each active decision adds a score and a cost; bigger costs tend to score better. Which architectures were evaluated
+    is on record in `asked`.
+
+    Args:
+        space: Any space.
+        seed: Seed of the tables.
+    """
+
+    quantities: Mapping[str, Quantity] = {"accuracy": ACCURACY, "macs": MACS, "size": Quantity("size")}
+    cheap = frozenset({"macs"})
+
+    def __init__(self, space: Space, seed: int = 0) -> None:
+        self.space = space
+        self.asked: list[Arch] = []
+        rng = np.random.default_rng(seed)
+        self._costs = [rng.integers(1, 100, size=len(choice)).astype(np.float64) for choice in space.choices]
+        self._scores = [costs / 100 + rng.normal(scale=0.3, size=len(costs)) for costs in self._costs]
+
+    def _total(self, codes: Codes, tables: list[NDArray[np.float64]]) -> NDArray[np.float64]:
+        active = self.space.active_mask(codes)
+        total = np.zeros(len(codes))
+        for column, table in enumerate(tables):
+            total += np.where(active[:, column], table[codes[:, column]], 0.0)
+        return total
+
+    def accuracy(self, codes: Codes) -> NDArray[np.float64]:
+        return self._total(codes, self._scores)
+
+    def costs(self, codes: Codes, name: str) -> NDArray[np.float64]:
+        if name != "macs":
+            raise AssertionError(f"costs was asked for {name!r}, which is not cheap")
+        return self._total(codes, self._costs)
+
+    def evaluate(self, arch: Arch, names: Sequence[str]) -> dict[str, float]:
+        self.asked.append(arch)
+        codes = self.space.codes([arch])
+        told = {"accuracy": self.accuracy(codes)[0], "size": self._total(codes, self._costs)[0]}
+        return {name: float(told[name]) for name in names}
+
+
+def limit(toy: Toy, share: float) -> float:
+    """The MACs that this share of a small space does not exceed."""
+    return float(np.quantile(toy.costs(toy.space.unindex(range(toy.space.size)), "macs"), share))
+
+
+class SearcherUnderTest:
+    """The searcher that laws are about. Override `factory`; `objectives` too if it needs several."""
+
+    factory: ClassVar[Callable[[Task], Searcher]]
+    objectives: ClassVar[tuple[str, ...]] = ("accuracy",)
+
+    def search(
+        self,
+        toy: Toy,
+        *,
+        constraints: Mapping[str, Bounds] | None = None,
+        budget: int = 60,
+        seed: int = 0,
+        out: Path | None = None,
+        resume: bool = False,
+    ) -> Front:
+        return run(
+            type(self).factory,
+            toy,
+            objectives=self.objectives,
+            constraints=constraints,
+            budget=budget,
+            seed=seed,
+            out=out,
+            resume=resume,
+        )
+
+
+class SearcherLaws(SearcherUnderTest):
+    """Feasible, within budget, deterministic, resumable, and it ends."""
+
+    def test_feasible_within_budget_and_never_twice(self) -> None:
+        for budget in (1, 7, 60):
+            toy = Toy(stages())
+            high = limit(toy, 0.2)
+            front = self.search(toy, constraints={"macs": high}, budget=budget)
+            assert front.evaluations == len(toy.asked) == budget, "the budget is neither exceeded nor left unused"
+            assert len(set(toy.asked)) == len(toy.asked), "an architecture was evaluated twice"
+            assert toy.costs(toy.space.codes(toy.asked), "macs").max() <= high, "an infeasible one was evaluated"
+            assert front.points
+
+    def test_measured_constraints_hold_in_the_front(self) -> None:
+        toy = Toy(stages())
+        high = limit(toy, 0.3)
+        front = self.search(toy, constraints={"size": high}, budget=60)
+        assert front.points
+        assert all(point.values["size"] <= high for point in front.points)
+
+    def test_nothing_feasible_is_an_error_before_any_evaluation(self) -> None:
+        toy = Toy(stages())
+        least = limit(toy, 0.0)
+        message = ""
+        try:
+            self.search(toy, constraints={"macs": least - 1})
+        except UsageError as error:
+            message = str(error)
+        assert f"{least:.6g}" in message, "an error must say what can be reached"
+        assert not toy.asked
+
+    def test_ends_early_when_three_architectures_are_feasible(self) -> None:
+        toy = Toy(stages())
+        costs = np.sort(toy.costs(toy.space.unindex(range(toy.space.size)), "macs"))
+        high = float(costs[2])
+        feasible = int((costs <= high).sum())  # three, or more if the third has equals
+        front = self.search(toy, constraints={"macs": high}, budget=50)
+        assert front.evaluations == feasible < 10, "all feasible architectures are found, and each counts once"
+        assert front.stopped != "budget"
+
+    def test_same_seed_same_record(self, tmp_path: Path) -> None:
+        records = []
+        for folder, seed in (("a", 1), ("b", 1), ("c", 2)):
+            self.search(Toy(stages()), out=tmp_path / folder, seed=seed)
+            records.append((tmp_path / folder / FILE_NAME).read_bytes())
+        assert records[0] == records[1], "the same seed must give the same record"
+        assert records[0] != records[2], "another seed must give another record"
+
+    def test_resumes_from_every_line(self, tmp_path: Path) -> None:
+        toy = Toy(stages(2))
+        constraints = {"macs": limit(toy, 0.5)}
+        self.search(toy, constraints=constraints, budget=24, out=tmp_path)
+        record, result = (tmp_path / FILE_NAME).read_bytes(), (tmp_path / "front.json").read_bytes()
+        lines = record.splitlines(keepends=True)
+        assert len(lines) == 24
+        for whole in range(len(lines) + 1):
+            torn = lines[whole][: len(lines[whole]) // 2] if whole < len(lines) else b""
+            (tmp_path / FILE_NAME).write_bytes(b"".join(lines[:whole]) + torn)
+            again = Toy(stages(2))
+            self.search(again, constraints=constraints, budget=24, out=tmp_path, resume=True)
+            assert (tmp_path / FILE_NAME).read_bytes() == record
+            assert (tmp_path / "front.json").read_bytes() == result
+            assert len(again.asked) == len(lines) - whole, "only what is missing is evaluated"
+
+    def test_larger_budget_continues(self, tmp_path: Path) -> None:
+        self.search(Toy(stages(2)), budget=40, out=tmp_path / "long")
+        for budget in (13, 27, 40):
+            self.search(Toy(stages(2)), budget=budget, out=tmp_path / "short", resume=True)
+        assert (tmp_path / "short" / FILE_NAME).read_bytes() == (tmp_path / "long" / FILE_NAME).read_bytes()
+
+    def test_generations_count_up(self, tmp_path: Path) -> None:
+        self.search(Toy(stages(2)), budget=40, out=tmp_path)
+        lines = (tmp_path / FILE_NAME).read_text().splitlines()
+        generations = [json.loads(line)["generation"] for line in lines]
+        assert generations[0] == 0
+        assert all(later >= earlier for earlier, later in pairwise(generations))
+
+
+class LearningLaws(SearcherUnderTest):
+    """A searcher of one objective learns: it is better than chance on easy functions."""
+
+    def test_beats_random_search_at_equal_budget(self) -> None:
+        space = stages(5)
+        wins = 0
+        for seed in range(6):
+            toy = Toy(space, seed)
+            own = self.search(toy, budget=120, seed=seed).best("accuracy").values["accuracy"]
+            chance = run(RandomSearch, toy, objectives="accuracy", budget=120, seed=seed).best("accuracy")
+            wins += own > chance.values["accuracy"]
+        assert wins >= 5, f"better than random search on only {wins} of 6 functions"

@@ -1,0 +1,98 @@
+"""Feasible architectures, new ones, in bounded time."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Container, Iterator
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from supernet.errors import UsageError
+from supernet.space import Codes, Space
+
+Code: TypeAlias = tuple[int, ...]
+
+_LISTED = 2**16
+
+
+def step(space: Space, codes: Codes, rng: np.random.Generator) -> Codes:
+    """`Space.change_one`, which leaves the only architecture of a space as it is."""
+    return codes if countable(space) == 1 else space.change_one(codes, rng)
+
+
+def countable(space: Space) -> float:
+    """Size of a space; infinity where its conditions are too entangled to count."""
+    try:
+        return space.size
+    except UsageError:
+        return math.inf
+
+
+def distinct(codes: Codes, exclude: Container[Code] = ()) -> list[Code]:
+    """The rows of a population in order, without repetitions and without those to exclude."""
+    return [code for code in dict.fromkeys(map(tuple, codes.tolist())) if code not in exclude]
+
+
+def population(space: Space, codes: list[Code]) -> Codes:
+    """Rows back to an array (N, D), also when there are none."""
+    return np.asarray(codes, dtype=np.int16).reshape(len(codes), len(space))
+
+
+class FeasibleSampler:
+    """Draws distinct feasible architectures that are new.
+
+    Three sources, each bounded, the next one only if the last did not suffice:
+    rejection of uniform draws (SPOS, eq. 6); random walks through the feasible set by `change_one` that start
+    at known feasible architectures, for sets that chance does not hit; and for spaces of up to 65,536
+    architectures the full list, so that there "none left" is a proof.
+
+    Args:
+        space: Where to draw.
+        feasible: Which rows of a population satisfy the constraints.
+        known: Feasible architectures (K, D) for the walks.
+        rng: Source of randomness.
+        batches: Largest number of rejection batches of one draw.
+        walks: Largest number of walks of one draw.
+    """
+
+    def __init__(
+        self,
+        space: Space,
+        feasible: Callable[[Codes], NDArray[np.bool_]],
+        *,
+        known: Codes,
+        rng: np.random.Generator,
+        batches: int = 16,
+        walks: int = 8,
+    ) -> None:
+        self.space, self.feasible, self.known, self.rng = space, feasible, known, rng
+        self.batches, self.walks = batches, walks
+
+    def draw(self, n: int, exclude: Container[Code] = ()) -> Codes:
+        """Up to `n` distinct feasible architectures (≤ n, D) outside `exclude`; fewer if no more were found."""
+        found: dict[Code, None] = {}
+        for codes in self._proposals(n) if n > 0 else ():
+            found.update(dict.fromkeys(distinct(codes[self.feasible(codes)], exclude)))
+            if len(found) >= n:
+                break
+        return population(self.space, list(found)[:n])
+
+    def _proposals(self, n: int) -> Iterator[Codes]:
+        for _ in range(self.batches):
+            yield self.space.population(self.rng, max(256, 4 * n))
+        for _ in range(self.walks):
+            yield self.rng.permutation(self._walk())
+        if countable(self.space) <= _LISTED:
+            yield self.rng.permutation(self.space.unindex(range(self.space.size)))
+
+    def _walk(self, walkers: int = 64) -> Codes:
+        """Everything seen by random walks that never leave the feasible set."""
+        here = self.known[self.rng.integers(len(self.known), size=walkers)]
+        seen = [here]
+        for _ in range(max(16, 2 * len(self.space))):
+            there = step(self.space, here, self.rng)
+            here = np.where(self.feasible(there)[:, None], there, here)
+            seen.append(here)
+        return np.concatenate(seen)

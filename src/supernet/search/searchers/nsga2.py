@@ -1,0 +1,154 @@
+"""NSGA-II (Deb et al., IEEE TEC 2002) by pymoo, with the variation of the space."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from supernet.errors import UsageError, require
+from supernet.search.sampler import Code, FeasibleSampler, distinct, population
+from supernet.search.task import Task
+from supernet.space import Arch, Codes
+
+
+class NSGA2:
+    """Non-dominated sorting with crowding, for any number of objectives.
+
+    pymoo's own ask/tell interface decides who survives and who mates. Children are made by the space, so that gated
+    choices stay right: crossover with probability `crossover_p`, then every decision resampled with probability
+    `mutation_p`. Constraints that are cheap to check are met by every child; of the others pymoo is told the
+    excess, and prefers feasible to infeasible members. No architecture is asked for twice.
+
+    Args:
+        task: What to search.
+        population: Members of the population, and children per generation.
+        crossover_p: Probability that a child has two parents.
+        mutation_p: Probability that a decision is resampled; None is one over the number of choices.
+        attempts: Tries per child; what cannot be made within them is filled up at random.
+
+    Raises:
+        UsageError: a number outside its range.
+        RunError: pymoo is not installed.
+    """
+
+    name = "nsga2"
+
+    def __init__(
+        self,
+        task: Task,
+        *,
+        population: int = 50,
+        crossover_p: float = 0.9,
+        mutation_p: float | None = None,
+        attempts: int = 10,
+    ) -> None:
+        if min(population, attempts) < 1:
+            raise UsageError("NSGA-II needs population and attempts of at least 1.")
+        mutation_p = 1 / max(len(task.space), 1) if mutation_p is None else mutation_p
+        if not (0 <= crossover_p <= 1 and 0 <= mutation_p <= 1):
+            raise UsageError(
+                f"The crossover probability is {crossover_p} and the mutation probability {mutation_p}; "
+                "both must lie between 0 and 1."
+            )
+        self.task = task
+        self._mating = _Mating(task, crossover_p, mutation_p, attempts)
+        self._algorithm = _algorithm(task, population, self._mating)
+        self._queue: list[Arch] = []
+        self._generation: Any = None  # pymoo's population that is being evaluated
+        self._values: dict[Code, Mapping[str, float]] = {}
+
+    def ask(self, n: int) -> list[Arch]:
+        """At most `n` architectures; none while some of a generation have been asked for but not told."""
+        if not self._queue and self._generation is None:
+            self._generation = self._algorithm.ask()
+            if self._generation is not None:
+                self._queue = self.task.space.wrap(self._generation.get("X"))
+        asked, self._queue = self._queue[:n], self._queue[n:]
+        return asked
+
+    def tell(self, archs: Sequence[Arch], values: Sequence[Mapping[str, float]]) -> None:
+        """Values; pymoo moves on when its generation is complete.
+
+        Raises:
+            UsageError: nothing has been asked for yet.
+        """
+        if self._generation is None:
+            raise UsageError("NSGA-II learns only what it asked for: call ask before tell.")
+        self._values.update((arch.code, told) for arch, told in zip(archs, values, strict=True))
+        codes = [tuple(row) for row in self._generation.get("X").tolist()]
+        if not all(code in self._values for code in codes):
+            return
+        told = [self._values[code] for code in codes]
+        columns = {name: np.asarray([v[name] for v in told]) for name in self.task.constraints.names}
+        losses = np.asarray([self.task.losses(v) for v in told])
+        excesses = self.task.constraints.excesses(columns, len(told))
+        _settle(self._algorithm, self._generation, losses, excesses)
+        self._generation = None
+
+
+class _Mating:
+    """What pymoo calls to get children: its own tournament, the space's crossover and mutation."""
+
+    def __init__(self, task: Task, crossover_p: float, mutation_p: float, attempts: int) -> None:
+        self.task, self.crossover_p, self.mutation_p, self.attempts = task, crossover_p, mutation_p, attempts
+        self.visited: set[Code] = set()
+        self.sampler = FeasibleSampler(
+            task.space, task.feasible, known=task.known, rng=np.random.default_rng(task.seed)
+        )
+
+    def first(self, n: int) -> Codes:
+        codes = self.sampler.draw(n)
+        self.visited.update(distinct(codes))
+        return codes
+
+    def do(self, problem: Any, pop: Any, n: int, *, algorithm: Any, random_state: np.random.Generator) -> Any:
+        from pymoo.algorithms.moo.nsga2 import binary_tournament
+        from pymoo.core.population import Population
+        from pymoo.operators.selection.tournament import TournamentSelection
+
+        selection = TournamentSelection(func_comp=binary_tournament)
+        children: list[Code] = []
+        for _ in range(self.attempts):
+            pairs = selection.do(
+                problem, pop, n - len(children), 2, to_pop=False, algorithm=algorithm, random_state=random_state
+            )
+            candidates = self._vary(pop.get("X")[pairs], random_state)
+            new = distinct(candidates[self.task.feasible(candidates)], self.visited)
+            self.visited.update(new)
+            children += new
+            if len(children) == n:
+                break
+        fill = distinct(self.sampler.draw(n - len(children), self.visited))
+        self.visited.update(fill)
+        return Population.new("X", population(self.task.space, children + fill))
+
+    def _vary(self, parents: Codes, rng: np.random.Generator) -> Codes:
+        """Children (N, D) of pairs (N, 2, D)."""
+        first, second = parents[:, 0], parents[:, 1]
+        mixed = rng.random(len(parents)) < self.crossover_p
+        child = np.where(mixed[:, None], self.task.space.crossover(first, second, rng), first)
+        return self.task.space.mutate(child, rng, p=self.mutation_p)
+
+
+def _algorithm(task: Task, size: int, mating: _Mating) -> Any:
+    require("pymoo", "search", "NSGA-II")
+    from pymoo.algorithms.moo import nsga2
+    from pymoo.core.problem import Problem
+    from pymoo.core.termination import NoTermination
+
+    problem = Problem(
+        n_var=len(task.space), n_obj=len(task.objectives), n_ieq_constr=len(task.constraints), xl=None, xu=None
+    )
+    algorithm = nsga2.NSGA2(pop_size=size, sampling=mating.first(size), mating=mating, eliminate_duplicates=False)
+    algorithm.setup(problem, termination=NoTermination(), seed=task.seed)
+    return algorithm
+
+
+def _settle(algorithm: Any, generation: Any, losses: Any, excesses: Any) -> None:
+    from pymoo.core.evaluator import Evaluator
+    from pymoo.problems.static import StaticProblem
+
+    Evaluator().eval(StaticProblem(algorithm.problem, F=losses, G=excesses), generation)
+    algorithm.tell(infills=generation)

@@ -1,0 +1,76 @@
+"""What a searcher is given, and what it must do: ask and tell."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from supernet.errors import UsageError
+from supernet.search.constraints import Constraints
+from supernet.search.quantity import Quantity
+from supernet.space import Arch, Codes, Space
+
+
+@dataclass(frozen=True)
+class Task:
+    """Everything a searcher may know before it asks for its first value.
+
+    Args:
+        space: Where to search.
+        objectives: What to optimise.
+        seed: Seed of everything random in the searcher.
+        feasible: Which rows (N,) of a population satisfy the constraints that are cheap to check.
+        constraints: All constraints; values that are told can be judged by them.
+        known: Some feasible architectures (K, D), K ≥ 1, from which others can be reached when chance finds none.
+    """
+
+    space: Space
+    objectives: tuple[Quantity, ...]
+    seed: int
+    feasible: Callable[[Codes], NDArray[np.bool_]]
+    constraints: Constraints
+    known: Codes
+
+    def losses(self, values: Mapping[str, float]) -> tuple[float, ...]:
+        """The objectives of one architecture, each with the sign that makes less better."""
+        return tuple(objective.loss(values[objective.name]) for objective in self.objectives)
+
+    def rank(self, values: Mapping[str, float]) -> tuple[float, ...]:
+        """Sorting key: whatever violates the constraints comes last, by violation; then the objectives."""
+        return self.constraints.violation(values), *self.losses(values)
+
+    def require_one_objective(self, searcher: str) -> None:
+        """Refuse several objectives.
+
+        Raises:
+            UsageError: there are several; names the searchers that can.
+        """
+        if len(self.objectives) > 1:
+            names = ", ".join(objective.name for objective in self.objectives)
+            raise UsageError(
+                f"{searcher} optimises one objective, but {len(self.objectives)} were given ({names}). Use nsga2 "
+                "(or random) for a front, or keep one objective and turn the others into constraints."
+            )
+
+
+class Searcher(Protocol):
+    """Proposes architectures and learns their values.
+
+    A searcher is deterministic: what it asks follows from its task and what it was told. It asks only for
+    feasible architectures of its space. It may ask again for one it knows (that costs nothing). What it
+    proposes does not depend on the `n` of `ask`, so that a search can be continued with a larger budget.
+    """
+
+    @property
+    def name(self) -> str:
+        """How the result names the searcher."""
+
+    def ask(self, n: int) -> list[Arch]:
+        """At most `n` architectures to evaluate next; none if there is nothing new to propose."""
+
+    def tell(self, archs: Sequence[Arch], values: Sequence[Mapping[str, float]]) -> None:
+        """The values of architectures: objectives and constrained quantities, by name."""

@@ -1,0 +1,92 @@
+"""Which choices matter: the conditions of a space as truth tables, so that nothing is evaluated per architecture."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from supernet.errors import UsageError
+from supernet.space.arch import Codes
+from supernet.space.expression import MAX_JOINT_OPTIONS, Choice, Expr, option_array
+
+
+@dataclass(frozen=True, eq=False)
+class Gate:
+    """The conditions of all choices that ask about the same choices.
+
+    A choice is active when the choices it asks about are active and its condition holds for their options.
+
+    Attributes:
+        asks: Columns of the choices asked about.
+        strides: Their place values: the joint setting of `asks` with codes c is number Σ strides · c.
+        columns: Columns of the gated choices.
+        table: Truth (settings, len(columns)) of each condition in each joint setting.
+    """
+
+    asks: tuple[int, ...]
+    strides: tuple[int, ...]
+    columns: tuple[int, ...]
+    table: NDArray[np.bool_]
+
+    def apply(self, codes: Codes, active: NDArray[np.bool_]) -> None:
+        """Fill in the gated columns of the mask (N, D) of a population."""
+        asks = list(self.asks)
+        settings = codes[:, asks] @ np.asarray(self.strides, dtype=np.int64)
+        active[:, list(self.columns)] = self.table[settings] & active[:, asks].all(axis=1, keepdims=True)
+
+    def apply_one(self, code: Sequence[int], active: list[bool]) -> None:
+        """Fill in the gated columns of one mask."""
+        setting, asked = 0, True
+        for column, stride in zip(self.asks, self.strides, strict=True):
+            setting += code[column] * stride
+            asked = asked and active[column]
+        for column, holds in zip(self.columns, self.table[setting].tolist(), strict=True):
+            active[column] = asked and holds
+
+
+def tabulate(choices: Sequence[Choice]) -> tuple[Gate, ...]:
+    """The gates of choices, each after those its own choices depend on.
+
+    Raises:
+        UsageError: a condition asks about too many joint options, or is not true or false.
+    """
+    column = {choice.name: place for place, choice in enumerate(choices)}
+    gated: dict[tuple[int, ...], list[tuple[int, Expr]]] = {}
+    for place, choice in enumerate(choices):
+        if choice.when is not None:
+            asks = tuple(sorted(column[asked.name] for asked in choice.when.choices()))
+            gated.setdefault(asks, []).append((place, choice.when))
+    gates = []
+    for asks, conditions in gated.items():
+        shape = [len(choices[ask]) for ask in asks]
+        joint = math.prod(shape)
+        if joint > MAX_JOINT_OPTIONS:
+            raise UsageError(
+                f"The condition of the choice {choices[conditions[0][0]].name!r} depends on {len(asks)} choices with "
+                f"{joint:,} joint options; at most {MAX_JOINT_OPTIONS:,} can be tabulated. Ask about fewer choices."
+            )
+        settings = np.indices(shape).reshape(len(shape), joint)
+        options = {
+            choices[ask].name: option_array(choices[ask].options)[codes]
+            for ask, codes in zip(asks, settings, strict=True)
+        }
+        table = np.stack([_truth(choices[place].name, when, options) for place, when in conditions], axis=1)
+        strides = tuple(math.prod(shape[place + 1 :]) for place in range(len(shape)))
+        gates.append(Gate(asks, strides, tuple(place for place, _ in conditions), table))
+    return tuple(gates)
+
+
+def _truth(name: str, when: Expr, options: dict[str, NDArray[Any]]) -> NDArray[np.bool_]:
+    values = np.asarray(when.evaluate(lambda asked: options[asked.name]))
+    wrong = [value for value in values.tolist() if not isinstance(value, bool | int | float)]
+    if wrong:
+        raise UsageError(
+            f"The condition of the choice {name!r} is {when}, which takes the value {wrong[0]!r}; "
+            "a condition is true or false, such as depth > 2 or kind.is_in((…))."
+        )
+    return values.astype(bool)

@@ -1,0 +1,29 @@
+"""The same architecture every step: training or fine-tuning a single subnet."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from supernet.errors import UsageError
+from supernet.nn import Supernet
+from supernet.space import Arch
+from supernet.train.move import Step
+
+
+@dataclass(frozen=True)
+class Fixed:
+    """One architecture throughout.
+
+    Args:
+        arch: The architecture.
+    """
+
+    arch: Arch
+
+    def check(self, net: Supernet) -> None:
+        if self.arch not in net.space:
+            raise UsageError(f"The architecture {self.arch} is not in the space of this supernet.")
+
+    def paths(self, step: Step) -> Sequence[Arch]:
+        return [self.arch]

@@ -1,0 +1,19 @@
+"""Published search spaces, one file each. Every builder returns a ready `Supernet`.
+
+`__all__` lists the builders and nothing else; the helpers that speak a benchmark's own language are imported
+by name: `from supernet.zoo import nasbench201_arch`.
+"""
+
+from supernet.zoo.elastic_mbconv import Stage as Stage
+from supernet.zoo.elastic_mbconv import mbconv
+from supernet.zoo.nas_bench_201 import nasbench201
+from supernet.zoo.nas_bench_201_index import nasbench201_arch as nasbench201_arch
+from supernet.zoo.nas_bench_201_index import nasbench201_codes as nasbench201_codes
+from supernet.zoo.nas_bench_201_index import nasbench201_from_row as nasbench201_from_row
+from supernet.zoo.nas_bench_201_index import nasbench201_row as nasbench201_row
+from supernet.zoo.nas_bench_201_index import nasbench201_string as nasbench201_string
+from supernet.zoo.nas_bench_macro import nasbench_macro
+from supernet.zoo.nas_bench_macro import nasbench_macro_arch as nasbench_macro_arch
+from supernet.zoo.nas_bench_macro import nasbench_macro_string as nasbench_macro_string
+
+__all__ = ["mbconv", "nasbench201", "nasbench_macro"]

@@ -1,0 +1,25 @@
+"""Checks that the builders share."""
+
+from __future__ import annotations
+
+from supernet.errors import UsageError
+
+
+def check_at_least_one(**sizes: int) -> None:
+    """Check sizes given as keywords, which name them in the message.
+
+    Raises:
+        UsageError: one is not a whole number of at least 1.
+    """
+    for name, size in sizes.items():
+        check_whole(name, size)
+
+
+def check_whole(name: str, size: int) -> None:
+    """Check one size.
+
+    Raises:
+        UsageError: it is not a whole number of at least 1.
+    """
+    if not isinstance(size, int) or isinstance(size, bool) or size < 1:
+        raise UsageError(f"{name} is {size!r}; it must be a whole number of at least 1.")

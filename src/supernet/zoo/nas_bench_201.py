@@ -1,0 +1,167 @@
+"""NAS-Bench-201 (Dong & Yang, ICLR 2020): one cell of six edges, repeated; 15,625 architectures."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor, nn
+
+from supernet.nn import OpChoice, Statistics, Supernet, Zero, batch_norm
+from supernet.nn.norm import check_statistics
+from supernet.space import Arch, Choice
+from supernet.zoo.arguments import check_at_least_one
+
+if TYPE_CHECKING:
+    from supernet.report.diagram import Diagram
+
+OPS = ("none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3")
+EDGES = tuple(f"{target}<-{source}" for target in range(1, 4) for source in range(target))
+_SMALLEST_FIRST = ("none", "skip_connect", "avg_pool_3x3", "nor_conv_1x1", "nor_conv_3x3")
+_LABELS = {
+    "skip_connect": "skip",
+    "nor_conv_1x1": "conv 1×1",
+    "nor_conv_3x3": "conv 3×3",
+    "avg_pool_3x3": "avg pool 3×3",
+}
+
+
+def nasbench201(
+    *,
+    channels: int = 16,
+    cells: int = 5,
+    num_classes: int = 10,
+    in_channels: int = 3,
+    affine: bool = False,
+    statistics: Statistics = "batch",
+) -> Supernet:
+    """NAS-Bench-201: a cell of 4 nodes and 6 edges with 5 operations each; 15,625 architectures.
+
+    The six choices `"1<-0"`, `"2<-0"`, `"2<-1"`, `"3<-0"`, `"3<-1"`, `"3<-2"` (target<-source) are shared by all
+    cells. Weights start from PyTorch's default initialisation, as in the benchmark.
+
+    Args:
+        channels: Width C of the first stage; the next two have 2C and 4C.
+        cells: Number N of cells per stage. C = 16 and N = 5 are the benchmark's.
+        num_classes: Number of classes.
+        in_channels: Channels of the images.
+        affine: Whether BatchNorms of the candidates learn scale and shift; those of the fixed layers always do.
+            The benchmark searches without and trains its architectures with.
+        statistics: What BatchNorm uses outside training, see `supernet.nn.Statistics`.
+
+    Returns:
+        A supernet (B, in_channels, H, W) -> (B, num_classes).
+
+    Raises:
+        UsageError: a size below 1 or an unknown statistics policy.
+    """
+    check_at_least_one(channels=channels, cells=cells, num_classes=num_classes, in_channels=in_channels)
+    check_statistics(statistics)
+    choices = tuple(Choice(edge, OPS, order=_SMALLEST_FIRST) for edge in EDGES)
+    layers: list[nn.Module] = []
+    for width in (channels, 2 * channels, 4 * channels):
+        if layers:
+            layers.append(ReductionBlock(width // 2, width, statistics=statistics))
+        layers += [Cell(choices, width, affine=affine, statistics=statistics) for _ in range(cells)]
+    stem = nn.Sequential(
+        nn.Conv2d(in_channels, channels, 3, padding=1, bias=False), batch_norm(channels, statistics=statistics)
+    )
+    head = nn.Sequential(
+        batch_norm(4 * channels, statistics=statistics),
+        nn.ReLU(inplace=True),
+        nn.AdaptiveAvgPool2d(1),
+        nn.Flatten(),
+        nn.Linear(4 * channels, num_classes),
+    )
+    return Supernet(NasBench201(stem, layers, head))
+
+
+class NasBench201(nn.Module):
+    """Stem, three stages of cells with reductions between them, head: (B, C_in, H, W) -> (B, K)."""
+
+    def __init__(self, stem: nn.Module, layers: list[nn.Module], head: nn.Module) -> None:
+        super().__init__()
+        self.stem, self.layers, self.head = stem, nn.Sequential(*layers), head
+
+    def forward(self, x: Tensor) -> Tensor:
+        out: Tensor = self.head(self.layers(self.stem(x)))
+        return out
+
+    def diagram(self, arch: Arch) -> Diagram:
+        """The cell of an architecture; edges without an operation are left out."""
+        from supernet.report.diagram import Diagram, Edge, Node
+
+        nodes = (
+            Node("0", "input", kind="input"),
+            Node("1", "1", kind="node"),
+            Node("2", "2", kind="node"),
+            Node("3", "output", kind="output"),
+        )
+        edges = []
+        for name in EDGES:
+            target, _, source = name.partition("<-")
+            if (op := arch[name]) != "none":
+                edges.append(Edge(source, target, _LABELS[str(op)]))
+        return Diagram(nodes, tuple(edges))
+
+
+class Cell(nn.Module):
+    """Node 0 is the input; every later node sums its edges from all earlier ones: (B, C, H, W) -> (B, C, H, W).
+
+    Edges that contribute nothing are not run. A node that nothing reaches is zero.
+    """
+
+    def __init__(self, choices: tuple[Choice, ...], width: int, *, affine: bool, statistics: Statistics) -> None:
+        super().__init__()
+        self.edges = nn.ModuleList(
+            OpChoice(choice, _candidates(width, affine=affine, statistics=statistics)) for choice in choices
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        nodes = [x]
+        edges = iter(self.edges)
+        for _ in range(3):
+            total = None
+            for source, edge in [(node, next(edges)) for node in nodes]:
+                if not getattr(edge, "silent", False):
+                    total = edge(source) if total is None else total + edge(source)
+            nodes.append(torch.zeros_like(x) if total is None else total)
+        return nodes[-1]
+
+
+def _candidates(width: int, *, affine: bool, statistics: Statistics) -> dict[str, nn.Module]:
+    return {
+        "none": Zero(),
+        "skip_connect": nn.Identity(),
+        "nor_conv_1x1": relu_conv_bn(width, width, 1, affine=affine, statistics=statistics),
+        "nor_conv_3x3": relu_conv_bn(width, width, 3, affine=affine, statistics=statistics),
+        "avg_pool_3x3": nn.AvgPool2d(3, stride=1, padding=1, count_include_pad=False),
+    }
+
+
+class ReductionBlock(nn.Module):
+    """The fixed residual block between stages: (B, C, H, W) -> (B, C', ⌈H/2⌉, ⌈W/2⌉)."""
+
+    def __init__(self, width_in: int, width_out: int, *, statistics: Statistics) -> None:
+        super().__init__()
+        self.body = nn.Sequential(
+            relu_conv_bn(width_in, width_out, 3, stride=2, affine=True, statistics=statistics),
+            relu_conv_bn(width_out, width_out, 3, affine=True, statistics=statistics),
+        )
+        # The benchmark's images have even sides, where ceil_mode changes nothing; with it odd sides work too.
+        self.shortcut = nn.Sequential(nn.AvgPool2d(2, ceil_mode=True), nn.Conv2d(width_in, width_out, 1, bias=False))
+
+    def forward(self, x: Tensor) -> Tensor:
+        out: Tensor = self.shortcut(x) + self.body(x)
+        return out
+
+
+def relu_conv_bn(
+    width_in: int, width_out: int, kernel: int, *, stride: int = 1, affine: bool, statistics: Statistics
+) -> nn.Sequential:
+    """The benchmark's convolution: ReLU, convolution without bias, BatchNorm."""
+    return nn.Sequential(
+        nn.ReLU(),
+        nn.Conv2d(width_in, width_out, kernel, stride=stride, padding=kernel // 2, bias=False),
+        batch_norm(width_out, affine=affine, statistics=statistics),
+    )

@@ -1,0 +1,79 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from supernet.data import ImageData, image_folder
+from supernet.errors import UsageError
+
+
+def grow(root: Path, counts: dict[str, int]) -> Path:
+    for name, count in counts.items():
+        (root / name).mkdir(parents=True)
+        for i in range(count):
+            Image.fromarray(np.full((10, 10, 3), i, dtype=np.uint8)).save(root / name / f"{i}.jpg")
+    return root
+
+
+def files(data: ImageData) -> list[set[str]]:
+    return [set(s.files) for s in (data.train, data.validation, data.held_out)]
+
+
+def test_train_and_val_folders(tmp_path: Path) -> None:
+    grow(tmp_path, {"train/cat": 12, "train/dog": 8, "val/cat": 3, "val/dog": 4})
+    data = image_folder(tmp_path, size=8, num_workers=0, validation=0.25)
+    assert str(data) == f"{tmp_path.name}: 15 train, 5 validation, 7 test images of 3x8x8, 2 classes"
+    assert data.classes == ("cat", "dog")
+    train, held, test = files(data)
+    assert train | held == {str(f) for f in (tmp_path / "train").rglob("*.jpg")}
+    assert test == {str(f) for f in (tmp_path / "val").rglob("*.jpg")}
+    for split in (data.train, data.validation, data.test):
+        assert [data.classes[y] for y in split.labels] == [Path(f).parent.name for f in split.files]
+    assert sum(data.validation.labels) == 2  # 3 cats, 2 dogs
+    assert next(data.validation.batches(5)).x.shape == (5, 3, 8, 8)
+
+
+def test_class_folders_alone(tmp_path: Path) -> None:
+    grow(tmp_path, {"cat": 10, "dog": 10, "emu": 10})
+    data = image_folder(tmp_path, size=8, test=6, validation=0.5)
+    parts = files(data)
+    assert [len(p) for p in parts] == [12, 12, 6]
+    assert len(set.union(*parts)) == 30
+    assert files(image_folder(tmp_path, size=8, test=6, validation=0.5)) == parts
+    assert files(image_folder(tmp_path, size=8, test=6, validation=0.5, seed=1)) != parts
+
+
+def test_a_train_folder_without_test_folder(tmp_path: Path) -> None:
+    grow(tmp_path, {"train/cat": 10, "train/dog": 10})
+    assert [len(p) for p in files(image_folder(tmp_path, size=8))] == [13, 3, 4]
+
+
+def test_the_test_folder_can_be_chosen(tmp_path: Path) -> None:
+    grow(tmp_path, {f"{part}/{name}": 4 for part in ("train", "val", "test") for name in ("cat", "dog")})
+    with pytest.raises(UsageError, match="has both val and test; say which"):
+        image_folder(tmp_path)
+    chosen = image_folder(tmp_path, size=8, test_folder="test")
+    assert {Path(f).parents[1].name for f in chosen.test.files} == {"test"}
+    with pytest.raises(UsageError, match=r"There is no folder .*holdout; .* has val, test"):
+        image_folder(tmp_path, test_folder="holdout")
+
+
+def test_bad_trees_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="There is no directory"):
+        image_folder(tmp_path / "nowhere")
+    with pytest.raises(UsageError, match=r"is not laid out as .*CLASS/IMAGE"):
+        image_folder(grow(tmp_path / "train", {"cat": 3}) / "cat")
+    with pytest.raises(UsageError, match="no valid file for the classes dog"):
+        image_folder(grow(tmp_path / "empty", {"cat": 5, "dog": 0}))
+    with pytest.raises(UsageError, match=r"nothing to tell apart"):
+        image_folder(grow(tmp_path / "single", {"cat": 9}))
+    with pytest.raises(UsageError, match=r"different classes \(dog in one only\)"):
+        image_folder(grow(tmp_path / "differ", {"train/cat": 5, "train/dog": 5, "val/cat": 2}))
+    with pytest.raises(UsageError, match="Class 'dog' has 1 image"):
+        image_folder(grow(tmp_path / "scarce", {"cat": 9, "dog": 1}))
+    with pytest.raises(UsageError, match="test_folder='test' needs"):
+        image_folder(tmp_path / "single", test_folder="test")
+    both = grow(tmp_path / "both", {f"{part}/{name}": 4 for part in ("train", "val") for name in "ab"})
+    with pytest.raises(UsageError, match=r"holds the test images, so test=0.5 has no use"):
+        image_folder(both, test=0.5)

@@ -1,0 +1,55 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from supernet.data import ImageData, from_arrays
+from supernet.errors import UsageError
+
+
+@pytest.fixture
+def data() -> ImageData:
+    images = np.random.default_rng(0).integers(0, 256, (100, 6, 6), dtype=np.uint8)
+    return from_arrays(images, np.arange(100) % 4, name="noise")
+
+
+def test_sealed_data_hides_the_test_images_only(data: ImageData) -> None:
+    sealed = data.sealed()
+    with pytest.raises(UsageError, match="Architecture search never sees test data"):
+        _ = sealed.test
+    assert sealed.train is data.train
+    assert sealed.validation is data.validation
+    assert len(data.test) == 20  # the original stays open
+    assert sealed.fingerprint() == data.fingerprint()
+    assert str(sealed) == str(data)
+    with pytest.raises(UsageError):
+        _ = sealed.subset(8).test
+
+
+def test_a_subset_keeps_class_shares_and_the_other_splits(data: ImageData) -> None:
+    small = data.subset(8)
+    assert next(small.train.batches(100)).y.bincount().tolist() == [2, 2, 2, 2]
+    assert small.validation is data.validation
+    assert small.mean == data.mean
+    with pytest.raises(UsageError, match="ask for 1 to 64"):
+        data.subset(65)
+
+
+def test_the_fingerprint_covers_every_split(data: ImageData) -> None:
+    others = [
+        data.subset(63),
+        replace(data, validation=data.validation.head(3)),
+        replace(data, held_out=data.held_out.head(3)),
+        replace(data, classes=("a", "b", "c", "d")),
+    ]
+    assert len({d.fingerprint() for d in [data, *others]}) == 5
+    assert replace(data, name="renamed").fingerprint() == data.fingerprint()
+
+
+def test_one_class_is_not_a_data_set(data: ImageData) -> None:
+    with pytest.raises(UsageError, match="nothing to tell apart"):
+        replace(data, classes=("cat",))
+
+
+def test_str_says_what_is_inside(data: ImageData) -> None:
+    assert str(data) == "noise: 64 train, 16 validation, 20 test images of 1x6x6, 4 classes"

@@ -1,0 +1,80 @@
+"""What may be decided, and what is remembered while it is active."""
+
+from __future__ import annotations
+
+import copy
+import pickle
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from supernet import Choice, ElasticLinear, Mixture, OpChoice, Supernet
+from supernet.errors import UsageError
+from supernet.nn.selection import Selection, as_decisions
+
+
+def net() -> Supernet:
+    width = Choice("width", (2, 4))
+    return Supernet(nn.Sequential(OpChoice("op", {name: nn.Identity() for name in "abc"}), ElasticLinear(3, width)))
+
+
+@pytest.mark.parametrize(
+    "decision",
+    [
+        *(3, -1, "a", None, 1.0, (0, 3), (0, 0), [0, 1]),
+        *(Mixture(torch.ones(2)), Mixture(torch.ones(3, 1))),
+        *(Mixture(torch.ones(3), run=run) for run in [(), (0, 0), (3,)]),
+    ],
+)
+def test_a_decision_that_fits_no_option_is_refused_before_anything_runs(decision: Any) -> None:
+    with pytest.raises(UsageError, match="does not fit the choice 'op' with its 3 options"):
+        net()(torch.ones(1, 3), {"op": decision, "width": 0})
+
+
+@pytest.mark.parametrize("index", [1, np.int64(1), torch.tensor(1)])
+def test_every_kind_of_integer_is_an_index(index: Any) -> None:
+    assert as_decisions({"op": index}, net().space) == {"op": 1}
+    assert net()(torch.ones(1, 3), {"op": 0, "width": index}).shape == (1, 4)
+
+
+def test_a_decision_for_an_unknown_choice_is_refused() -> None:
+    with pytest.raises(UsageError, match="no choice named 'opp'"):
+        net()(torch.ones(1, 3), {"opp": 0, "width": 0})
+
+
+def test_a_missing_decision_matters_only_where_the_pass_meets_it() -> None:
+    whole = net()
+    with pytest.raises(UsageError, match="active architecture does not decide 'width'"):
+        whole(torch.ones(1, 3), {"op": 0})
+    with whole.active({"op": 0}):
+        assert whole.module[0](torch.ones(1, 3)).shape == (1, 3)
+
+
+def test_expressions_made_in_passing_are_not_confused() -> None:
+    a, b = Choice("a", (1, 2)), Choice("b", (10, 20))
+    selection = Selection()
+    selection.exchange({"a": 1, "b": 1})
+    for factor in range(1, 200):  # each expression is dropped at once; its id is free for the next
+        assert selection.value(a * factor) == 2 * factor
+        assert selection.value(b * factor) == 20 * factor
+
+
+def test_values_are_forgotten_when_another_architecture_becomes_active() -> None:
+    a = Choice("a", (1, 2))
+    selection = Selection()
+    for code in (0, 1, 0):
+        selection.exchange({"a": code})
+        assert selection.value(a + 5) == selection.value(a) + 5 == code + 6
+
+
+def test_nothing_is_active_in_a_copy_or_a_pickle() -> None:
+    whole = net()
+    weights = torch.ones(3, requires_grad=True) * 2  # not a leaf: torch would refuse to copy it
+    with whole.active({"op": Mixture(weights), "width": 0}):
+        for twin in (copy.deepcopy(whole), pickle.loads(pickle.dumps(whole))):
+            with pytest.raises(UsageError, match="no architecture is active"):
+                twin(torch.ones(1, 3))
+        assert whole(torch.ones(1, 3)).shape == (1, 2)

@@ -1,0 +1,185 @@
+"""The page in a real browser: it draws, without an error and without the network, whatever the files say."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from report_run import EVALUATIONS, build_run, cell_diagram, write, write_lines
+from supernet.report import write_report
+from supernet.report.diagram import Diagram, Node
+
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+FLAGS = (
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--virtual-time-budget=5000",
+    "--window-size=1200,900",
+    "--dump-dom",
+)
+
+Open = Callable[[Path], str]
+
+
+@pytest.fixture
+def rendered(tmp_path_factory: pytest.TempPathFactory) -> Open:
+    """Opens a page and returns its document as the browser sees it when everything is drawn."""
+    browser = next(filter(None, map(shutil.which, BROWSERS)), None)
+    if browser is None:
+        if os.environ.get("SUPERNET_NO_BROWSER") == "1":
+            pytest.skip("SUPERNET_NO_BROWSER=1: the page is not tested in a browser")
+        pytest.fail(
+            f"None of {', '.join(BROWSERS)} is on the PATH. Install one (Debian, Ubuntu: apt-get install chromium; "
+            "macOS: brew install chromium), or set SUPERNET_NO_BROWSER=1 to do without these tests."
+        )
+
+    def open_page(page: Path) -> str:
+        profile = tmp_path_factory.mktemp("profile")
+        done = subprocess.run(
+            [browser, *FLAGS, f"--user-data-dir={profile}", page.as_uri()],
+            capture_output=True,
+            text=True,
+            encoding="utf-8",
+            timeout=120,
+            check=True,
+        )
+        return done.stdout
+
+    return open_page
+
+
+def part(dom: str, chart: str) -> str:
+    return dom[dom.index(f'id="{chart}"') : dom.index(f'id="{chart}-data"')]
+
+
+def root_element(dom: str) -> str:
+    found = re.search(r"<html[^>]*>", dom)
+    assert found is not None
+    return found[0]
+
+
+def poison(directory: Path) -> None:
+    """Put markup and scripts wherever a file holds text."""
+    attack = "<img src=x onerror=alert(1)>"
+    escape = "</script><script>document.title='taken'</script>"
+    exports = json.loads((directory / "exports.json").read_text())
+    exports[0]["name"] = attack
+    exports[0]["files"] = {attack: "javascript:document.title='taken'//"}
+    exports[0]["diagram"] = Diagram((Node("a", attack, escape),), ()).to_json()
+    exports[1]["arch"][escape] = attack
+    write(directory / "exports.json", exports)
+    rows = [json.loads(line) for line in (directory / "search.jsonl").read_text().splitlines()]
+    rows[0]["arch"][attack] = escape
+    write_lines(directory / "search.jsonl", rows)
+    log = (directory / "train.jsonl").read_text()
+    (directory / "train.jsonl").write_text(log + json.dumps({"step": 1200, attack: 1, f"accuracy/{attack}": 1}) + "\n")
+    for name in ("config.json", "environment.json"):
+        value = json.loads((directory / name).read_text())
+        write(directory / name, value | {attack: escape, "command": attack, "data": {"name": attack}})
+    front = json.loads((directory / "front.json").read_text())
+    write(directory / "front.json", front | {"searcher": attack})
+
+
+def test_draws_every_point_and_runs_no_foreign_script(tmp_path: Path, rendered: Open) -> None:
+    poison(build_run(tmp_path))
+    dom = rendered(write_report(tmp_path))
+    assert 'data-drawn="6"' in root_element(dom)  # front, loss, accuracy, lr, scalars, progress
+    assert "data-error" not in root_element(dom)
+    assert "data-blocked" not in root_element(dom)
+    assert "<title>mbconv on &lt;img src=x onerror=alert(1)&gt; · supernet report</title>" in dom
+    assert "<img" not in dom
+    assert 'href="javascript:' not in dom
+    front = len(json.loads((tmp_path / "front.json").read_text())["points"])
+    assert len(re.findall('class="point[ "]', part(dom, "chart-front"))) == EVALUATIONS + front + 3
+    assert part(dom, "chart-loss").count('class="trace scatter ') == 2
+    assert part(dom, "chart-accuracy").count('class="trace scatter ') == 4
+    assert "&lt;img src=x onerror=alert(1)&gt;" in part(dom, "chart-accuracy")  # shown as text in the legend
+
+
+INTERACT = """
+<script>
+addEventListener("load", async () => {
+  const told = {};
+  const plot = document.getElementById("chart-front");
+  const axis = document.querySelector("select[data-chart=chart-front]");
+  const wait = (ms) => new Promise((done) => setTimeout(done, ms));
+  const named = plot.querySelectorAll(".scatterlayer .trace:last-child .point");
+  const place = named[2].getBoundingClientRect();
+  const pad = plot.querySelector(".nsewdrag");
+  const at = { bubbles: true, clientX: place.x + place.width / 2, clientY: place.y + place.height / 2 };
+  pad.dispatchEvent(new MouseEvent("mousemove", at));
+  await wait(300);
+  told.hover = plot.querySelector(".hoverlayer").textContent;
+  told.panel = document.getElementById("chart-front-inspector").textContent;
+  axis.value = "1";
+  axis.dispatchEvent(new Event("change"));
+  await wait(300);
+  told.axis = plot.querySelector(".xtitle").textContent;
+  dispatchEvent(new Event("beforeprint"));
+  told.printed = document.querySelectorAll("details:not([open])").length;
+  dispatchEvent(new Event("afterprint"));
+  told.closed = document.querySelectorAll("details:not([open])").length;
+  told.wide = document.documentElement.scrollWidth - innerWidth;
+  told.overflowing = [...document.querySelectorAll("svg.diagram g")]
+    .filter((group) => group.querySelector("rect") && group.getBoundingClientRect().width)
+    .filter((group) => [...group.querySelectorAll("text")].some(
+      (text) => text.getBBox().width > group.querySelector("rect").getBBox().width - 4))
+    .map((group) => group.textContent);
+  told.boxes = document.querySelectorAll("svg.diagram rect").length;
+  told.resources = performance.getEntriesByType("resource").map((entry) => entry.name);
+  const out = document.createElement("pre");
+  out.id = "told";
+  out.textContent = JSON.stringify(told);
+  document.body.append(out);
+});
+</script></body>"""
+
+
+def test_answers_to_the_mouse_the_menu_and_the_printer(tmp_path: Path, rendered: Open) -> None:
+    build_run(tmp_path)
+    exports = json.loads((tmp_path / "exports.json").read_text())
+    exports[0]["diagram"] = cell_diagram().to_json()
+    letters = ("MMMM WWWW", "→→→ ×××", "IIII llll", "0123456789", "Squeeze & Excite", "x" * 60)
+    exports[1]["diagram"] = Diagram(tuple(Node(str(i), t, t) for i, t in enumerate(letters)), ()).to_json()
+    write(tmp_path / "exports.json", exports)
+    text = write_report(tmp_path).read_text(encoding="utf-8")
+    text = re.sub(r'<meta http-equiv="Content-Security-Policy"[^>]*>', "", text)  # lets the test's script in
+    (tmp_path / "watched.html").write_text(text.replace("</body>", INTERACT), encoding="utf-8")
+    dom = rendered(tmp_path / "watched.html")
+    assert "data-error" not in root_element(dom)
+    found = re.search(r'<pre id="told">(.*?)</pre>', dom, re.S)
+    assert found is not None
+    told = json.loads(found[1].replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&"))
+    large = exports[2]
+    for shown in (told["hover"], told["panel"]):
+        assert shown.startswith("large")
+        assert f"kernel {large['arch']['stage4.kernel']}" in shown
+    assert "latency" in told["panel"]
+    assert told["axis"] == "Parameters"
+    assert told["printed"] == 0
+    assert told["closed"] > 4
+    assert told["wide"] <= 0
+    assert told["boxes"] > 2 * 10 + 2 * len(letters)
+    assert told["overflowing"] == []
+    assert told["resources"] == []
+
+
+def test_a_run_that_was_only_trained(tmp_path: Path, rendered: Open) -> None:
+    write_lines(tmp_path / "train.jsonl", ({"step": step, "loss": 1 / step} for step in range(1, 60)))
+    dom = rendered(write_report(tmp_path))
+    assert 'data-drawn="1"' in root_element(dom)
+    assert "data-error" not in root_element(dom)
+    assert part(dom, "chart-loss").count('class="trace scatter ') == 2

@@ -1,0 +1,58 @@
+"""Quantities as people read them."""
+
+from __future__ import annotations
+
+import pytest
+
+from supernet.report.html import Html
+from supernet.report.units import THIN, large, quantity, scaled
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "short", "exact"),
+    [
+        ("accuracy", 0.969444, "96.9_%", "0.969444"),
+        ("accuracy_test", 0.99986, "99.99_%", "0.99986"),  # not rounded up to perfection
+        ("accuracy", 1.0, "100.0_%", "1"),
+        ("macs", 1234567.0, "1.23_M", "1,234,567"),
+        ("params", 45678.0, "45.7_k", "45,678"),
+        ("params", 512.0, "512", "512"),
+        ("latency_ms", 0.41234, "0.412_ms", "0.41234 ms"),
+        ("images_per_s", 812.25, "812.2", "812.25"),
+    ],
+)
+def test_short_and_exact(name: str, value: float, short: str, exact: str) -> None:
+    q = quantity(name)
+    assert q.short(value) == short.replace("_", THIN)
+    assert q.exact(value) == exact
+
+
+def test_declared_unit() -> None:
+    q = quantity("energy", {"energy": "mJ"})
+    assert (q.title, q.short(2.5)) == ("Energy (mJ)", f"2.5{THIN}mJ")
+
+
+@pytest.mark.parametrize("exponent", range(3, 15))
+def test_scaled_keeps_three_digits(exponent: int) -> None:
+    for mantissa in (1.0, 1.2345, 9.994, 9.9951, 9.9999):
+        value = round(mantissa * 10**exponent)
+        number, letter = scaled(float(value)).split(THIN)
+        back = float(number) * {"k": 1e3, "M": 1e6, "G": 1e9, "T": 1e12, "P": 1e15}[letter]
+        assert back == pytest.approx(value, rel=6e-3)
+        assert len(number.replace(".", "")) == 3
+
+
+def test_exact_value_is_in_the_tooltip() -> None:
+    shown = quantity("macs").html(1234567.0)
+    assert isinstance(shown, Html)
+    assert 'title="MACs: 1,234,567"' in shown
+    assert "not measured" in quantity("macs").html(None)
+
+
+def test_large_numbers_beyond_every_integer_type() -> None:
+    assert large("15625") == "15,625"
+    assert large("44731008") == "44,731,008"
+    assert "3.00 × 10<sup>19</sup>" in large(str(3 * 10**19))
+    assert "1.00 × 10<sup>20</sup>" in large("9" * 20)
+    assert "1.23 × 10<sup>4999</sup>" in large("123" + "0" * 4997)
+    assert 'title="5000 digits"' in large("123" + "0" * 4997)

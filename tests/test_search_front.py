@@ -1,0 +1,153 @@
+"""Dominance, hypervolume, picking, and the file a search leaves."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from supernet.errors import UsageError
+from supernet.search import ACCURACY, MACS, Constraint, Constraints, Evaluation, Front
+from supernet.search.pareto import hypervolume, nondominated, spread
+from supernet.space import Choice, Space
+
+SPACE = Space([Choice("n", range(100)), Choice("kernel", ((3, 3), (5, 5)))])
+
+# Few distinct values, so that ties and repeated rows are common.
+LOSSES = st.integers(1, 4).flatmap(
+    lambda m: arrays(np.float64, st.tuples(st.integers(0, 25), st.just(m)), elements=st.integers(0, 4).map(float))
+)
+
+
+def brute_force(losses: np.ndarray) -> list[bool]:
+    def dominates(a: np.ndarray, b: np.ndarray) -> bool:
+        return all(a <= b) and any(a < b)
+
+    return [not any(dominates(other, row) for other in losses) for row in losses]
+
+
+@given(LOSSES)
+def test_nondominated_is_the_definition(losses: np.ndarray) -> None:
+    assert nondominated(losses).tolist() == brute_force(losses)
+
+
+@given(LOSSES)
+@settings(max_examples=60)
+def test_hypervolume_is_the_number_of_dominated_cells(losses: np.ndarray) -> None:
+    """On integer points the volume is a count of unit cells."""
+    m = losses.shape[1]
+    corner = np.full(m, 4.0)
+    cells = np.array(list(itertools.product(range(4), repeat=m)))
+    dominated = (losses[None] <= cells[:, None]).all(axis=2).any(axis=1)
+    assert hypervolume(losses, corner) == dominated.sum()
+
+
+def test_hypervolume_agrees_with_pymoo() -> None:
+    from pymoo.indicators.hv import HV
+
+    rng = np.random.default_rng(0)
+    for m in (2, 3):
+        losses = rng.random((40, m))
+        corner = np.full(m, 0.9)
+        assert hypervolume(losses, corner) == pytest.approx(HV(ref_point=corner)(losses), rel=1e-12)
+
+
+@given(LOSSES, st.integers(1, 30))
+def test_spread_takes_distinct_rows_and_both_ends(losses: np.ndarray, n: int) -> None:
+    places = spread(losses, n)
+    assert places == sorted(set(places))
+    assert len(places) == min(n, len(losses))
+    if n >= 2 and len(losses) >= 2:
+        assert places[0] == 0
+        assert places[-1] == len(losses) - 1
+
+
+def test_spread_takes_the_middle_of_a_line() -> None:
+    line = np.linspace(0, 1, 101)[:, None] * [1.0, -100.0]
+    assert spread(line, 3) == [0, 50, 100]
+    assert spread(line, 5) == [0, 25, 50, 75, 100]
+
+
+def front_of(points: list[tuple[float, float]], limits: Constraints | None = None) -> Front:
+    archs = SPACE.wrap(SPACE.unindex(range(len(points))))
+    archive = tuple(
+        Evaluation(arch, {"accuracy": accuracy, "macs": macs}, 0)
+        for arch, (accuracy, macs) in zip(archs, points, strict=True)
+    )
+    return Front((ACCURACY, MACS), limits or Constraints(), archive, {"macs": (1.0, 9.0)}, 0.4, "nsga2", "budget")
+
+
+POINTS = [(0.9, 50.0), (0.5, 10.0), (0.7, 20.0), (0.6, 30.0), (0.9, 60.0), (0.95, 99.0)]
+
+
+def macs(points: tuple[Evaluation, ...]) -> list[float]:
+    return [point.values["macs"] for point in points]
+
+
+def test_points_are_feasible_nondominated_and_in_order_of_cost() -> None:
+    front = front_of(POINTS)
+    assert macs(front.points) == [10, 20, 50, 99]
+    assert macs(front.dominated) == [30, 60]
+    limited = front_of(POINTS, Constraints((Constraint("macs", 15.0, 50.0),)))
+    assert macs(limited.points) == [20, 50]
+    assert macs(limited.dominated) == [30]
+    assert limited.evaluations == 6
+
+
+def test_best_and_pick() -> None:
+    front = front_of(POINTS)
+    assert front.best("accuracy").values["macs"] == 99
+    assert front.best("macs").values["macs"] == 10
+    assert macs(front.pick(1)) == [99]
+    assert macs(front.pick(2)) == [10, 99]
+    assert macs(front.pick(3)) == [10, 50, 99]
+    assert front.pick(9) == front.points
+
+
+def test_best_breaks_ties_by_the_other_objectives() -> None:
+    archive = front_of([(0.5, 20.0), (0.5, 10.0)]).archive
+    front = Front((ACCURACY,), Constraints(), archive, {}, 1.0, "random", "budget")
+    assert len(front.points) == 2  # equals do not dominate each other
+    assert front_of([(0.5, 20.0), (0.5, 10.0)]).best("accuracy").values["macs"] == 10
+
+
+def test_hypervolume_of_a_front_uses_its_goals() -> None:
+    front = front_of([(0.5, 10.0), (0.7, 20.0)])
+    assert front.hypervolume({"accuracy": 0.0, "macs": 30.0}) == pytest.approx(0.5 * 10 + 0.7 * 10)
+
+
+def test_misuse_is_refused() -> None:
+    front = front_of(POINTS)
+    with pytest.raises(UsageError, match="'params' is not an objective of this search; those are 'accuracy', 'macs'"):
+        front.best("params")
+    with pytest.raises(UsageError, match="at least 1"):
+        front.pick(0)
+    with pytest.raises(UsageError, match="does not give macs"):
+        front.hypervolume({"accuracy": 0.0})
+
+
+def test_file(tmp_path: Path) -> None:
+    front = front_of([(0.5, 10.0), (0.7, 5.0)], Constraints((Constraint("macs", None, 2e7),)))
+    path = front.write(tmp_path / "run")
+    assert path == tmp_path / "run" / "front.json"
+    assert [file.name for file in path.parent.iterdir()] == ["front.json"]
+    assert json.loads(path.read_text()) == {
+        "objectives": [
+            {"name": "accuracy", "goal": "max", "unit": ""},
+            {"name": "macs", "goal": "min", "unit": "MAC"},
+        ],
+        "constraints": {"macs": [None, 2e7]},
+        "searcher": "nsga2",
+        "evaluations": 2,
+        "range": {"macs": [1.0, 9.0]},
+        "feasible_share": 0.4,
+        "stopped": "budget",
+        "points": [{"arch": {"n": 0, "kernel": [5, 5]}, "values": {"accuracy": 0.7, "macs": 5.0}}],
+    }
+    assert SPACE.arch(json.loads(path.read_text())["points"][0]["arch"]) == front.points[0].arch
