@@ -335,7 +335,7 @@ def spaces(draw: st.DrawFn) -> Space:
     return Space(choices)
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     space=spaces(),
     seed=st.integers(0, 1000),

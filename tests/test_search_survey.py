@@ -2,11 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 
 from supernet.errors import RunError, UsageError
-from supernet.search import Constraints, FeasibleSampler, survey
+from supernet.search import (
+    NSGA2,
+    Constraints,
+    Evolution,
+    FeasibleSampler,
+    RandomSearch,
+    RegularisedEvolution,
+    Searcher,
+    Task,
+    run,
+    survey,
+)
 from supernet.search.evaluator import costs_of
 from supernet.search.laws import Toy, limit, stages
 from supernet.search.survey import climb
@@ -139,6 +152,15 @@ def test_sampler_walks_where_chance_never_hits() -> None:
     assert len(set(map(tuple, codes.tolist()))) == 100
     assert feasible(codes).all()
     assert np.median((codes != known[0]).sum(axis=1)) > 3  # they have left home
+
+
+@pytest.mark.parametrize("searcher", [RandomSearch, Evolution, RegularisedEvolution, NSGA2])
+def test_searchers_move_where_no_single_change_is_feasible(searcher: Callable[[Task], Searcher]) -> None:
+    """Cost exactly 20: every step must change two decisions at once, and chance is 7.7 standard deviations away."""
+    toy = Additive()
+    front = run(searcher, toy, objectives="accuracy", constraints={"macs": (20, 20)}, budget=250)
+    assert (front.stopped, front.evaluations) == ("budget", 250)
+    assert (toy.costs(toy.space.codes(toy.asked), "macs") == 20).all()
 
 
 def test_sampler_finds_all_of_a_small_space_and_then_ends() -> None:

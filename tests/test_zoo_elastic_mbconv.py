@@ -8,7 +8,7 @@ from supernet import zoo
 from supernet.errors import UsageError
 from supernet.space import round_to
 from supernet.zoo import Stage
-from supernet.zoo.elastic_mbconv import default_resolutions, default_stages
+from supernet.zoo.elastic_mbconv_stage import default_resolutions, default_stages
 from zoo_networks import count_macs
 
 
@@ -99,7 +99,16 @@ def test_residual_blocks_start_as_the_identity_when_asked(zero_gamma):
     x = torch.randn(4, 1, 8, 8)
     deep = net.space.largest()
     shallow = net.space.arch({**deep, "stage1.depth": 1, "stage2.depth": 1, "stage3.depth": 2})
-    assert torch.equal(net(x, deep), net(x, shallow)) is zero_gamma
+    out = net(x, deep)
+    assert torch.equal(out, net(x, shallow)) is zero_gamma
+    assert not torch.allclose(out[0], out[1])  # the other blocks are alive
+
+
+def test_hidden_widths_are_multiples_of_eight():
+    net = zoo.mbconv(stem_width=10, stages=(Stage((10,), (2,), (3,), (1, 2)),), resolutions=(8,))
+    arch = net.space.arch({"stage1.block1.expansion": 1, "stage1.block2.expansion": 2})
+    widths = [m.out_channels for m in net.extract(arch).modules() if isinstance(m, torch.nn.Conv2d) and m.groups > 1]
+    assert widths == [16, 24]  # 10 is rounded up, for 8 is less than 90 % of it; 20 to the next multiple
 
 
 def test_activations_and_gates():

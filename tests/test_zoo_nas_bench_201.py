@@ -130,6 +130,17 @@ def test_gradients_reach_the_sampled_candidates_only():
         assert (parameter.grad is not None) is expected, name
 
 
+def test_edges_without_an_operation_cost_nothing():
+    net = zoo.nasbench201(channels=4, cells=1)
+    ran = []
+    for layer in net.modules():
+        if isinstance(layer, OpChoice):
+            layer.register_forward_hook(lambda edge, *_: ran.append(edge.choice.name))
+    arch = arch_of(net, "skip_connect", "none", "nor_conv_1x1", "none", "none", "skip_connect")
+    net(torch.randn(2, 3, 8, 8), arch)
+    assert ran == ["1<-0", "2<-1", "3<-2"] * 3
+
+
 def test_unreached_output_node_is_zero():
     net = zoo.nasbench201(channels=4, cells=1)
     arch = arch_of(net, *["nor_conv_3x3"] * 3, *["none"] * 3)

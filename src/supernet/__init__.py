@@ -16,6 +16,7 @@ from supernet.nn import (
     Zero,
 )
 from supernet.space import Arch, Choice, Space
+from supernet.train import fit
 
 __version__ = "0.1.0"
 
@@ -33,4 +34,5 @@ __all__ = [
     "Space",
     "Supernet",
     "Zero",
+    "fit",
 ]

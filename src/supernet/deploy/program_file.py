@@ -21,6 +21,7 @@ def exported_program(module: nn.Module, input_shape: tuple[int, ...]) -> Exporte
 
 def program_bytes(module: nn.Module, input_shape: tuple[int, ...], architecture: str) -> bytes:
     """Content of a `.pt2` file; `torch.export.load` reads it."""
-    file = io.BytesIO()
-    torch.export.save(exported_program(module, input_shape), file, extra_files={"architecture.json": architecture})
+    program, file = exported_program(module, input_shape), io.BytesIO()
+    program.example_inputs = None  # torch would pickle them into the file
+    torch.export.save(program, file, extra_files={"architecture.json": architecture})
     return file.getvalue()

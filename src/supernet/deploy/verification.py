@@ -88,7 +88,8 @@ def verify(
             expected.append(module(placed_like(module, x)).float().cpu().numpy())
             told.append(_run(file, run, x))
             labels.append(y.numpy())
-    return _compared(file, runtime, *map(np.concatenate, (told, expected, labels)), threads, tolerance)
+    arrays = (np.concatenate(told), np.concatenate(expected), np.concatenate(labels))
+    return _compared(file, runtime, *arrays, threads=threads, tolerance=tolerance)
 
 
 def _compared(
@@ -97,6 +98,7 @@ def _compared(
     told: NDArray[np.float32],
     expected: NDArray[np.float32],
     labels: NDArray[np.int64],
+    *,
     threads: int,
     tolerance: float,
 ) -> Verification:
@@ -133,12 +135,12 @@ def _onnx_runner(file: Path, threads: int) -> tuple[str, _Runner]:
     options.inter_op_num_threads = 1
     with _readable(file):
         session = onnxruntime.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
-    kind = np.float16 if session.get_inputs()[0].type == "tensor(float16)" else np.float32
     name = session.get_inputs()[0].name
-    return (
-        f"onnxruntime {onnxruntime.__version__}",
-        lambda x: np.asarray(session.run(None, {name: x.numpy().astype(kind)})[0], dtype=np.float32),
-    )
+
+    def run(x: Tensor) -> NDArray[np.float32]:
+        return np.asarray(session.run(None, {name: x.numpy()})[0], dtype=np.float32)
+
+    return f"onnxruntime {onnxruntime.__version__}", run
 
 
 def _program_runner(file: Path) -> tuple[str, _Runner]:
@@ -147,7 +149,7 @@ def _program_runner(file: Path) -> tuple[str, _Runner]:
 
     def run(x: Tensor) -> NDArray[np.float32]:
         logits: Tensor = module(placed_like(module, x))
-        return logits.float().cpu().numpy()
+        return np.asarray(logits.float().cpu().numpy())
 
     return f"torch {torch.__version__}", run
 

@@ -35,6 +35,7 @@ def recompute(net: nn.Module, batches: Iterable[Tensor], policy: Calibration) ->
     handles = [layer.register_forward_hook(averages[layer].read) for layer in layers]
     for layer in layers:
         layer.momentum, layer.training = 1.0, True
+        layer._buffers |= {name: torch.zeros_like(_buffer(layer, name)) for name in BUFFERS}  # 0 · NaN is NaN
     try:
         with torch.no_grad():
             for x in batches if layers else ():
@@ -46,9 +47,10 @@ def recompute(net: nn.Module, batches: Iterable[Tensor], policy: Calibration) ->
             handle.remove()
         for layer, momentum in zip(layers, momenta, strict=True):
             layer.momentum, layer.training = momentum, False
+            layer._buffers |= averages[layer].before
     ran = [layer for layer in layers if averages[layer].batches]
     for layer in ran:
-        averages[layer].write(layer)
+        averages[layer].write()
     return ran
 
 
@@ -56,8 +58,9 @@ class _Average:
     """Joins the statistics of one layer's batches, in double precision."""
 
     def __init__(self, layer: BatchNorm, policy: Calibration) -> None:
+        self.before = {name: _buffer(layer, name) for name in BUFFERS}
         self._policy = policy
-        self._mean, self._var = (_buffer(layer, name).double() for name in BUFFERS[:2])
+        self._mean, self._var = self.before["running_mean"].double(), self.before["running_var"].double()
         if policy.reset:
             self._mean, self._var = torch.zeros_like(self._mean), torch.ones_like(self._var)
         self.batches = self._positions = 0
@@ -81,12 +84,13 @@ class _Average:
             self._mean = self._mean + weight * (mean - self._mean)
             self._var = self._var + weight * (var - self._var)
 
-    def write(self, layer: BatchNorm) -> None:
+    def write(self) -> None:
         """Put the result into the layer's buffers."""
         unbiased = self._positions / (self._positions - 1) if self._positions else 1.0
-        for name, value in zip(BUFFERS, (self._mean, self._var * unbiased, torch.tensor(self.batches)), strict=True):
-            buffer = _buffer(layer, name)
-            buffer[: len(value)].copy_(value) if value.ndim else buffer.copy_(value)
+        c = len(self._mean)
+        self.before["running_mean"][:c] = self._mean
+        self.before["running_var"][:c] = self._var * unbiased
+        self.before["num_batches_tracked"].fill_(self.batches)
 
 
 def _buffer(layer: nn.Module, name: str) -> Tensor:

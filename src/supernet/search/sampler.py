@@ -44,9 +44,9 @@ class FeasibleSampler:
     """Draws distinct feasible architectures that are new.
 
     Three sources, each bounded, the next one only if the last did not suffice:
-    rejection of uniform draws (SPOS, eq. 6); random walks through the feasible set by `change_one` that start
-    at known feasible architectures, for sets that chance does not hit; and for spaces of up to 65,536
-    architectures the full list, so that there "none left" is a proof.
+    rejection of uniform draws (SPOS, eq. 6); random walks through the feasible set that start at known feasible
+    architectures, for sets that chance does not hit; and for spaces of up to 65,536 architectures the full list, so that
+    there "none left" is a proof.
 
     Args:
         space: Where to draw.
@@ -88,11 +88,16 @@ class FeasibleSampler:
             yield self.rng.permutation(self.space.unindex(range(self.space.size)))
 
     def _walk(self, walkers: int = 64) -> Codes:
-        """Everything seen by random walks that never leave the feasible set."""
+        """Everything seen by random walks that never stay outside the feasible set.
+
+        Strides of one, two and three decisions take turns: in a narrow band of costs one change must make up for another.
+        """
         here = self.known[self.rng.integers(len(self.known), size=walkers)]
         seen = [here]
-        for _ in range(max(16, 2 * len(self.space))):
-            there = step(self.space, here, self.rng)
+        for turn in range(max(16, 2 * len(self.space))):
+            there = here
+            for _ in range(1 + turn % 3):
+                there = step(self.space, there, self.rng)
             here = np.where(self.feasible(there)[:, None], there, here)
             seen.append(here)
         return np.concatenate(seen)

@@ -4,8 +4,8 @@
 by name: `from supernet.zoo import nasbench201_arch`.
 """
 
-from supernet.zoo.elastic_mbconv import Stage as Stage
 from supernet.zoo.elastic_mbconv import mbconv
+from supernet.zoo.elastic_mbconv_stage import Stage as Stage
 from supernet.zoo.nas_bench_201 import nasbench201
 from supernet.zoo.nas_bench_201_index import nasbench201_arch as nasbench201_arch
 from supernet.zoo.nas_bench_201_index import nasbench201_codes as nasbench201_codes

@@ -31,7 +31,7 @@ def training(run: RunFiles) -> Section | None:
         if span > 1:
             notes.append(f"Smoothed: moving average over about {span} records. ")
         if bad := sum(not math.isfinite(value) for value in series["loss"][1]):
-            notes.append(f"The loss was not a finite number in {bad:,} of {len(series["loss"][1]):,} records. ")
+            notes.append(f"The loss was not a finite number in {bad:,} of {len(series['loss'][1]):,} records. ")
     if accuracies:
         charts.append(_accuracy(accuracies))
         notes += _health(accuracies)
@@ -93,7 +93,7 @@ def _loss(line: Series, span: int) -> Html:
     views = [View("linear", linear)]
     if all(value > 0 for value in values if math.isfinite(value)):
         views.append(View("logarithmic", log))
-    traces = [raw, smoothed] if span > 1 else [smoothed | {"showlegend": False}]
+    traces = [raw, smoothed] if span > 1 else [_line("loss", line, "var(--late)") | {"showlegend": False}]
     chart = Chart("chart-loss", "Training loss by step", traces, views, menu="Scale", height=300)
     return _card("Loss", chart)
 

@@ -25,7 +25,8 @@ class RegularisedEvolution:
         population: Members of the queue.
         sample: Members drawn for each tournament.
         children: Children per ask; 1 is the paper's algorithm, more are for evaluation in parallel.
-        attempts: Mutants tried per child until one is feasible; if none is, a random architecture takes its place.
+        attempts: Mutants tried per child until one is feasible. If none is (a narrow band of costs, where one change must
+            make up for another), as many with two and then three changes; if none is again, the parent is its child.
 
     Raises:
         UsageError: several objectives, or a number below 1.
@@ -47,8 +48,8 @@ class RegularisedEvolution:
             raise UsageError("Regularised evolution needs population, sample, children and attempts of at least 1.")
         self.task, self.sample, self.children, self.attempts = task, sample, children, attempts
         self._rng = np.random.default_rng(task.seed)
-        self._sampler = FeasibleSampler(task.space, task.feasible, known=task.known, rng=self._rng)
-        self._queue = task.space.wrap(self._sampler.draw(population))
+        sampler = FeasibleSampler(task.space, task.feasible, known=task.known, rng=self._rng)
+        self._queue = task.space.wrap(sampler.draw(population))
         self._members: deque[tuple[tuple[float, ...], Arch]] = deque(maxlen=population)
 
     def ask(self, n: int) -> list[Arch]:
@@ -64,6 +65,10 @@ class RegularisedEvolution:
         space = self.task.space
         drawn = [self._members[place] for place in self._rng.integers(len(self._members), size=self.sample)]
         _, parent = min(drawn, key=lambda member: member[0])
-        mutants = step(space, np.repeat(space.codes([parent]), self.attempts, axis=0), self._rng)
-        mutants = mutants[self.task.feasible(mutants)]
-        return space.wrap(mutants[:1] if len(mutants) else self._sampler.draw(1))[0]
+        mutants = np.repeat(space.codes([parent]), self.attempts, axis=0)
+        for _ in range(3):
+            mutants = step(space, mutants, self._rng)
+            allowed = mutants[self.task.feasible(mutants)]
+            if len(allowed):
+                return space.wrap(allowed[:1])[0]
+        return parent

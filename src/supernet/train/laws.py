@@ -1,0 +1,256 @@
+"""What every sampler and every recipe promises, as tests for yours too.
+
+    @pytest.mark.parametrize("law", RECIPE_LAWS)
+    def test_my_recipe(law):
+        law(Trial(recipe=my_recipe(), net=small_supernet(), data=supernet.data.digits()))
+
+Each law raises an AssertionError that says what was broken. The supernet that is given stays as it is.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+import tempfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from supernet.data import ImageData
+from supernet.nn import Decisions, Mixture, Supernet
+from supernet.nn.selection import as_decisions
+from supernet.space import Arch
+from supernet.train import checkpoint
+from supernet.train.architecture import ArchitectureParameters
+from supernet.train.executor import Executor
+from supernet.train.fit import Trained, fit
+from supernet.train.move import Step
+from supernet.train.processes import launch
+from supernet.train.recipe import Recipe, describe
+from supernet.train.samplers import Sampler
+from supernet.train.updates import Stepper
+
+SamplerLaw: TypeAlias = Callable[[Sampler, Supernet], None]
+RecipeLaw: TypeAlias = Callable[["Trial"], None]
+
+_TOTAL = 40  # steps of the training that samplers are told they are in
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trial:
+    """A training that is short enough to be repeated.
+
+    Attributes:
+        recipe: The recipe under test.
+        net: A small supernet.
+        data: Images that it can learn from in `steps`.
+        steps: Steps of the training.
+        batch_size: Images per move.
+    """
+
+    recipe: Recipe
+    net: Supernet
+    data: ImageData
+    steps: int = 60
+    batch_size: int = 32
+
+    def train(
+        self,
+        *,
+        seed: int = 0,
+        steps: int | None = None,
+        out: Path | None = None,
+        stop_after: int | None = None,
+    ) -> Trained:
+        """Train a copy of the supernet; in a directory that holds a training, go on with it."""
+        steps = self.steps if steps is None else steps
+        return fit(
+            copy.deepcopy(self.net),
+            self.recipe,
+            self.data,
+            steps=steps,
+            batch_size=self.batch_size,
+            seed=seed,
+            out=out,
+            resume=True,
+            accelerator="cpu",
+            log_every=max(1, steps // 5),
+            stop_after=stop_after,
+            progress=False,
+        )
+
+
+# -- samplers --------------------------------------------------------------------------------------------
+
+
+def same_seed_same_paths(sampler: Sampler, net: Supernet) -> None:
+    """The paths depend on the seed and the step alone, whatever was drawn before."""
+    for index in (7, 0, _TOTAL - 1):
+        first = [_plain(path) for path in sampler.paths(_step(net, index))]
+        sampler.paths(_step(net, 3))
+        again = [_plain(path) for path in sampler.paths(_step(net, index))]
+        assert first == again, f"{describe(sampler)} drew other paths at step {index} when asked again"
+
+
+def randomness_is_the_steps(sampler: Sampler, net: Supernet) -> None:
+    """No global random generator decides the paths, and none is advanced."""
+    with torch.random.fork_rng(devices=()):
+        drawn = []
+        for seed in (0, 1):
+            torch.manual_seed(seed)
+            before = torch.get_rng_state()
+            drawn.append([_plain(path) for path in sampler.paths(_step(net, 5))])
+            assert torch.equal(before, torch.get_rng_state()), f"{describe(sampler)} used torch's global generator"
+    assert drawn[0] == drawn[1], f"{describe(sampler)} depends on torch's global generator"
+
+
+def paths_fit_the_net(sampler: Sampler, net: Supernet) -> None:
+    """Every path decides every choice of the supernet, and no block is left without an operation."""
+    sampler.check(net)
+    for index in range(_TOTAL):
+        paths = sampler.paths(_step(net, index))
+        assert paths, f"{describe(sampler)} drew no path at step {index}"
+        for path in paths:
+            decisions = as_decisions(path, net.space)
+            missing = set(net.space.names) - set(decisions)
+            assert not missing, f"{describe(sampler)} leaves {sorted(missing)} undecided"
+            empty = [name for name, decision in decisions.items() if decision == ()]
+            assert not empty, f"{describe(sampler)} leaves nothing of {empty}"
+
+
+SAMPLER_LAWS: tuple[SamplerLaw, ...] = (same_seed_same_paths, randomness_is_the_steps, paths_fit_the_net)
+
+
+# -- recipes ---------------------------------------------------------------------------------------------
+
+
+def describes_itself(trial: Trial) -> None:
+    """The description is JSON and survives it: a checkpoint recognises its recipe by it."""
+    described = trial.recipe.describe()
+    assert json.loads(json.dumps(described)) == described, "the description is not what JSON gives back"
+
+
+def learns(trial: Trial) -> None:
+    """The loss falls by a fifth, and what was trained classifies validation images clearly above chance."""
+    trained = trial.train()
+    first, last = trained.history[0]["loss"], trained.history[-1]["loss"]
+    assert last < 0.8 * first, f"the loss went from {first:.3f} to {last:.3f} in {trial.steps} steps"
+    space = trained.net.space
+    rng = np.random.default_rng(0)
+    archs = [trained.derived] if trained.derived else [space.sample(rng) for _ in range(3)]
+    accuracy = sum(_accuracy(trained.net, arch, trial.data) for arch in archs) / len(archs)
+    bar = 2.5 / trial.data.num_classes
+    assert accuracy > bar, f"accuracy {accuracy:.3f} of {archs} is no better than {bar:.3f}"
+
+
+def seed_decides(trial: Trial) -> None:
+    """The same seed gives bitwise the same weights, another seed gives others."""
+    one, same, other = (_tensors(trial.train(seed=seed, steps=4)) for seed in (1, 1, 2))
+    different = _different(one, same)
+    assert not different, f"two trainings with one seed differ in {different[0]}"
+    assert _different(one, other), "two seeds give the same training"
+
+
+def moves_change_one_family(trial: Trial) -> None:
+    """A move changes the parameters of its family, and bitwise nothing else; no gradient stays behind."""
+    net = copy.deepcopy(trial.net).train()
+    recipe = trial.recipe
+    architecture = ArchitectureParameters(net) if recipe.architecture is not None else None
+    steppers = {"weights": Stepper(recipe.weights, net.parameters(), batch_size=trial.batch_size)}
+    if recipe.architecture is not None and architecture is not None:
+        steppers["architecture"] = Stepper(recipe.architecture, architecture.parameters(), batch_size=trial.batch_size)
+    fabric = launch(accelerator="cpu", devices=1, strategy="auto", precision="32-true")
+    executor = Executor(fabric, net, steppers, trial.data, batch_size=trial.batch_size, seed=0, draws={})
+    moved = set()
+    with torch.random.fork_rng(devices=()):
+        for index in range(4):
+            torch.manual_seed(index)
+            step = Step(index, 4, net, np.random.default_rng([0, index]), architecture)
+            executor.begin()
+            for move in recipe.program.moves(step):
+                before = _families(net, architecture)
+                executor.execute(move, step)
+                moved.add(move.updates)
+                for family, tensors in _families(net, architecture).items():
+                    changed = _different(before[family], tensors)
+                    if family == move.updates:
+                        assert changed, f"a move on the {family} changed nothing"
+                    elif family != "buffers" or move.updates != "weights":
+                        assert not changed, f"a move on the {move.updates} changed {changed[0]} of the {family}"
+                left = [name for name, p in net.named_parameters() if p.grad is not None]
+                assert not left, f"a move on the {move.updates} left a gradient on {left[0]}"
+    assert moved == set(steppers), f"the program moved {sorted(moved)}, and the recipe steps {sorted(steppers)}"
+
+
+def resumes_bitwise(trial: Trial) -> None:
+    """A training that is stopped and resumed, several times, ends with bitwise the same state."""
+    steps = 6
+    with tempfile.TemporaryDirectory() as folder:
+        whole, parts = Path(folder, "whole"), Path(folder, "parts")
+        trial.train(steps=steps, out=whole)
+        for stop in (1, 2, 5, steps):
+            trial.train(steps=steps, out=parts, stop_after=stop)
+        (expected, told), (found, meta) = (_newest(run) for run in (whole, parts))
+    assert meta == told, f"the resumed training ended as {meta}, the other as {told}"
+    different = _different(expected, found)
+    assert not different, f"after resuming, {different[0]} differs"
+
+
+RECIPE_LAWS: tuple[RecipeLaw, ...] = (
+    describes_itself,
+    learns,
+    seed_decides,
+    moves_change_one_family,
+    resumes_bitwise,
+)
+
+
+def _step(net: Supernet, index: int) -> Step:
+    return Step(index, _TOTAL, net, np.random.default_rng([0, index]))
+
+
+def _plain(path: Arch | Decisions) -> object:
+    if isinstance(path, Arch):
+        return path.code
+    return {name: d.weights.tolist() if isinstance(d, Mixture) else d for name, d in path.items()}
+
+
+def _families(net: Supernet, architecture: ArchitectureParameters | None) -> dict[str, dict[str, Tensor]]:
+    held = {"weights": dict(net.named_parameters()), "buffers": dict(net.named_buffers())}
+    if architecture is not None:
+        held["architecture"] = dict(architecture.named_parameters())
+    return {family: {name: t.detach().clone() for name, t in tensors.items()} for family, tensors in held.items()}
+
+
+def _tensors(trained: Trained) -> dict[str, Tensor]:
+    state = dict(trained.net.state_dict())
+    if trained.architecture is not None:
+        state |= {f"architecture {name}": value for name, value in trained.architecture.state_dict().items()}
+    return state
+
+
+def _newest(run: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    path = checkpoint.latest(run / "checkpoints")
+    assert path is not None, f"{run} holds no checkpoint"
+    return checkpoint.load(path)
+
+
+def _different(one: Mapping[str, Tensor], other: Mapping[str, Tensor]) -> list[str]:
+    unmatched = sorted(set(one) ^ set(other))
+    return unmatched + [name for name in sorted(set(one) & set(other)) if not torch.equal(one[name], other[name])]
+
+
+def _accuracy(net: Supernet, arch: Arch, data: ImageData) -> float:
+    """On validation images, with the batch norm statistics of their batch."""
+    net = copy.deepcopy(net).train()
+    for layer in net.modules():
+        if isinstance(layer, torch.nn.modules.dropout._DropoutNd):
+            layer.eval()
+    batch = next(data.validation.batches(256, limit=256))
+    with torch.no_grad():
+        return float((net(batch.x, arch).argmax(1) == batch.y).float().mean())

@@ -1,0 +1,161 @@
+"""Optimiser steps against updates written out by hand."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from small_nets import plain_net, sgd, step
+from supernet.errors import UsageError
+from supernet.train import Constant, Linear, Updates
+from supernet.train.updates import Stepper
+
+STEP = step(plain_net())
+
+
+def parameters(*shapes: tuple[int, ...], seed: int = 0) -> list[nn.Parameter]:
+    generator = torch.Generator().manual_seed(seed)
+    return [nn.Parameter(torch.randn(shape, generator=generator)) for shape in shapes]
+
+
+def gradients(count: int, shape: tuple[int, ...], seed: int = 1) -> Tensor:
+    return torch.randn(count, *shape, generator=torch.Generator().manual_seed(seed))
+
+
+@pytest.mark.parametrize("nesterov", [False, True])
+def test_steps_are_those_of_torch_bitwise(nesterov: bool) -> None:
+    ours, theirs = parameters((3, 2), (4,)), parameters((3, 2), (4,))
+    options = {"lr": 0.1, "momentum": 0.9, "weight_decay": 0.01, "nesterov": nesterov}
+    stepper = Stepper(sgd(**options), ours, batch_size=8)
+    plain = torch.optim.SGD(theirs, **options)
+    for number in range(5):
+        for one, other in zip(ours, theirs, strict=True):
+            one.grad = gradients(5, tuple(one.shape))[number].clone()
+            other.grad = one.grad.clone()
+        stepper.step(STEP, [])
+        plain.step()
+        assert all(torch.equal(one, other) for one, other in zip(ours, theirs, strict=True))
+
+
+@pytest.mark.parametrize("inactive", ["freeze", "decay"])
+def test_unsampled_parameters_are_frozen_or_carried_on(inactive: str) -> None:
+    """Sampled in steps 0, 3 and 4 of 7: momentum and decay go on in between, as they did before torch 2.0, or not."""
+    lr, momentum, decay = 0.1, 0.9, 0.05
+    (p,) = parameters((3, 2))
+    w = p.detach().double().clone()
+    buffer = torch.zeros_like(w)
+    stepper = Stepper(
+        Updates(
+            optimizer=partial(torch.optim.SGD, lr=lr, momentum=momentum, weight_decay=decay),
+            inactive=inactive,
+        ),
+        [p],
+        batch_size=8,
+    )
+    g = gradients(7, (3, 2))
+    for number in range(7):
+        sampled = number in (0, 3, 4)
+        stepper.clear()
+        if sampled:
+            p.grad = g[number].clone()
+        before = p.detach().clone()
+        stepper.step(STEP, [])
+        if sampled or inactive == "decay":
+            buffer = momentum * buffer + (g[number].double() if sampled else 0) + decay * w
+            w = w - lr * buffer
+            assert not torch.equal(p, before)
+        else:
+            assert torch.equal(p, before)
+        torch.testing.assert_close(p.detach().double(), w, atol=1e-6, rtol=0)
+
+
+def test_norm_is_clipped_over_the_family() -> None:
+    ps = parameters((3, 2), (4,))
+    starts = [p.detach().clone() for p in ps]
+    stepper = Stepper(Updates(optimizer=partial(torch.optim.SGD, lr=1.0), clip_norm=0.5), ps, batch_size=8)
+    gs = [10 * gradients(1, tuple(p.shape))[0] for p in ps]
+    for p, g in zip(ps, gs, strict=True):
+        p.grad = g.clone()
+    stepper.step(STEP, [])
+    norm = torch.cat([g.flatten() for g in gs]).norm()
+    for p, start, g in zip(ps, starts, gs, strict=True):
+        torch.testing.assert_close(start - p, 0.5 * g / norm, atol=1e-5, rtol=1e-4)
+
+
+def test_a_small_gradient_is_not_clipped() -> None:
+    (p,) = parameters((3,))
+    start = p.detach().clone()
+    stepper = Stepper(Updates(optimizer=partial(torch.optim.SGD, lr=1.0), clip_norm=100.0), [p], batch_size=8)
+    p.grad = torch.ones(3)
+    stepper.step(STEP, [])
+    torch.testing.assert_close(start - p, torch.ones(3))
+
+
+def test_values_are_clipped_one_by_one() -> None:
+    p = nn.Parameter(torch.zeros(4))
+    stepper = Stepper(Updates(optimizer=partial(torch.optim.SGD, lr=1.0), clip_value=1.0), [p], batch_size=8)
+    p.grad = torch.tensor([-3.0, -0.5, 0.5, 3.0])
+    stepper.step(STEP, [])
+    torch.testing.assert_close(-p.detach(), torch.tensor([-1.0, -0.5, 0.5, 1.0]))
+
+
+@pytest.mark.parametrize("decay_vectors", [True, False])
+def test_biases_and_norms_can_be_left_undecayed(decay_vectors: bool) -> None:
+    net = nn.Sequential(nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2))
+    nn.init.ones_(net[0].bias)
+    before = {name: p.detach().clone() for name, p in net.named_parameters()}
+    updates = Updates(optimizer=partial(torch.optim.SGD, lr=1.0, weight_decay=0.5), decay_vectors=decay_vectors)
+    stepper = Stepper(updates, net.parameters(), batch_size=8)
+    for p in net.parameters():
+        p.grad = torch.zeros_like(p)
+    stepper.step(STEP, [])
+    factors = {name: 0.5 if decay_vectors or name == "0.weight" else 1.0 for name in before}
+    for name, p in net.named_parameters():
+        torch.testing.assert_close(p.detach(), factors[name] * before[name])
+
+
+def test_learning_rate_scales_with_the_batch_and_follows_the_schedule() -> None:
+    for reference, scale in ((None, 1.0), (64, 0.5)):
+        (p,) = parameters((3,))
+        start = p.detach().clone()
+        updates = Updates(optimizer=partial(torch.optim.SGD, lr=0.2), schedule=Linear(), reference_batch=reference)
+        stepper = Stepper(updates, [p], batch_size=32)
+        late = step(plain_net(), 5, total=10)
+        assert stepper.rate(late, []) == pytest.approx(0.2 * scale * 0.5)
+        p.grad = torch.ones(3)
+        stepper.step(late, [])
+        torch.testing.assert_close(start - p, torch.full((3,), 0.1 * scale))
+
+
+def test_direction_is_where_sgd_moves() -> None:
+    ps = parameters((3, 2), (4,))
+    updates = Updates(optimizer=partial(torch.optim.SGD, lr=0.1, momentum=0.9, weight_decay=0.3), decay_vectors=False)
+    stepper = Stepper(updates, ps, batch_size=8)
+    for number in range(3):
+        gs = [gradients(3, tuple(p.shape))[number] for p in ps]
+        expected = [p.detach() - 0.1 * stepper.direction(p, g) for p, g in zip(ps, gs, strict=True)]
+        for p, g in zip(ps, gs, strict=True):
+            p.grad = g.clone()
+        stepper.step(STEP, [])
+        for p, e in zip(ps, expected, strict=True):
+            torch.testing.assert_close(p.detach(), e.detach())
+
+
+def test_frozen_parameters_stay_out() -> None:
+    free, frozen = parameters((3,), (3,))
+    frozen.requires_grad_(False)
+    assert Stepper(sgd(), [free, frozen], batch_size=8).parameters == [free]
+
+
+@pytest.mark.parametrize("option", ["clip_norm", "clip_value", "reference_batch"])
+def test_options_outside_their_range_are_refused(option: str) -> None:
+    with pytest.raises(UsageError, match=f"{option} is 0; it must be positive"):
+        Updates(optimizer=torch.optim.SGD, schedule=Constant(), **{option: 0})
+
+
+def test_an_unknown_treatment_of_unsampled_parameters_is_refused() -> None:
+    with pytest.raises(UsageError, match=r"'freeze', 'decay'.* got 'forget'"):
+        Updates(optimizer=torch.optim.SGD, inactive="forget")
