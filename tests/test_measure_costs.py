@@ -33,7 +33,7 @@ def assert_law(net: Supernet, shape: tuple[int, ...], n: int, seed: int = 0) -> 
     return costs
 
 
-@pytest.mark.parametrize("seed", range(16))
+@pytest.mark.parametrize("seed", range(12))
 def test_tables_equal_the_counter_on_random_networks(seed):
     assert_law(random_net(seed), (3, 12, 12), n=6, seed=seed)
 

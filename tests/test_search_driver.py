@@ -192,6 +192,7 @@ def test_bad_values_stop_the_search_but_keep_the_record(wrong: dict[str, float],
 @pytest.mark.parametrize(
     ("options", "message"),
     [
+        ({"seed": -1}, "The seed is -1; give an integer of at least 0"),
         ({"budget": 0}, "The budget is 0 evaluations; give at least 1"),
         (
             {"objectives": "flops"},
@@ -203,7 +204,7 @@ def test_bad_values_stop_the_search_but_keep_the_record(wrong: dict[str, float],
 )
 def test_wrong_requests(options: dict[str, object], message: str) -> None:
     with pytest.raises(UsageError, match=message):
-        search.random(Toy(stages(1)), **({"budget": 5} | options))  # type: ignore[arg-type]
+        search.random(Toy(stages(1)), **({"budget": 5} | options))
 
 
 def test_a_failed_request_leaves_no_record(tmp_path: Path) -> None:
@@ -219,7 +220,7 @@ def begun(folder: Path, *, budget: int = 20) -> Path:
 
 def resumed(folder: Path, toy: Toy | None = None, **options: object) -> Front:
     settings = {"population": 8, "mutations": 4, "crossovers": 4, "seed": 3, "budget": 20} | options
-    return search.evolution(toy or Toy(stages(2)), out=folder, resume=True, **settings)  # type: ignore[arg-type]
+    return search.evolution(toy or Toy(stages(2)), out=folder, resume=True, **settings)
 
 
 def test_an_existing_record_is_not_touched_without_resume(tmp_path: Path) -> None:
@@ -255,8 +256,17 @@ def test_resuming_with_something_else_is_refused(tmp_path: Path, options: dict[s
     path = begun(tmp_path)
     before = path.read_bytes()
     with pytest.raises((RunError, UsageError), match=message):
-        resumed(tmp_path, **options)  # type: ignore[arg-type]
+        resumed(tmp_path, **options)
     assert path.read_bytes() == before
+
+
+def test_a_record_with_other_rounds_is_refused(tmp_path: Path) -> None:
+    path = begun(tmp_path)
+    parts = path.read_bytes().splitlines(keepends=True)
+    parts[10] = parts[10].replace(b'"generation": 1', b'"generation": 2')
+    path.write_bytes(b"".join(parts))
+    with pytest.raises(RunError, match=r"line 11 records Arch\(.*another seed, other settings"):
+        resumed(tmp_path)
 
 
 def test_resuming_with_other_costs_is_refused(tmp_path: Path) -> None:
@@ -315,8 +325,8 @@ def test_a_killed_process_is_resumed_bit_for_bit(tmp_path: Path) -> None:
     process.wait()
     assert 11 <= path.read_bytes().count(b"\n") < 60
     options = {"population": 8, "mutations": 4, "crossovers": 4, "budget": 60}
-    search.evolution(Toy(stages(2)), out=tmp_path / "killed", resume=True, **options)  # type: ignore[arg-type]
-    search.evolution(Toy(stages(2)), out=tmp_path / "whole", **options)  # type: ignore[arg-type]
+    search.evolution(Toy(stages(2)), out=tmp_path / "killed", resume=True, **options)
+    search.evolution(Toy(stages(2)), out=tmp_path / "whole", **options)
     for name in ("search.jsonl", "front.json"):
         assert (tmp_path / "killed" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
 

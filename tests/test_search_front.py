@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from supernet.errors import UsageError
-from supernet.search import ACCURACY, MACS, Constraint, Constraints, Evaluation, Front
+from supernet.search import ACCURACY, MACS, Constraint, Constraints, Evaluation, Front, Quantity
 from supernet.search.pareto import hypervolume, nondominated, spread
 from supernet.space import Choice, Space
 
@@ -98,6 +98,18 @@ def test_points_are_feasible_nondominated_and_in_order_of_cost() -> None:
     assert macs(limited.points) == [20, 50]
     assert macs(limited.dominated) == [30]
     assert limited.evaluations == 6
+
+
+def test_order_follows_the_first_cost_not_the_first_objective() -> None:
+    params = Quantity("params")
+    archs = SPACE.wrap(SPACE.unindex(range(3)))
+    values = [(0.7, 30.0, 1.0), (0.6, 10.0, 2.0), (0.8, 20.0, 3.0)]
+    archive = tuple(
+        Evaluation(arch, dict(zip(("accuracy", "macs", "params"), row, strict=True)), 0)
+        for arch, row in zip(archs, values, strict=True)
+    )
+    front = Front((ACCURACY, MACS, params), Constraints(), archive, {}, 1.0, "nsga2", "budget")
+    assert macs(front.points) == [10, 20, 30]
 
 
 def test_best_and_pick() -> None:

@@ -99,7 +99,7 @@ def test_another_format_is_refused(path: Path) -> None:
 
 
 def test_a_missing_file_is_a_wrong_request(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="no checkpoint at .*absent"):
+    with pytest.raises(UsageError, match=r"no checkpoint at .*absent"):
         checkpoint.load(tmp_path / "absent")
 
 

@@ -22,6 +22,7 @@ from supernet.naming import build_data, build_method, build_space
 from supernet.nn import Supernet
 from supernet.progress import ProgressBar
 from supernet.run_directory import RunDirectory
+from supernet.search import Survey
 from supernet.space import Arch
 from supernet.train import Trained, fit, load_weights
 from supernet.train.monitors import SubnetAccuracy
@@ -149,13 +150,16 @@ class Run:
                 out=self.directory.path,
                 resume=resume,
                 progress=lambda done, _, best: bar.update(done, best),
+                announce=self._announce,
             )
-        for name, (low, high) in front.range.items():
-            self.say(f"{name} of this space: {low:,.0f} to {high:,.0f}")
-        if front.feasible_share < 1:
-            self.say(f"about {front.feasible_share:.1%} of the space satisfies the constraints")
         self.say(f"{front.evaluations} architectures evaluated, {len(front.points)} on the front")
         return front
+
+    def _announce(self, survey: Survey) -> None:
+        for name, (low, high) in survey.ranges.items():
+            self.say(f"{name} of this space: {low:,.0f} to {high:,.0f}")
+        if self.config.search.constraints:
+            self.say(f"about {survey.feasible_share:.2%} of the space satisfies the constraints")
 
     def chosen(self) -> list[tuple[str, Arch, Mapping[str, float]]]:
         """Architectures to export, by name: spread along the front, or what the method itself derived."""
@@ -188,13 +192,18 @@ class Run:
                     net = deploy.finetuned(
                         self.net, arch, self.data.sealed(), steps=settings.finetune_steps, seed=self.config.seed
                     )
-                files = {"onnx": folder / f"{name}.onnx", "program": folder / f"{name}.pt2"}
-                module = None
-                for path in files.values():
-                    module = deploy.export(net, arch, path, data=self.data.sealed(), calibration=calibration)
-                assert module is not None
-                validation = deploy.verify(files["onnx"], module, self.data.validation)
-                test = deploy.verify(files["onnx"], module, self.data.test)
+                exported = deploy.export(
+                    net,
+                    arch,
+                    folder / f"{name}.onnx",
+                    formats=("onnx", "program"),
+                    data=self.data.sealed(),
+                    calibration=calibration,
+                )
+                onnx, program = exported.files
+                validation = deploy.verify(onnx, exported.module, self.data.validation)
+                test = deploy.verify(onnx, exported.module, self.data.test)
+                deploy.verify(program, exported.module, self.data.validation)
                 machine = ThisMachine()
                 rows.append(
                     {
@@ -204,16 +213,20 @@ class Run:
                             **values,
                             "macs": measure.macs(self.net, arch, input_shape=self.data.shape),
                             "params": measure.params(self.net, arch),
-                            "latency_ms": machine.measure(module, self.data.shape).median_ms,
+                            "latency_ms": machine.measure(exported.module, self.data.shape).median_ms,
                         },
                         "verified": {
                             "accuracy_validation": validation.accuracy_file,
                             "accuracy_test": test.accuracy_file,
                             "max_difference": max(validation.max_difference, test.max_difference),
                             "images": validation.images + test.images,
+                            "images_test": test.images,
                             "threads": machine.threads,
                         },
-                        "files": {kind: str(path.relative_to(self.directory.path)) for kind, path in files.items()},
+                        "files": {
+                            "onnx": str(onnx.relative_to(self.directory.path)),
+                            "program": str(program.relative_to(self.directory.path)),
+                        },
                         "diagram": self._diagram(arch),
                     }
                 )

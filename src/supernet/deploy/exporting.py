@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, TypeAlias
 
+import torch
 from torch import nn
 
 from supernet.data import ImageData, Split
@@ -76,7 +77,8 @@ def export(
     """
     targets = _targets(Path(path), formats)
     shape = data.shape if input_shape is None and isinstance(data, ImageData) else input_shape_of(net, input_shape)
-    module = net.extract(arch)
+    # Training leaves weights channels-last; a program keeps strides, and readers expect the default layout.
+    module = net.extract(arch).to(memory_format=torch.contiguous_format)
     if finetune is not None:
         finetune(module)
     module.eval()

@@ -18,6 +18,7 @@ from supernet.measure.tables import Tables
 from supernet.nn import Supernet
 from supernet.space import Arch, Codes
 
+_params: WeakKeyDictionary[Supernet, tuple[Tables, Tables]] = WeakKeyDictionary()
 _models: WeakKeyDictionary[Supernet, dict[tuple[int, ...], CostModel]] = WeakKeyDictionary()
 
 
@@ -55,8 +56,7 @@ class CostModel:
         self.space, self.input_shape = net.space, input_shape
         terms, self.blind = macs_terms(net, input_shape)
         self._macs = Tables(net.space, terms)
-        weights, norms = params_terms(net)
-        self._weights, self._norms = Tables(net.space, weights), Tables(net.space, norms)
+        self._weights, self._norms = _params_tables(net)
 
     @overload
     def macs(self, archs: Arch) -> float: ...
@@ -144,9 +144,6 @@ def params(net: Supernet, arch: Arch, *, norm: bool = True) -> int:
     weights, norms = _params_tables(net)
     codes = net.space.codes([arch])
     return round(float((weights(codes) + norms(codes) if norm else weights(codes))[0]))
-
-
-_params: WeakKeyDictionary[Supernet, tuple[Tables, Tables]] = WeakKeyDictionary()
 
 
 def _params_tables(net: Supernet) -> tuple[Tables, Tables]:

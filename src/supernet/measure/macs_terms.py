@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any, NamedTuple, cast
 
 import numpy as np
@@ -36,51 +36,23 @@ def macs_terms(net: Supernet, input_shape: tuple[int, ...]) -> tuple[list[Term],
     Raises:
         RunError: the passes contradict that.
     """
-    space = net.space
     by = _resolution_choices(net)
-    resolutions = grid(space, by)
+    resolutions = grid(net.space, by)
     names = {id(place.module): place.name for place in reversed(list(locations(net.module)))}
 
     done = passes(net, input_shape, _covering(net, resolutions, by))
-    tabulated = {key: site for key, site in _sites(done).items() if _is_tabulated(site)}
-    tables = {key: _table_choices(site, by) for key, site in tabulated.items()}
-    needs = [
-        row[None]
-        for key, choices in tables.items()
-        if joint(choices) <= _MAX_SETTINGS
-        for row in partial_codes(space, tabulated[key].conditions, choices)
-    ]
-    more = completing_codes(space, np.asarray([p.code for p in done]), needs)
-    done += passes(net, input_shape, more)
-
+    done += passes(net, input_shape, _tabulating(net, done, by))
     terms: list[Term] = []
-    blind: set[Key] = set()
+    blind: dict[Key, str] = {}
     for key, site in _sites(done).items():
         name = names.get(id(site.module), type(site.module).__name__)
-        if not _is_tabulated(site):
-            factors, spread = _factors(net, site, by, len(resolutions))
-            if spread and _has_weights(site.module):
-                raise _moving(name)
-            if spread:
-                blind.add(key)
-            else:
-                terms.append(Term(_size(site.module), (site.conditions,), factors, by))
-        elif key in tables and joint(tables[key]) <= _MAX_SETTINGS:
-            terms.append(Term(_tabulate(net, site, tables[key], name), (site.conditions,)))
+        term = _fitted(net, site, by, len(resolutions), name)
+        if term is None:
+            blind[key] = name
         else:
-            factors, spread = _factors(net, site, by, len(resolutions))
-            if spread:
-                blind.add(key)
-            else:
-                terms.append(Term(1, (site.conditions,), factors, by))
+            terms.append(term)
     _verify(net, terms, done, blind)
-    missing = {
-        names.get(id(call.module), type(call.module).__name__)
-        for p in done
-        for k, call in p.calls.items()
-        if k in blind
-    }
-    return terms, tuple(sorted(missing))
+    return terms, tuple(sorted(set(blind.values())))
 
 
 def _covering(net: Supernet, resolutions: Codes, by: Sequence[Choice]) -> Codes:
@@ -93,6 +65,29 @@ def _covering(net: Supernet, resolutions: Codes, by: Sequence[Choice]) -> Codes:
         at = setting(net.space, by, partial)
         needs += [partial[at == number] for number in range(len(resolutions))]
     return np.concatenate([base, completing_codes(net.space, base, [need for need in needs if len(need)])])
+
+
+def _tabulating(net: Supernet, done: Sequence[Pass], by: Sequence[Choice]) -> Codes:
+    """Further architectures that show every setting of the modules that are tabulated."""
+    needs: list[Codes] = []
+    for site in _sites(done).values():
+        choices = _table_choices(site.module, by)
+        if choices is not None:
+            needs += [row[None] for row in partial_codes(net.space, site.conditions, choices)]
+    return completing_codes(net.space, np.asarray([one.code for one in done]), needs)
+
+
+def _fitted(net: Supernet, site: _Site, by: Sequence[Choice], resolutions: int, name: str) -> Term | None:
+    """The MACs of one call of a module; None if it is unknown what they depend on."""
+    choices = _table_choices(site.module, by)
+    if choices is not None:
+        return Term(_tabulate(net, site, choices, name), (site.conditions,))
+    factors, spread = _factors(net, site, by, resolutions)
+    if not spread:
+        return Term(_size(site.module), (site.conditions,), factors, tuple(by))
+    if any(p.ndim >= 2 for p in site.module.parameters()) and not _has_choices_between(site.module):
+        raise _moving(name)
+    return None
 
 
 def _resolution_choices(net: Supernet) -> tuple[Choice, ...]:
@@ -112,18 +107,16 @@ def _sites(done: Sequence[Pass]) -> dict[Key, _Site]:
     return sites
 
 
-def _is_tabulated(site: _Site) -> bool:
-    """Whether a module multiplies by itself and has choices inside."""
-    layer = isinstance(site.module, ElasticConv2d | ElasticLinear) and not is_opaque(site.module)
-    return not layer and any(isinstance(m, Mutable) for m in site.module.modules())
+def _has_choices_between(module: nn.Module) -> bool:
+    """Whether a module that is no elastic layer of this package has choices inside."""
+    layer = isinstance(module, ElasticConv2d | ElasticLinear) and not is_opaque(module)
+    return not layer and any(isinstance(m, Mutable) for m in module.modules())
 
 
-def _table_choices(site: _Site, by: Sequence[Choice]) -> tuple[Choice, ...]:
-    return tuple(dict.fromkeys([*choices_within(site.module), *by]))
-
-
-def _has_weights(module: nn.Module) -> bool:
-    return any(p.ndim >= 2 for p in module.parameters())
+def _table_choices(module: nn.Module, by: Sequence[Choice]) -> tuple[Choice, ...] | None:
+    """What the own matrix products of a module are tabulated over; None where a table is not needed or too large."""
+    choices = tuple(dict.fromkeys([*choices_within(module), *by]))
+    return choices if _has_choices_between(module) and joint(choices) <= _MAX_SETTINGS else None
 
 
 def _size(module: nn.Module) -> Expr | int:
@@ -157,7 +150,7 @@ def _tabulate(net: Supernet, site: _Site, choices: tuple[Choice, ...], name: str
     return Tabulated(choices, [values.get(at, 0.0) for at in range(joint(choices))])
 
 
-def _verify(net: Supernet, terms: Sequence[Term], done: Sequence[Pass], blind: set[Key]) -> None:
+def _verify(net: Supernet, terms: Sequence[Term], done: Sequence[Pass], blind: Collection[Key]) -> None:
     codes = np.asarray([one.code for one in done])
     told = sum((term.evaluate(net.space, codes) for term in terms), np.zeros(len(codes)))
     counted = [one.macs - sum(call.macs for key, call in one.calls.items() if key in blind) for one in done]

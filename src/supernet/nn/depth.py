@@ -60,17 +60,19 @@ class ElasticResolution(nn.Module, Mutable):
     Args:
         size: Side r in pixels, an expression.
         mode: Interpolation, `"bilinear"` or `"bicubic"`.
+        native: Side of the images themselves, where it is known: an extracted subnet of that resolution then has
+            nothing to resize.
 
     Raises:
         UsageError: an unknown mode, or a size below 1.
     """
 
-    def __init__(self, size: Expr | int, *, mode: str = "bilinear") -> None:
+    def __init__(self, size: Expr | int, *, mode: str = "bilinear", native: int | None = None) -> None:
         super().__init__()
         if mode not in ("bilinear", "bicubic"):
             raise UsageError(f"The interpolation {mode!r} is not supported; use 'bilinear' or 'bicubic'.")
         check_size("resolution", size)
-        self.size, self.mode = size, mode
+        self.size, self.mode, self.native = size, mode, native
 
     def forward(self, x: Tensor) -> Tensor:
         r = self.selection.value(self.size)
@@ -83,6 +85,8 @@ class ElasticResolution(nn.Module, Mutable):
 
     def plain(self) -> nn.Module:
         r = self.selection.value(self.size)
+        if r == self.native:
+            return nn.Identity()
         return nn.Upsample(size=(r, r), mode=self.mode, align_corners=False)
 
     def extra_repr(self) -> str:

@@ -24,6 +24,8 @@ class Supernet(nn.Module):
     Args:
         module: A module with at least one choice inside. It is used, not copied; wrapped a second time, both
             supernets share what is active.
+        input_shape: Shape (C, H, W) of one input, what MACs and latency refer to unless told otherwise. Training
+            sets it to the shape of the images.
 
     Raises:
         UsageError: no choice inside, two different choices of the same name, a Supernet inside, or layers of
@@ -44,12 +46,13 @@ class Supernet(nn.Module):
     )
     """
 
-    def __init__(self, module: nn.Module) -> None:
+    def __init__(self, module: nn.Module, *, input_shape: tuple[int, ...] | None = None) -> None:
         super().__init__()
         layers = [m for m in module.modules() if isinstance(m, Mutable)]
         sizes = [size for layer in layers for size in layer.depends_on() if isinstance(size, Expr)]
         _check_wrappable(module, sizes)
         self.module = module
+        self.input_shape = input_shape
         self.space = Space(sizes)
         self.selection = _shared_selection(layers)
         for layer in layers:

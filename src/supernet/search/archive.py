@@ -59,7 +59,7 @@ class Archive:
         whole = data.rfind(b"\n") + 1
         if whole < len(data):
             os.truncate(self.path, whole)
-        for number, line in enumerate(data[:whole].splitlines(), start=1):
+        for number, line in enumerate(data[:whole].split(b"\n")[:-1], start=1):
             self.recorded.append(self._read(line, number, space, names))
 
     def _read(self, line: bytes, number: int, space: Space, names: Sequence[str]) -> Evaluation:

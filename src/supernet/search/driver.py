@@ -10,20 +10,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from supernet.errors import RunError, UsageError
-from supernet.search.archive import Archive, Evaluation
+from supernet.search.archive import Archive
 from supernet.search.constraints import Bounds, Constraints
-from supernet.search.evaluator import Evaluator, costs_of, values_of
+from supernet.search.evaluator import Evaluator, costs_of
 from supernet.search.front import Front
-from supernet.search.quantity import Quantity, objectives_of
-from supernet.search.survey import survey
+from supernet.search.ledger import Ledger
+from supernet.search.quantity import objectives_of
+from supernet.search.survey import Survey, survey
 from supernet.search.task import Searcher, Task
-from supernet.space import Arch, Codes
+from supernet.space import Codes
 
 Progress: TypeAlias = Callable[[int, int, str], None]
 """Called as `progress(done, total, best)` after every evaluation."""
 
+Announce: TypeAlias = Callable[[Survey], None]
+"""Called as `announce(survey)` before the first evaluation."""
+
 _IDLE_ROUNDS = 1000
-_ROUNDING = 1e-6
 
 
 def run(
@@ -37,6 +40,7 @@ def run(
     out: Path | None = None,
     resume: bool = False,
     progress: Progress | None = None,
+    announce: Announce | None = None,
 ) -> Front:
     """Search under constraints.
 
@@ -55,6 +59,7 @@ def run(
         out: Folder of the record; None keeps none.
         resume: Continue the record in `out`, if there is one.
         progress: Called after every evaluation.
+        announce: Called with the ranges of the cheap quantities and the feasible share, before the first evaluation.
 
     Raises:
         UsageError: the request is wrong, or nothing feasible exists or was found before the first evaluation.
@@ -65,11 +70,15 @@ def run(
     limits = Constraints.of(constraints, evaluator.quantities)
     if budget < 1:
         raise UsageError(f"The budget is {budget} evaluations; give at least 1.")
+    if seed < 0:
+        raise UsageError(f"The seed is {seed}; give an integer of at least 0.")
     names = tuple(dict.fromkeys([goal.name for goal in goals] + list(limits.names)))
     cheap = [name for name in names if name in evaluator.cheap]
     quick = limits.only(cheap)
     # The survey has a stream of its own: what it draws does not shift what the searcher draws.
     found = survey(evaluator, cheap, quick, np.random.default_rng([seed, 1]))
+    if announce is not None:
+        announce(found)
 
     def feasible(codes: Codes) -> NDArray[np.bool_]:
         satisfied: NDArray[np.bool_] = quick.violations(costs_of(evaluator, codes, quick.names), len(codes)) == 0
@@ -82,7 +91,7 @@ def run(
                 f"{archive.path} holds {len(archive.recorded)} evaluations, more than the budget of {budget}; "
                 "resume with at least that budget."
             )
-        ledger = _Ledger(evaluator, goals, limits, names, archive)
+        ledger = Ledger(evaluator, goals, limits, names, archive)
         stopped = _search(searcher, ledger, budget, progress)
         ledger.check_replayed()
     if ledger.feasible == 0:
@@ -93,7 +102,7 @@ def run(
     return front
 
 
-def _search(searcher: Searcher, ledger: _Ledger, budget: int, progress: Progress | None) -> str:
+def _search(searcher: Searcher, ledger: Ledger, budget: int, progress: Progress | None) -> str:
     generation, idle = 0, 0
     while (before := len(ledger.evaluations)) < budget:
         archs = searcher.ask(budget - before)
@@ -111,100 +120,3 @@ def _search(searcher: Searcher, ledger: _Ledger, budget: int, progress: Progress
         if idle == _IDLE_ROUNDS:
             return "stalled"
     return "budget"
-
-
-class _Ledger:
-    """Values of architectures: remembered, else taken from the record of an earlier run, else evaluated."""
-
-    def __init__(
-        self,
-        evaluator: Evaluator,
-        objectives: tuple[Quantity, ...],
-        constraints: Constraints,
-        names: tuple[str, ...],
-        archive: Archive,
-    ) -> None:
-        self.evaluator, self.objectives, self.constraints, self.archive = evaluator, objectives, constraints, archive
-        self.names = names
-        self.cheap = [name for name in names if name in evaluator.cheap]
-        self.dear = [name for name in names if name not in evaluator.cheap]
-        self.known: dict[Arch, Evaluation] = {}
-        self.evaluations: list[Evaluation] = []
-        self.feasible = 0
-        self._best: dict[str, float] = {}
-
-    def costs(self, archs: Sequence[Arch], searcher: str) -> list[dict[str, float]]:
-        """Cheap quantities of everything asked (known or not, so that a resumed search computes the same batches)."""
-        codes = self.evaluator.space.codes(archs)
-        columns = costs_of(self.evaluator, codes, self.cheap)
-        quick = self.constraints.only(self.cheap)
-        wrong = (quick.violations(columns, len(archs)) > _ROUNDING) | ~self.evaluator.space.contains(codes)
-        if wrong.any():
-            arch = archs[int(wrong.argmax())]
-            raise RunError(
-                f"{searcher} asked for {arch}, which is infeasible or outside the space. A searcher must propose "
-                "only what task.feasible and task.space allow; correct the searcher."
-            )
-        return [{name: float(columns[name][row]) for name in self.cheap} for row in range(len(archs))]
-
-    def settle(self, arch: Arch, cost: dict[str, float], generation: int) -> bool:
-        """Make the values of one architecture known; False if they already were."""
-        if arch in self.known:
-            return False
-        place = len(self.evaluations)
-        if place < len(self.archive.recorded):
-            evaluation = self._recall(place, arch, cost, generation)
-        else:
-            told = cost | values_of(self.evaluator, arch, self.dear)
-            evaluation = Evaluation(arch, {name: told[name] for name in self.names}, generation)
-            self.archive.append(evaluation)
-        self.known[arch] = evaluation
-        self.evaluations.append(evaluation)
-        if self.constraints.satisfied(evaluation.values):
-            self.feasible += 1
-            for o in self.objectives:
-                loss = o.loss(evaluation.values[o.name])
-                self._best[o.name] = min(loss, self._best.get(o.name, loss))
-        return True
-
-    def _recall(self, place: int, arch: Arch, cost: dict[str, float], generation: int) -> Evaluation:
-        recorded = self.archive.recorded[place]
-        where = f"{self.archive.path}, line {place + 1}"
-        if recorded.arch != arch or recorded.generation != generation:
-            raise RunError(
-                f"{where} records {recorded.arch}, but the resumed search asks for {arch}: it was begun with "
-                "another seed, other settings or another version. Resume with those, or search anew in another folder."
-            )
-        for name, value in cost.items():
-            if not np.isclose(recorded.values[name], value, rtol=_ROUNDING, atol=0.0):
-                raise RunError(
-                    f"{where} records {name} = {recorded.values[name]}, but the evaluator now tells {value}: "
-                    "it was begun with another evaluator. Resume with that one, or search anew in another folder."
-                )
-        return recorded
-
-    def check_replayed(self) -> None:
-        """Refuse a record that holds more than the search asked for."""
-        place = len(self.evaluations)
-        if place < len(self.archive.recorded):
-            raise RunError(
-                f"{self.archive.path}, line {place + 1} records {self.archive.recorded[place].arch}, but the resumed "
-                "search ends before it: it was begun with another seed, other settings or another version. Resume "
-                "with those, or search anew in another folder."
-            )
-
-    def best(self) -> str:
-        """The best value of each objective so far, for a progress line."""
-        if not self._best:
-            return "nothing feasible yet"
-        return ", ".join(f"{o.name} {o.text(o.loss(self._best[o.name]))}" for o in self.objectives)
-
-    def nothing_feasible(self) -> str:
-        found = []
-        for name in self.constraints.names:
-            values = [evaluation.values[name] for evaluation in self.evaluations]
-            found.append(f"{name} from {min(values):.6g} to {self.evaluator.quantities[name].text(max(values))}")
-        return (
-            f"None of the {len(self.evaluations)} evaluated architectures satisfies {self.constraints}; they have "
-            f"{'; '.join(found)}. Loosen the constraints or raise the budget."
-        )

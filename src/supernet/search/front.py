@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -14,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from supernet.errors import UsageError
+from supernet.files import write_json
 from supernet.search import pareto
 from supernet.search.archive import Evaluation
 from supernet.search.constraints import Constraints
@@ -134,11 +133,6 @@ class Front:
 
     def write(self, folder: Path) -> Path:
         """Write `front.json` atomically and return its path."""
-        folder.mkdir(parents=True, exist_ok=True)
-        path, temporary = folder / FILE_NAME, folder / f".{FILE_NAME}.{os.getpid()}"
-        with temporary.open("w", encoding="utf-8") as file:
-            json.dump(self.to_json(), file, ensure_ascii=False, allow_nan=False, indent=1)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
+        path = folder / FILE_NAME
+        write_json(path, self.to_json())
         return path

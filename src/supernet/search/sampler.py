@@ -45,8 +45,8 @@ class FeasibleSampler:
 
     Three sources, each bounded, the next one only if the last did not suffice:
     rejection of uniform draws (SPOS, eq. 6); random walks through the feasible set that start at known feasible
-    architectures, for sets that chance does not hit; and for spaces of up to 65,536 architectures the full list, so that
-    there "none left" is a proof.
+    architectures, for sets that chance does not hit; and for spaces of up to 65,536 architectures the full list,
+    so that there "none left" is a proof.
 
     Args:
         space: Where to draw.
@@ -90,7 +90,8 @@ class FeasibleSampler:
     def _walk(self, walkers: int = 64) -> Codes:
         """Everything seen by random walks that never stay outside the feasible set.
 
-        Strides of one, two and three decisions take turns: in a narrow band of costs one change must make up for another.
+        Strides of one, two and three decisions take turns: in a narrow band of costs one change must make up for
+        another.
         """
         here = self.known[self.rng.integers(len(self.known), size=walkers)]
         seen = [here]

@@ -127,10 +127,10 @@ def climb(
         stale = 0 if scores[0] < before.min() else stale + 1
     best = int(scores.argmin())
     summit, height = codes[best : best + 1], scores[best]
-    for _ in range(rounds):
+    for _ in range(rounds if height > target else 0):
         around = space.codes(space.neighbours(space.wrap(summit)[0]))
         reached = score(around)
-        if height <= target or not (reached < height).any():
+        if not (reached < height).any():
             break
         best = int(reached.argmin())
         summit, height = around[best : best + 1], reached[best]
@@ -160,7 +160,7 @@ def _nothing(
     advice = (
         "Move " + " and ".join(c.name for c in apart) + " into that range"
         if apart
-        else "Each bound can be met alone but no architecture was found that meets them together: loosen one"
+        else "The bounds lie within what is reached, but nothing was found that meets all at once: loosen one"
     )
     return (
         f"{'No' if listed else 'Found no'} architecture of the space with {constraints}. "

@@ -221,9 +221,12 @@ def _plain(path: Arch | Decisions) -> object:
 
 
 def _families(net: Supernet, architecture: ArchitectureParameters | None) -> dict[str, dict[str, Tensor]]:
-    held = {"weights": dict(net.named_parameters()), "buffers": dict(net.named_buffers())}
+    held: dict[str, dict[str, Tensor]] = {
+        "weights": {**dict(net.named_parameters())},
+        "buffers": dict(net.named_buffers()),
+    }
     if architecture is not None:
-        held["architecture"] = dict(architecture.named_parameters())
+        held["architecture"] = {**dict(architecture.named_parameters())}
     return {family: {name: t.detach().clone() for name, t in tensors.items()} for family, tensors in held.items()}
 
 

@@ -132,7 +132,7 @@ def mbconv(
     resolution = _size("resolution", resolutions)
     return Supernet(
         MBConvNet(
-            resize=ElasticResolution(resolution),
+            resize=ElasticResolution(resolution, native=image_size),
             stem=conv_bn_act(in_channels, stem_width, 3, stem_stride),
             stages=body,
             head=nn.Sequential(
@@ -141,7 +141,8 @@ def mbconv(
                 nn.Flatten(),
                 nn.Linear(head_width, num_classes),
             ),
-        )
+        ),
+        input_shape=(in_channels, image_size, image_size),
     )
 
 

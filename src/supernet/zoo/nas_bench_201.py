@@ -73,7 +73,7 @@ def nasbench201(
         nn.Flatten(),
         nn.Linear(4 * channels, num_classes),
     )
-    return Supernet(NasBench201(stem, layers, head))
+    return Supernet(NasBench201(stem, layers, head), input_shape=(in_channels, 32, 32))
 
 
 class NasBench201(nn.Module):

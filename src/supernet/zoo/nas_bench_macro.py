@@ -66,7 +66,7 @@ def nasbench_macro(
         nn.Flatten(),
         nn.Linear(head_channels, num_classes),
     )
-    return Supernet(NasBenchMacro(stem, layers, head))
+    return Supernet(NasBenchMacro(stem, layers, head), input_shape=(in_channels, 32, 32))
 
 
 def nasbench_macro_string(arch: Arch) -> str:

@@ -25,8 +25,9 @@ class RegularisedEvolution:
         population: Members of the queue.
         sample: Members drawn for each tournament.
         children: Children per ask; 1 is the paper's algorithm, more are for evaluation in parallel.
-        attempts: Mutants tried per child until one is feasible. If none is (a narrow band of costs, where one change must
-            make up for another), as many with two and then three changes; if none is again, the parent is its child.
+        attempts: Mutants tried per child until one is feasible. If none is (a narrow band of costs, where one change
+            must make up for another), as many with two and then three changes; if none is again, the parent is asked
+            for once more.
 
     Raises:
         UsageError: several objectives, or a number below 1.

@@ -1,0 +1,115 @@
+"""The values of architectures during a search, each known once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from supernet.errors import RunError
+from supernet.search.archive import Archive, Evaluation
+from supernet.search.constraints import Constraints
+from supernet.search.evaluator import Evaluator, costs_of, values_of
+from supernet.search.quantity import Quantity
+from supernet.space import Arch
+
+# Costs may come from a matrix product, whose last digits depend on the size of the batch.
+_ROUNDING = 1e-6
+
+
+class Ledger:
+    """Values of architectures: remembered, else taken from the record of an earlier run, else evaluated."""
+
+    def __init__(
+        self,
+        evaluator: Evaluator,
+        objectives: tuple[Quantity, ...],
+        constraints: Constraints,
+        names: tuple[str, ...],
+        archive: Archive,
+    ) -> None:
+        self.evaluator, self.objectives, self.constraints, self.archive = evaluator, objectives, constraints, archive
+        self.names = names
+        self.cheap = [name for name in names if name in evaluator.cheap]
+        self.dear = [name for name in names if name not in evaluator.cheap]
+        self.known: dict[Arch, Evaluation] = {}
+        self.evaluations: list[Evaluation] = []
+        self.feasible = 0
+        self._best: dict[str, float] = {}
+
+    def costs(self, archs: Sequence[Arch], searcher: str) -> list[dict[str, float]]:
+        """Cheap quantities of everything asked (known or not, so that a resumed search computes the same batches)."""
+        codes = self.evaluator.space.codes(archs)
+        columns = costs_of(self.evaluator, codes, self.cheap)
+        quick = self.constraints.only(self.cheap)
+        wrong = (quick.violations(columns, len(archs)) > _ROUNDING) | ~self.evaluator.space.contains(codes)
+        if wrong.any():
+            arch = archs[int(wrong.argmax())]
+            raise RunError(
+                f"{searcher} asked for {arch}, which is infeasible or outside the space. A searcher must propose "
+                "only what task.feasible and task.space allow; correct the searcher."
+            )
+        return [{name: float(columns[name][row]) for name in self.cheap} for row in range(len(archs))]
+
+    def settle(self, arch: Arch, cost: dict[str, float], generation: int) -> bool:
+        """Make the values of one architecture known; False if they already were."""
+        if arch in self.known:
+            return False
+        place = len(self.evaluations)
+        if place < len(self.archive.recorded):
+            evaluation = self._recall(place, arch, cost, generation)
+        else:
+            told = cost | values_of(self.evaluator, arch, self.dear)
+            evaluation = Evaluation(arch, {name: told[name] for name in self.names}, generation)
+            self.archive.append(evaluation)
+        self.known[arch] = evaluation
+        self.evaluations.append(evaluation)
+        if self.constraints.satisfied(evaluation.values):
+            self.feasible += 1
+            for o in self.objectives:
+                loss = o.loss(evaluation.values[o.name])
+                self._best[o.name] = min(loss, self._best.get(o.name, loss))
+        return True
+
+    def _recall(self, place: int, arch: Arch, cost: dict[str, float], generation: int) -> Evaluation:
+        recorded = self.archive.recorded[place]
+        where = f"{self.archive.path}, line {place + 1}"
+        if recorded.arch != arch or recorded.generation != generation:
+            raise RunError(
+                f"{where} records {recorded.arch} in round {recorded.generation}, but the resumed search asks for "
+                f"{arch} in round {generation}: it was begun with another seed, other settings or another version. "
+                "Resume with those, or search anew in another folder."
+            )
+        for name, value in cost.items():
+            if not np.isclose(recorded.values[name], value, rtol=_ROUNDING, atol=0.0):
+                raise RunError(
+                    f"{where} records {name} = {recorded.values[name]}, but the evaluator now tells {value}: "
+                    "it was begun with another evaluator. Resume with that one, or search anew in another folder."
+                )
+        return recorded
+
+    def check_replayed(self) -> None:
+        """Refuse a record that holds more than the search asked for."""
+        place = len(self.evaluations)
+        if place < len(self.archive.recorded):
+            raise RunError(
+                f"{self.archive.path}, line {place + 1} records {self.archive.recorded[place].arch}, but the resumed "
+                "search ends before it: it was begun with another seed, other settings or another version. Resume "
+                "with those, or search anew in another folder."
+            )
+
+    def best(self) -> str:
+        """The best value of each objective so far, for a progress line."""
+        if not self._best:
+            return "nothing feasible yet"
+        return ", ".join(f"{o.name} {o.text(o.loss(self._best[o.name]))}" for o in self.objectives)
+
+    def nothing_feasible(self) -> str:
+        found = []
+        for name in self.constraints.names:
+            values = [evaluation.values[name] for evaluation in self.evaluations]
+            found.append(f"{name} from {min(values):.6g} to {self.evaluator.quantities[name].text(max(values))}")
+        return (
+            f"None of the {len(self.evaluations)} evaluated architectures satisfies {self.constraints}; they have "
+            f"{'; '.join(found)}. Loosen the constraints or raise the budget."
+        )

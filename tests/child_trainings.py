@@ -1,0 +1,86 @@
+"""Trainings that run in processes of their own: to be killed, or to train together."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import socket
+from dataclasses import replace
+from multiprocessing.context import ForkServerContext
+from pathlib import Path
+
+import safetensors.torch
+
+from small_nets import images, operations_net, plain_net, sgd
+from supernet import Supernet
+from supernet.methods import darts, fairnas
+from supernet.train import Recipe, fit
+
+STEPS = 150
+
+
+def context() -> ForkServerContext:
+    """Processes that start from one that has imported everything: no second of `import torch` for each."""
+    forking = multiprocessing.get_context("forkserver")
+    forking.set_forkserver_preload(["lightning_fabric", "supernet.data", "supernet.methods", "safetensors.torch"])
+    return forking
+
+
+def to_be_killed(run: Path) -> None:
+    """A second-order DARTS training that writes a checkpoint after every step."""
+    fit(
+        operations_net(),
+        darts(order=2, learning_rate=0.1, architecture_learning_rate=0.01),
+        images(),
+        steps=STEPS,
+        batch_size=8,
+        out=run,
+        resume=True,
+        accelerator="cpu",
+        checkpoint_every=1,
+        log_every=7,
+        progress=False,
+    )
+
+
+def shared_recipe(name: str) -> Recipe:
+    """Without momentum and clipping: rounding errors stay as small as they are."""
+    if name == "fairnas":
+        return replace(fairnas(), weights=sgd(0.2))
+    recipe = darts(order=2, first="weights")
+    return replace(recipe, weights=sgd(0.2), architecture=sgd(5.0))
+
+
+def together(net: Supernet, recipe: Recipe, *, batch_size: int, devices: int = 1, out: Path | None = None) -> Supernet:
+    """Train for a few steps on one or several processes."""
+    fit(
+        net,
+        recipe,
+        images(),
+        steps=6,
+        batch_size=batch_size,
+        out=out,
+        accelerator="cpu",
+        devices=devices,
+        strategy="ddp" if devices > 1 else "auto",
+        progress=False,
+    )
+    return net
+
+
+def rank(number: int, port: int, folder: Path, name: str) -> None:
+    """One of two processes, launched as torchrun would; each begins with other weights."""
+    os.environ |= {
+        "LOCAL_RANK": str(number),
+        "NODE_RANK": "0",
+        "MASTER_ADDR": "127.0.0.1",
+        "MASTER_PORT": str(port),
+    }
+    net = together(plain_net(seed=number), shared_recipe(name), batch_size=8, devices=2, out=folder / f"{name}-run")
+    safetensors.torch.save_file(net.state_dict(), folder / f"{name}-{number}.safetensors")
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

@@ -1,0 +1,239 @@
+"""The commands, from request to files; and what a wrong request is told."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from command_line import supernet
+
+SMALL = ("--space", "nasbench201", "-S", "channels=4", "-S", "cells=1", "--method", "spos", "--batch-size", 32)
+QUICK = (*SMALL, "--steps", 12, "--monitor-every", 0)
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A whole run, small enough for a test."""
+    out = tmp_path_factory.mktemp("run") / "r"
+    done = supernet("run", "--out", out, *QUICK, "--budget", 12, "--exports", 2, "-S", "statistics=calibrate")
+    assert done.code == 0, done.err
+    return out
+
+
+def test_run_leaves_everything(finished: Path) -> None:
+    for name in ("config.json", "environment.json", "space.json", "train.jsonl", "front.json", "exports.json"):
+        assert (finished / name).is_file(), name
+    assert len((finished / "search.jsonl").read_text().splitlines()) == 12
+    exports = json.loads((finished / "exports.json").read_text())
+    assert [row["name"] for row in exports] == ["small", "large"]
+    for row in exports:
+        assert row["verified"]["max_difference"] < 1e-3
+        assert row["verified"]["images_test"] == 359
+        assert all((finished / file).is_file() for file in row["files"].values())
+        assert row["diagram"]["nodes"]
+    page = (finished / "report.html").read_text()
+    assert "nasbench201" in page
+    assert "https://" not in page.split("<body")[1].replace("https://plotly.com", "")[:2000]
+
+
+def test_run_tells_the_satisfiable_range_before_it_searches(tmp_path: Path) -> None:
+    out = tmp_path / "r"
+    assert supernet("train", "--out", out, *QUICK).code == 0
+    done = supernet("search", out, "--max", "macs=1", "--budget", 5)
+    assert done.code == 2
+    assert "macs" in done.err
+    low = float(json.loads((out / "space.json").read_text())["size"])
+    assert low == 15625
+    done = supernet("search", out, "--max", "macs=300e3", "--budget", 6)
+    assert done.code == 0, done.err
+    assert done.out.index("of this space") < done.out.index("evaluated")
+    for line in (out / "search.jsonl").read_text().splitlines():
+        assert json.loads(line)["values"]["macs"] <= 300e3
+
+
+def test_export_of_a_named_architecture(finished: Path) -> None:
+    arch = json.loads((finished / "front.json").read_text())["points"][0]["arch"]
+    text = ",".join(f"{name}={option}" for name, option in arch.items())
+    done = supernet("export", finished, "--arch", text, "--arch", json.dumps(arch))
+    assert done.code == 0, done.err
+    rows = json.loads((finished / "exports.json").read_text())
+    assert [row["arch"] for row in rows] == [arch, arch]
+    assert rows[0]["verified"]["accuracy_test"] == rows[1]["verified"]["accuracy_test"]
+
+
+def test_finetuning_changes_the_exported_network(finished: Path, tmp_path: Path) -> None:
+    before = (finished / "export/small.onnx").read_bytes()
+    assert supernet("export", finished, "--exports", 2, "--finetune-steps", 3).code == 0
+    assert (finished / "export/small.onnx").read_bytes() != before
+
+
+def test_darts_exports_what_it_derives(tmp_path: Path) -> None:
+    out = tmp_path / "d"
+    options = (*SMALL[:6], "--method", "darts", "--batch-size", 16, "--steps", 3, "--monitor-every", 0)
+    assert supernet("train", "--out", out, *options, "-D", "validation=0.5").code == 0
+    done = supernet("export", out)
+    assert done.code == 0, done.err
+    assert [row["name"] for row in json.loads((out / "exports.json").read_text())] == ["derived"]
+
+
+def test_resume_after_stop_gives_the_same_files(tmp_path: Path) -> None:
+    whole, broken = tmp_path / "whole", tmp_path / "broken"
+    options = (*QUICK, "--budget", 8, "--exports", 1)
+    assert supernet("run", "--out", whole, *options).code == 0
+    assert supernet("train", "--out", broken, *QUICK).code == 0
+    config = json.loads((whole / "config.json").read_text())
+    (broken / "config.json").write_text(json.dumps(config))
+    lines = (whole / "search.jsonl").read_text().splitlines(keepends=True)
+    (broken / "search.jsonl").write_text("".join(lines[:3]) + lines[3][:20])
+    done = supernet("run", "--out", broken, "--resume")
+    assert done.code == 0, done.err
+    assert (broken / "search.jsonl").read_bytes() == (whole / "search.jsonl").read_bytes()
+
+
+def test_killed_search_resumes_to_the_same_archive(tmp_path: Path) -> None:
+    whole = tmp_path / "whole"
+    assert supernet("train", "--out", whole, *QUICK).code == 0
+    copy = tmp_path / "killed"
+    subprocess.run(["cp", "-r", str(whole), str(copy)], check=True)
+    search = ("--searcher", "evolution", "--objectives", "accuracy", "--budget", "60")
+    assert supernet("search", whole, *search).code == 0
+    command = [sys.executable, "-m", "supernet", "search", str(copy), *search]
+    generator = random.Random(0)
+    for resume in ((), ("--resume",)):
+        process = subprocess.Popen([*command, *resume], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        archive = copy / "search.jsonl"
+        goal = generator.randint(3, 25) + (archive.read_bytes().count(b"\n") if archive.is_file() else 0)
+        deadline = time.monotonic() + 60
+        while process.poll() is None and time.monotonic() < deadline:
+            if archive.is_file() and archive.read_bytes().count(b"\n") >= goal:
+                os.kill(process.pid, signal.SIGKILL)
+            time.sleep(0.002)
+        assert process.wait() == -signal.SIGKILL
+    assert archive.read_bytes().count(b"\n") < 60
+    assert supernet("search", copy, *search, "--resume").code == 0
+    assert archive.read_bytes() == (whole / "search.jsonl").read_bytes()
+
+
+def test_own_space_method_and_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "mine_for_cli.py").write_text(
+        "from torch import nn\n"
+        "from supernet import Choice, ElasticConv2d, ElasticLinear\n"
+        "from supernet import methods\n"
+        "def space(num_classes, wide=8):\n"
+        "    w = Choice('w', (4, wide))\n"
+        "    return nn.Sequential(ElasticConv2d(1, w), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(),\n"
+        "                         ElasticLinear(w, num_classes))\n"
+        "def method(rate=0.1):\n"
+        "    return methods.spos(learning_rate=rate)\n"
+    )
+    rng = np.random.default_rng(0)
+    x, y = rng.integers(0, 255, (90, 8, 8), dtype=np.uint8), np.arange(90) % 3
+    np.savez(tmp_path / "mine.npz", x_train=x, y_train=y)
+    monkeypatch.chdir(tmp_path)
+    done = supernet(
+        "run",
+        "--out",
+        "r",
+        "--space",
+        "mine_for_cli:space",
+        "-S",
+        "wide=6",
+        "--method",
+        "mine_for_cli:method",
+        "-M",
+        "rate=0.05",
+        "--data",
+        "mine.npz",
+        "--steps",
+        4,
+        "--batch-size",
+        16,
+        "--budget",
+        2,
+        "--exports",
+        1,
+    )
+    assert done.code == 0, done.err
+    assert json.loads(Path("r/space.json").read_text())["size"] == "2"
+
+
+def test_config_file_in_toml_and_its_override(tmp_path: Path) -> None:
+    (tmp_path / "c.toml").write_text(
+        'seed = 3\n[space]\nname = "nasbench201"\noptions = {channels = 4, cells = 1}\n[method]\nname = "fairnas"\n'
+        "[train]\nsteps = 2\nbatch_size = 16\nmonitor_every = 0\n"
+    )
+    done = supernet("train", "--config", tmp_path / "c.toml", "--steps", 3, "--out", tmp_path / "r")
+    assert done.code == 0, done.err
+    kept = json.loads((tmp_path / "r/config.json").read_text())
+    assert (kept["seed"], kept["train"]["steps"], kept["method"]["name"]) == (3, 3, "fairnas")
+
+
+def test_lists() -> None:
+    assert "spos" in supernet("list", "methods").out
+    assert "nasbench201" in supernet("list", "spaces").out
+    assert "digits" in supernet("list", "data").out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("train", "--space", "resnet"), ("resnet", "mbconv, nasbench201")),
+        (("train", "--method", "spo"), ("spo", "fairnas")),
+        (("train", "--data", "imagenet"), ("imagenet", "digits")),
+        (("train", "-S", "depth=3"), ("mbconv", "depth", "num_classes")),
+        (("train", "-S", "depth"), ("name=value",)),
+        (("train", "--method", "nowhere:f"), ("nowhere",)),
+        (("train", "--precision", "float64"), ("float64", "bf16-mixed")),
+        (("train", "--batch-size", "5000"), ("5000", "1150")),
+        (("train", "--config", "none.toml"), ("none.toml",)),
+        (("train", "--method", "darts"), ("sizes", "nasbench201")),
+        (("search", "nowhere"), ("nowhere", "config.json")),
+        (("list", "models"), ("models", "methods")),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, tuple) else str(value),
+)
+def test_wrong_requests_are_explained(
+    arguments: tuple[str, ...], words: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    done = supernet(*arguments)
+    assert done.code == 2
+    assert done.err.count("\n") == 1
+    assert done.err.startswith("error: ")
+    for word in words:
+        assert word in done.err
+
+
+def test_a_finished_directory_is_not_overwritten_by_accident(finished: Path) -> None:
+    before = (finished / "config.json").read_bytes()
+    done = supernet("train", "--out", finished, *QUICK)
+    assert done.code == 2
+    assert "--resume" in done.err
+    assert "--overwrite" in done.err
+    assert (finished / "config.json").read_bytes() == before
+
+
+def test_overwrite_refuses_a_directory_that_is_no_run(tmp_path: Path) -> None:
+    (tmp_path / "thesis.txt").write_text("years of work")
+    done = supernet("train", "--out", tmp_path, *QUICK, "--overwrite")
+    assert done.code == 2
+    assert (tmp_path / "thesis.txt").read_text() == "years of work"
+
+
+def test_failure_exits_with_one(finished: Path, tmp_path: Path) -> None:
+    out = tmp_path / "r"
+    assert supernet("train", "--out", out, *QUICK).code == 0
+    newest = max((out / "checkpoints").iterdir())
+    newest.write_bytes(newest.read_bytes()[:-100])
+    done = supernet("search", out, "--budget", 2)
+    assert done.code == 1
+    assert newest.name in done.err

@@ -1,0 +1,167 @@
+import json
+import warnings
+import zipfile
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+import torch
+from torch import nn
+
+import supernet
+from measure_networks import blobs, small_net
+from supernet import deploy, zoo
+from supernet.errors import RunError, UsageError
+from supernet.measure import Calibration, calibrate
+
+DATA = blobs()
+QUICK = Calibration(images=60, batch_size=20)
+
+
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory):
+    """Both formats of one subnet, written into a folder that did not exist."""
+    net = small_net()
+    arch = net.space.arch({"width": 6, "op": "conv"})
+    path = tmp_path_factory.mktemp("files") / "new" / "folder" / "net.onnx"
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        result = deploy.export(net, arch, path, data=DATA, calibration=QUICK, formats=("onnx", "program"))
+    return net, arch, result
+
+
+def run_onnx(path, x):
+    return onnxruntime.InferenceSession(str(path)).run(["logits"], {"images": x.numpy()})[0]
+
+
+def test_files_and_nothing_else_are_written(exported):
+    _, _, result = exported
+    assert [file.name for file in result.files] == ["net.onnx", "net.pt2"]
+    assert sorted(result.files[0].parent.iterdir()) == sorted(result.files)
+    assert result.input_shape == (1, 8, 8)
+
+
+@pytest.mark.parametrize("batch", [1, 5])
+def test_files_agree_with_torch_for_any_batch(exported, batch):
+    _, _, result = exported
+    x = torch.randn(batch, 1, 8, 8, generator=torch.Generator().manual_seed(batch))
+    with torch.no_grad():
+        expected = result.module(x).numpy()
+    np.testing.assert_allclose(run_onnx(result.files[0], x), expected, rtol=0, atol=1e-5)
+    program = torch.export.load(result.files[1]).module()
+    np.testing.assert_allclose(program(x).detach().numpy(), expected, rtol=0, atol=1e-5)
+
+
+def test_the_module_is_the_subnet_with_statistics_of_its_own(exported):
+    net, arch, result = exported
+    expected = net.extract(arch).eval()
+    assert calibrate(expected, DATA, QUICK) == 2
+    assert not any(m.training for m in result.module.modules())
+    for name, value in expected.state_dict().items():
+        assert torch.equal(result.module.state_dict()[name], value), name
+    assert not net.module[1].running_mean.any()
+
+
+def test_files_carry_their_architecture(exported):
+    net, arch, result = exported
+    model = onnx.load(result.files[0])
+    onnx.checker.check_model(model, full_check=True)
+    metadata = {entry.key: entry.value for entry in model.metadata_props}
+    assert net.space.from_json(json.loads(metadata["supernet.architecture"])) == arch
+    assert metadata["supernet.version"] == supernet.__version__ == model.producer_version
+    assert [entry.version for entry in model.opset_import if entry.domain == ""] == [20]
+    dims = [dim.dim_param or dim.dim_value for dim in model.graph.input[0].type.tensor_type.shape.dim]
+    assert dims == ["batch", 1, 8, 8]
+    extra = {"architecture.json": ""}
+    torch.export.load(result.files[1], extra_files=extra)
+    assert net.space.from_json(json.loads(extra["architecture.json"])) == arch
+
+
+def test_programs_hold_no_pickle(exported):
+    _, _, result = exported
+    with zipfile.ZipFile(result.files[1]) as file:
+        sizes = {entry.filename: entry.file_size for entry in file.infolist()}
+    assert any(name.endswith("models/model.json") for name in sizes)
+    assert not any(size for name, size in sizes.items() if name.endswith((".pt", ".pkl")))
+
+
+def test_the_exporter_is_silent(tmp_path, capfd):
+    net = small_net(statistics="track")
+    for layer in net.modules():
+        if isinstance(layer, nn.BatchNorm2d):
+            layer.running_mean.fill_(0.1)
+    deploy.export(net, net.space.smallest(), str(tmp_path / "net.onnx"), input_shape=(1, 8, 8))
+    assert capfd.readouterr() == ("", "")
+
+
+def test_batch_statistics_are_fixed_with_data_and_refused_without(tmp_path):
+    net = small_net(statistics="batch")
+    arch = net.space.largest()
+    with pytest.raises(UsageError, match=r'statistics="batch".*Pass data='):
+        deploy.export(net, arch, tmp_path / "net.pt2", input_shape=(1, 8, 8))
+    result = deploy.export(net, arch, tmp_path / "net.pt2", data=DATA, calibration=QUICK)
+    x = next(DATA.validation.batches(6)).x
+    with torch.no_grad():
+        alone = torch.cat([result.module(image[None]) for image in x])
+        torch.testing.assert_close(alone, result.module(x), rtol=0, atol=1e-6)
+    assert net.module[1].running_mean is None
+
+
+def test_statistics_never_computed_are_refused(tmp_path):
+    net = small_net(statistics="calibrate")
+    with pytest.raises(UsageError, match="hold no statistics"):
+        deploy.export(net, net.space.largest(), tmp_path / "net.onnx", input_shape=(1, 8, 8))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_fine_tuning_comes_before_calibration(tmp_path):
+    net = small_net()
+    arch = net.space.arch({"width": 8, "op": "skip"})
+    weight = net.module[0].weight.detach().clone()
+
+    def finetune(module):
+        assert isinstance(module, nn.Module)
+        with torch.no_grad():
+            module[0].weight.mul_(3.0)
+        module.train()
+
+    tuned = deploy.export(net, arch, tmp_path / "a.pt2", data=DATA, calibration=QUICK, finetune=finetune).module
+    plain = deploy.export(net, arch, tmp_path / "b.pt2", data=DATA, calibration=QUICK).module
+    torch.testing.assert_close(tuned[1].running_var, 9 * plain[1].running_var, rtol=1e-4, atol=1e-6)
+    assert not tuned.training
+    assert torch.equal(net.module[0].weight, weight)
+
+
+def test_requests_that_make_no_file_are_refused(tmp_path):
+    net = small_net(statistics="track")
+    arch = net.space.largest()
+    with pytest.raises(UsageError, match=r"'net.bin' does not say what to write; end it in .onnx or .pt2"):
+        deploy.export(net, arch, tmp_path / "net.bin")
+    with pytest.raises(UsageError, match="cannot be written; give one or more of"):
+        deploy.export(net, arch, tmp_path / "net", formats=("tflite",))
+    with pytest.raises(UsageError, match=r"Pass input_shape=\(C, H, W\)"):
+        deploy.export(net, arch, tmp_path / "net.onnx")
+    foreign = zoo.nasbench201(channels=4, cells=1).space.largest()
+    with pytest.raises(UsageError, match="belongs to the space"):
+        deploy.export(net, foreign, tmp_path / "net.onnx", data=DATA)
+    (tmp_path / "folder.pt2").mkdir()
+    with pytest.raises(RunError, match="could not be written"):
+        deploy.export(net, arch, tmp_path / "folder.pt2", data=DATA, calibration=QUICK)
+
+
+def test_names_with_dots_keep_them(tmp_path):
+    net = small_net()
+    arch = net.space.largest()
+    result = deploy.export(net, arch, tmp_path / "net.v1", data=DATA, calibration=QUICK, formats=("program",))
+    assert [file.name for file in result.files] == ["net.v1.pt2"]
+
+
+def test_a_published_space_exports(tmp_path):
+    stages = (zoo.Stage((8, 16), (1, 2), stride=2), zoo.Stage((16,), (1,), (5,), (2,)))
+    net = zoo.mbconv(stages=stages, stem_width=8, head_width=16, squeeze_excite=True, activation="hswish")
+    arch = net.space.largest()
+    result = deploy.export(net, arch, tmp_path / "net.onnx", data=DATA, calibration=QUICK)
+    found = deploy.verify(result.files[0], result.module, DATA.validation)
+    assert found.max_difference <= 1e-5 * max(found.logit_scale, 1)
+    assert found.agreement == 1

@@ -1,0 +1,57 @@
+"""What is published runs: README commands and every Python block of the documents, page by page."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+from command_line import supernet
+
+ROOT = Path(__file__).parent.parent
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+
+
+def blocks(page: Path, language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", page.read_text(), re.MULTILINE | re.DOTALL)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_python_blocks_run(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Blocks with a >>> prompt are doctests and checked as such.
+    code = [block for block in blocks(page, "python") if ">>>" not in block]
+    monkeypatch.chdir(tmp_path)
+    exec(compile("\n".join(code), str(page), "exec"), {"__name__": "document"})
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_lead_somewhere(page: Path) -> None:
+    targets = re.findall(r"\]\((?!https?:|#)([^)#]+)", page.read_text())
+    missing = [target for target in targets if not (page.parent / target).exists()]
+    assert not missing
+
+
+def test_readme_commands_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    commands = [
+        line
+        for block in blocks(ROOT / "README.md", "console")
+        for line in block.splitlines()
+        if line.startswith("supernet")
+    ]
+    assert len(commands) >= 6
+    for command in commands:
+        done = supernet(*shlex.split(command, comments=True)[1:])
+        assert done.code == 0, f"{command}\n{done.err}"
+    assert (tmp_path / "runs/a/report.html").stat().st_size > 10_000
+
+
+def test_every_method_and_space_has_a_page() -> None:
+    from supernet import methods, zoo
+
+    for name in methods.__all__:
+        assert (ROOT / "docs/methods" / f"{name}.md").is_file(), name
+    page = (ROOT / "docs/zoo.md").read_text()
+    assert not [name for name in zoo.__all__ if name not in page]

@@ -1,0 +1,51 @@
+"""Two processes train what one would on the joined batch."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import safetensors.torch
+import torch
+
+from child_trainings import context, free_port, rank, shared_recipe, together
+from small_nets import plain_net
+from supernet.train import checkpoint
+
+
+def test_two_processes_are_one_with_twice_the_batch(tmp_path: Path) -> None:
+    """Several paths with unused parameters; second-order bilevel steps. Both ranks get the weights of rank 0."""
+    names = ("fairnas", "darts")
+    processes = []
+    for name in names:
+        port = free_port()
+        processes += [context().Process(target=rank, args=(number, port, tmp_path, name)) for number in (0, 1)]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join(60)
+    assert [process.exitcode for process in processes] == [0] * 4
+    for process in processes:
+        process.close()
+    for name in names:
+        first, second = (safetensors.torch.load_file(tmp_path / f"{name}-{number}.safetensors") for number in (0, 1))
+        start = plain_net().state_dict()
+        alone = together(plain_net(), shared_recipe(name), batch_size=16, out=tmp_path / f"{name}-alone").state_dict()
+        for key, value in alone.items():
+            assert torch.equal(first[key], second[key]), f"the processes differ in {key}"
+            torch.testing.assert_close(first[key], value, atol=2e-5, rtol=2e-4)
+            assert (first[key] - start[key]).abs().max() > 1e-3, "the case shows nothing"
+        runs = [tmp_path / f"{name}-{kind}" for kind in ("run", "alone")]
+        saved, single = (_tensors(run) for run in runs)
+        assert set(saved) == set(single)
+        for key, value in single.items():
+            torch.testing.assert_close(saved[key], value, atol=2e-5, rtol=2e-4)
+        rows, expected = (json.loads((run / "train.jsonl").read_text().splitlines()[-1]) for run in runs)
+        assert rows["loss"] == pytest.approx(expected["loss"], rel=1e-4), "the log is about one process alone"
+
+
+def _tensors(run: Path) -> dict[str, torch.Tensor]:
+    files = sorted(file.name for file in (run / "checkpoints").iterdir())
+    assert files == ["step-000000006.safetensors"]
+    return checkpoint.load(run / "checkpoints" / files[0])[0]
