@@ -16,7 +16,7 @@ from supernet import Supernet
 from supernet.methods import darts, fairnas
 from supernet.train import Recipe, fit
 
-STEPS = 150
+STEPS = 160
 
 
 def context() -> ForkServerContext:

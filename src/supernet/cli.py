@@ -317,10 +317,13 @@ def _value(text: str) -> Any:
 
 
 def _print_exports(rows: list[dict[str, Any]]) -> None:
+    from rich import box
     from rich.console import Console
     from rich.table import Table
 
-    table = Table("network", "validation", "test (file)", "MACs", "params", "latency", "max difference", "file")
+    table = Table(box=box.SIMPLE)
+    for title in ("network", "valid.", "test", "MACs", "params", "ms", "max diff.", "file"):
+        table.add_column(title, justify="left" if title in ("network", "file") else "right", no_wrap=True)
     for row in rows:
         values, verified = row["values"], row["verified"]
         table.add_row(
@@ -329,8 +332,8 @@ def _print_exports(rows: list[dict[str, Any]]) -> None:
             f"{verified['accuracy_test']:.1%}",
             f"{values['macs'] / 1e6:.3f} M",
             f"{values['params'] / 1e3:.1f} k",
-            f"{values['latency_ms']:.2f} ms",
-            f"{verified['max_difference']:.1e}",
+            f"{values['latency_ms']:.2f}",
+            f"{verified['max_difference']:.0e}",
             row["files"]["onnx"],
         )
     Console().print(table)

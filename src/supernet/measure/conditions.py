@@ -10,6 +10,7 @@ import numpy as np
 from torch import nn
 
 from supernet.nn import (
+    AvgPool3x3,
     ElasticBatchNorm2d,
     ElasticConv2d,
     ElasticDepth,
@@ -22,6 +23,7 @@ from supernet.nn import (
 from supernet.space import Choice, Codes, Expr, Space
 
 _KNOWN = (
+    AvgPool3x3,
     OpChoice,
     ElasticDepth,
     ElasticResolution,

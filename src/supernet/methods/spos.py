@@ -38,7 +38,7 @@ def spos(
         weight_decay: On weights; biases and norms have none.
         label_smoothing: Of the cross-entropy.
         schedule: Factor on the learning rate; default `Linear()`.
-        sampler: Rule that draws paths; default `Uniform()`.
+        sampler: Rule that draws paths; default `Uniform()`. The released code spreads MACs evenly: `CostBins(…)`.
         inactive: Treatment of unsampled parameters.
         clip_norm: Largest gradient norm.
         reference_batch: Images per batch that `learning_rate` is meant for; None: any.

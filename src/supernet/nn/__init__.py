@@ -5,10 +5,12 @@ from supernet.nn.depth import ElasticDepth, ElasticResolution
 from supernet.nn.elastic import ElasticConv2d, ElasticLinear
 from supernet.nn.mutable import Mutable
 from supernet.nn.norm import ElasticBatchNorm2d, ElasticLayerNorm, Statistics, batch_norm
+from supernet.nn.pool import AvgPool3x3
 from supernet.nn.selection import Decision, Decisions, Mixture
 from supernet.nn.supernet import Supernet
 
 __all__ = [
+    "AvgPool3x3",
     "Decision",
     "Decisions",
     "ElasticBatchNorm2d",

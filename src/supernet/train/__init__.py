@@ -7,7 +7,7 @@ from supernet.train.move import Mean, Move, Outcome, Path, Step, Sum
 from supernet.train.objectives import CrossEntropy, InPlaceDistillation
 from supernet.train.programs import Bilevel, TrainPaths
 from supernet.train.recipe import Recipe
-from supernet.train.samplers import Fixed, PathDropout, Sandwich, StrictFair, Uniform
+from supernet.train.samplers import CostBins, Fixed, PathDropout, Sandwich, StrictFair, Uniform
 from supernet.train.schedules import Constant, Cosine, Linear, Warmup
 from supernet.train.state import load_weights
 from supernet.train.updates import Updates
@@ -18,6 +18,7 @@ __all__ = [
     "Bilevel",
     "Constant",
     "Cosine",
+    "CostBins",
     "CrossEntropy",
     "Fixed",
     "InPlaceDistillation",

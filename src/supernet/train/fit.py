@@ -116,6 +116,7 @@ def fit(
         RunError: the loss or a weight is not finite, a file cannot be read or written, or the training was
             interrupted.
     """
+    net.input_shape = data.shape
     _check(net, recipe, data, steps=steps, batch_size=batch_size, precision=precision, seed=seed)
     _check_intervals(monitors, log_every=log_every, checkpoint_every=checkpoint_every, stop_after=stop_after)
     fabric = launch(accelerator=accelerator, devices=devices, strategy=strategy, precision=precision)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
-from supernet.nn import OpChoice, Statistics, Supernet, Zero, batch_norm
+from supernet.nn import AvgPool3x3, OpChoice, Statistics, Supernet, Zero, batch_norm
 from supernet.nn.norm import check_statistics
 from supernet.space import Arch, Choice
 from supernet.zoo.arguments import check_at_least_one
@@ -135,7 +135,7 @@ def _candidates(width: int, *, affine: bool, statistics: Statistics) -> dict[str
         "skip_connect": nn.Identity(),
         "nor_conv_1x1": relu_conv_bn(width, width, 1, affine=affine, statistics=statistics),
         "nor_conv_3x3": relu_conv_bn(width, width, 3, affine=affine, statistics=statistics),
-        "avg_pool_3x3": nn.AvgPool2d(3, stride=1, padding=1, count_include_pad=False),
+        "avg_pool_3x3": AvgPool3x3(),
     }
 
 

@@ -1,5 +1,6 @@
 """Which paths a step trains: one file per rule."""
 
+from supernet.train.samplers.cost_bins import CostBins
 from supernet.train.samplers.fixed import Fixed
 from supernet.train.samplers.path_dropout import PathDropout
 from supernet.train.samplers.sampler import Sampler
@@ -7,4 +8,4 @@ from supernet.train.samplers.sandwich import Sandwich
 from supernet.train.samplers.strict_fair import StrictFair
 from supernet.train.samplers.uniform import Uniform
 
-__all__ = ["Fixed", "PathDropout", "Sampler", "Sandwich", "StrictFair", "Uniform"]
+__all__ = ["CostBins", "Fixed", "PathDropout", "Sampler", "Sandwich", "StrictFair", "Uniform"]

@@ -1,0 +1,67 @@
+"""Uniform over costs instead of uniform over options (SPOS's released sampler)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from supernet.errors import UsageError
+from supernet.nn import Supernet
+from supernet.space import Arch
+from supernet.train.move import Step
+
+
+@dataclass(frozen=True, kw_only=True)
+class CostBins:
+    """One path whose cost is spread evenly over a range (SPOS, released code).
+
+    Options drawn uniformly give architectures crowded around the mean cost. This rule draws a bin of the range
+    first, then the first of up to `tries` uniform architectures whose cost lies in it; if none does, the last one.
+
+    Args:
+        low: Lower end of the range, in the units of `cost`.
+        high: Upper end. SPOS on ImageNet: 290e6 to 360e6 MACs.
+        bins: Number of equal bins; SPOS has 7 of 10 M MACs.
+        cost: `"macs"` or `"params"`.
+        tries: Architectures drawn before giving up; SPOS draws 500.
+    """
+
+    low: float
+    high: float
+    bins: int = 7
+    cost: Literal["macs", "params"] = "macs"
+    tries: int = 500
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.low < self.high:
+            raise UsageError(f"The range of costs is {self.low} to {self.high}; it must rise from 0 or more.")
+        if self.bins < 1 or self.tries < 1:
+            raise UsageError(f"bins={self.bins} and tries={self.tries} must both be at least 1.")
+        if self.cost not in ("macs", "params"):
+            raise UsageError(f"The cost {self.cost!r} is not known; use 'macs' or 'params'.")
+
+    def check(self, net: Supernet) -> None:
+        costs = self._costs(net, net.space.population(np.random.default_rng(0), 1000))
+        if not ((costs >= self.low) & (costs <= self.high)).any():
+            raise UsageError(
+                f"None of 1,000 random architectures has {self.cost} from {self.low:,.0f} to {self.high:,.0f}; "
+                f"they range from {costs.min():,.0f} to {costs.max():,.0f}. Choose low and high within that."
+            )
+
+    def _costs(self, net: Supernet, codes: np.ndarray) -> np.ndarray:
+        from supernet.measure import cost_model
+
+        model = cost_model(net)
+        return model.macs(codes) if self.cost == "macs" else model.params(codes)
+
+    def paths(self, step: Step) -> Sequence[Arch]:
+        width = (self.high - self.low) / self.bins
+        low = self.low + width * int(step.rng.integers(self.bins))
+        codes = step.space.population(step.rng, self.tries)
+        costs = self._costs(step.net, codes)
+        inside = np.flatnonzero((costs >= low) & (costs <= low + width))
+        place = inside[0] if len(inside) else self.tries - 1
+        return step.space.wrap(codes[place : place + 1])
