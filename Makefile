@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test lint types unit clean
+.PHONY: demo test lint types unit browser clean
 
 # Trains a supernet on scikit-learn's digits, searches it, exports three networks and writes a page.
 demo: $(STAMP)
@@ -19,8 +19,16 @@ lint: $(STAMP)
 types: $(STAMP)
 	$(BIN)/mypy
 
-unit: $(STAMP)
-	$(BIN)/pytest
+# Two processes of one thread each: small networks gain nothing from more threads.
+unit: $(STAMP) browser
+	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses 2
+
+# The report is tested in a real browser; on Debian and Ubuntu as root it is installed if missing.
+browser:
+	@command -v chromium chromium-browser google-chrome >/dev/null || { \
+	  command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ] && \
+	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq chromium >/dev/null; } || \
+	  echo "No browser was found: install chromium, or set SUPERNET_NO_BROWSER=1 to leave its tests out."
 
 $(STAMP): pyproject.toml
 	$(PYTHON) -m venv $(VENV)

@@ -64,16 +64,16 @@ def compare(net: Supernet, shape: tuple[int, ...], archs: int, repeats: int) -> 
         def inside(images: Tensor, arch: object = arch) -> Tensor:
             return net(images, arch)
 
-        ours, theirs = [], []
-        for repeat in range(repeats + 2):
-            begin = time.perf_counter()
-            step(inside, optimizer, x, y)
-            middle = time.perf_counter()
-            step(plain, plain_optimizer, x, y)
-            end = time.perf_counter()
-            if repeat >= 2:
-                ours.append(middle - begin)
-                theirs.append(end - middle)
+        ours: list[float] = []
+        theirs: list[float] = []
+        contenders = [(ours, inside, optimizer), (theirs, plain, plain_optimizer)]
+        for _ in range(repeats + 2):
+            for seconds, forward, its_optimizer in contenders:
+                begin = time.perf_counter()
+                step(forward, its_optimizer, x, y)
+                seconds.append(time.perf_counter() - begin)
+            contenders.reverse()  # neither always follows the other
+        del ours[:2], theirs[:2]
         times.append(statistics.median(ours) / statistics.median(theirs))
         plain_ms.append(statistics.median(theirs) * 1e3)
         memory.append(

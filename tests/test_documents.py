@@ -55,3 +55,12 @@ def test_every_method_and_space_has_a_page() -> None:
         assert (ROOT / "docs/methods" / f"{name}.md").is_file(), name
     page = (ROOT / "docs/zoo.md").read_text()
     assert not [name for name in zoo.__all__ if name not in page]
+
+
+def test_every_method_page_has_its_parts() -> None:
+    from supernet import methods
+
+    for name in methods.__all__:
+        text = (ROOT / "docs/methods" / f"{name}.md").read_text()
+        for part in ("**Rule.**", "## Default settings", "## Differences from the paper", "## Evidence", "--method"):
+            assert part in text, f"{name} lacks {part}"

@@ -21,33 +21,48 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
+_DEFAULT = Config()
+
 Out = Annotated[Path, typer.Option("--out", "-o", help="Run directory.")]
 RunPath = Annotated[Path, typer.Argument(help="Run directory that `train` or `run` has made.", show_default=False)]
 ConfigFile = Annotated[
     Path | None, typer.Option("--config", "-c", help="Settings from a .json or .toml file; options override them.")
 ]
 Space = Annotated[
-    str | None, typer.Option("--space", help="Search space (`supernet list spaces`), or module:function of your own.")
+    str | None,
+    typer.Option(
+        "--space", help="Search space (default mbconv; `supernet list spaces`), or module:function of your own."
+    ),
 ]
 Method = Annotated[
-    str | None, typer.Option("--method", help="Training method (`supernet list methods`), or module:function.")
+    str | None,
+    typer.Option("--method", help="Training method (default sandwich; `supernet list methods`), or module:function."),
 ]
 Data = Annotated[
-    str | None, typer.Option("--data", help="Data set (`supernet list data`), a directory of images or a .npz file.")
+    str | None,
+    typer.Option(
+        "--data", help="Data set (default digits; `supernet list data`), a directory of images or a .npz file."
+    ),
 ]
 SpaceOptions = Annotated[list[str] | None, typer.Option("-S", help="Option of the space, as name=value; repeatable.")]
 MethodOptions = Annotated[list[str] | None, typer.Option("-M", help="Option of the method, as name=value; repeatable.")]
 DataOptions = Annotated[list[str] | None, typer.Option("-D", help="Option of the data, as name=value; repeatable.")]
-Steps = Annotated[int | None, typer.Option("--steps", min=1, help="Training steps.")]
-BatchSize = Annotated[int | None, typer.Option("--batch-size", min=1, help="Images per training step.")]
-Precision = Annotated[str | None, typer.Option("--precision", help="32-true or bf16-mixed.")]
+Steps = Annotated[int | None, typer.Option("--steps", min=1, help=f"Training steps (default {_DEFAULT.train.steps}).")]
+BatchSize = Annotated[
+    int | None,
+    typer.Option("--batch-size", min=1, help=f"Images per training step (default {_DEFAULT.train.batch_size})."),
+]
+Precision = Annotated[str | None, typer.Option("--precision", help="32-true (default) or bf16-mixed.")]
 Accelerator = Annotated[str | None, typer.Option("--accelerator", help="auto, cpu or cuda.")]
 Devices = Annotated[int | None, typer.Option("--devices", min=1, help="Processes to train with.")]
 MonitorEvery = Annotated[
-    int | None, typer.Option("--monitor-every", min=0, help="Steps between accuracy checks of subnets; 0: none.")
+    int | None,
+    typer.Option("--monitor-every", min=0, help="Steps between accuracy checks of subnets (default 200; 0: none)."),
 ]
-Seed = Annotated[int | None, typer.Option("--seed", min=0, help="Seed of everything random.")]
-Searcher = Annotated[str | None, typer.Option("--searcher", help="random, regularised_evolution, evolution or nsga2.")]
+Seed = Annotated[int | None, typer.Option("--seed", min=0, help="Seed of everything random (default 0).")]
+Searcher = Annotated[
+    str | None, typer.Option("--searcher", help="random, regularised_evolution, evolution or nsga2 (default).")
+]
 Objectives = Annotated[
     str | None,
     typer.Option("--objectives", help="Quantities to optimise, such as accuracy,macs or accuracy,latency_ms."),
@@ -56,8 +71,13 @@ Constraint = Annotated[
     list[str] | None,
     typer.Option("--max", help="Upper bound of a quantity, such as macs=20e6 or latency_ms=3; repeatable."),
 ]
-Budget = Annotated[int | None, typer.Option("--budget", min=1, help="Architectures to evaluate.")]
-Exports = Annotated[int | None, typer.Option("--exports", min=1, help="Networks to take out along the front.")]
+Budget = Annotated[
+    int | None, typer.Option("--budget", min=1, help=f"Architectures to evaluate (default {_DEFAULT.search.budget}).")
+]
+Exports = Annotated[
+    int | None,
+    typer.Option("--exports", min=1, help=f"Networks to take out along the front (default {_DEFAULT.export.count})."),
+]
 Finetune = Annotated[
     int | None, typer.Option("--finetune-steps", min=0, help="Steps of further training of each exported network.")
 ]
@@ -317,26 +337,26 @@ def _value(text: str) -> Any:
 
 
 def _print_exports(rows: list[dict[str, Any]]) -> None:
-    from rich import box
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table(box=box.SIMPLE)
-    for title in ("network", "valid.", "test", "MACs", "params", "ms", "max diff.", "file"):
-        table.add_column(title, justify="left" if title in ("network", "file") else "right", no_wrap=True)
+    titles = ("network", "validation", "test", "MACs", "params", "latency", "difference", "file")
+    lines = [titles]
     for row in rows:
         values, verified = row["values"], row["verified"]
-        table.add_row(
-            row["name"],
-            f"{verified['accuracy_validation']:.1%}",
-            f"{verified['accuracy_test']:.1%}",
-            f"{values['macs'] / 1e6:.3f} M",
-            f"{values['params'] / 1e3:.1f} k",
-            f"{values['latency_ms']:.2f}",
-            f"{verified['max_difference']:.0e}",
-            row["files"]["onnx"],
+        lines.append(
+            (
+                row["name"],
+                f"{verified['accuracy_validation']:.1%}",
+                f"{verified['accuracy_test']:.1%}",
+                f"{values['macs'] / 1e6:.3f} M",
+                f"{values['params'] / 1e3:.1f} k",
+                f"{values['latency_ms']:.2f} ms",
+                f"{verified['max_difference']:.0e}",
+                row["files"]["onnx"],
+            )
         )
-    Console().print(table)
+    widths = [max(len(line[column]) for line in lines) for column in range(len(titles))]
+    for line in lines:
+        middle = [text.rjust(width) for text, width in zip(line[1:-1], widths[1:-1], strict=True)]
+        _say("  ".join([line[0].ljust(widths[0]), *middle, line[-1]]))
 
 
 def _say(text: str) -> None:

@@ -118,6 +118,8 @@ class Run:
             precision=settings.precision,
             monitors=monitors,
         )
+        if torch.distributed.is_initialized() and torch.distributed.get_rank() != 0:
+            raise SystemExit(0)  # the first process goes on alone
         if trained.derived is not None:
             self.directory.write("derived.json", trained.derived.to_json())
             self.say(f"derived architecture: {_text(trained.derived)}")

@@ -17,10 +17,11 @@ def dense_ranks(scores: Floats) -> Ranks:
 
 
 def mid_ranks(ranks: Ranks) -> Floats:
-    """Ranks 1 … N with the mean for ties, along the last axis of dense ranks (R, N); they need not be dense any more."""
-    rows, n = ranks.shape
+    """Ranks 1 … N, ties sharing their mean, of each row of ranks (R, N) from 0; gaps do no harm."""
+    rows = len(ranks)
     width = int(ranks.max()) + 1
     at = ranks + width * np.arange(rows)[:, None]
     counts = np.bincount(at.reshape(-1), minlength=rows * width).reshape(rows, width)
     middle: Floats = np.cumsum(counts, axis=1) - (counts - 1) / 2
-    return middle.reshape(-1)[at]
+    placed: Floats = middle.reshape(-1)[at]
+    return placed

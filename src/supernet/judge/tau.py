@@ -74,7 +74,11 @@ def tau_rows(first: Ranks, second: Ranks, present: NDArray[np.bool_] | None = No
 
 def partial_tau_rows(predicted: Ranks, true: Ranks, control: Ranks) -> Floats:
     """Partial τ (R,) of each row of ranks (R, N); NaN where it is undefined."""
-    pt, pc, tc = tau_rows(predicted, true), tau_rows(predicted, control), tau_rows(true, control)
+    return partial_of(tau_rows(predicted, true), tau_rows(predicted, control), tau_rows(true, control))
+
+
+def partial_of(pt: Floats, pc: Floats, tc: Floats) -> Floats:
+    """Partial τ from the three τ of predicted (p), true (t) and control (c); NaN where it is undefined."""
     left = (1 - pc**2) * (1 - tc**2)
     enough = left > 1e-12
     return np.where(enough, (pt - pc * tc) / np.sqrt(np.where(enough, left, 1.0)), np.nan)
@@ -91,8 +95,9 @@ def _tau_rows(first: Ranks, second: Ranks, present: NDArray[np.bool_] | None) ->
         (first << bits) | second if present is None else np.where(present, first << bits | second, keys[:, :n])
     )
     keys.sort(axis=1)
-    last = np.count_nonzero(keys == keys.dtype.type((absent << bits) | absent), axis=1)
-    counted = np.asarray(width - last, dtype=np.float64)
+    counted = np.count_nonzero(keys != keys.dtype.type((absent << bits) | absent), axis=1)
+    keys = keys[:, : 1 << int(counted.max() - 1).bit_length()]
+    last = keys.shape[1] - counted
     pairs, last_pairs = counted * (counted - 1) / 2, last * (last - 1) / 2
     tied_both = _tied_pairs(keys) - last_pairs
     tied_first = _tied_pairs(keys >> bits) - last_pairs
@@ -114,8 +119,8 @@ def _inversions(values: NDArray[np.signedinteger]) -> tuple[Floats, NDArray[np.s
         blocks.sort(axis=2)
         right = (blocks & 1).astype(np.float32 if half < 1024 else np.float64)
         # In a sorted block the right ones have moved to the front by one place per inversion.
-        places = right @ np.arange(2 * half, dtype=right.dtype)
-        found += (half * (3 * half - 1) / 2 - places).sum(axis=1, dtype=np.float64)
+        places: Floats = (right @ np.arange(2 * half, dtype=right.dtype)).astype(np.float64)
+        found += blocks.shape[1] * (half * (3 * half - 1) / 2) - places.sum(axis=1)
         values = (blocks >> 1).reshape(rows, width)
         half *= 2
     return found, values
@@ -127,4 +132,4 @@ def _tied_pairs(ordered: NDArray[np.signedinteger]) -> Floats:
     new = np.ones(ordered.shape, dtype=bool)
     np.not_equal(ordered[:, 1:], ordered[:, :-1], out=new[:, 1:])
     starts = np.maximum.accumulate(np.where(new, places, np.int32(0)), axis=1)
-    return (places - starts).sum(axis=1, dtype=np.float64)
+    return np.asarray((places - starts).sum(axis=1), dtype=np.float64)

@@ -81,16 +81,25 @@ class Archive:
         return evaluation
 
     def append(self, evaluation: Evaluation) -> None:
-        """Write one line, all the way to the disk."""
+        """Write one line, all the way to the disk.
+
+        Raises:
+            RunError: the disk is full or the place cannot be written; the lines before are safe.
+        """
         if self.path is None:
             return
-        if self._file is None:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            self._file = self.path.open("ab")
         line = json.dumps(evaluation.to_json(), ensure_ascii=False, allow_nan=False) + "\n"
-        self._file.write(line.encode())
-        self._file.flush()
-        os.fsync(self._file.fileno())
+        try:
+            if self._file is None:
+                self.path.parent.mkdir(parents=True, exist_ok=True)
+                self._file = self.path.open("ab", buffering=0)
+            self._file.write(line.encode())
+            os.fsync(self._file.fileno())
+        except OSError as error:
+            raise RunError(
+                f"{self.path} could not be written: {error.strerror or error}. The evaluations before are safe; "
+                "make room, then resume the search."
+            ) from error
 
     def __enter__(self) -> Archive:
         return self

@@ -1,0 +1,90 @@
+"""The table of NAS-Bench-201 topologies on digits: each trained alone, from scratch, several times.
+
+    python benchmarks/digits_table.py --out digits.jsonl [--workers 2] [--archs 320] [--seeds 3] [--csv digits.csv]
+
+Stratified by parameter count, all different, all connected to the output. Killed and started again, it goes on. At
+the end it prints how the accuracies spread, how far the seeds agree, and what parameter count alone would give.
+"""
+
+from __future__ import annotations
+
+import argparse
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from supernet import data, measure, zoo
+from supernet.judge.retraining import retrain
+from supernet.judge.strata import one_per_stratum
+from supernet.judge.table import Table
+from supernet.judge.tau import kendall_tau
+from supernet.nn import Supernet
+from supernet.space import Arch
+from supernet.train import Cosine, CrossEntropy, Fixed, Recipe, TrainPaths, Updates
+
+CHANNELS, CELLS = 8, 1
+STEPS, BATCH, LEARNING_RATE = 150, 64, 0.1
+build = partial(zoo.nasbench201, channels=CHANNELS, cells=CELLS, in_channels=1, affine=True, statistics="track")
+
+
+def topologies(net: Supernet, n: int, seed: int) -> list[Arch]:
+    """`n` architectures, one from each stratum of parameter count."""
+    codes = zoo.nasbench201_codes()
+    params = measure.cost_model(net, (1, 8, 8)).params(codes)
+    return net.space.wrap(codes[one_per_stratum(params, n, np.random.default_rng(seed))])
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--csv", type=Path)
+    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--archs", type=int, default=320)
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--steps", type=int, default=STEPS)
+    parser.add_argument("--lr", type=float, default=LEARNING_RATE)
+    parser.add_argument("--split", default="validation")
+    options = parser.parse_args()
+    net = build()
+    archs = topologies(net, options.archs, seed=0)
+    recipe = Recipe(
+        name="alone",
+        program=TrainPaths(sampler=Fixed(archs[0]), objective=CrossEntropy()),
+        weights=Updates(
+            optimizer=partial(torch.optim.SGD, lr=options.lr, momentum=0.9, nesterov=True, weight_decay=5e-4),
+            schedule=Cosine(),
+        ),
+    )
+    table = retrain(
+        build,
+        recipe,
+        data.digits(),
+        archs,
+        steps=options.steps,
+        batch_size=BATCH,
+        seeds=options.seeds,
+        out=options.out,
+        workers=options.workers,
+        split=options.split,
+        calibration=None,
+        accelerator="cpu",
+    )
+    describe(table, measure.cost_model(net, (1, 8, 8)).params(table.codes))
+    if options.csv:
+        table.to_csv(options.csv)
+
+
+def describe(table: Table, params: np.ndarray) -> None:
+    print(table)
+    print(
+        "accuracy, quantiles 0 10 25 50 75 90 100:", np.quantile(table.mean, [0, 0.1, 0.25, 0.5, 0.75, 0.9, 1]).round(4)
+    )
+    if len(table.seeds) > 1:
+        print(table.noise_ceiling())
+    print(f"τ of parameter count: {kendall_tau(params, table.mean):.3f}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,82 @@
+"""Is the supernet's ranking right? Rank measures with their evidence, beside baselines.
+
+NumPy only; SciPy (extra "judge") for intervals over several trainings and for clusters.
+"""
+
+from supernet.judge.comparison import Comparison
+from supernet.judge.correlation import pearson_r, spearman_rho
+from supernet.judge.curves import Curves, Line
+from supernet.judge.estimate import Estimate
+from supernet.judge.evidence import difference, estimate
+from supernet.judge.mass import sampling_mass, sampling_mass_curve, sampling_mass_of_draws
+from supernet.judge.measure import (
+    RHO,
+    TAU,
+    Measure,
+    R,
+    best_rank,
+    precision,
+    regret_at,
+    tau_in_predicted,
+    tau_in_true,
+    top_id,
+)
+from supernet.judge.order import OrderPreservation, draw_good_and_poor, order_preservation
+from supernet.judge.picks import best_of_top_k, best_rank_at_k, regret
+from supernet.judge.report import RankReport, rank_report
+from supernet.judge.sampler import Sampler, independent_sampler
+from supernet.judge.specialisation import Cluster, Clusters, similarity, specialisation
+from supernet.judge.tau import kendall_tau, partial_tau
+from supernet.judge.top import precision_at_k, top_id_curve, top_id_rate, top_k
+from supernet.judge.top_tau import tau_in_predicted_top, tau_in_true_top
+from supernet.judge.two_edges import derive_two_edges, pair_probabilities, two_edge_choices, two_edge_sampler
+
+__all__ = [
+    "RHO",
+    "TAU",
+    "Cluster",
+    "Clusters",
+    "Comparison",
+    "Curves",
+    "Estimate",
+    "Line",
+    "Measure",
+    "OrderPreservation",
+    "R",
+    "RankReport",
+    "Sampler",
+    "best_of_top_k",
+    "best_rank",
+    "best_rank_at_k",
+    "derive_two_edges",
+    "difference",
+    "draw_good_and_poor",
+    "estimate",
+    "independent_sampler",
+    "kendall_tau",
+    "order_preservation",
+    "pair_probabilities",
+    "partial_tau",
+    "pearson_r",
+    "precision",
+    "precision_at_k",
+    "rank_report",
+    "regret",
+    "regret_at",
+    "sampling_mass",
+    "sampling_mass_curve",
+    "sampling_mass_of_draws",
+    "similarity",
+    "spearman_rho",
+    "specialisation",
+    "tau_in_predicted",
+    "tau_in_predicted_top",
+    "tau_in_true",
+    "tau_in_true_top",
+    "top_id",
+    "top_id_curve",
+    "top_id_rate",
+    "top_k",
+    "two_edge_choices",
+    "two_edge_sampler",
+]

@@ -1,0 +1,289 @@
+"""Is the supernet's ranking right? Everything about one ranking in one value."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from supernet.errors import UsageError
+from supernet.judge.checks import Floats, check_same_length, scores, share_to_k
+from supernet.judge.comparison import Comparison, compare
+from supernet.judge.curves import Curves, mass_curves, top_id_curves
+from supernet.judge.estimate import Estimate, number
+from supernet.judge.evidence import Draws, Resamples, draws, resamples, summarise, trainings
+from supernet.judge.measure import (
+    RHO,
+    TAU,
+    Measure,
+    R,
+    best_rank,
+    precision,
+    regret_at,
+    tau_in_predicted,
+    tau_in_true,
+    top_id,
+)
+from supernet.judge.specialisation import Clusters
+from supernet.judge.tau import partial_of
+
+if TYPE_CHECKING:
+    from plotly.graph_objects import Figure
+
+COLUMNS = (
+    *("measure", "ranking", "value", "low", "high", "p_value", "std", "trainings", "n"),
+    *("difference", "difference_low", "difference_high", "verdict"),
+)
+_MIN_TOP = 10  # fewer architectures rank by noise, and resamples of them are mostly ties
+
+
+@dataclass(frozen=True, eq=False, repr=False, kw_only=True)
+class RankReport:
+    """How right a ranking is, by several measures, with intervals, beside baselines.
+
+    Attributes:
+        n: Number of architectures N.
+        seeds: Seeds, or names, of the trainings (S,).
+        confidence: Nominal coverage of all intervals.
+        n_bootstrap: Number of resamples and of random orders that were drawn.
+        comparisons: One per measure; Kendall's τ is the first.
+        partial: Per baseline Kendall's partial τ of the supernet given that baseline.
+        omitted: Measures that N architectures do not support, each with the reason.
+        top_id: Top-architecture ID rate over k.
+        mass: Sampling mass over k, where sampling probabilities were given.
+        clusters: Families of similar architectures, where they were given.
+        predicted: The supernet's scores (S, N).
+        true: The true scores (N,).
+        baselines: The baselines' scores (N,).
+    """
+
+    n: int
+    seeds: tuple[int | str, ...]
+    confidence: float
+    n_bootstrap: int
+    comparisons: tuple[Comparison, ...]
+    partial: Mapping[str, Estimate]
+    omitted: Mapping[str, str]
+    top_id: Curves
+    mass: Curves | None
+    clusters: Clusters | None
+    predicted: Floats
+    true: Floats
+    baselines: Mapping[str, Floats]
+
+    def __getitem__(self, measure: str) -> Comparison:
+        """The comparison of the measure with this name, such as `"kendall_tau"`.
+
+        Raises:
+            UsageError: it was not computed; says why if it was omitted.
+        """
+        for comparison in self.comparisons:
+            if comparison.measure.name == measure:
+                return comparison
+        names = ", ".join(comparison.measure.name for comparison in self.comparisons)
+        raise UsageError(f"{self.omitted.get(measure, f'There is no measure {measure!r}.')} There are {names}.")
+
+    def __repr__(self) -> str:
+        return f"RankReport({self.n} architectures, {len(self.seeds)} trainings, τ {self['kendall_tau'].supernet})"
+
+    def sentences(self) -> list[str]:
+        """What a reader has to know, the verdict on each baseline first."""
+        tau = self["kendall_tau"]
+        found = [tau.sentence(name) for name in self.baselines]
+        p = tau.supernet.p_value
+        if p is not None:
+            said = "ranks better than a random order" if p <= 1 - self.confidence else "may be a random order"
+            found.append(f"It {said} (τ {tau.supernet}, p = {p:.2g}, {self.n_bootstrap} random orders).")
+        found += [
+            f"Beyond {name} it agrees with the true ranking by a partial τ of {estimate}."
+            for name, estimate in self.partial.items()
+        ]
+        lost, rank = self["regret@1"].supernet.value, self["best_rank@1"].supernet.value
+        best = float(self.true.max())
+        mean = " on average" if len(self.seeds) > 1 else ""
+        found.append(
+            f"Its favourite reaches a true score of {best - lost:.4g}{mean} (rank {rank:.0f} of {self.n}); "
+            f"the best architecture reaches {best:.4g}."
+        )
+        if len(self.seeds) > 1:
+            spread = tau.supernet.std
+            trained = f"{len(self.seeds)} trainings (τ {number(tau.supernet.value)} ± {spread:.2f})"
+        else:
+            trained = "one training; another seed may rank differently"
+        found.append(f"Rests on {self.n} architectures and {trained}. Brackets: {100 * self.confidence:g} % intervals.")
+        return found
+
+    def rows(self) -> list[dict[str, Any]]:
+        """One row per measure and ranking, with the keys `COLUMNS`; what does not apply is None."""
+        found = [row for comparison in self.comparisons for row in comparison.rows()]
+        for name, estimate in self.partial.items():
+            values = {key: value for key, value in estimate.to_json().items() if key in COLUMNS}
+            found.append(
+                {"measure": f"partial_tau given {name}", "ranking": "supernet"}
+                | values
+                | {"trainings": len(estimate.trainings)}
+            )
+        return [{column: row.get(column) for column in COLUMNS} for row in found]
+
+    def to_csv(self) -> str:
+        """`rows()` as CSV text with a header line."""
+        text = io.StringIO()
+        writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(self.rows())
+        return text.getvalue()
+
+    def to_json(self) -> dict[str, Any]:
+        """Everything except the scores themselves."""
+        return {
+            "n": self.n,
+            "seeds": list(self.seeds),
+            "confidence": self.confidence,
+            "n_bootstrap": self.n_bootstrap,
+            "sentences": self.sentences(),
+            "measures": [comparison.to_json() for comparison in self.comparisons],
+            "partial_tau": {name: estimate.to_json() for name, estimate in self.partial.items()},
+            "omitted": dict(self.omitted),
+            "top_id": self.top_id.to_json(),
+            "mass": None if self.mass is None else self.mass.to_json(),
+            "clusters": None if self.clusters is None else self.clusters.to_json(),
+        }
+
+    def plot(self) -> dict[str, Figure]:
+        """Plotly figures: `"top_id"`, `"scatter"`, and `"mass"` and `"clusters"` where these were given.
+
+        Raises:
+            RunError: plotly is not installed (extra "report").
+        """
+        from supernet.judge.figures import figures
+
+        return figures(self)
+
+
+def rank_report(
+    predicted: ArrayLike,
+    true: ArrayLike,
+    *,
+    baselines: Mapping[str, ArrayLike],
+    seeds: Sequence[int | str] | None = None,
+    probabilities: ArrayLike | None = None,
+    clusters: Clusters | None = None,
+    shares: Sequence[float] = (0.05, 0.1),
+    picks: int = 10,
+    n_bootstrap: int = 1000,
+    seed: int = 0,
+    confidence: float = 0.95,
+) -> RankReport:
+    """Judge the ranking of a supernet against the truth, beside baselines.
+
+    Higher scores are better, predicted and true alike; negate a loss.
+
+    Args:
+        predicted: The supernet's scores (N,), or (S, N) of S trainings with different seeds.
+        true: True scores (N,) of the same architectures.
+        baselines: Scores (N,) that cost nothing, such as `{"parameter count": params, "MACs": macs}`. A random order
+            is always among the figures.
+        seeds: Seeds or names of the S trainings; 0 … S − 1 by default.
+        probabilities: Sampling probabilities (N,) or (S, N), where these N architectures are the whole space.
+        clusters: From `specialisation`, to be shown in the report.
+        shares: Top shares that the ID rate, P@k and the τ within the top are taken for.
+        picks: k of N@k and of the regret of the predicted top k; at most N.
+        n_bootstrap: Number of resamples and random orders; fewer for more than 3,000 architectures, see
+            `supernet.judge.evidence`.
+        seed: Seed of both.
+        confidence: Nominal coverage of all intervals.
+
+    Raises:
+        UsageError: scores that are not usable, lists of different length, an option out of range.
+        RunError: several trainings, and SciPy is not installed (extra "judge").
+    """
+    rows, truth = trainings(predicted, "predicted"), scores(true, "true")
+    check_same_length(rows[0], truth, "predicted", "true")
+    controls = {name: scores(values, name) for name, values in baselines.items()}
+    for name, values in controls.items():
+        check_same_length(values, truth, name, "true")
+    names = tuple(range(len(rows))) if seeds is None else tuple(seeds)
+    if len(names) != len(rows):
+        raise UsageError(f"{len(names)} seeds were given for {len(rows)} trainings; give one per row of predicted.")
+    plan = resamples(len(truth), n_bootstrap=n_bootstrap, seed=seed, confidence=confidence)
+    tau = draws(TAU, rows, truth, plan)
+    tau_of = {name: draws(TAU, values[None], truth, plan) for name, values in controls.items()}
+    chosen, omitted = _measures(len(truth), shares, picks)
+    comparisons = [compare(TAU, tau, tau_of, plan)]
+    for measure, may_lack in chosen:
+        try:
+            ours = draws(measure, rows, truth, plan)
+            theirs = {name: draws(measure, values[None], truth, plan) for name, values in controls.items()}
+            comparisons.append(compare(measure, ours, theirs, plan))
+        except UsageError as error:
+            if not may_lack:
+                raise
+            omitted[measure.name] = str(error)
+    partial = {}
+    for name, control in controls.items():
+        try:
+            partial[name] = _partial_tau(tau, draws(TAU, rows, control, plan), tau_of[name], plan, name)
+        except UsageError as error:
+            omitted[f"partial_tau given {name}"] = str(error)
+    mass = None if probabilities is None else mass_curves({"supernet": np.atleast_2d(probabilities)}, truth)
+    return RankReport(
+        n=len(truth),
+        seeds=names,
+        confidence=confidence,
+        n_bootstrap=len(plan.bootstrap),
+        comparisons=tuple(comparisons),
+        partial=partial,
+        omitted=omitted,
+        top_id=top_id_curves({"supernet": rows} | {name: values[None] for name, values in controls.items()}, truth),
+        mass=mass,
+        clusters=clusters,
+        predicted=rows,
+        true=truth,
+        baselines=controls,
+    )
+
+
+def _measures(n: int, shares: Sequence[float], picks: int) -> tuple[list[tuple[Measure, bool]], dict[str, str]]:
+    """Measures beside τ for n architectures, with whether one may turn out undefined, and those left out with the reason."""
+    chosen: list[tuple[Measure, bool]] = [(measure, False) for measure in (RHO, R)]
+    omitted = {}
+    for share in shares:
+        k = share_to_k(share, n)
+        chosen += [(top_id(share), False), (precision(share), False)]
+        for measure in (tau_in_true(share), tau_in_predicted(share)):
+            if k >= _MIN_TOP:
+                chosen.append((measure, True))
+            else:
+                omitted[measure.name] = (
+                    f"{measure.label} needs at least {_MIN_TOP} architectures there; of {n} these are {k}."
+                )
+    if picks < 1:
+        raise UsageError(f"picks={picks} architectures cannot be picked; pick at least 1.")
+    for k in dict.fromkeys((1, picks)):
+        for measure in (best_rank(k), regret_at(k)):
+            if k <= n:
+                chosen.append((measure, False))
+            else:
+                omitted[measure.name] = f"{k} architectures cannot be picked of {n}."
+    return chosen, omitted
+
+
+def _partial_tau(pt: Draws, pc: Draws, tc: Draws, plan: Resamples, name: str) -> Estimate:
+    """From the τ of predicted (p), true (t) and control (c) scores; the permutations leave t and c together."""
+    assert pt.resampled is not None
+    assert pc.resampled is not None
+    assert tc.resampled is not None
+    drawn = Draws(
+        partial_of(pt.observed, pc.observed, tc.observed),
+        partial_of(pt.resampled, pc.resampled, tc.resampled),
+        partial_of(pt.permuted, pc.permuted, tc.observed[:, None]),
+    )
+    label = f"Kendall's partial τ given {name}"
+    if np.isnan(drawn.observed).any():
+        raise UsageError(f"{label} is undefined: {name} ranks exactly like the supernet or like the truth.")
+    return summarise(drawn, plan, label)

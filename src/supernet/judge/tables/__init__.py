@@ -1,0 +1,1 @@
+"""Published tables of ground truth, one file per benchmark and file format."""
