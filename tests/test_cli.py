@@ -177,6 +177,15 @@ def test_config_file_in_toml_and_its_override(tmp_path: Path) -> None:
     assert (kept["seed"], kept["train"]["steps"], kept["method"]["name"]) == (3, 3, "fairnas")
 
 
+def test_two_processes_train_one_run(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "supernet", "train", "--out", str(tmp_path / "r"), *map(str, SMALL)]
+    command += ["--steps", "4", "--monitor-every", "0", "--accelerator", "cpu", "--devices", "2"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("trained:") == 1
+    assert json.loads((tmp_path / "r/training.json").read_text())["batch_size"] == 64
+
+
 def test_lists() -> None:
     assert "spos" in supernet("list", "methods").out
     assert "nasbench201" in supernet("list", "spaces").out
@@ -198,6 +207,9 @@ def test_lists() -> None:
         (("train", "--method", "darts"), ("sizes", "nasbench201")),
         (("search", "nowhere"), ("nowhere", "config.json")),
         (("list", "models"), ("models", "methods")),
+        (("run", "--exports", "0"), ("0 networks", "at least 1")),
+        (("train", "--steps", "many"), ("--steps", "many")),
+        (("trian",), ("trian", "train")),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else str(value),
 )

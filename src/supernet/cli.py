@@ -2,136 +2,52 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 from typing import Annotated, Any
 
-import typer
+from cyclopts import App, CycloptsError, Parameter
 
+from supernet import __version__
 from supernet.config import Config
 from supernet.errors import SupernetError, UsageError
+from supernet.requests import ExportRequest, SearchRequest, TrainRequest
 
-app = typer.Typer(
+app = App(
     name="supernet",
-    help="Weight-sharing neural architecture search: train one supernet, then rank, search and deploy its subnets.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    rich_markup_mode=None,
+    help="Weight-sharing neural architecture search: train one supernet, then search and deploy its subnets.",
+    version=__version__,
 )
 
-_DEFAULT = Config()
+Out = Annotated[Path, Parameter(name=("--out", "-o"))]
+Settings = Annotated[Path | None, Parameter(name=("--config", "-c"))]
+Flag = Annotated[bool, Parameter(negative=(), show_default=False)]
 
-Out = Annotated[Path, typer.Option("--out", "-o", help="Run directory.")]
-RunPath = Annotated[Path, typer.Argument(help="Run directory that `train` or `run` has made.", show_default=False)]
-ConfigFile = Annotated[
-    Path | None, typer.Option("--config", "-c", help="Settings from a .json or .toml file; options override them.")
-]
-Space = Annotated[
-    str | None,
-    typer.Option(
-        "--space", help="Search space (default mbconv; `supernet list spaces`), or module:function of your own."
-    ),
-]
-Method = Annotated[
-    str | None,
-    typer.Option("--method", help="Training method (default sandwich; `supernet list methods`), or module:function."),
-]
-Data = Annotated[
-    str | None,
-    typer.Option(
-        "--data", help="Data set (default digits; `supernet list data`), a directory of images or a .npz file."
-    ),
-]
-SpaceOptions = Annotated[list[str] | None, typer.Option("-S", help="Option of the space, as name=value; repeatable.")]
-MethodOptions = Annotated[list[str] | None, typer.Option("-M", help="Option of the method, as name=value; repeatable.")]
-DataOptions = Annotated[list[str] | None, typer.Option("-D", help="Option of the data, as name=value; repeatable.")]
-Steps = Annotated[int | None, typer.Option("--steps", min=1, help=f"Training steps (default {_DEFAULT.train.steps}).")]
-BatchSize = Annotated[
-    int | None,
-    typer.Option("--batch-size", min=1, help=f"Images per training step (default {_DEFAULT.train.batch_size})."),
-]
-Precision = Annotated[str | None, typer.Option("--precision", help="32-true (default) or bf16-mixed.")]
-Accelerator = Annotated[str | None, typer.Option("--accelerator", help="auto, cpu or cuda.")]
-Devices = Annotated[int | None, typer.Option("--devices", min=1, help="Processes to train with.")]
-MonitorEvery = Annotated[
-    int | None,
-    typer.Option("--monitor-every", min=0, help="Steps between accuracy checks of subnets (default 200; 0: none)."),
-]
-Seed = Annotated[int | None, typer.Option("--seed", min=0, help="Seed of everything random (default 0).")]
-Searcher = Annotated[
-    str | None, typer.Option("--searcher", help="random, regularised_evolution, evolution or nsga2 (default).")
-]
-Objectives = Annotated[
-    str | None,
-    typer.Option("--objectives", help="Quantities to optimise, such as accuracy,macs or accuracy,latency_ms."),
-]
-Constraint = Annotated[
-    list[str] | None,
-    typer.Option("--max", help="Upper bound of a quantity, such as macs=20e6 or latency_ms=3; repeatable."),
-]
-Budget = Annotated[
-    int | None, typer.Option("--budget", min=1, help=f"Architectures to evaluate (default {_DEFAULT.search.budget}).")
-]
-Exports = Annotated[
-    int | None,
-    typer.Option("--exports", min=1, help=f"Networks to take out along the front (default {_DEFAULT.export.count})."),
-]
-Finetune = Annotated[
-    int | None, typer.Option("--finetune-steps", min=0, help="Steps of further training of each exported network.")
-]
-Resume = Annotated[bool, typer.Option("--resume", help="Go on where a killed or interrupted run stopped.")]
-Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace a run that is already in the directory.")]
+_TRAIN, _SEARCH, _EXPORT = TrainRequest(), SearchRequest(), ExportRequest()
 
 
-@app.command()
+@app.command
 def run(
+    *,
     out: Out = Path("runs/run"),
-    config: ConfigFile = None,
-    space: Space = None,
-    space_options: SpaceOptions = None,
-    method: Method = None,
-    method_options: MethodOptions = None,
-    data: Data = None,
-    data_options: DataOptions = None,
-    steps: Steps = None,
-    batch_size: BatchSize = None,
-    precision: Precision = None,
-    accelerator: Accelerator = None,
-    devices: Devices = None,
-    monitor_every: MonitorEvery = None,
-    searcher: Searcher = None,
-    objectives: Objectives = None,
-    maxima: Constraint = None,
-    budget: Budget = None,
-    exports: Exports = None,
-    finetune_steps: Finetune = None,
-    seed: Seed = None,
-    resume: Resume = False,
-    overwrite: Overwrite = False,
+    config: Settings = None,
+    training: TrainRequest = _TRAIN,
+    searching: SearchRequest = _SEARCH,
+    exporting: ExportRequest = _EXPORT,
+    resume: Flag = False,
+    overwrite: Flag = False,
 ) -> None:
-    """Everything: train a supernet, search it, export networks, write the report."""
+    """Everything: train a supernet, search it, export networks, write the report.
+
+    Args:
+        out: Run directory.
+        config: Settings from a .json or .toml file; options override them.
+        resume: Go on where a killed or interrupted run stopped.
+        overwrite: Replace a run that is already in the directory.
+    """
     from supernet.pipeline import Run
 
-    settings = _settings(
-        _base(config, out, resume),
-        space,
-        space_options,
-        method,
-        method_options,
-        data,
-        data_options,
-        steps,
-        batch_size,
-        precision,
-        accelerator,
-        devices,
-        monitor_every,
-        seed,
-    )
-    settings = _search_settings(settings, searcher, objectives, maxima, budget)
-    settings = settings.updated("export", count=exports, finetune_steps=finetune_steps)
+    settings = exporting.apply(searching.apply(training.apply(_base(config, out, resume))))
     job = Run.create(settings, out, overwrite=overwrite, resume=resume, say=_say)
     job.train(resume=resume)
     job.search(resume=resume)
@@ -139,90 +55,71 @@ def run(
     _say(f"report: {job.report()}")
 
 
-@app.command()
+@app.command
 def train(
+    *,
     out: Out = Path("runs/run"),
-    config: ConfigFile = None,
-    space: Space = None,
-    space_options: SpaceOptions = None,
-    method: Method = None,
-    method_options: MethodOptions = None,
-    data: Data = None,
-    data_options: DataOptions = None,
-    steps: Steps = None,
-    batch_size: BatchSize = None,
-    precision: Precision = None,
-    accelerator: Accelerator = None,
-    devices: Devices = None,
-    monitor_every: MonitorEvery = None,
-    seed: Seed = None,
-    resume: Resume = False,
-    overwrite: Overwrite = False,
+    config: Settings = None,
+    training: TrainRequest = _TRAIN,
+    resume: Flag = False,
+    overwrite: Flag = False,
 ) -> None:
-    """Train a supernet."""
+    """Train a supernet.
+
+    Args:
+        out: Run directory.
+        config: Settings from a .json or .toml file; options override them.
+        resume: Go on where a killed or interrupted training stopped.
+        overwrite: Replace a run that is already in the directory.
+    """
     from supernet.pipeline import Run
 
-    settings = _settings(
-        _base(config, out, resume),
-        space,
-        space_options,
-        method,
-        method_options,
-        data,
-        data_options,
-        steps,
-        batch_size,
-        precision,
-        accelerator,
-        devices,
-        monitor_every,
-        seed,
-    )
-    job = Run.create(settings, out, overwrite=overwrite, resume=resume, say=_say)
-    job.train(resume=resume)
+    settings = training.apply(_base(config, out, resume))
+    Run.create(settings, out, overwrite=overwrite, resume=resume, say=_say).train(resume=resume)
     _say(f"trained: {out}")
 
 
-@app.command()
-def search(
-    path: RunPath,
-    searcher: Searcher = None,
-    objectives: Objectives = None,
-    maxima: Constraint = None,
-    budget: Budget = None,
-    resume: Resume = False,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an earlier search of this run.")] = False,
-) -> None:
-    """Search a trained supernet for architectures."""
+@app.command
+def search(path: Path, /, *, searching: SearchRequest = _SEARCH, resume: Flag = False, overwrite: Flag = False) -> None:
+    """Search a trained supernet for architectures.
+
+    Args:
+        path: Run directory that `train` or `run` has made.
+        resume: Go on where a killed or interrupted search stopped.
+        overwrite: Replace an earlier search of this run.
+    """
     from supernet.pipeline import Run
 
-    job = Run.open(path, _say)
-    job = Run(_search_settings(job.config, searcher, objectives, maxima, budget), job.directory, _say)
+    opened = Run.open(path, _say)
+    job = Run(searching.apply(opened.config), opened.directory, _say)
     if overwrite:
         for name in ("search.jsonl", "front.json", "exports.json"):
             (path / name).unlink(missing_ok=True)
     front = job.search(resume=resume)
     job.directory.write("config.json", job.config.to_json())
     for point in front.points:
-        values = ", ".join(f"{name} {value:,.6g}" for name, value in point.values.items())
-        _say(f"  {values}")
+        _say("  " + ", ".join(f"{name} {value:,.6g}" for name, value in point.values.items()))
 
 
-@app.command()
+@app.command
 def export(
-    path: RunPath,
-    arch: Annotated[
-        list[str] | None,
-        typer.Option("--arch", help="Architecture to export: a JSON file, JSON, or choice=option,…; repeatable."),
-    ] = None,
-    exports: Exports = None,
-    finetune_steps: Finetune = None,
+    path: Path,
+    /,
+    *,
+    arch: Annotated[list[str] | None, Parameter(negative=())] = None,
+    exporting: ExportRequest = _EXPORT,
 ) -> None:
-    """Export networks of a run to ONNX and torch.export, and verify the files."""
+    """Export networks of a run to ONNX and torch.export, and verify the files.
+
+    Args:
+        path: Run directory that `train` or `run` has made.
+        arch: Architecture to export: a JSON file, JSON, or choice=option,choice=option; repeatable. Default: some
+            along the front of the search.
+    """
     from supernet.pipeline import Run, read_arch
 
-    job = Run.open(path, _say)
-    job = Run(job.config.updated("export", count=exports, finetune_steps=finetune_steps), job.directory, _say)
+    opened = Run.open(path, _say)
+    job = Run(exporting.apply(opened.config), opened.directory, _say)
     if arch:
         picks: list[Any] = [(f"arch-{n}", read_arch(job.net, text), {}) for n, text in enumerate(arch, start=1)]
     else:
@@ -230,17 +127,25 @@ def export(
     _print_exports(job.export(picks))
 
 
-@app.command()
-def report(path: RunPath) -> None:
-    """Write the report page of a run."""
+@app.command
+def report(path: Path, /) -> None:
+    """Write the report page of a run.
+
+    Args:
+        path: Run directory that `train` or `run` has made.
+    """
     from supernet.pipeline import Run
 
     _say(f"report: {Run.open(path, _say).report()}")
 
 
-@app.command("list")
-def list_names(what: Annotated[str, typer.Argument(help="spaces, methods or data")]) -> None:
-    """List the search spaces, methods or data sets there are."""
+@app.command(name="list")
+def list_names(what: str, /) -> None:
+    """List the search spaces, methods or data sets there are.
+
+    Args:
+        what: spaces, methods or data.
+    """
     from supernet import data, methods, zoo
     from supernet.naming import listed
 
@@ -258,16 +163,20 @@ def list_names(what: Annotated[str, typer.Argument(help="spaces, methods or data
 def main() -> None:
     """Entry point: errors become one sentence and an exit code (2 wrong request, 1 failure)."""
     try:
-        app()
+        app(sys.argv[1:], exit_on_error=False, print_error=False)
+    except CycloptsError as error:
+        _fail(" ".join(str(error).split()) + " See supernet --help.", 2)
     except SupernetError as error:
-        sys.stderr.write(f"error: {error}\n")
-        raise SystemExit(2 if isinstance(error, UsageError) else 1) from None
+        _fail(str(error), 2 if isinstance(error, UsageError) else 1)
     except KeyboardInterrupt:
-        sys.stderr.write("interrupted; go on with --resume\n")
-        raise SystemExit(1) from None
+        _fail("interrupted; go on with --resume", 1)
     except OSError as error:
-        sys.stderr.write(f"error: {error.filename or ''}: {error.strerror or error}\n")
-        raise SystemExit(1) from None
+        _fail(f"{error.filename or 'input or output'}: {error.strerror or error}", 1)
+
+
+def _fail(sentence: str, code: int) -> None:
+    sys.stderr.write(f"error: {sentence}\n")
+    raise SystemExit(code)
 
 
 def _base(config: Path | None, out: Path, resume: bool) -> Config:
@@ -275,65 +184,6 @@ def _base(config: Path | None, out: Path, resume: bool) -> Config:
         return Config.read(config)
     kept = out / "config.json"
     return Config.read(kept) if resume and kept.is_file() else Config()
-
-
-def _settings(
-    base: Config,
-    space: str | None,
-    space_options: list[str] | None,
-    method: str | None,
-    method_options: list[str] | None,
-    data: str | None,
-    data_options: list[str] | None,
-    steps: int | None,
-    batch_size: int | None,
-    precision: str | None,
-    accelerator: str | None,
-    devices: int | None,
-    monitor_every: int | None,
-    seed: int | None,
-) -> Config:
-    given = (("space", space, space_options), ("method", method, method_options), ("data", data, data_options))
-    for section, name, options in given:
-        before = getattr(base, section)
-        kept = {} if name is not None and name != before.name else before.options
-        base = base.updated(section, name=name, options=kept | _pairs(options))
-    return base.updated(
-        "train",
-        steps=steps,
-        batch_size=batch_size,
-        precision=precision,
-        accelerator=accelerator,
-        devices=devices,
-        monitor_every=monitor_every,
-    ).updated("", seed=seed)
-
-
-def _search_settings(
-    base: Config, searcher: str | None, objectives: str | None, maxima: list[str] | None, budget: int | None
-) -> Config:
-    names = None if objectives is None else [name.strip() for name in objectives.split(",")]
-    constraints = None if maxima is None else _pairs(maxima)
-    return base.updated("search", searcher=searcher, objectives=names, constraints=constraints, budget=budget)
-
-
-def _pairs(texts: list[str] | None) -> dict[str, Any]:
-    pairs = {}
-    for text in texts or []:
-        name, separator, value = text.partition("=")
-        if not separator or not name:
-            raise UsageError(f"An option is written name=value; got {text!r}.")
-        pairs[name.strip()] = _value(value.strip())
-    return pairs
-
-
-def _value(text: str) -> Any:
-    if text.lower() == "none":
-        return None
-    try:
-        return json.loads(text)
-    except ValueError:
-        return text
 
 
 def _print_exports(rows: list[dict[str, Any]]) -> None:

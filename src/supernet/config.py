@@ -78,6 +78,13 @@ class Exporting:
     finetune_steps: int = 0
     calibration_images: int = 2000
 
+    def __post_init__(self) -> None:
+        if self.count < 1 or self.finetune_steps < 0:
+            raise UsageError(
+                f"{self.count} networks were to be exported after {self.finetune_steps} steps of fine-tuning; "
+                "give at least 1 network and 0 or more steps."
+            )
+
 
 @dataclass(frozen=True)
 class Config:

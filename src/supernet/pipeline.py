@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -53,6 +54,8 @@ class Run:
             UsageError: the directory holds something else, or a run of another configuration.
         """
         directory = RunDirectory(out)
+        if int(os.environ.get("LOCAL_RANK", "0")) > 0:
+            return cls(config, directory, lambda text: None)  # the first process has prepared the directory
         kept = out / "config.json"
         if overwrite and out.exists():
             if not kept.is_file() and any(out.iterdir()):

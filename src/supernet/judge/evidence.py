@@ -1,8 +1,9 @@
 """Intervals and p-values of the measures: bootstrap over architectures, spread over trainings, permutations.
 
 The interval over architectures is the percentile bootstrap: whole architectures are resampled. For Kendall's τ it
-covers at its nominal rate from 15 architectures on, BCa and normal intervals no better; it never leaves the range of
-the measure; and it serves differences and rates alike. `docs/judge.md` shows the simulation.
+covers at its nominal rate from 15 architectures on, BCa and normal intervals no better, and it never leaves the range
+of the measure. For ρ, r and differences of τ it holds as well; for measures of the top k it is wider than nominal.
+`docs/judge.md` shows the simulation.
 
 Several trainings of the supernet add their own error to the mean: t · s / √S with S − 1 degrees of freedom. The two
 errors are combined by MOVER (Zou & Donner, Statistics in Medicine 2008): the distances from the mean to the ends of the

@@ -1,0 +1,127 @@
+"""What the command line can ask for, each request a table of options that changes a configuration."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from cyclopts import Parameter
+
+from supernet.config import Config
+from supernet.errors import UsageError
+
+Pairs = Annotated[list[str] | None, Parameter(negative=())]
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class TrainRequest:
+    """Options of a training; what is not given keeps its value."""
+
+    space: str | None = None
+    """Search space (see `supernet list spaces`), or module:function of your own. Default: mbconv."""
+    space_options: Annotated[Pairs, Parameter(name=("--space-option", "-S"))] = None
+    """Option of the space, as name=value; repeatable."""
+    method: str | None = None
+    """Training method (see `supernet list methods`), or module:function. Default: sandwich."""
+    method_options: Annotated[Pairs, Parameter(name=("--method-option", "-M"))] = None
+    """Option of the method, as name=value; repeatable."""
+    data: str | None = None
+    """Data set (see `supernet list data`), a directory of images or an .npz file. Default: digits."""
+    data_options: Annotated[Pairs, Parameter(name=("--data-option", "-D"))] = None
+    """Option of the data, as name=value; repeatable."""
+    steps: int | None = None
+    """Training steps. Default: 800."""
+    batch_size: int | None = None
+    """Images per training step. Default: 64."""
+    precision: str | None = None
+    """32-true (default) or bf16-mixed."""
+    accelerator: str | None = None
+    """auto (default), cpu or cuda."""
+    devices: int | None = None
+    """Processes to train with. Default: 1."""
+    monitor_every: int | None = None
+    """Steps between accuracy checks of some subnets; 0: none. Default: 200."""
+    seed: int | None = None
+    """Seed of everything random. Default: 0."""
+
+    def apply(self, config: Config) -> Config:
+        """The configuration with these options."""
+        named = (
+            ("space", self.space, self.space_options),
+            ("method", self.method, self.method_options),
+            ("data", self.data, self.data_options),
+        )
+        for section, name, options in named:
+            before = getattr(config, section)
+            kept = {} if name is not None and name != before.name else before.options
+            config = config.updated(section, name=name, options=kept | _pairs(options))
+        return config.updated(
+            "train",
+            steps=self.steps,
+            batch_size=self.batch_size,
+            precision=self.precision,
+            accelerator=self.accelerator,
+            devices=self.devices,
+            monitor_every=self.monitor_every,
+        ).updated("", seed=self.seed)
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class SearchRequest:
+    """Options of a search."""
+
+    searcher: str | None = None
+    """random, regularised_evolution, evolution or nsga2 (default)."""
+    objectives: str | None = None
+    """Quantities to optimise, separated by commas, such as accuracy,latency_ms. Default: accuracy,macs."""
+    maxima: Annotated[Pairs, Parameter(name="--max")] = None
+    """Upper bound of a quantity, such as macs=20e6 or latency_ms=3; repeatable."""
+    budget: int | None = None
+    """Architectures to evaluate. Default: 300."""
+
+    def apply(self, config: Config) -> Config:
+        """The configuration with these options."""
+        return config.updated(
+            "search",
+            searcher=self.searcher,
+            objectives=None if self.objectives is None else [name.strip() for name in self.objectives.split(",")],
+            constraints=None if self.maxima is None else _pairs(self.maxima),
+            budget=self.budget,
+        )
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class ExportRequest:
+    """Options of an export."""
+
+    exports: int | None = None
+    """Networks to take out along the front. Default: 3."""
+    finetune_steps: int | None = None
+    """Steps of further training of each exported network. Default: 0."""
+
+    def apply(self, config: Config) -> Config:
+        """The configuration with these options."""
+        return config.updated("export", count=self.exports, finetune_steps=self.finetune_steps)
+
+
+def _pairs(texts: list[str] | None) -> dict[str, Any]:
+    pairs = {}
+    for text in texts or []:
+        name, separator, value = text.partition("=")
+        if not separator or not name:
+            raise UsageError(f"An option is written name=value; got {text!r}.")
+        pairs[name.strip()] = _value(value.strip())
+    return pairs
+
+
+def _value(text: str) -> Any:
+    if text.lower() == "none":
+        return None
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
