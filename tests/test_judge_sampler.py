@@ -165,8 +165,11 @@ def test_bad_cells_are_refused():
         two_edge_choices("normal", ("none", "conv"))
     with pytest.raises(UsageError, match="at least 2 inputs"):
         two_edge_choices("normal", OPS, inputs=1)
-    with pytest.raises(UsageError, match="form of two_edge_choices"):
+    with pytest.raises(UsageError, match="'b' does not choose a pair"):
         two_edge_sampler(Space([Choice("a", ((0, 1),)), Choice("b", (1, 2))]), {})
+    pair = Choice("a", ((0, 1), (0, 2), (1, 2)))
+    with pytest.raises(UsageError, match="form of two_edge_choices"):
+        two_edge_sampler(Space([pair, Choice("b", (1, 2), when=pair.is_in([(0, 1)]))]), {})
     with pytest.raises(UsageError, match=r"'reduce\.2<-0'.* are missing"):
         two_edge_sampler(space, {k: v for k, v in probabilities.items() if k != "reduce.2<-0"})
     with pytest.raises(UsageError, match=r"for reduce\.2, with the strengths .*at least two"):

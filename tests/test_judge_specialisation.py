@@ -79,7 +79,7 @@ def test_bad_clusterings_are_refused():
     with pytest.raises(UsageError, match="7 equal decisions is impossible"):
         specialisation(SPACE, codes, scores, scores, shared=7)
     with pytest.raises(UsageError, match="'ward' does not exist"):
-        specialisation(SPACE, codes, scores, scores, shared=3, linkage="ward")  # type: ignore[arg-type]
+        specialisation(SPACE, codes, scores, scores, shared=3, linkage="ward")
     many = np.arange(5001.0)
     with pytest.raises(UsageError, match="at most 5,000"):
         specialisation(SPACE, population(5001), many, many, shared=3)

@@ -67,7 +67,7 @@ def test_written_and_read_bit_for_bit(name, tmp_path):
     archs = list(dict.fromkeys(space.wrap(space.population(rng, 5))))
     values = rng.random((len(archs), 3))
     values[0, 1] = np.nan
-    table = Table.of(archs, values, metric=METRIC, source="a, \"b\" – c", seeds=["777", "888", "999"])
+    table = Table.of(archs, values, metric=METRIC, source='a, "b" – c', seeds=["777", "888", "999"])
     table.to_csv(tmp_path / "t.csv")
     read = Table.read(tmp_path / "t.csv", space)
     np.testing.assert_array_equal(read.values, table.values)

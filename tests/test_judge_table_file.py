@@ -88,11 +88,11 @@ def test_figures_made_differently_are_refused(path):
     filled(path)
     with pytest.raises(UsageError, match=r"made with steps = 100, now it is 200; .* do not belong in one table"):
         TableFile(path, SPACE, settings=SETTINGS | {"steps": 200})
-    with pytest.raises(UsageError, match="made with recipe = .*, now it is None"):
+    with pytest.raises(UsageError, match=r"made with recipe = .*, now it is None"):
         TableFile(path, SPACE, settings={"steps": 100})
     with pytest.raises(UsageError, match="split = None, now it is test"):
         TableFile(path, SPACE, settings=SETTINGS | {"split": "test"})
-    with pytest.raises(UsageError, match="metric = .*accuracy.*now it is .*loss"):
+    with pytest.raises(UsageError, match=r"metric = .*accuracy.*now it is .*loss"):
         TableFile(path, SPACE, settings=SETTINGS, metric=LOSS)
     other = Space([Choice("kernel", (3, 5))])
     with pytest.raises(UsageError, match=f"about the space {SPACE.fingerprint}, but this space is"):

@@ -126,7 +126,7 @@ def test_npz_of_another_form(tmp_path):
     column = {"cifar10_val_acc": np.ones(4)}
     for columns, words in (
         (column, "no column 'arch'"),
-        ({"arch": np.array(STRINGS[:3] + ["|none~0|"])} | column, "not an architecture of NAS-Bench-201"),
+        ({"arch": np.array([*STRINGS[:3], "|none~0|"])} | column, "not an architecture of NAS-Bench-201"),
         ({"arch": np.arange(4)} | column, "needs arch as texts"),
         ({"arch": np.array(STRINGS), "cifar10_val_acc": np.array(["a"] * 4)}, "as numbers"),
         ({"arch": np.array(STRINGS), "cifar10_val_acc": np.ones(3)}, r"shape \(4, seeds\); got \(3,\)"),
@@ -136,10 +136,10 @@ def test_npz_of_another_form(tmp_path):
             Table.nasbench201(source=npz(tmp_path, **columns))
     path = npz(tmp_path, arch=np.array(STRINGS), cifar10_val_acc=np.ones(4))
     path.write_bytes(path.read_bytes()[:-60])
-    with pytest.raises(RunError, match="is not an .npz file, or is damaged"):
+    with pytest.raises(RunError, match=r"is not an .npz file, or is damaged"):
         Table.nasbench201(source=path)
     path.write_bytes(pickle.dumps([1]))
-    with pytest.raises(RunError, match="is not an .npz file, or is damaged"):
+    with pytest.raises(RunError, match=r"is not an .npz file, or is damaged"):
         Table.nasbench201(source=path)
     np.savez(path, arch=np.array(STRINGS, dtype=object), cifar10_val_acc=np.ones(4), allow_pickle=True)
     with pytest.raises(RunError, match="damaged"):
@@ -167,7 +167,7 @@ def trial(seed, epochs, accuracies):
     return {
         "name": "infer.tiny",
         "net_state_dict": None,
-        "train_acc1es": OrderedDict({epoch: 50.0 for epoch in range(epochs)}),
+        "train_acc1es": OrderedDict(dict.fromkeys(range(epochs), 50.0)),
         "train_times": None,
         "arch_config": {"channel": 16, "num_cells": 5, "class_num": 10},
         "params": np.float64(0.129306),
@@ -178,7 +178,7 @@ def trial(seed, epochs, accuracies):
         "eval_names": list(accuracies),
         "eval_acc1es": every,
         "eval_times": {},
-        "eval_losses": {key: 1.0 for key in every},
+        "eval_losses": dict.fromkeys(every, 1.0),
     }
 
 
@@ -196,9 +196,14 @@ def nats_entry(index, text, schedules, base):
         entry[schedule] = {
             "arch_index": index,
             "arch_str": text,
-            "all_results": {key: trial(key[1], epochs, {k: v - 10 * number for k, v in a.items()}) for key, a in sets.items()},
+            "all_results": {
+                key: trial(key[1], epochs, {k: v - 10 * number for k, v in a.items()}) for key, a in sets.items()
+            },
             "dataset_seed": {
-                "cifar10-valid": [777, 888], "cifar10": [888], "cifar100": [777], "ImageNet16-120": [777],
+                "cifar10-valid": [777, 888],
+                "cifar10": [888],
+                "cifar100": [777],
+                "ImageNet16-120": [777],
             },
             "clear_net_done": True,
         }
@@ -267,7 +272,7 @@ def test_damaged_nats_bench(tmp_path):
     whole = one.read_bytes()
     for content in (whole[: len(whole) // 2], b"no bzip2", b""):
         one.write_bytes(content)
-        with pytest.raises(RunError, match="000000.pickle.pbz2 is damaged or cut short"):
+        with pytest.raises(RunError, match=r"000000.pickle.pbz2 is damaged or cut short"):
             Table.nasbench201(source=folder)
     write(one, entry | {"x": print})
     with pytest.raises(RunError, match=r"asks for builtins\.print"):

@@ -249,7 +249,7 @@ def rank_report(
 
 
 def _measures(n: int, shares: Sequence[float], picks: int) -> tuple[list[tuple[Measure, bool]], dict[str, str]]:
-    """Measures beside τ, with whether one may turn out undefined, and those that n does not support, with the reason."""
+    """Measures beside τ, with whether one may turn out undefined; and those n does not support, with the reason."""
     chosen: list[tuple[Measure, bool]] = [(measure, False) for measure in (RHO, R)]
     omitted = {}
     for share in shares:

@@ -11,7 +11,7 @@ from torch import nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
-from supernet.measure.state import placed_like, untouched
+from supernet.measure.state import placed_like, threads, untouched
 
 BATCH = 2  # BatchNorm on batch statistics refuses a single value per channel
 
@@ -28,6 +28,7 @@ def counted(module: nn.Module) -> Iterator[FlopCounterMode]:
     try:
         with (
             untouched(module),
+            threads(1),  # two tiny images: more threads would only wait for each other
             torch.no_grad(),
             torch.random.fork_rng(devices=[]),
             sdpa_kernel(SDPBackend.MATH),

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import copy
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
@@ -15,7 +13,7 @@ from torch import nn
 
 from supernet.errors import UsageError
 from supernet.measure.input_shape import input_shape_of
-from supernet.measure.state import placed_like
+from supernet.measure.state import placed_like, threads
 from supernet.nn import Supernet
 from supernet.space import Arch
 
@@ -79,7 +77,7 @@ class ThisMachine:
         generator = torch.Generator().manual_seed(0)
         x = placed_like(copied, torch.randn(self.batch_size, *input_shape, generator=generator))
         times: list[float] = []
-        with torch.inference_mode(), _threads(self.threads):
+        with torch.inference_mode(), threads(self.threads):
             for _ in range(self.warm_up):
                 _timed(copied, x)
             start = time.perf_counter()
@@ -140,13 +138,3 @@ def _timed(module: nn.Module, x: torch.Tensor) -> float:
     if x.device.type != "cpu":
         torch.accelerator.synchronize(x.device)
     return (time.perf_counter_ns() - start) / 1e6
-
-
-@contextmanager
-def _threads(number: int) -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(number)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import torch
 from torch import Tensor, nn
 
 
@@ -27,6 +28,17 @@ def untouched(module: nn.Module) -> Iterator[None]:
             m._buffers[name] = buffer
         for m, training in modes:
             m.training = training
+
+
+@contextmanager
+def threads(number: int) -> Iterator[None]:
+    """Compute with this many CPU threads inside."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(number)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def placed_like(module: nn.Module, x: Tensor) -> Tensor:

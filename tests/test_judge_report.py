@@ -1,0 +1,173 @@
+"""The rank report: verdicts, sentences, and what is written."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+
+import numpy as np
+import pytest
+
+from supernet.errors import UsageError
+from supernet.judge import (
+    TAU,
+    difference,
+    estimate,
+    kendall_tau,
+    partial_tau,
+    rank_report,
+    sampling_mass_curve,
+    specialisation,
+    top_id_curve,
+)
+from supernet.space import Choice, Space
+
+SPACE = Space([Choice(f"e{i}", tuple("abcde")) for i in range(6)])
+
+
+def scores(knows: float, true: np.ndarray, seed: int) -> np.ndarray:
+    return knows * true + np.random.default_rng(seed).normal(size=true.shape)
+
+
+TRUE = np.random.default_rng(0).normal(size=200)
+PARAMS = scores(1.0, TRUE, 1)
+
+
+@pytest.mark.parametrize(("knows", "verdict"), [(4.0, "beats"), (1.05, "does not beat"), (0.2, "is worse than")])
+def test_the_verdict_is_where_the_paired_interval_lies(knows, verdict):
+    supernet = scores(knows, TRUE, 2)
+    report = rank_report(supernet, TRUE, baselines={"parameter count": PARAMS}, n_bootstrap=300)
+    tau = report["kendall_tau"]
+    expected = difference(TAU, supernet, PARAMS, TRUE, n_bootstrap=300)
+    assert tau.differences["parameter count"] == expected
+    side = "beats" if expected.low > 0 else "is worse than" if expected.high < 0 else "does not beat"
+    assert tau.verdict("parameter count") == side == verdict
+    ours = estimate(TAU, supernet, TRUE, n_bootstrap=300)
+    theirs = estimate(TAU, PARAMS, TRUE, n_bootstrap=300)
+    assert report.sentences()[0] == (
+        f"This supernet {verdict} parameter count (τ {ours.value:.2f} [{ours.low:.2f}, {ours.high:.2f}] "
+        f"against {theirs.value:.2f} [{theirs.low:.2f}, {theirs.high:.2f}])."
+    )
+
+
+def test_verdicts_turn_round_where_low_is_good():
+    report = rank_report(scores(4.0, TRUE, 2), TRUE, baselines={"parameter count": PARAMS}, n_bootstrap=199)
+    for comparison in report.comparisons:
+        verdict = comparison.verdict("parameter count")
+        assert (verdict is None) == comparison.measure.name.startswith(("regret", "best_rank"))
+    with pytest.raises(UsageError, match="no interval, so there is no verdict"):
+        report["regret@1"].sentence("parameter count")
+
+
+def test_everything_is_in_it():
+    supernet = np.stack([scores(2.0, TRUE, seed) for seed in (5, 6, 7)])
+    macs = scores(1.0, TRUE, 9)
+    report = rank_report(
+        supernet, TRUE, baselines={"parameter count": PARAMS, "MACs": macs}, seeds=(5, 6, 7), n_bootstrap=199
+    )
+    names = [comparison.measure.name for comparison in report.comparisons]
+    assert names == [
+        *("kendall_tau", "spearman_rho", "pearson_r"),
+        *("top_id_rate@0.05", "precision@0.05", "tau_in_true_top@0.05", "tau_in_predicted_top@0.05"),
+        *("top_id_rate@0.1", "precision@0.1", "tau_in_true_top@0.1", "tau_in_predicted_top@0.1"),
+        *("best_rank@1", "regret@1", "best_rank@10", "regret@10"),
+    ]
+    assert (report.n, report.seeds, report.omitted) == (200, (5, 6, 7), {})
+    tau = report["kendall_tau"].supernet
+    assert tau.trainings == pytest.approx([kendall_tau(row, TRUE) for row in supernet])
+    partial = report.partial["MACs"]
+    assert partial.trainings == pytest.approx([partial_tau(row, TRUE, macs) for row in supernet])
+    assert partial.low < partial.value < partial.high
+    assert abs(report["kendall_tau"].random.value) < 0.03
+    assert report["top_id_rate@0.1"].random.value == pytest.approx(0.1, abs=0.02)
+    ours = report.top_id.lines[0]
+    each = [top_id_curve(row, TRUE) for row in supernet]
+    assert ours.values == pytest.approx(np.mean(each, axis=0))
+    assert (ours.low == np.min(each, axis=0)).all()
+    assert report.top_id.random[[0, 99, 199]].tolist() == [0.005, 0.5, 1]
+    assert "3 trainings (τ" in report.sentences()[-1]
+    assert str(report["kendall_tau"].supernet) in repr(report)
+
+
+def test_json_and_csv_hold_the_same_figures():
+    report = rank_report(scores(2.0, TRUE, 2), TRUE, baselines={"parameter count": PARAMS}, n_bootstrap=199)
+    data = json.loads(json.dumps(report.to_json(), allow_nan=False))
+    rows = list(csv.DictReader(io.StringIO(report.to_csv())))
+    assert len(rows) == 3 * len(report.comparisons) + 1
+    for measure in data["measures"]:
+        mine = {row["ranking"]: row for row in rows if row["measure"] == measure["measure"]}
+        assert set(mine) == {"supernet", "random order", "parameter count"}
+        assert float(mine["supernet"]["value"]) == measure["supernet"]["value"]
+        assert mine["parameter count"]["verdict"] == (measure["verdicts"]["parameter count"] or "")
+    assert data["sentences"] == report.sentences()
+    assert data["partial_tau"]["parameter count"]["value"] == float(rows[-1]["value"])
+
+
+def test_plots_show_the_report():
+    codes = SPACE.unindex(np.random.default_rng(0).choice(SPACE.size, 200, replace=False))
+    supernet = scores(2.0, TRUE, 2)
+    clusters = specialisation(SPACE, codes, supernet, TRUE, shared=3)
+    probabilities = np.random.default_rng(1).dirichlet(np.ones(200))
+    report = rank_report(
+        supernet,
+        TRUE,
+        baselines={"parameter count": PARAMS},
+        probabilities=probabilities,
+        clusters=clusters,
+        n_bootstrap=199,
+    )
+    figures = report.plot()
+    assert set(figures) == {"top_id", "scatter", "mass", "clusters"}
+    lines = {trace.name: trace for trace in figures["top_id"].data}
+    assert set(lines) == {"supernet", "parameter count", "random, k / N"}
+    assert np.asarray(lines["supernet"].y) == pytest.approx(top_id_curve(supernet, TRUE))
+    assert np.asarray(lines["random, k / N"].y) == pytest.approx(np.arange(1, 201) / 200)
+    assert np.asarray(figures["mass"].data[0].y) == pytest.approx(sampling_mass_curve(probabilities, TRUE))
+    assert len(figures["clusters"].data[0].x) == len(clusters.clusters)
+    assert report.to_json()["clusters"]["shared"] == 3
+
+
+def test_long_curves_are_thinned_where_they_matter_least():
+    x, y = np.random.default_rng(0).normal(size=(2, 15_625))
+    report = rank_report(x, y, baselines={}, shares=(), n_bootstrap=199)
+    k = report.top_id.shown()
+    assert len(k) <= 400
+    assert k[:20].tolist() == list(range(1, 21))
+    assert k[-1] == 15_625
+
+
+def test_few_architectures_get_what_they_support():
+    report = rank_report(scores(2.0, TRUE[:9], 2), TRUE[:9], baselines={"params": PARAMS[:9]}, n_bootstrap=199)
+    assert "10 architectures cannot be picked of 9" in report.omitted["regret@10"]
+    assert "at least 10 architectures" in report.omitted["tau_in_true_top@0.1"]
+    with pytest.raises(UsageError, match="cannot be picked of 9"):
+        report["regret@10"]
+    with pytest.raises(UsageError, match="no measure 'tau'"):
+        report["tau"]
+    same = rank_report(TRUE, TRUE, baselines={"oracle": TRUE}, n_bootstrap=199)
+    assert "ranks exactly like" in same.omitted["partial_tau given oracle"]
+    assert same["kendall_tau"].verdict("oracle") == "does not beat"
+
+
+def test_noise_is_said_to_be_noise():
+    noise = np.random.default_rng(12).normal(size=200)
+    text = " ".join(rank_report(noise, TRUE, baselines={}, n_bootstrap=199).sentences())
+    assert "It may be a random order" in text
+    assert "another seed may rank differently" in text
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"baselines": {"params": PARAMS[:-1]}}, "199 params and 200 true"),
+        ({"baselines": {"params": np.ones(200)}}, "The params scores of all 200 architectures are 1"),
+        ({"baselines": {}, "seeds": (1, 2)}, "2 seeds were given for 1 training"),
+        ({"baselines": {}, "picks": 0}, "pick at least 1"),
+        ({"baselines": {}, "shares": (2.0,)}, "share of top architectures is 2.0"),
+        ({"baselines": {}, "probabilities": np.full(200, 0.1)}, "sum to 20"),
+    ],
+)
+def test_bad_requests_are_refused(options, says):
+    with pytest.raises(UsageError, match=says):
+        rank_report(PARAMS, TRUE, **options)
