@@ -168,6 +168,7 @@ def trial(seed, epochs, accuracies):
         "name": "infer.tiny",
         "net_state_dict": None,
         "train_acc1es": OrderedDict(dict.fromkeys(range(epochs), 50.0)),
+        "train_losses": OrderedDict.fromkeys(range(epochs), 1.0),
         "train_times": None,
         "arch_config": {"channel": 16, "num_cells": 5, "class_num": 10},
         "params": np.float64(0.129306),
