@@ -7,8 +7,9 @@ STAMP := $(VENV)/.installed
 .PHONY: demo test lint types unit browser clean
 
 # Trains a supernet on scikit-learn's digits, searches it, exports three networks and writes a page.
+# One thread: networks this small gain little from a second one, and lose much when the machine is busy.
 demo: $(STAMP)
-	$(BIN)/supernet run --out runs/demo --overwrite
+	OMP_NUM_THREADS=1 $(BIN)/supernet run --out runs/demo --overwrite
 
 test: lint types unit
 

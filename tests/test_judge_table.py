@@ -94,7 +94,9 @@ def test_strata_hold_one_each():
     draws = {tuple(one_per_stratum(values, 10, np.random.default_rng(seed))) for seed in range(5)}
     assert len(draws) == 5
     # Equal values are drawn evenly: none of them stands in a place of its own.
-    counts = np.bincount([one_per_stratum(np.zeros(4), 2, np.random.default_rng(s))[0] for s in range(400)])
+    counts = np.bincount(
+        [one_per_stratum(np.zeros(4), 2, np.random.default_rng(s))[0] for s in range(400)], minlength=4
+    )
     assert counts.min() > 70
 
 
