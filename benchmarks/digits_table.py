@@ -2,8 +2,12 @@
 
     python benchmarks/digits_table.py --out digits.jsonl [--workers 2] [--archs 320] [--seeds 3] [--csv digits.csv]
 
-Stratified by parameter count, all different, all connected to the output. Killed and started again, it goes on. At
-the end it prints how the accuracies spread, how far the seeds agree, and what parameter count alone would give.
+One from each stratum of parameter count, all different. Killed and started again, it goes on. At the end it prints how the
+accuracies spread, how far the seeds agree, and what parameter count alone would give.
+
+Digits are easy: trained for long, all topologies come out equal (40 steps: 87 to 95 percent; 120 steps: 97 to 98). So
+trainings are short, half of the images that are not for testing measure, and BatchNorm is calibrated, because running
+averages have not settled after 40 steps.
 """
 
 from __future__ import annotations
@@ -25,7 +29,7 @@ from supernet.space import Arch
 from supernet.train import Cosine, CrossEntropy, Fixed, Recipe, TrainPaths, Updates
 
 CHANNELS, CELLS = 8, 1
-STEPS, BATCH, LEARNING_RATE = 150, 64, 0.1
+STEPS, BATCH, LEARNING_RATE = 40, 64, 0.05
 build = partial(zoo.nasbench201, channels=CHANNELS, cells=CELLS, in_channels=1, affine=True, statistics="track")
 
 
@@ -43,9 +47,6 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--archs", type=int, default=320)
     parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--steps", type=int, default=STEPS)
-    parser.add_argument("--lr", type=float, default=LEARNING_RATE)
-    parser.add_argument("--split", default="validation")
     options = parser.parse_args()
     net = build()
     archs = topologies(net, options.archs, seed=0)
@@ -53,22 +54,20 @@ def main() -> None:
         name="alone",
         program=TrainPaths(sampler=Fixed(archs[0]), objective=CrossEntropy()),
         weights=Updates(
-            optimizer=partial(torch.optim.SGD, lr=options.lr, momentum=0.9, nesterov=True, weight_decay=5e-4),
+            optimizer=partial(torch.optim.SGD, lr=LEARNING_RATE, momentum=0.9, nesterov=True, weight_decay=5e-4),
             schedule=Cosine(),
         ),
     )
     table = retrain(
         build,
         recipe,
-        data.digits(),
+        data.digits(validation=0.5),
         archs,
-        steps=options.steps,
+        steps=STEPS,
         batch_size=BATCH,
         seeds=options.seeds,
         out=options.out,
         workers=options.workers,
-        split=options.split,
-        calibration=None,
         accelerator="cpu",
     )
     describe(table, measure.cost_model(net, (1, 8, 8)).params(table.codes))

@@ -177,6 +177,26 @@ def test_config_file_in_toml_and_its_override(tmp_path: Path) -> None:
     assert (kept["seed"], kept["train"]["steps"], kept["method"]["name"]) == (3, 3, "fairnas")
 
 
+def test_judge_against_a_table_and_against_trainings_alone(finished: Path, tmp_path: Path) -> None:
+    rows = [json.loads(line) for line in (finished / "search.jsonl").read_text().splitlines()]
+    lines = [
+        ";".join(f"{name}={option}" for name, option in row["arch"].items()) + f",{row['values']['accuracy']}"
+        for row in rows
+    ]
+    (tmp_path / "truth.csv").write_text("arch,accuracy\n" + "\n".join(lines) + "\n")
+    done = supernet("judge", finished, "--table", tmp_path / "truth.csv")
+    assert done.code == 0, done.err
+    assert "parameter count" in done.out
+    figures = json.loads((finished / "judge.json").read_text())
+    assert figures["n"] == len(rows)
+    tau = next(c for c in (finished / "judge.csv").read_text().splitlines() if c.startswith("kendall_tau,supernet"))
+    assert float(tau.split(",")[2]) == pytest.approx(1.0)  # the table holds the supernet's own figures
+    done = supernet("judge", finished, "--retrain", 4)
+    assert done.code == 0, done.err
+    assert (finished / "retrained.jsonl").read_text().count("\n") >= 4
+    assert supernet("judge", finished).code == 2
+
+
 def test_two_processes_train_one_run(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "supernet", "train", "--out", str(tmp_path / "r"), *map(str, SMALL)]
     command += ["--steps", "4", "--monitor-every", "0", "--accelerator", "cpu", "--devices", "2"]

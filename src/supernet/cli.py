@@ -128,6 +128,46 @@ def export(
 
 
 @app.command
+def judge(
+    path: Path,
+    /,
+    *,
+    table: Path | None = None,
+    dataset: str = "cifar10",
+    metric: str = "test_acc",
+    retrain: int | None = None,
+    archs: int = 300,
+    workers: int = 1,
+) -> None:
+    """Judge the ranking of a trained supernet against architectures trained alone.
+
+    Args:
+        path: Run directory that `train` or `run` has made.
+        table: Ground truth: a .csv (arch,metric), the .jsonl of an earlier --retrain, or NAS-Bench-201 as .npz.
+        dataset: Which of NAS-Bench-201's data sets.
+        metric: Which of NAS-Bench-201's metrics.
+        retrain: Instead of a table: train this many architectures alone; resumable, kept in retrained.jsonl.
+        archs: Architectures of the table to judge on.
+        workers: Processes for --retrain.
+    """
+    from supernet.pipeline import Run
+
+    if (table is None) == (retrain is None):
+        raise UsageError(
+            "A ranking is judged against a --table or against --retrain N architectures; give one of them."
+        )
+    job = Run.open(path, _say)
+    if table is not None:
+        truth = job.truth(table, dataset=dataset, metric=metric)
+    else:
+        truth = job.retrained(retrain or 0, workers=workers)
+    found = job.judge(truth, n=archs)
+    for sentence in found.sentences():
+        _say(sentence)
+    _say(f"all figures: {path / 'judge.csv'}")
+
+
+@app.command
 def report(path: Path, /) -> None:
     """Write the report page of a run.
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -18,7 +18,9 @@ from supernet import deploy, measure, search
 from supernet.config import Config
 from supernet.data import ImageData
 from supernet.errors import RunError, UsageError
-from supernet.measure import Calibration, NetEvaluator, ThisMachine
+from supernet.files import write_atomically
+from supernet.judge import RankReport, Table, net_report, retrain
+from supernet.measure import Calibration, NetEvaluator, ThisMachine, cost_model
 from supernet.naming import build_data, build_method, build_space
 from supernet.nn import Supernet
 from supernet.progress import ProgressBar
@@ -243,6 +245,50 @@ class Run:
         draw = getattr(self.net.module, "diagram", None)
         drawn = draw(arch) if callable(draw) else None
         return None if drawn is None else drawn.to_json()
+
+    def judge(self, truth: Table, *, n: int) -> RankReport:
+        """Judge the supernet's ranking against a table; writes `judge.json` and `judge.csv`."""
+        load_weights(self.net, self.directory.path)
+        with ProgressBar("judge", min(n, len(truth)), unit="architectures") as bar:
+            found = net_report(
+                self.net,
+                self.data,
+                truth,
+                n=n,
+                seed=self.config.seed,
+                calibration=Calibration(images=self.config.search.calibration_images),
+                progress=lambda done, _: bar.update(done),
+            )
+        self.directory.write("judge.json", {"truth": repr(truth), **found.to_json()})
+        write_atomically(self.directory / "judge.csv", found.to_csv().encode())
+        return found
+
+    def truth(self, source: Path, *, dataset: str, metric: str) -> Table:
+        """A table for the space of this run: CSV, a growing .jsonl, or NAS-Bench-201 as .npz."""
+        if source.suffix == ".npz":
+            return Table.nasbench201(cast(Any, dataset), cast(Any, metric), source=source)
+        return Table.read(source, self.net.space)
+
+    def retrained(self, count: int, *, workers: int) -> Table:
+        """Train `count` architectures alone, as long and in the same way as the supernet, and tabulate them.
+
+        The architectures are spread over parameter count. Trainings that are already in `retrained.jsonl` are kept.
+        """
+        recipe = build_method(self.config.method.name, self.config.method.options)
+        rng = np.random.default_rng(self.config.seed)
+        codes = self.net.space.population(rng, 20 * count)
+        order = np.argsort(cost_model(self.net, self.data.shape).params(codes), kind="stable")
+        places = np.linspace(0, len(order) - 1, count).round().astype(int)
+        return retrain(
+            self.net,
+            recipe,
+            self.data.sealed(),
+            self.net.space.wrap(codes[order[places]]),
+            steps=self.config.train.steps,
+            batch_size=self.config.train.batch_size,
+            out=self.directory / "retrained.jsonl",
+            workers=workers,
+        )
 
     def report(self) -> Path:
         """Write the page."""

@@ -21,11 +21,14 @@ from supernet.judge.measure import (
     tau_in_true,
     top_id,
 )
+from supernet.judge.net_report import net_report
 from supernet.judge.order import OrderPreservation, draw_good_and_poor, order_preservation
 from supernet.judge.picks import best_of_top_k, best_rank_at_k, regret
 from supernet.judge.report import RankReport, rank_report
+from supernet.judge.retraining import retrain
 from supernet.judge.sampler import Sampler, independent_sampler
 from supernet.judge.specialisation import Cluster, Clusters, similarity, specialisation
+from supernet.judge.table import Table
 from supernet.judge.tau import kendall_tau, partial_tau
 from supernet.judge.top import precision_at_k, top_id_curve, top_id_rate, top_k
 from supernet.judge.top_tau import tau_in_predicted_top, tau_in_true_top
@@ -45,6 +48,7 @@ __all__ = [
     "R",
     "RankReport",
     "Sampler",
+    "Table",
     "best_of_top_k",
     "best_rank",
     "best_rank_at_k",
@@ -54,6 +58,7 @@ __all__ = [
     "estimate",
     "independent_sampler",
     "kendall_tau",
+    "net_report",
     "order_preservation",
     "pair_probabilities",
     "partial_tau",
@@ -63,6 +68,7 @@ __all__ = [
     "rank_report",
     "regret",
     "regret_at",
+    "retrain",
     "sampling_mass",
     "sampling_mass_curve",
     "sampling_mass_of_draws",
