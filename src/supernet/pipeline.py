@@ -7,7 +7,7 @@ import os
 import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -280,7 +280,7 @@ class Run:
         order = np.argsort(cost_model(self.net, self.data.shape).params(codes), kind="stable")
         places = np.linspace(0, len(order) - 1, count).round().astype(int)
         return retrain(
-            self.net,
+            partial(build_space, self.config.space.name, self.config.space.options, self.data),
             recipe,
             self.data.sealed(),
             self.net.space.wrap(codes[order[places]]),

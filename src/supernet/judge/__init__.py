@@ -1,6 +1,6 @@
 """Is the supernet's ranking right? Rank measures with their evidence, beside baselines.
 
-NumPy only; SciPy (extra "judge") for intervals over several trainings and for clusters.
+The measures need NumPy only; intervals over several trainings and clusters need SciPy (extra "judge").
 """
 
 from supernet.judge.comparison import Comparison
@@ -22,6 +22,7 @@ from supernet.judge.measure import (
     top_id,
 )
 from supernet.judge.net_report import net_report
+from supernet.judge.noise import NoiseCeiling
 from supernet.judge.order import OrderPreservation, draw_good_and_poor, order_preservation
 from supernet.judge.picks import best_of_top_k, best_rank_at_k, regret
 from supernet.judge.report import RankReport, rank_report
@@ -29,6 +30,7 @@ from supernet.judge.retraining import retrain
 from supernet.judge.sampler import Sampler, independent_sampler
 from supernet.judge.specialisation import Cluster, Clusters, similarity, specialisation
 from supernet.judge.table import Table
+from supernet.judge.table_file import TableFile
 from supernet.judge.tau import kendall_tau, partial_tau
 from supernet.judge.top import precision_at_k, top_id_curve, top_id_rate, top_k
 from supernet.judge.top_tau import tau_in_predicted_top, tau_in_true_top
@@ -44,11 +46,13 @@ __all__ = [
     "Estimate",
     "Line",
     "Measure",
+    "NoiseCeiling",
     "OrderPreservation",
     "R",
     "RankReport",
     "Sampler",
     "Table",
+    "TableFile",
     "best_of_top_k",
     "best_rank",
     "best_rank_at_k",
