@@ -259,7 +259,8 @@ class Run:
                 calibration=Calibration(images=self.config.search.calibration_images),
                 progress=lambda done, _: bar.update(done),
             )
-        self.directory.write("judge.json", {"truth": repr(truth), **found.to_json()})
+        facts = {"truth": repr(truth), "sentences": found.sentences(), "rows": found.rows()}
+        self.directory.write("judge.json", {**found.to_json(), **facts})
         write_atomically(self.directory / "judge.csv", found.to_csv().encode())
         return found
 

@@ -247,6 +247,13 @@ class Table:
         return nasbench201_table(dataset, metric, source=source, epochs=epochs)
 
     @classmethod
+    def nasbench201_digits(cls) -> Table:
+        """NAS-Bench-201 topologies on digits, see `supernet.judge.tables.digits.digits_table`."""
+        from supernet.judge.tables.digits import digits_table
+
+        return digits_table()
+
+    @classmethod
     def natsbench_size(
         cls, dataset: DataSet = "cifar10", metric: Metric = "val_acc", *, source: Path | str, epochs: int = 90
     ) -> Table:

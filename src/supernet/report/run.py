@@ -79,6 +79,26 @@ class Export:
 
 
 @dataclass(frozen=True)
+class Figure:
+    """One measure of one ranking, with its interval."""
+
+    measure: str
+    ranking: str
+    value: float
+    low: float | None
+    high: float | None
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """How far the supernet's ranking can be trusted."""
+
+    truth: str
+    sentences: tuple[str, ...]
+    figures: tuple[Figure, ...]
+
+
+@dataclass(frozen=True)
 class Record:
     """One line of the training log."""
 
@@ -98,6 +118,7 @@ class RunFiles:
     search: tuple[Point, ...]
     front: Front | None
     exports: tuple[Export, ...]
+    judgement: Judgement | None
     torn: tuple[str, ...]  # names of logs whose last line was being written when the process ended
 
     @cached_property
@@ -139,7 +160,7 @@ def read_run(directory: Path) -> RunFiles:
         raise UsageError(f"{directory} is not a directory. Give the directory that a run was written to.")
     config, environment = read_json(directory / "config.json"), read_json(directory / "environment.json")
     space, front = read_json(directory / "space.json"), read_json(directory / "front.json")
-    exports = read_json(directory / "exports.json")
+    exports, judgement = read_json(directory / "exports.json"), read_json(directory / "judge.json")
     (train, torn_train), (search, torn_search) = (
         read_json_lines(directory / name) for name in ("train.jsonl", "search.jsonl")
     )
@@ -152,6 +173,7 @@ def read_run(directory: Path) -> RunFiles:
         search=tuple(_point(line) for line in search),
         front=None if front is None else _front(front),
         exports=() if exports is None else tuple(_export(item) for item in exports.items()),
+        judgement=None if judgement is None else _judgement(judgement),
         torn=tuple(name for name, torn in (("train.jsonl", torn_train), ("search.jsonl", torn_search)) if torn),
     )
     if not any((config, environment, run.train, space, run.search, front, exports)):
@@ -195,6 +217,17 @@ def _point(cursor: Cursor) -> Point:
         cursor.field("values").measured(),
         None if generation is None else generation.integer(),
     )
+
+
+def _judgement(cursor: Cursor) -> Judgement:
+    figures = []
+    for row in cursor.field("rows").items():
+        ends = [None if (end := row.optional(name)) is None else end.number() for name in ("low", "high")]
+        if row.optional("value") is not None:
+            names = row.field("measure").text(), row.field("ranking").text()
+            figures.append(Figure(*names, row.field("value").number(), *ends))
+    sentences = tuple(sentence.text() for sentence in cursor.field("sentences").items())
+    return Judgement(cursor.field("truth").text(), sentences, tuple(figures))
 
 
 def _front(cursor: Cursor) -> Front:

@@ -10,6 +10,7 @@ from supernet.report.sections.exports import exports
 from supernet.report.sections.front import front
 from supernet.report.sections.networks import networks
 from supernet.report.sections.progress import progress
+from supernet.report.sections.ranking import ranking
 from supernet.report.sections.reproduce import reproduce
 from supernet.report.sections.space import space
 from supernet.report.sections.training import training
@@ -18,6 +19,7 @@ SECTIONS: tuple[Callable[[RunFiles], Section | None], ...] = (
     front,
     networks,
     exports,
+    ranking,
     training,
     progress,
     space,
