@@ -165,8 +165,9 @@ class Run:
     def _announce(self, survey: Survey) -> None:
         for name, (low, high) in survey.ranges.items():
             self.say(f"{name} of this space: {low:,.0f} to {high:,.0f}")
-        if self.config.search.constraints:
-            self.say(f"about {survey.feasible_share:.2%} of the space satisfies the constraints")
+        cheap = sorted(NetEvaluator.cheap & set(self.config.search.constraints))
+        if cheap:
+            self.say(f"about {survey.feasible_share:.2%} of the space satisfies the constraints on {', '.join(cheap)}")
 
     def chosen(self) -> list[tuple[str, Arch, Mapping[str, float]]]:
         """Architectures to export, by name: spread along the front, or what the method itself derived."""

@@ -54,7 +54,9 @@ class Archive:
         if self.path is None or not self.path.exists():
             return
         if not resume:
-            raise UsageError(f"{self.path} holds a search already. Pass resume=True to continue it, or another folder.")
+            raise UsageError(
+                f"{self.path} holds a search already. Continue it (resume=True, --resume), replace it (--overwrite), or use another folder."
+            )
         data = self.path.read_bytes()
         whole = data.rfind(b"\n") + 1
         if whole < len(data):
