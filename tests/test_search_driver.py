@@ -226,7 +226,7 @@ def resumed(folder: Path, toy: Toy | None = None, **options: object) -> Front:
 def test_an_existing_record_is_not_touched_without_resume(tmp_path: Path) -> None:
     path = begun(tmp_path)
     before = path.read_bytes()
-    with pytest.raises(UsageError, match=r"search.jsonl holds a search already. Pass resume=True"):
+    with pytest.raises(UsageError, match=r"search.jsonl holds a search already. Continue it"):
         begun(tmp_path)
     assert path.read_bytes() == before
 

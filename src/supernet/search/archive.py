@@ -55,7 +55,8 @@ class Archive:
             return
         if not resume:
             raise UsageError(
-                f"{self.path} holds a search already. Continue it (resume=True, --resume), replace it (--overwrite), or use another folder."
+                f"{self.path} holds a search already. Continue it (resume=True, --resume), replace it (--overwrite), "
+                "or use another folder."
             )
         data = self.path.read_bytes()
         whole = data.rfind(b"\n") + 1
