@@ -71,6 +71,7 @@ def test_everything_is_in_it():
         *("kendall_tau", "spearman_rho", "pearson_r"),
         *("top_id_rate@0.05", "precision@0.05", "tau_in_true_top@0.05", "tau_in_predicted_top@0.05"),
         *("top_id_rate@0.1", "precision@0.1", "tau_in_true_top@0.1", "tau_in_predicted_top@0.1"),
+        *("top_id_rate@0.2", "precision@0.2", "tau_in_true_top@0.2", "tau_in_predicted_top@0.2"),
         *("best_rank@1", "regret@1", "best_rank@10", "regret@10"),
     ]
     assert (report.n, report.seeds, report.omitted) == (200, (5, 6, 7), {})

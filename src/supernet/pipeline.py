@@ -248,7 +248,11 @@ class Run:
         return None if drawn is None else drawn.to_json()
 
     def judge(self, truth: Table, *, n: int) -> RankReport:
-        """Judge the supernet's ranking against a table; writes `judge.json` and `judge.csv`."""
+        """Judge the supernet's ranking against a table; writes `judge.json`, `judge.csv` and `ranking.csv`.
+
+        Which architectures are drawn from the table does not depend on the run's seed, so that runs can be compared.
+        """
+        settings = self.config.search
         load_weights(self.net, self.directory.path)
         with ProgressBar("judge", min(n, len(truth)), unit="architectures") as bar:
             found = net_report(
@@ -256,13 +260,14 @@ class Run:
                 self.data,
                 truth,
                 n=n,
-                seed=self.config.seed,
-                calibration=Calibration(images=self.config.search.calibration_images),
+                calibration=Calibration(images=settings.calibration_images),
+                images=settings.validation_images,
                 progress=lambda done, _: bar.update(done),
             )
-        facts = {"truth": repr(truth), "sentences": found.sentences(), "rows": found.rows()}
+        facts = {"truth": repr(truth), "rows": found.rows()}
         self.directory.write("judge.json", {**found.to_json(), **facts})
         write_atomically(self.directory / "judge.csv", found.to_csv().encode())
+        write_atomically(self.directory / "ranking.csv", found.scores_csv().encode())
         return found
 
     def truth(self, source: Path, *, dataset: str, metric: str) -> Table:

@@ -52,4 +52,4 @@ def net_report(
     codes = net.space.codes(archs)
     baselines = {"parameter count": evaluator.costs(codes, "params"), "MACs": evaluator.costs(codes, "macs")}
     true = judged.mean if judged.metric.goal == "max" else -judged.mean
-    return rank_report(predicted, true, baselines=baselines, seeds=[seed], seed=seed)
+    return rank_report(predicted, true, baselines=baselines, archs=archs, seed=seed)

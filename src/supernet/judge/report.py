@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from supernet.errors import UsageError
+from supernet.judge.arch_text import arch_to_text
 from supernet.judge.checks import Floats, check_same_length, scores, share_to_k
 from supernet.judge.comparison import Comparison, compare
 from supernet.judge.curves import Curves, mass_curves, top_id_curves
@@ -31,6 +32,7 @@ from supernet.judge.measure import (
 )
 from supernet.judge.specialisation import Clusters
 from supernet.judge.tau import partial_of
+from supernet.space import Arch
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
@@ -60,6 +62,7 @@ class RankReport:
         predicted: The supernet's scores (S, N).
         true: The true scores (N,).
         baselines: The baselines' scores (N,).
+        archs: The architectures (N,), where they are known.
     """
 
     n: int
@@ -75,6 +78,7 @@ class RankReport:
     predicted: Floats
     true: Floats
     baselines: Mapping[str, Floats]
+    archs: tuple[Arch, ...] = ()
 
     def __getitem__(self, measure: str) -> Comparison:
         """The comparison of the measure with this name, such as `"kendall_tau"`.
@@ -138,6 +142,19 @@ class RankReport:
         writer.writerows(self.rows())
         return text.getvalue()
 
+    def scores_csv(self) -> str:
+        """The scores themselves as CSV text: `arch` (where known), `true`, one column per training and baseline."""
+        columns: dict[str, Sequence[Any]] = {"true": self.true.tolist()}
+        if self.archs:
+            columns = {"arch": [arch_to_text(arch) for arch in self.archs]} | columns
+        columns |= {f"supernet {seed}": row.tolist() for seed, row in zip(self.seeds, self.predicted, strict=True)}
+        columns |= {name: values.tolist() for name, values in self.baselines.items()}
+        text = io.StringIO()
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerow(columns)
+        writer.writerows(zip(*columns.values(), strict=True))
+        return text.getvalue()
+
     def to_json(self) -> dict[str, Any]:
         """Everything except the scores themselves."""
         return {
@@ -171,9 +188,10 @@ def rank_report(
     *,
     baselines: Mapping[str, ArrayLike],
     seeds: Sequence[int | str] | None = None,
+    archs: Sequence[Arch] = (),
     probabilities: ArrayLike | None = None,
     clusters: Clusters | None = None,
-    shares: Sequence[float] = (0.05, 0.1),
+    shares: Sequence[float] = (0.05, 0.1, 0.2),
     picks: int = 10,
     n_bootstrap: int = 1000,
     seed: int = 0,
@@ -189,6 +207,7 @@ def rank_report(
         baselines: Scores (N,) that cost nothing, such as `{"parameter count": params, "MACs": macs}`. A random order
             is always among the figures.
         seeds: Seeds or names of the S trainings; 0 … S − 1 by default.
+        archs: The architectures (N,), to be kept with the scores.
         probabilities: Sampling probabilities (N,) or (S, N), where these N architectures are the whole space.
         clusters: From `specialisation`, to be shown in the report.
         shares: Top shares that the ID rate, P@k and the τ within the top are taken for.
@@ -245,6 +264,7 @@ def rank_report(
         predicted=rows,
         true=truth,
         baselines=controls,
+        archs=tuple(archs),
     )
 
 
