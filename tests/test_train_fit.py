@@ -54,7 +54,7 @@ def test_log_rows_average_the_losses_since_the_row_before(tmp_path: Path) -> Non
     net = operations_net()
     for row in fine.history:
         now = Step(int(row["step"]) - 1, 7, net, rng=None)
-        assert row["lr"] == pytest.approx(0.025 * rate.factor(now, []))
+        assert row["lr"] == pytest.approx(0.025 * rate(now, []))
         assert row["images_per_s"] > 0
     logged = [json.loads(line) for line in (tmp_path / "train.jsonl").read_text().splitlines()]
     assert logged == list(trained.history)
@@ -192,7 +192,7 @@ class Exploding:
 
     at: int
 
-    def factor(self, step: Step, paths: Sequence[TrainPath]) -> float:
+    def __call__(self, step: Step, paths: Sequence[TrainPath]) -> float:
         return 1e30 if step.index >= self.at else 1.0
 
 

@@ -15,7 +15,7 @@ NET = plain_net()
 
 
 def curve(schedule: LearningRate, *, total: int = 10) -> list[float]:
-    return [schedule.factor(step(NET, index, total=total), []) for index in range(total)]
+    return [schedule(step(NET, index, total=total), []) for index in range(total)]
 
 
 def test_constant() -> None:

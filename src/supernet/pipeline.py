@@ -27,7 +27,7 @@ from supernet.progress import ProgressBar
 from supernet.run_directory import RunDirectory
 from supernet.search import Survey
 from supernet.space import Arch
-from supernet.train import Trained, fit, load_weights
+from supernet.train import Recipe, Trained, fit, load_weights
 from supernet.train.monitors import SubnetAccuracy
 
 SEARCHERS = {
@@ -94,8 +94,17 @@ class Run:
         return build_data(self.config.data.name, self.config.data.options, seed=self.config.seed)
 
     @cached_property
+    def recipe(self) -> Recipe:
+        """The method."""
+        return build_method(self.config.method.name, self.config.method.options)
+
+    @cached_property
     def net(self) -> Supernet:
-        """The supernet, untrained, its initial weights drawn from the seed."""
+        """The supernet that the method trains, untrained."""
+        return self.recipe.adapted(self._blank())
+
+    def _blank(self) -> Supernet:
+        """The supernet of the space, its initial weights drawn from the seed."""
         with torch.random.fork_rng():
             torch.manual_seed(self.config.seed)
             return build_space(self.config.space.name, self.config.space.options, self.data)
@@ -103,15 +112,14 @@ class Run:
     def train(self, *, resume: bool) -> Trained:
         """Train the supernet, or go on training it."""
         settings = self.config.train
-        recipe = build_method(self.config.method.name, self.config.method.options)
         monitors = []
         if settings.monitor_every:
             monitors.append(SubnetAccuracy(self.data.sealed(), every=settings.monitor_every, seed=self.config.seed))
         self.say(f"{self.data}")
         self.say(f"space {self.config.space.name}: {self.net.space.size:,} architectures")
         trained = fit(
-            self.net,
-            recipe,
+            self._blank(),
+            self.recipe,
             self.data.sealed(),
             steps=settings.steps,
             batch_size=settings.batch_size,
@@ -281,14 +289,13 @@ class Run:
 
         The architectures are spread over parameter count. Trainings that are already in `retrained.jsonl` are kept.
         """
-        recipe = build_method(self.config.method.name, self.config.method.options)
         rng = np.random.default_rng(self.config.seed)
         codes = self.net.space.population(rng, 20 * count)
         order = np.argsort(cost_model(self.net, self.data.shape).params(codes), kind="stable")
         places = np.linspace(0, len(order) - 1, count).round().astype(int)
         return retrain(
             partial(build_space, self.config.space.name, self.config.space.options, self.data),
-            recipe,
+            self.recipe,
             self.data.sealed(),
             self.net.space.wrap(codes[order[places]]),
             steps=self.config.train.steps,

@@ -59,7 +59,7 @@ class Regime:
     def describe(self, net: Supernet) -> dict[str, Any]:
         """The regime as JSON, to recognise trainings made by it."""
         shapes = repr([(name, tuple(value.shape)) for name, value in net.state_dict().items()])
-        program = self.recipe.program
+        program = self.recipe.phases[-1].program
         return {
             "network": hashlib.sha256(shapes.encode()).hexdigest()[:16],
             "weights": describe(self.recipe.weights),
@@ -111,12 +111,9 @@ class Alone:
             RunError: the training diverged.
         """
         began, regime = time.perf_counter(), self.regime
-        recipe = Recipe(
-            name="alone",
-            program=TrainPaths(sampler=Fixed(arch), objective=_objective(regime.recipe.program)),
-            weights=regime.recipe.weights,
-        )
-        recipe.program.check(self.net)
+        program = TrainPaths(sampler=Fixed(arch), objective=_objective(regime.recipe.phases[-1].program))
+        recipe = Recipe(name="alone", program=program, weights=regime.recipe.weights)
+        program.check(self.net)
         self._restart(seed)
         data = regime.measured()
         used = _used_parameters(self.net, arch, data)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import torch
 from torch import Tensor, nn
@@ -52,6 +52,7 @@ class Executor:
         self._data, self._batch_size, self._seed = data, batch_size, seed
         self._streams: dict[str, Iterator[Batch]] = {}
         self._current: dict[str, Batch] = {}
+        self._rated_on: dict[int | None, list[Batch]] = {}
         self._dropouts = [m for m in net.modules() if isinstance(m, nn.modules.dropout._DropoutNd)]
 
     def begin(self) -> None:
@@ -74,9 +75,36 @@ class Executor:
                 world=self.fabric.world_size,
             )
         self.draws[split] += 1
-        x, y = next(self._streams[split])
-        x = x.to(self.fabric.device, memory_format=torch.channels_last)
-        return Batch(x, y.to(self.fabric.device))
+        return self._placed(next(self._streams[split]))
+
+    def _placed(self, batch: Batch) -> Batch:
+        x = batch.x.to(self.fabric.device, memory_format=torch.channels_last)
+        return Batch(x, batch.y.to(self.fabric.device))
+
+    def rate(
+        self, archs: Sequence[Arch], data: Literal["train", "validation"], images: int | None = None
+    ) -> list[float]:
+        """Mean cross-entropy of architectures, see `Step.rate`; the same on all processes."""
+        batches = [self.batch("train")] if data == "train" else self._validation(images)
+        total = sum(len(batch.y) for batch in batches)
+        found = torch.zeros(len(archs), device=self.fabric.device)
+        with torch.no_grad(), self._without_dropout(), untouched_buffers(self.net), self.fabric.autocast():
+            for batch in batches:
+                for number, arch in enumerate(archs):
+                    logits = self.net(batch.x, arch).float()
+                    found[number] += nn.functional.cross_entropy(logits, batch.y) * (len(batch.y) / total)
+        average(self.fabric, [found])
+        losses: list[float] = found.tolist()
+        for loss, arch in zip(losses, archs, strict=True):
+            if not math.isfinite(loss):
+                raise RunError(f"The loss of {arch} became {loss} while it was rated. Lower the learning rate.")
+        return losses
+
+    def _validation(self, images: int | None) -> list[Batch]:
+        if images not in self._rated_on:
+            batches = self._data.validation.batches(self._batch_size, limit=images)
+            self._rated_on[images] = [self._placed(batch) for batch in batches]
+        return self._rated_on[images]
 
     def run(self, path: Path, batch: Batch, step: Step, earlier: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
         """Loss and logits (B, K) of one path."""
@@ -114,7 +142,7 @@ class Executor:
             if not math.isfinite(loss):
                 name = repr(path.decisions) if isinstance(path.decisions, Arch) else "a mixture of paths"
                 raise RunError(
-                    f"The loss became {loss} at step {step.index} on the {move.data} data, for {name}, at the learning "
+                    f"The loss became {loss} at step {step.done} on the {move.data} data, for {name}, at the learning "
                     f"rate {stepper.rate(step, move.paths):.3g}. Lower the learning rate or clip the gradient "
                     "(clip_norm); earlier checkpoints are untouched."
                 )

@@ -23,6 +23,7 @@ from supernet.train.architecture import ArchitectureParameters
 from supernet.train.executor import Executor
 from supernet.train.interruption import Interruption
 from supernet.train.move import Step
+from supernet.train.phases import Entry, Stretch, plan
 from supernet.train.processes import launch, share
 from supernet.train.recipe import Recipe
 from supernet.train.state import TrainingState
@@ -46,7 +47,7 @@ class Trained:
     """What `fit` returns.
 
     Attributes:
-        net: The supernet that was given, now trained.
+        net: The supernet that was trained: the one that was given, or what the method made of it (`Recipe.adapt`).
         recipe: How.
         steps: Steps done; fewer than asked for if the training was interrupted.
         history: The scalar log of this call: one mapping per logged step. `train.jsonl` holds the whole of a
@@ -92,7 +93,7 @@ def fit(
     Every process of a distributed training returns; the first alone writes files.
 
     Args:
-        net: The supernet; trained in place.
+        net: The supernet; trained in place, unless the method adapts it (`Recipe.adapt`).
         recipe: The method, from `supernet.methods`.
         data: Images; only `train` and `validation` are used.
         steps: Number of steps of the whole training.
@@ -117,7 +118,10 @@ def fit(
             interrupted.
     """
     net.input_shape = data.shape
+    net = recipe.adapted(net)
+    net.input_shape = data.shape
     _check(net, recipe, data, steps=steps, batch_size=batch_size, precision=precision, seed=seed)
+    stretches = plan(recipe.phases, steps)
     _check_intervals(monitors, log_every=log_every, checkpoint_every=checkpoint_every, stop_after=stop_after)
     fabric = launch(accelerator=accelerator, devices=devices, strategy=strategy, precision=precision)
     net.to(fabric.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -170,12 +174,26 @@ def fit(
                 rng = np.random.default_rng([seed, state.done])
                 # The paths come from `rng` and are the same on all processes; dropout is not.
                 torch.manual_seed(int(rng.integers(2**63 - 2**31)) + fabric.global_rank)
-                step = Step(state.done, steps, net, rng, architecture)
+                number, stretch = _stretch(stretches, state.done)
+                if state.done == stretch.start:
+                    _enter(stretch, Entry(net, data, steppers, seed + 1_000_003 * (number + 1), batch_size))
+                step = Step(
+                    index=state.done - stretch.start,
+                    total=stretch.steps,
+                    net=net,
+                    rng=rng,
+                    architecture=architecture,
+                    start=stretch.start,
+                    seed=seed,
+                    memory=state.memory,
+                    rater=executor.rate,
+                )
                 executor.begin()
                 row: dict[str, float] = {}
-                for move in recipe.program.moves(step):
+                for move in stretch.phase.program.moves(step):
                     name = "loss" if move.updates == "weights" else f"loss/{move.updates}"
                     losses[name].append(executor.execute(move, step))
+                    state.passes += len(move.paths)
                     row["lr"] = steppers["weights"].rate(step, move.paths)
                 state.done += 1
                 images, seconds = images + global_batch, seconds + time.perf_counter() - began
@@ -187,7 +205,7 @@ def fit(
                         net.train()
                 if state.done % log_every == 0 or state.done == last or measured:
                     row |= {name: sum(values) / len(values) for name, values in losses.items()}
-                    row |= {"images_per_s": round(images / seconds, 1), **measured}
+                    row |= {"passes": state.passes, "images_per_s": round(images / seconds, 1), **measured}
                     history.append({"step": state.done, **row})
                     if directory is not None and fabric.is_global_zero:
                         directory.append(history[-1])
@@ -222,9 +240,24 @@ def _check(
         raise UsageError(
             f"The batch size is {batch_size}, but there are only {len(data.train)} training images. Lower it."
         )
-    recipe.program.check(net)
+    for phase in recipe.phases:
+        phase.program.check(net)
     if recipe.derive is not None:
         recipe.derive.check(net)
+
+
+def _stretch(stretches: Sequence[Stretch], done: int) -> tuple[int, Stretch]:
+    """The phase that step number `done` belongs to, with its place."""
+    return next((n, s) for n, s in enumerate(stretches) if done < s.start + s.steps)
+
+
+def _enter(stretch: Stretch, entry: Entry) -> None:
+    if stretch.phase.restart:
+        for stepper in entry.steppers.values():
+            stepper.restart()
+    if stretch.phase.enter is not None:
+        stretch.phase.enter(entry)
+    entry.net.train()
 
 
 def _check_intervals(

@@ -32,7 +32,8 @@ class Backpropagation:
 
     def __call__(self, executor: Executor, move: Move, step: Step) -> list[Tensor]:
         # Naming the leaves computes no gradient of the other family, and leaves none there.
-        family = executor.steppers[move.updates].parameters
+        stepper = executor.steppers[move.updates]
+        family = stepper.parameters
         shared = move.updates != "weights"  # the paths of a move on the architecture share the graph of the mixtures
         whole = executor.batch(move.data)
         pieces = _pieces(whole, move.micro_batch)
@@ -43,7 +44,8 @@ class Backpropagation:
             for number, path in enumerate(move.paths):
                 loss, logits = executor.run(path, piece, step, earlier)
                 earlier.append(logits.detach())
-                scaled = loss * (share * move.combine.weight(len(move.paths)))
+                factor = move.combine.weight(len(move.paths)) * path.weight * stepper.loss_factor(step, path)
+                scaled = loss * (share * factor)
                 scaled.backward(inputs=family, retain_graph=shared)  # type: ignore[no-untyped-call]
                 totals[number] += share * loss.detach()
         return totals

@@ -158,21 +158,23 @@ def seed_decides(trial: Trial) -> None:
 
 def moves_change_one_family(trial: Trial) -> None:
     """A move changes the parameters of its family, and bitwise nothing else; no gradient stays behind."""
-    net = copy.deepcopy(trial.net).train()
     recipe = trial.recipe
+    net = recipe.adapted(copy.deepcopy(trial.net)).train()
     architecture = ArchitectureParameters(net) if recipe.architecture is not None else None
     steppers = {"weights": Stepper(recipe.weights, net.parameters(), batch_size=trial.batch_size)}
     if recipe.architecture is not None and architecture is not None:
         steppers["architecture"] = Stepper(recipe.architecture, architecture.parameters(), batch_size=trial.batch_size)
     fabric = launch(accelerator="cpu", devices=1, strategy="auto", precision="32-true")
     executor = Executor(fabric, net, steppers, trial.data, batch_size=trial.batch_size, seed=0, draws={})
-    moved = set()
+    moved, program = set(), recipe.phases[-1].program
+    memory: dict[str, Any] = {}
     with torch.random.fork_rng(devices=()):
         for index in range(4):
             torch.manual_seed(index)
-            step = Step(index, 4, net, np.random.default_rng([0, index]), architecture)
+            rng = np.random.default_rng([0, index])
+            step = Step(index, 4, net, rng, architecture, memory=memory, rater=executor.rate)
             executor.begin()
-            for move in recipe.program.moves(step):
+            for move in program.moves(step):
                 before = _families(net, architecture)
                 executor.execute(move, step)
                 moved.add(move.updates)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
 
 import numpy as np
 from torch import Tensor
 
 from supernet.data import Batch
+from supernet.errors import UsageError
 from supernet.nn import Decisions, Supernet
 from supernet.space import Arch, Space
 
@@ -21,17 +22,25 @@ Family: TypeAlias = Literal["weights", "architecture"]
 """Whose parameters a move changes: those of the supernet, or those that weigh its options."""
 
 
+Rater: TypeAlias = Callable[[Sequence[Arch], Literal["train", "validation"], int | None], list[float]]
+"""Losses of architectures on a split, see `Step.rate`."""
+
+
 @dataclass(frozen=True)
 class Step:
     """Where training stands, as samplers, objectives and schedules see it.
 
     Attributes:
-        index: Steps done so far, 0 … total − 1.
-        total: Steps of the whole training.
+        index: Steps done so far, 0 … total − 1; in a training of several phases those of the present one.
+        total: Steps of the training, or of the phase.
         net: The supernet.
-        rng: Randomness of this step. It depends on the seed and `index` alone, so that a resumed run and every
+        rng: Randomness of this step. It depends on the seed and the step alone, so that a resumed run and every
             process of a distributed one draw the same.
         architecture: Parameters that weigh the options, for methods that learn them.
+        start: Steps of all earlier phases.
+        seed: Seed of the training, for what is drawn once and not at every step.
+        memory: What a program remembers from step to step, JSON-able; it is kept in checkpoints.
+        rater: Answers `rate`.
     """
 
     index: int
@@ -39,6 +48,10 @@ class Step:
     net: Supernet
     rng: np.random.Generator
     architecture: ArchitectureParameters | None = None
+    start: int = 0
+    seed: int = 0
+    memory: dict[str, Any] = field(default_factory=dict)
+    rater: Rater | None = None
 
     @property
     def progress(self) -> float:
@@ -46,9 +59,33 @@ class Step:
         return self.index / self.total
 
     @property
+    def done(self) -> int:
+        """Steps done so far in the whole training."""
+        return self.start + self.index
+
+    @property
     def space(self) -> Space:
         """The space of the supernet."""
         return self.net.space
+
+    def rate(
+        self, archs: Sequence[Arch], *, data: Literal["train", "validation"], images: int | None = None
+    ) -> list[float]:
+        """Cross-entropy of architectures with the present weights, without a gradient.
+
+        Batch norm uses the statistics of the batch and its buffers stay as they are; dropout is off.
+
+        Args:
+            archs: What to rate.
+            data: `"train"`: the batch of this step; `"validation"`: the first validation images, always the same.
+            images: How many validation images; None: all.
+
+        Raises:
+            UsageError: this step is not part of a training.
+        """
+        if self.rater is None:
+            raise UsageError("Architectures can only be rated inside a training: this Step was made by hand.")
+        return self.rater(archs, data, images)
 
 
 @dataclass(frozen=True)
@@ -108,11 +145,13 @@ class Path:
         decisions: An architecture, or any decisions by choice name.
         objective: Its loss.
         dropout: Whether dropout layers drop (BigNAS regularises only the largest subnet).
+        weight: Factor on its loss.
     """
 
     decisions: Arch | Decisions
     objective: Objective
     dropout: bool = True
+    weight: float = 1.0
 
 
 @dataclass(frozen=True, kw_only=True)

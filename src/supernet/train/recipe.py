@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, is_dataclass, replace
 from typing import Any
 
 from supernet.errors import UsageError
+from supernet.nn import Supernet
 from supernet.train.architecture import Derivation
+from supernet.train.phases import Phase
 from supernet.train.programs import Program
 from supernet.train.updates import Updates
 
@@ -22,37 +24,67 @@ class Recipe:
 
     Attributes:
         name: What logs and reports call it.
-        program: The moves of a step.
+        program: The moves of a step, or several phases, each with moves of its own.
         weights: How the supernet's weights are stepped.
         architecture: How architecture parameters are stepped, for programs that learn them.
         derive: How learned architecture parameters become an architecture.
+        adapt: What the method makes of the user's supernet before it trains it, such as several copies of its
+            weights; it keeps the space. None: the supernet as it is.
 
     Raises:
         UsageError: the pieces do not fit together.
     """
 
     name: str
-    program: Program
+    program: Program | tuple[Phase, ...]
     weights: Updates
     architecture: Updates | None = None
     derive: Derivation | None = None
+    adapt: Callable[[Supernet], Supernet] | None = None
 
     def __post_init__(self) -> None:
-        if self.program.learns_architecture and (self.architecture is None or self.derive is None):
+        if not self.phases:
+            raise UsageError(f"The recipe {self.name!r} has no phases; give at least one, or a program.")
+        learns = any(phase.program.learns_architecture for phase in self.phases)
+        if learns and (self.architecture is None or self.derive is None):
             raise UsageError(
                 f"The recipe {self.name!r} learns architecture parameters, so it needs `architecture=Updates(…)` "
                 "to step them and `derive=…` to read an architecture off them."
             )
-        if not self.program.learns_architecture and self.architecture is not None:
+        names = " and ".join(dict.fromkeys(type(phase.program).__name__ for phase in self.phases))
+        if not learns and self.architecture is not None:
             raise UsageError(
                 f"The recipe {self.name!r} has updates for architecture parameters, but its program "
-                f"{type(self.program).__name__} never moves them; leave `architecture` out."
+                f"{names} never moves them; leave `architecture` out."
             )
-        if not self.program.learns_architecture and self.derive is not None:
+        if not learns and self.derive is not None:
             raise UsageError(
                 f"The recipe {self.name!r} derives an architecture from learned parameters, but its program "
-                f"{type(self.program).__name__} learns none; leave `derive` out and search instead."
+                f"{names} learns none; leave `derive` out and search instead."
             )
+
+    @property
+    def phases(self) -> tuple[Phase, ...]:
+        """The phases; a plain program is a single one."""
+        if isinstance(self.program, tuple):
+            return self.program
+        return (Phase(name=self.name, share=1.0, program=self.program),)
+
+    def adapted(self, net: Supernet) -> Supernet:
+        """The supernet that this method trains, see `adapt`.
+
+        Raises:
+            UsageError: adapting has changed the space.
+        """
+        if self.adapt is None:
+            return net
+        adapted = self.adapt(net)
+        if adapted.space.fingerprint != net.space.fingerprint:
+            raise UsageError(
+                f"The recipe {self.name!r} turned a supernet over {net.space.fingerprint} into one over "
+                f"{adapted.space.fingerprint}. `adapt` must keep the space."
+            )
+        return adapted
 
     def describe(self) -> dict[str, Any]:
         """The recipe as JSON: every piece by name, with all its settings."""

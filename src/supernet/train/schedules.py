@@ -12,9 +12,12 @@ from supernet.train.move import Path, Step
 
 
 class LearningRate(Protocol):
-    """A factor on the base learning rate, given where training stands and which paths are about to be updated."""
+    """A factor on the base learning rate, given where training stands and which paths are about to be updated.
 
-    def factor(self, step: Step, paths: Sequence[Path]) -> float:
+    `OnLoss` applies it to the loss of each path instead.
+    """
+
+    def __call__(self, step: Step, paths: Sequence[Path]) -> float:
         """The factor for this update."""
         ...
 
@@ -23,7 +26,7 @@ class LearningRate(Protocol):
 class Constant:
     """The base learning rate throughout."""
 
-    def factor(self, step: Step, paths: Sequence[Path]) -> float:
+    def __call__(self, step: Step, paths: Sequence[Path]) -> float:
         return 1.0
 
 
@@ -36,7 +39,7 @@ class Linear:
     def __post_init__(self) -> None:
         _check_share("The floor of the learning rate", self.floor)
 
-    def factor(self, step: Step, paths: Sequence[Path]) -> float:
+    def __call__(self, step: Step, paths: Sequence[Path]) -> float:
         return 1 - (1 - self.floor) * step.progress
 
 
@@ -49,7 +52,7 @@ class Cosine:
     def __post_init__(self) -> None:
         _check_share("The floor of the learning rate", self.floor)
 
-    def factor(self, step: Step, paths: Sequence[Path]) -> float:
+    def __call__(self, step: Step, paths: Sequence[Path]) -> float:
         return self.floor + (1 - self.floor) * (1 + math.cos(math.pi * step.progress)) / 2
 
 
@@ -68,10 +71,28 @@ class Warmup:
     def __post_init__(self) -> None:
         _check_share("The warm-up", self.share)
 
-    def factor(self, step: Step, paths: Sequence[Path]) -> float:
+    def __call__(self, step: Step, paths: Sequence[Path]) -> float:
         steps = self.share * step.total
         rise = min(1.0, (step.index + 1) / steps) if steps > 0 else 1.0
-        return rise * self.then.factor(step, paths)
+        return rise * self.then(step, paths)
+
+
+@dataclass(frozen=True)
+class OnLoss:
+    """Multiplies the loss of each path by a schedule and leaves the learning rate as it is.
+
+    For plain SGD without weight decay that is the same as scaling the learning rate of a single path. Otherwise it
+    differs: weight decay is not annealed, momentum keeps gradients at the factor they were computed with, clipping
+    sees the scaled gradient, and every path of a move has a factor of its own.
+
+    Args:
+        schedule: The factor, of one path.
+    """
+
+    schedule: LearningRate
+
+    def __call__(self, step: Step, paths: Sequence[Path]) -> float:
+        return 1.0
 
 
 def _check_share(what: str, share: float) -> None:

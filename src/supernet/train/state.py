@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,8 @@ class TrainingState:
         done: Steps done.
         draws: Batches drawn from each split.
         losses: Losses since the last line of the log, by name.
+        passes: Forward and backward passes so far: paths of all moves.
+        memory: What programs remember from step to step.
     """
 
     net: Supernet
@@ -37,6 +39,8 @@ class TrainingState:
     done: int
     draws: dict[str, int]
     losses: dict[str, list[float]]
+    passes: int = 0
+    memory: dict[str, Any] = field(default_factory=dict)
 
     def save(self, path: Path, identity: Mapping[str, Any]) -> None:
         """Write a checkpoint; `identity` says which training it belongs to.
@@ -49,11 +53,13 @@ class TrainingState:
         if self.architecture is not None:
             tensors |= {f"architecture/{name}": value for name, value in self.architecture.state_dict().items()}
         for family, stepper in self.steppers.items():
-            for number, parameter in enumerate(stepper.parameters):
-                for key, value in stepper.optimizer.state.get(parameter, {}).items():
-                    if value is not None:
-                        tensors[f"optimizer/{family}/{number}/{key}"] = torch.as_tensor(value)
-        meta = {"step": self.done, "draws": self.draws, "losses": self.losses, "identity": identity}
+            for group, held in stepper.states.items():
+                for number, parameter in enumerate(stepper.parameters):
+                    for key, value in held.get(parameter, {}).items():
+                        if value is not None:
+                            tensors[f"optimizer/{family}/{group}/{number}/{key}"] = torch.as_tensor(value)
+        kept = {name: getattr(self, name) for name in ("draws", "losses", "passes", "memory")}
+        meta = {"step": self.done, **kept, "identity": identity}
         checkpoint.save(path, tensors, meta)
 
     def check_finite(self) -> None:
@@ -91,14 +97,17 @@ class TrainingState:
         _load_modules(path, tensors, self.net, self.architecture)
         for family, stepper in self.steppers.items():
             for name, value in _under(f"optimizer/{family}/", tensors).items():
-                number, _, key = name.partition("/")
+                group, number, key = name.split("/", 2)
                 parameter = stepper.parameters[int(number)]
                 if value.shape == parameter.shape:
                     held = torch.empty_like(parameter, dtype=value.dtype, requires_grad=False).copy_(value)
                 else:
                     held = value.clone()
+                stepper.select(int(group))
                 stepper.optimizer.state[parameter][key] = held
-        self.done, self.draws, self.losses = int(meta["step"]), meta["draws"], meta["losses"]
+        self.done = int(meta["step"])
+        for name in ("draws", "losses", "passes", "memory"):
+            setattr(self, name, meta[name])
 
 
 def load_weights(net: Supernet, run: Path | str) -> ArchitectureParameters | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias, get_args
@@ -11,11 +12,15 @@ from torch import Tensor, nn
 
 from supernet.errors import UsageError
 from supernet.train.move import Path, Step
-from supernet.train.schedules import Constant, LearningRate
+from supernet.train.schedules import Constant, LearningRate, OnLoss
+from supernet.train.states import StateGroups
 
 Inactive: TypeAlias = Literal["freeze", "decay"]
 
 OptimizerFactory: TypeAlias = Callable[[Iterable[dict[str, Any]]], torch.optim.Optimizer]
+
+OptimizerState: TypeAlias = defaultdict[Tensor, Any]
+"""What torch's optimisers keep per parameter."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,6 +40,7 @@ class Updates:
         decay_vectors: Whether weight decay also applies to biases and to norm scales and shifts.
         reference_batch: The learning rate is for batches of this many images and scales linearly with the actual
             number; None: it holds as it is.
+        states: Which paths share the optimiser's state (momentum); None: all do.
 
     Raises:
         UsageError: a value outside its range.
@@ -47,6 +53,7 @@ class Updates:
     inactive: Inactive = "freeze"
     decay_vectors: bool = True
     reference_batch: int | None = None
+    states: StateGroups | None = None
 
     def __post_init__(self) -> None:
         if self.inactive not in get_args(Inactive):
@@ -58,7 +65,7 @@ class Updates:
 
 
 class Stepper:
-    """The parameters of one family with their optimiser.
+    """The parameters of one family with their optimiser, which may have several states over the same parameters.
 
     Args:
         updates: How to step.
@@ -75,13 +82,28 @@ class Stepper:
         if vectors:
             groups.append({"params": vectors, "weight_decay": 0.0})
         self.optimizer = updates.optimizer(groups)
+        self.states: dict[int, OptimizerState] = {0: self.optimizer.state}
         self._group = {id(p): group for group in self.optimizer.param_groups for p in group["params"]}
         scale = 1.0 if updates.reference_batch is None else batch_size / updates.reference_batch
         self._base: list[float] = [group["lr"] * scale for group in self.optimizer.param_groups]
 
     def rate(self, step: Step, paths: Sequence[Path]) -> float:
         """The learning rate that an update through these paths would use now."""
-        return self._base[0] * self.updates.schedule.factor(step, paths)
+        return self._base[0] * self.updates.schedule(step, paths)
+
+    def loss_factor(self, step: Step, path: Path) -> float:
+        """The factor on the loss of a path, where the schedule acts on losses (`OnLoss`); else 1."""
+        schedule = self.updates.schedule
+        return schedule.schedule(step, [path]) if isinstance(schedule, OnLoss) else 1.0
+
+    def select(self, group: int) -> None:
+        """Make the optimiser go on with the state of a group of paths; an empty one where there is none yet."""
+        self.optimizer.state = self.states.setdefault(group, defaultdict(dict))
+
+    def restart(self) -> None:
+        """Forget the states of all groups."""
+        self.states.clear()
+        self.select(0)
 
     def clear(self) -> None:
         """Forget all gradients."""
@@ -105,7 +127,9 @@ class Stepper:
             for parameter in self.parameters:
                 if parameter.grad is None:
                     parameter.grad = torch.zeros_like(parameter)
-        factor = updates.schedule.factor(step, paths)
+        if updates.states is not None:
+            self.select(updates.states.group(step, paths))
+        factor = updates.schedule(step, paths)
         for group, base in zip(self.optimizer.param_groups, self._base, strict=True):
             group["lr"] = base * factor
         self.optimizer.step()

@@ -2,10 +2,11 @@
 
 from supernet.train.samplers.cost_bins import CostBins
 from supernet.train.samplers.fixed import Fixed
+from supernet.train.samplers.one_group import OneGroup
 from supernet.train.samplers.path_dropout import PathDropout
 from supernet.train.samplers.sampler import Sampler
 from supernet.train.samplers.sandwich import Sandwich
 from supernet.train.samplers.strict_fair import StrictFair
 from supernet.train.samplers.uniform import Uniform
 
-__all__ = ["CostBins", "Fixed", "PathDropout", "Sampler", "Sandwich", "StrictFair", "Uniform"]
+__all__ = ["CostBins", "Fixed", "OneGroup", "PathDropout", "Sampler", "Sandwich", "StrictFair", "Uniform"]

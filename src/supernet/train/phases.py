@@ -1,0 +1,99 @@
+"""Phases: stretches of a training, each with its own program."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+import torch
+
+from supernet.data import Batch, ImageData
+from supernet.errors import UsageError
+from supernet.nn import Supernet
+from supernet.train.programs import Program
+
+if TYPE_CHECKING:
+    from supernet.train.updates import Stepper
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What the beginning of a phase may look at and change.
+
+    Attributes:
+        net: The supernet, on its device.
+        data: The images.
+        steppers: How each family of parameters is stepped.
+        seed: A seed that depends on the training's and on the phase.
+        batch_size: Images per batch.
+    """
+
+    net: Supernet
+    data: ImageData
+    steppers: Mapping[str, Stepper]
+    seed: int
+    batch_size: int
+
+    def batch(self, number: int) -> Batch:
+        """The training batch (B, C, H, W) with this number, augmented; the same whenever it is asked for."""
+        device = next(self.net.parameters()).device
+        batches = self.data.train.stream(self.batch_size, seed=self.seed, start=number)
+        x, y = next(itertools.islice(batches, 1))
+        return Batch(x.to(device, memory_format=torch.channels_last), y.to(device))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Phase:
+    """A stretch of the training. Steps, progress and so all schedules count from its beginning.
+
+    Args:
+        name: What the log calls it.
+        share: Its share of all steps, relative to the other phases.
+        program: The moves of a step.
+        enter: Called before its first step, to change the network or to start from weights of an earlier phase. A
+            training that is resumed just there calls it again on the same state, so it must depend on nothing else.
+        restart: Whether optimisers forget their state (momentum) at the beginning.
+
+    Raises:
+        UsageError: the share is not positive.
+    """
+
+    name: str
+    share: float
+    program: Program
+    enter: Callable[[Entry], None] | None = None
+    restart: bool = True
+
+    def __post_init__(self) -> None:
+        if not self.share > 0:
+            raise UsageError(f"The phase {self.name!r} has a share of {self.share}; give a positive number.")
+
+
+class Stretch(NamedTuple):
+    """A phase with its place in a training."""
+
+    phase: Phase
+    start: int
+    steps: int
+
+
+def plan(phases: Sequence[Phase], steps: int) -> tuple[Stretch, ...]:
+    """The phases with their first steps and lengths, which add up to `steps`.
+
+    Raises:
+        UsageError: there are fewer steps than phases, or a phase would get none.
+    """
+    shares = np.cumsum([phase.share for phase in phases])
+    ends = np.round(steps * shares / shares[-1]).astype(int).tolist()
+    starts = [0, *ends[:-1]]
+    stretches = tuple(Stretch(p, a, b - a) for p, a, b in zip(phases, starts, ends, strict=True))
+    for stretch in stretches:
+        if stretch.steps < 1:
+            raise UsageError(
+                f"The phase {stretch.phase.name!r} gets none of {steps} steps (share "
+                f"{stretch.phase.share / float(shares[-1]):.3g}). Train for more steps."
+            )
+    return stretches

@@ -1,0 +1,46 @@
+"""Paths that agree on one choice, so that they share one optimiser state."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from supernet.errors import UsageError
+from supernet.nn import Supernet
+from supernet.space import Arch
+from supernet.train.move import Step
+from supernet.train.samplers.sampler import Sampler
+from supernet.train.states import MomentumSeparation
+
+
+@dataclass(frozen=True)
+class OneGroup:
+    """The paths of another sampler, all with one random option on the choice that momentum is separated by.
+
+    With `StrictFair` inside, fairness holds on all other choices (FairNAS under MS; Jeon et al., CVPR 2025).
+
+    Args:
+        sampler: Draws architectures.
+        states: The separation, by edge.
+    """
+
+    sampler: Sampler
+    states: MomentumSeparation
+
+    def check(self, net: Supernet) -> None:
+        self.sampler.check(net)
+        self.states.edge(net, 0)
+
+    def paths(self, step: Step) -> Sequence[Arch]:
+        space = step.space
+        column = space.column(self.states.edge(step.net, step.seed))
+        paths = self.sampler.paths(step)
+        archs = [path for path in paths if isinstance(path, Arch)]
+        if len(archs) < len(paths):
+            raise UsageError(
+                f"OneGroup sets one choice of sampled architectures, but {type(self.sampler).__name__} samples "
+                "mixtures. Leave it out."
+            )
+        codes = space.codes(archs)
+        codes[:, column] = step.rng.integers(len(space.choices[column]))
+        return space.wrap(space.canonical(codes))
