@@ -26,6 +26,7 @@ def assert_law(net: Supernet, shape: tuple[int, ...], n: int, seed: int = 0) -> 
         assert costs.macs(arch) == count_macs(module, shape), arch
         assert costs.params(arch) == count_params(module), arch
         assert costs.params(arch, norm=False) == count_params(module, norm=False), arch
+        assert costs.params(arch, bias=False) == count_params(module, bias=False), arch
     codes = net.space.codes(archs)
     assert costs.macs(codes).tolist() == [costs.macs(arch) for arch in archs]
     assert costs.params(codes).tolist() == [costs.params(arch) for arch in archs]

@@ -76,6 +76,8 @@ def test_parameters_with_and_without_norms():
     module = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.GroupNorm(2, 4), nn.Linear(2, 2))
     assert count_params(module) == 4 * 27 + 4 + 8 + 8 + 6
     assert count_params(module, norm=False) == 4 * 27 + 4 + 6
+    assert count_params(module, norm=False, bias=False) == 4 * 27 + 4
+    assert count_params(module, bias=False) == count_params(module) - 4 - 2
 
 
 def test_a_shared_parameter_counts_once():

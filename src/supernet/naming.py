@@ -52,12 +52,16 @@ def build_space(name: str, options: Mapping[str, Any], data: ImageData) -> Super
 def build_method(name: str, options: Mapping[str, Any]) -> Recipe:
     """The recipe of a named method, or of `module:function`.
 
+    An option that is an object is written as a table with the name of the piece in `supernet.train` and its
+    settings, such as `{"piece": "ComplexityAwareLR", "gamma_max": 4.0}`.
+
     Raises:
         UsageError: an unknown name or option.
     """
     from supernet import methods
 
-    recipe = _call(_own(name) if ":" in name else _public(methods, name, "method"), name, options)
+    function = _own(name) if ":" in name else _public(methods, name, "method")
+    recipe = _call(function, name, {option: _piece(value) for option, value in options.items()})
     if not isinstance(recipe, Recipe):
         raise UsageError(f"{name} returned {type(recipe).__name__}; a method is a function that returns a Recipe.")
     return recipe
@@ -74,6 +78,20 @@ def build_data(name: str, options: Mapping[str, Any], *, seed: int) -> ImageData
     loaded = _call(data.load, name, {"source": name, "seed": seed} | dict(options))
     assert isinstance(loaded, ImageData)
     return loaded
+
+
+def _piece(value: Any) -> Any:
+    """The object that a table with the key `piece` describes; any other value as it is."""
+    from supernet import train
+
+    if not isinstance(value, Mapping) or "piece" not in value:
+        return value
+    name = value["piece"]
+    known = [n for n in train.__all__ if inspect.isclass(getattr(train, n))]
+    if name not in known:
+        raise UsageError(f"There is no piece {name!r} in supernet.train; there are {', '.join(known)}.")
+    settings = {key: _piece(item) for key, item in value.items() if key != "piece"}
+    return _call(getattr(train, name), name, settings)
 
 
 def _public(package: ModuleType, name: str, kind: str) -> Callable[..., Any]:

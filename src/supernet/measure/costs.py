@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import overload
 from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
+from torch import nn
 
 from supernet.errors import UsageError
 from supernet.measure.input_shape import input_shape_of
 from supernet.measure.macs_terms import macs_terms
-from supernet.measure.params_terms import params_terms
+from supernet.measure.params_terms import Kind, params_terms
 from supernet.measure.tables import Tables
 from supernet.nn import Supernet
 from supernet.space import Arch, Codes
 
-_params: WeakKeyDictionary[Supernet, tuple[Tables, Tables]] = WeakKeyDictionary()
+_params: WeakKeyDictionary[Supernet, dict[Kind, Tables]] = WeakKeyDictionary()
 _models: WeakKeyDictionary[Supernet, dict[tuple[int, ...], CostModel]] = WeakKeyDictionary()
 
 
@@ -54,9 +55,9 @@ class CostModel:
 
     def __init__(self, net: Supernet, input_shape: tuple[int, ...]) -> None:
         self.space, self.input_shape = net.space, input_shape
-        terms, self.blind = macs_terms(net, input_shape)
+        terms, self.blind = macs_terms(_single(net), input_shape)
         self._macs = Tables(net.space, terms)
-        self._weights, self._norms = _params_tables(net)
+        self._params = _params_tables(net)
 
     @overload
     def macs(self, archs: Arch) -> float: ...
@@ -71,18 +72,18 @@ class CostModel:
         return _answer(archs, self._macs(self._codes(archs)))
 
     @overload
-    def params(self, archs: Arch, *, norm: bool = True) -> float: ...
+    def params(self, archs: Arch, *, norm: bool = True, bias: bool = True) -> float: ...
     @overload
-    def params(self, archs: Codes, *, norm: bool = True) -> NDArray[np.float64]: ...
-    def params(self, archs: Arch | Codes, *, norm: bool = True) -> float | NDArray[np.float64]:
+    def params(self, archs: Codes, *, norm: bool = True, bias: bool = True) -> NDArray[np.float64]: ...
+    def params(self, archs: Arch | Codes, *, norm: bool = True, bias: bool = True) -> float | NDArray[np.float64]:
         """Number of parameters: of an architecture, or (N,) of a population (N, D).
 
         Args:
             archs: What to count.
             norm: Whether to count those of normalisation layers.
+            bias: Whether to count the biases of other layers.
         """
-        codes = self._codes(archs)
-        return _answer(archs, self._weights(codes) + self._norms(codes) if norm else self._weights(codes))
+        return _answer(archs, _counted(self._params, self._codes(archs), norm=norm, bias=bias))
 
     def _codes(self, archs: Arch | Codes) -> Codes:
         if isinstance(archs, Arch):
@@ -141,16 +142,29 @@ def params(net: Supernet, arch: Arch, *, norm: bool = True) -> int:
     Raises:
         UsageError: the architecture belongs to another space.
     """
-    weights, norms = _params_tables(net)
-    codes = net.space.codes([arch])
-    return round(float((weights(codes) + norms(codes) if norm else weights(codes))[0]))
+    counts = _counted(_params_tables(net), net.space.codes([arch]), norm=norm, bias=True)
+    return round(float(counts[0]))
 
 
-def _params_tables(net: Supernet) -> tuple[Tables, Tables]:
+def _params_tables(net: Supernet) -> dict[Kind, Tables]:
     if net not in _params:
-        weights, norms = params_terms(net)
-        _params[net] = Tables(net.space, weights), Tables(net.space, norms)
+        _params[net] = {kind: Tables(net.space, terms) for kind, terms in params_terms(_single(net)).items()}
     return _params[net]
+
+
+def _counted(tables: Mapping[Kind, Tables], codes: Codes, *, norm: bool, bias: bool) -> NDArray[np.float64]:
+    counts = tables["weight"](codes)
+    if bias:
+        counts = counts + tables["bias"](codes)
+    if norm:
+        counts = counts + tables["norm"](codes)
+    return counts
+
+
+def _single(net: Supernet) -> Supernet:
+    """Of a network that holds several copies of its weights, one: an architecture computes with no more."""
+    one = getattr(net.module, "one_copy", None)
+    return Supernet(one, input_shape=net.input_shape) if isinstance(one, nn.Module) else net
 
 
 def warn_blind(names: Sequence[str]) -> None:

@@ -59,20 +59,21 @@ def count_macs(module: nn.Module, input_shape: tuple[int, ...]) -> int:
     return counter.get_total_flops() // (2 * BATCH)
 
 
-def count_params(module: nn.Module, *, norm: bool = True) -> int:
+def count_params(module: nn.Module, *, norm: bool = True, bias: bool = True) -> int:
     """Number of parameters; a shared one counts once.
 
     Args:
         module: Any module.
         norm: Whether to count those of normalisation layers, which some papers leave out.
+        bias: Whether to count the biases of other layers.
 
     >>> count_params(nn.Conv2d(3, 8, kernel_size=3))
     224
     """
     held = {id(p): p.numel() for p in module.parameters()}
-    if not norm:
-        for layer in filter(is_norm, module.modules()):
-            for p in layer.parameters(recurse=False):
+    for layer in module.modules():
+        for name, p in layer._parameters.items():
+            if p is not None and (not norm if is_norm(layer) else not bias and name == "bias"):
                 held.pop(id(p), None)
     return sum(held.values())
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple, cast
+from typing import Any, Literal, NamedTuple, TypeAlias, cast, get_args
 
 from torch import nn
 
@@ -14,45 +14,54 @@ from supernet.nn import ElasticBatchNorm2d, ElasticConv2d, ElasticLayerNorm, Ela
 from supernet.nn.extraction import plain_module
 from supernet.space import Expr
 
+Kind: TypeAlias = Literal["weight", "bias", "norm"]
+"""Weights and biases of other layers, and everything in normalisation layers."""
+
 _MAX_SETTINGS = 4096
 
 
 class _Held(NamedTuple):
     size: Expr | float
-    norm: bool
+    kind: Kind
     alternatives: list[Conditions]
 
 
-def params_terms(net: Supernet) -> tuple[list[Term], list[Term]]:
-    """Terms of the parameters outside and inside normalisation layers.
+def params_terms(net: Supernet) -> dict[Kind, list[Term]]:
+    """Terms of the parameters by kind.
 
     A parameter registered at several places counts once, wherever any of them is active.
 
     Raises:
         RunError: a layer of a kind unknown here depends on more choices than can be tabulated.
     """
-    held: dict[tuple[int, bool], _Held] = {}
+    held: dict[tuple[int, Kind], _Held] = {}
     for place in locations(net.module):
         if is_opaque(place.module):
-            for norm in (False, True):
-                key = (id(place.module), norm)
+            for kind in get_args(Kind):
+                key = (id(place.module), kind)
                 if key not in held:
-                    held[key] = _Held(_tabulated(net, place.module, place.name, norm=norm), norm, [])
+                    held[key] = _Held(_tabulated(net, place.module, place.name, kind), kind, [])
                 held[key].alternatives.append(place.conditions)
             continue
         for name, parameter in place.module._parameters.items():
             if parameter is not None:
-                norm = is_norm(place.module)
+                kind = _kind(place.module, name)
                 size = _elastic_size(place.module, name)
                 entry = held.setdefault(
-                    (id(parameter), norm), _Held(parameter.numel() if size is None else size, norm, [])
+                    (id(parameter), kind), _Held(parameter.numel() if size is None else size, kind, [])
                 )
                 entry.alternatives.append(place.conditions)
-    terms: tuple[list[Term], list[Term]] = ([], [])
+    terms: dict[Kind, list[Term]] = {kind: [] for kind in get_args(Kind)}
     for entry in held.values():
         unique = tuple(dict.fromkeys(entry.alternatives))
-        terms[entry.norm].append(Term(entry.size, ((),) if () in unique else unique))
+        terms[entry.kind].append(Term(entry.size, ((),) if () in unique else unique))
     return terms
+
+
+def _kind(module: nn.Module, name: str) -> Kind:
+    if is_norm(module):
+        return "norm"
+    return "bias" if name == "bias" else "weight"
 
 
 def _elastic_size(module: nn.Module, name: str) -> Expr | int | None:
@@ -69,7 +78,7 @@ def _elastic_size(module: nn.Module, name: str) -> Expr | int | None:
     return cast("Expr | int | None", size)
 
 
-def _tabulated(net: Supernet, module: nn.Module, name: str, *, norm: bool) -> Tabulated:
+def _tabulated(net: Supernet, module: nn.Module, name: str, kind: Kind) -> Tabulated:
     """Parameters of a layer of unknown kind: it is taken out in every setting of its choices, and counted."""
     choices = choices_within(module)
     if joint(choices) > _MAX_SETTINGS:
@@ -83,6 +92,7 @@ def _tabulated(net: Supernet, module: nn.Module, name: str, *, norm: bool) -> Ta
     for code in grid(net.space, choices):
         with net.active(dict(zip(net.space.names, code.tolist(), strict=True))):
             plain = plain_module(module, net.selection, net.space.choices)
-        weights = count_params(plain, norm=False)
-        counts.append(count_params(plain) - weights if norm else weights)
+        weights = count_params(plain, norm=False, bias=False)
+        others = count_params(plain, norm=False)
+        counts.append({"weight": weights, "bias": others - weights, "norm": count_params(plain) - others}[kind])
     return Tabulated(choices, counts)

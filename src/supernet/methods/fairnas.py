@@ -6,7 +6,17 @@ from functools import partial
 
 import torch
 
-from supernet.train import Cosine, CrossEntropy, Recipe, StrictFair, Sum, TrainPaths, Updates
+from supernet.train import (
+    Cosine,
+    CrossEntropy,
+    MomentumSeparation,
+    OneGroup,
+    Recipe,
+    StrictFair,
+    Sum,
+    TrainPaths,
+    Updates,
+)
 from supernet.train.move import Combine
 from supernet.train.schedules import LearningRate
 from supernet.train.updates import Inactive
@@ -21,6 +31,7 @@ def fairnas(
     label_smoothing: float = 0.0,
     schedule: LearningRate | None = None,
     combine: Combine | None = None,
+    states: MomentumSeparation | None = None,
     inactive: Inactive = "freeze",
     clip_norm: float | None = None,
     reference_batch: int | None = 256,
@@ -37,15 +48,19 @@ def fairnas(
         nesterov: Whether the momentum is Nesterov's.
         weight_decay: On all parameters.
         label_smoothing: Of the cross-entropy.
-        schedule: Factor on the learning rate; default `Cosine()`.
+        schedule: Factor on the learning rate; default `Cosine()`. `OnLoss(ComplexityAwareLR())` gives each path a
+            factor of its own.
         combine: How the m gradients become one; default `Sum()`, as in the paper's algorithm 1.
+        states: Separate momentum, by edge. All m paths of a step then take one random option on that edge (`OneGroup`)
+            and are strictly fair on the others; default: one momentum.
         inactive: Treatment of unsampled parameters (there are none where every choice picks an operation).
         clip_norm: Largest norm of the combined gradient.
         reference_batch: Images per batch that `learning_rate` is meant for; None: any.
     """
+    sampler = StrictFair() if states is None else OneGroup(StrictFair(), states)
     return Recipe(
         name="fairnas",
-        program=TrainPaths(sampler=StrictFair(), objective=CrossEntropy(label_smoothing), combine=combine or Sum()),
+        program=TrainPaths(sampler=sampler, objective=CrossEntropy(label_smoothing), combine=combine or Sum()),
         weights=Updates(
             optimizer=partial(
                 torch.optim.SGD, lr=learning_rate, momentum=momentum, nesterov=nesterov, weight_decay=weight_decay
@@ -54,5 +69,6 @@ def fairnas(
             clip_norm=clip_norm,
             inactive=inactive,
             reference_batch=reference_batch,
+            states=states,
         ),
     )

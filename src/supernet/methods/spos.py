@@ -9,6 +9,7 @@ import torch
 from supernet.train import CrossEntropy, Linear, Recipe, TrainPaths, Uniform, Updates
 from supernet.train.samplers import Sampler
 from supernet.train.schedules import LearningRate
+from supernet.train.states import StateGroups
 from supernet.train.updates import Inactive
 
 
@@ -21,6 +22,7 @@ def spos(
     label_smoothing: float = 0.1,
     schedule: LearningRate | None = None,
     sampler: Sampler | None = None,
+    states: StateGroups | None = None,
     inactive: Inactive = "freeze",
     clip_norm: float | None = None,
     reference_batch: int | None = 1024,
@@ -37,8 +39,9 @@ def spos(
         nesterov: Whether the momentum is Nesterov's.
         weight_decay: On weights; biases and norms have none.
         label_smoothing: Of the cross-entropy.
-        schedule: Factor on the learning rate; default `Linear()`.
+        schedule: Factor on the learning rate; default `Linear()`. `ComplexityAwareLR()` makes it subnet-aware.
         sampler: Rule that draws paths; default `Uniform()`. The released code spreads MACs evenly: `CostBins(…)`.
+        states: Which paths share a momentum; default: all. `MomentumSeparation()` separates groups.
         inactive: Treatment of unsampled parameters.
         clip_norm: Largest gradient norm.
         reference_batch: Images per batch that `learning_rate` is meant for; None: any.
@@ -55,5 +58,6 @@ def spos(
             inactive=inactive,
             decay_vectors=False,
             reference_batch=reference_batch,
+            states=states,
         ),
     )

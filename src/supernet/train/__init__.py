@@ -4,12 +4,27 @@ from supernet.train.architecture import ArchitectureParameters, Softmax, Stronge
 from supernet.train.complexity import ComplexityAwareLR
 from supernet.train.fit import Monitor, Trained, fit
 from supernet.train.gradients import Backpropagation, Unrolled
+from supernet.train.in_turn import TrainInTurn
 from supernet.train.move import Mean, Move, Outcome, Path, Step, Sum
 from supernet.train.objectives import CrossEntropy, InPlaceDistillation
 from supernet.train.phases import Entry, Phase
+from supernet.train.pool import load_candidates
 from supernet.train.programs import Bilevel, TrainPaths
+from supernet.train.ratings import BatchLoss, Predicted, ValidationLoss
 from supernet.train.recipe import Recipe
-from supernet.train.samplers import CostBins, Fixed, OneGroup, PathDropout, Sandwich, StrictFair, Uniform
+from supernet.train.samplers import (
+    BestOf,
+    Budget,
+    CostBins,
+    EqualCost,
+    Fixed,
+    Greedy,
+    OneGroup,
+    PathDropout,
+    Sandwich,
+    StrictFair,
+    Uniform,
+)
 from supernet.train.schedules import Constant, Cosine, Linear, OnLoss, Warmup
 from supernet.train.state import load_weights
 from supernet.train.states import MomentumSeparation, StateGroups
@@ -18,14 +33,19 @@ from supernet.train.updates import Updates
 __all__ = [
     "ArchitectureParameters",
     "Backpropagation",
+    "BatchLoss",
+    "BestOf",
     "Bilevel",
+    "Budget",
     "ComplexityAwareLR",
     "Constant",
     "Cosine",
     "CostBins",
     "CrossEntropy",
     "Entry",
+    "EqualCost",
     "Fixed",
+    "Greedy",
     "InPlaceDistillation",
     "Linear",
     "Mean",
@@ -38,6 +58,7 @@ __all__ = [
     "Path",
     "PathDropout",
     "Phase",
+    "Predicted",
     "Recipe",
     "Sandwich",
     "Softmax",
@@ -46,12 +67,15 @@ __all__ = [
     "StrictFair",
     "Strongest",
     "Sum",
+    "TrainInTurn",
     "TrainPaths",
     "Trained",
     "Uniform",
     "Unrolled",
     "Updates",
+    "ValidationLoss",
     "Warmup",
     "fit",
+    "load_candidates",
     "load_weights",
 ]

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import Literal, TypeAlias, get_args
 from weakref import WeakKeyDictionary
+
+import numpy as np
+from numpy.typing import NDArray
 
 from supernet.errors import UsageError
 from supernet.measure import cost_model
 from supernet.nn import Supernet
-from supernet.space import Arch
+from supernet.space import Arch, Codes
+from supernet.space.extremes import extremes
 from supernet.train.move import Path, Step
 
-Complexity: TypeAlias = Literal["params", "macs"] | Callable[[Supernet, Arch], float]
+Complexity: TypeAlias = Literal["params", "macs"]
 
 _ranges: WeakKeyDictionary[Supernet, dict[Complexity, tuple[float, float]]] = WeakKeyDictionary()
 
@@ -30,7 +34,7 @@ class ComplexityAwareLR:
     Args:
         gamma_max: γ of the smallest subnet; the paper's is 4.
         gamma_min: γ of the largest; None: 1 / `gamma_max`, as in the paper. With both at 1 it is `Linear()`.
-        complexity: C(α): `"params"` (without normalisation layers, as in the paper), `"macs"`, or a function.
+        complexity: C(α): `"params"` (weights only: the published formula has no biases and norms), or `"macs"`.
 
     Raises:
         UsageError: a γ that is not positive, or an unknown complexity.
@@ -38,7 +42,7 @@ class ComplexityAwareLR:
     >>> from supernet import zoo
     >>> net = zoo.nasbench201()
     >>> rule = ComplexityAwareLR()
-    >>> rule.gamma(net, net.space.smallest()), round(rule.gamma(net, net.space.largest()), 12)
+    >>> round(rule.gamma(net, net.space.smallest()), 6), round(rule.gamma(net, net.space.largest()), 6)
     (4.0, 0.25)
     >>> round(rule.factor(net, net.space.largest(), 50, 100), 3)
     0.841
@@ -53,16 +57,14 @@ class ComplexityAwareLR:
             value = getattr(self, name)
             if value is not None and not value > 0:
                 raise UsageError(f"{name} is {value}; exponents of the learning rate are positive.")
-        if not callable(self.complexity) and self.complexity not in ("params", "macs"):
-            raise UsageError(
-                f"Complexity is 'params', 'macs' or a function of (net, arch); got {self.complexity!r}."
-            )
+        if self.complexity not in get_args(Complexity):
+            raise UsageError(f"Complexity is one of {get_args(Complexity)}; got {self.complexity!r}.")
 
     def line(self, net: Supernet) -> tuple[float, float]:
         """w and τ of γ(α) = w ln C(α) + τ.
 
         Raises:
-            UsageError: the smallest and the largest subnet are equally complex, or a complexity is not positive.
+            UsageError: all subnets are equally complex, or one has no complexity at all.
         """
         low, high = self._range(net)
         gamma_min = 1 / self.gamma_max if self.gamma_min is None else self.gamma_min
@@ -70,14 +72,13 @@ class ComplexityAwareLR:
         return w, self.gamma_max - w * low
 
     def gamma(self, net: Supernet, arch: Arch) -> float:
-        """γ(α) of a subnet of a supernet. Complexities outside those of the smallest and largest subnet count as these.
+        """γ(α) of a subnet of a supernet.
 
         Raises:
-            UsageError: as in `line`.
+            UsageError: as in `line`, or the architecture belongs to another space.
         """
         w, tau = self.line(net)
-        low, high = self._range(net)
-        return w * min(max(self._log(net, arch), low), high) + tau
+        return w * math.log(self._complexity(net, net.space.codes([arch]))[0]) + tau
 
     def factor(self, net: Supernet, arch: Arch, step: int, total_steps: int) -> float:
         """(1 − t/T)^γ(α): the factor on the learning rate after `step` of `total_steps` steps."""
@@ -95,24 +96,18 @@ class ComplexityAwareLR:
         return sum(factors) / len(factors)
 
     def _range(self, net: Supernet) -> tuple[float, float]:
+        """Logarithms of the least and the greatest complexity in the space."""
         known = _ranges.setdefault(net, {})
         if self.complexity not in known:
-            low, high = self._log(net, net.space.smallest()), self._log(net, net.space.largest())
-            if not low < high:
+            low, high = extremes(net.space, lambda codes: self._complexity(net, codes))
+            if not 0 < low < high:
                 raise UsageError(
-                    f"The smallest and the largest subnet are equally complex ({math.exp(low):,.0f}), so complexity "
-                    f"{self.complexity!r} cannot tell subnets of this space apart. Use another complexity."
+                    f"All subnets of this space have {low:,.0f} to {high:,.0f} {self.complexity}, so that cannot be "
+                    "their complexity: it must be positive and tell them apart. Use the other, of 'params' and 'macs'."
                 )
-            known[self.complexity] = low, high
+            known[self.complexity] = math.log(low), math.log(high)
         return known[self.complexity]
 
-    def _log(self, net: Supernet, arch: Arch) -> float:
-        if callable(self.complexity):
-            value = self.complexity(net, arch)
-        elif self.complexity == "params":
-            value = cost_model(net).params(arch, norm=False)
-        else:
-            value = cost_model(net).macs(arch)
-        if not value > 0:
-            raise UsageError(f"The complexity of {arch} is {value}; its logarithm needs a positive number.")
-        return math.log(value)
+    def _complexity(self, net: Supernet, codes: Codes) -> NDArray[np.float64]:
+        model = cost_model(net)
+        return model.params(codes, norm=False, bias=False) if self.complexity == "params" else model.macs(codes)

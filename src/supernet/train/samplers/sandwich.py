@@ -6,29 +6,38 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from supernet.errors import UsageError
-from supernet.nn import Supernet
+from supernet.nn import Decisions, Supernet
 from supernet.space import Arch
 from supernet.train.move import Step
+from supernet.train.samplers.sampler import Sampler
 
 
 @dataclass(frozen=True)
 class Sandwich:
-    """The largest subnet, `random` uniform ones, the smallest, in this order (US-Nets, §3.2; BigNAS, §3.1).
+    """The largest subnet, `random` others, the smallest, in this order (US-Nets, §3.2; BigNAS, §3.1).
 
     Args:
-        random: Number of random subnets between the two extremes; both papers use 2.
+        random: Number of draws between the two extremes; both papers use 2.
+        between: Sampler that is asked for each of them; None draws uniformly.
     """
 
     random: int = 2
+    between: Sampler | None = None
 
     def __post_init__(self) -> None:
         if self.random < 0:
             raise UsageError(f"The sandwich was asked for {self.random} random subnets; give 0 or more.")
 
     def check(self, net: Supernet) -> None:
-        """Any space will do."""
+        if self.between is not None:
+            self.between.check(net)
 
-    def paths(self, step: Step) -> Sequence[Arch]:
+    def paths(self, step: Step) -> Sequence[Arch | Decisions]:
         space = step.space
-        between = space.wrap(space.population(step.rng, self.random))
+        between: list[Arch | Decisions] = []
+        if self.between is None:
+            between += space.wrap(space.population(step.rng, self.random))
+        else:
+            for _ in range(self.random):
+                between += self.between.paths(step)
         return [space.largest(), *between, space.smallest()]

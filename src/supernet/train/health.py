@@ -1,0 +1,82 @@
+"""What the log of a training says about its health."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+
+DEFAULT_IMAGES = 1000
+"""How many images accuracies are taken to be of where nothing is known."""
+
+_NEAR = 0.02  # of ln K: a loss this close to it is that of a constant answer
+_LINES = 5
+_SHARE = 0.1
+
+
+def warnings_of(
+    rows: Sequence[Mapping[str, float]], num_classes: int | None = None, *, images: int = DEFAULT_IMAGES
+) -> list[str]:
+    """Sentences about what is wrong with a training, by its log; none where all is well.
+
+    Two things are looked for. *The loss has collapsed*: it stood within 2 % of ln K, the loss of equal probabilities
+    for all K classes, in the last tenth of the log (five lines at least); or the subnets that were measured last all
+    had the same accuracy, no better than twice that of guessing. *Larger is worse*: at the last measurement the largest
+    subnet was below the smallest, or below the random one, by more than two standard errors of the difference.
+
+    Args:
+        rows: The log, as in `train.jsonl` or `Trained.history`.
+        num_classes: K; None leaves out what needs it.
+        images: Images that accuracies were measured on; they decide the standard error.
+    """
+    found = [] if num_classes is None else _collapsed(rows, num_classes)
+    return found or _larger_is_worse(_last_accuracies(rows), images)
+
+
+def _collapsed(rows: Sequence[Mapping[str, float]], num_classes: int) -> list[str]:
+    losses = [row["loss"] for row in rows if "loss" in row]
+    constant = math.log(num_classes)
+    stood = 0
+    for loss in reversed(losses):
+        if not abs(loss - constant) <= _NEAR * constant:
+            break
+        stood += 1
+    cure = "Lower the learning rate, warm it up, or clip the gradient."
+    if stood >= max(_LINES, _SHARE * len(losses)):
+        return [
+            f"The loss has stood at {losses[-1]:.3f} for the last {stood} lines of the log: ln {num_classes} = "
+            f"{constant:.3f} is what a network loses that tells no image from another. {cure}"
+        ]
+    last = _last_accuracies(rows)
+    if len(last) > 1 and len(set(last.values())) == 1 and min(last.values()) <= 2 / num_classes:
+        return [
+            f"All {len(last)} subnets that were measured have an accuracy of {100 * min(last.values()):.1f} %, where "
+            f"guessing has {100 / num_classes:.1f} %: they give one answer to every image. {cure}"
+        ]
+    return []
+
+
+def _larger_is_worse(last: Mapping[str, float], images: int) -> list[str]:
+    largest = last.get("largest")
+    if largest is None:
+        return []
+    for other in ("smallest", "random"):
+        accuracy = last.get(other)
+        if accuracy is None or not (0 <= accuracy <= 1 and 0 <= largest <= 1):
+            continue
+        error = math.sqrt((largest * (1 - largest) + accuracy * (1 - accuracy)) / images)
+        if accuracy - largest > 2 * error:
+            return [
+                f"The largest subnet ({100 * largest:.1f} %) is worse than the {other} one ({100 * accuracy:.1f} %) "
+                "by more than noise: the supernet was trained too briefly, its large subnets too rarely, or batch norm "
+                "statistics do not fit. Train longer, or with the sandwich rule."
+            ]
+    return []
+
+
+def _last_accuracies(rows: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    """Accuracy of each subnet in the last line that holds any."""
+    for row in reversed(rows):
+        found = {name.removeprefix("accuracy/"): value for name, value in row.items() if name.startswith("accuracy/")}
+        if found:
+            return found
+    return {}

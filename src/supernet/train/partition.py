@@ -1,0 +1,119 @@
+"""Dividing a space among several copies of the weights: what happens before a training and between its phases."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from supernet.errors import UsageError
+from supernet.nn import Supernet
+from supernet.nn.leaves import Leaves, draw_afresh
+from supernet.space import Choice, Space
+from supernet.train.phases import Entry
+from supernet.train.samplers.within import leaves_of
+
+
+@dataclass(frozen=True)
+class Copies:
+    """Makes one supernet into `count` copies of its weights, the first of which holds the whole space at first.
+
+    Args:
+        count: Number of copies.
+        splits: How often the sub-space of a leaf will be divided into two; it is checked that this is possible.
+    """
+
+    count: int
+    splits: int = 0
+
+    def __call__(self, net: Supernet) -> Supernet:
+        """A supernet of `Leaves`; the given network is copy 0.
+
+        Raises:
+            UsageError: the space has too few choices to be split that often.
+        """
+        names = [choice.name for choice in splittable(net.space)]
+        if len(names) < self.splits:
+            raise UsageError(
+                f"The space is to be split {self.splits} times in succession, but only {len(names)} of its choices are "
+                "always active and have two options or more. Split fewer times."
+            )
+        return Supernet(Leaves(net, self.count), input_shape=net.input_shape)
+
+
+@dataclass(frozen=True)
+class CopyPerOption:
+    """Makes one supernet into as many copies of its weights as some choices have joint options.
+
+    Args:
+        choices: The choices; None: the first of the space.
+        count: The number of copies, which must be just that.
+    """
+
+    choices: tuple[str, ...] | None
+    count: int
+
+    def __call__(self, net: Supernet) -> Supernet:
+        """A supernet of `Leaves`; the given network is copy 0.
+
+        Raises:
+            UsageError: the choices have another number of joint options, or one of them cannot split the space.
+        """
+        choices = _named(net.space, self.choices)
+        for choice in choices:
+            net.space.split(choice.name)
+        joint = math.prod(len(choice) for choice in choices)
+        if joint != self.count:
+            raise UsageError(
+                f"{', '.join(repr(choice.name) for choice in choices)} split the space into {joint} parts, one per "
+                f"option, but there are to be {self.count} leaves. Give leaves={joint}, or other choices."
+            )
+        return Supernet(Leaves(net, self.count), input_shape=net.input_shape)
+
+
+@dataclass(frozen=True)
+class SplitByOption:
+    """Divides every leaf by some choices into one leaf per option (Few-shot NAS's exhaustive split).
+
+    Args:
+        choices: The choices; None: the first of the space.
+        fresh: Draw the weights of every leaf anew; otherwise they are those of the leaf it was part of.
+    """
+
+    choices: tuple[str, ...] | None = None
+    fresh: bool = False
+
+    def __call__(self, entry: Entry) -> None:
+        """Split, at the beginning of a phase."""
+        leaves = leaves_of(entry.net)
+        for choice in _named(leaves.space, self.choices):
+            for leaf in in_use(leaves):
+                leaves.split(leaf, choice.name)
+        if self.fresh:
+            draw_leaves_afresh(leaves, entry.seed)
+
+
+def splittable(space: Space) -> tuple[Choice, ...]:
+    """The choices by which a (sub-)space can be split: always active, with two options left or more."""
+    return tuple(c for c, count in zip(space.choices, space.counts, strict=True) if c.when is None and count > 1)
+
+
+def in_use(leaves: Leaves) -> list[int]:
+    """The copies that hold a sub-space."""
+    return [number for number, space in enumerate(leaves.spaces) if space is not None]
+
+
+def draw_leaves_afresh(leaves: Leaves, seed: int) -> None:
+    """Draw the weights of every copy in use anew, each from a seed of its own."""
+    for leaf in in_use(leaves):
+        draw_afresh(leaves.copies[leaf], int(np.random.default_rng([seed, leaf]).integers(2**63)))
+
+
+def _named(space: Space, names: Sequence[str] | None) -> list[Choice]:
+    if names is None:
+        return [space.choices[0]]
+    if not names or len(set(names)) < len(names):
+        raise UsageError(f"The choices to split by are {tuple(names)}; give at least one, and each once.")
+    return [space.choices[space.column(name)] for name in names]

@@ -1,0 +1,72 @@
+"""A sampler limited to the sub-space of one copy of the weights."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from supernet.errors import UsageError
+from supernet.nn import Decisions, Supernet
+from supernet.nn.leaves import Leaves
+from supernet.space import Arch, Space
+from supernet.train.move import Step
+from supernet.train.samplers.sampler import Sampler
+
+
+@dataclass(frozen=True)
+class Within:
+    """The paths of another sampler, drawn from the sub-space of one leaf of a `Leaves` network.
+
+    Args:
+        sampler: Draws from `step.space`.
+        leaf: Number of the copy of the weights.
+    """
+
+    sampler: Sampler
+    leaf: int
+
+    def check(self, net: Supernet) -> None:
+        count = len(leaves_of(net).copies)
+        if not 0 <= self.leaf < count:
+            raise UsageError(f"Paths were to come from leaf {self.leaf}, but the supernet has leaves 0 to {count - 1}.")
+        self.sampler.check(net)
+
+    def paths(self, step: Step) -> Sequence[Arch | Decisions]:
+        leaves = leaves_of(step.net)
+        space = leaves.spaces[self.leaf]
+        if space is None:
+            raise UsageError(
+                f"Leaf {self.leaf} holds no sub-space yet; split the space before the phase that trains it."
+            )
+        paths = self.sampler.paths(_StepWithin(**vars(step), within=space))
+        if any(leaves.leaf(path) != self.leaf for path in paths):
+            raise UsageError(
+                f"{type(self.sampler).__name__} drew a path outside the sub-space of leaf {self.leaf}. Use a sampler "
+                "that draws from `step.space`, such as Uniform."
+            )
+        return paths
+
+
+@dataclass(frozen=True)
+class _StepWithin(Step):
+    """A step that knows no more of the space than one sub-space."""
+
+    within: Space | None = None
+
+    @property
+    def space(self) -> Space:
+        return self.net.space if self.within is None else self.within
+
+
+def leaves_of(net: Supernet) -> Leaves:
+    """The copies that a supernet consists of.
+
+    Raises:
+        UsageError: it is an ordinary one.
+    """
+    if not isinstance(net.module, Leaves):
+        raise UsageError(
+            f"A sub-space needs weights of its own, but this supernet ({type(net.module).__name__}) has one set. "
+            "Give the recipe adapt=Copies(…), or wrap it: Supernet(Leaves(net, count))."
+        )
+    return net.module
