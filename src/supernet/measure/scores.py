@@ -16,6 +16,7 @@ from supernet.measure.batch_statistics import tracked_batch_norms
 from supernet.measure.calibration import DEFAULT, Calibration
 from supernet.measure.recalibration import activated, calibrated
 from supernet.measure.state import placed_like, untouched
+from supernet.precision import Precision
 from supernet.space import Arch
 
 
@@ -127,10 +128,14 @@ def run_scores(
     batches: Iterable[Batch],
     calibration: Calibration | None,
     data: ImageData | Split,
+    *,
+    precision: Precision = "32-true",
 ) -> Scores:
-    """`scores` on batches that may have been prepared once for many subnets."""
+    """`scores` on batches that may have been prepared once for many subnets, in some precision."""
     correct, total, images = 0, 0.0, 0
     with ExitStack() as stack, torch.no_grad():
+        if precision == "bf16-mixed":
+            stack.enter_context(torch.autocast(next(net.parameters()).device.type, dtype=torch.bfloat16))
         if calibration is None:
             check_statistics(net)
             stack.enter_context(untouched(net))

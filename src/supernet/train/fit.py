@@ -15,6 +15,7 @@ import torch
 from supernet.data import ImageData
 from supernet.errors import RunError, UsageError
 from supernet.nn import Supernet
+from supernet.precision import check_precision
 from supernet.progress import ProgressBar
 from supernet.run_directory import RunDirectory
 from supernet.space import Arch
@@ -28,8 +29,6 @@ from supernet.train.processes import launch, share
 from supernet.train.recipe import Recipe
 from supernet.train.state import TrainingState
 from supernet.train.updates import Stepper
-
-PRECISIONS = ("32-true", "bf16-mixed")
 
 
 class Monitor(Protocol):
@@ -234,8 +233,7 @@ def _check(
             raise UsageError(f"{name} is {value}; it must be at least 1.")
     if seed < 0:
         raise UsageError(f"seed is {seed}; seeds are whole numbers from 0 up.")
-    if precision not in PRECISIONS:
-        raise UsageError(f"The precision {precision!r} is not supported; use one of {PRECISIONS}.")
+    check_precision(precision)
     if batch_size > len(data.train):
         raise UsageError(
             f"The batch size is {batch_size}, but there are only {len(data.train)} training images. Lower it."
