@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from supernet.data import SOURCES, digits, image_folder, load, npz
+from supernet.data import SOURCES, Augment, digits, image_folder, load, npz
+from supernet.data.folder import FolderAugment
 from supernet.errors import RunError, UsageError
 
 
@@ -34,6 +35,16 @@ def test_load_is_the_loader_of_that_name_or_path(archive: Path, tree: Path) -> N
     loaded = load(tree, seed=2, validation=0.5, test=4, size=8, num_workers=0)
     assert loaded.fingerprint() == expected
     assert loaded.train.num_workers == 0
+
+
+def test_augmentation_by_its_settings(archive: Path, tree: Path) -> None:
+    for source in ("digits", archive):
+        assert load(source, augment={}).train.augment == Augment()
+        assert load(source, augment={"flip": True}).train.augment == Augment(flip=True)
+        assert load(source).train.augment != Augment()
+    assert load(tree, augment={"min_area": 0.5}).train.augment == FolderAugment(min_area=0.5)
+    with pytest.raises(UsageError, match="no augmentation 'mixup' for this data; there are crop_padding"):
+        load("digits", augment={"mixup": 0.1})
 
 
 def test_without_options_the_loaders_defaults_hold(archive: Path, tree: Path) -> None:

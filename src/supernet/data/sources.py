@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import fields
 from pathlib import Path
+from typing import Any, TypeVar
 
+from supernet.data.augment import Augment
 from supernet.data.cifar import cifar10, cifar100
+from supernet.data.folder import FolderAugment
 from supernet.data.folder_tree import image_folder
 from supernet.data.image_data import ImageData
 from supernet.data.npz_file import npz
@@ -32,6 +37,7 @@ def load(
     download: bool | None = None,
     size: int | None = None,
     num_workers: int | None = None,
+    augment: Mapping[str, Any] | None = None,
 ) -> ImageData:
     """Load a data set by name or path. What is left at None takes the loader's own default.
 
@@ -45,6 +51,8 @@ def load(
         download: Fetch CIFAR's files if they are missing (default yes).
         size: Side of the images of a directory, pixels (default 224).
         num_workers: Processes that decode the images of a directory (default 2).
+        augment: Settings of ``Augment`` (of ``FolderAugment`` for a directory), such as ``{"flip": True}``; what is
+            left out keeps the class's own default, so that ``{}`` changes no small image at all.
 
     Raises:
         UsageError: The source is unknown, or an option has no meaning for it.
@@ -59,7 +67,8 @@ def load(
         _refuse(name, root=root, download=download, size=size, num_workers=num_workers)
         small = digits if name == "digits" else mnist5k
         held = 0.2 if test is None else test
-        return small(seed=seed, validation=validation, test=held, downscale=factor)
+        changes = _augment(Augment, augment)
+        return small(seed=seed, validation=validation, test=held, downscale=factor, augment=changes)
     if name in ("cifar10", "cifar100"):
         _refuse(name, test=test, size=size, num_workers=num_workers)
         cifar = cifar10 if name == "cifar10" else cifar100
@@ -69,10 +78,12 @@ def load(
             seed=seed,
             validation=validation,
             downscale=factor,
+            augment=_augment(Augment, augment),
         )
     if name.endswith(".npz"):
         _refuse(name, root=root, download=download, size=size, num_workers=num_workers)
-        return npz(name, seed=seed, validation=validation, test=test, downscale=factor)
+        changes = _augment(Augment, augment)
+        return npz(name, seed=seed, validation=validation, test=test, downscale=factor, augment=changes)
     if Path(name).expanduser().is_dir():
         _refuse(name, root=root, download=download, downscale=downscale)
         return image_folder(
@@ -82,11 +93,25 @@ def load(
             validation=validation,
             test=test,
             num_workers=2 if num_workers is None else num_workers,
+            augment=_augment(FolderAugment, augment),
         )
     raise UsageError(
         f"There is no data set {name!r}; give digits, mnist5k, cifar10, cifar100, "
         "an existing directory of images, or an .npz file."
     )
+
+
+Kind = TypeVar("Kind", Augment, FolderAugment)
+
+
+def _augment(kind: type[Kind], settings: Mapping[str, Any] | None) -> Kind | None:
+    if settings is None:
+        return None
+    known = [field.name for field in fields(kind)]
+    unknown = [name for name in settings if name not in known]
+    if unknown:
+        raise UsageError(f"There is no augmentation {unknown[0]!r} for this data; there are {', '.join(known)}.")
+    return kind(**settings)
 
 
 def _refuse(source: str, **options: object) -> None:
