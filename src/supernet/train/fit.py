@@ -21,6 +21,7 @@ from supernet.run_directory import RunDirectory
 from supernet.space import Arch
 from supernet.train import checkpoint
 from supernet.train.architecture import ArchitectureParameters
+from supernet.train.averaging import WeightAverage
 from supernet.train.executor import Executor
 from supernet.train.interruption import Interruption
 from supernet.train.move import Step
@@ -77,6 +78,7 @@ def fit(
     devices: int = 1,
     strategy: str = "auto",
     precision: str = "32-true",
+    average: float | None = None,
     log_every: int = 50,
     checkpoint_every: int | None = None,
     monitors: Sequence[Monitor] = (),
@@ -104,6 +106,8 @@ def fit(
         devices: Processes; more than one trains on different images and averages gradients.
         strategy: `"auto"` or a data-parallel strategy of Lightning Fabric such as `"ddp"`.
         precision: `"32-true"`, or `"bf16-mixed"` for bfloat16 arithmetic with float32 weights.
+        average: Decay of an exponential moving average of the weights, such as 0.999, which the supernet ends with;
+            None: it ends with its last weights.
         log_every: Steps between log lines.
         checkpoint_every: Steps between checkpoints; default: a twentieth of the training, at least 100.
         monitors: Measurements to take along the way.
@@ -134,6 +138,7 @@ def fit(
         "batch_size": global_batch,
         "seed": seed,
         "precision": precision,
+        "average": average,
         "space": net.space.fingerprint,
         "data": data.fingerprint(),
     }
@@ -142,7 +147,8 @@ def fit(
     if recipe.architecture is not None:
         architecture = ArchitectureParameters(net, seed=seed).to(fabric.device)
         steppers["architecture"] = Stepper(recipe.architecture, architecture.parameters(), batch_size=global_batch)
-    state = TrainingState(net, architecture, steppers, done=0, draws={}, losses={})
+    averaged = None if average is None else WeightAverage(net, average)
+    state = TrainingState(net, architecture, steppers, done=0, draws={}, losses={}, average=averaged)
     directory = RunDirectory(out) if out is not None else None
     if directory is not None:
         _open(directory, resume, identity, state, write=fabric.is_global_zero)
@@ -195,6 +201,8 @@ def fit(
                     state.passes += len(move.paths)
                     row["lr"] = steppers["weights"].rate(step, move.paths)
                 state.done += 1
+                if averaged is not None:
+                    averaged.update(state.done)
                 images, seconds = images + global_batch, seconds + time.perf_counter() - began
                 bar.update(state.done, ", ".join(f"{name} {values[-1]:.3f}" for name, values in losses.items()))
                 measured: dict[str, float] = {}
@@ -219,6 +227,8 @@ def fit(
     finally:
         torch.set_rng_state(random_state)
     fabric.barrier()
+    if averaged is not None and state.done == steps:
+        averaged.write()
     derived = None
     if recipe.derive is not None and architecture is not None:
         derived = recipe.derive.derive(net, architecture)

@@ -15,6 +15,7 @@ from supernet.nn import Supernet
 from supernet.run_directory import RunDirectory
 from supernet.train import checkpoint
 from supernet.train.architecture import ArchitectureParameters
+from supernet.train.averaging import WeightAverage
 from supernet.train.updates import Stepper
 
 
@@ -31,6 +32,7 @@ class TrainingState:
         losses: Losses since the last line of the log, by name.
         passes: Forward and backward passes so far: paths of all moves.
         memory: What programs remember from step to step.
+        average: The running average of the weights, if there is one.
     """
 
     net: Supernet
@@ -41,6 +43,7 @@ class TrainingState:
     losses: dict[str, list[float]]
     passes: int = 0
     memory: dict[str, Any] = field(default_factory=dict)
+    average: WeightAverage | None = None
 
     def save(self, path: Path, identity: Mapping[str, Any]) -> None:
         """Write a checkpoint; `identity` says which training it belongs to.
@@ -52,6 +55,8 @@ class TrainingState:
         tensors = {f"net/{name}": value for name, value in self.net.state_dict().items()}
         if self.architecture is not None:
             tensors |= {f"architecture/{name}": value for name, value in self.architecture.state_dict().items()}
+        if self.average is not None:
+            tensors |= {f"average/{name}": value for name, value in self.average.tensors.items()}
         for family, stepper in self.steppers.items():
             for group, held in stepper.states.items():
                 for number, parameter in enumerate(stepper.parameters):
@@ -95,6 +100,9 @@ class TrainingState:
                 "Resume with the same settings, or choose another directory."
             )
         _load_modules(path, tensors, self.net, self.architecture)
+        if self.average is not None:
+            for name, value in _under("average/", tensors).items():
+                self.average.tensors[name].copy_(value)
         for family, stepper in self.steppers.items():
             for name, value in _under(f"optimizer/{family}/", tensors).items():
                 group, number, key = name.split("/", 2)
@@ -111,7 +119,7 @@ class TrainingState:
 
 
 def load_weights(net: Supernet, run: Path | str) -> ArchitectureParameters | None:
-    """Load the newest checkpoint of a run directory into a supernet of the same space.
+    """Load the newest checkpoint of a run directory into a supernet of the same space: averaged weights, if it has any.
 
     Returns:
         The architecture parameters, if the method learned any.
@@ -133,7 +141,8 @@ def load_weights(net: Supernet, run: Path | str) -> ArchitectureParameters | Non
     architecture = None
     if _under("architecture/", tensors):
         architecture = ArchitectureParameters(net)
-    _load_modules(newest, tensors, net, architecture)
+    averaged = {f"net/{name}": value for name, value in _under("average/", tensors).items()}
+    _load_modules(newest, tensors | averaged, net, architecture)
     return architecture
 
 

@@ -1,0 +1,42 @@
+"""An average of the weights along the training."""
+
+from __future__ import annotations
+
+import torch
+
+from supernet.errors import UsageError
+from supernet.nn import Supernet
+
+
+class WeightAverage:
+    """Exponential moving average of all parameters: a ← d a + (1 − d) w after every step.
+
+    d grows to `decay` as (1 + t) / (10 + t), so that early weights are soon forgotten. Buffers are not averaged:
+    calibrate batch norm before evaluating.
+
+    Args:
+        net: Whose parameters.
+        decay: In (0, 1).
+
+    Raises:
+        UsageError: a decay outside (0, 1).
+    """
+
+    def __init__(self, net: Supernet, decay: float) -> None:
+        if not 0 < decay < 1:
+            raise UsageError(f"The weights were to be averaged with a decay of {decay}; give a number between 0 and 1.")
+        self.decay = decay
+        self._parameters = dict(net.named_parameters())
+        self.tensors = {name: p.detach().clone() for name, p in self._parameters.items()}
+
+    @torch.no_grad()
+    def update(self, done: int) -> None:
+        """Take in the weights after `done` steps."""
+        decay = min(self.decay, (1 + done) / (10 + done))
+        torch._foreach_lerp_(list(self.tensors.values()), list(self._parameters.values()), 1 - decay)
+
+    @torch.no_grad()
+    def write(self) -> None:
+        """Give the supernet the averaged weights."""
+        for name, parameter in self._parameters.items():
+            parameter.copy_(self.tensors[name])
