@@ -26,6 +26,7 @@ class RunDirectory:
     | `environment.json` | machine, versions, command, date |
     | `space.json` | the search space |
     | `train.jsonl` | scalars by training step |
+    | `counts.json` | how often each candidate was trained |
     | `checkpoints/` | the newest two checkpoints |
     | `search.jsonl`, `front.json` | every evaluated architecture, and the best of them |
     | `exports.json`, `export/` | deployed networks and what was measured of them |

@@ -22,9 +22,10 @@ from supernet.space import Arch
 from supernet.train import checkpoint
 from supernet.train.architecture import ArchitectureParameters
 from supernet.train.averaging import WeightAverage
+from supernet.train.counts import UpdateCounts
 from supernet.train.executor import Executor
 from supernet.train.interruption import Interruption
-from supernet.train.move import Step
+from supernet.train.move import FINISHED, Step
 from supernet.train.phases import Entry, Stretch, plan
 from supernet.train.processes import launch, share
 from supernet.train.recipe import Recipe
@@ -49,7 +50,7 @@ class Trained:
     Attributes:
         net: The supernet that was trained: the one that was given, or what the method made of it (`Recipe.adapt`).
         recipe: How.
-        steps: Steps done; fewer than asked for if the training was interrupted.
+        steps: Steps done; fewer than asked for if the training was stopped, or its program saw no use in more.
         history: The scalar log of this call: one mapping per logged step. `train.jsonl` holds the whole of a
             resumed training.
         architecture: Learned architecture parameters, for methods that have them.
@@ -152,6 +153,7 @@ def fit(
     directory = RunDirectory(out) if out is not None else None
     if directory is not None:
         _open(directory, resume, identity, state, write=fabric.is_global_zero)
+    counts = UpdateCounts(net.space, state.counts)
     executor = Executor(fabric, net, steppers, data, batch_size=batch_size, seed=seed, draws=state.draws)
     state.draws = executor.draws
     losses = defaultdict(list, state.losses)
@@ -174,7 +176,7 @@ def fit(
             Interruption() as interruption,
             ProgressBar("train", steps, start=state.done, enabled=progress and fabric.is_global_zero) as bar,
         ):
-            while state.done < last:
+            while state.done < last and not state.memory.get(FINISHED):
                 began = time.perf_counter()
                 rng = np.random.default_rng([seed, state.done])
                 # The paths come from `rng` and are the same on all processes; dropout is not.
@@ -198,7 +200,10 @@ def fit(
                 for move in stretch.phase.program.moves(step):
                     name = "loss" if move.updates == "weights" else f"loss/{move.updates}"
                     losses[name].append(executor.execute(move, step))
-                    state.passes += len(move.paths)
+                    if move.updates == "weights":
+                        state.passes += len(move.paths)
+                        for path in move.paths:
+                            counts.observe(path.decisions)
                     row["lr"] = steppers["weights"].rate(step, move.paths)
                 state.done += 1
                 if averaged is not None:
@@ -210,7 +215,8 @@ def fit(
                     if state.done % monitor.every == 0 or state.done == steps:
                         measured |= monitor(net, state.done)
                         net.train()
-                if state.done % log_every == 0 or state.done == last or measured:
+                ended = state.done == last or state.memory.get(FINISHED)
+                if state.done % log_every == 0 or ended or measured:
                     row |= {name: sum(values) / len(values) for name, values in losses.items()}
                     row |= {"passes": state.passes, "images_per_s": round(images / seconds, 1), **measured}
                     history.append({"step": state.done, **row})
@@ -218,17 +224,22 @@ def fit(
                         directory.append(history[-1])
                     losses.clear()
                     images, seconds = 0, 0.0
-                stop = state.done < last and interruption.agreed(fabric)
-                if state.done % every == 0 or state.done == last or stop:
+                stop = not ended and interruption.agreed(fabric)
+                if state.done % every == 0 or ended or stop:
                     save()
+                if ended:
+                    break
                 if stop:
                     where = f"; resume to go on from {directory.path}" if directory is not None else ""
                     raise RunError(f"Training was interrupted after {state.done} of {steps} steps{where}.")
     finally:
         torch.set_rng_state(random_state)
     fabric.barrier()
-    if averaged is not None and state.done == steps:
+    complete = state.done == steps or FINISHED in state.memory
+    if averaged is not None and complete:
         averaged.write()
+    if directory is not None and fabric.is_global_zero and complete:
+        directory.write("counts.json", counts.to_json())
     derived = None
     if recipe.derive is not None and architecture is not None:
         derived = recipe.derive.derive(net, architecture)

@@ -20,7 +20,7 @@ def warnings_of(
 
     Two things are looked for. *The loss has collapsed*: it stood within 2 % of ln K, the loss of equal probabilities
     for all K classes, in the last tenth of the log (five lines at least); or the subnets that were measured last all
-    had the same accuracy, no better than twice that of guessing. *Larger is worse*: at the last measurement the largest
+    had the same accuracy, at most 1.5 times that of guessing. *Larger is worse*: at the last measurement the largest
     subnet was below the smallest, or below the random one, by more than two standard errors of the difference.
 
     Args:
@@ -47,7 +47,7 @@ def _collapsed(rows: Sequence[Mapping[str, float]], num_classes: int) -> list[st
             f"{constant:.3f} is what a network loses that tells no image from another. {cure}"
         ]
     last = _last_accuracies(rows)
-    if len(last) > 1 and len(set(last.values())) == 1 and min(last.values()) <= 2 / num_classes:
+    if len(last) > 1 and len(set(last.values())) == 1 and min(last.values()) <= 1.5 / num_classes:
         return [
             f"All {len(last)} subnets that were measured have an accuracy of {100 * min(last.values()):.1f} %, where "
             f"guessing has {100 / num_classes:.1f} %: they give one answer to every image. {cure}"

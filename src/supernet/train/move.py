@@ -22,6 +22,9 @@ Family: TypeAlias = Literal["weights", "architecture"]
 """Whose parameters a move changes: those of the supernet, or those that weigh its options."""
 
 
+FINISHED = "finished"
+"""The key of `Step.memory` under which a program leaves the reason, if it sees no use in more steps."""
+
 Rater: TypeAlias = Callable[[Sequence[Arch], Literal["train", "validation"], int | None], list[float]]
 """Losses of architectures on a split, see `Step.rate`."""
 
@@ -39,7 +42,8 @@ class Step:
         architecture: Parameters that weigh the options, for methods that learn them.
         start: Steps of all earlier phases.
         seed: Seed of the training, for what is drawn once and not at every step.
-        memory: What a program remembers from step to step, JSON-able; it is kept in checkpoints.
+        memory: What a program remembers from step to step, JSON-able; it is kept in checkpoints. A reason under the key
+            `FINISHED` ends the training after this step.
         rater: Answers `rate`.
     """
 

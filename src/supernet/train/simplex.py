@@ -49,7 +49,7 @@ class WeightsThenCodes:
 
     sampler: Sampler = field(default_factory=Uniform)
     objective: Objective = field(default_factory=CrossEntropy)
-    rate: float = 1.0
+    rate: float = 0.1
     entropy: float = 0.0
     data: Literal["train", "validation"] = "train"
     learns_architecture = False
@@ -102,7 +102,7 @@ class OfCodes:
             total = torch.zeros((), device=losses[0].device)
             for path in move.paths:
                 with step.net.active(path.decisions):
-                    total = total + torch.special.entr(dictionary.code()).sum()
+                    total = total + dictionary.entropy()
             (-self.entropy * total / len(move.paths)).backward()  # type: ignore[no-untyped-call]
         return losses
 

@@ -30,7 +30,8 @@ class TrainingState:
         done: Steps done.
         draws: Batches drawn from each split.
         losses: Losses since the last line of the log, by name.
-        passes: Forward and backward passes so far: paths of all moves.
+        passes: Forward and backward passes so far: paths that trained weights.
+        counts: How often each option was trained, see `UpdateCounts`.
         memory: What programs remember from step to step.
         average: The running average of the weights, if there is one.
     """
@@ -42,6 +43,7 @@ class TrainingState:
     draws: dict[str, int]
     losses: dict[str, list[float]]
     passes: int = 0
+    counts: dict[str, list[int]] = field(default_factory=dict)
     memory: dict[str, Any] = field(default_factory=dict)
     average: WeightAverage | None = None
 
@@ -63,7 +65,7 @@ class TrainingState:
                     for key, value in held.get(parameter, {}).items():
                         if value is not None:
                             tensors[f"optimizer/{family}/{group}/{number}/{key}"] = torch.as_tensor(value)
-        kept = {name: getattr(self, name) for name in ("draws", "losses", "passes", "memory")}
+        kept = {name: getattr(self, name) for name in ("draws", "losses", "passes", "counts", "memory")}
         meta = {"step": self.done, **kept, "identity": identity}
         checkpoint.save(path, tensors, meta)
 
@@ -114,7 +116,7 @@ class TrainingState:
                 stepper.select(int(group))
                 stepper.optimizer.state[parameter][key] = held
         self.done = int(meta["step"])
-        for name in ("draws", "losses", "passes", "memory"):
+        for name in ("draws", "losses", "passes", "counts", "memory"):
             setattr(self, name, meta[name])
 
 
