@@ -1,0 +1,127 @@
+"""Carrying out a study."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+
+from supernet.bench.budget import Budget
+from supernet.bench.comparing import tabulate
+from supernet.bench.finished import FinishedRun
+from supernet.bench.grouping import settings
+from supernet.bench.places import finished, run_directory
+from supernet.bench.processes import Estimator, Say, Task, run_tasks
+from supernet.bench.run_table import RunTable
+from supernet.bench.study import TRUTH, Study, check_seeds
+from supernet.config import Config
+from supernet.errors import RunError, UsageError, require
+from supernet.files import write_json
+
+
+def run_study(
+    study: Study,
+    out: Path,
+    *,
+    workers: int = 1,
+    seeds: Sequence[int] | None = None,
+    only: Sequence[str] | None = None,
+    again: str | None = None,
+    say: Say = lambda text: None,
+) -> RunTable:
+    """Make the runs of a study that are missing, and compare all that there are.
+
+    Every run has a directory `out/CELL/seed-N` and a process of its own. Finished ones are kept, stopped ones go on.
+    `comparison.md`, `.csv`, `.json` and `.svg` are written to `out`.
+
+    Args:
+        study: The study.
+        out: Its directory.
+        workers: Runs at a time; the cores are shared among them.
+        seeds: Only these, instead of the study's.
+        only: Only these cells.
+        again: Command that goes on after an interruption, for the message.
+        say: Where progress goes.
+
+    Raises:
+        UsageError: an unknown cell, a run in `out` with other settings, or no two runs that can be compared.
+        RunError: interrupted, a package is missing, or no run succeeded.
+    """
+    if workers < 1:
+        raise UsageError(f"{workers} workers cannot run anything; give at least 1.")
+    cells = list(study.cells) if only is None else list(only)
+    if unknown := [cell for cell in cells if cell not in study.cells]:
+        raise UsageError(f"There is no cell {unknown[0]!r}; there are {', '.join(study.cells)}.")
+    chosen = study.seeds if seeds is None else tuple(seeds)
+    check_seeds(chosen)
+    study.check()
+    everything = tuple(dict.fromkeys([*study.seeds, *chosen]))
+    if len(everything) > 1:
+        require("scipy", "judge", "The interval over several trainings")
+    # All cells have their first seed before any has its second: a table can be had early.
+    wanted = [Task(out, cell, seed, beside=workers) for seed in chosen for cell in cells]
+    for task in wanted:
+        _check_kept(study, task)
+    missing = [task for task in wanted if not finished(task.run, study.judging)]
+    say(
+        f"cells {', '.join(cells)}; seeds {', '.join(map(str, chosen))}; {len(wanted) - len(missing)} of {len(wanted)} "
+        f"runs are done, {len(missing)} to do, {workers} at a time, in {out}"
+    )
+    failures: dict[Task, str] = {}
+    if missing:
+        write_json(out / "study.json", study.to_json())
+        failures = _make(study, missing, len(wanted) - len(missing), out, workers, again or _again(out), say)
+    groups = {
+        cell: [
+            FinishedRun.read(path)
+            for seed in everything
+            if finished(path := run_directory(out, cell, seed), study.judging)
+        ]
+        for cell in study.cells
+    }
+    failed = [f"{task} failed (see {task.log}): {reason}" for task, reason in failures.items()]
+    empty = [cell for cell, runs in groups.items() if not runs]
+    if len(empty) == len(groups):
+        raise RunError(" ".join(["No run of the study is complete.", *failed]))
+    notes = [f"{cell} has no finished run." for cell in empty]
+    if study.baseline in empty:
+        notes.append(f"The others are compared with {study.baseline} once it has one.")
+    found = tabulate(
+        {cell: runs for cell, runs in groups.items() if runs},
+        baseline=None if study.baseline in empty else study.baseline,
+        notes=notes,
+        failed=failed,
+    )
+    found.write(out)
+    return found
+
+
+def _make(
+    study: Study, missing: Sequence[Task], before: int, out: Path, workers: int, again: str, say: Say
+) -> dict[Task, str]:
+    if study.judging is not None and study.judging.retrain is not None:
+        truth = Task(out, TRUTH, 0, beside=workers)
+        say(f"first the truth: {study.judging.retrain} architectures trained alone")
+        for reason in run_tasks([truth], workers=1, before=0, estimator=Estimator(), say=say, again=again).values():
+            raise RunError(f"The truth could not be made: {reason} (log: {truth.log}).")
+    estimator = Estimator()
+    for cell in study.cells:
+        for path in sorted((out / cell).glob("seed-*")):
+            if path.is_dir() and finished(path, study.judging):
+                seconds = Budget.read(path).seconds
+                if seconds is not None:
+                    estimator.add(cell, seconds)
+    return run_tasks(missing, workers=workers, before=before, estimator=estimator, say=say, again=again)
+
+
+def _check_kept(study: Study, task: Task) -> None:
+    kept = task.run / "config.json"
+    if kept.is_file() and settings(Config.read(kept)) != settings(study.config(task.cell, task.seed)):
+        raise UsageError(
+            f"{task.run} holds a run with other settings (see {kept}), so it is not what the study asks for. Delete "
+            "it, or choose another directory with --out."
+        )
+
+
+def _again(out: Path) -> str:
+    return shlex.join(["supernet", "bench", str(out / "study.json"), "--out", str(out)])

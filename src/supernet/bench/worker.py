@@ -1,0 +1,129 @@
+"""One run of a study, in a process of its own: `python -m supernet.bench.worker OUT CELL SEED WORKERS`.
+
+The cell `truth` trains the architectures alone that the runs are judged against.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+from supernet.bench.places import finished, retrained_file, run_directory
+from supernet.bench.resources import Resources, accelerator_memory_bytes, peak_memory_bytes
+from supernet.bench.study import TRUTH, Study
+from supernet.errors import RunError, SupernetError, UsageError
+from supernet.run_directory import RunDirectory
+
+
+def work(out: Path, cell: str, seed: int, *, workers: int) -> None:
+    """Train and judge one run, or go on where it stopped.
+
+    Raises:
+        UsageError: as training and judging raise it.
+        RunError: the same, and another process is at work on this run.
+    """
+    study = Study.read(out / "study.json")
+    path = run_directory(out, cell, seed)
+    with _alone(path.with_name(path.name + ".lock")):
+        if cell == TRUTH:
+            _train_alone(study, out, path, workers)
+        elif not finished(path, study.judging):
+            _train_and_judge(study, out, path, cell, seed, workers)
+
+
+def _train_and_judge(study: Study, out: Path, path: Path, cell: str, seed: int, workers: int) -> None:
+    import torch
+
+    from supernet.pipeline import Run
+
+    job = Run.create(study.config(cell, seed), path, overwrite=False, resume=True, say=_say)
+    job.train(resume=True)
+    _say(f"trained: {path}")
+    _note_command(job.directory, f"supernet bench {out / 'study.json'} --out {out} --only {cell} --seeds {seed}")
+    judging = study.judging
+    before = Resources.read(path) or Resources()
+    took = Resources(
+        training_memory_bytes=max(filter(None, (peak_memory_bytes(), before.training_memory_bytes)), default=None),
+        threads=torch.get_num_threads(),
+        workers=workers,
+        judging=None if judging is None else judging.to_json(),
+    )
+    # What an earlier study found goes first, so that no file says more than is true if this process dies.
+    for name in ("ranking.csv", "judge.json") if judging is not None else ():
+        (path / name).unlink(missing_ok=True)
+    took.write(path)
+    began = time.monotonic()
+    if judging is None:
+        job.search(resume=True)
+    else:
+        for sentence in job.judge(judging.truth(job, retrained_file(out)), n=judging.archs).sentences():
+            _say(sentence)
+    replace(
+        took,
+        judging_seconds=round(time.monotonic() - began, 1),
+        memory_bytes=peak_memory_bytes(),
+        accelerator_memory_bytes=accelerator_memory_bytes(),
+    ).write(path)
+    _say(f"finished: {path}")
+
+
+def _train_alone(study: Study, out: Path, path: Path, workers: int) -> None:
+    from supernet.pipeline import Run
+
+    assert study.judging is not None
+    job = Run.create(study.config(study.baseline, 0), path, overwrite=False, resume=True, say=_say)
+    job.retrained(study.judging.retrain or 0, workers=workers)
+
+
+def _note_command(directory: RunDirectory, command: str) -> None:
+    """The command that a user would give, in the place of this process's own."""
+    directory.write("environment.json", directory.read("environment.json") | {"command": command})
+
+
+@contextmanager
+def _alone(lock: Path) -> Iterator[None]:
+    """Hold a lock, so that two studies in one directory never write the same run."""
+    if int(os.environ.get("LOCAL_RANK", "0")) > 0:
+        yield  # a further process of the same training
+        return
+    try:
+        import fcntl
+    except ImportError:  # Windows
+        yield
+        return
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    with lock.open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise RunError(
+                f"Another process is at work on {lock.with_suffix('')}; wait for it or stop it, then start again."
+            ) from error
+        yield
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()
+
+
+def main() -> None:
+    """Entry point: the last line of the log says why a run failed."""
+    out, cell, seed, workers = sys.argv[1:]
+    try:
+        work(Path(out), cell, int(seed), workers=int(workers))
+    except SupernetError as error:
+        sys.stderr.write(f"error: {error}\n")
+        raise SystemExit(2 if isinstance(error, UsageError) else 1) from None
+    except KeyboardInterrupt:
+        sys.stderr.write("error: interrupted\n")
+        raise SystemExit(1) from None
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,335 @@
+"""Comparing runs: the figures, the verdicts, and what cannot be compared."""
+
+from __future__ import annotations
+
+import csv
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from bench_runs import ARCHS, PARAMS, TRUE, N, scores, write_run
+from supernet import judge
+from supernet.bench import RunTable, compare_runs
+from supernet.bench.budget import Budget
+from supernet.errors import RunError, UsageError
+
+FAIR = {"method": {"name": "fairnas"}}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A poor and a good cell, three seeds each."""
+    path = tmp_path_factory.mktemp("runs")
+    for seed in range(3):
+        write_run(path / f"poor/seed-{seed}", scores(6.0, seed), seed=seed)
+        write_run(path / f"good/seed-{seed}", scores(1.0, seed), seed=seed, settings=FAIR)
+    return path
+
+
+@pytest.fixture(scope="module")
+def table(folder: Path) -> RunTable:
+    return compare_runs([folder / "poor", folder / "good"])
+
+
+def test_runs_that_differ_in_their_seed_share_a_row(table: RunTable) -> None:
+    assert [(row.name, row.seeds) for row in table.rows] == [("poor", [0, 1, 2]), ("good", [0, 1, 2])]
+    assert table.baseline == "poor"
+    assert table["good"].changes == {"method": "fairnas"}
+
+
+def test_the_figures_are_the_judges(table: RunTable) -> None:
+    good = np.stack([scores(1.0, seed) for seed in range(3)])
+    poor = np.stack([scores(6.0, seed) for seed in range(3)])
+    expected = [stats.kendalltau(row, TRUE).statistic for row in good]
+    tau = table["good"].figures["kendall_tau"]
+    assert tau.trainings == pytest.approx(expected)
+    assert (tau.value, tau.std) == pytest.approx((np.mean(expected), np.std(expected, ddof=1)))
+    assert table["good"].minus_baseline["kendall_tau"] == judge.difference(judge.TAU, good, poor, TRUE)
+    assert table["good"].minus_free["parameter count"] == judge.difference(judge.TAU, good, PARAMS, TRUE)
+    assert table.free["parameter count"]["kendall_tau"].value == pytest.approx(stats.kendalltau(PARAMS, TRUE).statistic)
+    top = np.sort(TRUE)[-24:]  # 20 % of 120
+    inside = np.isin(TRUE, top)
+    expected = [stats.kendalltau(row[inside], TRUE[inside]).statistic for row in good]
+    assert table["good"].figures["tau_in_true_top@0.2"].trainings == pytest.approx(expected)
+    favourites = [TRUE[row.argmax()] for row in good]
+    assert [table.best - lost for lost in table["good"].figures["regret@1"].trainings] == pytest.approx(favourites)
+    assert (table["poor"].minus_baseline, table["poor"].paired) == ({}, None)
+
+
+def test_the_paired_test_is_that_of_scipy(table: RunTable) -> None:
+    taus = [table[cell].figures["kendall_tau"].trainings for cell in ("good", "poor")]
+    paired = table["good"].paired
+    assert paired is not None
+    assert paired.p_value == pytest.approx(stats.ttest_rel(*taus).pvalue)
+    assert (paired.seeds, paired.mean) == ((0, 1, 2), pytest.approx(np.mean(np.subtract(*taus))))
+
+
+def test_verdicts(folder: Path, table: RunTable, tmp_path: Path) -> None:
+    said = table.sentences()
+    assert re.match(
+        r"good ranks better than poor: τ \+0\.\d\d \[\+0\.\d\d, \+0\.\d\d\] \(3 seeds each; paired t over 3 ", said[0]
+    )
+    assert re.match(r"poor does not beat parameter count \(τ 0\.\d\d \[.*\] against 0\.\d\d \[", said[1])
+    assert said[2].startswith("good beats parameter count (τ ")
+    assert len(said) == 3
+    turned = compare_runs([folder / "good", folder / "poor"])
+    assert turned.sentences()[0].startswith("poor ranks worse than good: τ -0.")
+    write_run(tmp_path / "noise", scores(60.0, 0))
+    (said,) = compare_runs([tmp_path / "noise"]).sentences()
+    assert re.match(r"noise is worse than parameter count \(τ -?0\.\d\d \[.*\] against 0\.\d\d \[", said)
+    for seed in range(3):
+        write_run(tmp_path / f"other/seed-{seed}", scores(1.0, 10 + seed), seed=seed, settings={"train": {"steps": 99}})
+    pair = [folder / "good", tmp_path / "other"]
+    for paths in (pair, pair[::-1]):  # whichever of the two happens to be ahead
+        said = compare_runs(paths).sentences()
+        assert re.match(r"\w+ is not shown to rank otherwise than \w+: τ [+-]0\.\d\d \[-0\.\d\d, \+0\.\d\d\]", said[0])
+
+
+def test_one_seed_is_said_to_be_one(tmp_path: Path) -> None:
+    write_run(tmp_path / "a", scores(6.0, 0))
+    write_run(tmp_path / "b", scores(1.0, 0), settings=FAIR)
+    found = compare_runs([tmp_path / "a", tmp_path / "b"])
+    assert found.sentences()[0].endswith("(1 seed each; other seeds may say otherwise).")
+    assert found["b"].paired is None
+    assert any("leaves out how trainings differ" in note for note in found.notes)
+
+
+def test_text_and_files(table: RunTable, tmp_path: Path) -> None:
+    text = table.to_text().splitlines()
+    assert text[0].split()[:3] == ["cell", "seeds", "τ"]
+    tau = table["good"].figures["kendall_tau"]
+    (line,) = [line for line in text if line.startswith("good  ")]
+    assert f"{tau.value:.2f} ± {tau.std:.2f}" in line
+    favourites = [TRUE[scores(1.0, seed).argmax()] for seed in range(3)]
+    assert f"{np.mean(favourites):.2f} ± {np.std(favourites, ddof=1):.2f}" in line
+    assert any(line.startswith("parameter count") for line in text)
+    table.write(tmp_path)
+    rows = {row["row"]: row for row in csv.DictReader((tmp_path / "comparison.csv").read_text().splitlines())}
+    assert list(rows) == ["poor", "good", "parameter count", "random order"]
+    assert float(rows["good"]["kendall_tau"]) == tau.value
+    difference = table["good"].minus_baseline["kendall_tau"]
+    assert float(rows["good"]["kendall_tau minus baseline high"]) == difference.high
+    assert rows["good"]["passes"] == "100.0"
+    kept = json.loads((tmp_path / "comparison.json").read_text())
+    assert [cell["name"] for cell in kept["cells"]] == ["poor", "good"]
+    run = kept["cells"][1]["runs"][2]
+    assert (run["seed"], run["budget"]["steps"]) == (2, 100)
+    assert run["figures"]["kendall_tau"] == tau.trainings[2]
+    assert kept["cells"][1]["settings"]["train.steps"] == 100
+    page = (tmp_path / "comparison.md").read_text()
+    assert "| good | method=fairnas | 0, 1, 2 |" in page
+    assert all(f"- {sentence}" in page for sentence in table.sentences())
+    lengths = {line.count("|") for line in page.splitlines() if line.startswith("| ")}
+    assert len(lengths) == 2  # two tables, each of one width
+    drawing = (tmp_path / "comparison.svg").read_text()
+    assert drawing.count("<circle") == 6
+    assert "parameter count" in drawing
+
+
+def test_the_drawing_is_to_scale(table: RunTable, tmp_path: Path) -> None:
+    """Dots lie between the ticks that enclose them."""
+    table.write(tmp_path)
+    drawing = (tmp_path / "comparison.svg").read_text()
+    ticks = {float(v): float(x) for x, v in re.findall(r'<text x="([\d.]+)"[^>]*>(-?\d\.\d)</text>', drawing)}
+    dots = [(float(x), float(tau)) for x, tau in re.findall(r'cx="([\d.]+)".*?: (-?[\d.]+)</title>', drawing)]
+    (first, start), *_, (last, end) = sorted(ticks.items())
+    for x, tau in dots:
+        assert x == pytest.approx(start + (tau - first) / (last - first) * (end - start), abs=0.4)
+
+
+# -- budgets ------------------------------------------------------------------------------------------------
+
+
+def test_what_a_run_spent(tmp_path: Path) -> None:
+    path = write_run(tmp_path / "a", scores(1.0, 0))
+    found = Budget.read(path)
+    # 50 steps of 32 images at 64 and at 128 images a second
+    assert (found.steps, found.passes, found.images, found.training_seconds) == (100, 100, 3200, 37.5)
+    assert (found.training_memory_bytes, found.threads) == (None, 1)
+
+
+def test_passes_come_from_the_log_else_from_the_recipe(tmp_path: Path) -> None:
+    fair = {"piece": "StrictFair"}
+    unknown = {"piece": "Curriculum"}
+    cases = [({"passes": 250}, 250), ({"passes": 250, "sampler": fair}, 250), ({"sampler": fair}, 300)]
+    cases += [({"sampler": {"piece": "Uniform", "count": 4}}, 400), ({"sampler": unknown}, None)]
+    for number, (options, expected) in enumerate(cases):
+        path = write_run(tmp_path / str(number) / "run", scores(1.0, 0), **options)
+        assert Budget.read(path).passes == expected
+
+
+def test_unequal_budgets_are_told(tmp_path: Path) -> None:
+    write_run(tmp_path / "a", scores(1.0, 0))
+    write_run(tmp_path / "b", scores(1.0, 1), settings=FAIR, passes=500)
+    notes = " ".join(compare_runs([tmp_path / "a", tmp_path / "b"]).notes)
+    assert "budgets differ" in notes
+    assert "a 3,200, b 16,000" in notes
+
+
+def test_equal_budgets_are_not(table: RunTable) -> None:
+    assert not [note for note in table.notes if "budget" in note]
+
+
+def test_an_unknown_budget_is_told(tmp_path: Path) -> None:
+    write_run(tmp_path / "a", scores(1.0, 0), sampler={"piece": "Curriculum"})
+    assert any("log of a does not count passes" in note for note in compare_runs([tmp_path / "a"]).notes)
+
+
+def test_a_log_that_was_cut_short(tmp_path: Path) -> None:
+    path = write_run(tmp_path / "a", scores(1.0, 0))
+    (path / "train.jsonl").write_text("")
+    with pytest.raises(RunError, match="not the log of a whole training"):
+        compare_runs([path])
+
+
+# -- what can be compared ---------------------------------------------------------------------------------------
+
+
+def test_other_spaces_are_refused(tmp_path: Path) -> None:
+    write_run(tmp_path / "a", scores(1.0, 0))
+    write_run(tmp_path / "b", scores(1.0, 1), seed=1, space="f" * 16)
+    with pytest.raises(UsageError, match=r"different spaces.*0123456789abcdef.*ffffffffffffffff"):
+        compare_runs([tmp_path / "a", tmp_path / "b"])
+
+
+def test_other_truths_are_refused(tmp_path: Path) -> None:
+    true = TRUE.copy()
+    true[17] = 12.5
+    write_run(tmp_path / "a", scores(1.0, 0))
+    write_run(tmp_path / "b", scores(1.0, 1), seed=1, true=true)
+    with pytest.raises(UsageError, match=r"different truths \(.* and 12\.5 for kernel=17\)"):
+        compare_runs([tmp_path / "a", tmp_path / "b"])
+
+
+def test_shared_architectures_only(tmp_path: Path) -> None:
+    """In another order, and with a third of the architectures missing."""
+    order = np.random.default_rng(3).permutation(N)[:80]
+    one, other = scores(2.0, 0), scores(1.0, 1)
+    write_run(tmp_path / "a", one)
+    taken = {"archs": [ARCHS[place] for place in order], "true": TRUE[order], "params": PARAMS[order]}
+    write_run(tmp_path / "b", other[order], settings=FAIR, **taken)
+    found = compare_runs([tmp_path / "a", tmp_path / "b"])
+    assert found.n == 80
+    assert any("(80, 120)" in note and "the 80 that they share" in note for note in found.notes)
+    for cell, predicted in (("a", one), ("b", other)):
+        expected = stats.kendalltau(predicted[order], TRUE[order]).statistic
+        assert found[cell].figures["kendall_tau"].value == pytest.approx(expected)
+
+
+def test_too_few_shared_architectures(tmp_path: Path) -> None:
+    few = slice(91, None)
+    write_run(tmp_path / "a", scores(1.0, 0)[:100], archs=ARCHS[:100], true=TRUE[:100], params=PARAMS[:100])
+    write_run(tmp_path / "b", scores(1.0, 1)[few], archs=ARCHS[few], true=TRUE[few], params=PARAMS[few], seed=1)
+    with pytest.raises(UsageError, match="only 9 are common to all; at least 30"):
+        compare_runs([tmp_path / "a", tmp_path / "b"])
+
+
+def test_few_architectures_have_no_tau_in_their_top(tmp_path: Path) -> None:
+    few = slice(0, 12)
+    write_run(tmp_path / "a", scores(1.0, 0)[few], archs=ARCHS[few], true=TRUE[few], params=PARAMS[few])
+    found = compare_runs([tmp_path / "a"])
+    assert "tau_in_true_top@0.2" not in found["a"].figures
+    assert "τ in top" not in found.to_text()
+
+
+def test_supernets_of_other_width_may_order_by_cost_differently(tmp_path: Path) -> None:
+    write_run(tmp_path / "a", scores(1.0, 0))
+    write_run(tmp_path / "b", scores(1.0, 1), settings=FAIR, params=-PARAMS)
+    assert any(
+        "differently by parameter count" in note for note in compare_runs([tmp_path / "a", tmp_path / "b"]).notes
+    )
+
+
+def test_a_run_that_was_not_judged(tmp_path: Path) -> None:
+    path = write_run(tmp_path / "a", scores(1.0, 0))
+    (path / "ranking.csv").unlink()
+    with pytest.raises(UsageError, match=r"has not been judged.*supernet judge"):
+        compare_runs([path])
+
+
+def test_a_damaged_ranking(tmp_path: Path) -> None:
+    path = write_run(tmp_path / "a", scores(1.0, 0))
+    text = (path / "ranking.csv").read_text()
+    (path / "ranking.csv").write_text(text.replace("kernel=5,9", "kernel=5,nine"))
+    with pytest.raises(RunError, match="damaged in the column 'true'"):
+        compare_runs([path])
+    (path / "ranking.csv").write_text(text.replace("supernet 0", "supernet"))
+    with pytest.raises(RunError, match="ranking of one training"):
+        compare_runs([path])
+
+
+def test_the_same_seed_twice(tmp_path: Path) -> None:
+    for name in "ab":
+        write_run(tmp_path / name, scores(1.0, 0))
+    with pytest.raises(UsageError, match="same settings and the same seed 0"):
+        compare_runs([tmp_path / "a", tmp_path / "b"])
+    with pytest.raises(UsageError, match="given twice"):
+        compare_runs([tmp_path / "a", tmp_path / "a"])
+
+
+def test_wrong_requests(folder: Path, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="at least one run"):
+        compare_runs([])
+    with pytest.raises(UsageError, match="holds no run"):
+        compare_runs([tmp_path])
+    with pytest.raises(UsageError, match="no row 'fair' to compare with; there are good, poor"):
+        compare_runs([folder], baseline="fair")
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "name"),
+    [
+        ("spos/seed-0", "spos/seed-1", "spos"),
+        ("spos-0", "spos-1", "spos"),
+        ("fair_seed0", "fair_seed1", "fair"),
+        ("x", "y", "sandwich"),  # nothing in common: the method of the configuration
+    ],
+)
+def test_names_of_rows(tmp_path: Path, first: str, second: str, name: str) -> None:
+    for seed, path in enumerate((first, second)):
+        write_run(tmp_path / path, scores(1.0, seed), seed=seed)
+    assert [row.name for row in compare_runs([tmp_path / first, tmp_path / second]).rows] == [name]
+
+
+def test_settings_that_rank_the_same_do_not_part_runs(tmp_path: Path) -> None:
+    write_run(tmp_path / "a/0", scores(1.0, 0))
+    write_run(
+        tmp_path / "a/1", scores(1.0, 1), seed=1, settings={"train": {"monitor_every": 7}, "search": {"budget": 9}}
+    )
+    write_run(tmp_path / "a/2", scores(1.0, 2), seed=2, settings={"train": {"batch_size": 64}})
+    rows = compare_runs([tmp_path / "a"]).rows
+    assert [(row.name, row.seeds) for row in rows] == [("a", [0, 1]), ("a (2)", [2])]
+    assert rows[1].changes == {"train.batch_size": 64}
+
+
+def test_an_empty_option_is_a_setting(tmp_path: Path) -> None:
+    """No augmentation at all is something else than the default."""
+    write_run(tmp_path / "a", scores(1.0, 0), settings={"data": {"name": "digits"}})
+    write_run(tmp_path / "b", scores(1.0, 0), settings={"data": {"name": "digits", "options": {"augment": {}}}})
+    found = compare_runs([tmp_path / "a", tmp_path / "b"])
+    assert found["b"].changes == {"data.augment": {}}
+    assert compare_runs([tmp_path / "b", tmp_path / "a"])["a"].changes == {"data.augment": "(default)"}
+
+
+def test_runs_that_were_searched(tmp_path: Path) -> None:
+    for seed, (poor, good) in enumerate([(0.5, 0.6), (0.5, 0.7), (0.5, 0.8)]):
+        for cell, best, settings in (("poor", poor, None), ("good", good, FAIR)):
+            path = write_run(tmp_path / f"{cell}/{seed}", scores(1.0, 0), seed=seed, settings=settings)
+            (path / "ranking.csv").unlink()
+            points = [{"values": {"accuracy": value, "macs": 1.0}} for value in (best, 0.1)]
+            (path / "front.json").write_text(json.dumps({"points": points}))
+    found = compare_runs([tmp_path / "poor", tmp_path / "good"])
+    assert found["good"].figures["found_accuracy"].trainings == (0.6, 0.7, 0.8)
+    (said,) = found.sentences()
+    assert said.startswith("good found +20.0 % of accuracy compared with poor (3 seeds each; paired t over 3 seeds")
+    assert "inherited weights" in found.notes[0]
+    assert "0.700 ± 0.100" in found.to_text()
+    found.write(tmp_path / "out")
+    assert not (tmp_path / "out/comparison.svg").exists()
+    judged = write_run(tmp_path / "judged", scores(1.0, 0), settings={"train": {"steps": 3}})
+    with pytest.raises(UsageError, match="searched but not judged"):
+        compare_runs([judged, tmp_path / "poor"])
