@@ -42,6 +42,9 @@ TRIALS = {
     "fairnas": (fairnas(learning_rate=0.05, reference_batch=None), operations_net()),
     "one_shot": (one_shot(), operations_net()),
     "sandwich": (sandwich(learning_rate=0.1, reference_batch=None), elastic_net()),
+    "greedynas": (methods.greedynas(learning_rate=0.05, reference_batch=None), operations_net()),
+    "greedynas, sizes": (methods.greedynas(learning_rate=0.05, reference_batch=None), elastic_net()),
+    "attentivenas": (methods.attentivenas(learning_rate=0.1, reference_batch=None), elastic_net()),
     "darts": (darts(learning_rate=0.1), operations_net()),
     "darts, second order": (darts(order=2, learning_rate=0.1), operations_net()),
 }
@@ -89,6 +92,8 @@ def another(name: str, value: Any) -> Any:
     special = {
         "order": 2,
         "first": "weights",
+        "mode": "worst",
+        "predictor": len,
         "regularise": "all",
         "inactive": "decay",
         "exclude": ("none",),

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from supernet.errors import UsageError
 from supernet.nn import Supernet
 from supernet.space import Arch
-from supernet.train.move import Step
+from supernet.train.move import FINISHED, Step
 from supernet.train.pool import CandidatePool
 from supernet.train.ratings import Rating, ValidationLoss, lowest, only_architectures, rated
 from supernet.train.samplers.sampler import Sampler
@@ -89,7 +89,7 @@ class Greedy:
         elif step.done - before["step"] >= math.ceil(self.capacity / self.candidates):
             replaced = turnover([tuple(code) for code in before["codes"]], pool.codes())
             if replaced <= most:
-                step.memory["finished"] = f"the candidate pool has settled: {replaced:.1%} of it was replaced"
+                step.memory[FINISHED] = f"the candidate pool has settled: {replaced:.1%} of it was replaced"
             step.memory["pool_before"] = {"step": step.done, "codes": pool.codes()}
 
 
