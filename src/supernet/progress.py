@@ -52,6 +52,14 @@ class ProgressBar:
             )
             sys.stderr.flush()
 
+    def say(self, sentence: str) -> None:
+        """A sentence of its own, above the bar."""
+        if self._bar is not None:
+            self._bar.console.print(sentence)
+        elif self.enabled:
+            sys.stderr.write(sentence + "\n")
+            sys.stderr.flush()
+
     def _speed(self) -> float:
         return (self.done - self._first) / max(time.monotonic() - self._began, 1e-9)
 

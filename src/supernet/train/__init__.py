@@ -2,15 +2,16 @@
 
 from supernet.train.architecture import ArchitectureParameters, Softmax, Strongest
 from supernet.train.complexity import ComplexityAwareLR
-from supernet.train.fit import Monitor, Trained, fit
+from supernet.train.fit import Trained, fit
 from supernet.train.gradients import Backpropagation, Unrolled
 from supernet.train.in_turn import TrainInTurn
+from supernet.train.loop import Monitor
 from supernet.train.move import Mean, Move, Outcome, Path, Step, Sum
 from supernet.train.objectives import CrossEntropy, InPlaceDistillation
 from supernet.train.phases import Entry, Phase
 from supernet.train.pool import load_candidates
 from supernet.train.programs import Bilevel, TrainPaths
-from supernet.train.ratings import BatchLoss, Predicted, ValidationLoss
+from supernet.train.ratings import BatchLoss, Predicted, ValidationError, ValidationLoss
 from supernet.train.recipe import Recipe
 from supernet.train.samplers import (
     BestOf,
@@ -73,6 +74,7 @@ __all__ = [
     "Uniform",
     "Unrolled",
     "Updates",
+    "ValidationError",
     "ValidationLoss",
     "Warmup",
     "fit",

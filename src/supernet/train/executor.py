@@ -49,7 +49,7 @@ class Executor:
     ) -> None:
         self.fabric, self.net, self.steppers = fabric, net, steppers
         self.draws = {"train": 0, "validation": 0} | dict(draws)
-        self._data, self._batch_size, self._seed = data, batch_size, seed
+        self.data, self.batch_size, self._seed = data, batch_size, seed
         self._streams: dict[str, Iterator[Batch]] = {}
         self._current: dict[str, Batch] = {}
         self._rated_on: dict[int | None, list[Batch]] = {}
@@ -67,8 +67,8 @@ class Executor:
 
     def _draw(self, split: str) -> Batch:
         if split not in self._streams:
-            self._streams[split] = getattr(self._data, split).stream(
-                self._batch_size,
+            self._streams[split] = getattr(self.data, split).stream(
+                self.batch_size,
                 seed=self._seed,
                 start=self.draws[split],
                 rank=self.fabric.global_rank,
@@ -82,9 +82,13 @@ class Executor:
         return Batch(x, batch.y.to(self.fabric.device))
 
     def rate(
-        self, archs: Sequence[Arch], data: Literal["train", "validation"], images: int | None = None
+        self,
+        archs: Sequence[Arch],
+        data: Literal["train", "validation"],
+        images: int | None = None,
+        measure: Literal["loss", "error"] = "loss",
     ) -> list[float]:
-        """Mean cross-entropy of architectures, see `Step.rate`; the same on all processes."""
+        """Losses or errors of architectures, see `Step.rate`; the same on all processes."""
         batches = [self.batch("train")] if data == "train" else self._validation(images)
         total = sum(len(batch.y) for batch in batches)
         found = torch.zeros(len(archs), device=self.fabric.device)
@@ -92,18 +96,22 @@ class Executor:
             for batch in batches:
                 for number, arch in enumerate(archs):
                     logits = self.net(batch.x, arch).float()
-                    found[number] += nn.functional.cross_entropy(logits, batch.y) * (len(batch.y) / total)
+                    if measure == "loss":
+                        found[number] += nn.functional.cross_entropy(logits, batch.y, reduction="sum") / total
+                    else:
+                        found[number] += (logits.argmax(1) != batch.y).sum() / total
         average(self.fabric, [found])
-        losses: list[float] = found.tolist()
-        for loss, arch in zip(losses, archs, strict=True):
-            if not math.isfinite(loss):
-                raise RunError(f"The loss of {arch} became {loss} while it was rated. Lower the learning rate.")
-        return losses
+        ratings: list[float] = found.tolist()
+        for rating, arch in zip(ratings, archs, strict=True):
+            if not math.isfinite(rating):
+                raise RunError(f"The {measure} of {arch} became {rating} while it was rated. Lower the learning rate.")
+        return ratings
 
     def _validation(self, images: int | None) -> list[Batch]:
         if images not in self._rated_on:
-            batches = self._data.validation.batches(self._batch_size, limit=images)
-            self._rated_on[images] = [self._placed(batch) for batch in batches]
+            batches = [self._placed(b) for b in self.data.validation.batches(self.batch_size, limit=images)]
+            # Batch norm has no variance of a single image.
+            self._rated_on[images] = [b for b in batches if len(b.y) > 1 or len(batches) == 1]
         return self._rated_on[images]
 
     def run(self, path: Path, batch: Batch, step: Step, earlier: Sequence[Tensor]) -> tuple[Tensor, Tensor]:

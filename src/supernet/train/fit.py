@@ -1,46 +1,30 @@
-"""The training loop: it executes moves, logs, checkpoints and resumes. It knows no method by name."""
+"""Training a supernet by a recipe: what is checked and prepared before the loop."""
 
 from __future__ import annotations
 
-import time
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
-import numpy as np
 import torch
 
 from supernet.data import ImageData
-from supernet.errors import RunError, UsageError
+from supernet.errors import UsageError
 from supernet.nn import Supernet
 from supernet.precision import check_precision
-from supernet.progress import ProgressBar
 from supernet.run_directory import RunDirectory
 from supernet.space import Arch
 from supernet.train import checkpoint
 from supernet.train.architecture import ArchitectureParameters
 from supernet.train.averaging import WeightAverage
-from supernet.train.counts import UpdateCounts
 from supernet.train.executor import Executor
-from supernet.train.interruption import Interruption
-from supernet.train.move import FINISHED, Step
-from supernet.train.phases import Entry, Stretch, plan
+from supernet.train.loop import Loop, Monitor
+from supernet.train.phases import plan
 from supernet.train.processes import launch, share
 from supernet.train.recipe import Recipe
 from supernet.train.state import TrainingState
 from supernet.train.updates import Stepper
-
-
-class Monitor(Protocol):
-    """Measures something while training, without touching it."""
-
-    every: int
-
-    def __call__(self, net: Supernet, step: int) -> Mapping[str, float]:
-        """Scalars for the log, by name."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -55,6 +39,7 @@ class Trained:
             resumed training.
         architecture: Learned architecture parameters, for methods that have them.
         derived: The architecture that such a method proposes.
+        memory: What the method's program remembers, such as GreedyNAS's candidate pool.
     """
 
     net: Supernet
@@ -63,6 +48,7 @@ class Trained:
     history: Sequence[Mapping[str, float]]
     architecture: ArchitectureParameters | None = None
     derived: Arch | None = None
+    memory: Mapping[str, Any] = field(default_factory=dict)
 
 
 def fit(
@@ -125,8 +111,8 @@ def fit(
     net = recipe.adapted(net)
     net.input_shape = data.shape
     _check(net, recipe, data, steps=steps, batch_size=batch_size, precision=precision, seed=seed)
-    stretches = plan(recipe.phases, steps)
     _check_intervals(monitors, log_every=log_every, checkpoint_every=checkpoint_every, stop_after=stop_after)
+    stretches = plan(recipe.phases, steps)
     fabric = launch(accelerator=accelerator, devices=devices, strategy=strategy, precision=precision)
     net.to(fabric.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     net.train()
@@ -149,101 +135,28 @@ def fit(
         architecture = ArchitectureParameters(net, seed=seed).to(fabric.device)
         steppers["architecture"] = Stepper(recipe.architecture, architecture.parameters(), batch_size=global_batch)
     averaged = None if average is None else WeightAverage(net, average)
-    state = TrainingState(net, architecture, steppers, done=0, draws={}, losses={}, average=averaged)
+    state = TrainingState(net, architecture, steppers, average=averaged)
     directory = RunDirectory(out) if out is not None else None
     if directory is not None:
         _open(directory, resume, identity, state, write=fabric.is_global_zero)
-    counts = UpdateCounts(net.space, state.counts)
-    executor = Executor(fabric, net, steppers, data, batch_size=batch_size, seed=seed, draws=state.draws)
-    state.draws = executor.draws
-    losses = defaultdict(list, state.losses)
-    state.losses = losses
-
-    def save() -> None:
-        if directory is not None and fabric.is_global_zero:
-            state.save(directory.checkpoints / f"step-{state.done:09d}.safetensors", identity)
-            checkpoint.keep_last(directory.checkpoints, 2)
-        else:
-            state.check_finite()
-
-    history: list[dict[str, float]] = []
-    every = checkpoint_every or max(100, steps // 20)
-    last = min(steps, stop_after or steps)
-    random_state = torch.get_rng_state()
-    images, seconds = 0, 0.0
-    try:
-        with (
-            Interruption() as interruption,
-            ProgressBar("train", steps, start=state.done, enabled=progress and fabric.is_global_zero) as bar,
-        ):
-            while state.done < last and not state.memory.get(FINISHED):
-                began = time.perf_counter()
-                rng = np.random.default_rng([seed, state.done])
-                # The paths come from `rng` and are the same on all processes; dropout is not.
-                torch.manual_seed(int(rng.integers(2**63 - 2**31)) + fabric.global_rank)
-                number, stretch = _stretch(stretches, state.done)
-                if state.done == stretch.start:
-                    _enter(stretch, Entry(net, data, steppers, seed + 1_000_003 * (number + 1), batch_size))
-                step = Step(
-                    index=state.done - stretch.start,
-                    total=stretch.steps,
-                    net=net,
-                    rng=rng,
-                    architecture=architecture,
-                    start=stretch.start,
-                    seed=seed,
-                    memory=state.memory,
-                    rater=executor.rate,
-                )
-                executor.begin()
-                row: dict[str, float] = {}
-                for move in stretch.phase.program.moves(step):
-                    name = "loss" if move.updates == "weights" else f"loss/{move.updates}"
-                    losses[name].append(executor.execute(move, step))
-                    if move.updates == "weights":
-                        state.passes += len(move.paths)
-                        for path in move.paths:
-                            counts.observe(path.decisions)
-                    row["lr"] = steppers["weights"].rate(step, move.paths)
-                state.done += 1
-                if averaged is not None:
-                    averaged.update(state.done)
-                images, seconds = images + global_batch, seconds + time.perf_counter() - began
-                bar.update(state.done, ", ".join(f"{name} {values[-1]:.3f}" for name, values in losses.items()))
-                measured: dict[str, float] = {}
-                for monitor in monitors:
-                    if state.done % monitor.every == 0 or state.done == steps:
-                        measured |= monitor(net, state.done)
-                        net.train()
-                ended = state.done == last or state.memory.get(FINISHED)
-                if state.done % log_every == 0 or ended or measured:
-                    row |= {name: sum(values) / len(values) for name, values in losses.items()}
-                    row |= {"passes": state.passes, "images_per_s": round(images / seconds, 1), **measured}
-                    history.append({"step": state.done, **row})
-                    if directory is not None and fabric.is_global_zero:
-                        directory.append(history[-1])
-                    losses.clear()
-                    images, seconds = 0, 0.0
-                stop = not ended and interruption.agreed(fabric)
-                if state.done % every == 0 or ended or stop:
-                    save()
-                if ended:
-                    break
-                if stop:
-                    where = f"; resume to go on from {directory.path}" if directory is not None else ""
-                    raise RunError(f"Training was interrupted after {state.done} of {steps} steps{where}.")
-    finally:
-        torch.set_rng_state(random_state)
+    loop = Loop(
+        state,
+        Executor(fabric, net, steppers, data, batch_size=batch_size, seed=seed, draws=state.draws),
+        stretches,
+        seed=seed,
+        steps=steps,
+        directory=directory if fabric.is_global_zero else None,
+        identity=identity,
+        log_every=log_every,
+        checkpoint_every=checkpoint_every or max(100, steps // 20),
+        monitors=monitors,
+    )
+    history = loop.run(min(steps, stop_after or steps), progress=progress and fabric.is_global_zero)
     fabric.barrier()
-    complete = state.done == steps or FINISHED in state.memory
-    if averaged is not None and complete:
-        averaged.write()
-    if directory is not None and fabric.is_global_zero and complete:
-        directory.write("counts.json", counts.to_json())
     derived = None
     if recipe.derive is not None and architecture is not None:
         derived = recipe.derive.derive(net, architecture)
-    return Trained(net, recipe, state.done, tuple(history), architecture, derived)
+    return Trained(net, recipe, state.done, history, architecture, derived, state.memory)
 
 
 def _check(
@@ -263,20 +176,6 @@ def _check(
         phase.program.check(net)
     if recipe.derive is not None:
         recipe.derive.check(net)
-
-
-def _stretch(stretches: Sequence[Stretch], done: int) -> tuple[int, Stretch]:
-    """The phase that step number `done` belongs to, with its place."""
-    return next((n, s) for n, s in enumerate(stretches) if done < s.start + s.steps)
-
-
-def _enter(stretch: Stretch, entry: Entry) -> None:
-    if stretch.phase.restart:
-        for stepper in entry.steppers.values():
-            stepper.restart()
-    if stretch.phase.enter is not None:
-        stretch.phase.enter(entry)
-    entry.net.train()
 
 
 def _check_intervals(

@@ -25,8 +25,10 @@ Family: TypeAlias = Literal["weights", "architecture"]
 FINISHED = "finished"
 """The key of `Step.memory` under which a program leaves the reason, if it sees no use in more steps."""
 
-Rater: TypeAlias = Callable[[Sequence[Arch], Literal["train", "validation"], int | None], list[float]]
-"""Losses of architectures on a split, see `Step.rate`."""
+Rater: TypeAlias = Callable[
+    [Sequence[Arch], Literal["train", "validation"], int | None, Literal["loss", "error"]], list[float]
+]
+"""Losses or errors of architectures on a split, see `Step.rate`."""
 
 
 @dataclass(frozen=True)
@@ -73,9 +75,14 @@ class Step:
         return self.net.space
 
     def rate(
-        self, archs: Sequence[Arch], *, data: Literal["train", "validation"], images: int | None = None
+        self,
+        archs: Sequence[Arch],
+        *,
+        data: Literal["train", "validation"],
+        images: int | None = None,
+        measure: Literal["loss", "error"] = "loss",
     ) -> list[float]:
-        """Cross-entropy of architectures with the present weights, without a gradient.
+        """Cross-entropy or error rate of architectures with the present weights, without a gradient.
 
         Batch norm uses the statistics of the batch and its buffers stay as they are; dropout is off.
 
@@ -83,13 +90,14 @@ class Step:
             archs: What to rate.
             data: `"train"`: the batch of this step; `"validation"`: the first validation images, always the same.
             images: How many validation images; None: all.
+            measure: `"loss"`: mean cross-entropy; `"error"`: share of images that are classified wrongly.
 
         Raises:
             UsageError: this step is not part of a training.
         """
         if self.rater is None:
             raise UsageError("Architectures can only be rated inside a training: this Step was made by hand.")
-        return self.rater(archs, data, images)
+        return self.rater(archs, data, images, measure)
 
 
 @dataclass(frozen=True)

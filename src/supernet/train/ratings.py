@@ -53,6 +53,24 @@ class ValidationLoss:
 
 
 @dataclass(frozen=True)
+class ValidationError:
+    """Share of the first validation images that are classified wrongly; coarser than `ValidationLoss`.
+
+    Args:
+        images: How many; None: all.
+    """
+
+    images: int | None = 1000
+
+    def __post_init__(self) -> None:
+        if self.images is not None and self.images < 1:
+            raise UsageError(f"The validation error was to be that of {self.images} images; give at least 1, or None.")
+
+    def __call__(self, step: Step, archs: Sequence[Arch]) -> Sequence[float]:
+        return step.rate(archs, data="validation", images=self.images, measure="error")
+
+
+@dataclass(frozen=True)
 class Predicted:
     """What a predictor says, without running the supernet (AttentiveNAS with an accuracy predictor).
 

@@ -39,9 +39,9 @@ class TrainingState:
     net: Supernet
     architecture: ArchitectureParameters | None
     steppers: Mapping[str, Stepper]
-    done: int
-    draws: dict[str, int]
-    losses: dict[str, list[float]]
+    done: int = 0
+    draws: dict[str, int] = field(default_factory=dict)
+    losses: dict[str, list[float]] = field(default_factory=dict)
     passes: int = 0
     counts: dict[str, list[int]] = field(default_factory=dict)
     memory: dict[str, Any] = field(default_factory=dict)
