@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ import torch
 from small_nets import images, operations_net
 from supernet.errors import UsageError
 from supernet.methods import spos
-from supernet.train import Trained, fit, load_weights
+from supernet.train import Entry, Phase, Trained, fit, load_weights
 
 DATA = images()
 
@@ -62,6 +63,22 @@ def test_training_itself_does_not_see_the_average(tmp_path: Path) -> None:
     """Stopped before its end, a training leaves the last weights in the net."""
     stopped, plain = train(0.9, out=tmp_path / "a", stop=5), train(None, out=tmp_path / "b", stop=5)
     assert all(torch.equal(value, weights(plain)[name]) for name, value in weights(stopped).items())
+
+
+def test_it_starts_anew_from_what_a_phase_begins_with() -> None:
+    """A phase that sets all weights to zero leaves nothing of the weights before in the average."""
+    plain = spos(learning_rate=1e-9, reference_batch=None, weight_decay=0.0)
+    assert not isinstance(plain.program, tuple)
+
+    def zero(entry: Entry) -> None:
+        for parameter in entry.net.parameters():
+            parameter.data.zero_()
+
+    phases = tuple(Phase(name=str(n), share=1, program=plain.program, enter=zero if n else None) for n in range(2))
+    trained = fit(
+        operations_net(), replace(plain, program=phases), DATA, steps=8, batch_size=16, average=0.9, progress=False
+    )
+    assert all(value.abs().max() < 1e-6 for value in weights(trained).values())
 
 
 @pytest.mark.parametrize("decay", [0.0, 1.0, -0.5])

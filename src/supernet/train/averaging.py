@@ -36,6 +36,12 @@ class WeightAverage:
         torch._foreach_lerp_(list(self.tensors.values()), list(self._parameters.values()), 1 - decay)
 
     @torch.no_grad()
+    def restart(self) -> None:
+        """Begin anew from the weights as they are, after something else than a step has changed them."""
+        for name, parameter in self._parameters.items():
+            self.tensors[name].copy_(parameter)
+
+    @torch.no_grad()
     def write(self) -> None:
         """Give the supernet the averaged weights."""
         for name, parameter in self._parameters.items():

@@ -157,6 +157,8 @@ class Loop:
         if stretch.phase.enter is not None:
             seed = self.seed + 1_000_003 * (number + 1)
             stretch.phase.enter(Entry(state.net, executor.data, state.steppers, seed, executor.batch_size))
+            if state.average is not None:
+                state.average.restart()
         state.net.train()
 
     def _measure(self) -> dict[str, float]:

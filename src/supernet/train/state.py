@@ -66,7 +66,11 @@ class TrainingState:
                         if value is not None:
                             tensors[f"optimizer/{family}/{group}/{number}/{key}"] = torch.as_tensor(value)
         kept = {name: getattr(self, name) for name in ("draws", "losses", "passes", "counts", "memory")}
-        meta = {"step": self.done, **kept, "identity": identity}
+        used = {
+            family: [number for number, p in enumerate(stepper.parameters) if p in stepper.used]
+            for family, stepper in self.steppers.items()
+        }
+        meta = {"step": self.done, **kept, "used": used, "identity": identity}
         checkpoint.save(path, tensors, meta)
 
     def check_finite(self) -> None:
@@ -106,6 +110,7 @@ class TrainingState:
             for name, value in _under("average/", tensors).items():
                 self.average.tensors[name].copy_(value)
         for family, stepper in self.steppers.items():
+            stepper.used = {stepper.parameters[number] for number in meta["used"][family]}
             for name, value in _under(f"optimizer/{family}/", tensors).items():
                 group, number, key = name.split("/", 2)
                 parameter = stepper.parameters[int(number)]

@@ -83,6 +83,7 @@ class Stepper:
             groups.append({"params": vectors, "weight_decay": 0.0})
         self.optimizer = updates.optimizer(groups)
         self.states: dict[int, OptimizerState] = {0: self.optimizer.state}
+        self.used: set[nn.Parameter] = set()
         self._group = {id(p): group for group in self.optimizer.param_groups for p in group["params"]}
         scale = 1.0 if updates.reference_batch is None else batch_size / updates.reference_batch
         self._base: list[float] = [group["lr"] * scale for group in self.optimizer.param_groups]
@@ -101,8 +102,9 @@ class Stepper:
         self.optimizer.state = self.states.setdefault(group, defaultdict(dict))
 
     def restart(self) -> None:
-        """Forget the states of all groups."""
+        """Forget the states of all groups, and which parameters were in use."""
         self.states.clear()
+        self.used.clear()
         self.select(0)
 
     def clear(self) -> None:
@@ -124,7 +126,8 @@ class Stepper:
         if updates.clip_norm is not None:
             nn.utils.clip_grad_norm_(self.parameters, updates.clip_norm)
         if updates.inactive == "decay":
-            for parameter in self.parameters:
+            self.used.update(p for p in self.parameters if p.grad is not None)
+            for parameter in self.used:
                 if parameter.grad is None:
                     parameter.grad = torch.zeros_like(parameter)
         if updates.states is not None:

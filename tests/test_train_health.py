@@ -1,0 +1,90 @@
+"""What is wrong with a training, by its log."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from supernet.train.health import warnings_of
+
+LN10 = math.log(10)
+
+
+def log(*losses: float) -> list[dict[str, float]]:
+    return [{"step": step, "loss": loss} for step, loss in enumerate(losses, start=1)]
+
+
+def accuracies(smallest: float, random: float, largest: float) -> dict[str, float]:
+    return {"step": 9, "accuracy/smallest": smallest, "accuracy/random": random, "accuracy/largest": largest}
+
+
+def test_a_loss_that_stands_at_ln_k_has_collapsed() -> None:
+    (sentence,) = warnings_of(log(2.0, 1.5, *[LN10] * 5), 10)
+    assert "stood at 2.303 for the last 5 lines" in sentence
+    assert "ln 10 = 2.303" in sentence
+    assert "Lower the learning rate" in sentence
+
+
+@pytest.mark.parametrize(
+    ("losses", "classes"),
+    [
+        ([2.0, *[LN10] * 4], 10),  # four lines are too few
+        ([*[LN10] * 20, 2.1], 10),  # it has left
+        ([*[1.0] * 60, *[LN10] * 5], 10),  # five of sixty-five lines are too few
+        ([LN10] * 20, 100),  # that is a good loss for a hundred classes
+        ([LN10] * 20, None),
+        ([LN10 * 1.03] * 20, 10),
+        ([math.nan] * 20, 10),
+        ([], 10),
+    ],
+)
+def test_other_losses_have_not(losses: list[float], classes: int | None) -> None:
+    assert warnings_of(log(*losses), classes) == []
+
+
+def test_two_per_cent_is_the_border() -> None:
+    assert warnings_of(log(*[LN10 * 1.019] * 6), 10)
+    assert warnings_of(log(*[LN10 * 0.981] * 6), 10)
+    assert not warnings_of(log(*[LN10 * 0.979] * 6), 10)
+
+
+def test_equal_accuracies_near_guessing_are_one_answer_to_everything() -> None:
+    (sentence,) = warnings_of([{"loss": 5.0}, accuracies(0.1, 0.1, 0.1)], 10)
+    assert "All 3 subnets" in sentence
+    assert "10.0 %" in sentence
+    assert warnings_of([accuracies(0.1, 0.1, 0.1)], None) == []
+    assert warnings_of([accuracies(1.0, 1.0, 1.0)], 2) == []
+    assert warnings_of([accuracies(0.1, 0.1, 0.11)], 10) == []
+
+
+@pytest.mark.parametrize(
+    ("row", "other"),
+    [
+        (accuracies(0.90, 0.85, 0.80), "smallest one (90.0 %)"),
+        (accuracies(0.70, 0.85, 0.80), "random one (85.0 %)"),
+    ],
+)
+def test_the_largest_must_not_be_the_worst(row: dict[str, float], other: str) -> None:
+    (sentence,) = warnings_of([accuracies(0.5, 0.6, 0.7), row], 10, images=1000)
+    assert f"The largest subnet (80.0 %) is worse than the {other}" in sentence
+
+
+def test_noise_is_no_reason_to_warn() -> None:
+    # Standard error of the difference at 0.80 and 0.85 among n images: sqrt((0.16 + 0.1275) / n).
+    border = 4 * (0.16 + 0.1275) / 0.05**2
+    row = accuracies(0.7, 0.85, 0.80)
+    assert warnings_of([row], 10, images=int(border * 0.98)) == []
+    assert warnings_of([row], 10, images=int(border * 1.02)) != []
+
+
+def test_only_the_last_measurement_counts() -> None:
+    worse, better = accuracies(0.9, 0.9, 0.5), accuracies(0.9, 0.9, 0.95)
+    assert warnings_of([worse, better, {"loss": 0.1}], 10) == []
+    assert warnings_of([better, worse, {"loss": 0.1}], 10) != []
+
+
+def test_figures_that_are_no_shares_are_left_alone() -> None:
+    assert warnings_of([accuracies(90.0, 85.0, 80.0)], 10) == []
+    assert warnings_of([accuracies(math.nan, 0.5, math.nan)], 10) == []
+    assert warnings_of([{"accuracy/largest": 0.5}], 10) == []
