@@ -11,7 +11,9 @@ from typing import Any
 
 import numpy as np
 
+from supernet.judge import RankReport, specialisation
 from supernet.report.diagram import Diagram, Edge, Node
+from supernet.space import Choice, Space
 
 STAGES = 4
 EVALUATIONS = 240
@@ -175,3 +177,37 @@ def build_run(directory: Path, *, seed: int = 0) -> Path:
         )
     write(directory / "exports.json", exports)
     return directory
+
+
+JUDGED = 60
+
+
+def judge_run(directory: Path, *, seed: int = 0) -> RankReport:
+    """Add the files of a judgement, and what the training logs where there is a table."""
+    rng = np.random.default_rng(seed)
+    space = Space([Choice(f"edge{number}", ("none", "skip", "conv")) for number in range(5)])
+    codes = space.unindex(rng.choice(space.size, JUDGED, replace=False))
+    true = 0.6 + 0.03 * (codes == 2).sum(axis=1) + 0.01 * rng.normal(size=JUDGED)
+    predicted = true - 0.2 + 0.03 * rng.normal(size=(2, JUDGED))
+    params = 1000.0 * (codes == 2).sum(axis=1) + 10 * rng.normal(size=JUDGED) + 2000
+    report = RankReport.of(
+        predicted,
+        true,
+        baselines={"parameter count": params},
+        archs=space.wrap(codes),
+        probabilities=rng.dirichlet(np.ones(JUDGED)),
+        clusters=specialisation(space, codes, predicted.mean(axis=0), true),
+        n_bootstrap=199,
+    )
+    facts = {"truth": "sixty architectures, trained alone", "rows": report.rows()}
+    write(directory / "judge.json", report.to_json() | facts)
+    (directory / "ranking.csv").write_text(report.scores_csv(), encoding="utf-8")
+    log = [json.loads(line) for line in (directory / "train.jsonl").read_text().splitlines()]
+    for row in log:
+        if row["step"] % 400 == 0:
+            row |= {"rank/kendall_tau": row["step"] / 2000, "rank/kendall_tau_params": 0.5, "rank/accuracy_std": 0.1}
+    write_lines(directory / "train.jsonl", log)
+    write(directory / "counts.json", [{"choice": "op", "options": ["conv", "skip", [3, 3]], "paths": [1200, 800, 0]}])
+    images = {"train": 1000, "validation": 360, "test": 360}
+    write(directory / "data.json", {"name": "digits", "shape": [1, 8, 8], "num_classes": 10, "images": images})
+    return report

@@ -15,6 +15,8 @@ import numpy as np
 import pytest
 
 from command_line import supernet
+from supernet import zoo
+from supernet.judge import Table
 
 SMALL = ("--space", "nasbench201", "-S", "channels=4", "-S", "cells=1", "--method", "spos", "--batch-size", 32)
 QUICK = (*SMALL, "--steps", 12, "--monitor-every", 0)
@@ -197,6 +199,71 @@ def test_judge_against_a_table_and_against_trainings_alone(finished: Path, tmp_p
     assert supernet("judge", finished).code == 2
 
 
+def test_a_run_judges_its_ranking_if_asked_to(tmp_path: Path) -> None:
+    out = tmp_path / "r"
+    done = supernet("run", "--out", out, *QUICK, "--budget", 4, "--exports", 1, "--retrain", 4, "--retrain-steps", 2)
+    assert done.code == 0, done.err
+    assert "2 steps of 32 images" in json.loads((out / "judge.json").read_text())["truth"]
+    assert done.out.index("export/best.onnx") < done.out.index("against") < done.out.index("Kendall τ  ")
+    assert (out / "ranking.csv").read_text().count("\n") == 5
+    assert "Is the ranking right?" in (out / "report.html").read_text()
+    before = (out / "retrained.jsonl").read_bytes()
+    assert supernet("run", "--out", out, "--resume").code == 0
+    assert (out / "retrained.jsonl").read_bytes() == before
+    done = supernet("judge", out, "--retrain-steps", 3)  # other trainings than those that are there
+    assert done.code == 2
+    assert "retrained.jsonl" in done.err
+
+
+def test_training_follows_the_ranking_of_a_table(tmp_path: Path) -> None:
+    space = zoo.nasbench201(channels=4, cells=1).space
+    archs = space.wrap(space.population(np.random.default_rng(0), 8))
+    Table.of(archs, np.linspace(0, 1, 8)).to_csv(tmp_path / "truth.csv")
+    out = tmp_path / "r"
+    done = supernet(
+        "train", "--out", out, *SMALL, "--steps", 4, "--monitor-every", 2, "--table", tmp_path / "truth.csv"
+    )
+    assert done.code == 0, done.err
+    rows = [json.loads(line) for line in (out / "train.jsonl").read_text().splitlines()]
+    assert [row["step"] for row in rows if "rank/accuracy_std" in row] == [2, 4]
+    assert json.loads((out / "data.json").read_text())["images"]["validation"] == 288
+    done = supernet("judge", out)  # the run knows its table
+    assert done.code == 0, done.err
+    assert json.loads((out / "judge.json").read_text())["n"] == 8
+
+
+def test_learned_architecture_weights_are_judged_where_the_table_is_whole(tmp_path: Path) -> None:
+    space = zoo.nasbench201(channels=4, cells=1).space
+    archs = list(space.enumerate())
+    truth = np.random.default_rng(0).normal(size=len(archs))
+    Table.of(archs, truth).to_csv(tmp_path / "truth.csv")
+    out = tmp_path / "d"
+    options = (*SMALL[:6], "--method", "darts", "--batch-size", 16, "--steps", 2, "--monitor-every", 0)
+    assert supernet("train", "--out", out, *options, "-D", "validation=0.5").code == 0
+    assert supernet("judge", out, "--table", tmp_path / "truth.csv", "--archs", 5).code == 0
+    found = json.loads((out / "judge.json").read_text())
+    assert (found["n"], found["mass"]["n"]) == (5, 15625)
+    assert found["mass"]["lines"][0]["values"][-1] == pytest.approx(1)
+    assert found["mass"]["lines"][0]["values"] != found["mass"]["random"]
+
+
+def test_a_training_that_collapses_is_warned_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "flat_for_cli.py").write_text(
+        "from torch import nn\n"
+        "from supernet import Choice, ElasticConv2d, ElasticLinear\n"
+        "def space(num_classes):\n"
+        "    w = Choice('w', (4, 8))\n"
+        "    head = ElasticLinear(w, num_classes)\n"
+        "    nn.init.zeros_(head.weight), nn.init.zeros_(head.bias)\n"
+        "    return nn.Sequential(ElasticConv2d(1, w), nn.AdaptiveAvgPool2d(1), nn.Flatten(), head)\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    options = ("--method", "spos", "-M", "learning_rate=0", "--steps", 6, "--monitor-every", 1)
+    done = supernet("train", "--out", "r", "--space", "flat_for_cli:space", *options)
+    assert done.code == 0, done.err
+    assert "warning: The loss has stood at 2.303 for the last 6 lines of the log: ln 10 = 2.303" in done.out
+
+
 def test_two_processes_train_one_run(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "supernet", "train", "--out", str(tmp_path / "r"), *map(str, SMALL)]
     command += ["--steps", "4", "--monitor-every", "0", "--accelerator", "cpu", "--devices", "2"]
@@ -215,7 +282,7 @@ def test_lists() -> None:
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (("train", "--space", "resnet"), ("resnet", "mbconv, nasbench201")),
+        (("train", "--space", "resnet"), ("resnet", "mbconv", "nasbench201")),
         (("train", "--method", "spo"), ("spo", "fairnas")),
         (("train", "--data", "imagenet"), ("imagenet", "digits")),
         (("train", "-S", "depth=3"), ("mbconv", "depth", "num_classes")),
@@ -228,6 +295,10 @@ def test_lists() -> None:
         (("search", "nowhere"), ("nowhere", "config.json")),
         (("list", "models"), ("models", "methods")),
         (("run", "--exports", "0"), ("0 networks", "at least 1")),
+        (("run", "--table", "t.csv", "--retrain", "5"), ("--table", "--retrain", "one of them")),
+        (("run", "--retrain", "2"), ("retrain is 2", "at least 3")),
+        (("run", "--retrain", "5", "--workers", "0"), ("workers is 0",)),
+        (("train", "--table", "none.csv"), ("none.csv", "retraining")),
         (("train", "--steps", "many"), ("--steps", "many")),
         (("trian",), ("trian", "train")),
     ],

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from supernet import measure, zoo
-from supernet.judge import Table, net_report
+from supernet.judge import Table, rank_report
 
 
 def test_it_holds_many_topologies_with_several_trainings_each() -> None:
@@ -36,7 +36,7 @@ def test_an_untrained_supernet_is_not_called_good() -> None:
     from supernet import data
 
     net = zoo.nasbench201(channels=4, cells=1, in_channels=1)
-    report = net_report(net, data.digits(), Table.nasbench201_digits(), n=24, images=64, calibration=None)
+    report = rank_report(net, data.digits(), Table.nasbench201_digits(), n=24, images=64, calibration=None)
     assert report.n == 24
     assert abs(report["kendall_tau"].supernet.value) < 0.5
     assert any("parameter count" in sentence for sentence in report.sentences())

@@ -12,11 +12,11 @@ import pytest
 from supernet.errors import UsageError
 from supernet.judge import (
     TAU,
+    RankReport,
     difference,
     estimate,
     kendall_tau,
     partial_tau,
-    rank_report,
     sampling_mass_curve,
     specialisation,
     top_id_curve,
@@ -37,7 +37,7 @@ PARAMS = scores(1.0, TRUE, 1)
 @pytest.mark.parametrize(("knows", "verdict"), [(4.0, "beats"), (1.05, "does not beat"), (0.2, "is worse than")])
 def test_the_verdict_is_where_the_paired_interval_lies(knows, verdict):
     supernet = scores(knows, TRUE, 2)
-    report = rank_report(supernet, TRUE, baselines={"parameter count": PARAMS}, n_bootstrap=300)
+    report = RankReport.of(supernet, TRUE, baselines={"parameter count": PARAMS}, n_bootstrap=300)
     tau = report["kendall_tau"]
     expected = difference(TAU, supernet, PARAMS, TRUE, n_bootstrap=300)
     assert tau.differences["parameter count"] == expected
@@ -52,7 +52,7 @@ def test_the_verdict_is_where_the_paired_interval_lies(knows, verdict):
 
 
 def test_verdicts_turn_round_where_low_is_good():
-    report = rank_report(scores(4.0, TRUE, 2), TRUE, baselines={"parameter count": PARAMS}, n_bootstrap=199)
+    report = RankReport.of(scores(4.0, TRUE, 2), TRUE, baselines={"parameter count": PARAMS}, n_bootstrap=199)
     for comparison in report.comparisons:
         verdict = comparison.verdict("parameter count")
         assert (verdict is None) == comparison.measure.name.startswith(("regret", "best_rank"))
@@ -63,7 +63,7 @@ def test_verdicts_turn_round_where_low_is_good():
 def test_everything_is_in_it():
     supernet = np.stack([scores(2.0, TRUE, seed) for seed in (5, 6, 7)])
     macs = scores(1.0, TRUE, 9)
-    report = rank_report(
+    report = RankReport.of(
         supernet, TRUE, baselines={"parameter count": PARAMS, "MACs": macs}, seeds=(5, 6, 7), n_bootstrap=199
     )
     names = [comparison.measure.name for comparison in report.comparisons]
@@ -92,7 +92,7 @@ def test_everything_is_in_it():
 
 
 def test_json_and_csv_hold_the_same_figures():
-    report = rank_report(scores(2.0, TRUE, 2), TRUE, baselines={"parameter count": PARAMS}, n_bootstrap=199)
+    report = RankReport.of(scores(2.0, TRUE, 2), TRUE, baselines={"parameter count": PARAMS}, n_bootstrap=199)
     data = json.loads(json.dumps(report.to_json(), allow_nan=False))
     rows = list(csv.DictReader(io.StringIO(report.to_csv())))
     assert len(rows) == 3 * len(report.comparisons) + 1
@@ -105,12 +105,31 @@ def test_json_and_csv_hold_the_same_figures():
     assert data["partial_tau"]["parameter count"]["value"] == float(rows[-1]["value"])
 
 
+def test_the_text_is_a_table_of_the_main_measures():
+    report = RankReport.of(scores(2.0, TRUE, 2), TRUE, baselines={"parameter count": PARAMS}, n_bootstrap=199)
+    head, *lines = report.text().splitlines()
+    assert head.split() == ["supernet", "random", "order", "parameter", "count"]
+    tau = report["kendall_tau"]
+    assert lines[0].split() == [
+        *("Kendall", "τ"),
+        *str(tau.supernet).split(),
+        *str(tau.random).split(),
+        *str(tau.baselines["parameter count"]).split(),
+    ]
+    assert [line.split("  ")[0] for line in lines][1:4] == [
+        "Spearman ρ",
+        "Top 5 % ID rate",
+        "τ within the true top 5 %",
+    ]
+    assert not any("P@" in line for line in lines)
+
+
 def test_plots_show_the_report():
     codes = SPACE.unindex(np.random.default_rng(0).choice(SPACE.size, 200, replace=False))
     supernet = scores(2.0, TRUE, 2)
     clusters = specialisation(SPACE, codes, supernet, TRUE, shared=3)
     probabilities = np.random.default_rng(1).dirichlet(np.ones(200))
-    report = rank_report(
+    report = RankReport.of(
         supernet,
         TRUE,
         baselines={"parameter count": PARAMS},
@@ -131,7 +150,7 @@ def test_plots_show_the_report():
 
 def test_long_curves_are_thinned_where_they_matter_least():
     x, y = np.random.default_rng(0).normal(size=(2, 15_625))
-    report = rank_report(x, y, baselines={}, shares=(), n_bootstrap=199)
+    report = RankReport.of(x, y, baselines={}, shares=(), n_bootstrap=199)
     k = report.top_id.shown()
     assert len(k) <= 400
     assert k[:20].tolist() == list(range(1, 21))
@@ -139,21 +158,21 @@ def test_long_curves_are_thinned_where_they_matter_least():
 
 
 def test_few_architectures_get_what_they_support():
-    report = rank_report(scores(2.0, TRUE[:9], 2), TRUE[:9], baselines={"params": PARAMS[:9]}, n_bootstrap=199)
+    report = RankReport.of(scores(2.0, TRUE[:9], 2), TRUE[:9], baselines={"params": PARAMS[:9]}, n_bootstrap=199)
     assert "10 architectures cannot be picked of 9" in report.omitted["regret@10"]
     assert "at least 10 architectures" in report.omitted["tau_in_true_top@0.1"]
     with pytest.raises(UsageError, match="cannot be picked of 9"):
         report["regret@10"]
     with pytest.raises(UsageError, match="no measure 'tau'"):
         report["tau"]
-    same = rank_report(TRUE, TRUE, baselines={"oracle": TRUE}, n_bootstrap=199)
+    same = RankReport.of(TRUE, TRUE, baselines={"oracle": TRUE}, n_bootstrap=199)
     assert "ranks exactly like" in same.omitted["partial_tau given oracle"]
     assert same["kendall_tau"].verdict("oracle") == "does not beat"
 
 
 def test_noise_is_said_to_be_noise():
     noise = np.random.default_rng(12).normal(size=200)
-    text = " ".join(rank_report(noise, TRUE, baselines={}, n_bootstrap=199).sentences())
+    text = " ".join(RankReport.of(noise, TRUE, baselines={}, n_bootstrap=199).sentences())
     assert "It may be a random order" in text
     assert "another seed may rank differently" in text
 
@@ -171,4 +190,4 @@ def test_noise_is_said_to_be_noise():
 )
 def test_bad_requests_are_refused(options, says):
     with pytest.raises(UsageError, match=says):
-        rank_report(PARAMS, TRUE, **options)
+        RankReport.of(PARAMS, TRUE, **options)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from supernet.errors import UsageError
-from supernet.judge import draw_good_and_poor, order_preservation, similarity, specialisation
+from supernet.judge import draw_good_and_poor, kendall_tau, order_along, order_preservation, similarity, specialisation
 from supernet.space import Choice, Space
 
 SPACE = Space([Choice(f"e{i}", tuple("abcde")) for i in range(6)])
@@ -65,6 +65,17 @@ def test_planted_families_are_found():
         assert [round(cluster.predicted) for cluster in found.clusters] == [5, 0, 0]
 
 
+@pytest.mark.parametrize(("n", "linkage"), [(200, "complete"), (40, "complete"), (200, "average"), (4, "complete")])
+def test_without_a_threshold_clusters_have_five_members_on_average(n, linkage):
+    codes = population(n)
+    predicted, true = np.random.default_rng(1).normal(size=(2, n))
+    found = specialisation(SPACE, codes, predicted, true, linkage=linkage)
+    same = specialisation(SPACE, codes, predicted, true, shared=found.shared, linkage=linkage)
+    finer = specialisation(SPACE, codes, predicted, true, shared=found.shared + 1, linkage=linkage)
+    assert found == same
+    assert len(found.clusters) <= max(1, n // 5) < len(finer.clusters)
+
+
 def test_extreme_thresholds():
     codes = population(50)
     predicted, true = np.random.default_rng(1).normal(size=(2, 50))
@@ -101,6 +112,41 @@ def test_global_and_local_order():
     tied = np.ones(30)
     tied[[0, 1]] = 2
     assert order_preservation(tied, true, good=good, poor=poor).found == pytest.approx(2 + 8 * 8 / 28)
+
+
+def test_order_along_generations_is_that_of_each():
+    rng = np.random.default_rng(0)
+    true = np.concatenate([np.arange(100, 110), rng.normal(size=20)])
+    scores = rng.normal(size=(6, 30)) + np.linspace(0, 0.1, 6)[:, None] * true
+    for row, order in zip(scores, order_along(scores, true, good=10), strict=True):
+        assert order == order_preservation(row, true, good=range(10), poor=range(10, 30))
+        best = set(np.argsort(-row)[:10])
+        assert order.found == len(best & set(range(10)))
+        assert order.local_tau == pytest.approx(kendall_tau(row[:10], true[:10]))
+
+
+def test_generations_that_score_all_alike_have_no_order():
+    true = np.concatenate([np.arange(100, 110), np.arange(20)]).astype(float)
+    collapsed, blind = np.ones(30), true.copy()
+    blind[:10] = 200
+    first, second = order_along(np.stack([collapsed, blind]), true, good=10)
+    assert (first.found, first.local_tau) == (pytest.approx(10 / 3), None)
+    assert (second.found, second.local_tau) == (10, None)
+    assert order_preservation(blind, true, good=range(10), poor=range(10, 30)).local_tau is None
+
+
+@pytest.mark.parametrize(
+    ("scores", "true", "says"),
+    [
+        (np.arange(5.0), np.arange(5.0), r"shape \(5,\) and the true ones \(5,\)"),
+        (np.ones((2, 4)), np.arange(5.0), "a row for each generation"),
+        (np.full((1, 5), np.nan), np.arange(5.0)[::-1], "not finite"),
+        (np.ones((1, 5)), np.asarray([3.0, 3, 3, 1, 0]), "a constant ranks nothing"),
+    ],
+)
+def test_bad_generations_are_refused(scores, true, says):
+    with pytest.raises(UsageError, match=says):
+        order_along(scores, true, good=3)
 
 
 def test_good_and_poor_are_drawn_apart():

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from report_run import EVALUATIONS, build_run, cell_diagram, write, write_lines
+from report_run import EVALUATIONS, JUDGED, build_run, cell_diagram, judge_run, write, write_lines
 from supernet.report import write_report
 from supernet.report.diagram import Diagram, Node
 
@@ -183,3 +183,17 @@ def test_a_run_that_was_only_trained(tmp_path: Path, rendered: Open) -> None:
     assert 'data-drawn="1"' in root_element(dom)
     assert "data-error" not in root_element(dom)
     assert part(dom, "chart-loss").count('class="trace scatter ') == 2
+
+
+def test_draws_the_charts_of_a_judgement(tmp_path: Path, rendered: Open) -> None:
+    judge_run(build_run(tmp_path))
+    scores = (tmp_path / "ranking.csv").read_text().splitlines()
+    (tmp_path / "ranking.csv").write_text(
+        "\n".join([scores[0], "<img src=x>" + scores[1][scores[1].index(",") :], *scores[2:]])
+    )
+    dom = rendered(write_report(tmp_path))
+    assert 'data-drawn="11"' in root_element(dom)  # and scatter, ID rate, mass, families, while training
+    assert "data-error" not in root_element(dom)
+    assert "<img" not in dom
+    assert len(re.findall('class="point[ "]', part(dom, "chart-scatter"))) == 2 * JUDGED
+    assert part(dom, "chart-rank").count('class="trace scatter ') == 2

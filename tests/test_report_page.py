@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from report_run import EVALUATIONS, build_run, write, write_lines
+from report_run import EVALUATIONS, JUDGED, build_run, judge_run, write, write_lines
 from supernet.report import write_report
 from supernet.report.header import header
 from supernet.report.html import Html
@@ -177,7 +177,8 @@ def test_training_tells_what_went_wrong(tmp_path: Path) -> None:
     write_lines(tmp_path / "train.jsonl", rows)
     body = sections(tmp_path)["training"]
     assert "not a finite number in 1 of 5 records" in words(body)
-    assert "the largest subnet (80.0 %) is below the smallest (90.0 %)" in words(body)
+    assert "The largest subnet (80.0 %) is worse than the smallest one (90.0 %)" in words(body)
+    assert "does not look healthy" in words(header(read_run(tmp_path)))
     assert chart_data(body, "chart-loss")["traces"][0]["y"] == [1.0, 0.5, None, 0.25, 0.2]
 
 
@@ -227,6 +228,113 @@ def test_shows_how_far_the_ranking_can_be_trusted(tmp_path: Path) -> None:
     found = {"truth": "a <table>", "sentences": ["It does not beat parameter count (τ 0.55)."], "rows": rows}
     write(build_run(tmp_path) / "judge.json", found)
     body = words(sections(tmp_path)["ranking"])
-    for text in ("does not beat parameter count", "kendall_tau", "0.551", "0.49 … 0.61", "0.58", "a &lt;table&gt;"):
+    for text in ("does not beat parameter count", "kendall_tau", "0.55", "0.49 … 0.61", "0.58", "a &lt;table&gt;"):
         assert text in body
     assert "regret@1" not in body
+
+
+def test_a_healthy_training_gets_no_warning(tmp_path: Path) -> None:
+    judge_run(build_run(tmp_path))
+    assert 'class="warning"' not in render(read_run(tmp_path)).split("</style>")[1]
+
+
+def test_the_classes_decide_what_a_collapsed_loss_is(tmp_path: Path) -> None:
+    judge_run(build_run(tmp_path))
+    write_lines(tmp_path / "train.jsonl", ({"step": step, "loss": 2.3026} for step in range(20)))
+    assert "for the last 20 lines of the log: ln 10" in words(sections(tmp_path)["training"])
+    data = json.loads((tmp_path / "data.json").read_text())
+    write(tmp_path / "data.json", data | {"num_classes": 100})
+    assert "lines of the log" not in words(sections(tmp_path)["training"])
+
+
+def test_the_scatter_holds_every_score_of_every_ranking(tmp_path: Path) -> None:
+    report = judge_run(build_run(tmp_path))
+    data = chart_data(sections(tmp_path)["ranking"], "chart-scatter")
+    assert [trace["name"] for trace in data["traces"]] == ["seed 0", "seed 1", "parameter count"]
+    expected = [*report.predicted, report.baselines["parameter count"]]
+    for trace, scores in zip(data["traces"], expected, strict=True):
+        assert trace["x"] == scores.tolist()
+        assert trace["y"] == report.true.tolist()
+    shown = [[patch["visible"] for patch in view["traces"]] for view in data["views"]]
+    assert shown == [[True, True, False], [True, True, False], [False, False, True]]
+    everything, best, by_params = (view["layout"]["yaxis"]["range"] for view in data["views"])
+    assert everything == by_params
+    assert everything[0] < report.true.min() < sorted(report.true)[-JUDGED // 5] - 0.01 < best[0]
+    assert len(data["items"]) == JUDGED
+    assert data["items"][3]["arch"] == {name: str(option) for name, option in report.archs[3].decisions().items()}
+
+
+def test_the_curves_stand_beside_the_random_order(tmp_path: Path) -> None:
+    report = judge_run(build_run(tmp_path))
+    body = sections(tmp_path)["ranking"]
+    data = chart_data(body, "chart-top-id")
+    lines = {trace["name"]: trace["y"] for trace in data["traces"]}
+    assert lines["supernet"] == report.top_id.lines[0].values.tolist()
+    assert lines["parameter count"] == report.top_id.lines[1].values.tolist()
+    assert lines["random order"] == [k / JUDGED for k in range(1, JUDGED + 1)]
+    assert data["traces"][0]["x"][-1] == 1
+    low, high = (trace["y"] for trace in data["traces"] if trace["name"].endswith("range of the trainings"))
+    assert all(a <= b <= c for a, b, c in zip(low, lines["supernet"], high, strict=True))
+    mass = {trace["name"]: trace["y"] for trace in chart_data(body, "chart-mass")["traces"]}
+    assert mass["supernet"] == report.mass.lines[0].values.tolist()
+
+
+def test_families_are_drawn_by_their_means(tmp_path: Path) -> None:
+    report = judge_run(build_run(tmp_path))
+    body = sections(tmp_path)["ranking"]
+    data = chart_data(body, "chart-clusters")
+    (trace,) = data["traces"]
+    assert trace["x"] == [cluster.predicted for cluster in report.clusters.clusters]
+    assert trace["y"] == [cluster.true for cluster in report.clusters.clusters]
+    assert sum(trace["marker"]["size"]) == JUDGED
+    assert f"agree in at least {report.clusters.shared} decisions" in words(body)
+
+
+def test_the_ranking_while_training_is_drawn_without_a_judgement(tmp_path: Path) -> None:
+    judge_run(build_run(tmp_path))
+    for name in ("judge.json", "ranking.csv"):
+        (tmp_path / name).unlink()
+    data = chart_data(sections(tmp_path)["ranking"], "chart-rank")
+    assert [(trace["name"], trace["x"]) for trace in data["traces"]] == [
+        ("Kendall τ", [400, 400, 800, 800, 1200, 1200]),
+        ("τ of parameter count", [400, 400, 800, 800, 1200, 1200]),
+    ]
+    others = chart_data(sections(tmp_path)["training"], "chart-scalars")["traces"]
+    assert not [trace["name"] for trace in others if trace["name"].startswith("rank")]
+
+
+def test_main_measures_come_first_and_in_words(tmp_path: Path) -> None:
+    judge_run(build_run(tmp_path))
+    main, _, rest = words(sections(tmp_path)["ranking"]).partition("Further measures")
+    assert "Kendall τ" in main
+    assert "Top 20 % ID rate" in main
+    assert "P@top 20 %" in rest
+    assert "P@top 20 %" not in main
+    assert "kendall_tau" not in main.partition("Measure")[2]
+    assert "-0.00" not in main
+
+
+def test_long_rankings_are_thinned(tmp_path: Path) -> None:
+    judge_run(build_run(tmp_path))
+    lines = "".join(f"edge0=skip,{place / 4000},{place},{-place}\n" for place in range(4000))
+    (tmp_path / "ranking.csv").write_text("arch,true,supernet 0,MACs\n" + lines)
+    body = sections(tmp_path)["ranking"]
+    assert len(chart_data(body, "chart-scatter")["items"]) == 2000
+    assert "Of 4,000 architectures 2,000 are drawn" in words(body)
+
+
+def test_counts_of_candidates_tell_which_were_never_trained(tmp_path: Path) -> None:
+    judge_run(build_run(tmp_path))
+    body = sections(tmp_path)["training"]
+    assert "--share:67%" in body
+    assert "0 – 1,200" in words(body)
+    assert "Never trained: op = 3, 3; their scores mean nothing" in words(body)
+    (tmp_path / "counts.json").unlink()
+    assert "Never trained" not in sections(tmp_path)["training"]
+
+
+def test_the_ranking_is_among_the_figures_at_the_top(tmp_path: Path) -> None:
+    report = judge_run(build_run(tmp_path))
+    tau = report["kendall_tau"]
+    said = words(header(read_run(tmp_path)))
+    assert f"τ {tau.supernet.value:.2f}parameter count: {tau.baselines['parameter count'].value:.2f}" in said

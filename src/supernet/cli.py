@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import App, CycloptsError, Parameter
 
 from supernet import __version__
 from supernet.config import Config
 from supernet.errors import SupernetError, UsageError
-from supernet.requests import ExportRequest, SearchRequest, TrainRequest
+from supernet.requests import ExportRequest, JudgeRequest, SearchRequest, TableRequest, TrainRequest
+from supernet.text import aligned
+
+if TYPE_CHECKING:
+    from supernet.pipeline import Run
 
 app = App(
     name="supernet",
@@ -24,6 +28,7 @@ Settings = Annotated[Path | None, Parameter(name=("--config", "-c"))]
 Flag = Annotated[bool, Parameter(negative=(), show_default=False)]
 
 _TRAIN, _SEARCH, _EXPORT = TrainRequest(), SearchRequest(), ExportRequest()
+_TABLE, _JUDGE = TableRequest(), JudgeRequest()
 
 
 @app.command
@@ -34,10 +39,12 @@ def run(
     training: TrainRequest = _TRAIN,
     searching: SearchRequest = _SEARCH,
     exporting: ExportRequest = _EXPORT,
+    truth: TableRequest = _TABLE,
+    judging: JudgeRequest = _JUDGE,
     resume: Flag = False,
     overwrite: Flag = False,
 ) -> None:
-    """Everything: train a supernet, search it, export networks, write the report.
+    """Everything: train a supernet, search it, export networks, judge the ranking if asked to, write the report.
 
     Args:
         out: Run directory.
@@ -48,10 +55,13 @@ def run(
     from supernet.pipeline import Run
 
     settings = exporting.apply(searching.apply(training.apply(_base(config, out, resume))))
+    settings = judging.apply(settings, truth)
     job = Run.create(settings, out, overwrite=overwrite, resume=resume, say=_say)
     job.train(resume=resume)
     job.search(resume=resume)
     _print_exports(job.export(job.chosen()))
+    if settings.judge.wanted:
+        _print_judgement(job)
     _say(f"report: {job.report()}")
 
 
@@ -61,6 +71,7 @@ def train(
     out: Out = Path("runs/run"),
     config: Settings = None,
     training: TrainRequest = _TRAIN,
+    truth: TableRequest = _TABLE,
     resume: Flag = False,
     overwrite: Flag = False,
 ) -> None:
@@ -74,7 +85,7 @@ def train(
     """
     from supernet.pipeline import Run
 
-    settings = training.apply(_base(config, out, resume))
+    settings = truth.apply(training.apply(_base(config, out, resume)))
     Run.create(settings, out, overwrite=overwrite, resume=resume, say=_say).train(resume=resume)
     _say(f"trained: {out}")
 
@@ -128,43 +139,16 @@ def export(
 
 
 @app.command
-def judge(
-    path: Path,
-    /,
-    *,
-    table: Path | None = None,
-    dataset: str = "cifar10",
-    metric: str = "test_acc",
-    retrain: int | None = None,
-    archs: int = 300,
-    workers: int = 1,
-) -> None:
+def judge(path: Path, /, *, truth: TableRequest = _TABLE, judging: JudgeRequest = _JUDGE) -> None:
     """Judge the ranking of a trained supernet against architectures trained alone.
 
     Args:
         path: Run directory that `train` or `run` has made.
-        table: Ground truth: a .csv (arch,metric), the .jsonl of an earlier --retrain, or NAS-Bench-201 as .npz.
-        dataset: Which of NAS-Bench-201's data sets.
-        metric: Which of NAS-Bench-201's metrics.
-        retrain: Instead of a table: train this many architectures alone; resumable, kept in retrained.jsonl.
-        archs: Architectures of the table to judge on.
-        workers: Processes for --retrain.
     """
     from supernet.pipeline import Run
 
-    if (table is None) == (retrain is None):
-        raise UsageError(
-            "A ranking is judged against a --table or against --retrain N architectures; give one of them."
-        )
-    job = Run.open(path, _say)
-    if table is not None:
-        truth = job.truth(table, dataset=dataset, metric=metric)
-    else:
-        truth = job.retrained(retrain or 0, workers=workers)
-    found = job.judge(truth, n=archs)
-    for sentence in found.sentences():
-        _say(sentence)
-    _say(f"all figures: {path / 'judge.csv'}")
+    opened = Run.open(path, _say)
+    _print_judgement(Run(judging.apply(opened.config, truth), opened.directory, _say))
 
 
 @app.command
@@ -227,8 +211,7 @@ def _base(config: Path | None, out: Path, resume: bool) -> Config:
 
 
 def _print_exports(rows: list[dict[str, Any]]) -> None:
-    titles = ("network", "validation", "test", "MACs", "params", "latency", "difference", "file")
-    lines = [titles]
+    lines = [("network", "validation", "test", "MACs", "params", "latency", "difference", "file")]
     for row in rows:
         values, verified = row["values"], row["verified"]
         lines.append(
@@ -243,10 +226,15 @@ def _print_exports(rows: list[dict[str, Any]]) -> None:
                 row["files"]["onnx"],
             )
         )
-    widths = [max(len(line[column]) for line in lines) for column in range(len(titles))]
-    for line in lines:
-        middle = [text.rjust(width) for text, width in zip(line[1:-1], widths[1:-1], strict=True)]
-        _say("  ".join([line[0].ljust(widths[0]), *middle, line[-1]]))
+    _say(aligned(lines, left=(0, len(lines[0]) - 1)))
+
+
+def _print_judgement(job: Run) -> None:
+    found = job.judge(job.ground_truth(), n=job.config.judge.archs)
+    for sentence in found.sentences():
+        _say(sentence)
+    _say(found.text())
+    _say(f"all figures: {job.directory / 'judge.csv'}, all scores: {job.directory / 'ranking.csv'}")
 
 
 def _say(text: str) -> None:

@@ -87,6 +87,82 @@ class Exporting:
 
 
 @dataclass(frozen=True)
+class Judging:
+    """Whether the supernet's ranking is judged, and against what.
+
+    Attributes:
+        table: File with ground truth; empty: none. While training the ranking is followed on a sample of it.
+        dataset: Which of NAS-Bench-201's data sets.
+        metric: Which of NAS-Bench-201's metrics.
+        retrain: Where there is no table, train so many architectures alone; 0: none.
+        retrain_steps: Steps of each of these trainings; 0: as many as the supernet's.
+        archs: Architectures of the table to judge on.
+        monitor_archs: Architectures of the table to follow while training.
+        workers: Processes that train architectures alone.
+    """
+
+    table: str = ""
+    dataset: str = "cifar10"
+    metric: str = "test_acc"
+    retrain: int = 0
+    retrain_steps: int = 0
+    archs: int = 300
+    monitor_archs: int = 60
+    workers: int = 1
+
+    def __post_init__(self) -> None:
+        if self.table and self.retrain:
+            raise UsageError(
+                f"A ranking is judged against a table or against architectures trained alone; the table {self.table} "
+                f"and {self.retrain} trainings were asked for. Give one of them."
+            )
+        for name in ("retrain", "archs", "monitor_archs"):
+            value = getattr(self, name)
+            if value < 3 and not (name == "retrain" and value == 0):
+                raise UsageError(f"{name} is {value}; a ranking needs at least 3 architectures.")
+        if self.retrain_steps < 0 or self.workers < 1:
+            raise UsageError(
+                f"retrain_steps is {self.retrain_steps} and workers is {self.workers}; give at least 1 (for the steps "
+                "also 0: as many as the supernet's)."
+            )
+
+    @property
+    def wanted(self) -> bool:
+        """Whether there is something to judge against."""
+        return bool(self.table or self.retrain)
+
+
+@dataclass(frozen=True)
+class Transfer:
+    """Where a transferred run has its features from, and what is needed to build its network again.
+
+    Attributes:
+        run: The run directory it was transferred from.
+        num_classes: Classes that the supernet was trained on before.
+        channels: Channels of the images before.
+        height: Their height, pixels.
+        width: Their width, pixels.
+        classifier: Name of the layer that was replaced.
+        adapt: `resize` in the data, or `learned` by a layer in front.
+        tune: `all` of the network was trained on the new data, or the `head`.
+    """
+
+    run: str
+    num_classes: int
+    channels: int
+    height: int
+    width: int
+    classifier: str
+    adapt: str = "resize"
+    tune: str = "all"
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """(C, H, W) of the images before."""
+        return self.channels, self.height, self.width
+
+
+@dataclass(frozen=True)
 class Config:
     """Everything a run depends on besides code and machine."""
 
@@ -96,7 +172,9 @@ class Config:
     train: Training = field(default_factory=Training)
     search: Searching = field(default_factory=Searching)
     export: Exporting = field(default_factory=Exporting)
+    judge: Judging = field(default_factory=Judging)
     seed: int = 0
+    transfer: Transfer | None = None
 
     def to_json(self) -> dict[str, Any]:
         """The content of `config.json`."""

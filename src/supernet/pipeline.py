@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import importlib.util
+import json
 import os
 import shutil
 from collections.abc import Callable, Mapping
@@ -19,7 +21,7 @@ from supernet.config import Config
 from supernet.data import ImageData
 from supernet.errors import RunError, UsageError
 from supernet.files import write_atomically
-from supernet.judge import RankReport, Table, net_report, retrain
+from supernet.judge import RankAlong, RankReport, Table, independent_sampler, rank_report, retrain
 from supernet.measure import Calibration, NetEvaluator, ThisMachine, cost_model
 from supernet.naming import build_data, build_method, build_space
 from supernet.nn import Supernet
@@ -27,7 +29,8 @@ from supernet.progress import ProgressBar
 from supernet.run_directory import RunDirectory
 from supernet.search import Survey
 from supernet.space import Arch
-from supernet.train import Recipe, Trained, fit, load_weights
+from supernet.train import Monitor, Recipe, Trained, fit, load_weights
+from supernet.train.health import warnings_of
 from supernet.train.monitors import SubnetAccuracy
 
 SEARCHERS = {
@@ -38,6 +41,8 @@ SEARCHERS = {
 }
 
 Say = Callable[[str], None]
+
+_MIN_CLUSTERED = 30  # families of fewer architectures have too few members to be averaged over
 
 
 @dataclass(frozen=True)
@@ -91,7 +96,8 @@ class Run:
     @cached_property
     def data(self) -> ImageData:
         """The images."""
-        return build_data(self.config.data.name, self.config.data.options, seed=self.config.seed)
+        built = build_data(self.config.data.name, self.config.data.options, seed=self.config.seed)
+        return deploy.adapted_data(built, self.config.transfer)
 
     @cached_property
     def recipe(self) -> Recipe:
@@ -107,15 +113,15 @@ class Run:
         """The supernet of the space, its initial weights drawn from the seed."""
         with torch.random.fork_rng():
             torch.manual_seed(self.config.seed)
-            return build_space(self.config.space.name, self.config.space.options, self.data)
+            before = deploy.data_before(self.data, self.config.transfer)
+            built = build_space(self.config.space.name, self.config.space.options, before)
+            return deploy.transferred(built, self.data, self.config.transfer)
 
     def train(self, *, resume: bool) -> Trained:
         """Train the supernet, or go on training it."""
         settings = self.config.train
-        monitors = []
-        if settings.monitor_every:
-            monitors.append(SubnetAccuracy(self.data.sealed(), every=settings.monitor_every, seed=self.config.seed))
         self.say(f"{self.data}")
+        self.directory.write("data.json", _facts(self.data))
         self.say(f"space {self.config.space.name}: {self.net.space.size:,} architectures")
         trained = fit(
             self._blank(),
@@ -129,14 +135,30 @@ class Run:
             accelerator=settings.accelerator,
             devices=settings.devices,
             precision=settings.precision,
-            monitors=monitors,
+            monitors=self._monitors(),
         )
         if torch.distributed.is_initialized() and torch.distributed.get_rank() != 0:
             raise SystemExit(0)  # the first process goes on alone
         if trained.derived is not None:
             self.directory.write("derived.json", trained.derived.to_json())
             self.say(f"derived architecture: {_text(trained.derived)}")
+        log = [json.loads(line) for line in self.directory.log.read_text().splitlines()]
+        for sentence in warnings_of(log, self.data.num_classes, images=len(self.data.validation)):
+            self.say(f"warning: {sentence}")
         return trained
+
+    def _monitors(self) -> list[Monitor]:
+        """What is measured along the training: some subnets, and the ranking where there is a table."""
+        every, data = self.config.train.monitor_every, self.data.sealed()
+        if not every:
+            return []
+        monitors: list[Monitor] = [SubnetAccuracy(data, every=every, seed=self.config.seed)]
+        if self.config.judge.table:
+            settings = self.config.search
+            calibration = Calibration(images=settings.calibration_images)
+            follow = partial(RankAlong, data, every=every, calibration=calibration, images=settings.validation_images)
+            monitors.append(follow(self.ground_truth(), n=self.config.judge.monitor_archs))
+        return monitors
 
     def evaluator(self) -> NetEvaluator:
         """What the search asks: accuracy with inherited weights, costs, latency. Never sees test images."""
@@ -148,8 +170,8 @@ class Run:
             images=settings.validation_images,
         )
 
-    def search(self, *, resume: bool) -> search.Front:
-        """Search architectures with the trained weights."""
+    def search(self, *, resume: bool, wrap: search.Wrap | None = None) -> search.Front:
+        """Search architectures with the trained weights; `wrap` is what goes on beside it."""
         settings = self.config.search
         load_weights(self.net, self.directory.path)
         searcher = SEARCHERS.get(settings.searcher)
@@ -166,6 +188,7 @@ class Run:
                 resume=resume,
                 progress=lambda done, _, best: bar.update(done, best),
                 announce=self._announce,
+                wrap=wrap,
             )
         self.say(f"{front.evaluations} architectures evaluated, {len(front.points)} on the front")
         return front
@@ -261,13 +284,19 @@ class Run:
         Which architectures are drawn from the table does not depend on the run's seed, so that runs can be compared.
         """
         settings = self.config.search
-        load_weights(self.net, self.directory.path)
+        architecture = load_weights(self.net, self.directory.path)
+        sampler = None
+        if architecture is not None and len(truth) == self.net.space.size:
+            weights = {name: values.cpu().numpy() for name, values in architecture.probabilities().items()}
+            sampler = independent_sampler(self.net.space, weights)
         with ProgressBar("judge", min(n, len(truth)), unit="architectures") as bar:
-            found = net_report(
+            found = rank_report(
                 self.net,
                 self.data,
                 truth,
                 n=n,
+                sampler=sampler,
+                clusters=min(n, len(truth)) >= _MIN_CLUSTERED and importlib.util.find_spec("scipy") is not None,
                 calibration=Calibration(images=settings.calibration_images),
                 images=settings.validation_images,
                 progress=lambda done, _: bar.update(done),
@@ -278,16 +307,36 @@ class Run:
         write_atomically(self.directory / "ranking.csv", found.scores_csv().encode())
         return found
 
+    def ground_truth(self) -> Table:
+        """What the configuration says the ranking is judged against: a table, or architectures trained alone now.
+
+        Raises:
+            UsageError: it says nothing.
+        """
+        settings = self.config.judge
+        if settings.table:
+            return self.truth(Path(settings.table), dataset=settings.dataset, metric=settings.metric)
+        if settings.retrain:
+            return self.retrained(settings.retrain, workers=settings.workers, steps=settings.retrain_steps or None)
+        raise UsageError(
+            "A ranking is judged against a --table or against --retrain N architectures; give one of them."
+        )
+
     def truth(self, source: Path, *, dataset: str, metric: str) -> Table:
         """A table for the space of this run: CSV, a growing .jsonl, or NAS-Bench-201 as .npz."""
         if source.suffix == ".npz":
             return Table.nasbench201(cast(Any, dataset), cast(Any, metric), source=source)
         return Table.read(source, self.net.space)
 
-    def retrained(self, count: int, *, workers: int) -> Table:
-        """Train `count` architectures alone, as long and in the same way as the supernet, and tabulate them.
+    def retrained(self, count: int, *, workers: int, steps: int | None = None) -> Table:
+        """Train `count` architectures alone, in the same way as the supernet, and tabulate them.
 
         The architectures are spread over parameter count. Trainings that are already in `retrained.jsonl` are kept.
+
+        Args:
+            count: How many.
+            workers: Processes.
+            steps: Training steps of each; None: as many as the supernet's.
         """
         rng = np.random.default_rng(self.config.seed)
         codes = self.net.space.population(rng, 20 * count)
@@ -298,7 +347,7 @@ class Run:
             self.recipe,
             self.data.sealed(),
             self.net.space.wrap(codes[order[places]]),
-            steps=self.config.train.steps,
+            steps=steps or self.config.train.steps,
             batch_size=self.config.train.batch_size,
             out=self.directory / "retrained.jsonl",
             workers=workers,
@@ -317,8 +366,6 @@ def read_arch(net: Supernet, text: str) -> Arch:
     Raises:
         UsageError: it is none of these, or not in the space.
     """
-    import json
-
     path = Path(text)
     with contextlib.suppress(OSError):
         if path.is_file():
@@ -341,6 +388,12 @@ def read_arch(net: Supernet, text: str) -> Arch:
             raise UsageError(f"The choice {name.strip()!r} has no option {written!r}; it allows {', '.join(allowed)}.")
         options[name.strip()] = allowed[written.strip()]
     return net.space.arch(options)
+
+
+def _facts(data: ImageData) -> dict[str, Any]:
+    """What a reader of the run has to know about its images."""
+    images = {split: len(getattr(data, split)) for split in ("train", "validation", "test")}
+    return {"name": data.name, "shape": list(data.shape), "num_classes": data.num_classes, "images": images}
 
 
 def _names(count: int) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated, Any
 
 from cyclopts import Parameter
@@ -106,6 +107,60 @@ class ExportRequest:
     def apply(self, config: Config) -> Config:
         """The configuration with these options."""
         return config.updated("export", count=self.exports, finetune_steps=self.finetune_steps)
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class TableRequest:
+    """Options of ground truth that exists already."""
+
+    table: Path | None = None
+    """Ground truth to compare the ranking with, and to follow it while training: a .csv (arch,metric), the .jsonl of an
+    earlier --retrain, or NAS-Bench-201 as .npz."""
+    dataset: str | None = None
+    """Which of NAS-Bench-201's data sets. Default: cifar10."""
+    metric: str | None = None
+    """Which of NAS-Bench-201's metrics. Default: test_acc."""
+
+    def apply(self, config: Config) -> Config:
+        """The configuration with these options; a table takes the place of trainings alone."""
+        if self.table is None:
+            return config.updated("judge", dataset=self.dataset, metric=self.metric)
+        return config.updated("judge", table=str(self.table), retrain=0, dataset=self.dataset, metric=self.metric)
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class JudgeRequest:
+    """Options of a judgement."""
+
+    retrain: int | None = None
+    """Instead of a table: train this many architectures alone; resumable, kept in retrained.jsonl."""
+    retrain_steps: int | None = None
+    """Steps of each of these trainings. Default: as many as the supernet's."""
+    archs: int | None = None
+    """Architectures of the table to judge on. Default: 300."""
+    workers: int | None = None
+    """Processes for --retrain. Default: 1."""
+
+    def apply(self, config: Config, table: TableRequest) -> Config:
+        """The configuration with these options and those of the table.
+
+        Raises:
+            UsageError: both a table and trainings are asked for.
+        """
+        if table.table is not None and self.retrain is not None:
+            raise UsageError(
+                "A ranking is judged against a --table or against --retrain N architectures; give one of them."
+            )
+        return table.apply(config).updated(
+            "judge",
+            table=None if self.retrain is None else "",
+            retrain=self.retrain,
+            retrain_steps=self.retrain_steps,
+            archs=self.archs,
+            workers=self.workers,
+        )
 
 
 def _pairs(texts: list[str] | None) -> dict[str, Any]:

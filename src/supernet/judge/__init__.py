@@ -3,6 +3,7 @@
 The measures need NumPy only; intervals over several trainings and clusters need SciPy (extra "judge").
 """
 
+from supernet.judge.along import OrderAlong, RankAlong
 from supernet.judge.comparison import Comparison
 from supernet.judge.correlation import pearson_r, spearman_rho
 from supernet.judge.curves import Curves, Line
@@ -21,11 +22,11 @@ from supernet.judge.measure import (
     tau_in_true,
     top_id,
 )
-from supernet.judge.net_report import net_report
 from supernet.judge.noise import NoiseCeiling
-from supernet.judge.order import OrderPreservation, draw_good_and_poor, order_preservation
+from supernet.judge.order import OrderPreservation, draw_good_and_poor, order_along, order_preservation
 from supernet.judge.picks import best_of_top_k, best_rank_at_k, regret
-from supernet.judge.report import RankReport, rank_report
+from supernet.judge.rank_report import rank_report
+from supernet.judge.report import RankReport
 from supernet.judge.retraining import retrain
 from supernet.judge.sampler import Sampler, independent_sampler
 from supernet.judge.specialisation import Cluster, Clusters, similarity, specialisation
@@ -47,8 +48,10 @@ __all__ = [
     "Line",
     "Measure",
     "NoiseCeiling",
+    "OrderAlong",
     "OrderPreservation",
     "R",
+    "RankAlong",
     "RankReport",
     "Sampler",
     "Table",
@@ -62,7 +65,7 @@ __all__ = [
     "estimate",
     "independent_sampler",
     "kendall_tau",
-    "net_report",
+    "order_along",
     "order_preservation",
     "pair_probabilities",
     "partial_tau",

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from supernet.errors import UsageError
-from supernet.judge.checks import MIN_ARCHITECTURES, check_same_length, scores, share_to_k
+from supernet.judge.checks import MIN_ARCHITECTURES, Floats, check_same_length, scores, share_to_k
 from supernet.judge.tau import kendall_tau
 from supernet.judge.top import in_top
 
@@ -24,14 +24,14 @@ class OrderPreservation:
         good: Number of good architectures G.
         poor: Number of poor ones.
         by_chance: What a random order would find: G² / (G + poor).
-        local_tau: Local order: Kendall's τ-b among the good ones.
+        local_tau: Local order: Kendall's τ-b among the good ones; None where the supernet scores them all the same.
     """
 
     found: float
     good: int
     poor: int
     by_chance: float
-    local_tau: float
+    local_tau: float | None
 
 
 def order_preservation(
@@ -49,33 +49,65 @@ def order_preservation(
 
     Raises:
         UsageError: scores that are not usable; rows outside, repeated or in both lists; fewer than three good or no
-            poor ones; a good architecture that is not truly better than every poor one; equal predictions of all good
-            ones, or equal true scores.
+            poor ones; a good architecture that is not truly better than every poor one; equal true scores of all
+            good ones.
     """
     # Of all N: among the chosen ones a list may well be constant, which is told below.
     first, truth = scores(predicted, "predicted"), scores(true, "true")
     check_same_length(first, truth, "predicted", "true")
     rows = [*good, *poor]
-    if len(good) < MIN_ARCHITECTURES or not poor or len(set(rows)) < len(rows):
-        raise UsageError(
-            f"{len(good)} good and {len(poor)} poor architectures were given; give at least three good ones and one "
-            "poor one, each only once."
-        )
-    if min(rows) < 0 or max(rows) >= len(truth):
+    if rows and (min(rows) < 0 or max(rows) >= len(truth)):
         raise UsageError(f"The rows lie between {min(rows)} and {max(rows)}; there are 0 to {len(truth) - 1}.")
-    best, rest = list(good), list(poor)
-    if truth[best].min() <= truth[rest].max():
+    if len(set(rows)) < len(rows):
+        raise UsageError("Some architectures were given as good or poor more than once; give each only once.")
+    return order_along(first[rows][None], truth[rows], good=len(good))[0]
+
+
+def order_along(predicted: ArrayLike, true: ArrayLike, *, good: int) -> list[OrderPreservation]:
+    """Global and local order of the same architectures in each of G generations, whose weights may differ.
+
+    Args:
+        predicted: Supernet scores (G, N), the good architectures first; equal ones are allowed.
+        true: True scores (N,).
+        good: How many are good.
+
+    Raises:
+        UsageError: shapes that do not fit, scores that are not finite; fewer than three good architectures or no poor
+            one; a good one that is not truly better than every poor one; equal true scores of all good ones.
+    """
+    truth, rows = np.asarray(true, dtype=np.float64), np.asarray(predicted, dtype=np.float64)
+    if truth.ndim != 1 or rows.ndim != 2 or rows.shape[1] != len(truth):
         raise UsageError(
-            f"The worst good architecture has the true score {truth[best].min():g}, the best poor one "
-            f"{truth[rest].max():g}; every good one must be better than every poor one. Choose others."
+            f"The predicted scores have the shape {rows.shape} and the true ones {truth.shape}; give (G, N), a row for "
+            "each generation, and (N,)."
         )
-    threshold = np.sort(first[rows])[-len(good)]
-    sure = int((first[best] > threshold).sum())
-    tied = first[rows] == threshold
-    free = len(good) - int((first[rows] > threshold).sum())
-    found = sure + free * int((first[best] == threshold).sum()) / int(tied.sum())
-    tau = kendall_tau(first[best], truth[best])
-    return OrderPreservation(found, len(good), len(poor), len(good) ** 2 / len(rows), tau)
+    poor = len(truth) - good
+    if good < MIN_ARCHITECTURES or poor < 1:
+        raise UsageError(
+            f"{good} good and {poor} poor architectures were given; give at least three good ones and one poor one."
+        )
+    if not (np.isfinite(truth).all() and np.isfinite(rows).all()):
+        raise UsageError("Some of the predicted or true scores are not finite; leave these architectures out.")
+    if truth[:good].min() <= truth[good:].max():
+        raise UsageError(
+            f"The worst good architecture has the true score {truth[:good].min():g}, the best poor one "
+            f"{truth[good:].max():g}; every good one must be better than every poor one. Choose others."
+        )
+    scores(truth[:good], "true")  # refuses equal ones, among which there is no order to preserve
+    by_chance = good**2 / len(truth)
+    return [OrderPreservation(_found(row, good), good, poor, by_chance, _tau(row[:good], truth[:good])) for row in rows]
+
+
+def _found(row: Floats, good: int) -> float:
+    """Expected number of good ones among the first `good` of a row (N,), ties broken at random."""
+    threshold = np.sort(row)[-good]
+    tied = row == threshold
+    free = good - int((row > threshold).sum())
+    return float((row[:good] > threshold).sum() + free * tied[:good].sum() / tied.sum())
+
+
+def _tau(predicted: Floats, true: Floats) -> float | None:
+    return None if (predicted == predicted[0]).all() else kendall_tau(predicted, true)
 
 
 def draw_good_and_poor(

@@ -13,25 +13,16 @@ from numpy.typing import ArrayLike
 
 from supernet.errors import UsageError
 from supernet.judge.arch_text import arch_to_text
-from supernet.judge.checks import Floats, check_same_length, scores, share_to_k
+from supernet.judge.checks import Floats, check_same_length, scores
 from supernet.judge.comparison import Comparison, compare
 from supernet.judge.curves import Curves, mass_curves, top_id_curves
 from supernet.judge.estimate import Estimate, number
 from supernet.judge.evidence import Draws, Resamples, draws, resamples, summarise, trainings
-from supernet.judge.measure import (
-    RHO,
-    TAU,
-    Measure,
-    R,
-    best_rank,
-    precision,
-    regret_at,
-    tau_in_predicted,
-    tau_in_true,
-    top_id,
-)
+from supernet.judge.measure import TAU
 from supernet.judge.specialisation import Clusters
+from supernet.judge.suite import measures_for
 from supernet.judge.tau import partial_of
+from supernet.judge.text import report_text
 from supernet.space import Arch
 
 if TYPE_CHECKING:
@@ -41,7 +32,6 @@ COLUMNS = (
     *("measure", "ranking", "value", "low", "high", "p_value", "std", "trainings", "n"),
     *("difference", "difference_low", "difference_high", "verdict"),
 )
-_MIN_TOP = 10  # fewer architectures rank by noise, and resamples of them are mostly ties
 
 
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)
@@ -79,6 +69,93 @@ class RankReport:
     true: Floats
     baselines: Mapping[str, Floats]
     archs: tuple[Arch, ...] = ()
+
+    @classmethod
+    def of(
+        cls,
+        predicted: ArrayLike,
+        true: ArrayLike,
+        *,
+        baselines: Mapping[str, ArrayLike],
+        seeds: Sequence[int | str] | None = None,
+        archs: Sequence[Arch] = (),
+        probabilities: ArrayLike | None = None,
+        clusters: Clusters | None = None,
+        shares: Sequence[float] = (0.05, 0.1, 0.2),
+        picks: int = 10,
+        n_bootstrap: int = 1000,
+        seed: int = 0,
+        confidence: float = 0.95,
+    ) -> RankReport:
+        """Judge scores against the truth, beside baselines.
+
+        Higher scores are better, predicted and true alike; negate a loss.
+
+        Args:
+            predicted: The supernet's scores (N,), or (S, N) of S trainings with different seeds.
+            true: True scores (N,) of the same architectures.
+            baselines: Scores (N,) that cost nothing, such as `{"parameter count": params, "MACs": macs}`. A random
+                order is always among the figures.
+            seeds: Seeds or names of the S trainings; 0 … S − 1 by default.
+            archs: The architectures (N,), to be kept with the scores.
+            probabilities: Sampling probabilities (N,) or (S, N), where these N architectures are the whole space.
+            clusters: From `specialisation`, to be shown in the report.
+            shares: Top shares that the ID rate, P@k and the τ within the top are taken for.
+            picks: k of N@k and of the regret of the predicted top k; at most N.
+            n_bootstrap: Number of resamples and random orders; fewer for more than 3,000 architectures, see
+                `supernet.judge.evidence`.
+            seed: Seed of both.
+            confidence: Nominal coverage of all intervals.
+
+        Raises:
+            UsageError: scores that are not usable, lists of different length, an option out of range.
+            RunError: several trainings, and SciPy is not installed (extra "judge").
+        """
+        rows, truth = trainings(predicted, "predicted"), scores(true, "true")
+        check_same_length(rows[0], truth, "predicted", "true")
+        controls = {name: scores(values, name) for name, values in baselines.items()}
+        for name, values in controls.items():
+            check_same_length(values, truth, name, "true")
+        names = tuple(range(len(rows))) if seeds is None else tuple(seeds)
+        if len(names) != len(rows):
+            raise UsageError(f"{len(names)} seeds were given for {len(rows)} trainings; give one per row of predicted.")
+        plan = resamples(len(truth), n_bootstrap=n_bootstrap, seed=seed, confidence=confidence)
+        tau = draws(TAU, rows, truth, plan)
+        tau_of = {name: draws(TAU, values[None], truth, plan) for name, values in controls.items()}
+        chosen, omitted = measures_for(len(truth), shares, picks)
+        comparisons = [compare(TAU, tau, tau_of, plan)]
+        for measure, may_lack in chosen:
+            try:
+                ours = draws(measure, rows, truth, plan)
+                theirs = {name: draws(measure, values[None], truth, plan) for name, values in controls.items()}
+                comparisons.append(compare(measure, ours, theirs, plan))
+            except UsageError as error:
+                if not may_lack:
+                    raise
+                omitted[measure.name] = str(error)
+        partial = {}
+        for name, control in controls.items():
+            try:
+                partial[name] = _partial_tau(tau, draws(TAU, rows, control, plan), tau_of[name], plan, name)
+            except UsageError as error:
+                omitted[f"partial_tau given {name}"] = str(error)
+        mass = None if probabilities is None else mass_curves({"supernet": np.atleast_2d(probabilities)}, truth)
+        return cls(
+            n=len(truth),
+            seeds=names,
+            confidence=confidence,
+            n_bootstrap=len(plan.bootstrap),
+            comparisons=tuple(comparisons),
+            partial=partial,
+            omitted=omitted,
+            top_id=top_id_curves({"supernet": rows} | {name: values[None] for name, values in controls.items()}, truth),
+            mass=mass,
+            clusters=clusters,
+            predicted=rows,
+            true=truth,
+            baselines=controls,
+            archs=tuple(archs),
+        )
 
     def __getitem__(self, measure: str) -> Comparison:
         """The comparison of the measure with this name, such as `"kendall_tau"`.
@@ -134,6 +211,10 @@ class RankReport:
             )
         return [{column: row.get(column) for column in COLUMNS} for row in found]
 
+    def text(self) -> str:
+        """The main measures of the supernet beside a random order and the baselines, as aligned lines."""
+        return report_text(self.comparisons)
+
     def to_csv(self) -> str:
         """`rows()` as CSV text with a header line."""
         text = io.StringIO()
@@ -180,117 +261,6 @@ class RankReport:
         from supernet.judge.figures import figures
 
         return figures(self)
-
-
-def rank_report(
-    predicted: ArrayLike,
-    true: ArrayLike,
-    *,
-    baselines: Mapping[str, ArrayLike],
-    seeds: Sequence[int | str] | None = None,
-    archs: Sequence[Arch] = (),
-    probabilities: ArrayLike | None = None,
-    clusters: Clusters | None = None,
-    shares: Sequence[float] = (0.05, 0.1, 0.2),
-    picks: int = 10,
-    n_bootstrap: int = 1000,
-    seed: int = 0,
-    confidence: float = 0.95,
-) -> RankReport:
-    """Judge the ranking of a supernet against the truth, beside baselines.
-
-    Higher scores are better, predicted and true alike; negate a loss.
-
-    Args:
-        predicted: The supernet's scores (N,), or (S, N) of S trainings with different seeds.
-        true: True scores (N,) of the same architectures.
-        baselines: Scores (N,) that cost nothing, such as `{"parameter count": params, "MACs": macs}`. A random order
-            is always among the figures.
-        seeds: Seeds or names of the S trainings; 0 … S − 1 by default.
-        archs: The architectures (N,), to be kept with the scores.
-        probabilities: Sampling probabilities (N,) or (S, N), where these N architectures are the whole space.
-        clusters: From `specialisation`, to be shown in the report.
-        shares: Top shares that the ID rate, P@k and the τ within the top are taken for.
-        picks: k of N@k and of the regret of the predicted top k; at most N.
-        n_bootstrap: Number of resamples and random orders; fewer for more than 3,000 architectures, see
-            `supernet.judge.evidence`.
-        seed: Seed of both.
-        confidence: Nominal coverage of all intervals.
-
-    Raises:
-        UsageError: scores that are not usable, lists of different length, an option out of range.
-        RunError: several trainings, and SciPy is not installed (extra "judge").
-    """
-    rows, truth = trainings(predicted, "predicted"), scores(true, "true")
-    check_same_length(rows[0], truth, "predicted", "true")
-    controls = {name: scores(values, name) for name, values in baselines.items()}
-    for name, values in controls.items():
-        check_same_length(values, truth, name, "true")
-    names = tuple(range(len(rows))) if seeds is None else tuple(seeds)
-    if len(names) != len(rows):
-        raise UsageError(f"{len(names)} seeds were given for {len(rows)} trainings; give one per row of predicted.")
-    plan = resamples(len(truth), n_bootstrap=n_bootstrap, seed=seed, confidence=confidence)
-    tau = draws(TAU, rows, truth, plan)
-    tau_of = {name: draws(TAU, values[None], truth, plan) for name, values in controls.items()}
-    chosen, omitted = _measures(len(truth), shares, picks)
-    comparisons = [compare(TAU, tau, tau_of, plan)]
-    for measure, may_lack in chosen:
-        try:
-            ours = draws(measure, rows, truth, plan)
-            theirs = {name: draws(measure, values[None], truth, plan) for name, values in controls.items()}
-            comparisons.append(compare(measure, ours, theirs, plan))
-        except UsageError as error:
-            if not may_lack:
-                raise
-            omitted[measure.name] = str(error)
-    partial = {}
-    for name, control in controls.items():
-        try:
-            partial[name] = _partial_tau(tau, draws(TAU, rows, control, plan), tau_of[name], plan, name)
-        except UsageError as error:
-            omitted[f"partial_tau given {name}"] = str(error)
-    mass = None if probabilities is None else mass_curves({"supernet": np.atleast_2d(probabilities)}, truth)
-    return RankReport(
-        n=len(truth),
-        seeds=names,
-        confidence=confidence,
-        n_bootstrap=len(plan.bootstrap),
-        comparisons=tuple(comparisons),
-        partial=partial,
-        omitted=omitted,
-        top_id=top_id_curves({"supernet": rows} | {name: values[None] for name, values in controls.items()}, truth),
-        mass=mass,
-        clusters=clusters,
-        predicted=rows,
-        true=truth,
-        baselines=controls,
-        archs=tuple(archs),
-    )
-
-
-def _measures(n: int, shares: Sequence[float], picks: int) -> tuple[list[tuple[Measure, bool]], dict[str, str]]:
-    """Measures beside τ, with whether one may turn out undefined; and those n does not support, with the reason."""
-    chosen: list[tuple[Measure, bool]] = [(measure, False) for measure in (RHO, R)]
-    omitted = {}
-    for share in shares:
-        k = share_to_k(share, n)
-        chosen += [(top_id(share), False), (precision(share), False)]
-        for measure in (tau_in_true(share), tau_in_predicted(share)):
-            if k >= _MIN_TOP:
-                chosen.append((measure, True))
-            else:
-                omitted[measure.name] = (
-                    f"{measure.label} needs at least {_MIN_TOP} architectures there; of {n} these are {k}."
-                )
-    if picks < 1:
-        raise UsageError(f"picks={picks} architectures cannot be picked; pick at least 1.")
-    for k in dict.fromkeys((1, picks)):
-        for measure in (best_rank(k), regret_at(k)):
-            if k <= n:
-                chosen.append((measure, False))
-            else:
-                omitted[measure.name] = f"{k} architectures cannot be picked of {n}."
-    return chosen, omitted
 
 
 def _partial_tau(pt: Draws, pc: Draws, tc: Draws, plan: Resamples, name: str) -> Estimate:

@@ -22,6 +22,8 @@ Linkage = Literal["complete", "average", "single"]
 MAX_CLUSTERED = 5_000
 """As many architectures at most: all pairs of distances are held in memory."""
 
+_MEAN_MEMBERS = 5  # of the clusters when no threshold is given: a mean over fewer says little
+
 
 @dataclass(frozen=True)
 class Cluster:
@@ -95,7 +97,7 @@ def specialisation(
     predicted: ArrayLike,
     true: ArrayLike,
     *,
-    shared: float,
+    shared: float | None = None,
     linkage: Linkage = "complete",
 ) -> Clusters:
     """Group architectures by similarity, and set the mean supernet score of each group beside its mean true score.
@@ -109,7 +111,8 @@ def specialisation(
         true: True scores (N,).
         shared: Threshold, in equal decisions. With complete linkage any two members of a cluster share at least as
             many; with average linkage this holds on average between the parts that were merged; with single linkage
-            each member shares them with some other.
+            each member shares them with some other. None: the largest whole number for which clusters have five
+            members on average.
         linkage: The paper does not say which it used. Complete is the only one that keeps its threshold for every
             pair; single linkage chains a whole space together.
 
@@ -125,7 +128,7 @@ def specialisation(
         raise UsageError(
             f"{len(codes)} architectures are too many to cluster; draw a sample of at most {MAX_CLUSTERED:,} of them."
         )
-    if not 0 <= shared <= len(space):
+    if shared is not None and not 0 <= shared <= len(space):
         raise UsageError(f"The threshold of {shared} equal decisions is impossible; a number from 0 to {len(space)}.")
     if linkage not in ("complete", "average", "single"):
         raise UsageError(f"The linkage {linkage!r} does not exist; use 'complete', 'average' or 'single'.")
@@ -135,7 +138,15 @@ def specialisation(
     above = np.triu_indices(len(codes), 1)
     distance = len(space) - similarity(space, codes)[above]
     tree = hierarchy.linkage(distance, method=linkage)
-    labels = hierarchy.fcluster(tree, len(space) - shared + 1e-9, criterion="distance")
+
+    def cut(threshold: float) -> NDArray[np.int64]:
+        """Number (N,) of the cluster of each architecture, counted from 1."""
+        return np.asarray(hierarchy.fcluster(tree, len(space) - threshold + 1e-9, criterion="distance"))
+
+    if shared is None:
+        most = max(1, len(codes) // _MEAN_MEMBERS)
+        shared = next(threshold for threshold in range(len(space), -1, -1) if cut(threshold).max() <= most)
+    labels = cut(shared)
     active = space.active_mask(codes)
     clusters = []
     for label in np.unique(labels):

@@ -88,7 +88,7 @@ class Cursor:
 
 def read_json(path: Path) -> Cursor | None:
     """Read one JSON file; None where there is no such file."""
-    text = _text(path)
+    text = read_text(path)
     return None if text is None else Cursor(path, "", _parse(path, text, ""))
 
 
@@ -99,7 +99,7 @@ def read_json_lines(path: Path) -> tuple[list[Cursor], bool]:
         The lines, and whether a further last line, without its end, was left out: a process that is stopped
         while it writes leaves such a line.
     """
-    lines = (_text(path) or "").split("\n")
+    lines = (read_text(path) or "").split("\n")
     cursors = []
     for number, line in enumerate(lines, start=1):
         if not line.strip():
@@ -113,7 +113,12 @@ def read_json_lines(path: Path) -> tuple[list[Cursor], bool]:
     return cursors, False
 
 
-def _text(path: Path) -> str | None:
+def read_text(path: Path) -> str | None:
+    """Read a file; None where there is none.
+
+    Raises:
+        RunError: it cannot be read, or is no text.
+    """
     try:
         return path.read_text(encoding="utf-8")
     except FileNotFoundError:

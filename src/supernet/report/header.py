@@ -7,6 +7,7 @@ from typing import TypeVar
 
 from supernet.report.decode import Json
 from supernet.report.html import Html, note, tag
+from supernet.report.judgement import Judgement
 from supernet.report.run import Export, Point, RunFiles, Values
 from supernet.report.units import large, quantity
 
@@ -40,6 +41,9 @@ def header(run: RunFiles) -> Html:
         tag("p", {"class": "origin"}, tag("b", None, "supernet"), " · ", " · ".join(origin)),
         tag("h1", None, verdict),
         tag("p", {"class": "remark"}, remark) if remark else "",
+        tag("p", {"class": "warning"}, tag("a", {"href": "#training"}, "The training does not look healthy"), ".")
+        if run.warnings
+        else "",
         note(_TORN.format(" and ".join(run.torn))) if run.torn else "",
         tag("dl", {"class": "tiles"}, *tiles) if tiles else "",
     )
@@ -123,11 +127,22 @@ def _figures(run: RunFiles) -> list[tuple[str, str, str]]:
         figures.append(("Evaluated", f"{evaluations:,}", by))
     if run.front:
         figures.append(("Pareto front", str(len(run.front.points)), "architectures to choose from"))
+    if run.judgement and (tau := _tau(run.judgement)):
+        figures.append(("Ranking", *tau))
     if run.exports:
         worst = [e.verified["max_difference"] for e in run.exports if "max_difference" in e.verified]
         below = f"files agree within {max(worst):.1g}" if worst else "not verified"
         figures.append(("Exported", str(len(run.exports)), below))
     return figures
+
+
+def _tau(judged: Judgement) -> tuple[str, str] | None:
+    """Kendall's τ of the supernet, and of parameter count."""
+    taus = {figure.ranking: figure.value for figure in judged.figures if figure.measure == "kendall_tau"}
+    if "supernet" not in taus:
+        return None
+    beside = f"parameter count: {taus['parameter count']:.2f}" if "parameter count" in taus else "against the truth"
+    return f"τ {taus['supernet']:.2f}", beside
 
 
 def _dig(value: Mapping[str, Json], *path: str) -> str:

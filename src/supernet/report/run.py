@@ -11,6 +11,8 @@ from typing import Literal
 from supernet.errors import UsageError
 from supernet.report.decode import Cursor, Json, read_json, read_json_lines
 from supernet.report.diagram import Diagram
+from supernet.report.judgement import Judgement, read_judgement
+from supernet.train.health import DEFAULT_IMAGES, warnings_of
 
 Arch = Mapping[str, Json]
 Values = Mapping[str, float]
@@ -79,23 +81,12 @@ class Export:
 
 
 @dataclass(frozen=True)
-class Figure:
-    """One measure of one ranking, with its interval."""
+class Trained:
+    """How many paths have trained each option of a choice."""
 
-    measure: str
-    ranking: str
-    value: float
-    low: float | None
-    high: float | None
-
-
-@dataclass(frozen=True)
-class Judgement:
-    """How far the supernet's ranking can be trusted."""
-
-    truth: str
-    sentences: tuple[str, ...]
-    figures: tuple[Figure, ...]
+    choice: str
+    options: tuple[Json, ...]
+    paths: tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -119,7 +110,16 @@ class RunFiles:
     front: Front | None
     exports: tuple[Export, ...]
     judgement: Judgement | None
+    counts: tuple[Trained, ...]
+    classes: int | None
+    validation_images: int | None
     torn: tuple[str, ...]  # names of logs whose last line was being written when the process ended
+
+    @cached_property
+    def warnings(self) -> list[str]:
+        """What is wrong with the training, by its log."""
+        rows = [record.scalars for record in self.train]
+        return warnings_of(rows, self.classes, images=self.validation_images or DEFAULT_IMAGES)
 
     @cached_property
     def units(self) -> Mapping[str, str]:
@@ -160,7 +160,8 @@ def read_run(directory: Path) -> RunFiles:
         raise UsageError(f"{directory} is not a directory. Give the directory that a run was written to.")
     config, environment = read_json(directory / "config.json"), read_json(directory / "environment.json")
     space, front = read_json(directory / "space.json"), read_json(directory / "front.json")
-    exports, judgement = read_json(directory / "exports.json"), read_json(directory / "judge.json")
+    exports, data = read_json(directory / "exports.json"), read_json(directory / "data.json")
+    counts = read_json(directory / "counts.json")
     (train, torn_train), (search, torn_search) = (
         read_json_lines(directory / name) for name in ("train.jsonl", "search.jsonl")
     )
@@ -173,7 +174,10 @@ def read_run(directory: Path) -> RunFiles:
         search=tuple(_point(line) for line in search),
         front=None if front is None else _front(front),
         exports=() if exports is None else tuple(_export(item) for item in exports.items()),
-        judgement=None if judgement is None else _judgement(judgement),
+        judgement=read_judgement(directory),
+        counts=() if counts is None else tuple(_trained(item) for item in counts.items()),
+        classes=None if data is None else _at_least(2, data.field("num_classes")),
+        validation_images=None if data is None else _at_least(1, data.field("images").field("validation")),
         torn=tuple(name for name, torn in (("train.jsonl", torn_train), ("search.jsonl", torn_search)) if torn),
     )
     if not any((config, environment, run.train, space, run.search, front, exports)):
@@ -219,15 +223,19 @@ def _point(cursor: Cursor) -> Point:
     )
 
 
-def _judgement(cursor: Cursor) -> Judgement:
-    figures = []
-    for row in cursor.field("rows").items():
-        ends = [None if (end := row.optional(name)) is None else end.number() for name in ("low", "high")]
-        if row.optional("value") is not None:
-            names = row.field("measure").text(), row.field("ranking").text()
-            figures.append(Figure(*names, row.field("value").number(), *ends))
-    sentences = tuple(sentence.text() for sentence in cursor.field("sentences").items())
-    return Judgement(cursor.field("truth").text(), sentences, tuple(figures))
+def _at_least(least: int, cursor: Cursor) -> int:
+    number = cursor.integer()
+    if number < least:
+        raise cursor.damaged(f"a whole number of at least {least}")
+    return number
+
+
+def _trained(cursor: Cursor) -> Trained:
+    options = tuple(option.value for option in cursor.field("options").items())
+    paths = tuple(count.integer() for count in cursor.field("paths").items())
+    if len(paths) != len(options):
+        raise cursor.field("paths").damaged(f"{len(options)} numbers, one for each option")
+    return Trained(cursor.field("choice").text(), options, paths)
 
 
 def _front(cursor: Cursor) -> Front:

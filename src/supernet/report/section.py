@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from supernet.report.html import Html
+from supernet.report.html import Html, tag
 
 
 @dataclass(frozen=True)
@@ -22,3 +22,8 @@ class Section:
     title: str
     menu: str
     body: Html
+
+
+def card(title: str, *body: str) -> Html:
+    """A framed part of a section with a heading of its own."""
+    return tag("div", {"class": "card"}, tag("h3", None, title), *body)

@@ -8,7 +8,8 @@ from typing import Any
 from supernet.report.chart import Chart, View, chart_text, thin
 from supernet.report.html import Html, join, note, tag
 from supernet.report.run import RunFiles
-from supernet.report.section import Section
+from supernet.report.section import Section, card
+from supernet.report.sections.candidates import candidates
 from supernet.report.statistics import smooth
 from supernet.report.units import quantity
 
@@ -22,7 +23,8 @@ def training(run: RunFiles) -> Section | None:
     """Loss, accuracy of evaluated subnets, learning rate, and whatever else was logged."""
     series = _series(run)
     accuracies = {name: line for name, line in series.items() if name.split("/")[0] == "accuracy"}
-    others = {n: s for n, s in series.items() if n not in accuracies and n not in ("loss", "lr")}
+    elsewhere = ("loss", "lr", *(name for name in series if name.startswith("rank/")))
+    others = {n: s for n, s in series.items() if n not in accuracies and n not in elsewhere}
     charts = []
     notes: list[str] = []
     if "loss" in series:
@@ -34,7 +36,6 @@ def training(run: RunFiles) -> Section | None:
             notes.append(f"The loss was not a finite number in {bad:,} of {len(series['loss'][1]):,} records. ")
     if accuracies:
         charts.append(_accuracy(accuracies))
-        notes += _health(accuracies)
     if "lr" in series:
         charts.append(_single("chart-lr", "Learning rate", {"lr": series["lr"]}))
     if others:
@@ -43,8 +44,10 @@ def training(run: RunFiles) -> Section | None:
         return None
     if any(len(steps) > _LIMIT for steps, _ in series.values()):
         notes.append(f"Of longer logs {_LIMIT:,} evenly spread records are drawn.")
+    warnings = [tag("p", {"class": "warning", "role": "note"}, sentence) for sentence in run.warnings]
     grid = tag("div", {"class": "grid"}, *charts)
-    return Section("training", "How it was trained", "Training", join([grid, note(*notes) if notes else ""]))
+    body = [*warnings, grid, note(*notes) if notes else "", candidates(run)]
+    return Section("training", "How it was trained", "Training", join(body))
 
 
 def _series(run: RunFiles) -> dict[str, Series]:
@@ -55,10 +58,6 @@ def _series(run: RunFiles) -> dict[str, Series]:
             steps.append(record.step)
             values.append(value)
     return series
-
-
-def _card(title: str, chart: Chart) -> Html:
-    return tag("div", {"class": "card"}, tag("h3", None, title), chart.html())
 
 
 def _line(name: str, line: Series, colour: str) -> dict[str, Any]:
@@ -95,7 +94,7 @@ def _loss(line: Series, span: int) -> Html:
         views.append(View("logarithmic", log))
     traces = [raw, smoothed] if span > 1 else [_line("loss", line, "var(--late)") | {"showlegend": False}]
     chart = Chart("chart-loss", "Training loss by step", traces, views, menu="Scale", height=300)
-    return _card("Loss", chart)
+    return card("Loss", chart.html())
 
 
 def _accuracy(lines: dict[str, Series]) -> Html:
@@ -104,24 +103,11 @@ def _accuracy(lines: dict[str, Series]) -> Html:
         for number, (name, line) in enumerate(lines.items())
     ]
     view = View("", _axes("validation accuracy", ".1~%") | {"showlegend": True})
-    return _card("Accuracy of subnets", Chart("chart-accuracy", "Accuracy by step", traces, [view], height=300))
+    chart = Chart("chart-accuracy", "Accuracy by step", traces, [view], height=300)
+    return card("Accuracy of subnets", chart.html())
 
 
 def _single(identifier: str, title: str, lines: dict[str, Series]) -> Html:
     traces = [_line(name, line, "var(--late)") | {"showlegend": False} for name, line in lines.items()]
     views = [View(name, _axes(quantity(name).label), [{"visible": other == name} for other in lines]) for name in lines]
-    return _card(title, Chart(identifier, f"{title} by step", traces, views, height=240))
-
-
-def _health(accuracies: dict[str, Series]) -> list[str]:
-    """Say so where the largest subnet ends below the smallest."""
-    if not {"accuracy/smallest", "accuracy/largest"} <= set(accuracies):
-        return []
-    smallest, largest = (accuracies[f"accuracy/{who}"][1][-1] for who in ("smallest", "largest"))
-    if largest >= smallest:
-        return []
-    q = quantity("accuracy")
-    return [
-        f"At the last evaluation the largest subnet ({q.short(largest)}) is below the smallest ({q.short(smallest)}): "
-        "the supernet has not been trained long enough, or its statistics were not recalibrated. "
-    ]
+    return card(title, Chart(identifier, f"{title} by step", traces, views, height=240).html())

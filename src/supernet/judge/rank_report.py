@@ -3,29 +3,38 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 
 from supernet.data import ImageData
-from supernet.judge.report import RankReport, rank_report
+from supernet.errors import UsageError
+from supernet.judge.curves import mass_curves
+from supernet.judge.report import RankReport
+from supernet.judge.sampler import Sampler
+from supernet.judge.specialisation import specialisation
 from supernet.judge.table import Table
 from supernet.measure import Calibration, NetEvaluator
 from supernet.measure.calibration import DEFAULT
 from supernet.nn import Supernet
 
 
-def net_report(
+def rank_report(
     net: Supernet,
     data: ImageData,
     table: Table,
     *,
     n: int = 300,
     seed: int = 0,
+    sampler: Sampler | None = None,
+    clusters: bool = False,
     calibration: Calibration | None = DEFAULT,
     images: int | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> RankReport:
     """Judge a supernet's ranking on architectures whose worth is known, beside parameter count and MACs.
+
+    Scores that did not come from a `Supernet` are judged by `RankReport.of`.
 
     Args:
         net: The trained supernet.
@@ -33,14 +42,24 @@ def net_report(
         table: Ground truth for architectures of the same space.
         n: Architectures to judge on, spread over the table's quality; all of them if the table is smaller.
         seed: Decides which, and drives the bootstrap.
+        sampler: How likely the method draws each architecture, from architecture parameters:
+            `independent_sampler(net.space, architecture.probabilities())`. The report then has its sampling mass over
+            the whole table, which must hold every architecture of the space.
+        clusters: Group the architectures by similarity, see `specialisation`.
         calibration: Batch norm statistics of each subnet; None keeps what the network holds.
         images: Validation images to score on; None: all.
         progress: Called as `progress(done, total)` after each architecture.
 
     Raises:
-        UsageError: the table is about another space, or too few architectures can be ranked.
-        RunError: an output is not finite.
+        UsageError: the table is about another space, too few architectures can be ranked, or there is a sampler and
+            the table lacks architectures.
+        RunError: an output is not finite; or clusters are asked for, and SciPy is not installed (extra "judge").
     """
+    if sampler is not None and len(table) < table.space.size:
+        raise UsageError(
+            f"The sampling mass needs every architecture of the space, but the table holds {len(table):,} of "
+            f"{table.space.size:,}. Leave sampler out, or see sampling_mass_of_draws."
+        )
     judged = table if n >= len(table) else table.sample(n, np.random.default_rng(seed))
     archs = net.space.wrap(net.space.codes(judged.archs))
     evaluator = NetEvaluator(net, data.sealed(), calibration=calibration, images=images)
@@ -51,5 +70,17 @@ def net_report(
             progress(done, len(archs))
     codes = net.space.codes(archs)
     baselines = {"parameter count": evaluator.costs(codes, "params"), "MACs": evaluator.costs(codes, "macs")}
-    true = judged.mean if judged.metric.goal == "max" else -judged.mean
-    return rank_report(predicted, true, baselines=baselines, archs=archs, seed=seed)
+    sign = 1 if judged.metric.goal == "max" else -1
+    true = sign * judged.mean
+    report = RankReport.of(
+        predicted,
+        true,
+        baselines=baselines,
+        archs=archs,
+        clusters=specialisation(net.space, codes, predicted, true) if clusters else None,
+        seed=seed,
+    )
+    if sampler is None:
+        return report
+    probabilities = sampler.probability(net.space.codes(table.archs))[None]
+    return replace(report, mass=mass_curves({"supernet": probabilities}, sign * table.mean))

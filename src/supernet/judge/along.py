@@ -1,0 +1,169 @@
+"""The ranking while a training or a search goes on: the same figures, of the same architectures, again and again."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from supernet.data import ImageData
+from supernet.errors import UsageError
+from supernet.judge.checks import MIN_ARCHITECTURES, Floats, share_to_k
+from supernet.judge.measure import RHO, TAU, tau_in_true, top_id
+from supernet.judge.order import OrderPreservation, draw_good_and_poor, order_along
+from supernet.judge.table import Table
+from supernet.measure import Calibration, accuracies, cost_model
+from supernet.nn import Supernet
+from supernet.space import Arch
+
+_CALIBRATION = Calibration(images=512)
+_TOP = 0.2
+_MEASURES = (TAU, RHO, top_id(_TOP), tau_in_true(_TOP))
+
+
+class RankAlong:
+    """How right the ranking of a fixed sample is, as a monitor for `fit`.
+
+    It logs `rank/kendall_tau`, `rank/spearman_rho`, `rank/tau_in_true_top@0.2`, `rank/top_id_rate@0.2`, the τ of
+    parameter count on the same sample as `rank/kendall_tau_params`, and `rank/accuracy_std`, the standard deviation of
+    the supernet's accuracies. A figure is left out where it is undefined: while all subnets are equally accurate
+    (a deviation of 0) nothing is ranked, and the τ within the top needs three architectures there.
+
+    Args:
+        data: Images; only training (for calibration) and validation images are used.
+        table: Ground truth for architectures of the same space.
+        every: Steps between measurements.
+        n: Architectures, one of each stratum of the table's values; all where it holds fewer. The τ within the top
+            is that of a fifth of them.
+        seed: Decides which.
+        calibration: Batch norm statistics of each subnet; None keeps what the network holds.
+        images: Validation images to score on; None: all.
+
+    Raises:
+        UsageError: fewer than three architectures.
+    """
+
+    def __init__(
+        self,
+        data: ImageData,
+        table: Table,
+        *,
+        every: int,
+        n: int = 60,
+        seed: int = 0,
+        calibration: Calibration | None = _CALIBRATION,
+        images: int | None = None,
+    ) -> None:
+        if min(n, len(table)) < MIN_ARCHITECTURES:
+            raise UsageError(f"A ranking of {min(n, len(table))} architectures says nothing; measure three or more.")
+        self.data, self.every = data, every
+        self.sample = table if n >= len(table) else table.sample(n, np.random.default_rng(seed))
+        self.calibration, self.images = calibration, images
+
+    def __call__(self, net: Supernet, step: int) -> Mapping[str, float]:
+        archs = net.space.wrap(net.space.codes(self.sample.archs))
+        true = _higher_is_better(self.sample)
+        found = accuracies(net, archs, self.data, calibration=self.calibration, images=self.images)
+        row = {f"rank/{name}": value for name, value in _figures(np.asarray(found), true).items()}
+        params = cost_model(net, self.data.shape).params(net.space.codes(archs))
+        of_params = _figures(params, true)
+        if TAU.name in of_params:
+            row[f"rank/{TAU.name}_params"] = of_params[TAU.name]
+        return row | {"rank/accuracy_std": float(np.std(found))}
+
+
+class OrderAlong:
+    """Global and local order of ten good and twenty poor architectures, generation by generation.
+
+    For a search that changes the supernet's weights (`on_generation` of supernet shifting): called with the supernet
+    and the number of the generation, it scores the architectures again, keeps the scores, and returns `order/found` and
+    `order/local_tau` for the log.
+
+    Args:
+        data: Images; only training (for calibration) and validation images are used.
+        table: Ground truth that holds the good and the poor ones.
+        good: Good architectures, each better than every poor one; drawn from the best 5 % of the table if neither is
+            given.
+        poor: Poor architectures.
+        every: Generations between measurements.
+        seed: Decides which are drawn.
+        calibration: Batch norm statistics of each subnet; None keeps what the network holds.
+        images: Validation images to score on; None: all.
+
+    Raises:
+        UsageError: an architecture is not in the table, only one of `good` and `poor` is given, the two overlap in
+            worth, or the table is too small to draw from.
+    """
+
+    def __init__(
+        self,
+        data: ImageData,
+        table: Table,
+        *,
+        good: Sequence[Arch] | None = None,
+        poor: Sequence[Arch] | None = None,
+        every: int = 1,
+        seed: int = 0,
+        calibration: Calibration | None = _CALIBRATION,
+        images: int | None = None,
+    ) -> None:
+        if (good is None) != (poor is None):
+            raise UsageError("Give both the good and the poor architectures, or neither.")
+        if every < 1:
+            raise UsageError(f"every is {every}; it must be at least 1.")
+        if good is None or poor is None:
+            rows = draw_good_and_poor(_higher_is_better(table), np.random.default_rng(seed))
+            good, poor = ([table.archs[row] for row in chosen.tolist()] for chosen in rows)
+        self.data, self.every, self.calibration, self.images = data, every, calibration, images
+        self.good, self.poor = tuple(good), tuple(poor)
+        self.true = _higher_is_better(table.subset([*good, *poor]))
+        self.scores: dict[int, list[float]] = {}  # by generation; a resumed search may come by one again
+        order_along(self.true[None], self.true, good=len(good))  # refuses what could not be measured later
+
+    def __call__(self, net: Supernet, generation: int) -> Mapping[str, float]:
+        if generation % self.every:
+            return {}
+        archs = net.space.wrap(net.space.codes([*self.good, *self.poor]))
+        self.scores[generation] = accuracies(net, archs, self.data, calibration=self.calibration, images=self.images)
+
+        order = order_along([self.scores[generation]], self.true, good=len(self.good))[0]
+        row = {"order/found": order.found}
+        return row if order.local_tau is None else row | {"order/local_tau": order.local_tau}
+
+    def order(self) -> list[OrderPreservation]:
+        """Global and local order of each generation that was measured, in the order they were."""
+        if not self.scores:
+            return []
+        return order_along(np.asarray(list(self.scores.values())), self.true, good=len(self.good))
+
+    def to_json(self) -> dict[str, Any]:
+        """The architectures with their worth, and per generation the scores and both orders."""
+        return {
+            "good": [arch.decisions() for arch in self.good],
+            "poor": [arch.decisions() for arch in self.poor],
+            "true": self.true.tolist(),
+            "rows": [
+                {
+                    "generation": generation,
+                    "found": order.found,
+                    "by_chance": order.by_chance,
+                    "local_tau": order.local_tau,
+                    "scores": scores,
+                }
+                for (generation, scores), order in zip(self.scores.items(), self.order(), strict=True)
+            ],
+        }
+
+
+def _higher_is_better(table: Table) -> Floats:
+    return table.mean if table.metric.goal == "max" else -table.mean
+
+
+def _figures(predicted: Floats, true: Floats) -> dict[str, float]:
+    """The measures that are defined."""
+    if (predicted == predicted[0]).all():
+        return {}
+    measures = _MEASURES if share_to_k(_TOP, len(true)) >= MIN_ARCHITECTURES else _MEASURES[:-1]
+    found = {m.name: float(m.rows(m.prepare(predicted)[None], m.prepare(true)[None])[0]) for m in measures}
+    return {name: value for name, value in found.items() if np.isfinite(value)}
