@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from measure_networks import blobs, small_net
-from supernet import measure
+from supernet import measure, search
 from supernet.errors import UsageError
 from supernet.measure import Calibration, Latency, NetEvaluator, weights_version
 from supernet.search.evaluator import Evaluator, costs_of, values_of
@@ -116,3 +116,47 @@ def test_unknown_quantities_are_refused():
         evaluator.evaluate(evaluator.space.largest(), ["energy"])
     with pytest.raises(UsageError, match="not told for whole populations"):
         evaluator.costs(evaluator.space.codes([]), "accuracy")
+
+
+class Slow(Fake):
+    def measure(self, module, input_shape):
+        return Latency(3.5 * super().measure(module, input_shape).median_ms, 0.0, 0.0, 1)
+
+
+def test_a_latency_model_makes_latency_cheap():
+    net, device = small_net(), Fake()
+    table = measure.LatencyTable.build(net, Slow(), input_shape=DATA.shape, max_settings=5, repeats=1)
+    plain = NetEvaluator(net, DATA, calibration=QUICK, device=device)
+    evaluator = NetEvaluator(net, DATA, calibration=QUICK, device=device, latency=table)
+    assert evaluator.cheap == {"macs", "params", "latency_ms"}
+    assert plain.cheap == NetEvaluator.cheap == {"macs", "params"}
+    codes = net.space.codes(list(net.space.enumerate()))
+    assert (evaluator.costs(codes, "latency_ms") == table.predict_ms(codes)).all()
+    arch = net.space.largest()
+    predicted = float(table.predict_ms(net.space.codes([arch]))[0])
+    assert evaluator.evaluate(arch, ["latency_ms"]) == {"latency_ms": predicted}
+    assert device.calls == 0
+    assert evaluator.latency(arch).median_ms == measure.params(net, arch)
+    assert device.calls == 1
+    with pytest.raises(UsageError, match="not told for whole populations"):
+        plain.costs(codes, "latency_ms")
+
+
+def test_a_search_meets_a_latency_constraint_without_measuring():
+    net, device = small_net(), Fake()
+    table = measure.LatencyTable.build(net, Slow(), input_shape=DATA.shape, max_settings=5, repeats=1)
+    evaluator = NetEvaluator(net, DATA, calibration=QUICK, device=device, latency=table)
+    values = table.predict_ms(net.space.codes(list(net.space.enumerate())))
+    bound = float(np.sort(values)[2])
+    front = search.random(evaluator, constraints={"latency_ms": bound}, budget=3, seed=0)
+    assert device.calls == 0
+    assert all(point.values["latency_ms"] <= bound for point in front.points)
+    with pytest.raises(UsageError, match="latency_ms"):
+        search.random(evaluator, constraints={"latency_ms": float(values.min()) / 2}, budget=3, seed=0)
+
+
+def test_a_latency_model_of_something_else_is_refused():
+    net = small_net()
+    table = measure.LatencyTable.build(net, Slow(), input_shape=(1, 12, 12), repeats=1)
+    with pytest.raises(UsageError, match=r"of inputs of shape \(1, 12, 12\), not \(1, 8, 8\)"):
+        NetEvaluator(net, DATA, latency=table)

@@ -26,6 +26,50 @@ SMALL: dict[str, tuple[Callable[[], Supernet], tuple[int, ...]]] = {
         ),
         (4, 3, 12, 12),
     ),
+    "shufflenetv2_spos": (
+        lambda: zoo.shufflenetv2_spos(
+            num_classes=5, image_size=8, width_multiplier=0.25, depth_multiplier=0.5, head_width=16, dropout=0
+        ),
+        (4, 3, 8, 8),
+    ),
+    "shufflenetv2_spos channels": (
+        lambda: zoo.shufflenetv2_spos(
+            num_classes=5,
+            in_channels=1,
+            image_size=7,
+            width_multiplier=0.15,
+            depth_multiplier=(0.5, 0.25, 0.25, 0.25),
+            strides=(1, 2, 1, 1, 2),
+            head_width=16,
+            channel_search=True,
+            affine=True,
+            statistics="track",
+            dropout=0,
+            initialisation="torch",
+        ),
+        (4, 1, 7, 7),
+    ),
+    "mobilenetv2 proxyless": (
+        lambda: zoo.mobilenetv2(
+            variant="proxyless", num_classes=5, image_size=8, width_multiplier=0.2, depth_multiplier=0.5, head_width=16
+        ),
+        (4, 3, 8, 8),
+    ),
+    "mobilenetv2 greedynas_augmented": (
+        lambda: zoo.mobilenetv2(
+            variant="greedynas_augmented",
+            num_classes=5,
+            in_channels=1,
+            image_size=7,
+            width_multiplier=0.1,
+            depth_multiplier=(0.25, 0.5, 0.25, 0.25, 0.25, 1),
+            strides=(1, 2, 1, 1, 1, 2, 1),
+            head_width=16,
+            affine=False,
+            statistics="track",
+        ),
+        (4, 1, 7, 7),
+    ),
 }
 
 

@@ -9,6 +9,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 from cyclopts import App, CycloptsError, Parameter
 
 from supernet import __version__
+from supernet.commands.bench import bench
+from supernet.commands.compare import compare
+from supernet.commands.latency import latency_build
+from supernet.commands.retrain import retrain
+from supernet.commands.transfer import transfer
 from supernet.config import Config
 from supernet.errors import SupernetError, UsageError
 from supernet.requests import ExportRequest, JudgeRequest, SearchRequest, TableRequest, TrainRequest
@@ -182,6 +187,12 @@ def list_names(what: str, /) -> None:
     width = max(map(len, rows))
     for name, text in rows.items():
         _say(f"{name:<{width}}  {text}")
+
+
+latency = App(name="latency", help="What architectures take on a device.")
+latency.command(latency_build, name="build")
+for command in (bench, compare, retrain, transfer, latency):
+    app.command(command)
 
 
 def main() -> None:

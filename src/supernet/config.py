@@ -29,7 +29,8 @@ class Training:
     Attributes:
         steps: Training steps.
         batch_size: Images per step.
-        precision: `32-true` or `bf16-mixed`.
+        precision: `32-true` or `bf16-mixed`; subnets are also evaluated in it.
+        average: Decay of a moving average of the weights, which the supernet ends with; none by default.
         accelerator: `auto`, `cpu`, `cuda`.
         devices: Processes.
         monitor_every: Steps between accuracy checks of some subnets; 0: none.
@@ -38,6 +39,7 @@ class Training:
     steps: int = 800
     batch_size: int = 64
     precision: str = "32-true"
+    average: float | None = None
     accelerator: str = "auto"
     devices: int = 1
     monitor_every: int = 200

@@ -25,6 +25,7 @@ from supernet.judge import RankAlong, RankReport, Table, independent_sampler, ra
 from supernet.measure import Calibration, NetEvaluator, ThisMachine, cost_model
 from supernet.naming import build_data, build_method, build_space
 from supernet.nn import Supernet
+from supernet.precision import check_precision
 from supernet.progress import ProgressBar
 from supernet.run_directory import RunDirectory
 from supernet.search import Survey
@@ -135,6 +136,7 @@ class Run:
             accelerator=settings.accelerator,
             devices=settings.devices,
             precision=settings.precision,
+            average=settings.average,
             monitors=self._monitors(),
         )
         if torch.distributed.is_initialized() and torch.distributed.get_rank() != 0:
@@ -168,6 +170,7 @@ class Run:
             self.data.sealed(),
             calibration=Calibration(images=settings.calibration_images),
             images=settings.validation_images,
+            precision=check_precision(self.config.train.precision),
         )
 
     def search(self, *, resume: bool, wrap: search.Wrap | None = None) -> search.Front:
@@ -299,6 +302,7 @@ class Run:
                 clusters=min(n, len(truth)) >= _MIN_CLUSTERED and importlib.util.find_spec("scipy") is not None,
                 calibration=Calibration(images=settings.calibration_images),
                 images=settings.validation_images,
+                precision=check_precision(self.config.train.precision),
                 progress=lambda done, _: bar.update(done),
             )
         facts = {"truth": repr(truth), "rows": found.rows()}

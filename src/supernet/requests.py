@@ -38,6 +38,8 @@ class TrainRequest:
     """Images per training step. Default: 64."""
     precision: str | None = None
     """32-true (default) or bf16-mixed."""
+    average: float | None = None
+    """Decay of a moving average of the weights, such as 0.999, which the supernet ends with. Default: none."""
     accelerator: str | None = None
     """auto (default), cpu or cuda."""
     devices: int | None = None
@@ -63,6 +65,7 @@ class TrainRequest:
             steps=self.steps,
             batch_size=self.batch_size,
             precision=self.precision,
+            average=self.average,
             accelerator=self.accelerator,
             devices=self.devices,
             monitor_every=self.monitor_every,

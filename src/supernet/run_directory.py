@@ -24,11 +24,14 @@ class RunDirectory:
     |---|---|
     | `config.json` | what was asked for |
     | `environment.json` | machine, versions, command, date |
-    | `space.json` | the search space |
+    | `space.json`, `data.json` | the search space, the data |
     | `train.jsonl` | scalars by training step |
     | `counts.json` | how often each candidate was trained |
     | `checkpoints/` | the newest two checkpoints |
     | `search.jsonl`, `front.json` | every evaluated architecture, and the best of them |
+    | `judge.json`, `judge.csv` | how right the ranking is |
+    | `ranking.csv` | every score that was compared for that |
+    | `retrained.jsonl` | architectures trained alone |
     | `exports.json`, `export/` | deployed networks and what was measured of them |
     | `report.html` | the page |
     """

@@ -1,16 +1,11 @@
-"""Further training of one subnet, through the same loop as the supernet."""
+"""Further training of one subnet from its inherited weights."""
 
 from __future__ import annotations
 
-import copy
-from functools import partial
-
-import torch
-
 from supernet.data import ImageData
+from supernet.deploy.retraining import plain_sgd, retrained
 from supernet.nn import Supernet
 from supernet.space import Arch
-from supernet.train import Cosine, CrossEntropy, Fixed, Recipe, TrainPaths, Updates, fit
 
 
 def finetuned(
@@ -48,16 +43,15 @@ def finetuned(
         UsageError: the architecture is not in the space, or a number is out of range.
         RunError: the loss is not finite.
     """
-    recipe = Recipe(
-        name="finetune",
-        program=TrainPaths(sampler=Fixed(arch), objective=CrossEntropy(label_smoothing)),
-        weights=Updates(
-            optimizer=partial(torch.optim.SGD, lr=learning_rate, momentum=momentum, weight_decay=weight_decay),
-            schedule=Cosine(),
-            decay_vectors=False,
-        ),
+    recipe = plain_sgd(learning_rate, momentum=momentum, weight_decay=weight_decay, label_smoothing=label_smoothing)
+    return retrained(
+        net,
+        arch,
+        data,
+        steps=steps,
+        start="inherited",
+        recipe=recipe,
+        batch_size=batch_size,
+        seed=seed,
+        progress=progress,
     )
-    copied = copy.deepcopy(net)
-    size = min(batch_size, len(data.train))
-    fit(copied, recipe, data, steps=steps, batch_size=size, seed=seed, progress=progress)
-    return copied

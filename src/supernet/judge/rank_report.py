@@ -17,6 +17,7 @@ from supernet.judge.table import Table
 from supernet.measure import Calibration, NetEvaluator
 from supernet.measure.calibration import DEFAULT
 from supernet.nn import Supernet
+from supernet.precision import Precision
 
 
 def rank_report(
@@ -30,6 +31,7 @@ def rank_report(
     clusters: bool = False,
     calibration: Calibration | None = DEFAULT,
     images: int | None = None,
+    precision: Precision = "32-true",
     progress: Callable[[int, int], None] | None = None,
 ) -> RankReport:
     """Judge a supernet's ranking on architectures whose worth is known, beside parameter count and MACs.
@@ -48,6 +50,7 @@ def rank_report(
         clusters: Group the architectures by similarity, see `specialisation`.
         calibration: Batch norm statistics of each subnet; None keeps what the network holds.
         images: Validation images to score on; None: all.
+        precision: Arithmetic of the scoring.
         progress: Called as `progress(done, total)` after each architecture.
 
     Raises:
@@ -62,7 +65,7 @@ def rank_report(
         )
     judged = table if n >= len(table) else table.sample(n, np.random.default_rng(seed))
     archs = net.space.wrap(net.space.codes(judged.archs))
-    evaluator = NetEvaluator(net, data.sealed(), calibration=calibration, images=images)
+    evaluator = NetEvaluator(net, data.sealed(), calibration=calibration, images=images, precision=precision)
     predicted = []
     for done, arch in enumerate(archs, start=1):
         predicted.append(evaluator.scores(arch).accuracy)

@@ -4,6 +4,11 @@ from supernet.measure.calibration import Calibration
 from supernet.measure.costs import CostModel, cost_model, macs, params
 from supernet.measure.counting import count_macs, count_params
 from supernet.measure.evaluator import NetEvaluator, weights_version
+from supernet.measure.latency_check import LatencyCheck
+from supernet.measure.latency_files import read_latency
+from supernet.measure.latency_model import Figure, LatencyModel, Subject
+from supernet.measure.latency_predictor import LatencyPredictor
+from supernet.measure.latency_table import LatencyTable
 from supernet.measure.machine import Device, Latency, ThisMachine, latency, latency_ms
 from supernet.measure.recalibration import calibrate, calibrated
 from supernet.measure.scores import Scores, accuracies, accuracy, loss, scores
@@ -12,9 +17,15 @@ __all__ = [
     "Calibration",
     "CostModel",
     "Device",
+    "Figure",
     "Latency",
+    "LatencyCheck",
+    "LatencyModel",
+    "LatencyPredictor",
+    "LatencyTable",
     "NetEvaluator",
     "Scores",
+    "Subject",
     "ThisMachine",
     "accuracies",
     "accuracy",
@@ -28,6 +39,7 @@ __all__ = [
     "loss",
     "macs",
     "params",
+    "read_latency",
     "scores",
     "weights_version",
 ]

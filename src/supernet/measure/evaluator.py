@@ -12,6 +12,7 @@ from supernet.data import Batch, ImageData
 from supernet.errors import UsageError
 from supernet.measure.calibration import DEFAULT, Calibration
 from supernet.measure.costs import CostModel, cost_model
+from supernet.measure.latency_model import LatencyModel
 from supernet.measure.machine import THIS_MACHINE, Device, Latency, latency
 from supernet.measure.scores import Scores, run_scores
 from supernet.measure.state import placed_like
@@ -34,10 +35,18 @@ class NetEvaluator:
         data: Where training and validation images come from.
         calibration: How to recompute BatchNorm statistics; None keeps those that the network holds.
         device: Where latency is measured.
+        latency: A `LatencyTable` or `LatencyPredictor` that tells `latency_ms` instead of measuring it. Latency is
+            then cheap: a constraint on it is met before anything is evaluated.
         batch_size: Images per validation batch.
         images: Use only the first so many validation images.
         space: A sub-space to search; default: the whole space of the network.
         precision: Arithmetic of the evaluation; `"bf16-mixed"` is faster where the processor computes in bfloat16.
+
+    Attributes:
+        cheap: What `costs` tells for whole populations.
+
+    Raises:
+        UsageError: the latency model is of another network or input shape.
     """
 
     cheap: frozenset[str] = frozenset({MACS.name, PARAMS.name})
@@ -50,15 +59,19 @@ class NetEvaluator:
         *,
         calibration: Calibration | None = DEFAULT,
         device: Device = THIS_MACHINE,
+        latency: LatencyModel | None = None,
         batch_size: int = 512,
         images: int | None = None,
         space: Space | None = None,
         precision: Precision = "32-true",
     ) -> None:
-        check_precision(precision)
-        self.precision: Precision = precision
+        self.precision = check_precision(precision)
         self.net, self.data, self.calibration, self.device = net, data, calibration, device
         self.space = net.space if space is None else space
+        self.latency_model = latency
+        if latency is not None:
+            latency.subject.check_net(net, data.shape, "The latency model")
+            self.cheap = self.cheap | {LATENCY_MS.name}
         self._batches = _Prepared(net, data, batch_size, images)
         self._version: tuple[object, ...] = ()
         self._scores: dict[tuple[int, ...], Scores] = {}
@@ -72,6 +85,8 @@ class NetEvaluator:
         """
         if name not in self.cheap:
             raise UsageError(f"{name!r} is not told for whole populations; only {sorted(self.cheap)} are.")
+        if self.latency_model is not None and name == LATENCY_MS.name:
+            return self.latency_model.predict_ms(codes)
         model = self._cost_model()
         return model.macs(codes) if name == MACS.name else model.params(codes)
 
@@ -108,7 +123,7 @@ class NetEvaluator:
         return self._scores[arch.code]
 
     def latency(self, arch: Arch) -> Latency:
-        """Latency with its spread; measured once per architecture, whatever the weights."""
+        """Latency with its spread; always measured, once per architecture, whatever the weights."""
         if arch.code not in self._latencies:
             shape = self.data.shape
             self._latencies[arch.code] = latency(self.net, arch, device=self.device, input_shape=shape)

@@ -9,8 +9,10 @@ from supernet.search.front import Front
 from supernet.search.quantity import ACCURACY, LATENCY_MS, LOSS, MACS, PARAMS, STANDARD, Quantity
 from supernet.search.sampler import FeasibleSampler
 from supernet.search.searchers import NSGA2, Evolution, RandomSearch, RegularisedEvolution
+from supernet.search.shifting import Shifting, load_shifted
 from supernet.search.survey import Survey, survey
 from supernet.search.task import Searcher, Task
+from supernet.search.wrap import Companion, Wrap
 
 __all__ = [
     "ACCURACY",
@@ -21,6 +23,7 @@ __all__ = [
     "PARAMS",
     "STANDARD",
     "Bounds",
+    "Companion",
     "Constraint",
     "Constraints",
     "Evaluation",
@@ -33,9 +36,12 @@ __all__ = [
     "RandomSearch",
     "RegularisedEvolution",
     "Searcher",
+    "Shifting",
     "Survey",
     "Task",
+    "Wrap",
     "evolution",
+    "load_shifted",
     "nsga2",
     "random",
     "regularised_evolution",

@@ -13,6 +13,7 @@ from supernet.search.evaluator import Evaluator
 from supernet.search.front import Front
 from supernet.search.searchers import NSGA2, Evolution, RandomSearch, RegularisedEvolution
 from supernet.search.task import Searcher, Task
+from supernet.search.wrap import Wrap
 
 if TYPE_CHECKING:
     from supernet.data import ImageData
@@ -31,6 +32,7 @@ def random(
     resume: bool = False,
     progress: Progress | None = None,
     announce: Announce | None = None,
+    wrap: Wrap | None = None,
 ) -> Front:
     """Random search (`RandomSearch`).
 
@@ -46,8 +48,9 @@ def random(
         resume: Continue the record in `out`.
         progress: Called after every evaluation.
         announce: Called with the survey of the space before the first evaluation.
+        wrap: What goes on beside the search, such as `Shifting`, which trains the supernet while it is searched.
     """
-    common = (objectives, constraints, budget, seed, out, resume, progress, announce)
+    common = (objectives, constraints, budget, seed, out, resume, progress, announce, wrap)
     return _searched(RandomSearch, subject, data, *common)
 
 
@@ -68,6 +71,7 @@ def evolution(
     resume: bool = False,
     progress: Progress | None = None,
     announce: Announce | None = None,
+    wrap: Wrap | None = None,
 ) -> Front:
     """SPOS's evolutionary search (`Evolution`); the budget of 1,000 is its 20 generations of 50.
 
@@ -84,7 +88,7 @@ def evolution(
             mutation_p=mutation_p,
         )
 
-    common = (objectives, constraints, budget, seed, out, resume, progress, announce)
+    common = (objectives, constraints, budget, seed, out, resume, progress, announce, wrap)
     return _searched(factory, subject, data, *common)
 
 
@@ -102,13 +106,14 @@ def regularised_evolution(
     resume: bool = False,
     progress: Progress | None = None,
     announce: Announce | None = None,
+    wrap: Wrap | None = None,
 ) -> Front:
     """Regularised evolution (`RegularisedEvolution`). The other arguments are those of `random`."""
 
     def factory(task: Task) -> Searcher:
         return RegularisedEvolution(task, population=population, sample=sample)
 
-    common = (objectives, constraints, budget, seed, out, resume, progress, announce)
+    common = (objectives, constraints, budget, seed, out, resume, progress, announce, wrap)
     return _searched(factory, subject, data, *common)
 
 
@@ -127,13 +132,14 @@ def nsga2(
     resume: bool = False,
     progress: Progress | None = None,
     announce: Announce | None = None,
+    wrap: Wrap | None = None,
 ) -> Front:
     """NSGA-II (`NSGA2`) for several objectives. The other arguments are those of `random`."""
 
     def factory(task: Task) -> Searcher:
         return NSGA2(task, population=population, crossover_p=crossover_p, mutation_p=mutation_p)
 
-    common = (objectives, constraints, budget, seed, out, resume, progress, announce)
+    common = (objectives, constraints, budget, seed, out, resume, progress, announce, wrap)
     return _searched(factory, subject, data, *common)
 
 
@@ -149,6 +155,7 @@ def _searched(
     resume: bool,
     progress: Progress | None,
     announce: Announce | None,
+    wrap: Wrap | None,
 ) -> Front:
     return run(
         factory,
@@ -161,6 +168,7 @@ def _searched(
         resume=resume,
         progress=progress,
         announce=announce,
+        wrap=wrap,
     )
 
 

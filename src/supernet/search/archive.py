@@ -17,7 +17,7 @@ FILE_NAME = "search.jsonl"
 
 @dataclass(frozen=True)
 class Evaluation:
-    """An evaluated architecture: its values by name, and the round of `ask` in which it was first proposed."""
+    """An evaluated architecture: its values by name, and the round of `ask` in which it was evaluated."""
 
     arch: Arch
     values: Mapping[str, float]

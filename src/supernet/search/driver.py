@@ -18,6 +18,7 @@ from supernet.search.ledger import Ledger
 from supernet.search.quantity import objectives_of
 from supernet.search.survey import Survey, survey
 from supernet.search.task import Searcher, Task
+from supernet.search.wrap import Wrap
 from supernet.space import Codes
 
 Progress: TypeAlias = Callable[[int, int, str], None]
@@ -41,12 +42,13 @@ def run(
     resume: bool = False,
     progress: Progress | None = None,
     announce: Announce | None = None,
+    wrap: Wrap | None = None,
 ) -> Front:
     """Search under constraints.
 
-    Every architecture is evaluated at most once; asking for it again is free. With `out`, each evaluation is
-    appended to `out/search.jsonl` at once and the result goes to `out/front.json`. A resumed search ends with the very
-    file an uninterrupted one writes, provided the evaluator repeats itself; a larger budget continues it.
+    Every architecture is evaluated at most once; asking for it again is free (`wrap` may change that). With `out`, each
+    evaluation is appended to `out/search.jsonl` at once and the result goes to `out/front.json`. A resumed search ends
+    with the very file an uninterrupted one writes, provided the evaluator repeats itself; a larger budget continues it.
 
     Args:
         factory: Makes the searcher from its task, such as `Evolution` or `lambda task: NSGA2(task, population=20)`.
@@ -60,6 +62,8 @@ def run(
         resume: Continue the record in `out`, if there is one.
         progress: Called after every evaluation.
         announce: Called with the ranges of the cheap quantities and the feasible share, before the first evaluation.
+        wrap: What goes on beside the search and changes the values, such as `Shifting`. Unless its `keep` is None
+            an architecture may be evaluated again in every generation, which counts; the latest values hold.
 
     Raises:
         UsageError: the request is wrong, or nothing feasible exists or was found before the first evaluation.
@@ -84,19 +88,36 @@ def run(
         satisfied: NDArray[np.bool_] = quick.violations(costs_of(evaluator, codes, quick.names), len(codes)) == 0
         return satisfied
 
-    searcher = factory(Task(evaluator.space, goals, seed, feasible, limits, found.known))
+    keep = None if wrap is None else wrap.keep
+    searcher = factory(Task(evaluator.space, goals, seed, feasible, limits, found.known, keep))
     with Archive(out, evaluator.space, names, resume=resume) as archive:
         if len(archive.recorded) > budget:
             raise UsageError(
                 f"{archive.path} holds {len(archive.recorded)} evaluations, more than the budget of {budget}; "
                 "resume with at least that budget."
             )
-        ledger = Ledger(evaluator, goals, limits, names, archive)
+        companion = None
+        if wrap is not None:
+            folder = None if out is None else Path(out)
+            companion = wrap.begin(evaluator, seed=seed, out=folder, recorded=len(archive.recorded))
+        ledger = Ledger(evaluator, goals, limits, names, archive, keep=keep, companion=companion)
         stopped = _search(searcher, ledger, budget, progress)
         ledger.check_replayed()
+        if companion is not None:
+            companion.end(len(ledger.evaluations))
     if ledger.feasible == 0:
         raise RunError(ledger.nothing_feasible())
-    front = Front(goals, limits, tuple(ledger.evaluations), found.ranges, found.feasible_share, searcher.name, stopped)
+    front = Front(
+        goals,
+        limits,
+        tuple(ledger.evaluations),
+        found.ranges,
+        found.feasible_share,
+        searcher.name,
+        stopped,
+        remembered=ledger.remembered() if wrap is not None else None,
+        wrap=wrap.describe() if wrap is not None else None,
+    )
     if out is not None:
         front.write(Path(out))
     return front
@@ -111,10 +132,13 @@ def _search(searcher: Searcher, ledger: Ledger, budget: int, progress: Progress 
         if len(archs) > budget - before:
             raise RunError(f"{searcher.name} asked for {len(archs)} architectures when at most {budget - before} fit.")
         costs = ledger.costs(archs, searcher.name)
+        if ledger.companion is not None:
+            ledger.companion.begin_generation(generation, before)
         for arch, cost in zip(archs, costs, strict=True):
             if ledger.settle(arch, cost, generation) and progress is not None:
                 progress(len(ledger.evaluations), budget, ledger.best())
         searcher.tell(archs, [ledger.known[arch].values for arch in archs])
+        ledger.end_generation()
         generation += 1
         idle = 0 if len(ledger.evaluations) > before else idle + 1
         if idle == _IDLE_ROUNDS:

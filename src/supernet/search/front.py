@@ -34,6 +34,8 @@ class Front:
         searcher: Name of the searcher.
         stopped: `"budget"`: it was used up. `"exhausted"`: the searcher found no further new feasible
             architecture. `"stalled"`: it kept asking for architectures it knew.
+        remembered: What the points are chosen from, where the search had to forget; None: the whole archive.
+        wrap: Settings of what went on beside the search.
     """
 
     objectives: tuple[Quantity, ...]
@@ -43,15 +45,18 @@ class Front:
     feasible_share: float
     searcher: str
     stopped: str
+    remembered: tuple[Evaluation, ...] | None = None
+    wrap: Mapping[str, Any] | None = None
 
     @property
     def evaluations(self) -> int:
-        """Number of architectures evaluated."""
+        """Number of evaluations; more than that of architectures where some were evaluated again."""
         return len(self.archive)
 
     @cached_property
     def _split(self) -> tuple[tuple[Evaluation, ...], tuple[Evaluation, ...]]:
-        feasible = [evaluation for evaluation in self.archive if self.constraints.satisfied(evaluation.values)]
+        pool = self.archive if self.remembered is None else self.remembered
+        feasible = [evaluation for evaluation in pool if self.constraints.satisfied(evaluation.values)]
         best = pareto.nondominated(self._losses(feasible))
         front = [evaluation for evaluation, keep in zip(feasible, best, strict=True) if keep]
         others = [evaluation for evaluation, keep in zip(feasible, best, strict=True) if not keep]
@@ -128,6 +133,7 @@ class Front:
             "range": {name: list(ends) for name, ends in self.range.items()},
             "feasible_share": self.feasible_share,
             "stopped": self.stopped,
+            **({} if self.wrap is None else {"wrap": dict(self.wrap)}),
             "points": [{"arch": p.arch.decisions(), "values": dict(p.values)} for p in self.points],
         }
 

@@ -1,4 +1,4 @@
-"""The values of architectures during a search, each known once."""
+"""The values of architectures during a search: each known once, or the latest where values go stale."""
 
 from __future__ import annotations
 
@@ -7,10 +7,12 @@ from collections.abc import Sequence
 import numpy as np
 
 from supernet.errors import RunError
+from supernet.search import pool
 from supernet.search.archive import Archive, Evaluation
 from supernet.search.constraints import Constraints
 from supernet.search.evaluator import Evaluator, costs_of, values_of
 from supernet.search.quantity import Quantity
+from supernet.search.wrap import Companion
 from supernet.space import Arch
 
 # Costs may come from a matrix product, whose last digits depend on the size of the batch.
@@ -18,7 +20,11 @@ _ROUNDING = 1e-6
 
 
 class Ledger:
-    """Values of architectures: remembered, else taken from the record of an earlier run, else evaluated."""
+    """Values of architectures: remembered, else taken from the record of an earlier run, else evaluated.
+
+    With `keep` values go stale: an architecture that is asked for in a later generation is evaluated again, the latest
+    values count, and the best `keep` architectures are remembered.
+    """
 
     def __init__(
         self,
@@ -27,13 +33,17 @@ class Ledger:
         constraints: Constraints,
         names: tuple[str, ...],
         archive: Archive,
+        *,
+        keep: int | None = None,
+        companion: Companion | None = None,
     ) -> None:
         self.evaluator, self.objectives, self.constraints, self.archive = evaluator, objectives, constraints, archive
-        self.names = names
+        self.names, self.keep, self.companion = names, keep, companion
         self.cheap = [name for name in names if name in evaluator.cheap]
         self.dear = [name for name in names if name not in evaluator.cheap]
         self.known: dict[Arch, Evaluation] = {}
         self.evaluations: list[Evaluation] = []
+        self._kept: dict[Arch, Evaluation] = {}
         self.feasible = 0
         self._best: dict[str, float] = {}
 
@@ -53,16 +63,22 @@ class Ledger:
 
     def settle(self, arch: Arch, cost: dict[str, float], generation: int) -> bool:
         """Make the values of one architecture known; False if they already were."""
-        if arch in self.known:
+        if arch in self.known and (self.keep is None or self.known[arch].generation == generation):
             return False
         place = len(self.evaluations)
-        if place < len(self.archive.recorded):
-            evaluation = self._recall(place, arch, cost, generation)
-        else:
+
+        def evaluate() -> Evaluation:
+            if place < len(self.archive.recorded):
+                return self._recall(place, arch, cost, generation)
             told = cost | values_of(self.evaluator, arch, self.dear)
             evaluation = Evaluation(arch, {name: told[name] for name in self.names}, generation)
             self.archive.append(evaluation)
+            return evaluation
+
+        evaluation = evaluate() if self.companion is None else self.companion.candidate(arch, place, evaluate)
         self.known[arch] = evaluation
+        if self.keep is not None:
+            self._kept[arch] = evaluation
         self.evaluations.append(evaluation)
         if self.constraints.satisfied(evaluation.values):
             self.feasible += 1
@@ -70,6 +86,16 @@ class Ledger:
                 loss = o.loss(evaluation.values[o.name])
                 self._best[o.name] = min(loss, self._best.get(o.name, loss))
         return True
+
+    def end_generation(self) -> None:
+        """Forget all but the best, where values go stale."""
+        if self.keep is not None:
+            best = pool.best(tuple(self._kept.values()), self.keep, self.objectives, self.constraints)
+            self._kept = {evaluation.arch: evaluation for evaluation in best}
+
+    def remembered(self) -> tuple[Evaluation, ...]:
+        """What the result is chosen from."""
+        return tuple(self.evaluations if self.keep is None else self._kept.values())
 
     def _recall(self, place: int, arch: Arch, cost: dict[str, float], generation: int) -> Evaluation:
         recorded = self.archive.recorded[place]

@@ -26,6 +26,8 @@ class Task:
         feasible: Which rows (N,) of a population satisfy the constraints that are cheap to check.
         constraints: All constraints; values that are told can be judged by them.
         known: Some feasible architectures (K, D), K ≥ 1, from which others can be reached when chance finds none.
+        keep: None: values hold for good. A number: they go stale, so architectures may be asked for again in a later
+            generation, the latest values count, and only the best so many are to be remembered.
     """
 
     space: Space
@@ -34,6 +36,7 @@ class Task:
     feasible: Callable[[Codes], NDArray[np.bool_]]
     constraints: Constraints
     known: Codes
+    keep: int | None = None
 
     def losses(self, values: Mapping[str, float]) -> tuple[float, ...]:
         """The objectives of one architecture, each with the sign that makes less better."""
@@ -61,7 +64,8 @@ class Searcher(Protocol):
     """Proposes architectures and learns their values.
 
     A searcher is deterministic: what it asks follows from its task and what it was told. It asks only for
-    feasible architectures of its space. It may ask again for one it knows (that costs nothing). What it
+    feasible architectures of its space. It may ask again for one it knows: that costs nothing, or where values go stale
+    (`Task.keep`) a new evaluation. What it
     proposes does not depend on the `n` of `ask`, so that a search can be continued with a larger budget.
     """
 

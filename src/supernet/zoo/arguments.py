@@ -23,3 +23,13 @@ def check_whole(name: str, size: int) -> None:
     """
     if not isinstance(size, int) or isinstance(size, bool) or size < 1:
         raise UsageError(f"{name} is {size!r}; it must be a whole number of at least 1.")
+
+
+def check_dropout(probability: float) -> None:
+    """Check a dropout probability.
+
+    Raises:
+        UsageError: it is not from 0 to below 1.
+    """
+    if not isinstance(probability, int | float) or not 0 <= probability < 1:
+        raise UsageError(f"The dropout is {probability!r}; give a probability from 0 to below 1.")

@@ -20,6 +20,9 @@ class Evolution:
     far. No architecture is asked for twice. Making a child takes at most `attempts` tries on average; what
     cannot be made within them is filled up at random too.
 
+    Where values go stale (`Task.keep`) the parents are the best of the architectures that are kept, and an
+    architecture may be asked for again in every generation (Zhang et al., CVPR 2024, section 3.3).
+
     Args:
         task: What to search.
         population: Architectures per generation.
@@ -77,6 +80,10 @@ class Evolution:
             self._ranks[arch] = self.task.rank(told)
 
     def _generation(self) -> Codes:
+        if self.task.keep is not None:
+            self._visited.clear()
+            kept = sorted(self._ranks, key=self._ranks.__getitem__)[: self.task.keep]
+            self._ranks = {arch: self._ranks[arch] for arch in kept}
         children: list[Code] = []
         if self._ranks:
             space, rng = self.task.space, self._rng

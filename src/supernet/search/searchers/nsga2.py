@@ -19,7 +19,9 @@ class NSGA2:
     pymoo's own ask/tell interface decides who survives and who mates. Children are made by the space, so that gated
     choices stay right: crossover with probability `crossover_p`, then every decision resampled with probability
     `mutation_p`. Constraints that are cheap to check are met by every child; of the others pymoo is told the
-    excess, and prefers feasible to infeasible members. No architecture is asked for twice.
+    excess, and prefers feasible to infeasible members. No architecture is asked for twice; where values go stale
+    (`Task.keep`) none is in one generation, and a member that is asked for again is told its latest values. What is
+    remembered is the population.
 
     Args:
         task: What to search.
@@ -62,6 +64,8 @@ class NSGA2:
     def ask(self, n: int) -> list[Arch]:
         """At most `n` architectures; none while some of a generation have been asked for but not told."""
         if not self._queue and self._generation is None:
+            if self.task.keep is not None:
+                self._values.clear()
             self._generation = self._algorithm.ask()
             if self._generation is not None:
                 self._queue = self.task.space.wrap(self._generation.get("X"))
@@ -84,6 +88,10 @@ class NSGA2:
         columns = {name: np.asarray([v[name] for v in told]) for name in self.task.constraints.names}
         losses = np.asarray([self.task.losses(v) for v in told])
         excesses = self.task.constraints.excesses(columns, len(told))
+        if self.task.keep is not None and self._algorithm.pop is not None:
+            again = set(codes)
+            stale = [tuple(row) in again for row in self._algorithm.pop.get("X").tolist()]
+            self._algorithm.pop = self._algorithm.pop[~np.asarray(stale, dtype=bool)]
         _settle(self._algorithm, self._generation, losses, excesses)
         self._generation = None
 
@@ -108,6 +116,8 @@ class _Mating:
         from pymoo.core.population import Population
         from pymoo.operators.selection.tournament import TournamentSelection
 
+        if self.task.keep is not None:
+            self.visited.clear()
         selection = TournamentSelection(func_comp=binary_tournament)
         children: list[Code] = []
         for _ in range(self.attempts):

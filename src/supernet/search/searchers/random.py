@@ -15,6 +15,8 @@ from supernet.space import Arch
 class RandomSearch:
     """Distinct feasible architectures, drawn uniformly over the options of every choice. Any number of objectives.
 
+    Where values go stale (`Task.keep`) those of one batch are distinct.
+
     Args:
         task: What to search.
         batch: How many are drawn at once.
@@ -36,6 +38,8 @@ class RandomSearch:
 
     def ask(self, n: int) -> list[Arch]:
         if not self._queue:
+            if self.task.keep is not None:
+                self._visited.clear()
             self._queue = self.task.space.wrap(self._sampler.draw(self.batch, self._visited))
             self._visited.update(arch.code for arch in self._queue)
         asked, self._queue = self._queue[:n], self._queue[n:]

@@ -1,0 +1,118 @@
+"""One architecture trained for use: from scratch, or further from the weights it inherits."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Literal
+
+import torch
+
+from supernet.data import ImageData
+from supernet.errors import UsageError
+from supernet.judge.alone import reinitialised
+from supernet.nn import Supernet
+from supernet.space import Arch
+from supernet.train import Cosine, CrossEntropy, Fixed, Recipe, TrainPaths, Uniform, Updates, fit
+
+
+def retrained(
+    net: Supernet | Callable[[], Supernet],
+    arch: Arch,
+    data: ImageData,
+    *,
+    steps: int,
+    start: Literal["scratch", "inherited"] = "scratch",
+    recipe: Recipe | None = None,
+    batch_size: int = 64,
+    seed: int = 0,
+    out: Path | str | None = None,
+    resume: bool = False,
+    accelerator: str = "auto",
+    precision: str = "32-true",
+    progress: bool = True,
+    stop_after: int | None = None,
+) -> Supernet:
+    """A supernet in which one architecture has been trained alone, through the same loop as any supernet.
+
+    It is for exporting that architecture (`export(net, arch, …)`): the other subnets share its weights and are spoilt.
+
+    Args:
+        net: The supernet, left as it is; or a function that builds it.
+        arch: The architecture.
+        data: Training images.
+        steps: Training steps of the whole.
+        start: `"scratch"`: fresh weights, those of the function under the seed, or drawn by the layers'
+            `reset_parameters`. `"inherited"`: the weights that the supernet has now.
+        recipe: Optimiser, schedule and objective; its sampler is replaced by the architecture. Default: `plain_sgd`
+            with the learning rate 0.05 from scratch and 0.01 from inherited weights.
+        batch_size: Images per step; all there are, if these are fewer.
+        seed: Seed of fresh weights, image order, augmentation and dropout.
+        out: Run directory for log and checkpoints; None keeps nothing.
+        resume: Go on from the newest checkpoint in `out`, if there is one.
+        accelerator: As in `fit`.
+        precision: As in `fit`.
+        progress: Whether to show progress.
+        stop_after: Return (with a checkpoint) once this many steps of the whole are done.
+
+    Raises:
+        UsageError: the architecture is not in the space, an option is out of range, fresh weights cannot be drawn, or
+            `out` holds another training.
+        RunError: the loss is not finite, the training was interrupted, or a file cannot be read or written.
+    """
+    if start not in ("scratch", "inherited"):
+        raise UsageError(f"start={start!r} does not exist for a retraining; use 'scratch' or 'inherited'.")
+    if not isinstance(net, Supernet) and start == "inherited":
+        raise UsageError("A function that builds a supernet has no weights to inherit; pass the trained supernet.")
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        if not isinstance(net, Supernet):
+            copied = net()
+        else:
+            copied = reinitialised(net) if start == "scratch" else copy.deepcopy(net)
+    base = plain_sgd(0.05 if start == "scratch" else 0.01) if recipe is None else recipe
+    objective = getattr(base.phases[-1].program, "objective", None) or CrossEntropy()
+    alone = Recipe(
+        name=f"retrain from {start}",
+        program=TrainPaths(sampler=Fixed(arch), objective=objective),
+        weights=base.weights,
+    )
+    fit(
+        copied,
+        alone,
+        data,
+        steps=steps,
+        batch_size=min(batch_size, len(data.train)),
+        seed=seed,
+        out=out,
+        resume=resume,
+        accelerator=accelerator,
+        precision=precision,
+        progress=progress,
+        stop_after=stop_after,
+    )
+    return copied
+
+
+def plain_sgd(
+    learning_rate: float, *, momentum: float = 0.9, weight_decay: float = 1e-4, label_smoothing: float = 0.1
+) -> Recipe:
+    """SGD with a cosine schedule and label smoothing; `retrained` exchanges its uniform sampler for one architecture.
+
+    Args:
+        learning_rate: At the start.
+        momentum: Of SGD.
+        weight_decay: On weights; biases and norms have none.
+        label_smoothing: Of the cross-entropy.
+    """
+    return Recipe(
+        name="sgd",
+        program=TrainPaths(sampler=Uniform(), objective=CrossEntropy(label_smoothing)),
+        weights=Updates(
+            optimizer=partial(torch.optim.SGD, lr=learning_rate, momentum=momentum, weight_decay=weight_decay),
+            schedule=Cosine(),
+            decay_vectors=False,
+        ),
+    )

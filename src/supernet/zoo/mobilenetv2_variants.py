@@ -1,0 +1,105 @@
+"""The published single-path spaces on MobileNetV2's chain, as tables."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+Variant: TypeAlias = Literal["fairnas", "proxyless", "proxyless_gpu", "greedynas", "greedynas_augmented"]
+
+IDENTITY = "identity"
+OPS = ("MB3_K3", "MB6_K3", "MB3_K5", "MB6_K5", "MB3_K7", "MB6_K7")
+GATED_OPS = (*OPS, *(f"{op}_SE" for op in OPS))
+
+
+@dataclass(frozen=True)
+class Stages:
+    """A chain of inverted residual blocks, and what may stand in each of its layers.
+
+    Attributes:
+        stem: Width of the stem.
+        first: Width of the fixed block after it.
+        widths: Of the stages.
+        depths: Layers of the stages.
+        strides: Of the stem and of the first layer of each stage.
+        head: Width before the classifier.
+        ops: Blocks to choose from.
+        identity: Where a layer may also be the identity: nowhere; inside the stages, where the shape stays; or
+            everywhere, as a 1 × 1 convolution in the first layer of a stage.
+        activation: Of stem, blocks and head.
+    """
+
+    stem: int
+    first: int
+    widths: tuple[int, ...]
+    depths: tuple[int, ...]
+    strides: tuple[int, ...]
+    head: int
+    ops: tuple[str, ...]
+    identity: Literal["nowhere", "inside", "everywhere"]
+    activation: Literal["relu6", "relu", "hswish"]
+
+    def options(self, *, first: bool) -> tuple[str, ...]:
+        """What may stand in a layer, which is the first of its stage or not."""
+        skips = self.identity == "everywhere" or (self.identity == "inside" and not first)
+        return (*self.ops, IDENTITY) if skips else self.ops
+
+
+VARIANTS: Mapping[Variant, Stages] = {
+    "fairnas": Stages(
+        stem=32,
+        first=16,
+        widths=(32, 40, 80, 96, 192, 320),
+        depths=(2, 4, 4, 4, 4, 1),
+        strides=(2, 2, 2, 2, 1, 2, 1),
+        head=1280,
+        ops=OPS,
+        identity="nowhere",
+        activation="relu6",
+    ),
+    "proxyless": Stages(
+        stem=32,
+        first=16,
+        widths=(24, 40, 80, 96, 192, 320),
+        depths=(4, 4, 4, 4, 4, 1),
+        strides=(2, 2, 2, 2, 1, 2, 1),
+        head=1280,
+        ops=OPS,
+        identity="inside",
+        activation="relu6",
+    ),
+    "proxyless_gpu": Stages(
+        stem=40,
+        first=24,
+        widths=(32, 56, 112, 128, 256, 432),
+        depths=(4, 4, 4, 4, 4, 1),
+        strides=(2, 2, 2, 2, 1, 2, 1),
+        head=1728,
+        ops=OPS,
+        identity="inside",
+        activation="relu6",
+    ),
+    "greedynas": Stages(
+        stem=32,
+        first=16,
+        widths=(32, 40, 80, 96, 192, 320),
+        depths=(4, 4, 4, 4, 4, 1),
+        strides=(2, 2, 2, 2, 1, 2, 1),
+        head=1280,
+        ops=OPS,
+        identity="everywhere",
+        activation="relu",
+    ),
+    "greedynas_augmented": Stages(
+        stem=32,
+        first=16,
+        widths=(32, 40, 80, 96, 192, 320),
+        depths=(4, 4, 4, 4, 4, 1),
+        strides=(2, 2, 2, 2, 1, 2, 1),
+        head=1280,
+        ops=GATED_OPS,
+        identity="everywhere",
+        activation="hswish",
+    ),
+}
