@@ -68,16 +68,12 @@ def main() -> None:
         contenders.reverse()
     ratios = [a / b for a, b in zip(dynamic.seconds[5:], plain.seconds[5:], strict=True)]
     one, five = plain.state_bytes(), dynamic.state_bytes()
+    times = [1e3 * statistics.median(contender.seconds[5:]) for contender in (plain, dynamic)]
+    groups = len(dynamic.stepper.states)
     print(environment()["cpu"], f"{torch.get_num_threads()} threads, N={options.cells}, {size}x{size}, batch 64")
-    print(
-        f"SPOS {statistics.median(plain.seconds[5:]) * 1e3:.1f} ms, DYNAS {statistics.median(dynamic.seconds[5:]) * 1e3:.1f} ms"
-    )
-    print(
-        f"ratio of times: median {statistics.median(ratios):.4f}, quartiles {np.quantile(ratios, [0.25, 0.75]).round(4)}"
-    )
-    print(
-        f"optimiser state: {one / 1e6:.2f} MB, {five / 1e6:.2f} MB in {len(dynamic.stepper.states)} groups: {five / one:.3f} times"
-    )
+    print(f"SPOS {times[0]:.1f} ms, DYNAS {times[1]:.1f} ms")
+    print(f"ratio: median {statistics.median(ratios):.4f}, quartiles {np.quantile(ratios, [0.25, 0.75]).round(4)}")
+    print(f"optimiser state: {one / 1e6:.2f} MB, {five / 1e6:.2f} MB in {groups} groups, {five / one:.3f} times")
 
 
 if __name__ == "__main__":

@@ -9,14 +9,18 @@ import signal
 import subprocess
 import sys
 import time
+from copy import deepcopy
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from command_line import supernet
 from supernet import zoo
 from supernet.judge import Table
+from supernet.pipeline import Run
+from supernet.train import load_weights
 
 SMALL = ("--space", "nasbench201", "-S", "channels=4", "-S", "cells=1", "--method", "spos", "--batch-size", 32)
 QUICK = (*SMALL, "--steps", 12, "--monitor-every", 0)
@@ -123,6 +127,33 @@ def test_killed_search_resumes_to_the_same_archive(tmp_path: Path) -> None:
     assert archive.read_bytes().count(b"\n") < 60
     assert supernet("search", copy, *search, "--resume").code == 0
     assert archive.read_bytes() == (whole / "search.jsonl").read_bytes()
+
+
+def test_a_shifted_search_leaves_the_weights_that_are_exported(tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    assert supernet("train", "--out", out, *QUICK, "--average", 0.5).code == 0
+    trained = (out / "checkpoints").glob("*")
+    kept = {path.name: path.read_bytes() for path in trained}
+    search = ("search", out, "--searcher", "evolution", "--objectives", "accuracy", "--budget", 60)
+    assert supernet(*search, "--shift-option", "lr=0.05", "--shift-option", "images=64").code == 0
+    job = Run.open(out, lambda text: None)
+    job._load_searched()
+    weights, plain = job.net.state_dict(), deepcopy(job.net)
+    load_weights(plain, out)
+    assert any(not torch.equal(value, weights[name]) for name, value in plain.state_dict().items())
+    assert {path.name: path.read_bytes() for path in (out / "checkpoints").glob("*")} == kept
+    assert "Shifting has no option 'lrr'" in supernet(*search, "--shift-option", "lrr=1", "--overwrite").err
+    assert supernet(*search, "--no-shift", "--overwrite").code == 0
+    assert Run.open(out, lambda text: None).config.search.shifting is None
+    assert not (out / "shifted").exists()
+
+
+def test_what_cannot_be_built_leaves_no_run_behind(tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    done = supernet("train", "--out", out, *QUICK, "-S", "chanels=8")
+    assert done.code == 2
+    assert "no option 'chanels'" in done.err
+    assert not out.exists()
 
 
 def test_own_space_method_and_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

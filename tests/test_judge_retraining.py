@@ -13,8 +13,8 @@ from supernet.errors import RunError, UsageError
 from supernet.judge.alone import Alone, Regime, reinitialised
 from supernet.judge.retraining import retrain
 from supernet.judge.table import Table
-from supernet.methods import darts, sandwich, spos
-from supernet.train import CrossEntropy, Fixed, Recipe, TrainPaths, Updates, fit
+from supernet.methods import darts, dynas, sandwich, spos
+from supernet.train import CrossEntropy, Fixed, Linear, Recipe, TrainPaths, Updates, fit
 
 DATA = images()
 SPACE = build().space
@@ -172,6 +172,17 @@ def test_every_method_lends_its_objective():
     for recipe in (sandwich(), darts()):
         table = retrain(build, replace(recipe, weights=weights), DATA, ALL[:2], **LITTLE)
         assert np.isfinite(table.values).all()
+
+
+def test_the_truth_does_not_know_which_subnets_a_method_favours():
+    """Rates by complexity and momentum by group treat subnets unequally; alone, all are trained alike."""
+    same = {"learning_rate": 0.05, "weight_decay": 0.0, "inactive": "freeze", "clip_norm": 5.0, "reference_batch": None}
+    for paths in ("uniform", "strict_fair"):
+        recipe = dynas(paths=paths, **same)
+        alike = replace(recipe, weights=replace(recipe.weights, schedule=Linear(), states=None))
+        favoured = retrain(build, recipe, DATA, ALL, **LITTLE).values
+        plain = retrain(build, alike, DATA, ALL, **LITTLE).values
+        assert (favoured == plain).all()
 
 
 def test_progress_is_shown_and_threads_are_put_back(monkeypatch, capsys):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -111,6 +112,7 @@ def search(path: Path, /, *, searching: SearchRequest = _SEARCH, resume: Flag = 
     if overwrite:
         for name in ("search.jsonl", "front.json", "exports.json"):
             (path / name).unlink(missing_ok=True)
+        shutil.rmtree(path / "shifted", ignore_errors=True)
     front = job.search(resume=resume)
     job.directory.write("config.json", job.config.to_json())
     for point in front.points:

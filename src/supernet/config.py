@@ -56,6 +56,8 @@ class Searching:
         budget: Architectures to evaluate.
         calibration_images: Training images that batch normalisation statistics are computed from, per architecture.
         validation_images: Validation images that accuracy is measured on; None: all.
+        latency: File of a latency table or predictor that tells `latency_ms`; None: every architecture is measured.
+        shifting: Settings of `search.Shifting`, empty for its defaults; None: the weights stay as they are.
     """
 
     searcher: str = "nsga2"
@@ -64,6 +66,8 @@ class Searching:
     budget: int = 300
     calibration_images: int = 512
     validation_images: int | None = None
+    latency: str | None = None
+    shifting: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True)

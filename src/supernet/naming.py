@@ -8,12 +8,15 @@ import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from supernet.data import ImageData
 from supernet.errors import UsageError
 from supernet.nn import Supernet
 from supernet.train.recipe import Recipe
+
+if TYPE_CHECKING:
+    from supernet.search import Shifting
 
 
 def listed(package: ModuleType) -> dict[str, str]:
@@ -78,6 +81,19 @@ def build_data(name: str, options: Mapping[str, Any], *, seed: int) -> ImageData
     loaded = _call(data.load, name, {"source": name, "seed": seed} | dict(options))
     assert isinstance(loaded, ImageData)
     return loaded
+
+
+def build_shifting(options: Mapping[str, Any]) -> Shifting:
+    """Supernet shifting with these settings.
+
+    Raises:
+        UsageError: an unknown setting, or one outside its range.
+    """
+    from supernet.search import Shifting
+
+    shifting = _call(Shifting, "Shifting", options)
+    assert isinstance(shifting, Shifting)
+    return shifting
 
 
 def _piece(value: Any) -> Any:

@@ -23,14 +23,14 @@ from supernet.errors import RunError, UsageError
 from supernet.files import write_atomically
 from supernet.judge import RankAlong, RankReport, Table, independent_sampler, rank_report, retrain
 from supernet.measure import Calibration, NetEvaluator, ThisMachine, cost_model
-from supernet.naming import build_data, build_method, build_space
+from supernet.naming import build_data, build_method, build_shifting, build_space
 from supernet.nn import Supernet
 from supernet.precision import check_precision
 from supernet.progress import ProgressBar
 from supernet.run_directory import RunDirectory
 from supernet.search import Survey
 from supernet.space import Arch
-from supernet.train import Monitor, Recipe, Trained, fit, load_weights
+from supernet.train import ArchitectureParameters, Monitor, Recipe, Trained, fit, load_weights
 from supernet.train.health import warnings_of
 from supernet.train.monitors import SubnetAccuracy
 
@@ -59,9 +59,11 @@ class Run:
         """Prepare a run directory for a configuration.
 
         Raises:
-            UsageError: the directory holds something else, or a run of another configuration.
+            UsageError: the directory holds something else, or a run of another configuration; or the configuration
+                names what there is not.
         """
         directory = RunDirectory(out)
+        made = cls(config, directory, say)
         if int(os.environ.get("LOCAL_RANK", "0")) > 0:
             return cls(config, directory, lambda text: None)  # the first process has prepared the directory
         kept = out / "config.json"
@@ -81,8 +83,9 @@ class Run:
                     "or choose another directory with --out."
                 )
         else:
+            _ = made.net  # what cannot be built leaves no run behind
             directory.write("config.json", config.to_json())
-        return cls(config, directory, say)
+        return made
 
     @classmethod
     def open(cls, out: Path, say: Say) -> Run:
@@ -165,24 +168,39 @@ class Run:
     def evaluator(self) -> NetEvaluator:
         """What the search asks: accuracy with inherited weights, costs, latency. Never sees test images."""
         settings = self.config.search
+        latency = None
+        if settings.latency is not None:
+            latency = measure.read_latency(settings.latency, self.net, input_shape=self.data.shape)
         return NetEvaluator(
             self.net,
             self.data.sealed(),
+            latency=latency,
             calibration=Calibration(images=settings.calibration_images),
             images=settings.validation_images,
             precision=check_precision(self.config.train.precision),
         )
 
     def search(self, *, resume: bool, wrap: search.Wrap | None = None) -> search.Front:
-        """Search architectures with the trained weights; `wrap` is what goes on beside it."""
+        """Search architectures with the trained weights.
+
+        Args:
+            resume: Go on with the search on record.
+            wrap: What goes on beside it; default: what is configured.
+
+        Raises:
+            UsageError: an unknown searcher, or settings that shifting does not have.
+        """
         settings = self.config.search
         load_weights(self.net, self.directory.path)
+        if wrap is None and settings.shifting is not None:
+            wrap = build_shifting(settings.shifting)
+        evaluator = self.evaluator()
         searcher = SEARCHERS.get(settings.searcher)
         if searcher is None:
             raise UsageError(f"There is no searcher named {settings.searcher!r}; there are {', '.join(SEARCHERS)}.")
         with ProgressBar("search", settings.budget, unit="architectures") as bar:
             front = searcher(
-                self.evaluator(),
+                evaluator,
                 objectives=settings.objectives,
                 constraints=settings.constraints or None,
                 budget=settings.budget,
@@ -190,16 +208,24 @@ class Run:
                 out=self.directory.path,
                 resume=resume,
                 progress=lambda done, _, best: bar.update(done, best),
-                announce=self._announce,
+                announce=partial(self._announce, evaluator),
                 wrap=wrap,
             )
         self.say(f"{front.evaluations} architectures evaluated, {len(front.points)} on the front")
         return front
 
-    def _announce(self, survey: Survey) -> None:
+    def _load_searched(self) -> ArchitectureParameters | None:
+        """Load the weights that the search ended with: those of the training, unless it has shifted them."""
+        architecture = load_weights(self.net, self.directory.path)
+        if self.config.search.shifting is not None and (self.directory / "shifted").is_dir():
+            search.load_shifted(self.net, self.directory.path)
+        return architecture
+
+    def _announce(self, evaluator: NetEvaluator, survey: Survey) -> None:
         for name, (low, high) in survey.ranges.items():
-            self.say(f"{name} of this space: {low:,.0f} to {high:,.0f}")
-        cheap = sorted(NetEvaluator.cheap & set(self.config.search.constraints))
+            text = evaluator.quantities[name].text
+            self.say(f"{name} of this space: {text(low)} to {text(high)}")
+        cheap = sorted(evaluator.cheap & set(self.config.search.constraints))
         if cheap:
             self.say(f"about {survey.feasible_share:.2%} of the space satisfies the constraints on {', '.join(cheap)}")
 
@@ -223,7 +249,7 @@ class Run:
     def export(self, picks: list[tuple[str, Arch, Mapping[str, float]]]) -> list[dict[str, Any]]:
         """Extract, calibrate, fine-tune if asked, write, and verify every picked architecture."""
         settings = self.config.export
-        load_weights(self.net, self.directory.path)
+        self._load_searched()
         calibration = Calibration(images=settings.calibration_images)
         folder = self.directory / "export"
         rows = []
@@ -287,7 +313,7 @@ class Run:
         Which architectures are drawn from the table does not depend on the run's seed, so that runs can be compared.
         """
         settings = self.config.search
-        architecture = load_weights(self.net, self.directory.path)
+        architecture = self._load_searched()
         sampler = None
         if architecture is not None and len(truth) == self.net.space.size:
             weights = {name: values.cpu().numpy() for name, values in architecture.probabilities().items()}

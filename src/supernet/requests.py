@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -85,15 +85,25 @@ class SearchRequest:
     """Upper bound of a quantity, such as macs=20e6 or latency_ms=3; repeatable."""
     budget: int | None = None
     """Architectures to evaluate. Default: 300."""
+    latency: Path | None = None
+    """Take latency from this file of `supernet latency build` instead of measuring every architecture."""
+    shift: bool | None = None
+    """Go on training the supernet on the candidates (supernet shifting), or not, as by default."""
+    shift_options: Annotated[Pairs, Parameter(name="--shift-option")] = None
+    """Setting of the shifting, such as lr=1e-4 or images=640; repeatable."""
 
     def apply(self, config: Config) -> Config:
         """The configuration with these options."""
+        if self.shift is False:
+            config = replace(config, search=replace(config.search, shifting=None))
         return config.updated(
             "search",
             searcher=self.searcher,
             objectives=None if self.objectives is None else [name.strip() for name in self.objectives.split(",")],
             constraints=None if self.maxima is None else _pairs(self.maxima),
             budget=self.budget,
+            latency=None if self.latency is None else str(self.latency),
+            shifting=_pairs(self.shift_options) if self.shift or self.shift_options else None,
         )
 
 

@@ -20,7 +20,18 @@ from supernet.measure.calibration import DEFAULT
 from supernet.measure.state import placed_like
 from supernet.nn import Supernet
 from supernet.space import Arch
-from supernet.train import Bilevel, CrossEntropy, Fixed, Recipe, TrainPaths, fit
+from supernet.train import (
+    Bilevel,
+    ComplexityAwareLR,
+    CrossEntropy,
+    Fixed,
+    Linear,
+    OnLoss,
+    Recipe,
+    TrainPaths,
+    Updates,
+    fit,
+)
 from supernet.train.recipe import describe
 
 
@@ -30,7 +41,8 @@ class Regime:
 
     Attributes:
         build: Makes the network with fresh weights, drawn from torch's generator.
-        recipe: Optimiser, schedule and objective; its sampler is replaced by the one architecture.
+        recipe: Optimiser, schedule and objective; its sampler is replaced by the one architecture, a schedule that
+            tells subnets apart by a linear one.
         data: Images.
         steps: Training steps.
         batch_size: Images per step.
@@ -62,7 +74,7 @@ class Regime:
         program = self.recipe.phases[-1].program
         return {
             "network": hashlib.sha256(shapes.encode()).hexdigest()[:16],
-            "weights": describe(self.recipe.weights),
+            "weights": describe(_alike(self.recipe.weights)),
             "objective": describe(_objective(program)),
             "data": self.data.fingerprint(),
             "steps": self.steps,
@@ -112,7 +124,7 @@ class Alone:
         """
         began, regime = time.perf_counter(), self.regime
         program = TrainPaths(sampler=Fixed(arch), objective=_objective(regime.recipe.phases[-1].program))
-        recipe = Recipe(name="alone", program=program, weights=regime.recipe.weights)
+        recipe = Recipe(name="alone", program=program, weights=_alike(regime.recipe.weights))
         program.check(self.net)
         self._restart(seed)
         data = regime.measured()
@@ -161,6 +173,12 @@ def reinitialised(net: Supernet) -> Supernet:
                 "afresh, because it has no reset_parameters(). Give it one, or pass a function that builds the network."
             )
     return fresh
+
+
+def _alike(weights: Updates) -> Updates:
+    """The updates without what treats subnets differently: else the truth would favour what the method favours."""
+    schedule = weights.schedule.schedule if isinstance(weights.schedule, OnLoss) else weights.schedule
+    return replace(weights, states=None, schedule=Linear() if isinstance(schedule, ComplexityAwareLR) else schedule)
 
 
 def _objective(program: object) -> Any:

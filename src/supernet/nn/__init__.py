@@ -2,7 +2,9 @@
 
 from supernet.nn.choice import OpChoice, Zero
 from supernet.nn.depth import ElasticDepth, ElasticResolution
+from supernet.nn.dictionary import WeightDictionary
 from supernet.nn.elastic import ElasticConv2d, ElasticLinear
+from supernet.nn.leaves import Leaves
 from supernet.nn.mutable import Mutable
 from supernet.nn.norm import ElasticBatchNorm2d, ElasticLayerNorm, Statistics, batch_norm
 from supernet.nn.pool import AvgPool3x3
@@ -19,11 +21,13 @@ __all__ = [
     "ElasticLayerNorm",
     "ElasticLinear",
     "ElasticResolution",
+    "Leaves",
     "Mixture",
     "Mutable",
     "OpChoice",
     "Statistics",
     "Supernet",
+    "WeightDictionary",
     "Zero",
     "batch_norm",
 ]
