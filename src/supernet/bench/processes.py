@@ -184,11 +184,12 @@ def duration(seconds: float) -> str:
 
 
 def last_line(log: Path) -> str:
-    """The last line that says something, or nothing."""
+    """The last line that says something, or nothing. An error counts as last: buffered output may follow it."""
     if not log.is_file():
         return ""
     lines = [line.strip() for line in log.read_text(errors="replace").splitlines() if line.strip()]
-    return lines[-1] if lines else ""
+    errors = [line for line in lines[-5:] if line.startswith("error: ")]
+    return (errors or lines or [""])[-1]
 
 
 def _reason(log: Path, code: int) -> str:
