@@ -45,8 +45,9 @@ def test_the_verdict_is_where_the_paired_interval_lies(knows, verdict):
     assert tau.verdict("parameter count") == side == verdict
     ours = estimate(TAU, supernet, TRUE, n_bootstrap=300)
     theirs = estimate(TAU, PARAMS, TRUE, n_bootstrap=300)
+    said = "is not shown to beat" if verdict == "does not beat" and expected.value > 0 else verdict
     assert report.sentences()[0] == (
-        f"This supernet {verdict} parameter count (τ {ours.value:.2f} [{ours.low:.2f}, {ours.high:.2f}] "
+        f"This supernet {said} parameter count (τ {ours.value:.2f} [{ours.low:.2f}, {ours.high:.2f}] "
         f"against {theirs.value:.2f} [{theirs.low:.2f}, {theirs.high:.2f}])."
     )
 
@@ -58,6 +59,21 @@ def test_verdicts_turn_round_where_low_is_good():
         assert (verdict is None) == comparison.measure.name.startswith(("regret", "best_rank"))
     with pytest.raises(UsageError, match="no interval, so there is no verdict"):
         report["regret@1"].sentence("parameter count")
+
+
+def test_what_is_better_by_less_than_the_interval_is_called_not_shown():
+    """Twelve architectures decide nothing: the sentence says which side the figures are on, the verdict stays."""
+    rng = np.random.default_rng(3)
+    true = rng.normal(size=12)
+    noisy, worse = true + rng.normal(0, 1.0, 12), true + rng.normal(0, 1.6, 12)
+    said = set()
+    for one, other in ((noisy, worse), (worse, noisy)):
+        tau = RankReport.of(one, true, baselines={"other": other}, n_bootstrap=199)["kendall_tau"]
+        assert tau.verdict("other") == "does not beat"
+        ahead = tau.differences["other"].value > 0
+        said.add(ahead)
+        assert ("is not shown to beat other" if ahead else "does not beat other") in tau.sentence("other")
+    assert said == {True, False}
 
 
 def test_everything_is_in_it():

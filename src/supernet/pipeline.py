@@ -223,8 +223,7 @@ class Run:
 
     def _announce(self, evaluator: NetEvaluator, survey: Survey) -> None:
         for name, (low, high) in survey.ranges.items():
-            text = evaluator.quantities[name].text
-            self.say(f"{name} of this space: {text(low)} to {text(high)}")
+            self.say(f"{name} of this space: {_readable(low)} to {_readable(high)}")
         cheap = sorted(evaluator.cheap & set(self.config.search.constraints))
         if cheap:
             self.say(f"about {survey.feasible_share:.2%} of the space satisfies the constraints on {', '.join(cheap)}")
@@ -424,6 +423,10 @@ def _facts(data: ImageData) -> dict[str, Any]:
     """What a reader of the run has to know about its images."""
     images = {split: len(getattr(data, split)) for split in ("train", "validation", "test")}
     return {"name": data.name, "shape": list(data.shape), "num_classes": data.num_classes, "images": images}
+
+
+def _readable(value: float) -> str:
+    return f"{value:,.0f}" if value >= 1000 else f"{value:.3g}"
 
 
 def _names(count: int) -> list[str]:

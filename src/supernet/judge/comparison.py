@@ -56,9 +56,12 @@ class Comparison:
         Raises:
             UsageError: no such baseline, or a measure without interval.
         """
-        verdict = self.verdict(baseline)
+        verdict: str | None = self.verdict(baseline)
         if verdict is None:
             raise UsageError(f"{self.measure.label} has no interval, so there is no verdict on it.")
+        difference = self.differences[baseline].value
+        if verdict == "does not beat" and (difference > 0 if self.measure.higher_is_better else difference < 0):
+            verdict = "is not shown to beat"  # better as measured, by less than the interval
         figures = f"{self.measure.symbol} {self.supernet} against {self.baselines[baseline]}"
         return f"This supernet {verdict} {baseline} ({figures})."
 
