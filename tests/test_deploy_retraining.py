@@ -17,9 +17,9 @@ from supernet import Supernet, deploy, measure
 from supernet.config import Config, Exporting, Named, Training
 from supernet.deploy import best_on_front, finetuned, retrain_run, retrained
 from supernet.errors import UsageError
-from supernet.methods import sandwich
+from supernet.methods import dynas, sandwich
 from supernet.pipeline import Run
-from supernet.train import Recipe, TrainPaths, Uniform, load_weights
+from supernet.train import Linear, Recipe, TrainPaths, Uniform, load_weights
 
 DATA = images()
 PLAIN = Recipe(name="plain", program=TrainPaths(sampler=Uniform()), weights=sgd(0.1))
@@ -93,6 +93,12 @@ def test_the_objective_of_a_recipe_is_kept() -> None:
     smoothed = train(operations_net(), 2, recipe=recipe)
     plain = train(operations_net(), 2, recipe=sandwich(label_smoothing=0.0, learning_rate=0.1))
     assert not same(weights(smoothed), weights(plain))
+
+
+def test_what_tells_subnets_apart_does_not_act_on_one_alone() -> None:
+    recipe = dynas(learning_rate=0.1, reference_batch=None)
+    linear = replace(recipe, weights=replace(recipe.weights, schedule=Linear(), states=None))
+    assert same(weights(train(operations_net(), 3, recipe=recipe)), weights(train(operations_net(), 3, recipe=linear)))
 
 
 def test_what_makes_no_sense_is_refused() -> None:

@@ -83,6 +83,7 @@ def test_a_transferred_run_is_like_any_other(source: Path, colours: str, tmp_pat
     arch = job.net.space.arch(row["arch"])
     x = next(job.data.validation.batches(3)).x
     assert job.net.extract(arch).eval()(x).shape == (3, 4)
+    assert len(job.retrained(3, workers=1, steps=2)) == 3
 
 
 def test_features_are_inherited_and_the_classifier_is_new(source: Path, colours: str, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 
 import pytest
@@ -10,7 +11,7 @@ from torch import Tensor, nn
 
 from small_nets import plain_net, sgd, step
 from supernet.errors import UsageError
-from supernet.train import Constant, Linear, Updates
+from supernet.train import ComplexityAwareLR, Constant, Cosine, Linear, MomentumSeparation, OnLoss, Updates
 from supernet.train.updates import Stepper
 
 STEP = step(plain_net())
@@ -128,6 +129,19 @@ def test_learning_rate_scales_with_the_batch_and_follows_the_schedule() -> None:
         p.grad = torch.ones(3)
         stepper.step(late, [])
         torch.testing.assert_close(start - p, torch.full((3,), 0.1 * scale))
+
+
+def test_alone_all_architectures_are_treated_alike() -> None:
+    """Rates by complexity become linear, rates on the loss act on the learning rate, momentum is one."""
+    separate = MomentumSeparation()
+    for schedule, plain in (
+        (ComplexityAwareLR(), Linear()),
+        (OnLoss(ComplexityAwareLR(gamma_max=3.0)), Linear()),
+        (OnLoss(Cosine(floor=0.1)), Cosine(floor=0.1)),
+        (Constant(), Constant()),
+    ):
+        updates = replace(sgd(0.1), schedule=schedule, states=separate, clip_norm=3.0, inactive="decay")
+        assert updates.alone() == replace(updates, schedule=plain, states=None)
 
 
 def test_direction_is_where_sgd_moves() -> None:

@@ -14,7 +14,7 @@ from supernet.errors import UsageError
 from supernet.nn import Supernet
 from supernet.run_directory import RunDirectory
 from supernet.space import Arch
-from supernet.train import Recipe, load_weights
+from supernet.train import Recipe
 
 if TYPE_CHECKING:
     from supernet.pipeline import Run
@@ -77,7 +77,7 @@ def retrain_run(
     elif start == "scratch":
         recipe = job.recipe
     if start == "inherited":
-        load_weights(job.net, job.directory.path)
+        job.load_searched()
 
     def fresh() -> Supernet:
         other = job if seed == job.config.seed else type(job)(replace(job.config, seed=seed), job.directory, job.say)

@@ -77,7 +77,7 @@ def retrained(
     alone = Recipe(
         name=f"retrain from {start}",
         program=TrainPaths(sampler=Fixed(arch), objective=objective),
-        weights=base.weights,
+        weights=base.weights.alone(),
     )
     fit(
         copied,

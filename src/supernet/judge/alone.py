@@ -20,18 +20,7 @@ from supernet.measure.calibration import DEFAULT
 from supernet.measure.state import placed_like
 from supernet.nn import Supernet
 from supernet.space import Arch
-from supernet.train import (
-    Bilevel,
-    ComplexityAwareLR,
-    CrossEntropy,
-    Fixed,
-    Linear,
-    OnLoss,
-    Recipe,
-    TrainPaths,
-    Updates,
-    fit,
-)
+from supernet.train import Bilevel, CrossEntropy, Fixed, Recipe, TrainPaths, fit
 from supernet.train.recipe import describe
 
 
@@ -74,7 +63,7 @@ class Regime:
         program = self.recipe.phases[-1].program
         return {
             "network": hashlib.sha256(shapes.encode()).hexdigest()[:16],
-            "weights": describe(_alike(self.recipe.weights)),
+            "weights": describe(self.recipe.weights.alone()),
             "objective": describe(_objective(program)),
             "data": self.data.fingerprint(),
             "steps": self.steps,
@@ -124,7 +113,7 @@ class Alone:
         """
         began, regime = time.perf_counter(), self.regime
         program = TrainPaths(sampler=Fixed(arch), objective=_objective(regime.recipe.phases[-1].program))
-        recipe = Recipe(name="alone", program=program, weights=_alike(regime.recipe.weights))
+        recipe = Recipe(name="alone", program=program, weights=regime.recipe.weights.alone())
         program.check(self.net)
         self._restart(seed)
         data = regime.measured()
@@ -173,12 +162,6 @@ def reinitialised(net: Supernet) -> Supernet:
                 "afresh, because it has no reset_parameters(). Give it one, or pass a function that builds the network."
             )
     return fresh
-
-
-def _alike(weights: Updates) -> Updates:
-    """The updates without what treats subnets differently: else the truth would favour what the method favours."""
-    schedule = weights.schedule.schedule if isinstance(weights.schedule, OnLoss) else weights.schedule
-    return replace(weights, states=None, schedule=Linear() if isinstance(schedule, ComplexityAwareLR) else schedule)
 
 
 def _objective(program: object) -> Any:

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, TypeAlias, get_args
 
 import torch
 from torch import Tensor, nn
 
 from supernet.errors import UsageError
+from supernet.train.complexity import ComplexityAwareLR
 from supernet.train.move import Path, Step
-from supernet.train.schedules import Constant, LearningRate, OnLoss
+from supernet.train.schedules import Constant, LearningRate, Linear, OnLoss
 from supernet.train.states import StateGroups
 
 Inactive: TypeAlias = Literal["freeze", "decay"]
@@ -62,6 +63,15 @@ class Updates:
             value = getattr(self, name)
             if value is not None and value <= 0:
                 raise UsageError(f"{name} is {value}; it must be positive, or None for none.")
+
+    def alone(self) -> Updates:
+        """The same for one architecture trained alone, without what treats subnets differently.
+
+        Momentum is one, a schedule acts on the learning rate, and one by complexity becomes linear. A truth that was
+        trained otherwise would favour what the method favours.
+        """
+        schedule = self.schedule.schedule if isinstance(self.schedule, OnLoss) else self.schedule
+        return replace(self, states=None, schedule=Linear() if isinstance(schedule, ComplexityAwareLR) else schedule)
 
 
 class Stepper:
