@@ -137,7 +137,7 @@ def test_a_shifted_search_leaves_the_weights_that_are_exported(tmp_path: Path) -
     search = ("search", out, "--searcher", "evolution", "--objectives", "accuracy", "--budget", 60)
     assert supernet(*search, "--shift-option", "lr=0.05", "--shift-option", "images=64").code == 0
     job = Run.open(out, lambda text: None)
-    job._load_searched()
+    job.load_searched()
     weights, plain = job.net.state_dict(), deepcopy(job.net)
     load_weights(plain, out)
     assert any(not torch.equal(value, weights[name]) for name, value in plain.state_dict().items())

@@ -134,7 +134,8 @@ def export(
         arch: Architecture to export: a JSON file, JSON, or choice=option,choice=option; repeatable. Default: some
             along the front of the search.
     """
-    from supernet.pipeline import Run, read_arch
+    from supernet.arch_argument import read_arch
+    from supernet.pipeline import Run
 
     opened = Run.open(path, _say)
     job = Run(exporting.apply(opened.config), opened.directory, _say)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import importlib.util
 import json
 import os
@@ -19,10 +18,11 @@ import torch
 from supernet import deploy, measure, search
 from supernet.config import Config
 from supernet.data import ImageData
-from supernet.errors import RunError, UsageError
+from supernet.errors import UsageError
+from supernet.export_one import export_one
 from supernet.files import write_atomically
 from supernet.judge import RankAlong, RankReport, Table, independent_sampler, rank_report, retrain
-from supernet.measure import Calibration, NetEvaluator, ThisMachine, cost_model
+from supernet.measure import Calibration, NetEvaluator, cost_model
 from supernet.naming import build_data, build_method, build_shifting, build_space
 from supernet.nn import Supernet
 from supernet.precision import check_precision
@@ -117,9 +117,7 @@ class Run:
         """The supernet of the space, its initial weights drawn from the seed."""
         with torch.random.fork_rng():
             torch.manual_seed(self.config.seed)
-            before = deploy.data_before(self.data, self.config.transfer)
-            built = build_space(self.config.space.name, self.config.space.options, before)
-            return deploy.transferred(built, self.data, self.config.transfer)
+            return _built(self.config, self.data)
 
     def train(self, *, resume: bool) -> Trained:
         """Train the supernet, or go on training it."""
@@ -214,7 +212,7 @@ class Run:
         self.say(f"{front.evaluations} architectures evaluated, {len(front.points)} on the front")
         return front
 
-    def _load_searched(self) -> ArchitectureParameters | None:
+    def load_searched(self) -> ArchitectureParameters | None:
         """Load the weights that the search ended with: those of the training, unless it has shifted them."""
         architecture = load_weights(self.net, self.directory.path)
         if self.config.search.shifting is not None and (self.directory / "shifted").is_dir():
@@ -247,64 +245,25 @@ class Run:
 
     def export(self, picks: list[tuple[str, Arch, Mapping[str, float]]]) -> list[dict[str, Any]]:
         """Extract, calibrate, fine-tune if asked, write, and verify every picked architecture."""
-        settings = self.config.export
-        self._load_searched()
-        calibration = Calibration(images=settings.calibration_images)
-        folder = self.directory / "export"
+        self.load_searched()
         rows = []
         with ProgressBar("export", len(picks), unit="networks") as bar:
             for done, (name, arch, values) in enumerate(picks, start=1):
-                net = self.net
-                if settings.finetune_steps:
-                    net = deploy.finetuned(
-                        self.net, arch, self.data.sealed(), steps=settings.finetune_steps, seed=self.config.seed
-                    )
-                exported = deploy.export(
-                    net,
-                    arch,
-                    folder / f"{name}.onnx",
-                    formats=("onnx", "program"),
-                    data=self.data.sealed(),
-                    calibration=calibration,
-                )
-                onnx, program = exported.files
-                validation = deploy.verify(onnx, exported.module, self.data.validation)
-                test = deploy.verify(onnx, exported.module, self.data.test)
-                deploy.verify(program, exported.module, self.data.validation)
-                machine = ThisMachine()
                 rows.append(
-                    {
-                        "name": name,
-                        "arch": arch.decisions(),
-                        "values": {
-                            **values,
-                            "macs": measure.macs(self.net, arch, input_shape=self.data.shape),
-                            "params": measure.params(self.net, arch),
-                            "latency_ms": machine.measure(exported.module, self.data.shape).median_ms,
-                        },
-                        "verified": {
-                            "accuracy_validation": validation.accuracy_file,
-                            "accuracy_test": test.accuracy_file,
-                            "max_difference": max(validation.max_difference, test.max_difference),
-                            "images": validation.images + test.images,
-                            "images_test": test.images,
-                            "threads": machine.threads,
-                        },
-                        "files": {
-                            "onnx": str(onnx.relative_to(self.directory.path)),
-                            "program": str(program.relative_to(self.directory.path)),
-                        },
-                        "diagram": self._diagram(arch),
-                    }
+                    export_one(
+                        self.net,
+                        arch,
+                        self.data,
+                        self.directory.path,
+                        name=name,
+                        values=values,
+                        settings=self.config.export,
+                        seed=self.config.seed,
+                    )
                 )
                 bar.update(done, name)
         self.directory.write("exports.json", rows)
         return rows
-
-    def _diagram(self, arch: Arch) -> dict[str, Any] | None:
-        draw = getattr(self.net.module, "diagram", None)
-        drawn = draw(arch) if callable(draw) else None
-        return None if drawn is None else drawn.to_json()
 
     def judge(self, truth: Table, *, n: int) -> RankReport:
         """Judge the supernet's ranking against a table; writes `judge.json`, `judge.csv` and `ranking.csv`.
@@ -312,7 +271,7 @@ class Run:
         Which architectures are drawn from the table does not depend on the run's seed, so that runs can be compared.
         """
         settings = self.config.search
-        architecture = self._load_searched()
+        architecture = self.load_searched()
         sampler = None
         if architecture is not None and len(truth) == self.net.space.size:
             weights = {name: values.cpu().numpy() for name, values in architecture.probabilities().items()}
@@ -372,7 +331,7 @@ class Run:
         order = np.argsort(cost_model(self.net, self.data.shape).params(codes), kind="stable")
         places = np.linspace(0, len(order) - 1, count).round().astype(int)
         return retrain(
-            partial(build_space, self.config.space.name, self.config.space.options, self.data),
+            partial(_built, self.config, self.data),
             self.recipe,
             self.data.sealed(),
             self.net.space.wrap(codes[order[places]]),
@@ -389,34 +348,10 @@ class Run:
         return write_report(self.directory.path)
 
 
-def read_arch(net: Supernet, text: str) -> Arch:
-    """An architecture from the command line: a JSON file, JSON text, or `name=option,name=option`.
-
-    Raises:
-        UsageError: it is none of these, or not in the space.
-    """
-    path = Path(text)
-    with contextlib.suppress(OSError):
-        if path.is_file():
-            text = path.read_text()
-    if text.lstrip().startswith("{"):
-        try:
-            value = json.loads(text)
-        except ValueError as error:
-            raise UsageError(f"The architecture is not valid JSON: {error}.") from error
-        return net.space.from_json(value) if "decisions" in value else net.space.arch(value)
-    pairs = [part.partition("=") for part in text.split(",")]
-    if not all(separator for _, separator, _ in pairs):
-        raise UsageError(
-            f"An architecture is a JSON file, JSON text or 'choice=option,choice=option'; got {text[:60]!r}."
-        )
-    options: dict[str, Any] = {}
-    for name, _, written in pairs:
-        allowed = {str(option): option for option in net.space.allowed(name.strip())}
-        if written.strip() not in allowed:
-            raise UsageError(f"The choice {name.strip()!r} has no option {written!r}; it allows {', '.join(allowed)}.")
-        options[name.strip()] = allowed[written.strip()]
-    return net.space.arch(options)
+def _built(config: Config, data: ImageData) -> Supernet:
+    """The supernet of the space with fresh weights, on the images as they are after a transfer."""
+    built = build_space(config.space.name, config.space.options, deploy.data_before(data, config.transfer))
+    return deploy.transferred(built, data, config.transfer)
 
 
 def _facts(data: ImageData) -> dict[str, Any]:
@@ -437,6 +372,3 @@ def _names(count: int) -> list[str]:
 
 def _text(arch: Arch) -> str:
     return ", ".join(f"{name}={option}" for name, option in arch.decisions().items())
-
-
-__all__ = ["SEARCHERS", "Run", "RunError", "read_arch"]

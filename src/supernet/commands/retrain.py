@@ -43,7 +43,8 @@ def retrain(
         resume: Go on where a killed retraining stopped.
     """
     from supernet import deploy
-    from supernet.pipeline import Run, read_arch
+    from supernet.arch_argument import read_arch
+    from supernet.pipeline import Run
 
     if (arch is None) != best:
         raise UsageError("Name the architecture to retrain with --arch, or take the best of the search with --best.")

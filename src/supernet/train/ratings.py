@@ -45,8 +45,7 @@ class ValidationLoss:
     images: int | None = 1000
 
     def __post_init__(self) -> None:
-        if self.images is not None and self.images < 1:
-            raise UsageError(f"The validation loss was to be that of {self.images} images; give at least 1, or None.")
+        _check_images("loss", self.images)
 
     def __call__(self, step: Step, archs: Sequence[Arch]) -> Sequence[float]:
         return step.rate(archs, data="validation", images=self.images)
@@ -63,8 +62,7 @@ class ValidationError:
     images: int | None = 1000
 
     def __post_init__(self) -> None:
-        if self.images is not None and self.images < 1:
-            raise UsageError(f"The validation error was to be that of {self.images} images; give at least 1, or None.")
+        _check_images("error", self.images)
 
     def __call__(self, step: Step, archs: Sequence[Arch]) -> Sequence[float]:
         return step.rate(archs, data="validation", images=self.images, measure="error")
@@ -82,6 +80,11 @@ class Predicted:
 
     def __call__(self, step: Step, archs: Sequence[Arch]) -> Sequence[float]:
         return [-float(score) for score in self.scores(archs)]
+
+
+def _check_images(measure: str, images: int | None) -> None:
+    if images is not None and images < 1:
+        raise UsageError(f"The validation {measure} was to be that of {images} images; give at least 1, or None.")
 
 
 def rated(rating: Rating, step: Step, archs: Sequence[Arch]) -> list[float]:
