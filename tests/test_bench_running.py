@@ -149,7 +149,8 @@ def test_a_run_that_was_searched_since_is_still_the_same(copied: Path) -> None:
 
 
 def test_two_studies_never_write_the_same_run(tmp_path: Path) -> None:
-    fcntl = pytest.importorskip("fcntl")
+    import fcntl
+
     (tmp_path / "a").mkdir()
     with (tmp_path / "a/seed-0.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
