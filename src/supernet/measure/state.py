@@ -42,6 +42,11 @@ def threads(number: int) -> Iterator[None]:
 
 
 def placed_like(module: nn.Module, x: Tensor) -> Tensor:
-    """A batch on the device, and in the floating-point type, of a module's parameters."""
+    """A batch on the device, and in the floating-point type, of a module's parameters.
+
+    Images are laid out channels last, as in training: processors convolve them up to twice as fast.
+    """
+    layout = torch.channels_last if x.dim() == 4 else torch.preserve_format
     parameter = next((p for p in module.parameters() if p.is_floating_point()), None)
-    return x if parameter is None else x.to(parameter.device, parameter.dtype)
+    device, dtype = (x.device, x.dtype) if parameter is None else (parameter.device, parameter.dtype)
+    return x.to(device, dtype, memory_format=layout)
