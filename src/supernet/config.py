@@ -97,9 +97,10 @@ class Judging:
     """Whether the supernet's ranking is judged, and against what.
 
     Attributes:
-        table: File with ground truth; empty: none. While training the ranking is followed on a sample of it.
-        dataset: Which of NAS-Bench-201's data sets.
-        metric: Which of NAS-Bench-201's metrics.
+        table: Ground truth, a file or a name as in `judge.read_truth`; empty: none. While training the ranking is
+            followed on a sample of it.
+        dataset: Which data set of a benchmark's table with several; empty: cifar10.
+        metric: Which metric of such a table; empty: as `judge.read_truth` says.
         retrain: Where there is no table, train so many architectures alone; 0: none.
         retrain_steps: Steps of each of these trainings; 0: as many as the supernet's.
         archs: Architectures of the table to judge on.
@@ -108,8 +109,8 @@ class Judging:
     """
 
     table: str = ""
-    dataset: str = "cifar10"
-    metric: str = "test_acc"
+    dataset: str = ""
+    metric: str = ""
     retrain: int = 0
     retrain_steps: int = 0
     archs: int = 300

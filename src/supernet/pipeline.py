@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import torch
@@ -21,7 +21,7 @@ from supernet.data import ImageData
 from supernet.errors import UsageError
 from supernet.export_one import export_one
 from supernet.files import write_atomically
-from supernet.judge import RankAlong, RankReport, Table, independent_sampler, rank_report, retrain
+from supernet.judge import RankAlong, RankReport, Table, independent_sampler, rank_report, read_truth, retrain
 from supernet.measure import Calibration, NetEvaluator, cost_model
 from supernet.naming import build_data, build_method, build_shifting, build_space
 from supernet.nn import Supernet
@@ -303,18 +303,14 @@ class Run:
         """
         settings = self.config.judge
         if settings.table:
-            return self.truth(Path(settings.table), dataset=settings.dataset, metric=settings.metric)
+            return read_truth(
+                settings.table, self.net.space, dataset=settings.dataset or None, metric=settings.metric or None
+            )
         if settings.retrain:
             return self.retrained(settings.retrain, workers=settings.workers, steps=settings.retrain_steps or None)
         raise UsageError(
             "A ranking is judged against a --table or against --retrain N architectures; give one of them."
         )
-
-    def truth(self, source: Path, *, dataset: str, metric: str) -> Table:
-        """A table for the space of this run: CSV, a growing .jsonl, or NAS-Bench-201 as .npz."""
-        if source.suffix == ".npz":
-            return Table.nasbench201(cast(Any, dataset), cast(Any, metric), source=source)
-        return Table.read(source, self.net.space)
 
     def retrained(self, count: int, *, workers: int, steps: int | None = None) -> Table:
         """Train `count` architectures alone, in the same way as the supernet, and tabulate them.

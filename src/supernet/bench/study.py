@@ -10,9 +10,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from supernet.bench.judging import NAMED, Judging
+from supernet.bench.judging import Judging
 from supernet.config import Config
 from supernet.errors import UsageError
+from supernet.judge.tables.named import NAMES
 
 _KEYS = ("seeds", "baseline", "judge", "base", "cells")
 _NAME = re.compile(r"[A-Za-z0-9][\w.+-]*")
@@ -172,8 +173,8 @@ def _judging(value: Any, folder: Path, truth: Settings) -> Judging | None:
     table = truth.get("table")
     if table is not None:
         kept = {name: setting for name, setting in kept.items() if name not in ("retrain", "table")}
-        found = Judging(table=table if table in NAMED else str(Path(table).expanduser().resolve()))
-        if not found.is_nasbench201:
+        found = Judging(table=table if table in NAMES else str(Path(table).expanduser().resolve()))
+        if not found.has_choice:
             kept = {name: setting for name, setting in kept.items() if name not in ("dataset", "metric")}
         truth = {**truth, "table": found.table}
     return Judging(**{**kept, **truth})

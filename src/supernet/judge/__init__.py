@@ -32,6 +32,7 @@ from supernet.judge.sampler import Sampler, independent_sampler
 from supernet.judge.specialisation import Cluster, Clusters, similarity, specialisation
 from supernet.judge.table import Table
 from supernet.judge.table_file import TableFile
+from supernet.judge.tables.named import read_truth
 from supernet.judge.tau import kendall_tau, partial_tau
 from supernet.judge.top import precision_at_k, top_id_curve, top_id_rate, top_k
 from supernet.judge.top_tau import tau_in_predicted_top, tau_in_true_top
@@ -73,6 +74,7 @@ __all__ = [
     "precision",
     "precision_at_k",
     "rank_report",
+    "read_truth",
     "regret",
     "regret_at",
     "retrain",
