@@ -130,11 +130,27 @@ def test_autocast_reaches_every_elastic_layer() -> None:
         x = torch.randn(4, 3, 8, 8)
         with torch.autocast("cpu", dtype=torch.bfloat16):
             y, expected = net(x, arch), small(x)
+            with torch.no_grad():
+                assert torch.equal(net(x, arch), small(x))
         assert y.dtype == torch.bfloat16
-        assert torch.equal(y, expected)
+        torch.testing.assert_close(y, expected, rtol=0.05, atol=0.05)  # grouped layers train in float32
         y.sum().backward()
         assert net.module.get_parameter("1.weight").grad.dtype == torch.float32
         net.zero_grad()
+
+
+def test_grouped_convolutions_train_in_float32_under_autocast() -> None:
+    width = Choice("width", (4, 8))
+    net = Supernet(ElasticConv2d(width, width, 3, groups=width))
+    x = torch.randn(2, 8, 6, 6)
+    exact = net(x, net.space.largest())
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        trained = net(x, net.space.largest())
+        with torch.no_grad():
+            scored = net(x, net.space.largest())
+    assert trained.dtype == scored.dtype == torch.bfloat16
+    assert torch.equal(trained, exact.bfloat16())
+    assert not torch.equal(scored, trained)  # rounded on the way in
 
 
 def test_sizes_may_be_derived_from_choices() -> None:

@@ -6,7 +6,7 @@ from typing import Any, cast
 
 from torch import Tensor, nn
 
-from supernet.nn import Statistics, batch_norm
+from supernet.nn import ElasticConv2d, Statistics, batch_norm
 from supernet.zoo.elastic_mbconv_block import SqueezeExcite
 
 _ACTIVATIONS: dict[str, type[nn.Module]] = {"relu6": nn.ReLU6, "relu": nn.ReLU, "hswish": nn.Hardswish}
@@ -80,7 +80,7 @@ def conv_bn(
 ) -> list[nn.Module]:
     """A convolution without bias, BatchNorm and, unless it is None, an activation."""
     layers: list[nn.Module] = [
-        nn.Conv2d(width_in, width_out, kernel, stride=stride, padding=kernel // 2, groups=groups, bias=False),
+        ElasticConv2d(width_in, width_out, kernel, stride=stride, groups=groups, bias=False),
         batch_norm(width_out, affine=affine, statistics=statistics),
     ]
     if activation is not None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, cast
 from torch import Tensor, nn
 
 from supernet.errors import UsageError
-from supernet.nn import OpChoice, Statistics, Supernet, batch_norm
+from supernet.nn import ElasticConv2d, OpChoice, Statistics, Supernet, batch_norm
 from supernet.nn.norm import check_statistics
 from supernet.space import Arch, Choice, Space
 from supernet.zoo.arguments import check_at_least_one
@@ -187,7 +187,7 @@ def _conv_bn_relu(
     statistics: Statistics,
 ) -> nn.Sequential:
     return nn.Sequential(
-        nn.Conv2d(width_in, width_out, kernel, stride=stride, padding=kernel // 2, groups=groups, bias=False),
+        ElasticConv2d(width_in, width_out, kernel, stride=stride, groups=groups, bias=False),
         batch_norm(width_out, affine=affine, statistics=statistics),
         nn.ReLU(inplace=True),
     )
