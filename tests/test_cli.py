@@ -19,6 +19,7 @@ import torch
 from command_line import supernet
 from supernet import zoo
 from supernet.judge import Table
+from supernet.measure import cost_model
 from supernet.pipeline import Run
 from supernet.train import load_weights
 
@@ -129,13 +130,29 @@ def test_killed_search_resumes_to_the_same_archive(tmp_path: Path) -> None:
     assert archive.read_bytes() == (whole / "search.jsonl").read_bytes()
 
 
+def _some_truth(run: Path) -> Path:
+    """A made-up table: 200 architectures, each as good as its parameters are many."""
+    net = Run.open(run, lambda text: None).net
+    archs = net.space.wrap(np.unique(net.space.population(np.random.default_rng(0), 220), axis=0)[:200])
+    params = cost_model(net, (1, 8, 8)).params(net.space.codes(archs))
+    Table.of(archs, params / params.max()).to_csv(run / "truth.csv")
+    return run / "truth.csv"
+
+
 def test_a_shifted_search_leaves_the_weights_that_are_exported(tmp_path: Path) -> None:
     out = tmp_path / "run"
     assert supernet("train", "--out", out, *QUICK, "--average", 0.5).code == 0
     trained = (out / "checkpoints").glob("*")
     kept = {path.name: path.read_bytes() for path in trained}
     search = ("search", out, "--searcher", "evolution", "--objectives", "accuracy", "--budget", 60)
-    assert supernet(*search, "--shift-option", "lr=0.05", "--shift-option", "images=64").code == 0
+    table = _some_truth(out)
+    assert supernet(*search, "--shift-option", "lr=0.05", "--shift-option", "images=64", "--table", table).code == 0
+    log = [json.loads(line) for line in (out / "shifted" / "shifting.jsonl").read_text().splitlines()]
+    assert [(row["generation"], row.get("order/found") is not None) for row in log] == [
+        (0, True),
+        (1, False),
+        (2, True),
+    ]
     job = Run.open(out, lambda text: None)
     job.load_searched()
     weights, plain = job.net.state_dict(), deepcopy(job.net)

@@ -205,6 +205,29 @@ def test_progress_counts_and_ends_at_the_front(tmp_path: Path) -> None:
     assert sum(kept) == sum(p.values["macs"] <= 8e6 for p in run.search)
 
 
+def test_a_shifting_is_drawn_by_generation(tmp_path: Path) -> None:
+    (build_run(tmp_path) / "shifted").mkdir()
+    rows = [
+        {"generation": 0, "evaluations": 0, "order/found": 3.0, "order/local_tau": -0.25},
+        {"generation": 1, "evaluations": 50},
+        {"generation": 2, "evaluations": 100, "loss": 1.5, "order/found": 6.0, "order/local_tau": 0.5},
+        {"generation": 3, "evaluations": 150, "loss": 1.25},
+    ]
+    write_lines(tmp_path / "shifted" / "shifting.jsonl", rows)
+    assert list(sections(tmp_path)) == [*ALL[:-2], "shifting", *ALL[-2:]]
+    body = sections(tmp_path)["shifting"]
+    drawn = {
+        name: [(trace["x"], trace["y"]) for trace in chart_data(body, f"chart-shifting-{name}")["traces"]]
+        for name in ("loss", "order-found", "order-local_tau")
+    }
+    assert drawn == {
+        "loss": [([2, 3], [1.5, 1.25])],
+        "order-found": [([0, 2], [3.0, 6.0])],
+        "order-local_tau": [([0, 2], [-0.25, 0.5])],
+    }
+    assert "3 were good before, and 6 are at last. Among the good ones τ went from -0.25 to 0.50." in words(body)
+
+
 def test_space_shows_what_the_front_uses(tmp_path: Path) -> None:
     run = read_run(build_run(tmp_path))
     assert run.front is not None

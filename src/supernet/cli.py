@@ -97,7 +97,15 @@ def train(
 
 
 @app.command
-def search(path: Path, /, *, searching: SearchRequest = _SEARCH, resume: Flag = False, overwrite: Flag = False) -> None:
+def search(
+    path: Path,
+    /,
+    *,
+    searching: SearchRequest = _SEARCH,
+    truth: TableRequest = _TABLE,
+    resume: Flag = False,
+    overwrite: Flag = False,
+) -> None:
     """Search a trained supernet for architectures.
 
     Args:
@@ -108,7 +116,7 @@ def search(path: Path, /, *, searching: SearchRequest = _SEARCH, resume: Flag = 
     from supernet.pipeline import Run
 
     opened = Run.open(path, _say)
-    job = Run(searching.apply(opened.config), opened.directory, _say)
+    job = Run(truth.apply(searching.apply(opened.config)), opened.directory, _say)
     if overwrite:
         for name in ("search.jsonl", "front.json", "exports.json"):
             (path / name).unlink(missing_ok=True)

