@@ -8,11 +8,13 @@ import json
 
 import numpy as np
 import pytest
+from scipy.stats import kendalltau, rankdata
 
 from supernet.errors import UsageError
 from supernet.judge import (
     TAU,
     RankReport,
+    add_ranks,
     difference,
     estimate,
     kendall_tau,
@@ -111,14 +113,44 @@ def test_json_and_csv_hold_the_same_figures():
     report = RankReport.of(scores(2.0, TRUE, 2), TRUE, baselines={"parameter count": PARAMS}, n_bootstrap=199)
     data = json.loads(json.dumps(report.to_json(), allow_nan=False))
     rows = list(csv.DictReader(io.StringIO(report.to_csv())))
-    assert len(rows) == 3 * len(report.comparisons) + 1
+    assert len(rows) == 3 * len(report.comparisons) + 2
     for measure in data["measures"]:
         mine = {row["ranking"]: row for row in rows if row["measure"] == measure["measure"]}
         assert set(mine) == {"supernet", "random order", "parameter count"}
         assert float(mine["supernet"]["value"]) == measure["supernet"]["value"]
         assert mine["parameter count"]["verdict"] == (measure["verdicts"]["parameter count"] or "")
     assert data["sentences"] == report.sentences()
-    assert data["partial_tau"]["parameter count"]["value"] == float(rows[-1]["value"])
+    assert data["partial_tau"]["parameter count"]["value"] == float(rows[-2]["value"])
+    added = data["combined_tau"]["parameter count"]
+    assert added["supernet"]["value"] == float(rows[-1]["value"])
+    assert rows[-1]["measure"] == "kendall_tau with parameter count added"
+    assert rows[-1]["verdict"] == added["verdicts"]["parameter count"]
+
+
+@pytest.mark.parametrize(
+    ("knows", "said"),
+    [(1.0, "rank better than"), (0.45, "are not shown to rank better than"), (-1.0, "rank worse than")],
+)
+def test_added_ranks_against_the_baseline_alone(knows, said):
+    """Two equally good rankings with errors of their own rank better together; a wrong one does harm."""
+    supernet = scores(knows, TRUE, 2)
+    report = RankReport.of(supernet, TRUE, baselines={"parameter count": PARAMS}, n_bootstrap=300)
+    found = report.combined["parameter count"]
+    expected = kendalltau(rankdata(supernet) + rankdata(PARAMS), TRUE).statistic
+    assert found.supernet.value == pytest.approx(expected)
+    assert found.baselines["parameter count"] == report["kendall_tau"].baselines["parameter count"]
+    (sentence,) = [sentence for sentence in report.sentences() if "added" in sentence]
+    assert sentence.startswith(f"Its ranks and those of parameter count, added, {said} parameter count alone (τ ")
+
+
+def test_ranks_are_added_whatever_the_scales():
+    a, b = np.array([0.5, 0.5, 0.1, 0.9]), np.array([3.0, 1e9, 2.0, 1e8])
+    assert add_ranks(a, b).tolist() == (rankdata(a) + rankdata(b)).tolist()
+    assert add_ranks(a, b, a).tolist() == (2 * rankdata(a) + rankdata(b)).tolist()
+    with pytest.raises(UsageError, match="Ranks of 1 rankings"):
+        add_ranks(a)
+    with pytest.raises(UsageError, match="4 ranking 1 and 3 ranking 2 scores"):
+        add_ranks(a, b[:3])
 
 
 def test_the_text_is_a_table_of_the_main_measures():

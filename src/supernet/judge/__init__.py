@@ -26,6 +26,7 @@ from supernet.judge.noise import NoiseCeiling
 from supernet.judge.order import OrderPreservation, draw_good_and_poor, order_along, order_preservation
 from supernet.judge.picks import best_of_top_k, best_rank_at_k, regret
 from supernet.judge.rank_report import rank_report
+from supernet.judge.ranks import add_ranks
 from supernet.judge.report import RankReport
 from supernet.judge.retraining import retrain
 from supernet.judge.sampler import Sampler, independent_sampler
@@ -57,6 +58,7 @@ __all__ = [
     "Sampler",
     "Table",
     "TableFile",
+    "add_ranks",
     "best_of_top_k",
     "best_rank",
     "best_rank_at_k",

@@ -19,6 +19,7 @@ from supernet.judge.curves import Curves, mass_curves, top_id_curves
 from supernet.judge.estimate import Estimate, number
 from supernet.judge.evidence import Draws, Resamples, draws, resamples, summarise, trainings
 from supernet.judge.measure import TAU
+from supernet.judge.ranks import add_ranks
 from supernet.judge.specialisation import Clusters
 from supernet.judge.suite import measures_for
 from supernet.judge.tau import partial_of
@@ -33,6 +34,12 @@ COLUMNS = (
     *("difference", "difference_low", "difference_high", "verdict"),
 )
 
+_COMBINED = {
+    "beats": "rank better than",
+    "does not beat": "are not shown to rank better than",
+    "is worse than": "rank worse than",
+}
+
 
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)
 class RankReport:
@@ -45,6 +52,8 @@ class RankReport:
         n_bootstrap: Number of resamples and of random orders that were drawn.
         comparisons: One per measure; Kendall's τ is the first.
         partial: Per baseline Kendall's partial τ of the supernet given that baseline.
+        combined: Per baseline Kendall's τ of the supernet's and that baseline's ranks added (`add_ranks`), compared
+            with the baseline alone.
         omitted: Measures that N architectures do not support, each with the reason.
         top_id: Top-architecture ID rate over k.
         mass: Sampling mass over k, where sampling probabilities were given.
@@ -61,6 +70,7 @@ class RankReport:
     n_bootstrap: int
     comparisons: tuple[Comparison, ...]
     partial: Mapping[str, Estimate]
+    combined: Mapping[str, Comparison]
     omitted: Mapping[str, str]
     top_id: Curves
     mass: Curves | None
@@ -139,6 +149,10 @@ class RankReport:
                 partial[name] = _partial_tau(tau, draws(TAU, rows, control, plan), tau_of[name], plan, name)
             except UsageError as error:
                 omitted[f"partial_tau given {name}"] = str(error)
+        combined = {}
+        for name, control in controls.items():
+            added = draws(TAU, np.stack([add_ranks(row, control) for row in rows]), truth, plan)
+            combined[name] = compare(TAU, added, {name: tau_of[name]}, plan)
         mass = None if probabilities is None else mass_curves({"supernet": np.atleast_2d(probabilities)}, truth)
         return cls(
             n=len(truth),
@@ -147,6 +161,7 @@ class RankReport:
             n_bootstrap=len(plan.bootstrap),
             comparisons=tuple(comparisons),
             partial=partial,
+            combined=combined,
             omitted=omitted,
             top_id=top_id_curves({"supernet": rows} | {name: values[None] for name, values in controls.items()}, truth),
             mass=mass,
@@ -184,6 +199,10 @@ class RankReport:
             f"Beyond {name} it agrees with the true ranking by a partial τ of {estimate}."
             for name, estimate in self.partial.items()
         ]
+        for name, comparison in self.combined.items():
+            said = _COMBINED[comparison.verdict(name) or "does not beat"]
+            figures = f"τ {comparison.supernet} against {comparison.baselines[name]}"
+            found.append(f"Its ranks and those of {name}, added, {said} {name} alone ({figures}).")
         lost, rank = self["regret@1"].supernet.value, self["best_rank@1"].supernet.value
         best = float(self.true.max())
         mean = " on average" if len(self.seeds) > 1 else ""
@@ -209,6 +228,10 @@ class RankReport:
                 | values
                 | {"trainings": len(estimate.trainings)}
             )
+        for name, comparison in self.combined.items():
+            ours, _, theirs = comparison.rows()
+            gain = {key: value for key, value in theirs.items() if key.startswith(("difference", "verdict"))}
+            found.append(ours | gain | {"measure": f"kendall_tau with {name} added"})
         return [{column: row.get(column) for column in COLUMNS} for row in found]
 
     def text(self) -> str:
@@ -246,6 +269,7 @@ class RankReport:
             "sentences": self.sentences(),
             "measures": [comparison.to_json() for comparison in self.comparisons],
             "partial_tau": {name: estimate.to_json() for name, estimate in self.partial.items()},
+            "combined_tau": {name: comparison.to_json() for name, comparison in self.combined.items()},
             "omitted": dict(self.omitted),
             "top_id": self.top_id.to_json(),
             "mass": None if self.mass is None else self.mass.to_json(),
