@@ -139,5 +139,6 @@ def test_the_protocol_of_the_published_study() -> None:
         "nesterov": True,
         "weight_decay": 5e-4,
         "clip_norm": 5.0,
+        "inactive": "decay",
         "label_smoothing": 0.0,
     }
