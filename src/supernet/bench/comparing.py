@@ -13,13 +13,13 @@ from supernet.bench.finished import FinishedRun, Ranking
 from supernet.bench.grouping import differences, find_runs, grouped
 from supernet.bench.notes import budget_notes
 from supernet.bench.paired import paired_t
-from supernet.bench.run_table import FOUND, MEASURES, TOP_TAU, Row, RunTable
+from supernet.bench.run_table import ADDED, FOUND, FREE, MEASURES, TOP_TAU, Row, RunTable
 from supernet.errors import UsageError
-from supernet.judge.checks import share_to_k
+from supernet.judge.checks import Floats, share_to_k
 from supernet.judge.estimate import Estimate
 from supernet.judge.evidence import Draws, Resamples, by_chance, contrast, draws, resamples, summarise
 from supernet.judge.measure import TAU, Measure
-from supernet.judge.ranks import dense_ranks
+from supernet.judge.ranks import add_ranks, dense_ranks
 
 _MIN_TOP = 10  # fewer architectures rank by noise
 _MIN_SHARED = 30  # fewer architectures of different samples are no sample of either
@@ -98,6 +98,7 @@ def tabulate(
                 minus_free={
                     free: contrast(ours[TAU], other[TAU], plan, TAU.label) for free, other in free_drawn.items()
                 },
+                added=_added([by_run[id(run)].predicted for run in group], example, plan),
                 paired=paired,
                 changes=changes[name],
             )
@@ -116,6 +117,13 @@ def tabulate(
         notes=own_notes,
         failed=failed,
     )
+
+
+def _added(predicted: Sequence[Floats], example: Ranking, plan: Resamples) -> Estimate | None:
+    if FREE not in example.baselines:
+        return None
+    ranked = np.stack([add_ranks(row, example.baselines[FREE]) for row in predicted])
+    return summarise(draws(TAU, ranked, example.true, plan), plan, ADDED)
 
 
 def _estimates(drawn: Mapping[Measure, Draws], plan: Resamples) -> dict[str, Estimate]:
@@ -218,6 +226,7 @@ def _found(
                 figures={FOUND: figure},
                 minus_baseline={},
                 minus_free={},
+                added=None,
                 paired=paired,
                 changes=changes[name],
             )

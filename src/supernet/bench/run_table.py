@@ -16,6 +16,9 @@ from supernet.judge.measure import RHO, TAU, Measure, regret_at, tau_in_true, to
 
 TOP_TAU, TOP_ID, REGRET = tau_in_true(0.2), top_id(0.05), regret_at(1)
 MEASURES = (TAU, TOP_TAU, RHO, TOP_ID, REGRET)
+FREE = "parameter count"
+"""The ranking that costs nothing and is compared with."""
+ADDED = "kendall_tau with parameter count added"
 FOUND = "found_accuracy"
 """Name of the only figure of runs that were searched and not judged."""
 
@@ -30,6 +33,7 @@ class Row:
         figures: By name of the measure; mean, spread and interval over architectures and trainings.
         minus_baseline: The same, minus the baseline cell, on the same architectures; empty for the baseline.
         minus_free: Kendall's τ minus that of each ranking that costs nothing.
+        added: Kendall's τ of the ranks of supernet and parameter count added; None where nothing was ranked.
         paired: Test over the seeds that both cells have, from three on.
         changes: Settings in which it differs from the baseline cell, or from the first.
     """
@@ -39,6 +43,7 @@ class Row:
     figures: Mapping[str, Estimate]
     minus_baseline: Mapping[str, Estimate]
     minus_free: Mapping[str, Estimate]
+    added: Estimate | None
     paired: PairedT | None
     changes: Mapping[str, Any]
 

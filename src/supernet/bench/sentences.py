@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from supernet.bench.run_table import FOUND, Row, RunTable
+from supernet.bench.run_table import FOUND, FREE, Row, RunTable
 from supernet.judge.estimate import Estimate, number
 from supernet.judge.measure import TAU
-
-FREE = "parameter count"
 
 
 def sentences(table: RunTable) -> list[str]:

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from supernet.bench.grouping import in_words, settings
-from supernet.bench.run_table import FOUND, REGRET, TOP_ID, TOP_TAU, Row, RunTable
+from supernet.bench.run_table import ADDED, FOUND, REGRET, TOP_ID, TOP_TAU, Row, RunTable
 from supernet.bench.sentences import signed, signed_interval
 from supernet.bench.units import gibibytes, minutes, spread, thousands
 from supernet.judge.estimate import Estimate
@@ -57,6 +57,8 @@ def as_csv(table: RunTable) -> str:
         columns += [name, *(f"{name} {what}" for what in ("std", "low", "high"))]
         if table.measures:
             columns += [f"{name} minus baseline", f"{name} minus baseline low", f"{name} minus baseline high"]
+    if table.measures:
+        columns += [ADDED, *(f"{ADDED} {what}" for what in ("std", "low", "high"))]
     columns += ["paired t p", *_BUDGET]
     text = io.StringIO()
     writer = csv.DictWriter(text, columns, lineterminator="\n", restval="")
@@ -67,6 +69,7 @@ def as_csv(table: RunTable) -> str:
         for name, estimate in row.minus_baseline.items():
             line[f"{name} minus baseline"] = estimate.value
             line[f"{name} minus baseline low"], line[f"{name} minus baseline high"] = estimate.low, estimate.high
+        line |= {} if row.added is None else _figure(ADDED, row.added)
         line["paired t p"] = None if row.paired is None else row.paired.p_value
         writer.writerow(line | {name: _mean(row, name) for name in _BUDGET})
     for free, figures in table.free.items():
@@ -106,6 +109,7 @@ def _cell_json(row: Row) -> dict[str, Any]:
         "figures": _estimates_json(row.figures),
         "minus_baseline": _estimates_json(row.minus_baseline),
         "minus_free": _estimates_json(row.minus_free),
+        "added": None if row.added is None else row.added.to_json(),
         "paired_t": None if row.paired is None else row.paired.to_json(),
         "runs": [
             {
@@ -129,16 +133,21 @@ def _cells(table: RunTable) -> list[list[str]]:
     measured = [_TITLES[measure] for measure in table.measures] or ["best accuracy"]
     if compared:
         measured.insert(1, f"Δτ to {table.baseline}")
+    if table.measures:
+        measured.append("τ + params")
     lines = [["cell", "seeds", *measured, "steps", "passes", "training", "memory"]]
     for row in table.rows:
         figures = [_shown(measure, row.figures[measure.name], table) for measure in table.measures]
         if not table.measures:
             figures = [spread(row.figures[FOUND].trainings, 3)]
+        else:
+            figures.append(_DASH if row.added is None else _shown(TAU, row.added, table))
         if compared:
             figures.insert(1, signed_interval(row.minus_baseline[TAU.name]) if row.minus_baseline else _DASH)
         lines.append([row.name, str(len(row.runs)), *figures, *_spent(row)])
     for name, free in table.free.items():
         figures = [_shown(measure, free[measure.name], table) for measure in table.measures]
+        figures += [_DASH] * bool(table.measures)
         if compared:
             figures.insert(1, _DASH)
         lines.append([name, _DASH, *figures, *[_DASH] * 4])
@@ -188,6 +197,7 @@ def _legend(table: RunTable) -> list[str]:
         f"Mean ± standard deviation over seeds, on {table.n} architectures. Truth: {_plain_truth(table)}.",
         f"Favourite: true score of the architecture ranked first; the best there is has {table.best:.4g}. "
         "Brackets: 95 % intervals over architectures and trainings, each by itself.",
+        "τ + params: of the ranks of supernet and parameter count added.",
     ]
 
 
