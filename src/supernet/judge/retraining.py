@@ -6,7 +6,6 @@ import pickle
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
 from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
@@ -22,6 +21,7 @@ from supernet.judge.table import Table
 from supernet.judge.table_file import TableFile
 from supernet.measure import Calibration
 from supernet.measure.calibration import DEFAULT
+from supernet.measure.state import threads as threads_of
 from supernet.nn import Supernet
 from supernet.progress import ProgressBar
 from supernet.space import Arch
@@ -124,19 +124,9 @@ def _seeds(seeds: int | Sequence[int]) -> list[int]:
 
 def _here(regime: Regime, tasks: Iterable[Task], threads: int) -> Iterator[tuple[Task, Training]]:
     alone = Alone(regime)
-    with _threads(threads):
+    with threads_of(threads):
         for arch, seed in tasks:
             yield (arch, seed), alone(arch, seed)
-
-
-@contextmanager
-def _threads(number: int) -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(number)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def _side_by_side(regime: Regime, tasks: Sequence[Task], workers: int, threads: int) -> Iterator[tuple[Task, Training]]:
