@@ -123,7 +123,7 @@ def test_json_and_csv_hold_the_same_figures():
     assert data["partial_tau"]["parameter count"]["value"] == float(rows[-2]["value"])
     added = data["combined_tau"]["parameter count"]
     assert added["supernet"]["value"] == float(rows[-1]["value"])
-    assert rows[-1]["measure"] == "kendall_tau with parameter count added"
+    assert rows[-1]["measure"] == "added_tau with parameter count"
     assert rows[-1]["verdict"] == added["verdicts"]["parameter count"]
 
 

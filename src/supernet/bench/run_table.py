@@ -18,7 +18,7 @@ TOP_TAU, TOP_ID, REGRET = tau_in_true(0.2), top_id(0.05), regret_at(1)
 MEASURES = (TAU, TOP_TAU, RHO, TOP_ID, REGRET)
 FREE = "parameter count"
 """The ranking that costs nothing and is compared with."""
-ADDED = "kendall_tau with parameter count added"
+ADDED = "added_tau with parameter count"
 FOUND = "found_accuracy"
 """Name of the only figure of runs that were searched and not judged."""
 

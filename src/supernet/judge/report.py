@@ -231,7 +231,7 @@ class RankReport:
         for name, comparison in self.combined.items():
             ours, _, theirs = comparison.rows()
             gain = {key: value for key, value in theirs.items() if key.startswith(("difference", "verdict"))}
-            found.append(ours | gain | {"measure": f"kendall_tau with {name} added"})
+            found.append(ours | gain | {"measure": f"added_tau with {name}"})
         return [{column: row.get(column) for column in COLUMNS} for row in found]
 
     def text(self) -> str:
