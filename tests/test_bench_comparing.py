@@ -60,7 +60,6 @@ def test_the_figures_are_the_judges(table: RunTable) -> None:
     assert (table["poor"].minus_baseline, table["poor"].paired) == ({}, None)
     expected = [stats.kendalltau(stats.rankdata(row) + stats.rankdata(PARAMS), TRUE).statistic for row in poor]
     added = table["poor"].added
-    assert added is not None
     assert added.trainings == pytest.approx(expected)
     assert f"{added.value:.2f} ± {added.std:.2f}" in table.to_text().splitlines()[2]
 

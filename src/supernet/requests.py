@@ -137,10 +137,11 @@ class TableRequest:
     """Which metric of a benchmark with several. Default: test_acc of a file, val_acc of the name nasbench201."""
 
     def apply(self, config: Config) -> Config:
-        """The configuration with these options; a table takes the place of trainings alone."""
+        """The configuration with these options; a table takes the place of trainings alone, and of another table."""
         if self.table is None:
             return config.updated("judge", dataset=self.dataset, metric=self.metric)
-        return config.updated("judge", table=self.table, retrain=0, dataset=self.dataset, metric=self.metric)
+        dataset, metric = self.dataset or "", self.metric or ""  # not those chosen from the table before
+        return config.updated("judge", table=self.table, retrain=0, dataset=dataset, metric=metric)
 
 
 @Parameter(name="*")

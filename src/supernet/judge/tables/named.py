@@ -15,7 +15,7 @@ NAMES = ("nasbench201", "nasbench201_digits")
 
 def has_choice(source: str) -> bool:
     """Whether a source holds several data sets and metrics to choose from."""
-    path = Path(source)
+    path = Path(source).expanduser()
     return source == "nasbench201" or path.suffix in (".npz", ".pkl", ".pbz2") or path.is_dir()
 
 
