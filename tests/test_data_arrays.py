@@ -86,8 +86,10 @@ def test_downscale_averages() -> None:
 
 def test_the_augmentation_follows_the_scaled_size() -> None:
     photos = RNG.integers(0, 256, (20, 32, 32, 3), dtype=np.uint8)
-    assert build(photos, np.arange(20) % 2).train.augment == Augment(crop_padding=4, flip=True)
-    assert build(photos, np.arange(20) % 2, downscale=2).train.augment == Augment(crop_padding=2, flip=True)
+    assert build(photos, np.arange(20) % 2).train.augment == Augment(crop_padding=4, padding="reflect", flip=True)
+    assert build(photos, np.arange(20) % 2, downscale=2).train.augment == Augment(
+        crop_padding=2, padding="reflect", flip=True
+    )
 
 
 def with_nan() -> np.ndarray:

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -114,6 +116,20 @@ def test_bad_values_are_refused() -> None:
 
 
 def test_the_default_for_a_shape() -> None:
-    assert default_augment(3, 32, 32) == Augment(crop_padding=4, flip=True)
+    assert default_augment(3, 32, 32) == Augment(crop_padding=4, padding="reflect", flip=True)
     assert default_augment(1, 28, 28) == Augment(crop_padding=3)
-    assert default_augment(3, 4, 4) == Augment(flip=True)
+    assert default_augment(3, 4, 4) == Augment(padding="reflect", flip=True)
+
+
+def test_the_default_leaves_the_statistics_of_a_batch_of_photographs_alone() -> None:
+    rng = np.random.default_rng(0)
+    smooth = np.kron(rng.integers(60, 200, (512, 3, 4, 4)), np.ones((4, 4)))  # neighbours alike
+    photos = torch.from_numpy(smooth + rng.normal(0, 10, smooth.shape)).float()
+
+    def moved(augment: Augment) -> float:
+        """By how many standard deviations of the plain pixels their mean moves."""
+        return abs(float((augment.warp(photos, uniforms(512)).mean() - photos.mean()) / photos.std()))
+
+    default = default_augment(3, 16, 16)
+    assert moved(default) < 0.02
+    assert moved(replace(default, padding="zero")) > 0.2

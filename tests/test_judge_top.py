@@ -76,6 +76,13 @@ def test_picks_are_expectations_over_random_ties(pair, data):
     assert best_rank_at_k(predicted, true, k) == pytest.approx(np.mean([min(ranks[i] for i in p) for p in picks]))
 
 
+def test_regret_is_never_negative():
+    rng = np.random.default_rng(0)
+    for _ in range(300):  # tied predictions: expectations whose rounding could exceed the best
+        true = rng.choice([0.1, 0.7, 0.9375], 40)
+        assert regret(rng.integers(0, 3, 40), true, 10) >= 0
+
+
 @given(score_pairs(), st.integers(0, 2**32 - 1))
 def test_sampling_mass_is_a_sum(pair, seed):
     true = pair[0]

@@ -88,3 +88,12 @@ def test_figures_that_are_no_shares_are_left_alone() -> None:
     assert warnings_of([accuracies(90.0, 85.0, 80.0)], 10) == []
     assert warnings_of([accuracies(math.nan, 0.5, math.nan)], 10) == []
     assert warnings_of([{"accuracy/largest": 0.5}], 10) == []
+
+
+@pytest.mark.parametrize(("augmented", "warned"), [(0.56, False), (0.58, True), (0.45, False), (math.nan, False)])
+def test_better_on_augmented_images_means_that_statistics_do_not_fit(augmented: float, warned: bool) -> None:
+    # standard error of the difference at 0.5 and 1,000 images: 0.0224
+    rows = [{**accuracies(0.3, 0.4, 0.5), "accuracy/largest, augmented": augmented}, {"loss": 1.0}]
+    found = warnings_of(rows, images=1000)
+    assert bool(found) == warned
+    assert all("58.0 % on validation images augmented" in sentence for sentence in found)

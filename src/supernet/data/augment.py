@@ -21,7 +21,9 @@ class Augment:
 
     Attributes:
         crop_padding: Pad by this many pixels on each side, then crop back at a random place.
-        padding: What lies outside the image, for crop, shift and rotation.
+        padding: What lies outside the image, for crop, shift and rotation: black (`"zero"`), or the image mirrored at
+            its border (`"reflect"`). Black borders, the custom for CIFAR, change the statistics of a batch, so that
+            a network that normalises by them (`statistics="batch"`) meets other ones at validation.
         flip: Mirror left and right, every other time.
         shift: Move by up to this many pixels (fractions too) on each axis, with bilinear interpolation.
         rotate_degrees: Turn by up to this angle either way.
@@ -134,9 +136,11 @@ def _reflect(index: Tensor, side: int) -> Tensor:
 def default_augment(channels: int, height: int, width: int) -> Augment:
     """The usual augmentation of small photographs: crop with an eighth of the side as padding, and flip.
 
-    Grey images are not flipped, because they are often characters.
+    Photographs are padded by reflection, grey images with black: they are often characters, and not flipped either.
 
     >>> default_augment(3, 32, 32)
-    Augment(crop_padding=4, padding='zero', flip=True, shift=0.0, rotate_degrees=0.0, cutout=0)
+    Augment(crop_padding=4, padding='reflect', flip=True, shift=0.0, rotate_degrees=0.0, cutout=0)
     """
-    return Augment(crop_padding=min(height, width) // 8, flip=channels >= 3)
+    photographs = channels >= 3
+    padding: Literal["zero", "reflect"] = "reflect" if photographs else "zero"
+    return Augment(crop_padding=min(height, width) // 8, padding=padding, flip=photographs)

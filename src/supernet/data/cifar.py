@@ -31,7 +31,7 @@ def cifar10(
         seed: Decides the validation split.
         validation: Fraction or number of the training images; 0.5 is the DARTS protocol.
         downscale: Shrink both sides by this factor, by average pooling.
-        augment: Default: crop with padding 4 (an eighth of the side) and flip.
+        augment: Default: crop with a reflected padding of 4 (an eighth of the side) and flip.
 
     Raises:
         RunError: torchvision is not installed, or the files are missing or cannot be fetched.
@@ -60,7 +60,7 @@ def cifar100(
         seed: Decides the validation split.
         validation: Fraction or number of the training images.
         downscale: Shrink both sides by this factor, by average pooling.
-        augment: Default: crop with padding 4 (an eighth of the side) and flip.
+        augment: Default: crop with a reflected padding of 4 (an eighth of the side) and flip.
 
     Raises:
         RunError: torchvision is not installed, or the files are missing or cannot be fetched.

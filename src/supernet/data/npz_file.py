@@ -38,7 +38,7 @@ def npz(
         test: Fraction or number of all images to test on, where the file has no test images; default 0.2.
         layout: Where the channels are, if the shape does not show it.
         downscale: Shrink both sides by this factor, by average pooling.
-        augment: Default: crop with an eighth of the side as padding; flip, if in colour.
+        augment: Default: as `default_augment` says: crop with an eighth of the side as padding; flip, if in colour.
 
     Raises:
         RunError: The file is damaged, or not an ``.npz`` file.

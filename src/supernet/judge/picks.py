@@ -67,4 +67,4 @@ def expected_best(predicted: Floats, worth: Floats, k: int) -> float:
     left = len(tied) - np.arange(len(tied) - drawn, dtype=np.float64)
     none_before = np.append(1.0, np.cumprod(1 - drawn / left))
     chance = none_before * np.append(drawn / left, 1.0)
-    return float(chance @ tied[: len(chance)])
+    return min(float(chance @ tied[: len(chance)]), float(tied[0]))  # rounding must not exceed the best there is

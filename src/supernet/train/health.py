@@ -9,6 +9,7 @@ DEFAULT_IMAGES = 1000
 """How many images accuracies are taken to be of where nothing is known."""
 
 _NEAR = 0.02  # of ln K: a loss this close to it is that of a constant answer
+_AUGMENTED = "largest, augmented"
 _LINES = 5
 _SHARE = 0.1
 
@@ -18,10 +19,11 @@ def warnings_of(
 ) -> list[str]:
     """Sentences about what is wrong with a training, by its log; none where all is well.
 
-    Two things are looked for. *The loss has collapsed*: it stood within 2 % of ln K, the loss of equal probabilities
+    Three things are looked for. *The loss has collapsed*: it stood within 2 % of ln K, the loss of equal probabilities
     for all K classes, in the last tenth of the log (five lines at least); or the subnets that were measured last all
     had the same accuracy, at most 1.5 times that of guessing. *Larger is worse*: at the last measurement the largest
     subnet was below the smallest, or below the random one, by more than two standard errors of the difference.
+    *Statistics do not fit*: it was better on augmented images than on plain ones, by more than three.
 
     Args:
         rows: The log, as in `train.jsonl` or `Trained.history`.
@@ -29,7 +31,7 @@ def warnings_of(
         images: Images that accuracies were measured on; they decide the standard error.
     """
     found = [] if num_classes is None else _collapsed(rows, num_classes)
-    return found or _larger_is_worse(_last_accuracies(rows), images)
+    return found or [*_larger_is_worse(_last_accuracies(rows), images), *_better_augmented(rows, images)]
 
 
 def _collapsed(rows: Sequence[Mapping[str, float]], num_classes: int) -> list[str]:
@@ -46,7 +48,7 @@ def _collapsed(rows: Sequence[Mapping[str, float]], num_classes: int) -> list[st
             f"The loss has stood at {losses[-1]:.3f} for the last {stood} lines of the log: ln {num_classes} = "
             f"{constant:.3f} is what a network loses that tells no image from another. {cure}"
         ]
-    last = _last_accuracies(rows)
+    last = {name: value for name, value in _last_accuracies(rows).items() if name != _AUGMENTED}
     if len(last) > 1 and len(set(last.values())) == 1 and min(last.values()) <= 1.5 / num_classes:
         return [
             f"All {len(last)} subnets that were measured have an accuracy of {100 * min(last.values()):.1f} %, where "
@@ -63,14 +65,32 @@ def _larger_is_worse(last: Mapping[str, float], images: int) -> list[str]:
         accuracy = last.get(other)
         if accuracy is None or not (0 <= accuracy <= 1 and 0 <= largest <= 1):
             continue
-        error = math.sqrt((largest * (1 - largest) + accuracy * (1 - accuracy)) / images)
-        if accuracy - largest > 2 * error:
+        if accuracy - largest > 2 * _error(largest, accuracy, images):
             return [
                 f"The largest subnet ({100 * largest:.1f} %) is worse than the {other} one ({100 * accuracy:.1f} %) "
                 "by more than noise: the supernet was trained too briefly, its large subnets too rarely, or batch norm "
                 "statistics do not fit. Train longer, or with the sandwich rule."
             ]
     return []
+
+
+def _better_augmented(rows: Sequence[Mapping[str, float]], images: int) -> list[str]:
+    last = _last_accuracies(rows)
+    if not {"largest", _AUGMENTED} <= set(last):
+        return []
+    plain, augmented = last["largest"], last[_AUGMENTED]
+    if not (0 <= plain <= 1 and augmented - plain > 3 * _error(plain, augmented, images)):
+        return []
+    return [
+        f"The largest subnet has {100 * augmented:.1f} % on validation images augmented like those of training, but "
+        f"{100 * plain:.1f} % on plain ones: its batch norm statistics do not fit these, and rankings suffer. Pad by "
+        'reflection (padding = "reflect" in the augmentation), or augment less.'
+    ]
+
+
+def _error(one: float, other: float, images: int) -> float:
+    """Standard error of the difference of two accuracies."""
+    return math.sqrt((one * (1 - one) + other * (1 - other)) / images)
 
 
 def _last_accuracies(rows: Sequence[Mapping[str, float]]) -> dict[str, float]:

@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import islice
 
 import numpy as np
 
 from supernet.data import ImageData
 from supernet.nn import Supernet
 
+_BATCH = 512
+
 
 class SubnetAccuracy:
     """Validation accuracy of the smallest, the largest and one random subnet, each with calibrated batch norm.
+
+    That of the largest is measured once more on validation images that went through the augmentation of training, as
+    `accuracy/largest, augmented`: a network that does better there does not get statistics that fit plain images
+    (see `health.warnings_of`).
 
     Args:
         data: Images; only training (for calibration) and validation images are used.
@@ -35,6 +42,7 @@ class SubnetAccuracy:
 
     def __call__(self, net: Supernet, step: int) -> Mapping[str, float]:
         from supernet import measure
+        from supernet.measure.scores import run_scores
 
         space = net.space
         archs = {
@@ -43,7 +51,13 @@ class SubnetAccuracy:
             "largest": space.largest(),
         }
         calibration = measure.Calibration(images=self.calibration_images)
-        return {
+        found = {
             f"accuracy/{name}": measure.accuracy(net, arch, self.data, calibration=calibration, images=self.images)
             for name, arch in archs.items()
         }
+        validation = self.data.validation
+        images = min(len(validation), self.images or len(validation))
+        batch_size = min(_BATCH, images)
+        augmented = islice(validation.stream(batch_size, seed=self.seed), images // batch_size)
+        as_trained = run_scores(net, archs["largest"], augmented, calibration, self.data)
+        return found | {"accuracy/largest, augmented": as_trained.accuracy}
