@@ -44,6 +44,7 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=3)
     options = parser.parse_args()
     torch.set_num_threads(1)
+    torch.optim.SGD([torch.zeros(1)])  # the first optimiser of a process imports the compiler, which takes seconds
     facts = environment()
     print(f"{facts['date']}  {facts['cpu']}, {facts['threads']} threads, torch {facts['torch']}")
     rng = np.random.default_rng(0)

@@ -23,7 +23,7 @@ from supernet.judge import Table
 from supernet.measure import cost_model
 from supernet.pipeline import Run
 from supernet.requests import TableRequest
-from supernet.train import load_weights
+from supernet.train import load_candidates, load_weights
 
 SMALL = ("--space", "nasbench201", "-S", "channels=4", "-S", "cells=1", "--method", "spos", "--batch-size", 32)
 QUICK = (*SMALL, "--steps", 12, "--monitor-every", 0)
@@ -162,6 +162,29 @@ def test_a_shifted_search_leaves_the_weights_that_are_exported(tmp_path: Path) -
     assert supernet(*search, "--no-shift", "--overwrite").code == 0
     assert Run.open(out, lambda text: None).config.search.shifting is None
     assert not (out / "shifted").exists()
+
+
+def test_a_search_begins_with_the_candidates_of_the_training(tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    greedy = (*QUICK[: QUICK.index("spos")], "greedynas", *QUICK[QUICK.index("spos") + 1 :])
+    assert supernet("train", "--out", out, *greedy, "-M", "images=50").code == 0
+    search = ("search", out, "--searcher", "random", "--budget", 12)
+    done = supernet(*search, "--pool")
+    assert done.code == 0, done.err
+    job = Run.open(out, lambda text: None)
+    assert job.config.search.pool
+    pool = [candidate.arch.decisions() for candidate in load_candidates(job.net.space, out)]
+    asked = [json.loads(line)["arch"] for line in (out / "search.jsonl").read_text().splitlines()]
+    assert len(pool) >= 12
+    assert asked == pool[:12]
+    assert supernet(*search, "--no-pool", "--overwrite").code == 0
+    assert [json.loads(line)["arch"] for line in (out / "search.jsonl").read_text().splitlines()] != asked
+
+
+def test_a_training_without_candidates_has_none_to_begin_with(finished: Path) -> None:
+    done = supernet("search", finished, "--pool", "--resume")
+    assert done.code == 2
+    assert "kept no candidate pool; those by GreedyNAS do" in done.err
 
 
 def test_another_table_brings_its_own_choices() -> None:

@@ -58,6 +58,7 @@ class Searching:
         validation_images: Validation images that accuracy is measured on; None: all.
         latency: File of a latency table or predictor that tells `latency_ms`; None: every architecture is measured.
         shifting: Settings of `search.Shifting`, empty for its defaults; None: the weights stay as they are.
+        pool: Begin with the architectures that the training kept as candidates, as GreedyNAS does.
     """
 
     searcher: str = "nsga2"
@@ -68,6 +69,7 @@ class Searching:
     validation_images: int | None = None
     latency: str | None = None
     shifting: dict[str, Any] | None = None
+    pool: bool = False
 
 
 @dataclass(frozen=True)

@@ -39,7 +39,7 @@ from supernet.progress import ProgressBar
 from supernet.run_directory import RunDirectory
 from supernet.search import Survey
 from supernet.space import Arch
-from supernet.train import ArchitectureParameters, Monitor, Recipe, Trained, fit, load_weights
+from supernet.train import ArchitectureParameters, Monitor, Recipe, Trained, fit, load_candidates, load_weights
 from supernet.train.health import warnings_of
 from supernet.train.monitors import SubnetAccuracy
 
@@ -210,6 +210,7 @@ class Run:
         searcher = SEARCHERS.get(settings.searcher)
         if searcher is None:
             raise UsageError(f"There is no searcher named {settings.searcher!r}; there are {', '.join(SEARCHERS)}.")
+        pool = load_candidates(self.net.space, self.directory.path) if settings.pool else []
         with ProgressBar("search", settings.budget, unit="architectures") as bar:
             front = searcher(
                 evaluator,
@@ -217,6 +218,7 @@ class Run:
                 constraints=settings.constraints or None,
                 budget=settings.budget,
                 seed=self.config.seed,
+                initial=[candidate.arch for candidate in pool],
                 out=self.directory.path,
                 resume=resume,
                 progress=lambda done, _, best: bar.update(done, best),

@@ -91,6 +91,8 @@ class SearchRequest:
     """Go on training the supernet on the candidates (supernet shifting), or not, as by default."""
     shift_options: Annotated[Pairs, Parameter(name="--shift-option")] = None
     """Setting of the shifting, such as lr=1e-4 or images=640; repeatable."""
+    pool: bool | None = None
+    """Begin with the candidate pool that a training by GreedyNAS has kept, or at random, as by default."""
 
     def apply(self, config: Config) -> Config:
         """The configuration with these options."""
@@ -104,6 +106,7 @@ class SearchRequest:
             budget=self.budget,
             latency=None if self.latency is None else str(self.latency),
             shifting=_pairs(self.shift_options) if self.shift or self.shift_options else None,
+            pool=self.pool,
         )
 
 

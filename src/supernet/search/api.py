@@ -14,6 +14,7 @@ from supernet.search.front import Front
 from supernet.search.searchers import NSGA2, Evolution, RandomSearch, RegularisedEvolution
 from supernet.search.task import Searcher, Task
 from supernet.search.wrap import Wrap
+from supernet.space import Arch
 
 if TYPE_CHECKING:
     from supernet.data import ImageData
@@ -28,6 +29,7 @@ def random(
     constraints: Mapping[str, Bounds] | Constraints | None = None,
     budget: int = 1000,
     seed: int = 0,
+    initial: Sequence[Arch] = (),
     out: Path | str | None = None,
     resume: bool = False,
     progress: Progress | None = None,
@@ -44,13 +46,15 @@ def random(
         constraints: Name → upper bound, or (low, high).
         budget: Largest number of architectures to evaluate.
         seed: Seed of everything random.
+        initial: Architectures to begin with, such as those that an earlier search found or that a training by GreedyNAS
+            kept (`train.load_candidates`); then random ones.
         out: Folder of the record; None keeps none.
         resume: Continue the record in `out`.
         progress: Called after every evaluation.
         announce: Called with the survey of the space before the first evaluation.
         wrap: What goes on beside the search, such as `Shifting`, which trains the supernet while it is searched.
     """
-    common = (objectives, constraints, budget, seed, out, resume, progress, announce, wrap)
+    common = (objectives, constraints, budget, seed, initial, out, resume, progress, announce, wrap)
     return _searched(RandomSearch, subject, data, *common)
 
 
@@ -67,6 +71,7 @@ def evolution(
     constraints: Mapping[str, Bounds] | Constraints | None = None,
     budget: int = 1000,
     seed: int = 0,
+    initial: Sequence[Arch] = (),
     out: Path | str | None = None,
     resume: bool = False,
     progress: Progress | None = None,
@@ -88,7 +93,7 @@ def evolution(
             mutation_p=mutation_p,
         )
 
-    common = (objectives, constraints, budget, seed, out, resume, progress, announce, wrap)
+    common = (objectives, constraints, budget, seed, initial, out, resume, progress, announce, wrap)
     return _searched(factory, subject, data, *common)
 
 
@@ -102,6 +107,7 @@ def regularised_evolution(
     constraints: Mapping[str, Bounds] | Constraints | None = None,
     budget: int = 1000,
     seed: int = 0,
+    initial: Sequence[Arch] = (),
     out: Path | str | None = None,
     resume: bool = False,
     progress: Progress | None = None,
@@ -113,7 +119,7 @@ def regularised_evolution(
     def factory(task: Task) -> Searcher:
         return RegularisedEvolution(task, population=population, sample=sample)
 
-    common = (objectives, constraints, budget, seed, out, resume, progress, announce, wrap)
+    common = (objectives, constraints, budget, seed, initial, out, resume, progress, announce, wrap)
     return _searched(factory, subject, data, *common)
 
 
@@ -128,6 +134,7 @@ def nsga2(
     constraints: Mapping[str, Bounds] | Constraints | None = None,
     budget: int = 1000,
     seed: int = 0,
+    initial: Sequence[Arch] = (),
     out: Path | str | None = None,
     resume: bool = False,
     progress: Progress | None = None,
@@ -139,7 +146,7 @@ def nsga2(
     def factory(task: Task) -> Searcher:
         return NSGA2(task, population=population, crossover_p=crossover_p, mutation_p=mutation_p)
 
-    common = (objectives, constraints, budget, seed, out, resume, progress, announce, wrap)
+    common = (objectives, constraints, budget, seed, initial, out, resume, progress, announce, wrap)
     return _searched(factory, subject, data, *common)
 
 
@@ -151,6 +158,7 @@ def _searched(
     constraints: Mapping[str, Bounds] | Constraints | None,
     budget: int,
     seed: int,
+    initial: Sequence[Arch],
     out: Path | str | None,
     resume: bool,
     progress: Progress | None,
@@ -164,6 +172,7 @@ def _searched(
         constraints=constraints,
         budget=budget,
         seed=seed,
+        initial=initial,
         out=None if out is None else Path(out),
         resume=resume,
         progress=progress,

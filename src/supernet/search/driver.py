@@ -19,7 +19,7 @@ from supernet.search.quantity import objectives_of
 from supernet.search.survey import Survey, survey
 from supernet.search.task import Searcher, Task
 from supernet.search.wrap import Wrap
-from supernet.space import Codes
+from supernet.space import Arch, Codes, Space
 
 Progress: TypeAlias = Callable[[int, int, str], None]
 """Called as `progress(done, total, best)` after every evaluation."""
@@ -38,6 +38,7 @@ def run(
     constraints: Mapping[str, Bounds] | Constraints | None = None,
     budget: int,
     seed: int = 0,
+    initial: Sequence[Arch] = (),
     out: Path | None = None,
     resume: bool = False,
     progress: Progress | None = None,
@@ -58,6 +59,8 @@ def run(
             others after it has been evaluated.
         budget: Largest number of architectures to evaluate.
         seed: Seed of everything random.
+        initial: Architectures to begin with, the most important first, in place of random ones; those that violate a
+            cheap constraint are left out.
         out: Folder of the record; None keeps none.
         resume: Continue the record in `out`, if there is one.
         progress: Called after every evaluation.
@@ -89,7 +92,8 @@ def run(
         return satisfied
 
     keep = None if wrap is None else wrap.keep
-    searcher = factory(Task(evaluator.space, goals, seed, feasible, limits, found.known, keep))
+    first = _allowed(evaluator.space, initial, feasible)
+    searcher = factory(Task(evaluator.space, goals, seed, feasible, limits, found.known, keep, first))
     with Archive(out, evaluator.space, names, resume=resume) as archive:
         if len(archive.recorded) > budget:
             raise UsageError(
@@ -121,6 +125,24 @@ def run(
     if out is not None:
         front.write(Path(out))
     return front
+
+
+def _allowed(space: Space, initial: Sequence[Arch], feasible: Callable[[Codes], NDArray[np.bool_]]) -> Codes | None:
+    """Those architectures to begin with that may be evaluated.
+
+    Raises:
+        UsageError: there are some, but none of them may.
+    """
+    if not initial:
+        return None
+    codes = space.codes(list(initial))
+    allowed = codes[feasible(codes)]
+    if not len(allowed):
+        raise UsageError(
+            f"None of the {len(codes)} architectures to begin with satisfies the constraints. Widen these, or begin at "
+            "random: leave `initial` (--pool) out."
+        )
+    return allowed
 
 
 def _search(searcher: Searcher, ledger: Ledger, budget: int, progress: Progress | None) -> str:

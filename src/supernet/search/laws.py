@@ -104,6 +104,7 @@ class SearcherUnderTest:
         constraints: Mapping[str, Bounds] | None = None,
         budget: int = 60,
         seed: int = 0,
+        initial: Sequence[Arch] = (),
         out: Path | None = None,
         resume: bool = False,
     ) -> Front:
@@ -114,6 +115,7 @@ class SearcherUnderTest:
             constraints=constraints,
             budget=budget,
             seed=seed,
+            initial=initial,
             out=out,
             resume=resume,
         )
@@ -138,6 +140,25 @@ class SearcherLaws(SearcherUnderTest):
         front = self.search(toy, constraints={"size": high}, budget=60)
         assert front.points
         assert all(point.values["size"] <= high for point in front.points)
+
+    def test_begins_with_what_it_is_given(self) -> None:
+        toy = Toy(stages())
+        constraints = {"macs": limit(toy, 0.5)}
+        drawn = toy.space.wrap(toy.space.population(np.random.default_rng(5), 8))
+        initial = list(dict.fromkeys(drawn))
+        costs = toy.costs(toy.space.codes(initial), "macs")
+        allowed = [arch for arch, cost in zip(initial, costs, strict=True) if cost <= constraints["macs"]]
+        assert 1 < len(allowed) < len(initial)
+        self.search(toy, constraints=constraints, budget=30, initial=[*initial, *initial])
+        assert toy.asked[: len(allowed)] == allowed, "feasible ones come first, in their order"
+        assert len(set(toy.asked)) == 30, "and only once"
+        wrong = [arch for arch in initial if arch not in allowed]
+        message = ""
+        try:
+            self.search(Toy(stages()), constraints=constraints, initial=wrong)
+        except UsageError as error:
+            message = str(error)
+        assert f"None of the {len(wrong)} architectures to begin with" in message
 
     def test_nothing_feasible_is_an_error_before_any_evaluation(self) -> None:
         toy = Toy(stages())

@@ -43,16 +43,17 @@ def population(space: Space, codes: list[Code]) -> Codes:
 class FeasibleSampler:
     """Draws distinct feasible architectures that are new.
 
-    Three sources, each bounded, the next one only if the last did not suffice:
-    rejection of uniform draws (SPOS, eq. 6); random walks through the feasible set that start at known feasible
-    architectures, for sets that chance does not hit; and for spaces of up to 65,536 architectures the full list,
-    so that there "none left" is a proof.
+    What is to come `first` comes first, once. Then three sources, each bounded, the next one only if the last did not
+    suffice: rejection of uniform draws (SPOS, eq. 6); random walks through the feasible set that start at known
+    feasible architectures, for sets that chance does not hit; and for spaces of up to 65,536 architectures the full
+    list, so that there "none left" is a proof.
 
     Args:
         space: Where to draw.
         feasible: Which rows of a population satisfy the constraints.
         known: Feasible architectures (K, D) for the walks.
         rng: Source of randomness.
+        first: Architectures (I, D) to hand out before any that chance draws.
         batches: Largest number of rejection batches of one draw.
         walks: Largest number of walks of one draw.
     """
@@ -64,10 +65,12 @@ class FeasibleSampler:
         *,
         known: Codes,
         rng: np.random.Generator,
+        first: Codes | None = None,
         batches: int = 16,
         walks: int = 8,
     ) -> None:
         self.space, self.feasible, self.known, self.rng = space, feasible, known, rng
+        self.first = population(space, []) if first is None else first
         self.batches, self.walks = batches, walks
 
     def draw(self, n: int, exclude: Container[Code] = ()) -> Codes:
@@ -77,9 +80,13 @@ class FeasibleSampler:
             found.update(dict.fromkeys(distinct(codes[self.feasible(codes)], exclude)))
             if len(found) >= n:
                 break
-        return population(self.space, list(found)[:n])
+        drawn = list(found)[:n]
+        self.first = population(self.space, distinct(self.first, {*drawn}))
+        return population(self.space, drawn)
 
     def _proposals(self, n: int) -> Iterator[Codes]:
+        if len(self.first):
+            yield self.first
         for _ in range(self.batches):
             yield self.space.population(self.rng, max(256, 4 * n))
         for _ in range(self.walks):

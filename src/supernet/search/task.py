@@ -28,6 +28,7 @@ class Task:
         known: Some feasible architectures (K, D), K ≥ 1, from which others can be reached when chance finds none.
         keep: None: values hold for good. A number: they go stale, so architectures may be asked for again in a later
             generation, the latest values count, and only the best so many are to be remembered.
+        initial: Feasible architectures (I, D) to ask for first, in this order, before random ones.
     """
 
     space: Space
@@ -37,6 +38,7 @@ class Task:
     constraints: Constraints
     known: Codes
     keep: int | None = None
+    initial: Codes | None = None
 
     def losses(self, values: Mapping[str, float]) -> tuple[float, ...]:
         """The objectives of one architecture, each with the sign that makes less better."""

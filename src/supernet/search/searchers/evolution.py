@@ -63,7 +63,7 @@ class Evolution:
         self.population, self.parents, self.mutations, self.crossovers = population, parents, mutations, crossovers
         self.mutation_p, self.attempts = mutation_p, attempts
         self._rng = np.random.default_rng(task.seed)
-        self._sampler = FeasibleSampler(task.space, task.feasible, known=task.known, rng=self._rng)
+        self._sampler = FeasibleSampler(task.space, task.feasible, known=task.known, rng=self._rng, first=task.initial)
         self._visited: set[Code] = set()
         self._ranks: dict[Arch, tuple[float, ...]] = {}
         self._queue: list[Arch] = []

@@ -103,7 +103,7 @@ class _Mating:
         self.task, self.crossover_p, self.mutation_p, self.attempts = task, crossover_p, mutation_p, attempts
         self.visited: set[Code] = set()
         self.sampler = FeasibleSampler(
-            task.space, task.feasible, known=task.known, rng=np.random.default_rng(task.seed)
+            task.space, task.feasible, known=task.known, rng=np.random.default_rng(task.seed), first=task.initial
         )
 
     def first(self, n: int) -> Codes:

@@ -32,7 +32,7 @@ class RandomSearch:
             raise UsageError(f"Random search was to draw {batch} architectures at once; draw at least 1.")
         self.task, self.batch = task, batch
         rng = np.random.default_rng(task.seed)
-        self._sampler = FeasibleSampler(task.space, task.feasible, known=task.known, rng=rng)
+        self._sampler = FeasibleSampler(task.space, task.feasible, known=task.known, rng=rng, first=task.initial)
         self._visited: set[Code] = set()
         self._queue: list[Arch] = []
 

@@ -49,7 +49,7 @@ class RegularisedEvolution:
             raise UsageError("Regularised evolution needs population, sample, children and attempts of at least 1.")
         self.task, self.sample, self.children, self.attempts = task, sample, children, attempts
         self._rng = np.random.default_rng(task.seed)
-        sampler = FeasibleSampler(task.space, task.feasible, known=task.known, rng=self._rng)
+        sampler = FeasibleSampler(task.space, task.feasible, known=task.known, rng=self._rng, first=task.initial)
         self._queue = task.space.wrap(sampler.draw(population))
         self._members: deque[tuple[tuple[float, ...], Arch]] = deque(maxlen=population)
 
