@@ -45,6 +45,8 @@ def test_augmentation_by_its_settings(archive: Path, tree: Path) -> None:
     assert load(tree, augment={"min_area": 0.5}).train.augment == FolderAugment(min_area=0.5)
     with pytest.raises(UsageError, match="no augmentation 'mixup' for this data; there are crop_padding"):
         load("digits", augment={"mixup": 0.1})
+    with pytest.raises(UsageError, match=r'a table of settings, in JSON such as {"flip": true} .* got \'{flip=true}\''):
+        load("digits", augment="{flip=true}")
 
 
 def test_without_options_the_loaders_defaults_hold(archive: Path, tree: Path) -> None:

@@ -108,6 +108,11 @@ def _augment(kind: type[Kind], settings: Mapping[str, Any] | None) -> Kind | Non
     if settings is None:
         return None
     known = [field.name for field in fields(kind)]
+    if not isinstance(settings, Mapping):
+        raise UsageError(
+            f'An augmentation is a table of settings, in JSON such as {{"flip": true}} or {{}} for none; '
+            f"got {settings!r}. There are {', '.join(known)}."
+        )
     unknown = [name for name in settings if name not in known]
     if unknown:
         raise UsageError(f"There is no augmentation {unknown[0]!r} for this data; there are {', '.join(known)}.")
