@@ -8,8 +8,10 @@ from collections.abc import Mapping, Sequence
 DEFAULT_IMAGES = 1000
 """How many images accuracies are taken to be of where nothing is known."""
 
+AUGMENTED = "largest, augmented"
+"""Name of the largest subnet where it is measured on images augmented as in training."""
+
 _NEAR = 0.02  # of ln K: a loss this close to it is that of a constant answer
-_AUGMENTED = "largest, augmented"
 _LINES = 5
 _SHARE = 0.1
 
@@ -48,7 +50,7 @@ def _collapsed(rows: Sequence[Mapping[str, float]], num_classes: int) -> list[st
             f"The loss has stood at {losses[-1]:.3f} for the last {stood} lines of the log: ln {num_classes} = "
             f"{constant:.3f} is what a network loses that tells no image from another. {cure}"
         ]
-    last = {name: value for name, value in _last_accuracies(rows).items() if name != _AUGMENTED}
+    last = {name: value for name, value in _last_accuracies(rows).items() if name != AUGMENTED}
     if len(last) > 1 and len(set(last.values())) == 1 and min(last.values()) <= 1.5 / num_classes:
         return [
             f"All {len(last)} subnets that were measured have an accuracy of {100 * min(last.values()):.1f} %, where "
@@ -76,9 +78,9 @@ def _larger_is_worse(last: Mapping[str, float], images: int) -> list[str]:
 
 def _better_augmented(rows: Sequence[Mapping[str, float]], images: int) -> list[str]:
     last = _last_accuracies(rows)
-    if not {"largest", _AUGMENTED} <= set(last):
+    if not {"largest", AUGMENTED} <= set(last):
         return []
-    plain, augmented = last["largest"], last[_AUGMENTED]
+    plain, augmented = last["largest"], last[AUGMENTED]
     if not (0 <= plain <= 1 and augmented - plain > 3 * _error(plain, augmented, images)):
         return []
     return [

@@ -9,6 +9,7 @@ import numpy as np
 
 from supernet.data import ImageData
 from supernet.nn import Supernet
+from supernet.train.health import AUGMENTED
 
 _BATCH = 512
 
@@ -60,4 +61,4 @@ class SubnetAccuracy:
         batch_size = min(_BATCH, images)
         augmented = islice(validation.stream(batch_size, seed=self.seed), images // batch_size)
         as_trained = run_scores(net, archs["largest"], augmented, calibration, self.data)
-        return found | {"accuracy/largest, augmented": as_trained.accuracy}
+        return found | {f"accuracy/{AUGMENTED}": as_trained.accuracy}
