@@ -6,8 +6,9 @@ A ShuffleNetV2 space of ten layers on 32 x 32 images. Killed and started again, 
 training alone is kept in a folder of its own. The stages, and what they are for:
 
 1. `truth`: architectures trained alone; the ten best and the twenty worst are the good and the poor ones.
-2. `search`: supernets by five methods (and SPOS at two thirds of the steps), searched without shifting and with the
-   paper's (SPOS also with a stronger one), under the same bound on MACs; the order of good and poor is followed along.
+2. `search`: supernets by five methods (and SPOS at two thirds of the steps), searched without shifting, with a strong
+   one that trains at once, and (SPOS, FairNAS) with the paper's, under the same bound on MACs; the order of good and
+   poor is followed along.
 3. `alone`: what was found, and five random architectures per seed, trained alone; accuracy on test images.
 4. `transfer`: SPOS supernets to other data, against training anew, the head alone, and the source's architecture.
 5. `report`: all figures as one JSON file and as tables.
@@ -43,7 +44,7 @@ from supernet.train import load_weights
 
 SPACE = {"image_size": 32, "width_multiplier": 0.25, "depth_multiplier": 0.5, "strides": [2, 2, 2, 1, 1]}
 OPTIMISER = {"learning_rate": 0.1, "reference_batch": 128, "weight_decay": 4e-5, "clip_norm": 5.0}
-PASSES = 3000  # of 128 images per supernet, however many paths a step has
+PASSES = 2000  # of 128 images per supernet, however many paths a step has
 METHODS: dict[str, tuple[str, dict[str, Any], int]] = {
     "spos": ("spos", {"label_smoothing": 0.0}, 1),
     "spos-two-thirds": ("spos", {"label_smoothing": 0.0}, 1),
@@ -52,15 +53,37 @@ METHODS: dict[str, tuple[str, dict[str, Any], int]] = {
     "greedynas": ("greedynas", {"label_smoothing": 0.0, "images": 500}, 5),
     "attentivenas": ("attentivenas", {"label_smoothing": 0.0}, 4),
 }
-SHIFTS: dict[str, Shifting | None] = {"plain": None, "paper": Shifting(lr=1e-4), "strong": Shifting(lr=4e-3)}
-EVOLUTION = {"population": 25, "parents": 10, "mutations": 13, "crossovers": 12, "budget": 150}
-ALONE_STEPS, TRUTHS, GOOD, POOR = 1000, 36, 10, 20
-CALIBRATION, IMAGES = Calibration(images=512), 2000
+SHIFTS: dict[str, Shifting | None] = {
+    "plain": None,
+    "paper": Shifting(lr=1e-4),
+    "strong": Shifting(lr=1e-2, momentum=0.9, update="batch", evaluate="after"),
+}
+EVOLUTION = {"population": 25, "parents": 10, "mutations": 13, "crossovers": 12, "budget": 120}
+ALONE_STEPS, TRUTHS, GOOD, POOR = 600, 30, 10, 20
+CALIBRATION, IMAGES = Calibration(images=256), 2000
 
 
 def shifts(method: str) -> dict[str, Shifting | None]:
     """In which ways the supernets of a method are searched."""
-    return SHIFTS if method == "spos" else {label: SHIFTS[label] for label in ("plain", "paper")}
+    labels = SHIFTS if METHODS[method][0] in ("spos", "fairnas") else ("plain", "strong")
+    return {label: SHIFTS[label] for label in labels}
+
+
+class Moved:
+    """How far the weights of a supernet are from where they were, relative to their norm there.
+
+    Args:
+        net: Where they are now.
+    """
+
+    def __init__(self, net: Supernet) -> None:
+        self.start = [weight.detach().clone() for weight in net.parameters()]
+
+    def __call__(self, net: Supernet, generation: int) -> dict[str, float]:
+        """To follow a search with, see `Shifting`."""
+        pairs = list(zip(net.parameters(), self.start, strict=True))
+        far = sum(float((now.detach() - then).square().sum()) for now, then in pairs)
+        return {"moved": (far / sum(float(then.square().sum()) for _, then in pairs)) ** 0.5}
 
 
 def blank(in_channels: int = 3) -> Supernet:
@@ -124,7 +147,7 @@ class Study:
         """Random architectures trained alone."""
         net = blank()
         archs = [net.space.sample(np.random.default_rng([7, n])) for n in range(TRUTHS)]
-        return self.alone(archs, "truth.jsonl", seeds=1, split="validation")
+        return self.alone(archs, "truth.jsonl", seeds=2, split="validation")
 
     def alone(
         self, archs: Iterable[Arch], file: str, *, seeds: int, split: Any, data: str | None = None
@@ -166,7 +189,7 @@ class Study:
                 data, table, good=good, poor=poor, every=2, calibration=CALIBRATION, images=IMAGES
             )
             before = follow(job.net, 0)
-            wrap = None if shift is None else replace(shift, on_generation=(follow,))
+            wrap = None if shift is None else replace(shift, on_generation=(follow, Moved(job.net)))
             evaluator = NetEvaluator(job.net, data, calibration=CALIBRATION, images=IMAGES)
             find: Callable[..., search.Front] = search.random if method == "one-shot" else search.evolution
             settings = {"budget": EVOLUTION["budget"]} if method == "one-shot" else EVOLUTION

@@ -33,6 +33,7 @@ from shifted_searches import (
 from supernet import Supernet, measure, search
 from supernet.errors import RunError, UsageError
 from supernet.measure import Latency, NetEvaluator
+from supernet.precision import check_precision
 from supernet.search import (
     ACCURACY,
     MACS,
@@ -114,6 +115,19 @@ def test_the_accumulated_gradient_of_a_generation_moves_the_weights_once() -> No
         else:
             assert torch.equal(parameter, expected[name])
     assert moved > 10
+
+
+def test_it_trains_in_the_precision_that_it_is_scored_in(tmp_path: Path) -> None:
+    nets = {precision: blocks_net() for precision in ("32-true", "bf16-mixed")}
+    for precision, net in nets.items():
+        asked = evaluator(net)
+        asked.precision = check_precision(precision)
+        evolve(asked, FAST, budget=12, out=tmp_path / precision)
+    assert not same(weights(nets["32-true"]), weights(nets["bf16-mixed"]))
+    for name, weight in nets["bf16-mixed"].named_parameters():
+        assert weight.dtype == torch.float32, name
+    with pytest.raises(UsageError, match="precision"):
+        evolve(evaluator(blocks_net()), FAST, budget=18, out=tmp_path / "bf16-mixed", resume=True)
 
 
 def test_all_candidates_of_a_generation_are_validated_before_the_update() -> None:

@@ -43,7 +43,7 @@ class Shifting:
 
     The paper does not say how the 640 images are cut into batches, nor whether the loss is their mean; here batches
     of 64 and the mean are a reconstruction. BatchNorm follows the network's own policy while it trains on
-    candidates.
+    candidates. Training runs in the precision of the evaluator: that of the run, from the command line.
 
     The weights of the supernet change in place. With `out=` the shifted weights are kept there (`load_shifted`), along
     with the log `shifted/shifting.jsonl` and what is needed to resume, weights included.

@@ -16,6 +16,7 @@ from supernet.data import ImageData
 from supernet.errors import RunError, UsageError
 from supernet.files import write_atomically
 from supernet.nn import Supernet
+from supernet.precision import Precision
 from supernet.search.archive import FILE_NAME, Evaluation
 from supernet.search.evaluator import Evaluator
 from supernet.search.shifting import FOLDER
@@ -28,6 +29,8 @@ from supernet.train.state import TrainingState
 from supernet.train.updates import Stepper
 
 if TYPE_CHECKING:
+    from lightning_fabric import Fabric
+
     from supernet.search.shifting import Shifting
 
 
@@ -54,12 +57,17 @@ class ShiftingRun:
         self.shifting, self.net, self._seed = shifting, net, seed
         self._objective = CrossEntropy(shifting.label_smoothing)
         self._stepper = Stepper(_updates(shifting), net.parameters(), batch_size=shifting.batch_size)
-        self._executor = _executor(net, data, self._stepper, shifting.batch_size, seed)
+        precision: Precision = getattr(evaluator, "precision", "32-true")
+        fabric = _fabric(next(net.parameters()).device, precision)
+        self._executor = Executor(
+            fabric, net, {"weights": self._stepper}, data, batch_size=shifting.batch_size, seed=seed, draws={}
+        )
         self._state = TrainingState(
             net, None, self._executor.steppers, done=0, draws=self._executor.draws, losses={}, memory={"log": []}
         )
         self._identity = {
             "shifting": shifting.describe(),
+            "precision": precision,
             "seed": seed,
             "space": net.space.fingerprint,
             "data": data.fingerprint(),
@@ -218,9 +226,8 @@ def _updates(shifting: Shifting) -> Updates:
     return Updates(optimizer=sgd, decay_vectors=False)
 
 
-def _executor(net: Supernet, data: ImageData, stepper: Stepper, batch_size: int, seed: int) -> Executor:
-    device = next(net.parameters()).device
-    fabric = launch(accelerator=device.type, devices=1, strategy="auto", precision="32-true")
+def _fabric(device: torch.device, precision: Precision) -> Fabric:
+    fabric = launch(accelerator=device.type, devices=1, strategy="auto", precision=precision)
     if fabric.device.type != device.type or (fabric.device.index or 0) != (device.index or 0):
         raise UsageError(f"The supernet is on {device}, but shifting trains on {fabric.device}; move it there.")
-    return Executor(fabric, net, {"weights": stepper}, data, batch_size=batch_size, seed=seed, draws={})
+    return fabric
