@@ -12,6 +12,7 @@ import argparse
 import copy
 import statistics
 import time
+from typing import Any
 
 import numpy as np
 import torch
@@ -37,7 +38,7 @@ class Contender:
         begin = time.perf_counter()
         arch = self.net.space.wrap(code[None])[0]
         self.stepper.clear()
-        F.cross_entropy(self.net(x, arch), y).backward()
+        torch.autograd.backward(F.cross_entropy(self.net(x, arch), y))
         now = Step(index, total, self.net, np.random.default_rng(index))
         self.stepper.step(now, [Path(arch, CrossEntropy())])
         self.seconds.append(time.perf_counter() - begin)
@@ -56,7 +57,7 @@ def main() -> None:
     size = 32 if options.cells > 1 else 16
     net = zoo.nasbench201(cells=options.cells).to(memory_format=torch.channels_last).train()
     net.input_shape = (3, size, size)
-    same = {"inactive": "decay", "clip_norm": 5.0}
+    same: dict[str, Any] = {"inactive": "decay", "clip_norm": 5.0}
     contenders = [Contender(net, spos(**same)), Contender(net, dynas(**same))]
     plain, dynamic = contenders
     x = torch.randn(64, 3, size, size).to(memory_format=torch.channels_last)

@@ -35,7 +35,7 @@ class Variant:
     def __init__(self, layout: torch.memory_format, bf16: bool) -> None:
         torch.manual_seed(0)
         self.net: Supernet = zoo.nasbench201(channels=16, cells=5)
-        self.net.to(memory_format=layout).train()  # type: ignore[call-overload]
+        self.net.to(memory_format=layout).train()
         self.optimizer = torch.optim.SGD(
             self.net.parameters(), lr=0.025, momentum=0.9, weight_decay=5e-4, nesterov=True
         )
@@ -50,7 +50,7 @@ class Variant:
         self.optimizer.zero_grad()
         with torch.autocast("cpu", torch.bfloat16, enabled=self.bf16):
             logits = self.net(self.x, arch)
-        F.cross_entropy(logits.float(), self.y).backward()
+        torch.autograd.backward(F.cross_entropy(logits.float(), self.y))
         torch.nn.utils.clip_grad_norm_(self.net.parameters(), 5.0)
         self.optimizer.step()
         self.seconds += time.perf_counter() - begin

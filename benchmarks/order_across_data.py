@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import argparse
 from itertools import product
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,7 +25,7 @@ from supernet import judge
 from supernet.judge import kendall_tau
 from supernet.space import Arch
 
-SETS = ("cifar10", "cifar100", "ImageNet16-120")
+SETS: tuple[Literal["cifar10", "cifar100", "ImageNet16-120"], ...] = ("cifar10", "cifar100", "ImageNet16-120")
 
 
 def function(arch: Arch) -> str:

@@ -41,7 +41,7 @@ SHIFTS: dict[str, Shifting | None] = {
     "strong": Shifting(lr=1e-2, momentum=0.9, update="batch", evaluate="after"),
     "released": Shifting.released(),
 }
-EVOLUTION = {"population": 50, "parents": 10, "mutations": 25, "crossovers": 25}
+EVOLUTION: dict[str, Any] = {"population": 50, "parents": 10, "mutations": 25, "crossovers": 25}
 SAMPLE, EVERY = 50, 2
 
 
@@ -107,10 +107,7 @@ def carry_out(options: argparse.Namespace, run: str, label: str) -> None:
     seconds = time.process_time() - began
     latest = {e.arch: e.values["accuracy"] for e in front.archive}
     ranked = sorted(latest, key=latest.__getitem__, reverse=True)
-    space = job.net.space
-    largest = space.arch(
-        table.archs[int(np.argmax(cost_model(job.net, job.data.shape).params(table.codes)))].decisions()
-    )
+    largest = int(np.argmax(cost_model(job.net, job.data.shape).params(table.codes)))
     log = folder / "shifted" / "shifting.jsonl"
     found = {
         "run": run,

@@ -42,8 +42,13 @@ from supernet.search import Shifting
 from supernet.space import Arch
 from supernet.train import load_weights
 
-SPACE = {"image_size": 32, "width_multiplier": 0.25, "depth_multiplier": 0.5, "strides": [2, 2, 2, 1, 1]}
-OPTIMISER = {"learning_rate": 0.1, "reference_batch": 128, "weight_decay": 4e-5, "clip_norm": 5.0}
+SPACE: dict[str, Any] = {
+    "image_size": 32,
+    "width_multiplier": 0.25,
+    "depth_multiplier": 0.5,
+    "strides": [2, 2, 2, 1, 1],
+}
+OPTIMISER: dict[str, Any] = {"learning_rate": 0.1, "reference_batch": 128, "weight_decay": 4e-5, "clip_norm": 5.0}
 PASSES = 2000  # of 128 images per supernet, however many paths a step has
 METHODS: dict[str, tuple[str, dict[str, Any], int]] = {
     "spos": ("spos", {"label_smoothing": 0.0}, 1),
@@ -58,7 +63,7 @@ SHIFTS: dict[str, Shifting | None] = {
     "paper": Shifting(lr=1e-4),
     "strong": Shifting(lr=1e-2, momentum=0.9, update="batch", evaluate="after"),
 }
-EVOLUTION = {"population": 25, "parents": 10, "mutations": 13, "crossovers": 12, "budget": 120}
+EVOLUTION: dict[str, Any] = {"population": 25, "parents": 10, "mutations": 13, "crossovers": 12, "budget": 120}
 ALONE_STEPS, TRUTHS, GOOD, POOR = 600, 30, 10, 20
 CALIBRATION, IMAGES = Calibration(images=256), 2000
 
@@ -206,7 +211,7 @@ class Study:
         source = self.supernet("spos", seed)
         budget = Searching(
             searcher="evolution",
-            objectives=["accuracy"],
+            objectives=("accuracy",),
             constraints={"macs": [None, self.bound(source.net, source.data.shape)]},
             budget=EVOLUTION["budget"],
             calibration_images=CALIBRATION.images,

@@ -20,11 +20,12 @@ from torch import Tensor, nn
 from supernet import zoo
 from supernet.nn import Supernet
 from supernet.run_directory import environment
+from supernet.space import Arch
 
 
 def step(forward: Callable[[Tensor], Tensor], optimizer: torch.optim.Optimizer, x: Tensor, y: Tensor) -> None:
     optimizer.zero_grad()
-    F.cross_entropy(forward(x), y).backward()
+    torch.autograd.backward(F.cross_entropy(forward(x), y))
     optimizer.step()
 
 
@@ -61,11 +62,13 @@ def compare(net: Supernet, shape: tuple[int, ...], archs: int, repeats: int) -> 
         plain = net.extract(arch).to(memory_format=torch.channels_last).train()
         plain_optimizer = sgd(plain)
 
-        def inside(images: Tensor, arch: object = arch) -> Tensor:
-            return net(images, arch)
+        def inside(images: Tensor, arch: Arch = arch) -> Tensor:
+            out: Tensor = net(images, arch)
+            return out
 
         ours: list[float] = []
         theirs: list[float] = []
+        contenders: list[tuple[list[float], Callable[[Tensor], Tensor], torch.optim.Optimizer]]
         contenders = [(ours, inside, optimizer), (theirs, plain, plain_optimizer)]
         for _ in range(repeats + 2):
             for seconds, forward, its_optimizer in contenders:
