@@ -17,6 +17,7 @@ from supernet.config import Config, Exporting, Named, Searching, Training
 from supernet.deploy import transfer
 from supernet.deploy.transfer import SHIFTING
 from supernet.errors import UsageError
+from supernet.judging import retrained
 from supernet.measure import Calibration
 from supernet.pipeline import Run
 from supernet.train import checkpoint, load_weights
@@ -83,7 +84,7 @@ def test_a_transferred_run_is_like_any_other(source: Path, colours: str, tmp_pat
     arch = job.net.space.arch(row["arch"])
     x = next(job.data.validation.batches(3)).x
     assert job.net.extract(arch).eval()(x).shape == (3, 4)
-    assert len(job.retrained(3, workers=1, steps=2)) == 3
+    assert len(retrained(job, 3, workers=1, steps=2)) == 3
 
 
 def test_features_are_inherited_and_the_classifier_is_new(source: Path, colours: str, tmp_path: Path) -> None:

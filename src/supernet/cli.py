@@ -252,7 +252,9 @@ def _print_exports(rows: list[dict[str, Any]]) -> None:
 
 
 def _print_judgement(job: Run) -> None:
-    found = job.judge(job.ground_truth(), n=job.config.judge.archs)
+    from supernet.judging import ground_truth, judge_run
+
+    found = judge_run(job, ground_truth(job), n=job.config.judge.archs)
     for sentence in found.sentences():
         _say(sentence)
     _say(found.text())

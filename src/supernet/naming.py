@@ -16,6 +16,7 @@ from supernet.nn import Supernet
 from supernet.train.recipe import Recipe
 
 if TYPE_CHECKING:
+    from supernet.config import Config
     from supernet.search import Shifting
 
 
@@ -50,6 +51,14 @@ def build_space(name: str, options: Mapping[str, Any], data: ImageData) -> Super
     fitting = {"num_classes": data.num_classes, "in_channels": channels, "image_size": height}
     built = _call(builder, name, {k: v for k, v in fitting.items() if k in parameters} | dict(options))
     return built if isinstance(built, Supernet) else Supernet(built)
+
+
+def build_net(config: Config, data: ImageData) -> Supernet:
+    """The supernet of a run with fresh weights, on the images as they are after a transfer; errors: `build_space`."""
+    from supernet import deploy
+
+    built = build_space(config.space.name, config.space.options, deploy.data_before(data, config.transfer))
+    return deploy.transferred(built, data, config.transfer)
 
 
 def build_method(name: str, options: Mapping[str, Any]) -> Recipe:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import os
 import shutil
@@ -20,19 +19,10 @@ from supernet.config import Config
 from supernet.data import ImageData
 from supernet.errors import UsageError
 from supernet.export_one import export_one
-from supernet.files import write_atomically
-from supernet.judge import (
-    OrderAlong,
-    RankAlong,
-    RankReport,
-    Table,
-    independent_sampler,
-    rank_report,
-    read_truth,
-    retrain,
-)
-from supernet.measure import Calibration, NetEvaluator, cost_model
-from supernet.naming import build_data, build_method, build_shifting, build_space
+from supernet.judge import OrderAlong, RankAlong
+from supernet.judging import ground_truth
+from supernet.measure import Calibration, NetEvaluator
+from supernet.naming import build_data, build_method, build_net, build_shifting
 from supernet.nn import Supernet
 from supernet.precision import check_precision
 from supernet.progress import ProgressBar
@@ -51,8 +41,6 @@ SEARCHERS = {
 }
 
 Say = Callable[[str], None]
-
-_MIN_CLUSTERED = 30  # families of fewer architectures have too few members to be averaged over
 
 _ORDER_EVERY = 2  # generations between two looks at the order of good and poor architectures
 
@@ -128,7 +116,7 @@ class Run:
         """The supernet of the space, its initial weights drawn from the seed."""
         with torch.random.fork_rng():
             torch.manual_seed(self.config.seed)
-            return _built(self.config, self.data)
+            return build_net(self.config, self.data)
 
     def train(self, *, resume: bool) -> Trained:
         """Train the supernet, or go on training it."""
@@ -171,7 +159,7 @@ class Run:
             settings = self.config.search
             calibration = Calibration(images=settings.calibration_images)
             follow = partial(RankAlong, data, every=every, calibration=calibration, images=settings.validation_images)
-            monitors.append(follow(self.ground_truth(), n=self.config.judge.monitor_archs))
+            monitors.append(follow(ground_truth(self), n=self.config.judge.monitor_archs))
         return monitors
 
     def evaluator(self) -> NetEvaluator:
@@ -232,7 +220,7 @@ class Run:
         settings = self.config.search
         return OrderAlong(
             self.data.sealed(),
-            self.ground_truth(),
+            ground_truth(self),
             every=_ORDER_EVERY,
             seed=self.config.seed,
             calibration=Calibration(images=settings.calibration_images),
@@ -292,89 +280,11 @@ class Run:
         self.directory.write("exports.json", rows)
         return rows
 
-    def judge(self, truth: Table, *, n: int) -> RankReport:
-        """Judge the supernet's ranking against a table; writes `judge.json`, `judge.csv` and `ranking.csv`.
-
-        Which architectures are drawn from the table does not depend on the run's seed, so that runs can be compared.
-        """
-        settings = self.config.search
-        architecture = self.load_searched()
-        sampler = None
-        if architecture is not None and len(truth) == self.net.space.size:
-            weights = {name: values.cpu().numpy() for name, values in architecture.probabilities().items()}
-            sampler = independent_sampler(self.net.space, weights)
-        with ProgressBar("judge", min(n, len(truth)), unit="architectures") as bar:
-            found = rank_report(
-                self.net,
-                self.data,
-                truth,
-                n=n,
-                sampler=sampler,
-                clusters=min(n, len(truth)) >= _MIN_CLUSTERED and importlib.util.find_spec("scipy") is not None,
-                calibration=Calibration(images=settings.calibration_images),
-                images=settings.validation_images,
-                precision=check_precision(self.config.train.precision),
-                progress=lambda done, _: bar.update(done),
-            )
-        facts = {"truth": repr(truth), "rows": found.rows()}
-        self.directory.write("judge.json", {**found.to_json(), **facts})
-        write_atomically(self.directory / "judge.csv", found.to_csv().encode())
-        write_atomically(self.directory / "ranking.csv", found.scores_csv().encode())
-        return found
-
-    def ground_truth(self) -> Table:
-        """What the configuration says the ranking is judged against: a table, or architectures trained alone now.
-
-        Raises:
-            UsageError: it says nothing.
-        """
-        settings = self.config.judge
-        if settings.table:
-            return read_truth(
-                settings.table, self.net.space, dataset=settings.dataset or None, metric=settings.metric or None
-            )
-        if settings.retrain:
-            return self.retrained(settings.retrain, workers=settings.workers, steps=settings.retrain_steps or None)
-        raise UsageError(
-            "A ranking is judged against a --table or against --retrain N architectures; give one of them."
-        )
-
-    def retrained(self, count: int, *, workers: int, steps: int | None = None) -> Table:
-        """Train `count` architectures alone, in the same way as the supernet, and tabulate them.
-
-        The architectures are spread over parameter count. Trainings that are already in `retrained.jsonl` are kept.
-
-        Args:
-            count: How many.
-            workers: Processes.
-            steps: Training steps of each; None: as many as the supernet's.
-        """
-        rng = np.random.default_rng(self.config.seed)
-        codes = self.net.space.population(rng, 20 * count)
-        order = np.argsort(cost_model(self.net, self.data.shape).params(codes), kind="stable")
-        places = np.linspace(0, len(order) - 1, count).round().astype(int)
-        return retrain(
-            partial(_built, self.config, self.data),
-            self.recipe,
-            self.data.sealed(),
-            self.net.space.wrap(codes[order[places]]),
-            steps=steps or self.config.train.steps,
-            batch_size=self.config.train.batch_size,
-            out=self.directory / "retrained.jsonl",
-            workers=workers,
-        )
-
     def report(self) -> Path:
         """Write the page."""
         from supernet.report import write_report
 
         return write_report(self.directory.path)
-
-
-def _built(config: Config, data: ImageData) -> Supernet:
-    """The supernet of the space with fresh weights, on the images as they are after a transfer."""
-    built = build_space(config.space.name, config.space.options, deploy.data_before(data, config.transfer))
-    return deploy.transferred(built, data, config.transfer)
 
 
 def _facts(data: ImageData) -> dict[str, Any]:

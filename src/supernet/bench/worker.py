@@ -39,6 +39,7 @@ def work(out: Path, cell: str, seed: int, *, workers: int) -> None:
 def _train_and_judge(study: Study, out: Path, path: Path, cell: str, seed: int, workers: int) -> None:
     import torch
 
+    from supernet.judging import judge_run
     from supernet.pipeline import Run
 
     job = Run.create(study.config(cell, seed), path, overwrite=False, resume=True, say=_say)
@@ -61,7 +62,7 @@ def _train_and_judge(study: Study, out: Path, path: Path, cell: str, seed: int, 
     if judging is None:
         job.search(resume=True)
     else:
-        for sentence in job.judge(judging.truth(job, retrained_file(out)), n=judging.archs).sentences():
+        for sentence in judge_run(job, judging.truth(job, retrained_file(out)), n=judging.archs).sentences():
             _say(sentence)
     replace(
         took,
@@ -73,11 +74,12 @@ def _train_and_judge(study: Study, out: Path, path: Path, cell: str, seed: int, 
 
 
 def _train_alone(study: Study, out: Path, path: Path, workers: int) -> None:
+    from supernet.judging import retrained
     from supernet.pipeline import Run
 
     assert study.judging is not None
     job = Run.create(study.config(study.baseline, 0), path, overwrite=False, resume=True, say=_say)
-    job.retrained(study.judging.retrain or 0, workers=workers)
+    retrained(job, study.judging.retrain or 0, workers=workers)
 
 
 def _note_command(directory: RunDirectory, command: str) -> None:
