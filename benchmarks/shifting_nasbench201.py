@@ -16,7 +16,7 @@ import json
 import os
 import time
 from collections.abc import Mapping
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import replace
 from multiprocessing import get_context
 from pathlib import Path
@@ -137,8 +137,13 @@ def main() -> None:
     os.environ["OMP_NUM_THREADS"] = "1"  # of the processes that are started
     labels = options.shifts.split(",")
     with ProcessPoolExecutor(options.workers, mp_context=get_context("spawn")) as pool:
-        for task in [pool.submit(carry_out, options, run, label) for label in labels for run in options.runs]:
-            task.result()
+        try:
+            tasks = [pool.submit(carry_out, options, run, label) for label in labels for run in options.runs]
+            for done in as_completed(tasks):
+                done.result()
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
     for path in sorted(Path(options.out).glob("*/found.json")):
         found: dict[str, Any] = json.loads(path.read_text())
         first, last = found["log"][0], [row for row in found["log"] if "global/tau" in row][-1]
