@@ -141,8 +141,34 @@ def test_the_drawing_is_to_scale(table: RunTable, tmp_path: Path) -> None:
     ticks = {float(v): float(x) for x, v in re.findall(r'<text x="([\d.]+)"[^>]*>(-?\d\.\d)</text>', drawing)}
     dots = [(float(x), float(tau)) for x, tau in re.findall(r'cx="([\d.]+)".*?: (-?[\d.]+)</title>', drawing)]
     (first, start), *_, (last, end) = sorted(ticks.items())
+    assert len(dots) == 6
     for x, tau in dots:
         assert x == pytest.approx(start + (tau - first) / (last - first) * (end - start), abs=0.4)
+    assert not (tmp_path / "budget.svg").exists()  # both cells have one length
+
+
+def test_cells_that_differ_in_length_alone_are_a_line_over_the_budget(tmp_path: Path) -> None:
+    for steps, noise in ((100, 6.0), (400, 2.0), (800, 1.0)):
+        for seed in range(2):
+            length = {"train": {"steps": steps}}
+            write_run(
+                tmp_path / f"runs/poor-{steps}/{seed}", scores(noise, seed), seed=seed, settings=length, passes=steps
+            )
+    write_run(tmp_path / "runs/good/0", scores(1.0, 0), settings=FAIR, passes=800)  # of one length only: in no line
+    compare_runs([tmp_path / "runs"]).write(tmp_path / "out")
+    drawing = (tmp_path / "out/budget.svg").read_text()
+    (line,) = re.findall(r'<polyline[^>]*points="([^"]*)"', drawing)
+    points = [tuple(map(float, point.split(","))) for point in line.split()]
+    across = [x for x, _ in points]
+    assert (across[1] - across[0]) / (across[2] - across[1]) == pytest.approx(2, abs=0.02)  # of logarithms: 4 to 2
+    dots = [(float(x), float(y)) for x, y in re.findall(r'cx="([\d.]+)" cy="([\d.]+)"', drawing)]
+    assert [x for x, _ in dots] == [x for x in across for _ in range(2)]
+    for point, one, other in zip(points, dots[::2], dots[1::2], strict=True):
+        assert point[1] == pytest.approx((one[1] + other[1]) / 2, abs=0.2)
+    assert points[0][1] > points[1][1] > points[2][1]  # up is better
+    assert ">poor-100</text>" in drawing
+    assert "good" not in drawing
+    assert "(budget.svg)" in (tmp_path / "out/comparison.md").read_text()
 
 
 # -- budgets ------------------------------------------------------------------------------------------------

@@ -109,16 +109,22 @@ class RunTable:
         return as_json(self)
 
     def write(self, out: Path) -> None:
-        """Write `comparison.md`, `comparison.csv`, `comparison.json`, and `comparison.svg` where there is a ranking.
+        """Write `comparison.md`, `comparison.csv` and `comparison.json`.
+
+        Where there is a ranking, also `comparison.svg`; where cells differ in nothing but the length of their
+        training, also `budget.svg`, Kendall's τ over it.
 
         Raises:
             RunError: a file cannot be written.
         """
-        from supernet.bench.plot import as_svg
+        from supernet.bench.tau_by_cell import tau_by_cell
+        from supernet.bench.tau_over_budget import tau_over_budget
         from supernet.bench.written import as_csv, as_markdown
 
         write_json(out / "comparison.json", self.to_json())
         write_atomically(out / "comparison.csv", as_csv(self).encode())
         if self.measures:
-            write_atomically(out / "comparison.svg", as_svg(self).encode())
+            write_atomically(out / "comparison.svg", tau_by_cell(self).encode())
+            if lines := tau_over_budget(self):
+                write_atomically(out / "budget.svg", lines.encode())
         write_atomically(out / "comparison.md", as_markdown(self).encode())

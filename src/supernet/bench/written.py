@@ -10,6 +10,7 @@ from typing import Any
 from supernet.bench.grouping import in_words, settings
 from supernet.bench.run_table import ADDED, FOUND, REGRET, TOP_ID, TOP_TAU, Row, RunTable
 from supernet.bench.sentences import signed, signed_interval
+from supernet.bench.tau_over_budget import lengths
 from supernet.bench.units import gibibytes, minutes, spread, thousands
 from supernet.judge.estimate import Estimate
 from supernet.judge.measure import RHO, TAU, Measure
@@ -40,6 +41,8 @@ def as_markdown(table: RunTable) -> str:
     page = ["# Comparison", "", _row(head), _row(["---", *("---:" for _ in head[1:])]), *map(_row, lines), ""]
     if table.measures:
         page += ["![Kendall τ by cell, one dot per seed](comparison.svg)", ""]
+        if lengths(table):
+            page += ["![Kendall τ over the length of the training](budget.svg)", ""]
     page += [f"- {sentence}" for sentence in table.sentences()]
     page += ["", *(line for sentence in _legend(table) for line in (sentence, ""))]
     page += [_row(["cell", f"settings, beside those of {_reference(table)}", "seeds"]), _row(["---"] * 3)]
