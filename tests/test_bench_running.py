@@ -91,7 +91,7 @@ def test_interrupted_resumed_and_failing(tmp_path: Path) -> None:
     (failure,) = table.failed
     assert failure.startswith(f"bad seed 0 failed (see {tmp_path / 'bad/seed-0.log'}): The loss became nan")
     assert failure in table.to_text()
-    assert "bad has no finished run." in table.notes
+    assert "There is no finished run of bad." in table.notes
     assert json.loads((tmp_path / "comparison.json").read_text())["n"] == 12
 
     took = Resources.read(tmp_path / "good/seed-0")

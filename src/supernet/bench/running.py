@@ -83,7 +83,7 @@ def run_study(
     empty = [cell for cell, runs in groups.items() if not runs]
     if len(empty) == len(groups):
         raise RunError(" ".join(["No run of the study is complete.", *failed]))
-    notes = [f"{cell} has no finished run." for cell in empty]
+    notes = [f"There is no finished run of {', '.join(empty)}."] if empty else []
     if study.baseline in empty:
         notes.append(f"The others are compared with {study.baseline} once it has one.")
     found = tabulate(
