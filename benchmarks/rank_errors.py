@@ -26,7 +26,7 @@ from scipy.stats import rankdata
 
 from supernet.bench.finished import FinishedRun, Ranking
 from supernet.bench.grouping import find_runs
-from supernet.judge import kendall_tau
+from supernet.judge import kendall_tau, partial_tau
 from supernet.judge.checks import Floats
 
 OPERATIONS = ("none", "skip_connect", "avg_pool_3x3", "nor_conv_1x1", "nor_conv_3x3")
@@ -43,11 +43,10 @@ def read_ranking(run: Path) -> Ranking:
 def rank_errors(ranking: Ranking, predicted: Floats) -> list[float]:
     """Three τ, then a correlation per operation, for scores (N,)."""
     true, params = ranking.true, ranking.baselines["parameter count"]
-    tau, ours, free = kendall_tau(predicted, true), kendall_tau(predicted, params), kendall_tau(true, params)
-    partial = (tau - ours * free) / math.sqrt((1 - ours**2) * (1 - free**2))
     error = rankdata(predicted) - rankdata(true)
     counts = [[arch.count(operation) for arch in ranking.archs] for operation in OPERATIONS]
-    return [tau, ours, partial, *(float(np.corrcoef(count, error)[0, 1]) for count in counts)]
+    taus = [kendall_tau(predicted, true), kendall_tau(predicted, params), partial_tau(predicted, true, params)]
+    return [*taus, *(float(np.corrcoef(count, error)[0, 1]) for count in counts)]
 
 
 def noisy_truth(ranking: Ranking, tau: float, *, draws: int = 40) -> list[float]:
