@@ -17,7 +17,7 @@ from torch import nn
 
 import supernet.data
 from small_nets import elastic_net, executor, images, operations_net, step
-from supernet import Supernet, measure, search, zoo
+from supernet import Choice, Space, Supernet, measure, search, zoo
 from supernet.errors import UsageError
 from supernet.judge import Table, rank_report
 from supernet.methods import few_shot, gm_nas, k_shot
@@ -43,12 +43,12 @@ from supernet.train.samplers.within import Within
 DIGITS = supernet.data.digits(augment=supernet.data.Augment())
 SQUARES = images()
 
-FEW = {"leaves": 3, "parent_epochs": 1, "leaf_epochs": 1}
+FEW: dict[str, Any] = {"parent_epochs": 1, "leaf_epochs": 1}
 GM: dict[str, Any] = {"epochs": (1, 1), "repeats": 2}
 
 TRIALS = {
     "few_shot": (few_shot(**FEW, learning_rate=0.3), operations_net(), 160),
-    "few_shot, fresh": (few_shot(leaves=3, transfer=False, learning_rate=0.4), operations_net(), 210),
+    "few_shot, fresh": (few_shot(transfer=False, learning_rate=0.4), operations_net(), 210),
     "gm_nas": (gm_nas(**GM, learning_rate=0.3), operations_net(), 180),
     "gm_nas, sizes": (gm_nas(**GM, learning_rate=0.2, restart="never"), elastic_net(), 80),
     "k_shot": (k_shot(k=3, learning_rate=0.5, entropy=0.1), operations_net(), 100),
@@ -95,11 +95,12 @@ def leaf_weights(trained: Trained, leaf: int) -> torch.Tensor:
 
 
 def test_few_shot_trains_the_supernet_and_then_leaf_after_leaf() -> None:
-    phases = few_shot().phases
+    edges = zoo.nasbench201(channels=4, cells=1).space
+    phases = few_shot().on(edges).phases
     assert [phase.name for phase in phases] == ["parent", *(f"leaf {leaf}" for leaf in range(5))]
     assert [stretch.steps for stretch in plan(phases, 2100)] == [600, 300, 300, 300, 300, 300]
     assert [phase.enter is not None for phase in phases] == [False, True, False, False, False, False]
-    alone = few_shot(transfer=False).phases
+    alone = few_shot(transfer=False).on(edges).phases
     assert [phase.name for phase in alone] == [f"leaf {leaf}" for leaf in range(5)]
     assert alone[0].enter == SplitByOption(None, fresh=True)
 
@@ -117,7 +118,8 @@ def test_gm_nas_doubles_its_leaves_from_stage_to_stage() -> None:
 @pytest.mark.parametrize("transfer", [True, False])
 def test_only_the_leaf_whose_turn_it_is_moves(transfer: bool, inactive: Any) -> None:
     """Neither do weight decay and momentum move another."""
-    recipe = few_shot(leaves=3, parent_epochs=3, leaf_epochs=3, transfer=transfer, inactive=inactive, weight_decay=0.1)
+    recipe = few_shot(parent_epochs=3, leaf_epochs=3, transfer=transfer, inactive=inactive, weight_decay=0.1)
+    recipe = recipe.on(operations_net().space)
     watch = Watch()
     train(recipe, steps=3 * len(recipe.phases), monitors=[watch])
     for number, (before, after) in enumerate(itertools.pairwise(watch.seen), start=1):
@@ -143,9 +145,7 @@ def test_leaves_start_from_the_trained_supernet() -> None:
 
 def test_fresh_leaves_come_from_the_seed() -> None:
     def started(seed: int, leaf: int) -> torch.Tensor:
-        return leaf_weights(
-            train(few_shot(leaves=3, transfer=False, inactive="freeze"), steps=6, seed=seed, stop_after=1), leaf
-        )
+        return leaf_weights(train(few_shot(transfer=False, inactive="freeze"), steps=6, seed=seed, stop_after=1), leaf)
 
     assert torch.equal(started(1, 2), started(1, 2))
     assert not torch.equal(started(1, 2), started(2, 2))
@@ -153,7 +153,7 @@ def test_fresh_leaves_come_from_the_seed() -> None:
 
 
 def test_several_choices_make_a_leaf_per_joint_option() -> None:
-    recipe = few_shot(leaves=9, choices=("block1", "block0"), parent_epochs=1, leaf_epochs=1)
+    recipe = few_shot(choices=("block1", "block0"), parent_epochs=1, leaf_epochs=1)
     net = train(recipe, steps=10).net
     assert [space.size for space in net.module.spaces] == [1] * 9
     assert {net.module.leaf(arch) for arch in net.space.enumerate()} == set(range(9))
@@ -172,11 +172,11 @@ def test_gm_nas_splits_by_the_data() -> None:
 
 @pytest.mark.parametrize(
     "recipe",
-    [few_shot(**FEW), few_shot(leaves=3, transfer=False), gm_nas(epochs=(1, 1, 1), repeats=1), k_shot(k=2)],
+    [few_shot(**FEW), few_shot(transfer=False), gm_nas(epochs=(1, 1, 1), repeats=1), k_shot(k=2)],
     ids=["few_shot", "fresh", "gm_nas", "k_shot"],
 )
 def test_stopping_anywhere_changes_nothing(recipe: Recipe, tmp_path: Path) -> None:
-    steps = 2 * len(recipe.phases) + 2
+    steps = 2 * len(recipe.on(operations_net().space).phases) + 2
     for stop in range(1, steps + 1):
         train(recipe, steps=steps, out=tmp_path / "parts", resume=True, stop_after=stop)
     train(recipe, steps=steps, out=tmp_path / "whole")
@@ -232,7 +232,7 @@ def test_subnet_aware_training_is_one_argument(method: Callable[..., Recipe]) ->
 
 
 def entered(net: Supernet, choices: tuple[str, ...]) -> Supernet:
-    adapted = few_shot(leaves=3).adapt(net)  # type: ignore[misc]
+    adapted = few_shot().adapt(net)  # type: ignore[misc]
     SplitByOption(choices)(Entry(adapted, SQUARES, {}, 0, 16))
     return adapted
 
@@ -307,23 +307,32 @@ def test_defaults_are_the_released_ones(method: Callable[[], Recipe], published:
     assert weights.inactive == "decay"
 
 
-def test_wrong_numbers_of_leaves_are_refused_before_training() -> None:
-    with pytest.raises(UsageError, match=r"'block0' split the space into 3 parts.*leaves=3"):
-        train(few_shot())
-    with pytest.raises(UsageError, match="1 leaves"):
-        few_shot(leaves=1)
+def test_a_space_that_cannot_be_split_so_is_refused_before_training() -> None:
+    with pytest.raises(UsageError, match=r"depend on the space; take recipe\.on\(net\.space\)"):
+        _ = few_shot().phases
+    with pytest.raises(UsageError, match="cannot be split"):
+        few_shot().on(Space([Choice("kernel", (3,))]))
     with pytest.raises(UsageError, match="no choice named 'nothing'"):
         train(few_shot(choices=("nothing",)))
     with pytest.raises(UsageError, match="each once"):
-        train(few_shot(leaves=9, choices=("block0", "block0")))
+        train(few_shot(choices=("block0", "block0")))
     with pytest.raises(UsageError, match="only exists under a condition"):
-        train(few_shot(leaves=2, choices=("kernel",)), net=elastic_net())
+        train(few_shot(choices=("kernel",)), net=elastic_net())
     with pytest.raises(UsageError, match="split 3 times in succession, but only 2"):
         train(gm_nas(epochs=(1, 1, 1, 1)))
     with pytest.raises(UsageError, match="two or more"):
         gm_nas(epochs=(1,))
     with pytest.raises(UsageError, match="'final', 'never'"):
         gm_nas(restart="sometimes")  # type: ignore[arg-type]
+
+
+def test_leaves_are_as_many_as_the_choices_have_joint_options() -> None:
+    net = elastic_net()
+    always = [choice.name for choice in net.space.choices if choice.when is None and len(choice) > 1]
+    for choices in (None, (always[-1],), tuple(always[:2])):
+        joint = math.prod(len(net.space.allowed(name)) for name in choices or always[:1])
+        assert len(few_shot(choices=choices, transfer=False).on(net.space).phases) == joint
+        assert len(few_shot(choices=choices).adapted(net).module.copies) == joint
 
 
 def test_the_default_split_is_the_edge_of_the_official_code() -> None:

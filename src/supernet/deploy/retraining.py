@@ -73,7 +73,7 @@ def retrained(
         else:
             copied = reinitialised(net) if start == "scratch" else copy.deepcopy(net)
     base = plain_sgd(0.05 if start == "scratch" else 0.01) if recipe is None else recipe
-    objective = getattr(base.phases[-1].program, "objective", None) or CrossEntropy()
+    objective = getattr(base.on(copied.space).phases[-1].program, "objective", None) or CrossEntropy()
     alone = Recipe(
         name=f"retrain from {start}",
         program=TrainPaths(sampler=Fixed(arch), objective=objective),

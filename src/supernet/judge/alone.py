@@ -60,11 +60,10 @@ class Regime:
     def describe(self, net: Supernet) -> dict[str, Any]:
         """The regime as JSON, to recognise trainings made by it."""
         shapes = repr([(name, tuple(value.shape)) for name, value in net.state_dict().items()])
-        program = self.recipe.phases[-1].program
         return {
             "network": hashlib.sha256(shapes.encode()).hexdigest()[:16],
             "weights": describe(self.recipe.weights.alone()),
-            "objective": describe(_objective(program)),
+            "objective": describe(_objective(self.recipe, net)),
             "data": self.data.fingerprint(),
             "steps": self.steps,
             "batch_size": self.batch_size,
@@ -112,7 +111,7 @@ class Alone:
             RunError: the training diverged.
         """
         began, regime = time.perf_counter(), self.regime
-        program = TrainPaths(sampler=Fixed(arch), objective=_objective(regime.recipe.phases[-1].program))
+        program = TrainPaths(sampler=Fixed(arch), objective=_objective(regime.recipe, self.net))
         recipe = Recipe(name="alone", program=program, weights=regime.recipe.weights.alone())
         program.check(self.net)
         self._restart(seed)
@@ -164,7 +163,8 @@ def reinitialised(net: Supernet) -> Supernet:
     return fresh
 
 
-def _objective(program: object) -> Any:
+def _objective(recipe: Recipe, net: Supernet) -> Any:
+    program = recipe.on(net.space).phases[-1].program
     return program.objective if isinstance(program, TrainPaths | Bilevel) else CrossEntropy()
 
 

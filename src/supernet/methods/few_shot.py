@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import partial
 
 import torch
 
-from supernet.errors import UsageError
+from supernet.space import Space
 from supernet.train import Cosine, CrossEntropy, Phase, Recipe, TrainPaths, Uniform, Updates
-from supernet.train.partition import CopyPerOption, SplitByOption
+from supernet.train.move import Objective
+from supernet.train.partition import CopyPerOption, SplitByOption, parts
 from supernet.train.samplers import Sampler
 from supernet.train.samplers.within import Within
 from supernet.train.schedules import LearningRate
@@ -18,7 +20,6 @@ from supernet.train.updates import Inactive
 
 def few_shot(
     *,
-    leaves: int = 5,
     choices: tuple[str, ...] | None = None,
     transfer: bool = True,
     parent_epochs: float = 600,
@@ -43,8 +44,7 @@ def few_shot(
     leaves alone, from fresh weights.
 
     Args:
-        leaves: Number of leaves: of (joint) options of the choices.
-        choices: What to split by; None: the first choice of the space, in NAS-Bench-201 the edge `"1<-0"`.
+        choices: What to split by; None: the first choice that can split the space, in NAS-Bench-201 the edge `"1<-0"`.
         transfer: Whether a supernet of the whole space is trained first and leaves start from it.
         parent_epochs: Length of the first training, relative to `leaf_epochs`.
         leaf_epochs: Length of each leaf's training. The steps of a run are divided in these proportions.
@@ -60,27 +60,17 @@ def few_shot(
         inactive: Treatment of unsampled parameters of the leaf that is trained.
         clip_norm: Largest gradient norm.
         reference_batch: Images per batch that `learning_rate` is meant for; None: any.
-
-    Raises:
-        UsageError: fewer than two leaves.
     """
-    if leaves < 2:
-        raise UsageError(f"Few-shot NAS was asked for {leaves} leaves; give at least 2, one per option of a choice.")
-    objective = CrossEntropy(label_smoothing)
-
-    def train(leaf: int) -> TrainPaths:
-        return TrainPaths(sampler=Within(sampler or Uniform(), leaf), objective=objective)
-
-    split = SplitByOption(choices, fresh=not transfer)
-    parent = (Phase(name="parent", share=parent_epochs, program=train(0)),) if transfer else ()
-    children = tuple(
-        Phase(name=f"leaf {leaf}", share=leaf_epochs, program=train(leaf), enter=None if leaf else split)
-        for leaf in range(leaves)
-    )
     return Recipe(
         name="few_shot",
-        adapt=CopyPerOption(choices, leaves),
-        program=parent + children,
+        adapt=CopyPerOption(choices),
+        program=LeafAfterLeaf(
+            choices=choices,
+            parent=parent_epochs if transfer else None,
+            leaf=leaf_epochs,
+            sampler=sampler or Uniform(),
+            objective=CrossEntropy(label_smoothing),
+        ),
         weights=Updates(
             optimizer=partial(
                 torch.optim.SGD, lr=learning_rate, momentum=momentum, nesterov=nesterov, weight_decay=weight_decay
@@ -92,3 +82,34 @@ def few_shot(
             states=states,
         ),
     )
+
+
+@dataclass(frozen=True, kw_only=True)
+class LeafAfterLeaf:
+    """Phases: the supernet of the whole space, if it has a share of the training; then each leaf.
+
+    Args:
+        choices: What the space is split by, see `SplitByOption`.
+        parent: Share of the supernet; None: leaves are trained alone, from fresh weights.
+        leaf: Share of each leaf.
+        sampler: Draws paths, within a leaf from its sub-space.
+        objective: Loss of a path.
+    """
+
+    choices: tuple[str, ...] | None
+    parent: float | None
+    leaf: float
+    sampler: Sampler
+    objective: Objective
+
+    def phases(self, space: Space) -> tuple[Phase, ...]:
+        """The phases, as many as the choices have joint options, and one more for the supernet."""
+        split = SplitByOption(self.choices, fresh=self.parent is None)
+        first = () if self.parent is None else (Phase(name="parent", share=self.parent, program=self._within(0)),)
+        return first + tuple(
+            Phase(name=f"leaf {leaf}", share=self.leaf, program=self._within(leaf), enter=None if leaf else split)
+            for leaf in range(parts(space, self.choices))
+        )
+
+    def _within(self, leaf: int) -> TrainPaths:
+        return TrainPaths(sampler=Within(self.sampler, leaf), objective=self.objective)

@@ -109,6 +109,7 @@ def fit(
     """
     net.input_shape = data.shape
     net = recipe.adapted(net)
+    recipe = recipe.on(net.space)
     net.input_shape = data.shape
     _check(net, recipe, data, steps=steps, batch_size=batch_size, precision=precision, seed=seed)
     _check_intervals(monitors, log_every=log_every, checkpoint_every=checkpoint_every, stop_after=stop_after)

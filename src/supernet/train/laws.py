@@ -159,8 +159,8 @@ def seed_decides(trial: Trial) -> None:
 
 def moves_change_one_family(trial: Trial) -> None:
     """A move changes the parameters of its family, and bitwise nothing else; no gradient stays behind."""
-    recipe = trial.recipe
-    net = recipe.adapted(copy.deepcopy(trial.net)).train()
+    net = trial.recipe.adapted(copy.deepcopy(trial.net)).train()
+    recipe = trial.recipe.on(net.space)
     architecture = ArchitectureParameters(net) if recipe.architecture is not None else None
     steppers = {"weights": Stepper(recipe.weights, net.parameters(), batch_size=trial.batch_size)}
     if recipe.architecture is not None and architecture is not None:

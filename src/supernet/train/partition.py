@@ -48,29 +48,18 @@ class CopyPerOption:
     """Makes one supernet into as many copies of its weights as some choices have joint options.
 
     Args:
-        choices: The choices; None: the first of the space.
-        count: The number of copies, which must be just that.
+        choices: The choices; None: the first that can split the space.
     """
 
-    choices: tuple[str, ...] | None
-    count: int
+    choices: tuple[str, ...] | None = None
 
     def __call__(self, net: Supernet) -> Supernet:
         """A supernet of `Leaves`; the given network is copy 0.
 
         Raises:
-            UsageError: the choices have another number of joint options, or one of them cannot split the space.
+            UsageError: one of the choices does not exist or cannot split the space.
         """
-        choices = _named(net.space, self.choices)
-        for choice in choices:
-            net.space.split(choice.name)
-        joint = math.prod(len(choice) for choice in choices)
-        if joint != self.count:
-            raise UsageError(
-                f"{', '.join(repr(choice.name) for choice in choices)} split the space into {joint} parts, one per "
-                f"option, but there are to be {self.count} leaves. Give leaves={joint}, or other choices."
-            )
-        return Supernet(Leaves(net, self.count), input_shape=net.input_shape)
+        return Supernet(Leaves(net, parts(net.space, self.choices)), input_shape=net.input_shape)
 
 
 @dataclass(frozen=True)
@@ -78,7 +67,7 @@ class SplitByOption:
     """Divides every leaf by some choices into one leaf per option (Few-shot NAS's exhaustive split).
 
     Args:
-        choices: The choices; None: the first of the space.
+        choices: The choices; None: the first that can split the space.
         fresh: Draw the weights of every leaf anew; otherwise they are those of the leaf it was part of.
     """
 
@@ -100,6 +89,15 @@ def splittable(space: Space) -> tuple[Choice, ...]:
     return tuple(c for c, count in zip(space.choices, space.counts, strict=True) if c.when is None and count > 1)
 
 
+def parts(space: Space, choices: Sequence[str] | None) -> int:
+    """Into how many parts some choices divide a space, one per joint option; None: its first choice that can.
+
+    Raises:
+        UsageError: a choice is not in the space, is given twice, or cannot split it.
+    """
+    return math.prod(len(space.split(choice.name)) for choice in _named(space, choices))
+
+
 def in_use(leaves: Leaves) -> list[int]:
     """The copies that hold a sub-space."""
     return [number for number, space in enumerate(leaves.spaces) if space is not None]
@@ -113,7 +111,11 @@ def draw_leaves_afresh(leaves: Leaves, seed: int) -> None:
 
 def _named(space: Space, names: Sequence[str] | None) -> list[Choice]:
     if names is None:
-        return [space.choices[0]]
+        names = [choice.name for choice in splittable(space)[:1]]
+        if not names:
+            raise UsageError(
+                "The space cannot be split: none of its choices is always active and has two options or more."
+            )
     if not names or len(set(names)) < len(names):
         raise UsageError(f"The choices to split by are {tuple(names)}; give at least one, and each once.")
     return [space.choices[space.column(name)] for name in names]

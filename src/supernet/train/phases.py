@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -13,6 +13,7 @@ import torch
 from supernet.data import Batch, ImageData
 from supernet.errors import UsageError
 from supernet.nn import Supernet
+from supernet.space import Space
 from supernet.train.programs import Program
 
 if TYPE_CHECKING:
@@ -70,6 +71,15 @@ class Phase:
     def __post_init__(self) -> None:
         if not self.share > 0:
             raise UsageError(f"The phase {self.name!r} has a share of {self.share}; give a positive number.")
+
+
+@runtime_checkable
+class PhasesBySpace(Protocol):
+    """Phases that depend on the space, such as one for each part of it."""
+
+    def phases(self, space: Space) -> tuple[Phase, ...]:
+        """The phases on this space."""
+        ...
 
 
 class Stretch(NamedTuple):

@@ -9,8 +9,9 @@ from typing import Any
 
 from supernet.errors import UsageError
 from supernet.nn import Supernet
+from supernet.space import Space
 from supernet.train.architecture import Derivation
-from supernet.train.phases import Phase
+from supernet.train.phases import Phase, PhasesBySpace
 from supernet.train.programs import Program
 from supernet.train.updates import Updates
 
@@ -24,7 +25,8 @@ class Recipe:
 
     Attributes:
         name: What logs and reports call it.
-        program: The moves of a step, or several phases, each with moves of its own.
+        program: The moves of a step; or several phases, each with moves of its own; or what lists the phases once the
+            space is known.
         weights: How the supernet's weights are stepped.
         architecture: How architecture parameters are stepped, for programs that learn them.
         derive: How learned architecture parameters become an architecture.
@@ -36,13 +38,15 @@ class Recipe:
     """
 
     name: str
-    program: Program | tuple[Phase, ...]
+    program: Program | tuple[Phase, ...] | PhasesBySpace
     weights: Updates
     architecture: Updates | None = None
     derive: Derivation | None = None
     adapt: Callable[[Supernet], Supernet] | None = None
 
     def __post_init__(self) -> None:
+        if isinstance(self.program, PhasesBySpace):
+            return
         if not self.phases:
             raise UsageError(f"The recipe {self.name!r} has no phases; give at least one, or a program.")
         learns = any(phase.program.learns_architecture for phase in self.phases)
@@ -65,10 +69,26 @@ class Recipe:
 
     @property
     def phases(self) -> tuple[Phase, ...]:
-        """The phases; a plain program is a single one."""
+        """The phases; a plain program is a single one.
+
+        Raises:
+            UsageError: they depend on the space, see `on`.
+        """
+        if isinstance(self.program, PhasesBySpace):
+            raise UsageError(
+                f"The phases of the recipe {self.name!r} depend on the space; take recipe.on(net.space).phases."
+            )
         if isinstance(self.program, tuple):
             return self.program
         return (Phase(name=self.name, share=1.0, program=self.program),)
+
+    def on(self, space: Space) -> Recipe:
+        """The recipe with the phases it has on this space.
+
+        Raises:
+            UsageError: the space does not suit it, or the pieces do not fit together.
+        """
+        return replace(self, program=self.program.phases(space)) if isinstance(self.program, PhasesBySpace) else self
 
     def adapted(self, net: Supernet) -> Supernet:
         """The supernet that this method trains, see `adapt`.
