@@ -13,7 +13,7 @@ import safetensors.torch
 
 from small_nets import images, operations_net, plain_net, sgd
 from supernet import Supernet
-from supernet.methods import darts, fairnas
+from supernet.methods import darts, fairnas, sum_nas
 from supernet.train import Recipe, fit
 
 STEPS = 160
@@ -47,6 +47,8 @@ def shared_recipe(name: str) -> Recipe:
     """Without momentum and clipping: rounding errors stay as small as they are."""
     if name == "fairnas":
         return replace(fairnas(), weights=sgd(0.2))
+    if name == "sum_nas":
+        return replace(sum_nas(inner_momentum=0.0, inner_learning_rate=0.2), weights=sgd(1.0))
     recipe = darts(order=2, first="weights")
     return replace(recipe, weights=sgd(0.2), architecture=sgd(5.0))
 

@@ -24,7 +24,6 @@ from supernet.train import (
     Mean,
     MomentumSeparation,
     Recipe,
-    StrictFair,
     TrainPaths,
     Uniform,
     fit,
@@ -41,6 +40,8 @@ TRIALS = {
     "spos": (spos(learning_rate=0.1, reference_batch=None), operations_net()),
     "spos, sizes": (spos(learning_rate=0.1, reference_batch=None), elastic_net()),
     "fairnas": (fairnas(learning_rate=0.05, reference_batch=None), operations_net()),
+    "sum_nas": (methods.sum_nas(inner_learning_rate=0.3), operations_net()),
+    "sum_nas, sizes": (methods.sum_nas(sampler=Uniform(2), inner_learning_rate=0.02), elastic_net()),
     "dynas": (methods.dynas(learning_rate=0.3, reference_batch=None), operations_net()),
     "dynas, strictly fair": (
         methods.dynas(paths="strict_fair", learning_rate=0.05, reference_batch=None),
@@ -113,7 +114,7 @@ def another(name: str, value: Any) -> Any:
         "states": MomentumSeparation(by="cluster", groups=2),
         "exclude": ("none",),
         "schedule": Constant(),
-        "sampler": StrictFair(),
+        "sampler": Uniform(2),
         "combine": Mean(),
         "architecture_betas": (0.9, 0.999),
     }

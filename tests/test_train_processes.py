@@ -15,8 +15,8 @@ from supernet.train import checkpoint
 
 
 def test_two_processes_are_one_with_twice_the_batch(tmp_path: Path) -> None:
-    """Several paths with unused parameters; second-order bilevel steps. Both ranks get the weights of rank 0."""
-    names = ("fairnas", "darts")
+    """Several paths with unused parameters; second-order bilevel steps; inner steps. Both ranks get the weights of rank 0."""
+    names = ("fairnas", "darts", "sum_nas")
     processes = []
     for name in names:
         port = free_port()
@@ -25,7 +25,7 @@ def test_two_processes_are_one_with_twice_the_batch(tmp_path: Path) -> None:
         process.start()
     for process in processes:
         process.join(60)
-    assert [process.exitcode for process in processes] == [0] * 4
+    assert [process.exitcode for process in processes] == [0] * 6
     for process in processes:
         process.close()
     for name in names:

@@ -11,6 +11,7 @@ from supernet.methods.k_shot import k_shot
 from supernet.methods.one_shot import one_shot
 from supernet.methods.sandwich import sandwich
 from supernet.methods.spos import spos
+from supernet.methods.sum_nas import sum_nas
 
 __all__ = [
     "attentivenas",
@@ -24,4 +25,5 @@ __all__ = [
     "one_shot",
     "sandwich",
     "spos",
+    "sum_nas",
 ]

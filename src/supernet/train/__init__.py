@@ -13,6 +13,7 @@ from supernet.train.pool import load_candidates
 from supernet.train.programs import Bilevel, TrainPaths
 from supernet.train.ratings import BatchLoss, Predicted, ValidationError, ValidationLoss
 from supernet.train.recipe import Recipe
+from supernet.train.reptile import Reptile
 from supernet.train.samplers import (
     BestOf,
     Budget,
@@ -61,6 +62,7 @@ __all__ = [
     "Phase",
     "Predicted",
     "Recipe",
+    "Reptile",
     "Sandwich",
     "Softmax",
     "StateGroups",

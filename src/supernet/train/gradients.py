@@ -1,4 +1,4 @@
-"""How the gradient of a move is computed: backpropagation, or DARTS's unrolled step."""
+"""How the gradient of a move is computed: backpropagation, or DARTS's unrolled step (`reptile.py` has another)."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ from supernet.errors import UsageError
 from supernet.nn import Supernet
 from supernet.train.architecture import Relaxation, Softmax, relaxed
 from supernet.train.choices import require_operations_only
-from supernet.train.gradients import Unrolled
+from supernet.train.gradients import GradientRule, Unrolled
 from supernet.train.move import Combine, Move, Objective, Path, Step, Sum
 from supernet.train.objectives import CrossEntropy
 from supernet.train.samplers import Sampler
@@ -38,6 +38,7 @@ class TrainPaths:
         sampler: Which paths.
         objective: Loss of each path; it may use the paths before it as teachers.
         combine: How gradients of several paths become one.
+        gradient: How the gradient is computed; None: backpropagation.
         micro_batch: Images per piece, for ghost batch normalisation; None: the whole batch.
         regularise: Which paths dropout acts on.
     """
@@ -45,6 +46,7 @@ class TrainPaths:
     sampler: Sampler
     objective: Objective = field(default_factory=CrossEntropy)
     combine: Combine = field(default_factory=Sum)
+    gradient: GradientRule | None = None
     micro_batch: int | None = None
     regularise: Literal["all", "first"] = "all"
     learns_architecture = False
@@ -63,7 +65,7 @@ class TrainPaths:
             Path(decisions, self.objective, dropout=number == 0 or self.regularise == "all")
             for number, decisions in enumerate(self.sampler.paths(step))
         ]
-        yield Move(paths=paths, combine=self.combine, micro_batch=self.micro_batch)
+        yield Move(paths=paths, combine=self.combine, gradient=self.gradient, micro_batch=self.micro_batch)
 
 
 @dataclass(frozen=True, kw_only=True)

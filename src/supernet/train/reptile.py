@@ -1,0 +1,104 @@
+"""A gradient from short trainings: how far, and where to, each path would go by itself."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from supernet.errors import UsageError
+from supernet.train.executor import Executor
+from supernet.train.move import Move, Path, Step
+from supernet.train.processes import average
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reptile:
+    """θ − φᵢ, combined over the paths of a move (SUM-NAS; Reptile, Nichol et al., 2018).
+
+    φᵢ is where `steps` steps of SGD through path i on the batch of the move lead from θ; every path starts from θ, with
+    a momentum of zero. The weights are restored exactly, and the optimiser of the family makes the step: with
+    `combine=Mean()` and a learning rate of 1 it goes to the mean of the φᵢ. Parameters that no path used have no
+    gradient. Running statistics of batch norm see every pass.
+
+    Args:
+        steps: r, the steps of each path.
+        learning_rate: Of these steps.
+        momentum: Of these steps.
+        clip_norm: Largest norm of their gradients; None: any.
+
+    Raises:
+        UsageError: a value outside its range.
+    """
+
+    steps: int = 2
+    learning_rate: float = 0.05
+    momentum: float = 0.9
+    clip_norm: float | None = 5.0
+
+    def __post_init__(self) -> None:
+        if self.steps < 1:
+            raise UsageError(f"Each path takes {self.steps} steps of its own; give at least 1.")
+        for name in ("learning_rate", "clip_norm"):
+            value = getattr(self, name)
+            if value is not None and not value > 0:
+                raise UsageError(f"{name} of the inner steps is {value}; it must be positive.")
+
+    def __call__(self, executor: Executor, move: Move, step: Step) -> list[Tensor]:
+        """The first loss of each path."""
+        if move.updates != "weights" or move.micro_batch is not None:
+            raise UsageError("Inner steps are made on weights, and on the whole batch; give the move no micro_batch.")
+        family = executor.steppers["weights"].parameters
+        gradient: dict[nn.Parameter, Tensor] = {}
+        losses: list[Tensor] = []
+        earlier: list[Tensor] = []
+        for path in move.paths:
+            start: dict[nn.Parameter, Tensor] = {}
+            try:
+                loss, logits = self._train(executor, family, path, move, step, earlier, start)
+                with torch.no_grad():
+                    for p, before in start.items():
+                        way = (before - p) * (move.combine.weight(len(move.paths)) * path.weight)
+                        gradient[p] = gradient[p] + way if p in gradient else way
+            finally:
+                with torch.no_grad():
+                    for p, before in start.items():
+                        p.copy_(before)
+            losses.append(loss)
+            earlier.append(logits)
+        for p, way in gradient.items():
+            p.grad = way
+        return losses
+
+    def _train(
+        self,
+        executor: Executor,
+        family: list[nn.Parameter],
+        path: Path,
+        move: Move,
+        step: Step,
+        earlier: list[Tensor],
+        start: dict[nn.Parameter, Tensor],
+    ) -> tuple[Tensor, Tensor]:
+        """Train one path; first loss and logits. Every parameter that moves has its value before in `start`."""
+        batch, factor = executor.batch(move.data), executor.steppers["weights"].loss_factor(step, path)
+        velocity: dict[nn.Parameter, Tensor] = {}
+        first: tuple[Tensor, Tensor] | None = None
+        for _ in range(self.steps):
+            loss, logits = executor.run(path, batch, step, earlier)
+            first = first or (loss.detach(), logits.detach())
+            found = torch.autograd.grad(loss * factor, family, allow_unused=True)
+            used = [(p, g) for p, g in zip(family, found, strict=True) if g is not None]
+            gradients = [g for _, g in used]
+            average(executor.fabric, gradients)
+            if self.clip_norm is not None:
+                norm = torch.linalg.vector_norm(torch.stack(torch._foreach_norm(gradients)))
+                torch._foreach_mul_(gradients, (self.clip_norm / (norm + 1e-6)).clamp(max=1.0))
+            with torch.no_grad():
+                for p, g in used:
+                    start.setdefault(p, p.detach().clone())
+                    velocity[p] = self.momentum * velocity[p] + g if p in velocity else g
+                    p.sub_(velocity[p], alpha=self.learning_rate)
+        assert first is not None
+        return first
