@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 import pytest
+import torch
 
 from small_nets import images, operations_net
 from supernet import measure
@@ -53,3 +57,63 @@ def test_sampling_mass_is_that_of_the_whole_table_even_where_few_are_scored() ->
 def test_clusters_are_those_of_the_scores() -> None:
     report = rank_report(NET, DATA, TRUTH, clusters=True, calibration=CALIBRATION)
     assert report.clusters == specialisation(NET.space, TRUTH.codes, report.predicted[0], report.true)
+
+
+# -- scores on the disk -------------------------------------------------------------------------------------------
+
+
+def counted(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """The architectures that are scored from now on."""
+    asked: list[Any] = []
+    original = measure.NetEvaluator.scores
+
+    def scores(self: measure.NetEvaluator, arch: Any) -> Any:
+        asked.append(arch)
+        return original(self, arch)
+
+    monkeypatch.setattr(measure.NetEvaluator, "scores", scores)
+    return asked
+
+
+def test_a_judgement_that_was_stopped_goes_on_and_is_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = rank_report(NET, DATA, TRUTH, calibration=CALIBRATION)
+    asked = counted(monkeypatch)
+
+    def stop(done: int, total: int) -> None:
+        if done == 4:
+            raise KeyboardInterrupt
+
+    out = tmp_path / "scores.jsonl"
+    with pytest.raises(KeyboardInterrupt):
+        rank_report(NET, DATA, TRUTH, calibration=CALIBRATION, out=out, progress=stop)
+    with out.open("ab") as file:
+        file.write(b'{"arch": {"blo')  # the line in which the power failed
+    assert asked == ARCHS[:4]
+    done = []
+    resumed = rank_report(
+        NET, DATA, TRUTH, calibration=CALIBRATION, out=out, progress=lambda *place: done.append(place)
+    )
+    assert asked == ARCHS
+    assert done == [(place, 9) for place in range(1, 10)]
+    assert resumed.to_json() == whole.to_json()
+
+
+def test_scores_of_other_weights_or_settings_are_not_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    out, asked, net = tmp_path / "scores.jsonl", counted(monkeypatch), operations_net(seed=1)
+
+    def judged(**options: Any) -> int:
+        """How many are scored."""
+        asked.clear()
+        rank_report(net, DATA, TRUTH, **{"calibration": CALIBRATION, "out": out} | options)
+        return len(asked)
+
+    assert [judged(), judged()] == [9, 0]
+    assert [judged(images=100), judged(images=100), judged()] == [9, 0, 9]
+    assert judged(calibration=Calibration(images=32)) == 9
+    assert judged(precision="bf16-mixed") == 9
+    assert [judged(), judged(n=5)] == [9, 0], "fewer architectures are among those that were scored"
+    with torch.no_grad():
+        next(net.parameters())[0].add_(1e-3)
+    assert judged() == 9
+    rank_report(net, images(n=300, seed=5), TRUTH, calibration=CALIBRATION, out=out)
+    assert judged() == 9, "those were of other images"

@@ -15,7 +15,7 @@ from supernet.train import checkpoint
 
 
 def test_two_processes_are_one_with_twice_the_batch(tmp_path: Path) -> None:
-    """Several paths with unused parameters; second-order bilevel steps; inner steps. Both ranks get the weights of rank 0."""
+    """Several paths with unused parameters; second-order steps; inner steps. Both ranks get the weights of rank 0."""
     names = ("fairnas", "darts", "sum_nas")
     processes = []
     for name in names:

@@ -215,7 +215,7 @@ def main() -> None:
     except SupernetError as error:
         _fail(str(error), 2 if isinstance(error, UsageError) else 1)
     except KeyboardInterrupt:
-        _fail("interrupted; go on with --resume", 1)
+        _fail("interrupted; the same command goes on (run, train and search with --resume)", 1)
     except OSError as error:
         _fail(f"{error.filename or 'input or output'}: {error.strerror or error}", 1)
 

@@ -25,6 +25,7 @@ _MIN_CLUSTERED = 30  # families of fewer architectures have too few members to b
 def judge_run(job: Run, truth: Table, *, n: int) -> RankReport:
     """Judge the ranking of a run's supernet against a table; writes `judge.json`, `judge.csv` and `ranking.csv`.
 
+    Scores are in `scores.jsonl` as soon as they are known, so that a judgement that was stopped goes on.
     Which architectures are drawn from the table does not depend on the run's seed, so that runs can be compared.
     """
     settings = job.config.search
@@ -44,6 +45,7 @@ def judge_run(job: Run, truth: Table, *, n: int) -> RankReport:
             calibration=Calibration(images=settings.calibration_images),
             images=settings.validation_images,
             precision=check_precision(job.config.train.precision),
+            out=job.directory / "scores.jsonl",
             progress=lambda done, _: bar.update(done),
         )
     facts = {"truth": repr(truth), "rows": found.rows()}

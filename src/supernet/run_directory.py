@@ -29,6 +29,7 @@ class RunDirectory:
     | `counts.json` | how often each candidate was trained |
     | `checkpoints/` | the newest two checkpoints |
     | `search.jsonl`, `front.json` | every evaluated architecture, and the best of them |
+    | `scores.jsonl` | scores of architectures as they become known, so that judging resumes |
     | `judge.json`, `judge.csv` | how right the ranking is |
     | `ranking.csv` | every score that was compared for that |
     | `retrained.jsonl` | architectures trained alone |

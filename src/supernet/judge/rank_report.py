@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 
@@ -12,6 +13,7 @@ from supernet.errors import UsageError
 from supernet.judge.curves import mass_curves
 from supernet.judge.report import RankReport
 from supernet.judge.sampler import Sampler
+from supernet.judge.scoring import scored
 from supernet.judge.specialisation import specialisation
 from supernet.judge.table import Table
 from supernet.measure import Calibration, NetEvaluator
@@ -32,6 +34,7 @@ def rank_report(
     calibration: Calibration | None = DEFAULT,
     images: int | None = None,
     precision: Precision = "32-true",
+    out: Path | str | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> RankReport:
     """Judge a supernet's ranking on architectures whose worth is known, beside parameter count and MACs.
@@ -51,12 +54,15 @@ def rank_report(
         calibration: Batch norm statistics of each subnet; None keeps what the network holds.
         images: Validation images to score on; None: all.
         precision: Arithmetic of the scoring.
+        out: A `.jsonl` file that keeps the scores as they become known; called again, only the missing ones are made.
+            None keeps nothing.
         progress: Called as `progress(done, total)` after each architecture.
 
     Raises:
         UsageError: the table is about another space, too few architectures can be ranked, or there is a sampler and
             the table lacks architectures.
-        RunError: an output is not finite; or clusters are asked for, and SciPy is not installed (extra "judge").
+        RunError: an output is not finite; the file cannot be read or written; or clusters are asked for, and SciPy is
+            not installed (extra "judge").
     """
     if sampler is not None and len(table) < table.space.size:
         raise UsageError(
@@ -66,11 +72,7 @@ def rank_report(
     judged = table if n >= len(table) else table.sample(n, np.random.default_rng(seed))
     archs = net.space.wrap(net.space.codes(judged.archs))
     evaluator = NetEvaluator(net, data.sealed(), calibration=calibration, images=images, precision=precision)
-    predicted = []
-    for done, arch in enumerate(archs, start=1):
-        predicted.append(evaluator.scores(arch).accuracy)
-        if progress is not None:
-            progress(done, len(archs))
+    predicted = scored(evaluator, archs, out=out, progress=progress)
     codes = net.space.codes(archs)
     baselines = {"parameter count": evaluator.costs(codes, "params"), "MACs": evaluator.costs(codes, "macs")}
     sign = 1 if judged.metric.goal == "max" else -1

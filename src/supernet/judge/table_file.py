@@ -114,7 +114,7 @@ class TableFile:
             os.fsync(self._file.fileno())
         except OSError as error:
             raise RunError(
-                f"{self.path} could not be written: {error.strerror or error}. The trainings in it are kept; make room "
+                f"{self.path} could not be written: {error.strerror or error}. What it holds is kept; make room "
                 "and start again to go on."
             ) from error
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -76,6 +77,15 @@ class NetEvaluator:
         self._version: tuple[object, ...] = ()
         self._scores: dict[tuple[int, ...], Scores] = {}
         self._latencies: dict[tuple[int, ...], Latency] = {}
+
+    def settings(self) -> dict[str, Any]:
+        """How accuracy is measured, beside weights and images: calibration, batch size, number of images, precision."""
+        return {
+            "calibration": self.calibration,
+            "batch_size": self._batches.batch_size,
+            "images": self._batches.images,
+            "precision": self.precision,
+        }
 
     def costs(self, codes: Codes, name: str) -> NDArray[np.float64]:
         """One cheap quantity (N,) for a population (N, D).

@@ -23,7 +23,7 @@ def save(path: Path, tensors: Mapping[str, Tensor], meta: Mapping[str, Any]) -> 
 
     held = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
     facts = json.dumps({"format": _FORMAT, **meta}, sort_keys=True)
-    header = {"supernet": facts, "sha256": _digest(held, facts)}
+    header = {"supernet": facts, "sha256": digest(held, facts)}
     write_atomically(path, safetensors.torch.save(held, metadata=header))
 
 
@@ -47,7 +47,7 @@ def load(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     if "supernet" not in header or "sha256" not in header:
         raise RunError(_refusal(path, "was not written by this package"))
     facts = header["supernet"]
-    if _digest(tensors, facts) != header["sha256"]:
+    if digest(tensors, facts) != header["sha256"]:
         raise RunError(_refusal(path, "does not match its checksum: some bytes have changed"))
     meta = json.loads(facts)
     if meta.get("format") != _FORMAT:
@@ -74,10 +74,11 @@ def _refusal(path: Path, reason: str) -> str:
     )
 
 
-def _digest(tensors: Mapping[str, Tensor], facts: str) -> str:
-    digest = hashlib.sha256(facts.encode())
+def digest(tensors: Mapping[str, Tensor], facts: str = "") -> str:
+    """Hex SHA-256 of named tensors, wherever they are, and of a text."""
+    found = hashlib.sha256(facts.encode())
     for name in sorted(tensors):
-        tensor = tensors[name]
-        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
-        digest.update(tensor.reshape(-1).view(torch.uint8).numpy().data)
-    return digest.hexdigest()
+        tensor = tensors[name].detach().cpu().contiguous()
+        found.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+        found.update(tensor.reshape(-1).view(torch.uint8).numpy().data)
+    return found.hexdigest()
