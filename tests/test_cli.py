@@ -54,6 +54,17 @@ def test_run_leaves_everything(finished: Path) -> None:
     assert "https://" not in page.split("<body")[1].replace("https://plotly.com", "")[:2000]
 
 
+@pytest.mark.parametrize("command", [("judge", "."), ("latency", "build", ".")])
+def test_ctrl_c_is_told_how_to_go_on(command: tuple[str, ...], monkeypatch: pytest.MonkeyPatch) -> None:
+    def stop(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Run, "open", stop)
+    done = supernet(*command)
+    assert done.code == 1
+    assert done.err == "error: interrupted; the same command goes on (run, train and search with --resume)\n"
+
+
 def test_run_tells_the_satisfiable_range_before_it_searches(tmp_path: Path) -> None:
     out = tmp_path / "r"
     assert supernet("train", "--out", out, *QUICK).code == 0

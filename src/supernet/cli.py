@@ -27,6 +27,7 @@ app = App(
     name="supernet",
     help="Weight-sharing neural architecture search: train one supernet, then search and deploy its subnets.",
     version=__version__,
+    suppress_keyboard_interrupt=False,
 )
 
 Out = Annotated[Path, Parameter(name=("--out", "-o"))]
