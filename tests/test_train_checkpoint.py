@@ -93,7 +93,7 @@ def test_foreign_files_are_refused(tmp_path: Path) -> None:
 
 def test_another_format_is_refused(path: Path) -> None:
     facts = json.dumps({"format": 99})
-    header = {"supernet": facts, "sha256": checkpoint._digest(TENSORS, facts)}
+    header = {"supernet": facts, "sha256": checkpoint.digest(TENSORS, facts)}
     path.write_bytes(safetensors.torch.save(TENSORS, metadata=header))
     assert "has format 99, this version reads format 1" in refusal(path)
 
