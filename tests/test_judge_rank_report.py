@@ -13,6 +13,7 @@ from small_nets import images, operations_net
 from supernet import measure
 from supernet.errors import UsageError
 from supernet.judge import Table, independent_sampler, rank_report, sampling_mass_curve, specialisation
+from supernet.judge.table_file import TableFile
 from supernet.measure import Calibration
 
 DATA = images(n=300)
@@ -96,6 +97,16 @@ def test_a_judgement_that_was_stopped_goes_on_and_is_the_same(tmp_path: Path, mo
     assert asked == ARCHS
     assert done == [(place, 9) for place in range(1, 10)]
     assert resumed.to_json() == whole.to_json()
+
+
+def test_a_table_of_trainings_is_never_replaced_by_scores(tmp_path: Path) -> None:
+    out = tmp_path / "retrained.jsonl"
+    with TableFile(out, NET.space, source="each trained alone", settings={"steps": 5}) as file:
+        file.append(ARCHS[0], 0, 0.5)
+    before = out.read_bytes()
+    with pytest.raises(UsageError, match="Choose another file"):
+        rank_report(NET, DATA, TRUTH, calibration=CALIBRATION, out=out)
+    assert out.read_bytes() == before
 
 
 def test_scores_of_other_weights_or_settings_are_not_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -59,8 +59,8 @@ def rank_report(
         progress: Called as `progress(done, total)` after each architecture.
 
     Raises:
-        UsageError: the table is about another space, too few architectures can be ranked, or there is a sampler and
-            the table lacks architectures.
+        UsageError: the table is about another space, too few architectures can be ranked, there is a sampler and the
+            table lacks architectures, or `out` holds something other than scores.
         RunError: an output is not finite; the file cannot be read or written; or clusters are asked for, and SciPy is
             not installed (extra "judge").
     """

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from supernet.errors import UsageError
-from supernet.judge.table_file import TableFile
+from supernet.judge.table_file import TableFile, read_source
 from supernet.measure import NetEvaluator
 from supernet.space import Arch
 from supernet.train.checkpoint import digest
 from supernet.train.recipe import describe
+
+_SOURCE = "scored with inherited weights"
 
 
 def scored(
@@ -31,6 +32,7 @@ def scored(
         progress: Called as `progress(done, total)` after each architecture.
 
     Raises:
+        UsageError: the file holds something other than scores; it is left as it is.
         RunError: an output is not finite, a line of the file cannot be read, or it cannot be written.
     """
     told: dict[tuple[int, ...], float] = {}
@@ -61,12 +63,12 @@ def _opened(evaluator: NetEvaluator, out: Path | str | None) -> TableFile:
     )
 
     def opened() -> TableFile:
-        return TableFile(path, evaluator.net.space, source="scored with inherited weights", settings=settings)
+        return TableFile(path, evaluator.net.space, source=_SOURCE, settings=settings)
 
     try:
         return opened()
     except UsageError:  # made with other weights or settings
-        assert path is not None
-        with contextlib.suppress(FileNotFoundError):
-            path.unlink()
+        if path is None or read_source(path) != _SOURCE:
+            raise  # a table of trainings is worth hours
+        path.unlink()
         return opened()

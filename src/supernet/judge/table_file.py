@@ -145,6 +145,16 @@ def read_table_file(path: Path, space: Space, *, metric: Quantity | None = None)
     return _table(space, _read_lines(path, space, found.name, lines[1:]), found, head["source"], None)
 
 
+def read_source(path: Path) -> str:
+    """Where the values of a `TableFile` come from; empty for a file without a whole line.
+
+    Raises:
+        RunError: the first line cannot be read.
+    """
+    lines = _whole_lines(path, cut=False)
+    return str(_read_head(path, lines[0])["source"]) if lines else ""
+
+
 def _table(
     space: Space,
     values: Trainings,
