@@ -1,0 +1,262 @@
+"""What a fixed seed gives on small nets: one function per case, called without arguments.
+
+Of what a case returns, numbers depend on arithmetic alone and are nearly the same everywhere. Text depends on every bit
+or on an order (digests, architectures, accuracies, ranks), so that it is the same only on machines that round alike.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from shifted_searches import blocks_net, evaluator
+from small_nets import elastic_net, images, operations_net
+from supernet import Supernet, data, deploy, fit, judge, measure, methods, search
+from supernet.measure import Calibration
+from supernet.train import ComplexityAwareLR, Fixed, MomentumSeparation, OnLoss, Phase, Recipe, TrainPaths
+from zoo_networks import SMALL
+
+Outcome = dict[str, Any]
+Case = Callable[[], Outcome]
+
+SQUARES = images()  # cropped at random, which is their default
+CALIBRATION = Calibration(images=64, batch_size=32)
+AUGMENT = data.Augment(crop_padding=1, padding="reflect", flip=True, shift=0.5, rotate_degrees=10, cutout=2)
+
+
+# -- how outcomes are told -----------------------------------------------------------------------------------------
+
+
+def digest(tensors: Iterable[Tensor]) -> str:
+    """SHA-256 of types, shapes and bytes in the given order; names are left out, since they change no number."""
+    found = hashlib.sha256()
+    for tensor in tensors:
+        array = tensor.detach().cpu().contiguous().numpy()
+        found.update(f"{array.dtype}{array.shape}".encode() + array.tobytes())
+    return found.hexdigest()
+
+
+def weights(net: torch.nn.Module) -> str:
+    return digest(net.state_dict().values())
+
+
+def text(value: Any) -> str:
+    """To the last bit: JSON tells a float by the shortest digits that give it back."""
+    return json.dumps(value)
+
+
+# -- training ------------------------------------------------------------------------------------------------------
+
+
+def train(
+    recipe: Recipe,
+    net: Supernet | None = None,
+    *,
+    steps: int = 16,
+    batch_size: int = 16,
+    images: data.ImageData = SQUARES,
+    **options: Any,
+) -> Outcome:
+    with TemporaryDirectory() as out:
+        trained = fit(
+            operations_net() if net is None else net,
+            recipe,
+            images,
+            steps=steps,
+            batch_size=batch_size,
+            out=out,
+            accelerator="cpu",
+            log_every=4,
+            progress=False,
+            **options,
+        )
+        counts = json.loads((Path(out) / "counts.json").read_text())
+    return {
+        "weights": weights(trained.net),
+        "architecture": "none" if trained.architecture is None else digest(trained.architecture.parameters()),
+        "derived": text(trained.derived and trained.derived.decisions()),
+        "steps": trained.steps,
+        "log": [{name: row[name] for name in sorted(row) if name != "images_per_s"} for row in trained.history],
+        "counts": {row["choice"]: row["paths"] for row in counts},
+    }
+
+
+def two_phases() -> Recipe:
+    recipe = methods.spos()
+    program = recipe.program
+    assert isinstance(program, TrainPaths)
+    largest = replace(program, sampler=Fixed(operations_net().space.largest()))
+    phases = (Phase(name="largest", share=1, program=largest), Phase(name="all", share=3, program=program))
+    return replace(recipe, program=phases)
+
+
+def zoo_net(name: str) -> Supernet:
+    torch.manual_seed(1)
+    return SMALL[name][0]()
+
+
+RATE, STATES = ComplexityAwareLR(), MomentumSeparation(choice="block1")
+
+TRAININGS: dict[str, Case] = {
+    "attentivenas": lambda: train(methods.attentivenas(), elastic_net()),
+    "attentivenas, worst": lambda: train(methods.attentivenas(mode="worst"), elastic_net()),
+    "darts": lambda: train(methods.darts()),
+    "darts, second order": lambda: train(methods.darts(order=2)),
+    "darts, weights first": lambda: train(methods.darts(first="weights", begin=0.3, exclude=("skip",))),
+    "dynas": lambda: train(methods.dynas()),
+    "dynas, clusters": lambda: train(
+        methods.dynas(complexity="macs", states=MomentumSeparation(by="cluster", groups=2))
+    ),
+    "dynas, strictly fair": lambda: train(methods.dynas(paths="strict_fair")),
+    "fairnas": lambda: train(methods.fairnas()),
+    "fairnas, subnet-aware": lambda: train(methods.fairnas(schedule=OnLoss(RATE), states=STATES)),
+    "few_shot": lambda: train(methods.few_shot()),
+    "few_shot, fresh": lambda: train(methods.few_shot(transfer=False)),
+    "few_shot, subnet-aware": lambda: train(methods.few_shot(schedule=RATE, states=STATES)),
+    "gm_nas": lambda: train(methods.gm_nas(), steps=26),
+    "greedynas": lambda: train(methods.greedynas()),
+    "greedynas, sizes": lambda: train(methods.greedynas(rate_by="accuracy", max_macs=15_000), elastic_net()),
+    "k_shot": lambda: train(methods.k_shot()),
+    "k_shot, subnet-aware": lambda: train(methods.k_shot(schedule=RATE, states=STATES)),
+    "one_shot": lambda: train(methods.one_shot(), batch_size=32),
+    "sandwich": lambda: train(methods.sandwich(), elastic_net()),
+    "spos": lambda: train(methods.spos()),
+    "spos, subnet-aware": lambda: train(methods.spos(schedule=RATE, states=STATES)),
+    "spos, sizes": lambda: train(methods.spos(), elastic_net()),
+    "spos, averaged": lambda: train(methods.spos(), average=0.99),
+    "spos, augmented digits": lambda: train(methods.spos(), images=data.digits(augment=AUGMENT), seed=3),
+    "spos, two phases": lambda: train(two_phases()),
+    "spos, mbconv": lambda: train(methods.spos(), zoo_net("mbconv"), steps=8),
+    "sum_nas": lambda: train(methods.sum_nas()),
+}
+
+
+# -- search, judge, retrain, export --------------------------------------------------------------------------------
+
+
+def trained(net: Supernet) -> Supernet:
+    """The net after a few steps, so that its subnets differ in accuracy."""
+    recipe = methods.spos(learning_rate=0.1, reference_batch=None)
+    fit(net, recipe, SQUARES, steps=20, batch_size=16, accelerator="cpu", progress=False)
+    return net
+
+
+def found(front: search.Front) -> Outcome:
+    archive = text([evaluation.to_json() for evaluation in front.archive])
+    return {
+        "archive": hashlib.sha256(archive.encode()).hexdigest(),
+        "evaluations": front.evaluations,
+        "front": [text(point.to_json()) for point in front.points],
+        "stopped": front.stopped,
+    }
+
+
+def random_search() -> Outcome:
+    asked = evaluator(trained(blocks_net()))
+    return found(search.random(asked, objectives=("accuracy", "macs"), constraints={"params": 2000}, budget=24))
+
+
+def evolution(wrap: search.Shifting | None = None) -> Outcome:
+    asked = evaluator(trained(blocks_net(dropout=0.1)))
+    front = search.evolution(asked, population=6, parents=3, mutations=3, crossovers=3, budget=24, wrap=wrap)
+    return {**found(front), "weights": weights(asked.net)}
+
+
+def ranked() -> Outcome:
+    net = trained(blocks_net())
+    archs = list(net.space.enumerate())
+    truth = judge.Table.of(archs, np.random.default_rng(0).permutation(len(archs)) / 100)
+    report = judge.rank_report(net, SQUARES, truth, n=30, calibration=CALIBRATION)
+    return {
+        "n": report.n,
+        "partial": {baseline: text(figure.to_json()) for baseline, figure in report.partial.items()},
+        **{
+            comparison.measure.name: {
+                "supernet": text(comparison.supernet.to_json()),
+                "random": text(comparison.random.to_json()),
+                "baselines": text({name: figure.to_json() for name, figure in comparison.baselines.items()}),
+            }
+            for comparison in report.comparisons
+        },
+    }
+
+
+def trained_alone() -> Outcome:
+    net, recipe = operations_net(), methods.spos(learning_rate=0.1, reference_batch=None)
+    arch = net.space.largest()
+    settings: dict[str, Any] = {"steps": 15, "batch_size": 16, "accelerator": "cpu", "progress": False}
+    table = judge.retrain(net, recipe, SQUARES, [arch], seeds=2, calibration=CALIBRATION, **settings)
+    return {
+        "accuracies": text(table.trainings([arch]).tolist()),
+        "scratch": weights(deploy.retrained(net, arch, SQUARES, **settings)),
+        "inherited": weights(deploy.retrained(net, arch, SQUARES, start="inherited", **settings)),
+    }
+
+
+def exported() -> Outcome:
+    net = trained(operations_net())
+    arch = net.space.arch({"block0": "conv3", "block1": "conv1"})
+    with TemporaryDirectory() as out:
+        file = Path(out) / "net.onnx"
+        module = deploy.export(net, arch, file, data=SQUARES, calibration=CALIBRATION).module
+        told = deploy.verify(file, module, SQUARES.validation)
+    return {
+        "module": weights(module),
+        "max_difference": text(told.max_difference),
+        "logit_scale": told.logit_scale,
+        "accuracies": text([told.accuracy_file, told.accuracy_module]),
+        "images": told.images,
+    }
+
+
+# -- published spaces ----------------------------------------------------------------------------------------------
+
+
+def space(name: str) -> Outcome:
+    """Costs and extraction of a few architectures of a small instance."""
+    net, (_, *shape) = zoo_net(name), SMALL[name][1]
+    codes = net.space.population(np.random.default_rng(0), 6)
+    costs = measure.cost_model(net, tuple(shape))
+    archs = [net.space.smallest(), net.space.largest(), *net.space.wrap(codes[:2])]
+    x = torch.randn(2, *shape, generator=torch.Generator().manual_seed(3))
+    subnets = [net.extract(arch) for arch in archs]
+    with torch.no_grad():
+        logits = [subnet.train()(x) for subnet in subnets]
+    return {
+        "size": net.space.size,
+        "archs": [text(arch.decisions()) for arch in net.space.wrap(codes)],
+        "macs": [int(value) for value in costs.macs(codes)],
+        "params": [int(value) for value in costs.params(codes)],
+        "supernet": weights(net),
+        "subnets": [digest(subnet.parameters()) for subnet in subnets],
+        "logits": digest(logits),
+        "mean logit": [logit.abs().mean().item() for logit in logits],
+    }
+
+
+OTHERS: dict[str, Case] = {
+    "search: random": random_search,
+    "search: evolution": evolution,
+    "search: regularised evolution": lambda: found(
+        search.regularised_evolution(evaluator(trained(blocks_net())), population=8, sample=3, budget=24)
+    ),
+    "search: NSGA-II": lambda: found(search.nsga2(evaluator(trained(blocks_net())), population=8, budget=24)),
+    "search: shifting": lambda: evolution(search.Shifting(lr=0.05, images=32, batch_size=16)),
+    "search: shifting as released": lambda: evolution(
+        replace(search.Shifting.released(), lr=0.05, images=32, batch_size=16)
+    ),
+    "judge: rank report": ranked,
+    "judge: trained alone": trained_alone,
+    "deploy: export": exported,
+} | {f"zoo: {name}": (lambda name=name: space(name)) for name in SMALL}  # type: ignore[misc]
+
+CASES: dict[str, Case] = TRAININGS | OTHERS

@@ -1,0 +1,121 @@
+"""Record what the cases give, from the repository's root: `python -m tests.golden.record [--only NAME]`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import platform
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from golden.cases import CASES
+
+FILE = Path(__file__).with_name("recorded.json")
+TOLERANCE = 1e-3
+DECISIVE = ("torch", "capability", "threads", "numpy", "pymoo", "onnxruntime")  # where they agree, so does every bit
+
+
+def machine() -> dict[str, Any]:
+    """What the bits of an outcome depend on, and for the reader the processor."""
+    info = Path("/proc/cpuinfo")
+    lines = info.read_text().splitlines() if info.is_file() else []
+    models = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return {
+        "torch": torch.__version__,
+        "capability": torch.backends.cpu.get_cpu_capability(),
+        "threads": torch.get_num_threads(),
+        "processor": models[0] if models else platform.processor() or platform.machine(),
+        **{name: version(name) for name in ("numpy", "pymoo", "onnxruntime")},
+    }
+
+
+def rounds_alike(one: dict[str, Any], other: dict[str, Any]) -> bool:
+    """Whether two machines can be expected to agree to the last bit."""
+    return all(one[name] == other[name] for name in DECISIVE)
+
+
+def outcome(name: str) -> dict[str, Any]:
+    """What a case gives, as JSON gives it back; one thread, and torch's generator as if the process were new."""
+    torch.set_num_threads(1)
+    with torch.random.fork_rng(devices=()):
+        torch.manual_seed(0)
+        told: dict[str, Any] = json.loads(json.dumps(CASES[name](), allow_nan=False))
+    return told
+
+
+def differences(recorded: Any, found: Any, *, bitwise: bool, at: str = "") -> list[str]:
+    """Where two outcomes differ: everywhere, or without `bitwise` beyond rounding (whole numbers exactly, no text)."""
+    if isinstance(recorded, dict) and isinstance(found, dict) and recorded.keys() == found.keys():
+        pairs = [(f"{at}.{key}" if at else key, recorded[key], found[key]) for key in recorded]
+    elif isinstance(recorded, list) and isinstance(found, list) and len(recorded) == len(found):
+        pairs = [(f"{at}[{place}]", *both) for place, both in enumerate(zip(recorded, found, strict=True))]
+    elif type(recorded) is type(found) and (recorded == found or (not bitwise and _near(recorded, found))):
+        return []
+    else:
+        return [f"{at}: {recorded!r} was recorded, {found!r} was found"]
+    return [line for place, one, other in pairs for line in differences(one, other, bitwise=bitwise, at=place)]
+
+
+def _near(recorded: Any, found: Any) -> bool:
+    if isinstance(recorded, float):
+        return math.isclose(recorded, found, rel_tol=TOLERANCE, abs_tol=TOLERANCE)
+    return isinstance(recorded, str)
+
+
+def check(name: str, held: dict[str, Any]) -> list[str]:
+    """How a case differs from a record, in the way that this machine allows; begins with what was compared how."""
+    here = machine()
+    bitwise = rounds_alike(held["machine"], here)
+    found = differences(held["cases"][name], outcome(name), bitwise=bitwise)
+    how = "bit for bit" if bitwise else "within rounding"
+    return found and [f"{name}, {how}; recorded on {held['machine']}, run on {here}", *found]
+
+
+def read() -> dict[str, Any]:
+    """The file: `machine`, and `cases` by name."""
+    held: dict[str, Any] = json.loads(FILE.read_text())
+    return held
+
+
+def write(held: dict[str, Any]) -> None:
+    """One line per entry of a case, in the order of the cases."""
+
+    def block(entries: dict[str, str], indent: str) -> str:
+        lines = [f"{indent} {json.dumps(name)}: {value}" for name, value in entries.items()]
+        return "{\n" + ",\n".join(lines) + f"\n{indent}}}"
+
+    cases = {
+        name: block({key: json.dumps(value) for key, value in held["cases"][name].items()}, "  ")
+        for name in CASES
+        if name in held["cases"]
+    }
+    FILE.write_text(block({"machine": json.dumps(held["machine"]), "cases": block(cases, " ")}, "") + "\n")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Record what fixed seeds give, and say what has changed.")
+    parser.add_argument("--only", metavar="NAME", choices=CASES, help="record this case alone")
+    only = parser.parse_args().only
+    torch.set_num_threads(1)
+    held = read() if FILE.is_file() else {"machine": machine(), "cases": {}}
+    if only and not rounds_alike(held["machine"], machine()):
+        parser.error(f"the other cases were recorded on {held['machine']}; record all of them anew, without --only")
+    before, held["machine"] = held["cases"], machine()
+    held["cases"] = dict(before)
+    for name in (only,) if only else CASES:
+        held["cases"][name] = outcome(name)
+        if name not in before:
+            print(f"{name}: new")  # noqa: T201
+        for line in differences(before.get(name, held["cases"][name]), held["cases"][name], bitwise=True):
+            print(f"{name}: {line}")  # noqa: T201
+    for name in before.keys() - CASES.keys():
+        print(f"{name}: removed")  # noqa: T201
+    write(held)
+
+
+if __name__ == "__main__":
+    main()
