@@ -14,7 +14,7 @@ import numpy as np
 import torch
 
 from supernet import data, fit, measure, methods, zoo
-from supernet.run_directory import environment
+from supernet.io.run_directory import environment
 
 
 def mean_accuracy(precision: str, seed: int, steps: int) -> float:

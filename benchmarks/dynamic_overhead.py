@@ -19,9 +19,9 @@ import torch
 import torch.nn.functional as F
 
 from supernet import zoo
+from supernet.io.run_directory import environment
 from supernet.methods import dynas, spos
 from supernet.nn import Supernet
-from supernet.run_directory import environment
 from supernet.train import CrossEntropy, Path, Recipe, Step
 from supernet.train.updates import Stepper
 

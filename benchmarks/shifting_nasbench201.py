@@ -29,8 +29,8 @@ from supernet import judge, search
 from supernet.judge import kendall_tau
 from supernet.measure import Calibration, NetEvaluator, cost_model
 from supernet.nn import Supernet
-from supernet.pipeline import Run
-from supernet.precision import check_precision
+from supernet.nn.precision import check_precision
+from supernet.runs.run import Run
 from supernet.search import Shifting
 from supernet.space import Arch
 from supernet.train import load_weights

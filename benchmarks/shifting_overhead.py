@@ -17,8 +17,8 @@ import numpy as np
 import torch
 
 from supernet import Supernet, data, search, zoo
+from supernet.io.run_directory import environment
 from supernet.measure import NetEvaluator
-from supernet.run_directory import environment
 
 SPACES: dict[str, Callable[[], Supernet]] = {
     "nasbench201, C=8, N=1": lambda: zoo.nasbench201(channels=8, cells=1),

@@ -31,13 +31,13 @@ import numpy as np
 import torch
 
 from supernet import deploy, judge, search, zoo
-from supernet.config import Config, Searching
+from supernet.io.run_directory import environment
 from supernet.measure import Calibration, NetEvaluator, cost_model
 from supernet.methods import spos
-from supernet.naming import build_data
 from supernet.nn import Supernet
-from supernet.pipeline import Run
-from supernet.run_directory import environment
+from supernet.runs.config import Config, Searching
+from supernet.runs.naming import build_data
+from supernet.runs.run import Run
 from supernet.search import Shifting
 from supernet.space import Arch
 from supernet.train import load_weights
@@ -203,7 +203,7 @@ class Study:
             front = find(evaluator, constraints=limit, seed=seed, out=folder, resume=True, wrap=wrap, **settings)
             rows = [json.loads(line) for line in _lines(folder / "shifted" / "shifting.jsonl")]
             best = front.points[0]
-            found = {"arch": best.arch.decisions(), "accuracy": best.values["accuracy"], "order": before, "log": rows}
+            found = {"arch": best.arch.options(), "accuracy": best.values["accuracy"], "order": before, "log": rows}
             _write(folder / "found.json", found | {"seconds": time.process_time() - began})
 
     def transfer(self, seed: int) -> None:
@@ -241,7 +241,7 @@ class Study:
 
     def _found(self, folder: Path, front: search.Front, began: float) -> None:
         best = front.points[0]
-        found = {"arch": best.arch.decisions(), "accuracy": best.values["accuracy"]}
+        found = {"arch": best.arch.options(), "accuracy": best.values["accuracy"]}
         _write(folder / "found.json", found | {"seconds": time.process_time() - began})
 
     # -- results --------------------------------------------------------------------------------------------

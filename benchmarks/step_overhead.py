@@ -18,8 +18,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from supernet import zoo
+from supernet.io.run_directory import environment
 from supernet.nn import Supernet
-from supernet.run_directory import environment
 from supernet.space import Arch
 
 

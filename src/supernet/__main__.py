@@ -1,5 +1,5 @@
 """`python -m supernet` is the command line."""
 
-from supernet.cli import main
+from supernet.cli.app import main
 
 main()

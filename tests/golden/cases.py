@@ -83,7 +83,7 @@ def train(
     return {
         "weights": weights(trained.net),
         "architecture": "none" if trained.architecture is None else digest(trained.architecture.parameters()),
-        "derived": text(trained.derived and trained.derived.decisions()),
+        "derived": text(trained.derived and trained.derived.options()),
         "steps": trained.steps,
         "log": [{name: row[name] for name in sorted(row) if name != "images_per_s"} for row in trained.history],
         "counts": {row["choice"]: row["paths"] for row in counts},
@@ -233,7 +233,7 @@ def space(name: str) -> Outcome:
         logits = [subnet.train()(x) for subnet in subnets]
     return {
         "size": net.space.size,
-        "archs": [text(arch.decisions()) for arch in net.space.wrap(codes)],
+        "archs": [text(arch.options()) for arch in net.space.wrap(codes)],
         "macs": [int(value) for value in costs.macs(codes)],
         "params": [int(value) for value in costs.params(codes)],
         "supernet": weights(net),

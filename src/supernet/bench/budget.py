@@ -9,7 +9,7 @@ from typing import Any
 
 from supernet.bench.resources import Resources
 from supernet.errors import RunError
-from supernet.run_directory import RunDirectory
+from supernet.io.run_directory import RunDirectory
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -15,11 +15,11 @@ from supernet.bench.notes import budget_notes
 from supernet.bench.paired import paired_t
 from supernet.bench.run_table import ADDED, FOUND, FREE, MEASURES, TOP_TAU, Row, RunTable
 from supernet.errors import UsageError
-from supernet.judge.checks import Floats, share_to_k
-from supernet.judge.estimate import Estimate
-from supernet.judge.evidence import Draws, Resamples, by_chance, contrast, draws, resamples, summarise
-from supernet.judge.measure import TAU, Measure
-from supernet.judge.ranks import add_ranks, dense_ranks
+from supernet.rank.checks import Floats, share_to_k
+from supernet.rank.estimate import Estimate
+from supernet.rank.evidence import Draws, Resamples, by_chance, contrast, draws, resamples, summarise
+from supernet.rank.measures import TAU, Measure
+from supernet.rank.ranks import add_ranks, dense_ranks
 
 _MIN_TOP = 10  # fewer architectures rank by noise
 _MIN_SHARED = 30  # fewer architectures of different samples are no sample of either

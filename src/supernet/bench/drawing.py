@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator
 
 from supernet.bench.run_table import RunTable
-from supernet.judge.measure import TAU
+from supernet.rank.measures import TAU
 from supernet.report.html import Html, tag
 
 COLOURS = 6

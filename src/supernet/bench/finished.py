@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 
 from supernet.bench.budget import Budget
-from supernet.config import Config
 from supernet.errors import RunError, UsageError
-from supernet.judge.checks import Floats
-from supernet.run_directory import RunDirectory
+from supernet.io.run_directory import RunDirectory
+from supernet.rank.checks import Floats
+from supernet.runs.config import Config
 
 _SCORES = "supernet "
 

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from supernet.bench.finished import FinishedRun
-from supernet.config import Config, Named
 from supernet.errors import UsageError
+from supernet.runs.config import Config, Named
 
 _RANKS_THE_SAME = ("monitor_every", "accelerator")
 """Settings of the training that do not decide how a run ranks."""

@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from supernet.errors import UsageError
-from supernet.judge.tables.named import NAMES, check_truth, has_choice, read_truth
+from supernet.judge.truth.named import NAMES, check_truth, has_choice, read_truth
 
 if TYPE_CHECKING:
     from supernet.judge import Table
-    from supernet.pipeline import Run
+    from supernet.runs.run import Run
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,8 +7,8 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from supernet.files import write_json
-from supernet.run_directory import RunDirectory
+from supernet.io.files import write_json
+from supernet.io.run_directory import RunDirectory
 
 FILE = "resources.json"
 

@@ -10,9 +10,9 @@ from typing import Any
 from supernet.bench.finished import FinishedRun
 from supernet.bench.paired import PairedT
 from supernet.errors import UsageError
-from supernet.files import write_atomically, write_json
-from supernet.judge.estimate import Estimate
-from supernet.judge.measure import RHO, TAU, Measure, regret_at, tau_in_true, top_id
+from supernet.io.files import write_atomically, write_json
+from supernet.rank.estimate import Estimate
+from supernet.rank.measures import RHO, TAU, Measure, regret_at, tau_in_true, top_id
 
 TOP_TAU, TOP_ID, REGRET = tau_in_true(0.2), top_id(0.05), regret_at(1)
 MEASURES = (TAU, TOP_TAU, RHO, TOP_ID, REGRET)

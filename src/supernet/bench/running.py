@@ -14,9 +14,9 @@ from supernet.bench.places import finished, run_directory
 from supernet.bench.processes import Estimator, Say, Task, run_tasks
 from supernet.bench.run_table import RunTable
 from supernet.bench.study import TRUTH, Study, check_seeds
-from supernet.config import Config
 from supernet.errors import RunError, UsageError, require
-from supernet.files import write_json
+from supernet.io.files import write_json
+from supernet.runs.config import Config
 
 
 def run_study(

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from supernet.bench.run_table import FOUND, FREE, Row, RunTable
-from supernet.judge.estimate import Estimate, number
-from supernet.judge.measure import TAU
+from supernet.rank.estimate import Estimate, number
+from supernet.rank.measures import TAU
 
 
 def sentences(table: RunTable) -> list[str]:

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from supernet.bench.judging import Judging
-from supernet.config import Config
 from supernet.errors import UsageError
-from supernet.judge.tables.named import NAMES
+from supernet.judge.truth.named import NAMES
+from supernet.runs.config import Config
 
 _KEYS = ("seeds", "baseline", "judge", "base", "cells")
 _NAME = re.compile(r"[A-Za-z0-9][\w.+-]*")
@@ -120,7 +120,7 @@ class Study:
             UsageError: an unknown method or option, a table that is not there.
             RunError: a package is missing.
         """
-        from supernet.naming import build_method
+        from supernet.runs.naming import build_method
 
         for name, config in self.cells.items():
             try:

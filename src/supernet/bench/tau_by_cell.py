@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from supernet.bench.drawing import dot, drawing, free_taus, segment, tenths, words
 from supernet.bench.run_table import RunTable
-from supernet.judge.measure import TAU
+from supernet.rank.measures import TAU
 from supernet.report.html import Html
 
 _LINE, _LABEL, _MARGIN, _WIDE = 34, 18, 84, 520

@@ -9,7 +9,7 @@ from supernet.bench.drawing import COLOURS, dot, drawing, free_taus, path, segme
 from supernet.bench.grouping import settings
 from supernet.bench.run_table import Row, RunTable
 from supernet.bench.units import thousands
-from supernet.judge.measure import TAU
+from supernet.rank.measures import TAU
 from supernet.report.html import Html
 
 _LEFT, _TOP, _WIDE, _HIGH, _LABEL = 64, 24, 480, 280, 16

@@ -17,7 +17,7 @@ from supernet.bench.places import finished, retrained_file, run_directory
 from supernet.bench.resources import Resources, accelerator_memory_bytes, peak_memory_bytes
 from supernet.bench.study import TRUTH, Study
 from supernet.errors import RunError, SupernetError, UsageError
-from supernet.run_directory import RunDirectory
+from supernet.io.run_directory import RunDirectory
 
 
 def work(out: Path, cell: str, seed: int, *, workers: int) -> None:
@@ -39,8 +39,8 @@ def work(out: Path, cell: str, seed: int, *, workers: int) -> None:
 def _train_and_judge(study: Study, out: Path, path: Path, cell: str, seed: int, workers: int) -> None:
     import torch
 
-    from supernet.judging import judge_run
-    from supernet.pipeline import Run
+    from supernet.runs.judge import judge_run
+    from supernet.runs.run import Run
 
     job = Run.create(study.config(cell, seed), path, overwrite=False, resume=True, say=_say)
     job.train(resume=True)
@@ -74,8 +74,8 @@ def _train_and_judge(study: Study, out: Path, path: Path, cell: str, seed: int, 
 
 
 def _train_alone(study: Study, out: Path, path: Path, workers: int) -> None:
-    from supernet.judging import retrained
-    from supernet.pipeline import Run
+    from supernet.runs.judge import retrained
+    from supernet.runs.run import Run
 
     assert study.judging is not None
     job = Run.create(study.config(study.baseline, 0), path, overwrite=False, resume=True, say=_say)

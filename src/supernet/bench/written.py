@@ -12,8 +12,8 @@ from supernet.bench.run_table import ADDED, FOUND, REGRET, TOP_ID, TOP_TAU, Row,
 from supernet.bench.sentences import signed, signed_interval
 from supernet.bench.tau_over_budget import lengths
 from supernet.bench.units import gibibytes, minutes, spread, thousands
-from supernet.judge.estimate import Estimate
-from supernet.judge.measure import RHO, TAU, Measure
+from supernet.rank.estimate import Estimate
+from supernet.rank.measures import RHO, TAU, Measure
 
 _TITLES = {TAU: "τ", TOP_TAU: "τ in top 20 %", RHO: "ρ", TOP_ID: "top-5 % ID", REGRET: "favourite"}
 _DASH = "–"

@@ -1,13 +1,13 @@
 """From a trained supernet to a file that runs elsewhere, to a network trained alone, or to other data."""
 
-from supernet.deploy.exporting import Exported, export
+from supernet.deploy.export import Exported, export
 from supernet.deploy.finetuning import finetuned
-from supernet.deploy.resizing import resized
-from supernet.deploy.retrained_run import best_on_front, retrain_run
-from supernet.deploy.retraining import plain_sgd, retrained
+from supernet.deploy.resize import resized
 from supernet.deploy.surgery import find_classifier, replace_classifier
-from supernet.deploy.transfer import Transferred, adapted_data, data_before, transfer, transferred
-from supernet.deploy.verification import Verification, verify
+from supernet.deploy.train_one import plain_sgd, retrained
+from supernet.deploy.verify import Verification, verify
+from supernet.runs.retrain import best_on_front, retrain_run
+from supernet.runs.transfer import Transferred, adapted_data, data_before, transfer, transferred
 
 __all__ = [
     "Exported",

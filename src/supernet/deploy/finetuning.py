@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from supernet.data import ImageData
-from supernet.deploy.retraining import plain_sgd, retrained
+from supernet.deploy.train_one import plain_sgd, retrained
 from supernet.nn import Supernet
 from supernet.space import Arch
 

@@ -8,8 +8,8 @@ import torch
 from torch import nn
 from torch.export import Dim, ExportedProgram
 
-from supernet.measure.counting import BATCH
-from supernet.measure.state import placed_like
+from supernet.measure.costs.counting import BATCH
+from supernet.measure.untouched import placed_like
 
 
 def exported_program(module: nn.Module, input_shape: tuple[int, ...]) -> ExportedProgram:

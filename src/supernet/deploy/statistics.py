@@ -7,9 +7,9 @@ from torch import nn
 
 from supernet.data import ImageData, Split
 from supernet.errors import UsageError
-from supernet.measure.batch_statistics import BatchNorm, tracked_batch_norms
-from supernet.measure.calibration import Calibration
-from supernet.measure.recalibration import calibrate
+from supernet.measure.scores.batch_statistics import BatchNorm, tracked_batch_norms
+from supernet.measure.scores.calibration import Calibration
+from supernet.measure.scores.recalibration import calibrate
 
 
 def settle_statistics(module: nn.Module, data: ImageData | Split | None, calibration: Calibration) -> None:

@@ -4,13 +4,23 @@ The measures need NumPy only; intervals over several trainings and clusters need
 """
 
 from supernet.judge.along import OrderAlong, RankAlong
-from supernet.judge.comparison import Comparison
-from supernet.judge.correlation import pearson_r, spearman_rho
-from supernet.judge.curves import Curves, Line
-from supernet.judge.estimate import Estimate
-from supernet.judge.evidence import difference, estimate
-from supernet.judge.mass import sampling_mass, sampling_mass_curve, sampling_mass_of_draws
-from supernet.judge.measure import (
+from supernet.judge.clusters import Cluster, Clusters, similarity, specialisation
+from supernet.judge.rank_report import rank_report
+from supernet.judge.report import RankReport
+from supernet.judge.retraining import retrain
+from supernet.judge.sampling import Sampler, independent_sampler
+from supernet.judge.truth.named import read_truth
+from supernet.judge.truth.table import Table
+from supernet.judge.truth.table_file import TableFile
+from supernet.judge.two_edges import derive_two_edges, pair_probabilities, two_edge_choices, two_edge_sampler
+from supernet.rank.comparison import Comparison
+from supernet.rank.correlation import pearson_r, spearman_rho
+from supernet.rank.curves import Curves, Line
+from supernet.rank.estimate import Estimate
+from supernet.rank.evidence import difference, estimate
+from supernet.rank.kendall import kendall_tau, partial_tau
+from supernet.rank.mass import sampling_mass, sampling_mass_curve, sampling_mass_of_draws
+from supernet.rank.measures import (
     RHO,
     TAU,
     Measure,
@@ -22,22 +32,12 @@ from supernet.judge.measure import (
     tau_in_true,
     top_id,
 )
-from supernet.judge.noise import NoiseCeiling
-from supernet.judge.order import OrderPreservation, draw_good_and_poor, order_along, order_preservation
-from supernet.judge.picks import best_of_top_k, best_rank_at_k, regret
-from supernet.judge.rank_report import rank_report
-from supernet.judge.ranks import add_ranks
-from supernet.judge.report import RankReport
-from supernet.judge.retraining import retrain
-from supernet.judge.sampler import Sampler, independent_sampler
-from supernet.judge.specialisation import Cluster, Clusters, similarity, specialisation
-from supernet.judge.table import Table
-from supernet.judge.table_file import TableFile
-from supernet.judge.tables.named import read_truth
-from supernet.judge.tau import kendall_tau, partial_tau
-from supernet.judge.top import precision_at_k, top_id_curve, top_id_rate, top_k
-from supernet.judge.top_tau import tau_in_predicted_top, tau_in_true_top
-from supernet.judge.two_edges import derive_two_edges, pair_probabilities, two_edge_choices, two_edge_sampler
+from supernet.rank.noise import NoiseCeiling
+from supernet.rank.order import OrderPreservation, draw_good_and_poor, order_along, order_preservation
+from supernet.rank.picks import best_of_top_k, best_rank_at_k, regret
+from supernet.rank.ranks import add_ranks
+from supernet.rank.top import precision_at_k, top_id_curve, top_id_rate, top_k
+from supernet.rank.top_tau import tau_in_predicted_top, tau_in_true_top
 
 __all__ = [
     "RHO",

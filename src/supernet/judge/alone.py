@@ -16,8 +16,8 @@ from torch import Tensor, nn
 from supernet.data import ImageData
 from supernet.errors import UsageError
 from supernet.measure import Calibration, scores
-from supernet.measure.calibration import DEFAULT
-from supernet.measure.state import placed_like
+from supernet.measure.scores.calibration import DEFAULT
+from supernet.measure.untouched import placed_like
 from supernet.nn import Supernet
 from supernet.space import Arch
 from supernet.train import Bilevel, CrossEntropy, Fixed, Recipe, TrainPaths, fit

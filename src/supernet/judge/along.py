@@ -9,12 +9,12 @@ import numpy as np
 
 from supernet.data import ImageData
 from supernet.errors import UsageError
-from supernet.judge.checks import MIN_ARCHITECTURES, Floats, share_to_k
-from supernet.judge.measure import RHO, TAU, tau_in_true, top_id
-from supernet.judge.order import OrderPreservation, draw_good_and_poor, order_along
-from supernet.judge.table import Table
+from supernet.judge.truth.table import Table
 from supernet.measure import Calibration, accuracies, cost_model
 from supernet.nn import Supernet
+from supernet.rank.checks import MIN_ARCHITECTURES, Floats, share_to_k
+from supernet.rank.measures import RHO, TAU, tau_in_true, top_id
+from supernet.rank.order import OrderPreservation, draw_good_and_poor, order_along
 from supernet.space import Arch
 
 _CALIBRATION = Calibration(images=512)
@@ -140,8 +140,8 @@ class OrderAlong:
     def to_json(self) -> dict[str, Any]:
         """The architectures with their worth, and per generation the scores and both orders."""
         return {
-            "good": [arch.decisions() for arch in self.good],
-            "poor": [arch.decisions() for arch in self.poor],
+            "good": [arch.options() for arch in self.good],
+            "poor": [arch.options() for arch in self.poor],
             "true": self.true.tolist(),
             "rows": [
                 {

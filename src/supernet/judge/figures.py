@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from supernet.errors import require
-from supernet.judge.curves import Curves
-from supernet.judge.specialisation import Clusters
+from supernet.judge.clusters import Clusters
+from supernet.rank.curves import Curves
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure

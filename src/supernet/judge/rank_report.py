@@ -10,16 +10,16 @@ import numpy as np
 
 from supernet.data import ImageData
 from supernet.errors import UsageError
-from supernet.judge.curves import mass_curves
+from supernet.judge.clusters import specialisation
 from supernet.judge.report import RankReport
-from supernet.judge.sampler import Sampler
+from supernet.judge.sampling import Sampler
 from supernet.judge.scoring import scored
-from supernet.judge.specialisation import specialisation
-from supernet.judge.table import Table
+from supernet.judge.truth.table import Table
 from supernet.measure import Calibration, NetEvaluator
-from supernet.measure.calibration import DEFAULT
+from supernet.measure.scores.calibration import DEFAULT
 from supernet.nn import Supernet
-from supernet.precision import Precision
+from supernet.nn.precision import Precision
+from supernet.rank.curves import mass_curves
 
 
 def rank_report(

@@ -12,18 +12,18 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from supernet.errors import UsageError
-from supernet.judge.arch_text import arch_to_text
-from supernet.judge.checks import Floats, check_same_length, scores
-from supernet.judge.comparison import Comparison, compare
-from supernet.judge.curves import Curves, mass_curves, top_id_curves
-from supernet.judge.estimate import Estimate, number
-from supernet.judge.evidence import Draws, Resamples, draws, resamples, summarise, trainings
-from supernet.judge.measure import TAU
-from supernet.judge.ranks import add_ranks
-from supernet.judge.specialisation import Clusters
+from supernet.judge.clusters import Clusters
 from supernet.judge.suite import measures_for
-from supernet.judge.tau import partial_of
 from supernet.judge.text import report_text
+from supernet.judge.truth.arch_text import arch_to_text
+from supernet.rank.checks import Floats, check_same_length, scores
+from supernet.rank.comparison import Comparison, compare
+from supernet.rank.curves import Curves, mass_curves, top_id_curves
+from supernet.rank.estimate import Estimate, number
+from supernet.rank.evidence import Draws, Resamples, draws, resamples, summarise, trainings
+from supernet.rank.kendall import partial_of
+from supernet.rank.measures import TAU
+from supernet.rank.ranks import add_ranks
 from supernet.space import Arch
 
 if TYPE_CHECKING:
@@ -113,7 +113,7 @@ class RankReport:
             shares: Top shares that the ID rate, P@k and the τ within the top are taken for.
             picks: k of N@k and of the regret of the predicted top k; at most N.
             n_bootstrap: Number of resamples and random orders; fewer for more than 3,000 architectures, see
-                `supernet.judge.evidence`.
+                `supernet.rank.evidence`.
             seed: Seed of both.
             confidence: Nominal coverage of all intervals.
 

@@ -16,14 +16,14 @@ import torch
 
 from supernet.data import ImageData
 from supernet.errors import RunError, UsageError
+from supernet.io.progress import ProgressBar
 from supernet.judge.alone import Alone, Regime, Training, reinitialised
-from supernet.judge.table import Table
-from supernet.judge.table_file import TableFile
+from supernet.judge.truth.table import Table
+from supernet.judge.truth.table_file import TableFile
 from supernet.measure import Calibration
-from supernet.measure.calibration import DEFAULT
-from supernet.measure.state import threads as threads_of
+from supernet.measure.scores.calibration import DEFAULT
+from supernet.measure.untouched import threads as threads_of
 from supernet.nn import Supernet
-from supernet.progress import ProgressBar
 from supernet.space import Arch
 from supernet.train import Recipe
 

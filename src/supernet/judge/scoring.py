@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from supernet.errors import UsageError
-from supernet.judge.table_file import TableFile, read_source
+from supernet.judge.truth.table_file import TableFile, read_source
 from supernet.measure import NetEvaluator
 from supernet.space import Arch
 from supernet.train.checkpoint import digest

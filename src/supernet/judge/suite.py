@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from supernet.errors import UsageError
-from supernet.judge.checks import share_to_k
-from supernet.judge.measure import (
+from supernet.rank.checks import share_to_k
+from supernet.rank.measures import (
     RHO,
     Measure,
     R,

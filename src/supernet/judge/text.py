@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from supernet.judge.comparison import Comparison
-from supernet.judge.estimate import Estimate
-from supernet.text import aligned
+from supernet.io.text import aligned
+from supernet.rank.comparison import Comparison
+from supernet.rank.estimate import Estimate
 
 _SHOWN = ("kendall_tau", "spearman_rho", "top_id_rate", "tau_in_true_top", "best_rank", "regret@1")
 

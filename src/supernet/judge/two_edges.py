@@ -21,8 +21,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from supernet.errors import UsageError
-from supernet.judge.checks import Floats
-from supernet.judge.sampler import Sampler, check_distribution, independent_sampler
+from supernet.judge.sampling import Sampler, check_distribution, independent_sampler
+from supernet.rank.checks import Floats
 from supernet.space import Arch, Choice, Space
 
 

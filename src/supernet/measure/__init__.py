@@ -1,17 +1,17 @@
 """What a subnet costs and what it is worth: MACs, parameters, latency, accuracy."""
 
-from supernet.measure.calibration import Calibration
-from supernet.measure.costs import CostModel, cost_model, macs, params
-from supernet.measure.counting import count_macs, count_params
+from supernet.measure.costs.counting import count_macs, count_params
+from supernet.measure.costs.model import CostModel, cost_model, macs, params
 from supernet.measure.evaluator import NetEvaluator, weights_version
-from supernet.measure.latency_check import LatencyCheck
-from supernet.measure.latency_files import read_latency
-from supernet.measure.latency_model import Figure, LatencyModel, Subject
-from supernet.measure.latency_predictor import LatencyPredictor
-from supernet.measure.latency_table import LatencyTable
-from supernet.measure.machine import Device, Latency, ThisMachine, latency, latency_ms
-from supernet.measure.recalibration import calibrate, calibrated
-from supernet.measure.scores import Scores, accuracies, accuracy, loss, scores
+from supernet.measure.latency.check import LatencyCheck
+from supernet.measure.latency.files import read_latency
+from supernet.measure.latency.machine import Device, Latency, ThisMachine, latency, latency_ms
+from supernet.measure.latency.model import Figure, LatencyModel, Subject
+from supernet.measure.latency.predictor import LatencyPredictor
+from supernet.measure.latency.table import LatencyTable
+from supernet.measure.scores.calibration import Calibration
+from supernet.measure.scores.recalibration import calibrate, calibrated
+from supernet.measure.scores.scores import Scores, accuracies, accuracy, loss, scores
 
 __all__ = [
     "Calibration",

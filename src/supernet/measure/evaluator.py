@@ -11,15 +11,15 @@ from numpy.typing import NDArray
 
 from supernet.data import Batch, ImageData
 from supernet.errors import UsageError
-from supernet.measure.calibration import DEFAULT, Calibration
-from supernet.measure.costs import CostModel, cost_model
-from supernet.measure.latency_model import LatencyModel
-from supernet.measure.machine import THIS_MACHINE, Device, Latency, latency
-from supernet.measure.scores import Scores, run_scores
-from supernet.measure.state import placed_like
+from supernet.measure.costs.model import CostModel, cost_model
+from supernet.measure.latency.machine import THIS_MACHINE, Device, Latency, latency
+from supernet.measure.latency.model import LatencyModel
+from supernet.measure.quantity import ACCURACY, LATENCY_MS, LOSS, MACS, PARAMS, Quantity
+from supernet.measure.scores.calibration import DEFAULT, Calibration
+from supernet.measure.scores.scores import Scores, run_scores
+from supernet.measure.untouched import placed_like
 from supernet.nn import Supernet
-from supernet.precision import Precision, check_precision
-from supernet.search.quantity import ACCURACY, LATENCY_MS, LOSS, MACS, PARAMS, Quantity
+from supernet.nn.precision import Precision, check_precision
 from supernet.space import Arch, Codes, Space
 
 _KEPT_BYTES = 2**30

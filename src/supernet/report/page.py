@@ -8,7 +8,7 @@ from importlib.resources import files
 from pathlib import Path
 
 from supernet.errors import require
-from supernet.files import write_atomically
+from supernet.io.files import write_atomically
 from supernet.report.header import header, name_of_run
 from supernet.report.html import Html, tag
 from supernet.report.run import RunFiles, read_run

@@ -24,7 +24,7 @@ class Evaluation:
     generation: int
 
     def to_json(self) -> dict[str, Any]:
-        return {"arch": self.arch.decisions(), "values": dict(self.values), "generation": self.generation}
+        return {"arch": self.arch.options(), "values": dict(self.values), "generation": self.generation}
 
 
 class Archive:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from supernet.errors import UsageError
-from supernet.search.quantity import Quantity, listing
+from supernet.measure.quantity import Quantity, listing
 
 Bounds: TypeAlias = "float | tuple[float | None, float | None]"
 """An upper bound, or (low, high) where None leaves a side open."""

@@ -10,12 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from supernet.errors import RunError, UsageError
+from supernet.measure.quantity import objectives_of
 from supernet.search.archive import Archive
 from supernet.search.constraints import Bounds, Constraints
 from supernet.search.evaluator import Evaluator, costs_of
 from supernet.search.front import Front
 from supernet.search.ledger import Ledger
-from supernet.search.quantity import objectives_of
 from supernet.search.survey import Survey, survey
 from supernet.search.task import Searcher, Task
 from supernet.search.wrap import Wrap

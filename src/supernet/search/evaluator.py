@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from supernet.errors import RunError
-from supernet.search.quantity import Quantity
+from supernet.measure.quantity import Quantity
 from supernet.space import Arch, Codes, Space
 
 

@@ -12,11 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from supernet.errors import UsageError
-from supernet.files import write_json
+from supernet.io.files import write_json
+from supernet.measure.quantity import Quantity
 from supernet.search import pareto
 from supernet.search.archive import Evaluation
 from supernet.search.constraints import Constraints
-from supernet.search.quantity import Quantity
 
 FILE_NAME = "front.json"
 
@@ -134,7 +134,7 @@ class Front:
             "feasible_share": self.feasible_share,
             "stopped": self.stopped,
             **({} if self.wrap is None else {"wrap": dict(self.wrap)}),
-            "points": [{"arch": p.arch.decisions(), "values": dict(p.values)} for p in self.points],
+            "points": [{"arch": p.arch.options(), "values": dict(p.values)} for p in self.points],
         }
 
     def write(self, folder: Path) -> Path:

@@ -19,11 +19,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from supernet.errors import UsageError
+from supernet.measure.quantity import ACCURACY, MACS, Quantity
 from supernet.search.archive import FILE_NAME
 from supernet.search.constraints import Bounds
 from supernet.search.driver import run
 from supernet.search.front import Front
-from supernet.search.quantity import ACCURACY, MACS, Quantity
 from supernet.search.searchers.random import RandomSearch
 from supernet.search.task import Searcher, Task
 from supernet.space import Arch, Choice, Codes, Space

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 import numpy as np
 
 from supernet.errors import RunError
-from supernet.search import pool
+from supernet.measure.quantity import Quantity
+from supernet.search import best_pool as pool
 from supernet.search.archive import Archive, Evaluation
 from supernet.search.constraints import Constraints
 from supernet.search.evaluator import Evaluator, costs_of, values_of
-from supernet.search.quantity import Quantity
 from supernet.search.wrap import Companion
 from supernet.space import Arch
 

@@ -14,9 +14,9 @@ import torch
 
 from supernet.data import ImageData
 from supernet.errors import RunError, UsageError
-from supernet.files import write_atomically
+from supernet.io.files import write_atomically
 from supernet.nn import Supernet
-from supernet.precision import Precision
+from supernet.nn.precision import Precision
 from supernet.search.archive import FILE_NAME, Evaluation
 from supernet.search.evaluator import Evaluator
 from supernet.search.shifting import FOLDER

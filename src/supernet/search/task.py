@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from supernet.errors import UsageError
+from supernet.measure.quantity import Quantity
 from supernet.search.constraints import Constraints
-from supernet.search.quantity import Quantity
 from supernet.space import Arch, Codes, Space
 
 

@@ -55,16 +55,16 @@ class Arch(Mapping[str, Option | None]):
             return NotImplemented
         return self.code == other.code and self.space.fingerprint == other.space.fingerprint
 
-    def decisions(self) -> dict[str, Option]:
+    def options(self) -> dict[str, Option]:
         """The active decisions only, in the order of the space."""
         return {name: option for name, option in self.items() if option is not None}
 
     def to_json(self) -> dict[str, Any]:
         """A JSON-able form that carries the fingerprint of its space; `Space.from_json` reads it back."""
-        return {"space": self.space.fingerprint, "decisions": self.decisions()}
+        return {"space": self.space.fingerprint, "decisions": self.options()}
 
     def __repr__(self) -> str:
-        return "Arch(" + ", ".join(f"{name}={option}" for name, option in self.decisions().items()) + ")"
+        return "Arch(" + ", ".join(f"{name}={option}" for name, option in self.options().items()) + ")"
 
     def __copy__(self) -> Arch:
         return self

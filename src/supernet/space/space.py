@@ -44,7 +44,7 @@ class Space:
     >>> space = Space([depth, Choice("k1", (3, 5)), Choice("k2", (3, 5), when=depth > 1)])
     >>> space.size
     6
-    >>> space.arch({"depth": 1, "k1": 5}).decisions()
+    >>> space.arch({"depth": 1, "k1": 5}).options()
     {'depth': 1, 'k1': 5}
     """
 

@@ -1,19 +1,17 @@
 """One loop that executes moves, and the pieces that methods are composed of."""
 
 from supernet.train.architecture import ArchitectureParameters, Softmax, Strongest
-from supernet.train.complexity import ComplexityAwareLR
 from supernet.train.fit import Trained, fit
-from supernet.train.gradients import Backpropagation, Unrolled
-from supernet.train.in_turn import TrainInTurn
+from supernet.train.gradients.reptile import Reptile
+from supernet.train.gradients.rules import Backpropagation, Unrolled
 from supernet.train.loop import Monitor
 from supernet.train.move import Mean, Move, Outcome, Path, Step, Sum
-from supernet.train.objectives import CrossEntropy, InPlaceDistillation
+from supernet.train.objectives.losses import CrossEntropy, InPlaceDistillation
 from supernet.train.phases import Entry, Phase
-from supernet.train.pool import load_candidates
-from supernet.train.programs import Bilevel, TrainPaths
-from supernet.train.ratings import BatchLoss, Predicted, ValidationError, ValidationLoss
+from supernet.train.programs.basic import Bilevel, TrainPaths
+from supernet.train.programs.in_turn import TrainInTurn
+from supernet.train.ratings.basic import BatchLoss, Predicted, ValidationError, ValidationLoss
 from supernet.train.recipe import Recipe
-from supernet.train.reptile import Reptile
 from supernet.train.samplers import (
     BestOf,
     Budget,
@@ -27,9 +25,11 @@ from supernet.train.samplers import (
     StrictFair,
     Uniform,
 )
-from supernet.train.schedules import Constant, Cosine, Linear, OnLoss, Warmup
+from supernet.train.samplers.candidate_pool import load_candidates
+from supernet.train.schedules.basic import Constant, Cosine, Linear, OnLoss, Warmup
+from supernet.train.schedules.complexity_aware import ComplexityAwareLR
 from supernet.train.state import load_weights
-from supernet.train.states import MomentumSeparation, StateGroups
+from supernet.train.states.momentum_separation import MomentumSeparation, StateGroups
 from supernet.train.updates import Updates
 
 __all__ = [

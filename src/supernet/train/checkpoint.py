@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from supernet.errors import RunError, UsageError
-from supernet.files import write_atomically
+from supernet.io.files import write_atomically
 
 _FORMAT = 1
 

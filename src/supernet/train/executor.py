@@ -14,7 +14,7 @@ from supernet.data import Batch, ImageData
 from supernet.errors import RunError
 from supernet.nn import Supernet
 from supernet.space import Arch
-from supernet.train.gradients import Backpropagation, untouched_buffers
+from supernet.train.gradients.rules import Backpropagation, untouched_buffers
 from supernet.train.move import Move, Outcome, Path, Step
 from supernet.train.processes import average
 from supernet.train.updates import Stepper

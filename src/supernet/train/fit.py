@@ -11,9 +11,9 @@ import torch
 
 from supernet.data import ImageData
 from supernet.errors import UsageError
+from supernet.io.run_directory import RunDirectory
 from supernet.nn import Supernet
-from supernet.precision import check_precision
-from supernet.run_directory import RunDirectory
+from supernet.nn.precision import check_precision
 from supernet.space import Arch
 from supernet.train import checkpoint
 from supernet.train.architecture import ArchitectureParameters

@@ -11,9 +11,9 @@ import numpy as np
 import torch
 
 from supernet.errors import RunError
+from supernet.io.progress import ProgressBar
+from supernet.io.run_directory import RunDirectory
 from supernet.nn import Supernet
-from supernet.progress import ProgressBar
-from supernet.run_directory import RunDirectory
 from supernet.train import checkpoint
 from supernet.train.counts import UpdateCounts
 from supernet.train.executor import Executor

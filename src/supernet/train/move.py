@@ -16,7 +16,7 @@ from supernet.space import Arch, Space
 
 if TYPE_CHECKING:
     from supernet.train.architecture import ArchitectureParameters
-    from supernet.train.gradients import GradientRule
+    from supernet.train.gradients.rules import GradientRule
 
 Family: TypeAlias = Literal["weights", "architecture"]
 """Whose parameters a move changes: those of the supernet, or those that weigh its options."""

@@ -14,7 +14,7 @@ from supernet.data import Batch, ImageData
 from supernet.errors import UsageError
 from supernet.nn import Supernet
 from supernet.space import Space
-from supernet.train.programs import Program
+from supernet.train.programs.basic import Program
 
 if TYPE_CHECKING:
     from supernet.train.updates import Stepper

@@ -12,7 +12,7 @@ from supernet.nn import Supernet
 from supernet.space import Space
 from supernet.train.architecture import Derivation
 from supernet.train.phases import Phase, PhasesBySpace
-from supernet.train.programs import Program
+from supernet.train.programs.basic import Program
 from supernet.train.updates import Updates
 
 

@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 
 from supernet.errors import RunError, UsageError
+from supernet.io.run_directory import RunDirectory
 from supernet.nn import Supernet
-from supernet.run_directory import RunDirectory
 from supernet.train import checkpoint
 from supernet.train.architecture import ArchitectureParameters
 from supernet.train.averaging import WeightAverage

@@ -11,10 +11,10 @@ import torch
 from torch import Tensor, nn
 
 from supernet.errors import UsageError
-from supernet.train.complexity import ComplexityAwareLR
 from supernet.train.move import Path, Step
-from supernet.train.schedules import Constant, LearningRate, Linear, OnLoss
-from supernet.train.states import StateGroups
+from supernet.train.schedules.basic import Constant, LearningRate, Linear, OnLoss
+from supernet.train.schedules.complexity_aware import ComplexityAwareLR
+from supernet.train.states.momentum_separation import StateGroups
 
 Inactive: TypeAlias = Literal["freeze", "decay"]
 

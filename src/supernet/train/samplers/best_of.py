@@ -10,7 +10,7 @@ from supernet.errors import UsageError
 from supernet.nn import Supernet
 from supernet.space import Arch
 from supernet.train.move import Step
-from supernet.train.ratings import BatchLoss, Rating, lowest, only_architectures, rated
+from supernet.train.ratings.basic import BatchLoss, Rating, lowest, only_architectures, rated
 from supernet.train.samplers.sampler import Sampler
 
 

@@ -10,8 +10,8 @@ import numpy as np
 from supernet.errors import UsageError
 from supernet.nn import Supernet
 from supernet.space import Arch
-from supernet.train.cost_table import Cost, CostTable, check_cost, cost_table, costs
 from supernet.train.move import Step
+from supernet.train.samplers.cost_table import Cost, CostTable, check_cost, cost_table, costs
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,7 +10,7 @@ from supernet.nn import Supernet
 from supernet.space import Arch
 from supernet.train.move import Step
 from supernet.train.samplers.sampler import Sampler
-from supernet.train.states import MomentumSeparation
+from supernet.train.states.momentum_separation import MomentumSeparation
 
 
 @dataclass(frozen=True)

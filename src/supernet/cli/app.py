@@ -1,0 +1,267 @@
+"""The command line."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+from cyclopts import App, CycloptsError, Parameter
+
+from supernet import __version__
+from supernet.cli.bench import bench
+from supernet.cli.compare import compare
+from supernet.cli.latency import latency_build
+from supernet.cli.requests import ExportRequest, JudgeRequest, SearchRequest, TableRequest, TrainRequest
+from supernet.cli.retrain import retrain
+from supernet.cli.transfer import transfer
+from supernet.errors import SupernetError, UsageError
+from supernet.io.text import aligned
+from supernet.runs.config import Config
+
+if TYPE_CHECKING:
+    from supernet.runs.run import Run
+
+app = App(
+    name="supernet",
+    help="Weight-sharing neural architecture search: train one supernet, then search and deploy its subnets.",
+    version=__version__,
+    suppress_keyboard_interrupt=False,
+)
+
+Out = Annotated[Path, Parameter(name=("--out", "-o"))]
+Settings = Annotated[Path | None, Parameter(name=("--config", "-c"))]
+Flag = Annotated[bool, Parameter(negative=(), show_default=False)]
+
+_TRAIN, _SEARCH, _EXPORT = TrainRequest(), SearchRequest(), ExportRequest()
+_TABLE, _JUDGE = TableRequest(), JudgeRequest()
+
+
+@app.command
+def run(
+    *,
+    out: Out = Path("runs/run"),
+    config: Settings = None,
+    training: TrainRequest = _TRAIN,
+    searching: SearchRequest = _SEARCH,
+    exporting: ExportRequest = _EXPORT,
+    truth: TableRequest = _TABLE,
+    judging: JudgeRequest = _JUDGE,
+    resume: Flag = False,
+    overwrite: Flag = False,
+) -> None:
+    """Everything: train a supernet, search it, export networks, judge the ranking if asked to, write the report.
+
+    Args:
+        out: Run directory.
+        config: Settings from a .json or .toml file; options override them.
+        resume: Go on where a killed or interrupted run stopped.
+        overwrite: Replace a run that is already in the directory.
+    """
+    from supernet.runs.run import Run
+
+    settings = exporting.apply(searching.apply(training.apply(_base(config, out, resume))))
+    settings = judging.apply(settings, truth)
+    job = Run.create(settings, out, overwrite=overwrite, resume=resume, say=_say)
+    job.train(resume=resume)
+    job.search(resume=resume)
+    _print_exports(job.export(job.chosen()))
+    if settings.judge.wanted:
+        _print_judgement(job)
+    _say(f"report: {job.report()}")
+
+
+@app.command
+def train(
+    *,
+    out: Out = Path("runs/run"),
+    config: Settings = None,
+    training: TrainRequest = _TRAIN,
+    truth: TableRequest = _TABLE,
+    resume: Flag = False,
+    overwrite: Flag = False,
+) -> None:
+    """Train a supernet.
+
+    Args:
+        out: Run directory.
+        config: Settings from a .json or .toml file; options override them.
+        resume: Go on where a killed or interrupted training stopped.
+        overwrite: Replace a run that is already in the directory.
+    """
+    from supernet.runs.run import Run
+
+    settings = truth.apply(training.apply(_base(config, out, resume)))
+    Run.create(settings, out, overwrite=overwrite, resume=resume, say=_say).train(resume=resume)
+    _say(f"trained: {out}")
+
+
+@app.command
+def search(
+    path: Path,
+    /,
+    *,
+    searching: SearchRequest = _SEARCH,
+    truth: TableRequest = _TABLE,
+    resume: Flag = False,
+    overwrite: Flag = False,
+) -> None:
+    """Search a trained supernet for architectures.
+
+    Args:
+        path: Run directory that `train` or `run` has made.
+        resume: Go on where a killed or interrupted search stopped.
+        overwrite: Replace an earlier search of this run.
+    """
+    from supernet.runs.run import Run
+
+    opened = Run.open(path, _say)
+    job = Run(truth.apply(searching.apply(opened.config)), opened.directory, _say)
+    if overwrite:
+        for name in ("search.jsonl", "front.json", "exports.json"):
+            (path / name).unlink(missing_ok=True)
+        shutil.rmtree(path / "shifted", ignore_errors=True)
+    front = job.search(resume=resume)
+    job.directory.write("config.json", job.config.to_json())
+    for point in front.points:
+        _say("  " + ", ".join(f"{name} {value:,.6g}" for name, value in point.values.items()))
+
+
+@app.command
+def export(
+    path: Path,
+    /,
+    *,
+    arch: Annotated[list[str] | None, Parameter(negative=())] = None,
+    exporting: ExportRequest = _EXPORT,
+) -> None:
+    """Export networks of a run to ONNX and torch.export, and verify the files.
+
+    Args:
+        path: Run directory that `train` or `run` has made.
+        arch: Architecture to export: a JSON file, JSON, or choice=option,choice=option; repeatable. Default: some
+            along the front of the search.
+    """
+    from supernet.runs.arch_argument import read_arch
+    from supernet.runs.run import Run
+
+    opened = Run.open(path, _say)
+    job = Run(exporting.apply(opened.config), opened.directory, _say)
+    if arch:
+        picks: list[Any] = [(f"arch-{n}", read_arch(job.net, text), {}) for n, text in enumerate(arch, start=1)]
+    else:
+        picks = job.chosen()
+    _print_exports(job.export(picks))
+
+
+@app.command
+def judge(path: Path, /, *, truth: TableRequest = _TABLE, judging: JudgeRequest = _JUDGE) -> None:
+    """Judge the ranking of a trained supernet against architectures trained alone.
+
+    Args:
+        path: Run directory that `train` or `run` has made.
+    """
+    from supernet.runs.run import Run
+
+    opened = Run.open(path, _say)
+    _print_judgement(Run(judging.apply(opened.config, truth), opened.directory, _say))
+
+
+@app.command
+def report(path: Path, /) -> None:
+    """Write the report page of a run.
+
+    Args:
+        path: Run directory that `train` or `run` has made.
+    """
+    from supernet.runs.run import Run
+
+    _say(f"report: {Run.open(path, _say).report()}")
+
+
+@app.command(name="list")
+def list_names(what: str, /) -> None:
+    """List the search spaces, methods or data sets there are.
+
+    Args:
+        what: spaces, methods or data.
+    """
+    from supernet import data, methods, zoo
+    from supernet.runs.naming import listed
+
+    if what == "data":
+        rows = dict(data.SOURCES)
+    elif what in ("spaces", "methods"):
+        rows = listed(zoo if what == "spaces" else methods)
+    else:
+        raise UsageError(f"There is no list of {what!r}; there are spaces, methods and data.")
+    width = max(map(len, rows))
+    for name, text in rows.items():
+        _say(f"{name:<{width}}  {text}")
+
+
+latency = App(name="latency", help="What architectures take on a device.")
+latency.command(latency_build, name="build")
+for command in (bench, compare, retrain, transfer, latency):
+    app.command(command)
+
+
+def main() -> None:
+    """Entry point: errors become one sentence and an exit code (2 wrong request, 1 failure)."""
+    try:
+        app(sys.argv[1:], exit_on_error=False, print_error=False)
+    except CycloptsError as error:
+        _fail(" ".join(str(error).split()) + " See supernet --help.", 2)
+    except SupernetError as error:
+        _fail(str(error), 2 if isinstance(error, UsageError) else 1)
+    except KeyboardInterrupt:
+        _fail("interrupted; the same command goes on (run, train and search with --resume)", 1)
+    except OSError as error:
+        _fail(f"{error.filename or 'input or output'}: {error.strerror or error}", 1)
+
+
+def _fail(sentence: str, code: int) -> None:
+    sys.stderr.write(f"error: {sentence}\n")
+    raise SystemExit(code)
+
+
+def _base(config: Path | None, out: Path, resume: bool) -> Config:
+    if config is not None:
+        return Config.read(config)
+    kept = out / "config.json"
+    return Config.read(kept) if resume and kept.is_file() else Config()
+
+
+def _print_exports(rows: list[dict[str, Any]]) -> None:
+    lines = [("network", "validation", "test", "MACs", "params", "latency", "difference", "file")]
+    for row in rows:
+        values, verified = row["values"], row["verified"]
+        lines.append(
+            (
+                row["name"],
+                f"{verified['accuracy_validation']:.1%}",
+                f"{verified['accuracy_test']:.1%}",
+                f"{values['macs'] / 1e6:.3f} M",
+                f"{values['params'] / 1e3:.1f} k",
+                f"{values['latency_ms']:.2f} ms",
+                f"{verified['max_difference']:.0e}",
+                row["files"]["onnx"],
+            )
+        )
+    _say(aligned(lines, left=(0, len(lines[0]) - 1)))
+
+
+def _print_judgement(job: Run) -> None:
+    from supernet.runs.judge import ground_truth, judge_run
+
+    found = judge_run(job, ground_truth(job), n=job.config.judge.archs)
+    for sentence in found.sentences():
+        _say(sentence)
+    _say(found.text())
+    _say(f"all figures: {job.directory / 'judge.csv'}, all scores: {job.directory / 'ranking.csv'}")
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()

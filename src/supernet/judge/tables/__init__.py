@@ -1,1 +1,0 @@
-"""Published tables of ground truth, one file per benchmark and file format."""

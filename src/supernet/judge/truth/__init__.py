@@ -1,0 +1,1 @@
+"""Ground truth: tables of architectures trained alone, one file per benchmark and file format."""

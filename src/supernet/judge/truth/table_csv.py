@@ -1,0 +1,150 @@
+"""Tables as CSV files that spreadsheets and people can read."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from supernet.errors import RunError, SupernetError, UsageError
+from supernet.io.files import write_atomically
+from supernet.judge.truth.arch_text import arch_to_text, text_to_arch
+from supernet.judge.truth.table import Table
+from supernet.measure.quantity import Quantity
+from supernet.space import Arch, Space
+
+_MARK = "# supernet table: "
+_SEED = "seed "
+
+
+def write_csv(table: Table, path: Path) -> None:
+    """Write `arch,<metric>,seed <name>,…` below one comment line in JSON that says what is measured.
+
+    Raises:
+        RunError: the file cannot be written.
+    """
+    facts = {"metric": table.metric.to_json(), "source": table.source, "architectures": len(table)}
+    text = io.StringIO(newline="")
+    text.write(_MARK + json.dumps(facts, ensure_ascii=False) + "\n")
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["arch", table.metric.name, *(_SEED + seed for seed in table.seeds)])
+    for arch, mean, row in zip(table.archs, table.mean.tolist(), table.values.tolist(), strict=True):
+        writer.writerow([arch_to_text(arch), repr(mean), *("" if math.isnan(value) else repr(value) for value in row)])
+    write_atomically(path, text.getvalue().encode())
+
+
+def read_csv(path: Path, space: Space, *, metric: Quantity | None) -> Table:
+    """Read what `write_csv` wrote, or any file with the columns `arch`, the metric, and perhaps `seed …`.
+
+    Raises:
+        UsageError: the columns are not these, or the file is about another metric or other architectures.
+        RunError: a line cannot be read, or lines are missing.
+    """
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise RunError(f"{path} is not a text file ({error.reason}); give a table as CSV.") from error
+    facts, text = _facts(path, text)
+    lines = list(_lines(path, text, first=1 if not facts else 2))
+    if not lines:
+        raise UsageError(f"{path} is empty; a table begins with a line of columns: arch, the metric, perhaps seeds.")
+    header = [column.strip() for column in lines[0][1]]
+    metric = _metric(path, header, facts, metric)
+    seeds = [column.removeprefix(_SEED) for column in header[2:]]
+    rows = [_row(path, number, cells, header, space) for number, cells in lines[1:]]
+    if facts and len(rows) != facts["architectures"]:
+        raise RunError(
+            f"{path} holds {len(rows)} of {facts['architectures']} architectures: it is cut short or was edited. "
+            "Restore it, or delete its first line if it is meant to be so."
+        )
+    if not rows:
+        raise UsageError(f"{path} has columns but no architecture below them.")
+    values = np.asarray([found[1:] if seeds else found[:1] for _, found in rows])
+    source = facts["source"] if facts else path.name
+    try:
+        return Table.of([arch for arch, _ in rows], values, metric=metric, source=source, seeds=seeds)
+    except UsageError as error:
+        raise UsageError(f"{path}: {error}") from error
+
+
+def _facts(path: Path, text: str) -> tuple[dict[str, Any] | None, str]:
+    if not text.startswith(_MARK):
+        return None, text
+    line, _, rest = text.partition("\n")
+    try:
+        facts = json.loads(line.removeprefix(_MARK))
+        Quantity(**facts["metric"])
+        facts["source"], facts["architectures"]
+    except (ValueError, TypeError, KeyError) as error:
+        raise RunError(f"{path}, line 1 is damaged ({error}). Restore the file, or delete this line.") from error
+    assert isinstance(facts, dict)
+    return facts, rest
+
+
+def _lines(path: Path, text: str, *, first: int) -> Iterator[tuple[int, list[str]]]:
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    try:
+        for cells in reader:
+            if any(cell.strip() for cell in cells):
+                yield first + reader.line_num - 1, cells
+    except csv.Error as error:
+        raise RunError(f"{path}, line {first + reader.line_num - 1} is not CSV: {error}.") from error
+
+
+def _metric(path: Path, header: Sequence[str], facts: dict[str, Any] | None, asked: Quantity | None) -> Quantity:
+    if len(header) < 2 or header[0] != "arch":
+        raise UsageError(
+            f"The columns of {path} are {', '.join(header)}; the first is `arch`, the second the metric, and further "
+            "ones, if any, are `seed …`."
+        )
+    for column in header[2:]:
+        if not column.startswith(_SEED):
+            raise UsageError(
+                f"The column {column!r} of {path} is not known; after `arch` and the metric, columns are `seed …`, one "
+                "for each training. Delete it."
+            )
+    found = Quantity(**facts["metric"]) if facts else asked or Quantity(header[1], goal="max")
+    if header[1] != found.name or asked not in (None, found):
+        raise UsageError(f"{path} is a table of {header[1]!r} ({found}), but {asked or found} was asked for.")
+    return found
+
+
+def _row(
+    path: Path, number: int, cells: Sequence[str], header: Sequence[str], space: Space
+) -> tuple[Arch, list[float]]:
+    if len(cells) != len(header):
+        raise RunError(
+            f"{path}, line {number} has {len(cells)} cells, but there are {len(header)} columns: it is cut short or "
+            "lacks quotes."
+        )
+    try:
+        arch = text_to_arch(space, cells[0])
+    except SupernetError as error:
+        raise UsageError(f"{path}, line {number}: {error}") from error
+    values = [_number(path, number, name, cell) for name, cell in zip(header[1:], cells[1:], strict=True)]
+    given = [value for value in values[1:] if not math.isnan(value)]
+    if math.isnan(values[0]) or (len(header) > 2 and not given):
+        raise UsageError(f"{path}, line {number} has no value for {arch!r}; delete the line or give one.")
+    if given and not math.isclose(values[0], sum(given) / len(given), rel_tol=1e-4):
+        raise UsageError(
+            f"{path}, line {number}: the {header[1]} of {arch!r} is {values[0]}, but the mean of its seeds is "
+            f"{sum(given) / len(given):.6g}. Correct one of them."
+        )
+    return arch, values
+
+
+def _number(path: Path, number: int, name: str, cell: str) -> float:
+    """A finite number; an empty cell is NaN."""
+    try:
+        value = float(cell) if cell.strip() else math.nan
+    except ValueError:
+        value = math.inf
+    if math.isinf(value) or (cell.strip() and math.isnan(value)):
+        raise UsageError(f"{path}, line {number}: {name} is {cell!r}; give a finite number, or leave a seed empty.")
+    return value

@@ -1,0 +1,171 @@
+"""The MACs of a supernet as a sum of terms, fitted to a few counted forward passes."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import Any, NamedTuple, cast
+
+import numpy as np
+from torch import nn
+
+from supernet.errors import RunError
+from supernet.measure.costs.conditions import Conditions, choices_within, is_opaque, locations
+from supernet.measure.costs.probe import Key, Pass, base_codes, completing_codes, partial_codes, passes
+from supernet.measure.costs.tables import Tabulated, Term, grid, joint, setting
+from supernet.nn import ElasticConv2d, ElasticLinear, ElasticResolution, Mutable, Supernet
+from supernet.space import Choice, Codes, Expr
+
+_MAX_SETTINGS = 256  # forward passes that one module may cost
+
+
+class _Site(NamedTuple):
+    """A call that occurs in several passes."""
+
+    module: nn.Module
+    conditions: Conditions
+    seen: list[tuple[Pass, float]]
+
+
+def macs_terms(net: Supernet, input_shape: tuple[int, ...]) -> tuple[list[Term], tuple[str, ...]]:
+    """Terms whose sum is the MACs of one image, and the names of modules that no term describes.
+
+    An elastic layer multiplies (its weight's size) × (number of positions); the positions may differ with the
+    resolution alone. A module without choices inside has one figure per resolution. Whatever multiplies between
+    elastic layers (attention) is tabulated over the choices inside it.
+
+    Raises:
+        RunError: the passes contradict that.
+    """
+    by = _resolution_choices(net)
+    resolutions = grid(net.space, by)
+    names = {id(place.module): place.name for place in reversed(list(locations(net.module)))}
+
+    done = passes(net, input_shape, _covering(net, resolutions, by))
+    done += passes(net, input_shape, _tabulating(net, done, by))
+    terms: list[Term] = []
+    blind: dict[Key, str] = {}
+    for key, site in _sites(done).items():
+        name = names.get(id(site.module), type(site.module).__name__)
+        term = _fitted(net, site, by, len(resolutions), name)
+        if term is None:
+            blind[key] = name
+        else:
+            terms.append(term)
+    _verify(net, terms, done, blind)
+    return terms, tuple(sorted(set(blind.values())))
+
+
+def _covering(net: Supernet, resolutions: Codes, by: Sequence[Choice]) -> Codes:
+    """Architectures in which every module that ever runs does so, at every resolution."""
+    base = base_codes(net.space, resolutions, by)
+    distinct = {place.conditions for place in locations(net.module)}
+    needs: list[Codes] = []
+    for conditions in sorted(distinct, key=lambda conditions: (len(conditions), str(conditions))):
+        partial = partial_codes(net.space, conditions, by)
+        at = setting(net.space, by, partial)
+        needs += [partial[at == number] for number in range(len(resolutions))]
+    return np.concatenate([base, completing_codes(net.space, base, [need for need in needs if len(need)])])
+
+
+def _tabulating(net: Supernet, done: Sequence[Pass], by: Sequence[Choice]) -> Codes:
+    """Further architectures that show every setting of the modules that are tabulated."""
+    needs: list[Codes] = []
+    for site in _sites(done).values():
+        choices = _table_choices(site.module, by)
+        if choices is not None:
+            needs += [row[None] for row in partial_codes(net.space, site.conditions, choices)]
+    return completing_codes(net.space, np.asarray([one.code for one in done]), needs)
+
+
+def _fitted(net: Supernet, site: _Site, by: Sequence[Choice], resolutions: int, name: str) -> Term | None:
+    """The MACs of one call of a module; None if it is unknown what they depend on."""
+    choices = _table_choices(site.module, by)
+    if choices is not None:
+        return Term(_tabulate(net, site, choices, name), (site.conditions,))
+    factors, spread = _factors(net, site, by, resolutions)
+    if not spread:
+        return Term(_size(site.module), (site.conditions,), factors, tuple(by))
+    if any(p.ndim >= 2 for p in site.module.parameters()) and not _has_choices_between(site.module):
+        raise _moving(name)
+    return None
+
+
+def _resolution_choices(net: Supernet) -> tuple[Choice, ...]:
+    found: dict[Choice, None] = {}
+    for module in net.module.modules():
+        if isinstance(module, ElasticResolution) and isinstance(module.size, Expr):
+            found.update(dict.fromkeys(module.size.choices()))
+    return tuple(found)
+
+
+def _sites(done: Sequence[Pass]) -> dict[Key, _Site]:
+    sites: dict[Key, _Site] = {}
+    for one in done:
+        for key, call in one.calls.items():
+            site = sites.setdefault(key, _Site(call.module, call.conditions, []))
+            site.seen.append((one, call.macs))
+    return sites
+
+
+def _has_choices_between(module: nn.Module) -> bool:
+    """Whether a module that is no elastic layer of this package has choices inside."""
+    layer = isinstance(module, ElasticConv2d | ElasticLinear) and not is_opaque(module)
+    return not layer and any(isinstance(m, Mutable) for m in module.modules())
+
+
+def _table_choices(module: nn.Module, by: Sequence[Choice]) -> tuple[Choice, ...] | None:
+    """What the own matrix products of a module are tabulated over; None where a table is not needed or too large."""
+    choices = tuple(dict.fromkeys([*choices_within(module), *by]))
+    return choices if _has_choices_between(module) and joint(choices) <= _MAX_SETTINGS else None
+
+
+def _size(module: nn.Module) -> Expr | int:
+    """MACs per position; of a module without choices inside, 1."""
+    layer = cast(Any, module)
+    if isinstance(module, ElasticConv2d):
+        return cast("Expr | int", layer.width_out * (layer.width_in // layer.group_count) * layer.kernel * layer.kernel)
+    if isinstance(module, ElasticLinear):
+        return cast("Expr | int", layer.width_out * layer.width_in)
+    return 1
+
+
+def _factors(net: Supernet, site: _Site, by: Sequence[Choice], count: int) -> tuple[tuple[float, ...], bool]:
+    """MACs over size at each resolution, and whether that differs between passes at one resolution."""
+    size = _size(site.module)
+    found: dict[int, set[float]] = {}
+    for one, macs in site.seen:
+        codes = one.code[None]
+        at = int(setting(net.space, by, codes)[0])
+        found.setdefault(at, set()).add(macs / float(np.ravel(net.space.values(codes, size))[0]))
+    spread = any(len(values) > 1 for values in found.values())
+    return tuple(max(found.get(at, {0.0})) for at in range(count)), spread
+
+
+def _tabulate(net: Supernet, site: _Site, choices: tuple[Choice, ...], name: str) -> Tabulated:
+    values: dict[int, float] = {}
+    for one, macs in site.seen:
+        at = int(setting(net.space, choices, one.code[None])[0])
+        if values.setdefault(at, macs) != macs:
+            raise _moving(name)
+    return Tabulated(choices, [values.get(at, 0.0) for at in range(joint(choices))])
+
+
+def _verify(net: Supernet, terms: Sequence[Term], done: Sequence[Pass], blind: Collection[Key]) -> None:
+    codes = np.asarray([one.code for one in done])
+    told = sum((term.evaluate(net.space, codes) for term in terms), np.zeros(len(codes)))
+    counted = [one.macs - sum(call.macs for key, call in one.calls.items() if key in blind) for one in done]
+    wrong = np.flatnonzero(~np.isclose(told, counted, rtol=1e-9))
+    if len(wrong):
+        arch = net.space.wrap(codes[wrong[:1]])[0]
+        raise RunError(
+            f"The MACs of this network are no sum over its modules: {told[wrong[0]]:,.0f} by the sum, "
+            f"{counted[wrong[0]]:,.0f} counted, for {arch}. Some module is called only under conditions that the "
+            "module tree does not show. Use measure.count_macs(net.extract(arch), input_shape) instead."
+        )
+
+
+def _moving(name: str) -> RunError:
+    return RunError(
+        f"The output size of {name!r} depends on other choices than an elastic resolution (candidates of different "
+        "stride, say), so its MACs cannot be tabulated. Use measure.count_macs(net.extract(arch), input_shape)."
+    )

@@ -1,0 +1,178 @@
+"""MACs and parameters of architectures that are never built, for whole populations at once."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping, Sequence
+from typing import overload
+from weakref import WeakKeyDictionary
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import nn
+
+from supernet.errors import UsageError
+from supernet.measure.costs.input_shape import input_shape_of
+from supernet.measure.costs.macs_terms import macs_terms
+from supernet.measure.costs.params_terms import Kind, params_terms
+from supernet.measure.costs.tables import Tables
+from supernet.nn import Supernet
+from supernet.space import Arch, Codes
+
+_params: WeakKeyDictionary[Supernet, dict[Kind, Tables]] = WeakKeyDictionary()
+_models: WeakKeyDictionary[Supernet, dict[tuple[int, ...], CostModel]] = WeakKeyDictionary()
+
+
+class CostModel:
+    """Tables of the MACs and parameters of every architecture of a supernet.
+
+    Both are sums over modules, and each module depends on few choices: its sizes, and the choice blocks and
+    depths that decide whether it runs. Parameters are read off the module tree. MACs are measured: a few
+    architectures, which together show every option, run once on zeros. The network is left untouched.
+
+    MACs are multiply-accumulates of one image in convolutions, linear layers and matrix products; biases,
+    normalisation, activations and pooling are not counted. Parameters are all of them, those of normalisation
+    included unless `norm=False`. A module that is called twice multiplies twice and counts its parameters once.
+
+    Args:
+        net: The supernet. Its modules must not be exchanged afterwards; weights may change.
+        input_shape: Of one input, (C, H, W).
+
+    Attributes:
+        blind: Names of modules whose matrix products depend on more than can be tabulated; `macs` leaves them out.
+
+    Raises:
+        RunError: a layer's output size depends on other choices than an elastic resolution.
+
+    >>> from torch import nn
+    >>> from supernet import Choice, ElasticConv2d
+    >>> width = Choice("width", (4, 8))
+    >>> net = Supernet(nn.Sequential(ElasticConv2d(3, width, bias=False), ElasticConv2d(width, 2, bias=False)))
+    >>> costs = CostModel(net, (3, 10, 10))
+    >>> costs.macs(net.space.smallest()), costs.params(net.space.codes(list(net.space.enumerate())))
+    (18000.0, array([180., 360.]))
+    """
+
+    def __init__(self, net: Supernet, input_shape: tuple[int, ...]) -> None:
+        self.space, self.input_shape = net.space, input_shape
+        terms, self.blind = macs_terms(_single(net), input_shape)
+        self._macs = Tables(net.space, terms)
+        self._params = _params_tables(net)
+
+    @overload
+    def macs(self, archs: Arch) -> float: ...
+    @overload
+    def macs(self, archs: Codes) -> NDArray[np.float64]: ...
+    def macs(self, archs: Arch | Codes) -> float | NDArray[np.float64]:
+        """MACs of one image: of an architecture, or (N,) of a population (N, D).
+
+        Raises:
+            UsageError: the architecture belongs to another space, or the array has another number of columns.
+        """
+        return _answer(archs, self._macs(self._codes(archs)))
+
+    @overload
+    def params(self, archs: Arch, *, norm: bool = True, bias: bool = True) -> float: ...
+    @overload
+    def params(self, archs: Codes, *, norm: bool = True, bias: bool = True) -> NDArray[np.float64]: ...
+    def params(self, archs: Arch | Codes, *, norm: bool = True, bias: bool = True) -> float | NDArray[np.float64]:
+        """Number of parameters: of an architecture, or (N,) of a population (N, D).
+
+        Args:
+            archs: What to count.
+            norm: Whether to count those of normalisation layers.
+            bias: Whether to count the biases of other layers.
+        """
+        return _answer(archs, _counted(self._params, self._codes(archs), norm=norm, bias=bias))
+
+    def _codes(self, archs: Arch | Codes) -> Codes:
+        if isinstance(archs, Arch):
+            return self.space.codes([archs])
+        if archs.ndim != 2 or archs.shape[1] != len(self.space):
+            raise UsageError(
+                f"A population of this space has shape (N, {len(self.space)}); got an array of shape {archs.shape}."
+            )
+        return archs
+
+
+def _answer(archs: Arch | Codes, values: NDArray[np.float64]) -> float | NDArray[np.float64]:
+    return float(values[0]) if isinstance(archs, Arch) else values
+
+
+def cost_model(net: Supernet, input_shape: tuple[int, ...] | None = None) -> CostModel:
+    """The `CostModel` of a supernet, made at the first call and remembered.
+
+    Args:
+        net: The supernet.
+        input_shape: Of one input, (C, H, W). Default: `net.input_shape` where there is one, or what was given before.
+
+    Raises:
+        UsageError: the input shape is not known.
+    """
+    shape = input_shape_of(net, input_shape)
+    known = _models.setdefault(net, {})
+    if shape not in known:
+        known[shape] = CostModel(net, shape)
+        warn_blind(known[shape].blind)
+    return known[shape]
+
+
+def macs(net: Supernet, arch: Arch, *, input_shape: tuple[int, ...] | None = None) -> int:
+    """Multiply-accumulates of one image under an architecture; see `CostModel` for what counts.
+
+    Args:
+        net: The supernet.
+        arch: The architecture.
+        input_shape: Of one input, (C, H, W). Default: `net.input_shape` where there is one, or what was given before.
+
+    Raises:
+        UsageError: the input shape is not known, or the architecture belongs to another space.
+    """
+    return round(cost_model(net, input_shape).macs(arch))
+
+
+def params(net: Supernet, arch: Arch, *, norm: bool = True) -> int:
+    """Number of parameters of an architecture.
+
+    Args:
+        net: The supernet.
+        arch: The architecture.
+        norm: Whether to count those of normalisation layers.
+
+    Raises:
+        UsageError: the architecture belongs to another space.
+    """
+    counts = _counted(_params_tables(net), net.space.codes([arch]), norm=norm, bias=True)
+    return round(float(counts[0]))
+
+
+def _params_tables(net: Supernet) -> dict[Kind, Tables]:
+    if net not in _params:
+        _params[net] = {kind: Tables(net.space, terms) for kind, terms in params_terms(_single(net)).items()}
+    return _params[net]
+
+
+def _counted(tables: Mapping[Kind, Tables], codes: Codes, *, norm: bool, bias: bool) -> NDArray[np.float64]:
+    counts = tables["weight"](codes)
+    if bias:
+        counts = counts + tables["bias"](codes)
+    if norm:
+        counts = counts + tables["norm"](codes)
+    return counts
+
+
+def _single(net: Supernet) -> Supernet:
+    """Of a network that holds several copies of its weights, one: an architecture computes with no more."""
+    one = getattr(net.module, "one_copy", None)
+    return Supernet(one, input_shape=net.input_shape) if isinstance(one, nn.Module) else net
+
+
+def warn_blind(names: Sequence[str]) -> None:
+    """Say which modules are missing in the MACs."""
+    if names:
+        warnings.warn(
+            f"The MACs leave out the matrix products of {', '.join(names)}: they depend on more choices than can be "
+            "tabulated. measure.count_macs(net.extract(arch), input_shape) counts them.",
+            UserWarning,
+            stacklevel=3,
+        )

@@ -1,0 +1,98 @@
+"""The parameters of a supernet as a sum of terms, read off the module tree."""
+
+from __future__ import annotations
+
+from typing import Any, Literal, NamedTuple, TypeAlias, cast, get_args
+
+from torch import nn
+
+from supernet.errors import RunError
+from supernet.measure.costs.conditions import Conditions, choices_within, is_opaque, locations
+from supernet.measure.costs.counting import count_params, is_norm
+from supernet.measure.costs.tables import Tabulated, Term, grid, joint
+from supernet.nn import ElasticBatchNorm2d, ElasticConv2d, ElasticLayerNorm, ElasticLinear, Mutable, Supernet
+from supernet.nn.extraction import plain_module
+from supernet.space import Expr
+
+Kind: TypeAlias = Literal["weight", "bias", "norm"]
+"""Weights and biases of other layers, and everything in normalisation layers."""
+
+_MAX_SETTINGS = 4096
+
+
+class _Held(NamedTuple):
+    size: Expr | float
+    kind: Kind
+    alternatives: list[Conditions]
+
+
+def params_terms(net: Supernet) -> dict[Kind, list[Term]]:
+    """Terms of the parameters by kind.
+
+    A parameter registered at several places counts once, wherever any of them is active.
+
+    Raises:
+        RunError: a layer of a kind unknown here depends on more choices than can be tabulated.
+    """
+    held: dict[tuple[int, Kind], _Held] = {}
+    for place in locations(net.module):
+        if is_opaque(place.module):
+            for kind in get_args(Kind):
+                key = (id(place.module), kind)
+                if key not in held:
+                    held[key] = _Held(_tabulated(net, place.module, place.name, kind), kind, [])
+                held[key].alternatives.append(place.conditions)
+            continue
+        for name, parameter in place.module._parameters.items():
+            if parameter is not None:
+                kind = _kind(place.module, name)
+                size = _elastic_size(place.module, name)
+                entry = held.setdefault(
+                    (id(parameter), kind), _Held(parameter.numel() if size is None else size, kind, [])
+                )
+                entry.alternatives.append(place.conditions)
+    terms: dict[Kind, list[Term]] = {kind: [] for kind in get_args(Kind)}
+    for entry in held.values():
+        unique = tuple(dict.fromkeys(entry.alternatives))
+        terms[entry.kind].append(Term(entry.size, ((),) if () in unique else unique))
+    return terms
+
+
+def _kind(module: nn.Module, name: str) -> Kind:
+    if is_norm(module):
+        return "norm"
+    return "bias" if name == "bias" else "weight"
+
+
+def _elastic_size(module: nn.Module, name: str) -> Expr | int | None:
+    layer = cast(Any, module)
+    size: Any = None
+    if isinstance(module, ElasticConv2d):
+        size = layer.width_out
+        if name == "weight":
+            size = size * (layer.width_in // layer.group_count) * layer.kernel * layer.kernel
+    elif isinstance(module, ElasticLinear):
+        size = layer.width_out * layer.width_in if name == "weight" else layer.width_out
+    elif isinstance(module, ElasticBatchNorm2d | ElasticLayerNorm):
+        size = layer.width
+    return cast("Expr | int | None", size)
+
+
+def _tabulated(net: Supernet, module: nn.Module, name: str, kind: Kind) -> Tabulated:
+    """Parameters of a layer of unknown kind: it is taken out in every setting of its choices, and counted."""
+    choices = choices_within(module)
+    if joint(choices) > _MAX_SETTINGS:
+        raise RunError(
+            f"The layer {name!r} ({type(module).__name__}) depends on {len(choices)} choices with "
+            f"{joint(choices):,} joint settings; at most {_MAX_SETTINGS:,} can be tabulated. "
+            "Use measure.count_params(net.extract(arch)) instead."
+        )
+    assert isinstance(module, Mutable)
+    counts = []
+    for code in grid(net.space, choices):
+        with net.active(dict(zip(net.space.names, code.tolist(), strict=True))):
+            plain = plain_module(module, net.selection, net.space.choices)
+        weights = count_params(plain, norm=False, bias=False)
+        others = count_params(plain, norm=False)
+        counts.append({"weight": weights, "bias": others - weights, "norm": count_params(plain) - others}[kind])
+    return Tabulated(choices, counts)

@@ -1,0 +1,190 @@
+"""Forward passes that find out which module multiplies how much, and under which decisions it was called."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple, TypeAlias
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from supernet.errors import RunError
+from supernet.measure.costs.conditions import Chosen, Conditions, Deeper, all_hold, is_opaque
+from supernet.measure.costs.counting import BATCH, counted
+from supernet.measure.costs.tables import grid, joint
+from supernet.measure.untouched import placed_like
+from supernet.nn import ElasticDepth, OpChoice, Supernet
+from supernet.space import Choice, Codes, Space
+
+Path: TypeAlias = tuple[tuple[int, int], ...]
+"""A call: (module id, how many times its caller had called it before) from the outermost module inwards."""
+
+Key: TypeAlias = tuple[Path, Conditions]
+"""A call under conditions. One module can be the candidate of several options."""
+
+
+class Call(NamedTuple):
+    """One call of a module in one pass.
+
+    Attributes:
+        module: What was called.
+        conditions: The decisions on which the call depends.
+        macs: Its multiply-accumulates per image, without those of the modules it called.
+    """
+
+    module: nn.Module
+    conditions: Conditions
+    macs: float
+
+
+class Pass(NamedTuple):
+    """One forward pass: the decisions (D,), every call that multiplied, and the total per image."""
+
+    code: NDArray[np.int16]
+    calls: dict[Key, Call]
+    macs: float
+
+
+@dataclass
+class _Frame:
+    module: nn.Module
+    path: Path
+    conditions: Conditions
+    before: int
+    inner: int = 0
+    seen: Counter[int] = field(default_factory=Counter)
+
+
+def passes(net: Supernet, input_shape: tuple[int, ...], codes: Codes) -> list[Pass]:
+    """Run every row of a population once on zeros, counting; the network is left untouched."""
+    x = placed_like(net, torch.zeros(BATCH, *input_shape))
+    with counted(net) as counter:
+        watch = _Watch(net, counter)
+        with watch.hooked():
+            return [watch.run(x, code) for code in codes]
+
+
+class _Watch:
+    def __init__(self, net: Supernet, counter: FlopCounterMode) -> None:
+        self._net, self._counter = net, counter
+        self._stack: list[_Frame] = []
+        self._calls: dict[Key, Call] = {}
+
+    def run(self, x: torch.Tensor, code: NDArray[np.int16]) -> Pass:
+        start = self._counter.get_total_flops()
+        self._stack, self._calls = [_Frame(self._net, (), (), start)], {}
+        self._net(x, dict(zip(self._net.space.names, code.tolist(), strict=True)))
+        return Pass(code, self._calls, (self._counter.get_total_flops() - start) / (2 * BATCH))
+
+    @contextmanager
+    def hooked(self) -> Iterator[None]:
+        handles = []
+        for module in self._net.module.modules():
+            handles.append(module.register_forward_pre_hook(self._enter))
+            handles.append(module.register_forward_hook(self._leave))
+        try:
+            yield
+        finally:
+            for handle in handles:
+                handle.remove()
+
+    def _enter(self, module: nn.Module, args: Any) -> None:
+        caller = self._stack[-1]
+        ordinal = caller.seen[id(module)]
+        caller.seen[id(module)] += 1
+        conditions = caller.conditions + self._condition(caller.module, module, ordinal)
+        path = (*caller.path, (id(module), ordinal))
+        self._stack.append(_Frame(module, path, conditions, self._counter.get_total_flops()))
+
+    def _condition(self, caller: nn.Module, module: nn.Module, ordinal: int) -> Conditions:
+        if isinstance(caller, OpChoice):
+            decision = self._net.selection.decision(caller.choice)
+            assert isinstance(decision, int)
+            return (Chosen(caller.choice, decision),)
+        if isinstance(caller, ElasticDepth):
+            places = [index for index, block in enumerate(caller) if block is module]
+            return (Deeper(caller.depth, places[ordinal]),)
+        return ()
+
+    def _leave(self, module: nn.Module, args: Any, output: Any) -> None:
+        frame = self._stack.pop()
+        spent = self._counter.get_total_flops() - frame.before
+        caller = self._stack[-1]
+        if any(is_opaque(outer.module) for outer in self._stack):
+            return  # the opaque layer around it answers for everything inside
+        caller.inner += spent
+        own = spent if is_opaque(module) else spent - frame.inner
+        if own:
+            self._calls[frame.path, frame.conditions] = Call(module, frame.conditions, own / (2 * BATCH))
+
+
+def base_codes(space: Space, resolutions: Codes, by: Sequence[Choice]) -> Codes:
+    """Architectures that show every option of every choice, at every resolution and in unlike company.
+
+    In the first family all choices take their j-th option; in the second neighbouring columns take different
+    ones; a few drawn at random (always the same) follow.
+    """
+    options = np.asarray([len(choice) for choice in space.choices])
+    turns = np.arange(options.max())[:, None]
+    aligned = np.repeat(turns, len(space), axis=1) % options
+    columns = [space.column(choice.name) for choice in by]
+    families = []
+    for resolution in resolutions:
+        at_resolution = aligned.copy()
+        at_resolution[:, columns] = resolution[columns]
+        families.append(at_resolution)
+    families.append((turns + np.arange(len(space))) % options)
+    families.append(np.random.default_rng(0).integers(options, size=(4, len(space))))
+    return np.unique(np.concatenate(families).astype(np.int16), axis=0)
+
+
+def completing_codes(space: Space, seen: Codes, needs: Sequence[Codes]) -> Codes:
+    """Few more architectures, so that every need is met.
+
+    Args:
+        space: The space.
+        seen: Rows (N, D) that exist already.
+        needs: Per need, the partial rows (M, D) of which one must occur; −1 leaves a column open.
+    """
+    packs: list[NDArray[np.int16]] = []
+    for rows in needs:
+        open_ = rows < 0
+        if any((open_ | (rows == code)).all(axis=1).any() for code in seen):
+            continue
+        for pack in packs:
+            fits = (open_ | (pack < 0) | (rows == pack)).all(axis=1)
+            if fits.any():
+                row = rows[fits.argmax()]
+                pack[row >= 0] = row[row >= 0]
+                break
+        else:
+            if len(rows):
+                packs.append(rows[0].copy())
+    options = np.asarray([len(choice) for choice in space.choices])
+    turned = [(number + np.arange(len(space))) % options for number in range(len(packs))]
+    filled = [np.where(pack < 0, turn, pack) for pack, turn in zip(packs, turned, strict=True)]
+    return np.asarray(filled, dtype=np.int16).reshape(len(filled), len(space))
+
+
+def partial_codes(space: Space, conditions: Conditions, choices: Sequence[Choice]) -> Codes:
+    """Every joint setting of `choices` and the conditions' own that meets the conditions; −1 elsewhere.
+
+    Raises:
+        RunError: there are more than 65,536 settings to look at.
+    """
+    involved = tuple(dict.fromkeys([*choices, *(c for condition in conditions for c in condition.choices())]))
+    if joint(involved) > 2**16:
+        raise RunError(
+            f"A module runs under conditions on {len(involved)} choices with {joint(involved):,} joint settings, too "
+            "many to tabulate. Use measure.count_macs(net.extract(arch), input_shape) for single architectures."
+        )
+    codes = grid(space, involved)
+    met = codes[all_hold(conditions, space, codes)]
+    closed = np.isin(np.arange(len(space)), [space.column(choice.name) for choice in involved])
+    return np.where(closed, met, np.int16(-1))

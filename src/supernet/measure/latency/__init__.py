@@ -1,0 +1,1 @@
+"""How long a subnet takes on a device."""

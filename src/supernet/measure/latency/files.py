@@ -1,0 +1,31 @@
+"""Latency models on disk: a table or a predictor, whichever a file holds."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from supernet.measure.latency import predictor as latency_predictor
+from supernet.measure.latency import table as latency_table
+from supernet.measure.latency.predictor import LatencyPredictor
+from supernet.measure.latency.record import finished
+from supernet.measure.latency.table import LatencyTable
+from supernet.nn import Supernet
+
+
+def read_latency(
+    path: Path | str, net: Supernet, *, input_shape: tuple[int, ...] | None = None
+) -> LatencyTable | LatencyPredictor:
+    """Read a latency table or a latency predictor.
+
+    Args:
+        path: The file (.json) that `build` or `save` has written.
+        net: The supernet.
+        input_shape: Of one input, (C, H, W). Default: `net.input_shape`, or what was given before.
+
+    Raises:
+        UsageError: neither, unfinished, or one of another network or input shape.
+        RunError: the file is damaged.
+    """
+    kind = finished(path, latency_table.FORMAT, latency_predictor.FORMAT)["format"]
+    model = LatencyTable if kind == latency_table.FORMAT else LatencyPredictor
+    return model.read(path, net, input_shape=input_shape)

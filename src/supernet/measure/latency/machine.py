@@ -1,0 +1,140 @@
+"""Latency: how long one batch takes on a device, measured on the extracted subnet."""
+
+from __future__ import annotations
+
+import copy
+import time
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol
+
+import numpy as np
+import torch
+from torch import nn
+
+from supernet.errors import UsageError
+from supernet.measure.costs.input_shape import input_shape_of
+from supernet.measure.untouched import placed_like, threads
+from supernet.nn import Supernet
+from supernet.space import Arch
+
+
+class Latency(NamedTuple):
+    """Milliseconds for one batch.
+
+    Attributes:
+        median_ms: Half of the runs were faster.
+        p10_ms: A tenth of the runs were faster; close to what the device can do undisturbed.
+        p90_ms: Nine tenths of the runs were faster.
+        runs: How many runs were timed.
+    """
+
+    median_ms: float
+    p10_ms: float
+    p90_ms: float
+    runs: int
+
+
+class Device(Protocol):
+    """Something that can time a network: this machine, or a client of another one."""
+
+    def measure(self, module: nn.Module, input_shape: tuple[int, ...]) -> Latency:
+        """Time a plain module on inputs of shape (C, H, W); the module must be left as it is."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class ThisMachine:
+    """The machine this process runs on; a module on an accelerator is timed there.
+
+    Args:
+        batch_size: Images per run.
+        threads: CPU threads, set for the measurement and put back afterwards.
+        warm_up: Runs before the clock starts.
+        seconds: Runs are repeated for this long …
+        min_runs: … but at least so often …
+        max_runs: … and at most so often.
+
+    Raises:
+        UsageError: a number out of range.
+    """
+
+    batch_size: int = 1
+    threads: int = 1
+    warm_up: int = 5
+    seconds: float = 0.5
+    min_runs: int = 11
+    max_runs: int = 1000
+
+    def __post_init__(self) -> None:
+        if min(self.batch_size, self.threads, self.min_runs) < 1 or self.warm_up < 0 or not self.seconds >= 0:
+            raise UsageError(f"{self} cannot time anything: batch_size, threads and min_runs are 1 or more.")
+        if self.max_runs < self.min_runs:
+            raise UsageError(f"max_runs={self.max_runs} is below min_runs={self.min_runs}.")
+
+    def measure(self, module: nn.Module, input_shape: tuple[int, ...]) -> Latency:
+        """Time a plain module on inputs of shape (C, H, W), on a copy of it in evaluation mode."""
+        copied = copy.deepcopy(module).eval()
+        generator = torch.Generator().manual_seed(0)
+        x = placed_like(copied, torch.randn(self.batch_size, *input_shape, generator=generator))
+        times: list[float] = []
+        with torch.inference_mode(), threads(self.threads):
+            for _ in range(self.warm_up):
+                _timed(copied, x)
+            start = time.perf_counter()
+            while len(times) < self.max_runs:
+                if len(times) >= self.min_runs and time.perf_counter() - start >= self.seconds:
+                    break
+                times.append(_timed(copied, x))
+        p10, median, p90 = np.percentile(times, (10, 50, 90)).tolist()
+        return Latency(median, p10, p90, len(times))
+
+
+THIS_MACHINE = ThisMachine()
+"""Single images on one CPU thread of this machine."""
+
+
+def latency(
+    net: nn.Module,
+    arch: Arch | None = None,
+    *,
+    device: Device = THIS_MACHINE,
+    input_shape: tuple[int, ...] | None = None,
+) -> Latency:
+    """Time one subnet as it would be deployed: extracted, without a trace of the supernet.
+
+    Args:
+        net: A supernet, or any plain module (then without `arch`).
+        arch: The architecture.
+        device: Where to time it.
+        input_shape: Of one input, (C, H, W). Default: `net.input_shape` where there is one, or what was given before.
+
+    Raises:
+        UsageError: the input shape is not known, or the architecture belongs to another space.
+    """
+    shape = input_shape_of(net, input_shape)
+    if not isinstance(net, Supernet):
+        if arch is not None:
+            raise UsageError(f"An architecture was given for a {type(net).__name__}, which is no Supernet.")
+        return device.measure(net, shape)
+    if arch is None:
+        raise UsageError("Latency is a property of one subnet: pass an architecture, such as net.space.largest().")
+    return device.measure(net.extract(arch), shape)
+
+
+def latency_ms(
+    net: nn.Module,
+    arch: Arch | None = None,
+    *,
+    device: Device = THIS_MACHINE,
+    input_shape: tuple[int, ...] | None = None,
+) -> float:
+    """Median latency in milliseconds; see `latency` for arguments and errors."""
+    return latency(net, arch, device=device, input_shape=input_shape).median_ms
+
+
+def _timed(module: nn.Module, x: torch.Tensor) -> float:
+    start = time.perf_counter_ns()
+    module(x)
+    if x.device.type != "cpu":
+        torch.accelerator.synchronize(x.device)
+    return (time.perf_counter_ns() - start) / 1e6

@@ -1,0 +1,136 @@
+"""Measurements that cost time, kept on disk while they are made."""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+
+from supernet.errors import RunError, UsageError
+from supernet.io.files import write_json
+
+Progress = Callable[[int, int], None]
+"""Called with the number of measurements done and their total."""
+
+_SAVED_EVERY_SECONDS = 1.0
+
+
+class Record:
+    """A JSON file of measurements: what they are about, the figures so far, and at the end what was made of them.
+
+    Killed, it loses the measurements of the last second.
+
+    Args:
+        path: The file; None keeps everything in memory.
+        kind: What the file becomes.
+        about: Settings that the figures depend on, as JSON.
+        resume: Whether to go on with the figures in the file; otherwise it is replaced.
+
+    Raises:
+        UsageError: the file was made with other settings, or is something else.
+        RunError: the file is damaged.
+    """
+
+    def __init__(self, path: Path | str | None, kind: str, about: Mapping[str, Any], *, resume: bool) -> None:
+        self.path, self.kind = None if path is None else Path(path), kind
+        self.about: dict[str, Any] = json.loads(json.dumps(about))
+        self._figures: dict[str, float] = {}
+        self._saved = time.monotonic()
+        if self.path is not None and resume and self.path.is_file():
+            content = read_record(self.path, kind)
+            for name in self.about:
+                if content["about"].get(name) != self.about[name]:
+                    raise UsageError(
+                        f"{self.path} holds figures made with {name}={content['about'].get(name)!r}, not "
+                        f"{self.about[name]!r}. Choose another file, or pass resume=False to replace it."
+                    )
+            self._figures = content["figures"]
+
+    def measure(
+        self, rounds: int, measures: Mapping[str, Callable[[], float]], seed: int, progress: Progress | None
+    ) -> dict[str, float]:
+        """Every measure once per round, in another order each time; the median of its rounds.
+
+        Raises:
+            RunError: a device told something that is no duration.
+        """
+        names = list(measures)
+        rng = np.random.default_rng(seed)
+        order = [f"{names[place]}/{number}" for number in range(rounds) for place in rng.permutation(len(names))]
+        for done, key in enumerate(order, start=1):
+            if key not in self._figures:
+                value = float(measures[key.rpartition("/")[0]]())
+                if not (math.isfinite(value) and value >= 0):
+                    raise RunError(
+                        f"The device told a latency of {value} ms, which is no duration. Look at its client."
+                    )
+                self._figures[key] = value
+                if time.monotonic() - self._saved > _SAVED_EVERY_SECONDS:
+                    self.save(None)
+            if progress is not None:
+                progress(done, len(order))
+        return {name: float(np.median([self._figures[f"{name}/{r}"] for r in range(rounds)])) for name in names}
+
+    def save(self, result: Mapping[str, Any] | None) -> None:
+        """Write the file; `result` is what the measurements became, None while they go on."""
+        self._saved = time.monotonic()
+        if self.path is not None:
+            figures = self._figures
+            write_json(self.path, {"format": self.kind, "about": self.about, "result": result, "figures": figures})
+
+    def __enter__(self) -> Record:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if error is not None:
+            self.save(None)
+
+
+def read_record(path: Path | str, *kinds: str) -> dict[str, Any]:
+    """The content of a record's file.
+
+    Raises:
+        UsageError: there is no such file, or it holds something else.
+        RunError: it is damaged.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise UsageError(f"There is no file {path}; make one with `supernet latency build`.")
+    try:
+        content = json.loads(path.read_text())
+    except ValueError as error:
+        raise RunError(f"{path} is not valid JSON ({error}). Delete it and measure again.") from error
+    if not isinstance(content, dict) or content.get("format") not in kinds:
+        raise UsageError(f"{path} is no {' or '.join(kinds)}; give a file that was written as one.")
+    return content
+
+
+def finished(path: Path | str, *kinds: str) -> dict[str, Any]:
+    """The content of a record's file whose measurements are complete.
+
+    Raises:
+        UsageError: as in `read_record`, or they are not complete.
+        RunError: it is damaged.
+    """
+    content = read_record(path, *kinds)
+    if content["result"] is None:
+        raise UsageError(f"{path} is unfinished; run the same build again to complete it.")
+    return content
+
+
+def code_text(code: Iterable[int]) -> str:
+    """Name of an architecture in a record."""
+    return ",".join(map(str, code))
+
+
+def codes_of(texts: Sequence[str], columns: int) -> np.ndarray[Any, np.dtype[np.int16]]:
+    """The population (N, D) behind such names."""
+    return np.asarray([text.split(",") for text in texts], dtype=np.int16).reshape(len(texts), columns)

@@ -1,0 +1,271 @@
+"""Latency from a table of blocks, each timed once per form in which it occurs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property, partial
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from supernet.errors import UsageError
+from supernet.measure.costs.tables import Tables, Tabulated, Term
+from supernet.measure.latency.blocks import Block, Entry, Setting, blocks_of
+from supernet.measure.latency.check import LatencyCheck, check_latency
+from supernet.measure.latency.machine import THIS_MACHINE, Device
+from supernet.measure.latency.model import Figure, Subject, block_fingerprint
+from supernet.measure.latency.record import Progress, Record, code_text, codes_of, finished
+from supernet.nn import Supernet
+from supernet.space import Codes, Space
+
+FORMAT = "supernet latency table 1"
+
+
+class Line(NamedTuple):
+    """From the sum over blocks to the whole network: `offset_ms + scale · sum`."""
+
+    offset_ms: float
+    scale: float
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class LatencyTable:
+    """The latency of every architecture of a supernet on one device, from blocks timed one by one.
+
+    latency = offset + scale · Σ blocks. A sum of blocks timed apart is no whole network: what happens between them is
+    missing, and a block that has the caches to itself is faster than in company. So the sum is mapped to the network
+    by a line through a few architectures measured whole, which never changes the order. What blocks do to each other
+    stays unknown; `check` says how much that is, and `LatencyPredictor` learns it.
+
+    Attributes:
+        space: The space.
+        subject: What the latencies are of.
+        entries: The blocks.
+        line: From the sum to the whole.
+        forms: How many different blocks were timed.
+        anchors: The architectures (A, D) that the line was put through.
+
+    >>> from torch import nn
+    >>> from supernet import Choice, ElasticConv2d, measure
+    >>> width = Choice("width", (4, 8))
+    >>> net = Supernet(nn.Sequential(ElasticConv2d(3, width), ElasticConv2d(width, 2)))
+    >>> quick = measure.ThisMachine(seconds=0)
+    >>> table = measure.LatencyTable.build(net, quick, input_shape=(3, 10, 10), repeats=1)
+    >>> table.predict_ms(net.space.codes(list(net.space.enumerate()))).shape
+    (2,)
+    """
+
+    space: Space
+    subject: Subject
+    entries: tuple[Entry, ...]
+    line: Line
+    forms: int
+    anchors: Codes
+
+    @classmethod
+    def build(
+        cls,
+        net: Supernet,
+        device: Device = THIS_MACHINE,
+        *,
+        input_shape: tuple[int, ...] | None = None,
+        figure: Figure = "median_ms",
+        repeats: int = 3,
+        anchors: int = 10,
+        max_settings: int = 128,
+        seed: int = 0,
+        out: Path | str | None = None,
+        resume: bool = True,
+        progress: Progress | None = None,
+    ) -> LatencyTable:
+        """Cut a supernet into blocks and time each of them in every form in which it can occur.
+
+        A block is the largest piece of the network that has at most `max_settings` settings of its choices: a
+        candidate of a choice block, an elastic block with its input, the head. It is extracted as it would be
+        deployed and timed on inputs of the shape that reaches it. Equal blocks on equal inputs are timed once.
+        What comes in the way of the machine comes in the way of all alike: blocks and whole networks are measured
+        `repeats` times in mixed order, and the median counts.
+
+        Args:
+            net: The supernet.
+            device: Where to measure.
+            input_shape: Of one input, (C, H, W). Default: `net.input_shape`, or what was given before.
+            figure: Which figure of a measurement counts; `"p10_ms"` where others use the machine too.
+            repeats: Measurements of each block.
+            anchors: Architectures to measure whole: the smallest, the largest, and random ones. 0: the plain sum.
+            max_settings: A piece of the network that occurs in more settings is cut into the modules it calls.
+            seed: Which random anchors, and the order of the measurements.
+            out: File (.json) that keeps the figures while they are made, and the table.
+            resume: Whether to go on with the figures in `out`; otherwise it is replaced.
+            progress: Called with the number of measurements done and their total.
+
+        Raises:
+            UsageError: an option out of range, or `out` holds something else or other settings.
+            RunError: the network cannot be cut into blocks, or the device told no duration.
+        """
+        if repeats < 1 or anchors < 0 or max_settings < 1:
+            raise UsageError(
+                f"A table with repeats={repeats}, anchors={anchors}, max_settings={max_settings} cannot be built; "
+                "repeats and max_settings are 1 or more, anchors 0 or more."
+            )
+        subject = Subject.of(net, device, input_shape=input_shape, figure=figure)
+        settings = {"repeats": repeats, "anchors": anchors, "max_settings": max_settings, "seed": seed}
+        with Record(out, FORMAT, subject.to_json() | settings, resume=resume) as record:
+            blocks = blocks_of(net, subject.input_shape, max_settings=max_settings)
+            names, forms = _forms(net, blocks)
+            chosen = _anchors(net.space, anchors, seed)
+            measures: dict[str, Callable[[], float]] = {
+                name: partial(_block_ms, subject, device, net, block, at) for name, (block, at) in forms.items()
+            }
+            for arch in net.space.wrap(chosen):
+                measures[code_text(arch.code)] = partial(subject.measure_arch, device, net, arch)
+            told = record.measure(repeats, measures, seed, progress)
+            entries = tuple(
+                block.entry(net.space, {number: told[name] for number, name in named.items()})
+                for block, named in zip(blocks, names, strict=True)
+            )
+            sums = _sums(net.space, entries)(chosen)
+            line = _line(sums, np.asarray([told[code_text(code)] for code in chosen.tolist()]))
+            table = cls(net.space, subject, entries, line, len(forms), chosen)
+            record.save(table.to_json())
+        return table
+
+    def predict_ms(self, codes: Codes) -> NDArray[np.float64]:
+        """Milliseconds (N,) per batch for a population (N, D).
+
+        Raises:
+            UsageError: the array has another number of columns.
+        """
+        if codes.ndim != 2 or codes.shape[1] != len(self.space):
+            raise UsageError(
+                f"A population of this space has shape (N, {len(self.space)}); got an array of shape {codes.shape}."
+            )
+        return self.line.offset_ms + self.line.scale * self._sums(codes)
+
+    def check(
+        self,
+        net: Supernet,
+        device: Device = THIS_MACHINE,
+        *,
+        n: int = 30,
+        seed: int = 1,
+        progress: Progress | None = None,
+    ) -> LatencyCheck:
+        """Compare with `n` whole networks that had no part in the table; see `LatencyCheck`.
+
+        Args:
+            net: The supernet.
+            device: The device that the table was made on.
+            n: Architectures to measure, each twice.
+            seed: Which ones.
+            progress: Called with the number of measurements done and their total.
+
+        Raises:
+            UsageError: another network or device, or fewer than three architectures.
+        """
+        return check_latency(self, net, device, n=n, seed=seed, known=self.anchors, progress=progress)
+
+    def save(self, path: Path | str) -> None:
+        """Write the table as JSON, without the single figures.
+
+        Raises:
+            RunError: the file cannot be written.
+        """
+        Record(path, FORMAT, self.subject.to_json(), resume=False).save(self.to_json())
+
+    @classmethod
+    def read(cls, path: Path | str, net: Supernet, *, input_shape: tuple[int, ...] | None = None) -> LatencyTable:
+        """Read what `save` or `build` has written; it may have been made on another machine.
+
+        Args:
+            path: The file.
+            net: The supernet.
+            input_shape: Of one input, (C, H, W). Default: `net.input_shape`, or what was given before.
+
+        Raises:
+            UsageError: no finished table, or one of another network or input shape.
+            RunError: the file is damaged.
+        """
+        content = finished(path, FORMAT)
+        subject = Subject.from_json(content["about"])
+        subject.check_net(net, input_shape, f"The table {path}")
+        return cls.from_json(content["result"], net.space, subject)
+
+    def to_json(self) -> dict[str, Any]:
+        """Everything but what the table is of."""
+        return {
+            "line": self.line._asdict(),
+            "forms": self.forms,
+            "anchors": [code_text(code) for code in self.anchors.tolist()],
+            "blocks": [
+                {"name": e.name, "choices": [c.name for c in e.choices], "cost_ms": list(e.cost_ms)}
+                for e in self.entries
+            ],
+        }
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any], space: Space, subject: Subject) -> LatencyTable:
+        """The inverse of `to_json`."""
+        entries = tuple(
+            Entry(b["name"], tuple(space.choices[space.column(name)] for name in b["choices"]), tuple(b["cost_ms"]))
+            for b in value["blocks"]
+        )
+        anchors = codes_of(value["anchors"], len(space))
+        return cls(space, subject, entries, Line(**value["line"]), value["forms"], anchors)
+
+    @cached_property
+    def _sums(self) -> Tables:
+        return _sums(self.space, self.entries)
+
+    def __repr__(self) -> str:
+        return (
+            f"LatencyTable({len(self.entries)} blocks, {self.forms} forms timed, "
+            f"{self.line.offset_ms:.4g} ms + {self.line.scale:.4g} × sum)"
+        )
+
+
+def _forms(net: Supernet, blocks: Sequence[Block]) -> tuple[list[dict[int, str]], dict[str, tuple[Block, Setting]]]:
+    """Per block the name of its form in each setting, and one occurrence of each form."""
+    forms: dict[str, tuple[Block, Setting]] = {}
+    names: list[dict[int, str]] = []
+    for block in blocks:
+        names.append({})
+        for number, at in block.settings.items():
+            name = block_fingerprint(block.plain(net, at), at.input_shape)
+            names[-1][number] = name
+            forms.setdefault(name, (block, at))
+    return names, forms
+
+
+def _block_ms(subject: Subject, device: Device, net: Supernet, block: Block, at: Setting) -> float:
+    return subject.measure(device, block.plain(net, at), at.input_shape)
+
+
+def _sums(space: Space, entries: Sequence[Entry]) -> Tables:
+    return Tables(space, [Term(Tabulated(entry.choices, entry.cost_ms)) for entry in entries])
+
+
+def _anchors(space: Space, count: int, seed: int) -> Codes:
+    ends = space.codes([space.smallest(), space.largest()])
+    drawn = space.population(np.random.default_rng(seed), 4 * count)
+    everything = np.concatenate([ends, drawn])
+    first = np.unique(everything, axis=0, return_index=True)[1]
+    return everything[np.sort(first)[:count]]
+
+
+def _line(sums: NDArray[np.float64], whole: NDArray[np.float64]) -> Line:
+    """The median of the slopes between all pairs (Theil and Sen), which a few disturbed measurements do not move.
+
+    Where the whole does not rise with the sum, only the offset is fitted.
+    """
+    if not len(sums):
+        return Line(0.0, 1.0)
+    i, j = np.triu_indices(len(sums), 1)
+    apart = sums[i] != sums[j]
+    slopes = (whole[i] - whole[j])[apart] / (sums[i] - sums[j])[apart]
+    scale = float(np.median(slopes)) if len(slopes) else 1.0
+    scale = scale if scale > 0 else 1.0
+    return Line(float(np.median(whole - scale * sums)), scale)

@@ -1,0 +1,1 @@
+"""What a subnet is worth: accuracy and loss, with statistics of its own."""

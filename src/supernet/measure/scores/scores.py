@@ -1,0 +1,173 @@
+"""Accuracy and loss of subnets on images that no weight was trained on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import ExitStack
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from supernet.data import Batch, ImageData, Split
+from supernet.errors import RunError, UsageError
+from supernet.measure.scores.batch_statistics import tracked_batch_norms
+from supernet.measure.scores.calibration import DEFAULT, Calibration
+from supernet.measure.scores.recalibration import activated, calibrated
+from supernet.measure.untouched import placed_like, untouched
+from supernet.nn.precision import Precision
+from supernet.space import Arch
+
+
+class Scores(NamedTuple):
+    """Of one subnet on a set of images.
+
+    Attributes:
+        accuracy: Share of the images whose class got the largest logit (top-1), 0 … 1.
+        loss: Mean cross-entropy in nats.
+        images: How many images.
+    """
+
+    accuracy: float
+    loss: float
+    images: int
+
+
+def scores(
+    net: nn.Module,
+    arch: Arch | None,
+    data: ImageData | Split,
+    *,
+    calibration: Calibration | None = DEFAULT,
+    batch_size: int = 512,
+    images: int | None = None,
+) -> Scores:
+    """Accuracy and loss of one subnet, in evaluation mode, with weights inherited from the supernet.
+
+    Args:
+        net: A supernet, or any module that returns logits (B, K); then `arch` is None.
+        arch: The architecture.
+        data: A data set, of which the validation images are used (never the test images); or a split, all of it.
+        calibration: How to recompute BatchNorm statistics first; None keeps those that the network holds.
+        batch_size: Images per batch. It changes the result only where BatchNorm uses the batch (`statistics="batch"`).
+        images: Use only the first so many images.
+
+    Raises:
+        UsageError: a calibration is asked for but only a split was given; or none is, and the network's policy
+            `statistics="calibrate"` left it without statistics.
+        RunError: a logit is not a finite number.
+    """
+    split = data.validation if isinstance(data, ImageData) else data
+    if calibration is not None and not isinstance(data, ImageData) and tracked_batch_norms(net):
+        raise UsageError(
+            "BatchNorm statistics are calibrated on training images, but only one split was given. Pass the whole "
+            "data set, or calibration=None to keep the statistics that the network holds."
+        )
+    return run_scores(net, arch, split.batches(batch_size, limit=images), calibration, data)
+
+
+def accuracy(
+    net: nn.Module,
+    arch: Arch | None,
+    data: ImageData | Split,
+    *,
+    calibration: Calibration | None = DEFAULT,
+    batch_size: int = 512,
+    images: int | None = None,
+) -> float:
+    """Top-1 accuracy 0 … 1 of one subnet; see `scores` for arguments and errors."""
+    return scores(net, arch, data, calibration=calibration, batch_size=batch_size, images=images).accuracy
+
+
+def loss(
+    net: nn.Module,
+    arch: Arch | None,
+    data: ImageData | Split,
+    *,
+    calibration: Calibration | None = DEFAULT,
+    batch_size: int = 512,
+    images: int | None = None,
+) -> float:
+    """Mean cross-entropy in nats of one subnet; see `scores` for arguments and errors."""
+    return scores(net, arch, data, calibration=calibration, batch_size=batch_size, images=images).loss
+
+
+def accuracies(
+    net: nn.Module,
+    archs: Sequence[Arch],
+    data: ImageData | Split,
+    *,
+    calibration: Calibration | None = DEFAULT,
+    batch_size: int = 512,
+    images: int | None = None,
+    progress: Callable[[int, Scores], None] = lambda done, latest: None,
+) -> list[float]:
+    """Top-1 accuracies of many subnets; see `scores` for the other arguments and errors.
+
+    Args:
+        net: The supernet.
+        archs: The architectures.
+        data: As in `scores`.
+        calibration: As in `scores`.
+        batch_size: As in `scores`.
+        images: As in `scores`.
+        progress: Called after each with the number done and its scores.
+    """
+    found = []
+    for done, arch in enumerate(archs, start=1):
+        latest = scores(net, arch, data, calibration=calibration, batch_size=batch_size, images=images)
+        found.append(latest.accuracy)
+        progress(done, latest)
+    return found
+
+
+def run_scores(
+    net: nn.Module,
+    arch: Arch | None,
+    batches: Iterable[Batch],
+    calibration: Calibration | None,
+    data: ImageData | Split,
+    *,
+    precision: Precision = "32-true",
+) -> Scores:
+    """`scores` on batches that may have been prepared once for many subnets, in some precision."""
+    correct, total, images = 0, 0.0, 0
+    with ExitStack() as stack, torch.no_grad():
+        if precision == "bf16-mixed":
+            stack.enter_context(torch.autocast(next(net.parameters()).device.type, dtype=torch.bfloat16))
+        if calibration is None:
+            check_statistics(net)
+            stack.enter_context(untouched(net))
+            stack.enter_context(activated(net, arch))
+        else:
+            stack.enter_context(calibrated(net, arch, data, calibration))
+        for x, y in batches:
+            logits = net(placed_like(net, x))
+            if not torch.isfinite(logits).all():
+                raise RunError(
+                    f"The network's output is not finite (NaN or infinite) for {arch or type(net).__name__}. Its "
+                    "weights have diverged, or its BatchNorm statistics are unusable: go back to an earlier checkpoint."
+                )
+            y = y.to(logits.device)
+            total += F.cross_entropy(logits.float(), y, reduction="sum").item()
+            correct += int((logits.argmax(1) == y).sum())
+            images += len(y)
+    return Scores(correct / images, total / images, images)
+
+
+def check_statistics(net: nn.Module) -> None:
+    """Refuse BatchNorms whose policy is to be calibrated first, and that never were.
+
+    Raises:
+        UsageError: there are some.
+    """
+    for layer in tracked_batch_norms(net):
+        mean, var = layer.running_mean, layer.running_var
+        assert mean is not None
+        assert var is not None
+        if layer.momentum == 0.0 and not mean.any() and bool((var == 1).all()):
+            raise UsageError(
+                'The BatchNorms of this network (statistics="calibrate") keep no statistics of their own and were '
+                "never given any. Pass a calibration, such as measure.Calibration()."
+            )

@@ -1,0 +1,1 @@
+"""Differentiable methods, made for cells."""

@@ -1,0 +1,1 @@
+"""Methods with several sets of weights."""

@@ -1,0 +1,1 @@
+"""Methods that train paths of one set of weights."""

@@ -1,0 +1,1 @@
+"""Measures of agreement between two rankings, with their evidence. NumPy and SciPy only."""

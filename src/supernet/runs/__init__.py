@@ -1,0 +1,1 @@
+"""Runs: a configuration, a directory, and one file per verb."""

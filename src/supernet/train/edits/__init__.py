@@ -1,0 +1,1 @@
+"""Changes that no gradient makes: dividing a space, drawing weights anew."""

@@ -1,0 +1,1 @@
+"""How the gradient of a move is computed, one rule per file."""

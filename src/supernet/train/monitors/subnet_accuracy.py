@@ -1,0 +1,64 @@
+"""Measurements along a training: how good the smallest, the largest and a random subnet are."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from itertools import islice
+
+import numpy as np
+
+from supernet.data import ImageData
+from supernet.nn import Supernet
+from supernet.train.health import AUGMENTED
+
+_BATCH = 512
+
+
+class SubnetAccuracy:
+    """Validation accuracy of the smallest, the largest and one random subnet, each with calibrated batch norm.
+
+    That of the largest is measured once more on validation images that went through the augmentation of training, as
+    `accuracy/largest, augmented`: a network that does better there does not get statistics that fit plain images
+    (see `health.warnings_of`).
+
+    Args:
+        data: Images; only training (for calibration) and validation images are used.
+        every: Steps between measurements.
+        images: Validation images to measure on; None: all.
+        calibration_images: Training images for batch norm statistics.
+        seed: Decides the random subnet, which stays the same throughout.
+    """
+
+    def __init__(
+        self,
+        data: ImageData,
+        *,
+        every: int,
+        images: int | None = None,
+        calibration_images: int = 512,
+        seed: int = 0,
+    ) -> None:
+        self.data, self.every, self.images = data, every, images
+        self.calibration_images, self.seed = calibration_images, seed
+
+    def __call__(self, net: Supernet, step: int) -> Mapping[str, float]:
+        from supernet import measure
+        from supernet.measure.scores.scores import run_scores
+
+        space = net.space
+        archs = {
+            "smallest": space.smallest(),
+            "random": space.sample(np.random.default_rng(self.seed)),
+            "largest": space.largest(),
+        }
+        calibration = measure.Calibration(images=self.calibration_images)
+        found = {
+            f"accuracy/{name}": measure.accuracy(net, arch, self.data, calibration=calibration, images=self.images)
+            for name, arch in archs.items()
+        }
+        validation = self.data.validation
+        images = min(len(validation), self.images or len(validation))
+        batch_size = min(_BATCH, images)
+        augmented = islice(validation.stream(batch_size, seed=self.seed), images // batch_size)
+        as_trained = run_scores(net, archs["largest"], augmented, calibration, self.data)
+        return found | {f"accuracy/{AUGMENTED}": as_trained.accuracy}

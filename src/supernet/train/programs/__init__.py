@@ -1,0 +1,1 @@
+"""Which moves make up a step, one program per file."""

@@ -1,0 +1,34 @@
+"""A program of several updates per step."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from supernet.nn import Supernet
+from supernet.train.move import Move, Objective, Path, Step
+from supernet.train.objectives.losses import CrossEntropy
+from supernet.train.samplers import Sampler
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainInTurn:
+    """One move per path: the paths of a sampler are trained one after another, each on a batch of its own.
+
+    The sampler draws them all before the first move. A step has as many updates as paths, at one learning rate.
+
+    Args:
+        sampler: Which paths.
+        objective: Loss of each.
+    """
+
+    sampler: Sampler
+    objective: Objective = field(default_factory=CrossEntropy)
+    learns_architecture = False
+
+    def check(self, net: Supernet) -> None:
+        self.sampler.check(net)
+
+    def moves(self, step: Step) -> Iterator[Move]:
+        for decisions in self.sampler.paths(step):
+            yield Move(paths=[Path(decisions, self.objective)], fresh=True)

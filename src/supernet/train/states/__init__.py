@@ -1,0 +1,1 @@
+"""Which paths share the optimiser's state."""

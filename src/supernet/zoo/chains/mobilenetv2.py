@@ -1,0 +1,259 @@
+"""Single-path spaces on MobileNetV2's chain of blocks: FairNAS, ProxylessNAS, GreedyNAS."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from typing import TYPE_CHECKING, cast
+
+from torch import Tensor, nn
+
+from supernet.errors import UsageError
+from supernet.nn import OpChoice, Statistics, Supernet
+from supernet.nn.norm import check_statistics
+from supernet.space import Arch, Choice, Space
+from supernet.zoo.arguments import check_at_least_one, check_dropout
+from supernet.zoo.chains.mobilenetv2_block import InvertedResidual, conv_bn
+from supernet.zoo.chains.mobilenetv2_variants import GATED_OPS, IDENTITY, OPS, VARIANTS, Stages, Variant
+from supernet.zoo.scaling import scaled_depths, scaled_width, strides_for
+
+if TYPE_CHECKING:
+    from supernet.report.diagram import Diagram
+
+
+def mobilenetv2(
+    *,
+    variant: Variant = "fairnas",
+    num_classes: int = 1000,
+    in_channels: int = 3,
+    image_size: int = 224,
+    width_multiplier: float = 1.0,
+    depth_multiplier: float | Sequence[float] = 1.0,
+    strides: Sequence[int] | None = None,
+    head_width: int | None = None,
+    affine: bool = True,
+    statistics: Statistics = "calibrate",
+    dropout: float = 0.0,
+) -> Supernet:
+    """MobileNetV2 chains of FairNAS, ProxylessNAS and GreedyNAS: kernel and expansion of the block in each layer.
+
+    The choices `"layer1"`, `"layer2"` … have the options `MB3_K3`, `MB6_K3`, `MB3_K5`, `MB6_K5`, `MB3_K7`, `MB6_K7`
+    (expansion and kernel), with `greedynas_augmented` each again with squeeze and excitation (`MB3_K3_SE` …), and where
+    the variant allows it `identity`. The defaults are the published ImageNet settings; smaller images keep fewer
+    strides. Weights start from PyTorch's default initialisation.
+
+    Args:
+        variant: `"fairnas"` (19 layers), `"proxyless"`, `"proxyless_gpu"`, `"greedynas"` or `"greedynas_augmented"`
+            (21 layers).
+        num_classes: Number of classes.
+        in_channels: Channels of the images.
+        image_size: Side of the images in pixels; sets the default of `strides`.
+        width_multiplier: Factor on all widths, rounded to multiples of 8.
+        depth_multiplier: Factor on the layers of the six stages, rounded up; one number or one per stage.
+        strides: Of the stem and of the first layer of each stage; published (2, 2, 2, 2, 1, 2, 1). Default: of these
+            the leading ones become 1 until the last feature map has at least 4 × 4 pixels.
+        head_width: Width before the classifier; default the published one × `width_multiplier`.
+        affine: Whether BatchNorms of the candidates learn scale and shift; those of the fixed layers always do.
+        statistics: What BatchNorm uses outside training, see `supernet.nn.Statistics`.
+        dropout: Probability of dropping a feature before the classifier.
+
+    Returns:
+        A supernet (B, in_channels, H, W) -> (B, num_classes).
+
+    Raises:
+        UsageError: an unknown variant or an option out of range.
+
+    >>> net = mobilenetv2(num_classes=10, image_size=32, width_multiplier=0.5)
+    >>> net.space.size == 6 ** 19
+    True
+    """
+    if variant not in VARIANTS:
+        raise UsageError(f"The variant {variant!r} does not exist; use one of {tuple(VARIANTS)}.")
+    published = VARIANTS[variant]
+    if head_width is None:
+        head_width = scaled_width(published.head, width_multiplier)
+    check_at_least_one(num_classes=num_classes, in_channels=in_channels, image_size=image_size, head_width=head_width)
+    check_statistics(statistics)
+    check_dropout(dropout)
+    strides = strides_for(image_size, published=published.strides, given=strides)
+    stem_width, first_width, *widths = (
+        scaled_width(width, width_multiplier) for width in (published.stem, published.first, *published.widths)
+    )
+    depths = scaled_depths(published.depths, depth_multiplier)
+    layers: list[nn.Module] = []
+    width_in = first_width
+    for width, depth, stride in zip(widths, depths, strides[1:], strict=True):
+        for place in range(depth):
+            layers.append(
+                _layer(
+                    f"layer{len(layers) + 1}",
+                    published,
+                    width_in,
+                    width,
+                    stride=stride if place == 0 else 1,
+                    first=place == 0,
+                    affine=affine,
+                    statistics=statistics,
+                )
+            )
+            width_in = width
+    dense = partial(conv_bn, activation=published.activation, affine=True, statistics=statistics)
+    return Supernet(
+        MobileNetV2(
+            stem=nn.Sequential(*dense(in_channels, stem_width, 3, stride=strides[0])),
+            first=_block("MB1_K3", published, stem_width, first_width, stride=1, affine=True, statistics=statistics),
+            layers=layers,
+            head=nn.Sequential(
+                *dense(width_in, head_width, 1),
+                nn.AdaptiveAvgPool2d(1),
+                nn.Flatten(),
+                nn.Dropout(dropout),
+                nn.Linear(head_width, num_classes),
+            ),
+            image_size=image_size,
+        ),
+        input_shape=(in_channels, image_size, image_size),
+    )
+
+
+def mobilenetv2_ids(arch: Arch) -> tuple[int, ...]:
+    """The published block numbers of an architecture, see `mobilenetv2_arch`.
+
+    Raises:
+        UsageError: the architecture is of another space, or has a block without a number.
+    """
+    _check_space(arch.space)
+    gated = [str(option) for option in arch.options().values() if option not in (*OPS, IDENTITY)]
+    if gated:
+        raise UsageError(
+            f"The block {gated[0]} has no published number; write architectures of the augmented space as JSON, with "
+            "arch.to_json()."
+        )
+    return tuple(-1 if option == IDENTITY else OPS.index(option) for option in arch.options().values())
+
+
+def mobilenetv2_arch(space: Space, ids: Sequence[int]) -> Arch:
+    """The architecture that block numbers of the released code of ABS and RLNAS describe.
+
+    Args:
+        space: A space of `mobilenetv2`.
+        ids: For each layer 0 … 5 for `MB3_K3`, `MB6_K3`, `MB3_K5`, `MB6_K5`, `MB3_K7`, `MB6_K7`, or -1 for `identity`.
+
+    Raises:
+        UsageError: another space, another number of layers, a number that stands for nothing, or an identity where
+            the space has none.
+
+    >>> net = mobilenetv2(variant="proxyless", image_size=32, width_multiplier=0.25, depth_multiplier=0.5)
+    >>> mobilenetv2_arch(net.space, (1, -1, 0, 5, 2, -1, 0, 0, 3, 4, 0)).options()["layer4"]
+    'MB6_K7'
+    """
+    _check_space(space)
+    if len(ids) != len(space) or any(number not in range(-1, len(OPS)) for number in ids):
+        raise UsageError(
+            f"{tuple(ids)} is no architecture of this space. Give {len(space)} numbers, one per layer: 0 to 5 for "
+            f"{', '.join(OPS)}, and -1 for the identity."
+        )
+    options = (*OPS, IDENTITY)  # -1 is the last one
+    return space.arch({name: options[number] for name, number in zip(space.names, ids, strict=True)})
+
+
+class MobileNetV2(nn.Module):
+    """Stem, a fixed block, layers that are choice blocks, head: (B, C_in, H, W) -> (B, K)."""
+
+    def __init__(
+        self,
+        *,
+        stem: nn.Sequential,
+        first: InvertedResidual,
+        layers: list[nn.Module],
+        head: nn.Sequential,
+        image_size: int,
+    ) -> None:
+        super().__init__()
+        self.stem, self.first, self.layers, self.head = stem, first, nn.Sequential(*layers), head
+        self.image_size = image_size
+
+    def forward(self, x: Tensor) -> Tensor:
+        out: Tensor = self.head(self.layers(self.first(self.stem(x))))
+        return out
+
+    def diagram(self, arch: Arch) -> Diagram:
+        """The chain of stem, fixed block, layers (those of identity included) and head."""
+        from supernet.zoo.drawing import Block, chain
+
+        stem, head = cast(nn.Conv2d, self.stem[0]), cast(nn.Conv2d, self.head[0])
+        drawn = [
+            Block("conv 3×3", stem.in_channels, stem.out_channels, stem.stride[0]),
+            Block("MB1 k3", self.first.width_in, self.first.width_out),
+        ]
+        for layer in self.layers:
+            choice, shape = cast(OpChoice, layer).choice, cast(InvertedResidual, cast(OpChoice, layer).candidate(0))
+            label = str(arch[choice.name]).replace("_K", " k").replace("_SE", " SE")
+            if label == IDENTITY and not shape.residual:
+                label = "conv 1×1"
+            drawn.append(Block(label, shape.width_in, shape.width_out, shape.stride))
+        drawn.append(Block("conv 1×1", head.in_channels, head.out_channels))
+        return chain(drawn, size=self.image_size)
+
+
+def _layer(
+    name: str,
+    published: Stages,
+    width_in: int,
+    width_out: int,
+    *,
+    stride: int,
+    first: bool,
+    affine: bool,
+    statistics: Statistics,
+) -> OpChoice:
+    options = published.options(first=first)
+    make = partial(_block, stride=stride, affine=affine, statistics=statistics)
+    candidates: dict[str, nn.Module] = {
+        op: make(op, published, width_in, width_out) for op in options if op != IDENTITY
+    }
+    if IDENTITY in options:
+        candidates[IDENTITY] = nn.Identity()
+        if stride > 1 or width_in != width_out:
+            shortcut = conv_bn(
+                width_in, width_out, 1, stride=stride, activation=None, affine=affine, statistics=statistics
+            )
+            candidates[IDENTITY] = nn.Sequential(*shortcut)
+    cheapest_first: list[str] = sorted(options, key=_cost)
+    return OpChoice(Choice(name, options, order=cheapest_first), candidates)
+
+
+def _block(
+    op: str, published: Stages, width_in: int, width_out: int, *, stride: int, affine: bool, statistics: Statistics
+) -> InvertedResidual:
+    expansion, kernel, gated = _parts(op)
+    return InvertedResidual(
+        width_in,
+        width_out,
+        expansion=expansion,
+        kernel=kernel,
+        stride=stride,
+        gated=gated,
+        activation=published.activation,
+        affine=affine,
+        statistics=statistics,
+    )
+
+
+def _parts(op: str) -> tuple[int, int, bool]:
+    """Expansion, kernel and whether it is gated, of a name such as `MB6_K5_SE`."""
+    expansion, kernel, *rest = op.removeprefix("MB").split("_")
+    return int(expansion), int(kernel.removeprefix("K")), bool(rest)
+
+
+def _cost(op: str) -> tuple[int, int, bool]:
+    return (0, 0, False) if op == IDENTITY else _parts(op)
+
+
+def _check_space(space: Space) -> None:
+    ours = all(name == f"layer{number}" for number, name in enumerate(space.names, start=1))
+    if not ours or any(not {*OPS} <= {*choice.options} <= {*GATED_OPS, IDENTITY} for choice in space.choices):
+        raise UsageError(
+            f"Block numbers belong to the spaces of zoo.mobilenetv2(); got a space with {len(space)} choices "
+            f"({', '.join(space.names[:3])} …)."
+        )

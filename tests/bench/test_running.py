@@ -1,0 +1,199 @@
+"""Studies from file to table: interrupted, failing, resumed, judged again."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+import pytest
+import torch
+
+from supernet.bench import Study, run_study
+from supernet.bench.places import finished
+from supernet.bench.resources import Resources, peak_memory_bytes
+from supernet.bench.worker import work
+from supernet.errors import RunError, UsageError
+from supernet.io.files import write_json
+
+BASE = {
+    "space": {"name": "nasbench201", "options": {"channels": 4, "cells": 1}},
+    "method": {"name": "spos"},
+    "train": {"steps": 6, "batch_size": 32, "monitor_every": 0, "accelerator": "cpu"},
+    "search": {"calibration_images": 64, "validation_images": 100, "budget": 4},
+}
+TRUTH = {"table": "nasbench201_digits", "archs": 12}
+
+
+def study(cells: dict[str, Any], *, judge: dict[str, Any] | None = TRUTH, base: dict[str, Any] = BASE) -> Study:
+    truth = {} if judge is None else {"judge": judge}
+    return Study.of({"seeds": [0], "base": base, "cells": cells, **truth}, Path())
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_thread() -> Iterator[None]:
+    """Here and in the processes that are started: on a busy machine two threads mostly wait."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    with mock.patch.dict(os.environ, OMP_NUM_THREADS="1"):
+        yield
+    torch.set_num_threads(threads)
+
+
+def make(out: Path, found: Study, cell: str, seed: int = 0) -> Path:
+    """One run, without a process of its own."""
+    write_json(out / "study.json", found.to_json())
+    work(out, cell, seed, workers=1)
+    return out / cell / f"seed-{seed}"
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A study of one cell, carried out."""
+    out = tmp_path_factory.mktemp("made")
+    make(out, study({"a": {}}), "a")
+    return out
+
+
+@pytest.fixture
+def copied(made: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(made, tmp_path / "copy"))
+
+
+def test_interrupted_resumed_and_failing(tmp_path: Path) -> None:
+    cells = {"good": {"train": {"steps": 120}}, "bad": {"method": {"options": {"learning_rate": 1e30}}}}
+    found, log = study(cells), tmp_path / "good/seed-0/train.jsonl"
+
+    def interrupt() -> None:
+        while not (log.is_file() and log.read_text()):
+            time.sleep(0.02)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    thread = threading.Thread(target=interrupt)
+    thread.start()
+    with pytest.raises(RunError, match=r"0 of 1 runs are done.*Go on with: supernet bench"):
+        run_study(found, tmp_path, only=["good"])
+    thread.join()
+    assert "Training was interrupted after" in (tmp_path / "good/seed-0.log").read_text()
+    assert list((tmp_path / "good/seed-0/checkpoints").iterdir())
+
+    said: list[str] = []
+    table = run_study(found, tmp_path, workers=2, say=said.append)
+    assert [row.name for row in table.rows] == ["good"]
+    assert [json.loads(line)["step"] for line in log.read_text().splitlines()][-1] == 120
+    (failure,) = table.failed
+    assert failure.startswith(f"bad seed 0 failed (see {tmp_path / 'bad/seed-0.log'}): The loss became nan")
+    assert failure in table.to_text()
+    assert "There is no finished run of bad." in table.notes
+    assert json.loads((tmp_path / "comparison.json").read_text())["n"] == 12
+
+    took = Resources.read(tmp_path / "good/seed-0")
+    assert took is not None
+    assert (took.workers, took.threads, took.judging) == (2, 1, TRUTH)
+    assert 100 * 2**20 < (took.training_memory_bytes or 0) <= (took.memory_bytes or 0) < 4 * 2**30
+    command = json.loads((tmp_path / "good/seed-0/environment.json").read_text())["command"]
+    assert command == f"supernet bench {tmp_path / 'study.json'} --out {tmp_path} --only good --seeds 0"
+
+    files = {path: path.stat().st_mtime_ns for path in (tmp_path / "good").rglob("*")}
+    said.clear()
+    run_study(found, tmp_path, only=["good"], say=said.append)
+    assert len(said) == 1
+    assert "1 of 1 runs are done, 0 to do" in said[0]
+    assert {path: path.stat().st_mtime_ns for path in (tmp_path / "good").rglob("*")} == files
+
+
+def test_a_new_truth_is_judged_without_training_again(copied: Path) -> None:
+    run, more = copied / "a/seed-0", study({"a": {}}, judge={**TRUTH, "archs": 15})
+    before = {path: path.stat().st_mtime_ns for path in (run / "checkpoints").iterdir()}
+    assert finished(run, study({"a": {}}).judging)
+    assert not finished(run, more.judging)
+    make(copied, more, "a")
+    assert finished(run, more.judging)
+    assert len((run / "ranking.csv").read_text().splitlines()) == 16
+    assert {path: path.stat().st_mtime_ns for path in (run / "checkpoints").iterdir()} == before
+
+
+def test_a_run_that_died_while_judging_is_not_finished(copied: Path) -> None:
+    (copied / "a/seed-0/ranking.csv").unlink()  # written last
+    assert not finished(copied / "a/seed-0", study({"a": {}}).judging)
+
+
+def test_a_run_made_by_hand_is_taken_as_it_is(copied: Path) -> None:
+    (copied / "a/seed-0/resources.json").unlink()
+    table = run_study(study({"a": {}}), copied)
+    assert table["a"].runs[0].budget.training_memory_bytes is None
+    assert table.n == 12
+
+
+def test_other_settings_are_refused_before_anything_runs(copied: Path) -> None:
+    changed = study({"a": {"train": {"steps": 7}}})
+    said: list[str] = []
+    with pytest.raises(UsageError, match=r"a/seed-0 holds a run with other settings.*--out"):
+        run_study(changed, copied, say=said.append)
+    assert not said
+
+
+def test_a_run_that_was_searched_since_is_still_the_same(copied: Path) -> None:
+    kept = copied / "a/seed-0/config.json"
+    config = json.loads(kept.read_text())
+    config["search"]["budget"] += 1
+    kept.write_text(json.dumps(config))
+    assert run_study(study({"a": {}}), copied).n == 12
+
+
+def test_two_studies_never_write_the_same_run(tmp_path: Path) -> None:
+    import fcntl
+
+    (tmp_path / "a").mkdir()
+    with (tmp_path / "a/seed-0.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        with pytest.raises(RunError, match=r"Another process is at work on .*a/seed-0;"):
+            make(tmp_path, study({"a": {}}), "a")
+    assert not (tmp_path / "a/seed-0").exists()
+
+
+def test_architectures_trained_alone_once_are_the_truth_of_all(tmp_path: Path) -> None:
+    found = study({"a": {}, "b": {"method": {"options": {"learning_rate": 0.01}}}}, judge={"retrain": 5})
+    write_json(tmp_path / "study.json", found.to_json())
+    work(tmp_path, "truth", 0, workers=1)
+    for cell in ("a", "b"):
+        make(tmp_path, found, cell)
+    table = run_study(found, tmp_path)
+    assert table.n == 5
+    assert "each trained alone" in table.truth
+    assert len((tmp_path / "truth/retrained.jsonl").read_text().splitlines()) == 1 + 5
+    rankings = [(tmp_path / cell / "seed-0/ranking.csv").read_text().splitlines() for cell in ("a", "b")]
+    assert [line.split(",")[:2] for line in rankings[0]] == [line.split(",")[:2] for line in rankings[1]]
+
+
+def test_without_a_truth_supernets_are_searched(tmp_path: Path) -> None:
+    found = study({"a": {}}, judge=None)
+    run = make(tmp_path, found, "a")
+    best = max(point["values"]["accuracy"] for point in json.loads((run / "front.json").read_text())["points"])
+    table = run_study(found, tmp_path)
+    assert table["a"].figures["found_accuracy"].trainings == (best,)
+    assert len((run / "search.jsonl").read_text().splitlines()) == 4
+
+
+def test_wrong_requests(tmp_path: Path) -> None:
+    found = study({"a": {}})
+    with pytest.raises(UsageError, match="0 workers"):
+        run_study(found, tmp_path, workers=0)
+    with pytest.raises(UsageError, match="no cell 'x'; there are a"):
+        run_study(found, tmp_path, only=["x"])
+    with pytest.raises(UsageError, match="different whole numbers"):
+        run_study(found, tmp_path, seeds=[1, 1])
+    assert not list(tmp_path.iterdir())
+
+
+def test_peak_memory_is_that_of_this_process() -> None:
+    before = peak_memory_bytes() or 0
+    block = b"\1" * (64 * 2**20 + before)  # larger than everything so far
+    assert (peak_memory_bytes() or 0) >= len(block)

@@ -1,0 +1,130 @@
+"""A supernet against a table."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from small_nets import images, operations_net
+from supernet import measure
+from supernet.errors import UsageError
+from supernet.judge import Table, independent_sampler, rank_report, sampling_mass_curve, specialisation
+from supernet.judge.truth.table_file import TableFile
+from supernet.measure import Calibration
+
+DATA = images(n=300)
+NET = operations_net()
+ARCHS = list(NET.space.enumerate())
+TRUTH = Table.of(ARCHS, np.random.default_rng(0).permutation(len(ARCHS)) / 10)
+CALIBRATION = Calibration(images=64)
+
+
+def test_it_scores_the_subnets_and_sets_them_beside_their_costs() -> None:
+    done = []
+    report = rank_report(NET, DATA, TRUTH, calibration=CALIBRATION, progress=lambda *place: done.append(place))
+    assert report.predicted[0] == pytest.approx(measure.accuracies(NET, ARCHS, DATA, calibration=CALIBRATION))
+    assert report.true.tolist() == TRUTH.mean.tolist()
+    model = measure.cost_model(NET, DATA.shape)
+    assert report.baselines["parameter count"].tolist() == model.params(TRUTH.codes).tolist()
+    assert report.baselines["MACs"].tolist() == model.macs(TRUTH.codes).tolist()
+    assert list(report.archs) == ARCHS
+    assert (report.mass, report.clusters) == (None, None)
+    assert done == [(place, 9) for place in range(1, 10)]
+
+
+def test_sampling_mass_is_that_of_the_whole_table_even_where_few_are_scored() -> None:
+    probabilities = {"block0": [0.5, 0.3, 0.2], "block1": [0.1, 0.1, 0.8]}
+    sampler = independent_sampler(NET.space, probabilities)
+    report = rank_report(NET, DATA, TRUTH, n=5, sampler=sampler, calibration=CALIBRATION)
+    assert (report.n, report.mass.n) == (5, 9)
+    weight = [
+        np.prod(
+            [
+                probabilities[name][NET.space.choices[i].options.index(arch[name])]
+                for i, name in enumerate(NET.space.names)
+            ]
+        )
+        for arch in ARCHS
+    ]
+    assert report.mass.lines[0].values == pytest.approx(sampling_mass_curve(weight, TRUTH.mean))
+    with pytest.raises(UsageError, match="the table holds 8 of 9"):
+        rank_report(NET, DATA, TRUTH.subset(ARCHS[:8]), sampler=sampler)
+
+
+def test_clusters_are_those_of_the_scores() -> None:
+    report = rank_report(NET, DATA, TRUTH, clusters=True, calibration=CALIBRATION)
+    assert report.clusters == specialisation(NET.space, TRUTH.codes, report.predicted[0], report.true)
+
+
+# -- scores on the disk -------------------------------------------------------------------------------------------
+
+
+def counted(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """The architectures that are scored from now on."""
+    asked: list[Any] = []
+    original = measure.NetEvaluator.scores
+
+    def scores(self: measure.NetEvaluator, arch: Any) -> Any:
+        asked.append(arch)
+        return original(self, arch)
+
+    monkeypatch.setattr(measure.NetEvaluator, "scores", scores)
+    return asked
+
+
+def test_a_judgement_that_was_stopped_goes_on_and_is_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = rank_report(NET, DATA, TRUTH, calibration=CALIBRATION)
+    asked = counted(monkeypatch)
+
+    def stop(done: int, total: int) -> None:
+        if done == 4:
+            raise KeyboardInterrupt
+
+    out = tmp_path / "scores.jsonl"
+    with pytest.raises(KeyboardInterrupt):
+        rank_report(NET, DATA, TRUTH, calibration=CALIBRATION, out=out, progress=stop)
+    with out.open("ab") as file:
+        file.write(b'{"arch": {"blo')  # the line in which the power failed
+    assert asked == ARCHS[:4]
+    done = []
+    resumed = rank_report(
+        NET, DATA, TRUTH, calibration=CALIBRATION, out=out, progress=lambda *place: done.append(place)
+    )
+    assert asked == ARCHS
+    assert done == [(place, 9) for place in range(1, 10)]
+    assert resumed.to_json() == whole.to_json()
+
+
+def test_a_table_of_trainings_is_never_replaced_by_scores(tmp_path: Path) -> None:
+    out = tmp_path / "retrained.jsonl"
+    with TableFile(out, NET.space, source="each trained alone", settings={"steps": 5}) as file:
+        file.append(ARCHS[0], 0, 0.5)
+    before = out.read_bytes()
+    with pytest.raises(UsageError, match="Choose another file"):
+        rank_report(NET, DATA, TRUTH, calibration=CALIBRATION, out=out)
+    assert out.read_bytes() == before
+
+
+def test_scores_of_other_weights_or_settings_are_not_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    out, asked, net = tmp_path / "scores.jsonl", counted(monkeypatch), operations_net(seed=1)
+
+    def judged(**options: Any) -> int:
+        """How many are scored."""
+        asked.clear()
+        rank_report(net, DATA, TRUTH, **{"calibration": CALIBRATION, "out": out} | options)
+        return len(asked)
+
+    assert [judged(), judged()] == [9, 0]
+    assert [judged(images=100), judged(images=100), judged()] == [9, 0, 9]
+    assert judged(calibration=Calibration(images=32)) == 9
+    assert judged(precision="bf16-mixed") == 9
+    assert [judged(), judged(n=5)] == [9, 0], "fewer architectures are among those that were scored"
+    with torch.no_grad():
+        next(net.parameters())[0].add_(1e-3)
+    assert judged() == 9
+    rank_report(net, images(n=300, seed=5), TRUTH, calibration=CALIBRATION, out=out)
+    assert judged() == 9, "those were of other images"

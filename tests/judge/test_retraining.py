@@ -1,0 +1,226 @@
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from retrained_nets import Scale, build, dies
+from small_nets import images, sgd
+from supernet import OpChoice, Supernet, measure
+from supernet.errors import RunError, UsageError
+from supernet.judge.alone import Alone, Regime, reinitialised
+from supernet.judge.retraining import retrain
+from supernet.judge.truth.table import Table
+from supernet.methods import darts, dynas, sandwich, spos
+from supernet.train import CrossEntropy, Fixed, Linear, Recipe, TrainPaths, Updates, fit
+
+DATA = images()
+SPACE = build().space
+ALL = list(SPACE.enumerate())
+RECIPE = replace(spos(), weights=sgd(0.1, momentum=0.9))
+LITTLE = {"steps": 8, "batch_size": 16, "progress": False, "accelerator": "cpu"}
+
+
+def lines(path):
+    return [json.loads(line) for line in path.read_text().splitlines()[1:]]
+
+
+def by_hand(arch, seed, *, steps=8, recipe=RECIPE):
+    """Build under the seed, train through the ordinary loop, measure."""
+    torch.manual_seed(seed)
+    net = build()
+    program = TrainPaths(sampler=Fixed(arch), objective=recipe.program.objective)
+    fit(
+        net,
+        replace(recipe, program=program),
+        DATA,
+        steps=steps,
+        batch_size=16,
+        seed=seed,
+        accelerator="cpu",
+        progress=False,
+    )
+    return measure.scores(net, arch, DATA)
+
+
+def test_is_ordinary_training_of_one_architecture(tmp_path):
+    archs = [ALL[0], ALL[4], ALL[8]]
+    table = retrain(build, RECIPE, DATA, archs, seeds=[3, 1], out=tmp_path / "t.jsonl", **LITTLE)
+    assert table.archs == archs
+    assert table.seeds == ("3", "1")
+    for row, arch in enumerate(archs):
+        for column, seed in enumerate((3, 1)):
+            found = by_hand(arch, seed)
+            assert table.values[row, column] == found.accuracy
+            assert found.loss in [line["loss"] for line in lines(tmp_path / "t.jsonl")]
+
+
+def test_trainings_do_not_depend_on_each_other_or_on_workers(tmp_path):
+    here = retrain(build, RECIPE, DATA, ALL[:4], seeds=2, **LITTLE)
+    back = retrain(build, RECIPE, DATA, ALL[3::-1], seeds=[1, 0], **LITTLE).subset(ALL[:4])
+    out = tmp_path / "t.jsonl"
+    beside = retrain(build, RECIPE, DATA, ALL[:4], seeds=2, workers=2, out=out, **LITTLE)
+    np.testing.assert_array_equal(here.values, back.values[:, ::-1])
+    np.testing.assert_array_equal(here.values, beside.values)
+    assert len({tuple(row) for row in here.values.tolist()}) > 1
+    assert len(lines(out)) == 8
+    np.testing.assert_array_equal(Table.read(out, SPACE).subset(ALL[:4]).values, here.values)
+
+
+def test_goes_on_where_it_was_killed(tmp_path, monkeypatch):
+    out = tmp_path / "t.jsonl"
+    whole = retrain(build, RECIPE, DATA, ALL[:3], seeds=2, out=out, **LITTLE)
+    assert [(line["seed"], SPACE.arch(line["arch"])) for line in lines(out)] == [
+        (seed, arch) for seed in (0, 1) for arch in ALL[:3]
+    ]
+    text = out.read_bytes()
+    ends = [place for place, byte in enumerate(text) if byte == ord("\n")]
+    out.write_bytes(text[: ends[4] + 30])  # the head, four trainings and a torn fifth
+    trained = []
+    monkeypatch.setattr(Alone, "_restart", _noting(Alone._restart, trained))
+    again = retrain(build, RECIPE, DATA, ALL[:3], seeds=2, out=out, **LITTLE)
+    assert trained == [1, 1, 1, 1]  # two trainings, each restarted for the probe and for itself
+    np.testing.assert_array_equal(again.values, whole.values)
+    more = retrain(build, RECIPE, DATA, ALL[:4], seeds=2, out=out, **LITTLE)
+    np.testing.assert_array_equal(more.values[:3], whole.values)
+    assert len(lines(out)) == 8
+
+
+def _noting(method, seen):
+    def noted(self, seed):
+        seen.append(seed)
+        method(self, seed)
+
+    return noted
+
+
+def test_other_settings_do_not_mix(tmp_path):
+    out = tmp_path / "t.jsonl"
+    retrain(build, RECIPE, DATA, ALL[:1], out=out, **LITTLE)
+    for options, words in (
+        ({"steps": 9}, "steps = 8, now it is 9"),
+        ({"batch_size": 8}, "batch_size = 16, now it is 8"),
+        ({"split": "test"}, "split = validation, now it is test"),
+        ({"calibration": None}, "calibration = "),
+    ):
+        with pytest.raises(UsageError, match=words):
+            retrain(build, RECIPE, DATA, ALL[:1], out=out, **(LITTLE | options))
+    with pytest.raises(UsageError, match=r"weights = .*'lr': 0.1.*'lr': 0.2"):
+        retrain(build, replace(RECIPE, weights=sgd(0.2, momentum=0.9)), DATA, ALL[:1], out=out, **LITTLE)
+    with pytest.raises(UsageError, match="data = "):
+        retrain(build, RECIPE, images(seed=1), ALL[:1], out=out, **LITTLE)
+
+
+def test_the_optimiser_gets_only_what_the_architecture_uses():
+    given = []
+
+    def optimizer(groups):
+        groups = list(groups)
+        given.append(sum(p.numel() for group in groups for p in group["params"]))
+        return torch.optim.SGD(groups, lr=0.1)
+
+    recipe = replace(RECIPE, weights=Updates(optimizer=optimizer))
+    net = build()
+    net.module[0].bias.requires_grad_(False)  # frozen by the caller: stays so
+    alone = Alone(Regime(build=lambda: net, recipe=recipe, data=DATA, steps=1, batch_size=16, accelerator="cpu"))
+    for arch in ALL:
+        alone(arch, 0)
+    assert given == [measure.params(net, arch) - 4 for arch in ALL]
+    assert [name for name, p in net.named_parameters() if not p.requires_grad] == ["module.0.bias"]
+
+
+def test_a_trained_supernet_is_drawn_afresh():
+    first, second = build(), build()
+    with torch.no_grad():
+        for parameter in second.parameters():
+            parameter.fill_(float("nan"))
+    before = {name: value.clone() for name, value in first.state_dict().items()}
+    tables = [retrain(net, RECIPE, DATA, ALL[:2], seeds=2, **LITTLE) for net in (first, second)]
+    np.testing.assert_array_equal(tables[0].values, tables[1].values)
+    assert len(set(tables[0].values.reshape(-1).tolist())) > 2
+    for name, value in first.state_dict().items():
+        assert torch.equal(value, before[name])
+
+
+def test_layers_that_cannot_be_drawn_afresh():
+    net = Supernet(nn.Sequential(OpChoice("op", {"scale": Scale(), "skip": nn.Identity()}), nn.Flatten()))
+    with pytest.raises(UsageError, match=r"The parameters scale of .*\(Scale\) cannot be drawn afresh.*builds the net"):
+        reinitialised(net)
+
+
+def test_it_learns_and_measures_what_it_is_told_to():
+    options = LITTLE | {"steps": 60}
+    validation = retrain(build, RECIPE, DATA, ALL[:1], **options)
+    assert validation.mean[0] > 0.5
+    assert (validation.metric.name, validation.metric.goal) == ("accuracy", "max")
+    assert validation.source == "each trained alone on squares: 60 steps of 16 images, validation accuracy"
+    test = retrain(build, RECIPE, DATA, ALL[:1], split="test", **options)
+    assert test.mean[0] * len(DATA.test) == pytest.approx(round(test.mean[0] * len(DATA.test)))
+    assert len(DATA.test) != len(DATA.validation)
+    with pytest.raises(UsageError, match="sealed"):
+        retrain(build, RECIPE, DATA.sealed(), ALL[:1], split="test", **LITTLE)
+    assert retrain(build, RECIPE, DATA.sealed(), ALL[:1], **options).mean[0] == validation.mean[0]
+
+
+def test_every_method_lends_its_objective():
+    weights = sgd(0.1, momentum=0.9)
+    plain = Recipe(name="x", program=TrainPaths(sampler=Fixed(ALL[0]), objective=CrossEntropy(0.1)), weights=weights)
+    smooth = retrain(build, plain, DATA, ALL[:2], **LITTLE).values
+    assert smooth[0, 0] == by_hand(ALL[0], 0, recipe=plain).accuracy
+    for recipe in (sandwich(), darts()):
+        table = retrain(build, replace(recipe, weights=weights), DATA, ALL[:2], **LITTLE)
+        assert np.isfinite(table.values).all()
+
+
+def test_the_truth_does_not_know_which_subnets_a_method_favours():
+    """Rates by complexity and momentum by group treat subnets unequally; alone, all are trained alike."""
+    same = {"learning_rate": 0.05, "weight_decay": 0.0, "inactive": "freeze", "clip_norm": 5.0, "reference_batch": None}
+    for paths in ("uniform", "strict_fair"):
+        recipe = dynas(paths=paths, **same)
+        alike = replace(recipe, weights=replace(recipe.weights, schedule=Linear(), states=None))
+        favoured = retrain(build, recipe, DATA, ALL, **LITTLE).values
+        plain = retrain(build, alike, DATA, ALL, **LITTLE).values
+        assert (favoured == plain).all()
+
+
+def test_progress_is_shown_and_threads_are_put_back(monkeypatch, capsys):
+    monkeypatch.setattr("supernet.io.progress._PATIENCE_SECONDS", 0.0)
+    before = torch.get_num_threads()
+    retrain(build, RECIPE, DATA, ALL[:2], threads=2, **(LITTLE | {"progress": True}))
+    assert "retrain: 2/2 trainings" in capsys.readouterr().err
+    assert torch.get_num_threads() == before
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"seeds": 0}, "number of trainings"),
+        ({"seeds": [1, 1]}, "different whole numbers"),
+        ({"seeds": [-1]}, "from 0 up"),
+        ({"workers": 0}, "workers is 0"),
+        ({"steps": 0}, "steps is 0"),
+        ({"threads": 0}, "threads is 0"),
+        ({"split": "train"}, "'validation' or 'test'"),
+        ({"archs": []}, "nothing to train"),
+        ({"archs": [Supernet(nn.Sequential(OpChoice("a", {"b": nn.Identity()}))).space.smallest()]}, "between spaces"),
+        ({"net": lambda: build(), "workers": 2}, "cannot be sent to another process.*top level"),
+    ],
+)
+def test_what_cannot_be_done(options, words):
+    options = LITTLE | options
+    net, archs = options.pop("net", build), options.pop("archs", ALL[:1])
+    with pytest.raises(UsageError, match=words):
+        retrain(net, RECIPE, DATA, archs, **options)
+
+
+def test_a_training_that_diverges(tmp_path):
+    recipe = replace(RECIPE, weights=sgd(1e30))
+    with pytest.raises(RunError, match="Lower the learning rate"):
+        retrain(build, recipe, DATA, ALL[:1], out=tmp_path / "t.jsonl", **LITTLE)
+
+
+def test_a_worker_that_dies(tmp_path):
+    with pytest.raises(RunError, match=r"has ended unexpectedly.*Finished trainings are kept"):
+        retrain(dies, RECIPE, DATA, ALL[:1], workers=2, **LITTLE)

@@ -1,0 +1,179 @@
+"""Sampling probabilities against brute force over whole spaces."""
+
+from __future__ import annotations
+
+import itertools
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from strategies import spaces
+from supernet.errors import UsageError
+from supernet.judge import (
+    derive_two_edges,
+    independent_sampler,
+    pair_probabilities,
+    two_edge_choices,
+    two_edge_sampler,
+)
+from supernet.space import Choice, Space
+
+OPS = ("skip", "conv")
+
+
+def nas_bench_201() -> Space:
+    return Space([Choice(f"{t}<-{s}", tuple("abcde")) for t in range(1, 4) for s in range(t)])
+
+
+def test_nas_bench_201_equals_brute_force():
+    space, rng = nas_bench_201(), np.random.default_rng(0)
+    probabilities = {name: rng.dirichlet(np.full(5, 0.3)) for name in space.names}
+    codes = space.unindex(range(space.size))
+    found = independent_sampler(space, probabilities).probability(codes)
+    expected = [
+        math.prod(probabilities[n][c] for n, c in zip(space.names, code, strict=True)) for code in codes.tolist()
+    ]
+    assert len(found) == 15_625
+    assert np.abs(found - expected).max() < 1e-9
+    assert found.sum() == pytest.approx(1, abs=1e-9)
+
+
+@settings(max_examples=50, deadline=None)
+@given(spaces(), st.integers(0, 2**32 - 1))
+def test_probabilities_of_every_space_sum_to_one(space, seed):
+    rng = np.random.default_rng(seed)
+    sampler = independent_sampler(space, {c.name: rng.dirichlet(np.ones(len(c))) for c in space.choices})
+    codes = space.unindex(range(space.size))
+    assert sampler.probability(codes).sum() == pytest.approx(1)
+    assert space.contains(sampler.draw(rng, 50)).all()
+
+
+def small_cells() -> tuple[Space, dict[str, np.ndarray]]:
+    space = Space([*two_edge_choices("normal", OPS, nodes=2), *two_edge_choices("reduce", OPS, nodes=1)])
+    rng = np.random.default_rng(4)
+    return space, {c.name: rng.dirichlet(np.ones(3)) for c in space.choices if c.when is not None}
+
+
+def test_two_edges_equal_the_procedure_step_by_step():
+    """Both orders of the two draws and every operation, multiplied out; `none` stands first."""
+    space, probabilities = small_cells()
+    expected: dict[tuple[int, ...], float] = {}
+    nodes = [("normal.2", 2), ("normal.3", 3), ("reduce.2", 2)]
+
+    def run(left, decisions, chance):
+        if not left:
+            code = space.arch(decisions).code
+            expected[code] = expected.get(code, 0.0) + chance
+            return
+        (node, sources), *rest = left
+        strength = [max(probabilities[f"{node}<-{s}"][1:]) for s in range(sources)]
+        for i, j in itertools.permutations(range(sources), 2):
+            pair = strength[i] / sum(strength) * strength[j] / (sum(strength) - strength[i])
+            for a, b in itertools.product(range(2), repeat=2):
+                p, q = probabilities[f"{node}<-{i}"], probabilities[f"{node}<-{j}"]
+                ops = p[1 + a] / (1 - p[0]) * q[1 + b] / (1 - q[0])
+                more = {node: (min(i, j), max(i, j)), f"{node}<-{i}": OPS[a], f"{node}<-{j}": OPS[b]}
+                run(rest, decisions | more, chance * pair * ops)
+
+    run(nodes, {}, 1.0)
+    codes = space.unindex(range(space.size))
+    found = two_edge_sampler(space, probabilities).probability(codes)
+    assert len(expected) == space.size == 4 * 12 * 4
+    assert found.sum() == pytest.approx(1, abs=1e-12)
+    assert found == pytest.approx([expected[tuple(code)] for code in codes.tolist()], abs=1e-12)
+
+
+def test_draws_follow_the_probabilities():
+    space, probabilities = small_cells()
+    sampler = two_edge_sampler(space, probabilities)
+    exact = sampler.probability(space.unindex(range(space.size)))
+    drawn = sampler.draw(np.random.default_rng(0), 100_000)
+    counts = np.bincount(space.index(drawn), minlength=space.size)
+    chi2 = ((counts - 100_000 * exact) ** 2 / (100_000 * exact)).sum()
+    assert chi2 < space.size + 4 * math.sqrt(2 * space.size)
+
+
+def test_the_space_of_darts():
+    ops = ("max", "avg", "skip", "sep3", "sep5", "dil3", "dil5")
+    space = Space([*two_edge_choices("normal", ops), *two_edge_choices("reduce", ops)])
+    assert space.size == (1 * 3 * 6 * 10 * 7**8) ** 2
+    edges = [c.name for c in space.choices if c.when is not None]
+    assert len(edges) == 28
+    codes = space.population(np.random.default_rng(0), 1000)
+    uniform = two_edge_sampler(space, {edge: np.full(8, 1 / 8) for edge in edges}, none=7)
+    assert uniform.log_probability(codes) == pytest.approx(-math.log(space.size))
+
+
+@given(st.lists(st.floats(0.001, 1), min_size=2, max_size=6))
+def test_pairs_sum_to_one_and_favour_strong_edges(strengths):
+    pairs = pair_probabilities(strengths)
+    assert len(pairs) == math.comb(len(strengths), 2)
+    assert pairs.sum() == pytest.approx(1)
+    best = list(itertools.combinations(range(len(strengths)), 2))[int(pairs.argmax())]
+    assert sum(strengths[i] for i in best) == pytest.approx(sum(sorted(strengths)[-2:]))
+
+
+def test_darts_derives_the_two_strongest_edges():
+    space = Space(two_edge_choices("normal", OPS, nodes=2))
+    probabilities = {
+        "normal.2<-0": [0.9, 0.04, 0.06],
+        "normal.2<-1": [0.2, 0.5, 0.3],
+        "normal.3<-0": [0.0, 0.55, 0.45],
+        "normal.3<-1": [0.4, 0.0, 0.6],
+        "normal.3<-2": [0.1, 0.3, 0.6],
+    }
+    decisions = derive_two_edges(space, probabilities).options()
+    assert decisions == {
+        "normal.2": (0, 1),
+        "normal.2<-0": "conv",
+        "normal.2<-1": "skip",
+        "normal.3": (1, 2),
+        "normal.3<-1": "conv",
+        "normal.3<-2": "conv",
+    }
+
+
+def test_what_has_probability_zero_is_never_drawn():
+    space = Space([Choice("a", (1, 2)), Choice("b", (1, 2))])
+    sampler = independent_sampler(space, {"a": [1, 0], "b": [0.5, 0.5]})
+    assert sampler.probability(space.unindex(range(4))).tolist() == [0.5, 0.5, 0, 0]
+    assert (sampler.draw(np.random.default_rng(0), 100)[:, 0] == 0).all()
+
+
+@pytest.mark.parametrize(
+    ("probabilities", "says"),
+    [
+        ({"a": [0.5, 0.5]}, "No probabilities were given for 'b'"),
+        ({"a": [0.5, 0.5], "b": [1, 0], "c": [1]}, "no choice named 'c'"),
+        ({"a": [0.5, 0.4], "b": [1, 0]}, "sum to 0.9 instead of 1"),
+        ({"a": [1.5, -0.5], "b": [1, 0]}, "at least 0"),
+        ({"a": [math.nan, 1], "b": [1, 0]}, "must be finite"),
+        ({"a": [1.0], "b": [1, 0]}, "2 probabilities are needed"),
+    ],
+)
+def test_bad_probabilities_are_refused(probabilities, says):
+    with pytest.raises(UsageError, match=says):
+        independent_sampler(Space([Choice("a", (1, 2)), Choice("b", (1, 2))]), probabilities)
+
+
+def test_bad_cells_are_refused():
+    space, probabilities = small_cells()
+    with pytest.raises(UsageError, match="cannot be 'none'"):
+        two_edge_choices("normal", ("none", "conv"))
+    with pytest.raises(UsageError, match="at least 2 inputs"):
+        two_edge_choices("normal", OPS, inputs=1)
+    with pytest.raises(UsageError, match="'b' does not choose a pair"):
+        two_edge_sampler(Space([Choice("a", ((0, 1),)), Choice("b", (1, 2))]), {})
+    pair = Choice("a", ((0, 1), (0, 2), (1, 2)))
+    with pytest.raises(UsageError, match="form of two_edge_choices"):
+        two_edge_sampler(Space([pair, Choice("b", (1, 2), when=pair.is_in([(0, 1)]))]), {})
+    with pytest.raises(UsageError, match=r"'reduce\.2<-0'.* are missing"):
+        two_edge_sampler(space, {k: v for k, v in probabilities.items() if k != "reduce.2<-0"})
+    with pytest.raises(UsageError, match=r"for reduce\.2, with the strengths .*at least two"):
+        two_edge_sampler(space, probabilities | {"reduce.2<-0": [1, 0, 0]})
+    sub = Space([Choice("a", (1, 2))]).restrict({"a": [1]})
+    with pytest.raises(UsageError, match="all have probability 0"):
+        independent_sampler(sub, {"a": [0, 1]})

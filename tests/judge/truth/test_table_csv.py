@@ -1,0 +1,140 @@
+import json
+
+import numpy as np
+import pytest
+
+from supernet import Choice, Space, zoo
+from supernet.errors import RunError, UsageError
+from supernet.judge.truth.arch_text import arch_to_text, text_to_arch
+from supernet.judge.truth.size_space import size_space
+from supernet.judge.truth.table import Table
+from supernet.measure.quantity import Quantity
+
+depth = Choice("depth", (1, 2))
+SPACE = Space([depth, Choice("op", ("conv 3", "skip")), Choice("k2", (3, 5), when=depth > 1)])
+AWKWARD = Space([Choice("a;b", ("x=1", "y")), Choice("c", (1, 2))])
+ALL = list(SPACE.enumerate())
+METRIC = Quantity("error", "%", goal="min")
+SPACES = {
+    "own": SPACE,
+    "awkward": AWKWARD,
+    "201": zoo.nasbench201(channels=1, cells=1).space,
+    "macro": zoo.nasbench_macro(channels=1, head_channels=1).space,
+    "size": size_space(),
+    "mbconv": zoo.mbconv().space,
+}
+
+
+@pytest.mark.parametrize("name", SPACES)
+def test_texts_lead_back(name):
+    space = SPACES[name]
+    for arch in space.wrap(space.population(np.random.default_rng(0), 20)):
+        assert text_to_arch(space, arch_to_text(arch)) == arch
+        assert text_to_arch(space, json.dumps(arch.options())) == arch
+        assert text_to_arch(space, json.dumps(arch.to_json())) == arch
+
+
+def test_how_texts_look():
+    assert arch_to_text(ALL[0]) == "depth=1;op=conv 3"
+    assert arch_to_text(AWKWARD.smallest()) == '{"a;b": "x=1", "c": 1}'
+    assert arch_to_text(SPACES["201"].smallest()) == "|none~0|+|none~0|none~1|+|none~0|none~1|none~2|"
+    assert arch_to_text(SPACES["macro"].largest()) == "22222222"
+    assert arch_to_text(SPACES["size"].largest()) == "64:64:64:64:64"
+
+
+@pytest.mark.parametrize(
+    ("space", "text", "words"),
+    [
+        ("own", "depth=1;kernel=3", "no choice named 'kernel'"),
+        ("own", "depth=3;op=skip", "'depth' has no option '3'; it allows 1, 2"),
+        ("own", "depth=1", "does not decide op"),
+        ("own", "22212220", "is not an architecture"),
+        ("own", '{"depth": 1', "not valid JSON"),
+        ("own", '{"decisions": 3}', "not an architecture in JSON"),
+        ("201", "|none~0|", "not an architecture of NAS-Bench-201"),
+        ("size", "8:16:24:32:65", "five widths out of 8, 16"),
+        ("size", "8:16", "five widths"),
+    ],
+)
+def test_texts_that_are_no_architecture(space, text, words):
+    with pytest.raises(UsageError, match=words):
+        text_to_arch(SPACES[space], text)
+
+
+@pytest.mark.parametrize("name", SPACES)
+def test_written_and_read_bit_for_bit(name, tmp_path):
+    space, rng = SPACES[name], np.random.default_rng(0)
+    archs = list(dict.fromkeys(space.wrap(space.population(rng, 5))))
+    values = rng.random((len(archs), 3))
+    values[0, 1] = np.nan
+    table = Table.of(archs, values, metric=METRIC, source='a, "b" – c', seeds=["777", "888", "999"])
+    table.to_csv(tmp_path / "t.csv")
+    read = Table.read(tmp_path / "t.csv", space)
+    np.testing.assert_array_equal(read.values, table.values)
+    assert read.archs == archs
+    assert (read.metric, read.source, read.seeds) == (METRIC, 'a, "b" – c', ("777", "888", "999"))
+
+
+def read(tmp_path, text, **options):
+    path = tmp_path / "t.csv"
+    path.write_text(text)
+    return Table.read(path, SPACE, **options)
+
+
+def test_files_written_by_hand(tmp_path):
+    table = read(tmp_path, "\ufeffarch, acc\ndepth=1; op=skip,0.5\n\ndepth=2;op=skip;k2=3,0.25\ndepth=1;op=skip,0.5\n")
+    assert table.mean.tolist() == [0.5, 0.25]
+    assert (table.metric, table.source) == (Quantity("acc", goal="max"), "t.csv")
+    table = read(tmp_path, 'arch,error,seed a,seed b\n"{""depth"": 1, ""op"": ""skip""}",2,1,3\n', metric=METRIC)
+    assert (table.metric, table.seeds, table.values.tolist()) == (METRIC, ("a", "b"), [[1.0, 3.0]])
+
+
+HEAD = "arch,acc,seed 0,seed 1\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "error", "words"),
+    [
+        ("", UsageError, "is empty"),
+        ("arch,acc\n", UsageError, "no architecture below"),
+        ("architecture,acc\n", UsageError, "the first is `arch`"),
+        ("arch\n", UsageError, "second the metric"),
+        ("arch,acc,params\ndepth=1;op=skip,1,2\n", UsageError, "column 'params' .* is not known"),
+        ("arch,acc\ndepth=1;op=pool,1\n", UsageError, "line 2: The choice 'op' has no option 'pool'"),
+        ("arch,acc\ndepth=1;op=skip,nan\n", UsageError, "line 2: acc is 'nan'; give a finite number"),
+        ("arch,acc\ndepth=1;op=skip,1e999\n", UsageError, "line 2: acc is '1e999'"),
+        ("arch,acc\ndepth=1;op=skip,high\n", UsageError, "line 2: acc is 'high'"),
+        ("arch,acc\ndepth=1;op=skip,\n", UsageError, "line 2 has no value"),
+        ("arch,acc\ndepth=1;op=skip,1\ndepth=1;op=s", RunError, "line 3 has 1 cells, but there are 2 columns"),
+        ("arch,acc\ndepth=1;op=skip,1\ndepth=1;op=skip,2\n", UsageError, "t.csv: .* given twice.* different values"),
+        (HEAD + "depth=1;op=skip,1,,\n", UsageError, "line 2 has no value"),
+        (HEAD + "depth=1;op=skip,1,2,3\n", UsageError, "is 1.0, but the mean of its seeds is 2.5"),
+        ('arch,acc\n"depth=1;op=skip,1\n', RunError, "is not CSV"),
+        ("# supernet table: {oops\narch,acc\n", RunError, "line 1 is damaged"),
+        ("\x00\xff", UsageError, "columns of"),
+    ],
+)
+def test_what_is_no_table(tmp_path, text, error, words):
+    with pytest.raises(error, match=words):
+        read(tmp_path, text)
+
+
+def test_files_of_something_else(tmp_path):
+    table = Table.of(ALL, np.arange(len(ALL)), metric=METRIC)
+    table.to_csv(tmp_path / "t.csv")
+    with pytest.raises(UsageError, match=r"table of 'error' .*but Quantity\(name='accuracy'.* was asked for"):
+        Table.read(tmp_path / "t.csv", SPACE, metric=Quantity("accuracy", goal="max"))
+    with pytest.raises(UsageError, match="line 3: The space has no choice named 'depth'"):
+        Table.read(tmp_path / "t.csv", AWKWARD)
+    with pytest.raises(UsageError, match="There is no file"):
+        Table.read(tmp_path / "none.csv", SPACE)
+    (tmp_path / "t.csv").write_bytes(b"\xff\xfe\x00arch")
+    with pytest.raises(RunError, match="not a text file"):
+        Table.read(tmp_path / "t.csv", SPACE)
+
+
+def test_missing_lines_are_noticed(tmp_path):
+    Table.of(ALL, np.arange(len(ALL))).to_csv(tmp_path / "t.csv")
+    lines = (tmp_path / "t.csv").read_text().splitlines(keepends=True)
+    with pytest.raises(RunError, match=f"holds {len(ALL) - 2} of {len(ALL)} architectures: it is cut short"):
+        read(tmp_path, "".join(lines[:-2]))

@@ -1,0 +1,145 @@
+"""Thresholds, picks and sampling mass against their definitions."""
+
+from __future__ import annotations
+
+import itertools
+import time
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from strategies import score_pairs
+from supernet.errors import UsageError
+from supernet.judge import (
+    best_of_top_k,
+    best_rank_at_k,
+    precision_at_k,
+    regret,
+    sampling_mass,
+    sampling_mass_curve,
+    sampling_mass_of_draws,
+    top_id_curve,
+    top_id_rate,
+    top_k,
+)
+
+N = 15_625
+
+
+def top(values, k):
+    threshold = sorted(values, reverse=True)[k - 1]
+    return {i for i, value in enumerate(values) if value >= threshold}
+
+
+@given(score_pairs())
+def test_rates_and_curve_are_counts(pair):
+    predicted, true = pair
+    curve = top_id_curve(predicted, true)
+    for k in range(1, len(true) + 1):
+        good, chosen = top(true, k), top(predicted, k)
+        assert set(np.flatnonzero(top_k(true, k))) == good
+        assert top_id_rate(predicted, true, k) == len(good & chosen) / len(good) == curve[k - 1]
+        assert precision_at_k(predicted, true, k) == len(good & chosen) / len(chosen)
+
+
+def test_the_example_of_the_paper():
+    true = np.arange(N, 0, -1)
+    first = np.concatenate([np.arange(2 * N, 2 * N - 625, -1), np.arange(15_000)])
+    second = np.concatenate([np.arange(625), np.arange(2 * N, 2 * N - 15_000, -1)])
+    assert (top_id_curve(first, true)[:625] == 1).all()
+    assert (top_id_curve(second, true)[:625] == 0).all()
+    assert top_id_rate(second, true, 625) == 0
+    assert best_rank_at_k(first, true, 1) == 1
+    assert best_rank_at_k(second, true, 1) == 626
+
+
+def test_a_random_order_gives_k_over_n():
+    rng = np.random.default_rng(0)
+    curves = [top_id_curve(rng.permutation(200), np.arange(200)) for _ in range(400)]
+    assert np.abs(np.mean(curves, axis=0) - np.arange(1, 201) / 200).max() < 0.03
+
+
+@given(score_pairs(9), st.data())
+def test_picks_are_expectations_over_random_ties(pair, data):
+    predicted, true = pair
+    k = data.draw(st.integers(1, len(true)))
+    threshold = sorted(predicted, reverse=True)[k - 1]
+    sure = [i for i, p in enumerate(predicted) if p > threshold]
+    tied = [i for i, p in enumerate(predicted) if p == threshold]
+    picks = [[*sure, *more] for more in itertools.combinations(tied, k - len(sure))]
+    ranks = [1 + sum(other > value for other in true) for value in true]
+    best = np.mean([max(true[i] for i in pick) for pick in picks])
+    assert best_of_top_k(predicted, true, k) == pytest.approx(best)
+    assert regret(predicted, true, k) == pytest.approx(max(true) - best)
+    assert best_rank_at_k(predicted, true, k) == pytest.approx(np.mean([min(ranks[i] for i in p) for p in picks]))
+
+
+def test_regret_is_never_negative():
+    rng = np.random.default_rng(0)
+    for _ in range(300):  # tied predictions: expectations whose rounding could exceed the best
+        true = rng.choice([0.1, 0.7, 0.9375], 40)
+        assert regret(rng.integers(0, 3, 40), true, 10) >= 0
+
+
+@given(score_pairs(), st.integers(0, 2**32 - 1))
+def test_sampling_mass_is_a_sum(pair, seed):
+    true = pair[0]
+    probabilities = np.random.default_rng(seed).dirichlet(np.ones(len(true)))
+    curve = sampling_mass_curve(probabilities, true)
+    for k in range(1, len(true) + 1):
+        mass = sum(probabilities[i] for i in top(true, k))
+        assert sampling_mass(probabilities, true, k) == pytest.approx(mass)
+        assert curve[k - 1] == pytest.approx(mass)
+    assert curve[-1] == pytest.approx(1)
+
+
+def test_mass_of_draws_estimates_the_mass():
+    rng = np.random.default_rng(1)
+    true = rng.normal(size=5000)
+    probabilities = np.exp(2 * true) / np.exp(2 * true).sum()
+    drawn = true[rng.choice(5000, 20_000, p=probabilities)]
+    estimate = sampling_mass_of_draws(drawn, true[rng.integers(5000, size=2000)])
+    exact = sampling_mass_curve(probabilities, true)
+    shares = np.asarray([0.02, 0.1, 0.3, 0.7])
+    assert np.abs(estimate[(shares * 2000).astype(int) - 1] - exact[(shares * 5000).astype(int) - 1]).max() < 0.05
+    assert exact[249] > 0.4  # the top 5 % hold far more than 5 %
+
+
+def test_a_space_of_15625_takes_less_than_a_tenth_of_a_second():
+    x, y = np.random.default_rng(0).normal(size=(2, N))
+    p = np.full(N, 1 / N)
+    for run in (
+        lambda: top_id_curve(x, y),
+        lambda: top_id_rate(x, y, 100),
+        lambda: sampling_mass_curve(p, y),
+        lambda: best_rank_at_k(x, y, 100),
+        lambda: regret(x, y),
+    ):
+        seconds = []
+        for _ in range(5):
+            began = time.perf_counter()
+            run()
+            seconds.append(time.perf_counter() - began)
+        assert min(seconds) < 0.1
+
+
+@pytest.mark.parametrize("measure", [top_id_rate, precision_at_k, best_of_top_k, best_rank_at_k, regret])
+@pytest.mark.parametrize("k", [0, 4, -1, 1.5, True])
+def test_k_out_of_range_is_refused(measure, k):
+    with pytest.raises(UsageError, match="k is an integer from 1 to 3"):
+        measure([1, 2, 3], [1, 3, 2], k)
+
+
+def test_bad_lists_are_refused():
+    with pytest.raises(UsageError, match="3 predicted and 4 true"):
+        top_id_curve([1, 2, 3], [1, 2, 3, 4])
+    with pytest.raises(UsageError, match="constant ranks nothing"):
+        regret([1, 1, 1], [1, 2, 3])
+    with pytest.raises(UsageError, match=r"sum to 0\.6; .* every architecture"):
+        sampling_mass([0.2, 0.2, 0.2], [1, 2, 3], 1)
+    with pytest.raises(UsageError, match="2 probability and 3 true"):
+        sampling_mass([0.5, 0.5], [1, 2, 3], 1)
+    with pytest.raises(UsageError, match="at least 0"):
+        sampling_mass([1.5, -0.5, 0], [1, 2, 3], 1)

@@ -1,0 +1,363 @@
+"""The page: its parts, its verdict, its safety."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from report_run import EVALUATIONS, JUDGED, build_run, judge_run, write, write_lines
+from supernet.report import write_report
+from supernet.report.header import header
+from supernet.report.html import Html
+from supernet.report.page import render
+from supernet.report.run import read_run
+from supernet.report.sections import SECTIONS
+
+ALL = ["front", "networks", "exports", "training", "progress", "space", "reproduce"]
+
+
+def sections(directory: Path) -> dict[str, Html]:
+    run = read_run(directory)
+    return {section.id: section.body for make in SECTIONS if (section := make(run)) is not None}
+
+
+def words(markup: str) -> str:
+    return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", "", markup))
+
+
+def chart_data(body: Html, chart: str) -> dict[str, object]:
+    found = re.search(rf'<script type="application/json" id="{chart}-data">(.*?)</script>', body, re.S)
+    assert found is not None
+    data: dict[str, object] = json.loads(found[1])
+    return data
+
+
+def test_writes_one_file_that_needs_no_other(tmp_path: Path) -> None:
+    before = {path.name for path in build_run(tmp_path).iterdir()}
+    page = write_report(tmp_path)
+    assert page == tmp_path / "report.html"
+    assert {path.name for path in tmp_path.iterdir()} - before == {"report.html"}
+    text = page.read_text(encoding="utf-8")
+    outside = re.sub(r"<script>.*?</script>", "", text, flags=re.S)
+    assert re.findall(r'\s(?:src|srcset|data)="', outside) == []
+    assert "<link" not in outside
+    assert "url(" not in outside
+    links = set(re.findall(r'href="([^"]*)"', outside))
+    assert {link for link in links if not link.startswith("#")} == {
+        f"export/{name}.{kind}" for name in ("small", "medium", "large") for kind in ("onnx", "pt2")
+    }
+    for link in links:
+        assert not link.startswith("#") or f'id="{link[1:]}"' in outside
+
+
+def test_writing_again_gives_the_same_page(tmp_path: Path) -> None:
+    first = write_report(build_run(tmp_path)).read_bytes()
+    assert write_report(tmp_path).read_bytes() == first
+
+
+def test_policy_allows_exactly_the_scripts_of_the_page(tmp_path: Path) -> None:
+    text = render(read_run(build_run(tmp_path)))
+    scripts = re.findall(r"<script>(.*?)</script>", text, re.S)
+    digests = {base64.b64encode(hashlib.sha256(script.encode()).digest()).decode() for script in scripts}
+    policy = re.search(r'Content-Security-Policy" content="([^"]*)"', text)
+    assert policy is not None
+    assert set(re.findall(r"'sha256-([^']*)'", policy[1])) == digests
+    assert len(scripts) == 3
+    assert policy[1].startswith("default-src 'none'; ")
+
+
+def test_all_sections_in_order(tmp_path: Path) -> None:
+    assert list(sections(build_run(tmp_path))) == ALL
+
+
+def without(*names: str) -> Callable[[Path], None]:
+    def remove(directory: Path) -> None:
+        for name in names:
+            (directory / name).unlink()
+
+    return remove
+
+
+@pytest.mark.parametrize(
+    ("change", "present", "verdict"),
+    [
+        (
+            without("exports.json"),
+            ["front", "training", "progress", "space", "reproduce"],
+            "Best: 96.9 % accuracy at 7.10 M MACs",
+        ),
+        (
+            without("front.json", "exports.json"),
+            ["front", "training", "progress", "space", "reproduce"],
+            "Best: 98.6 % accuracy at",
+        ),
+        (
+            without("exports.json", "front.json", "search.jsonl"),
+            ["training", "space", "reproduce"],
+            "Trained for 1,200 steps: the largest subnet reaches 97.7 %",
+        ),
+        (
+            without("front.json", "exports.json", "search.jsonl", "train.jsonl", "space.json"),
+            ["reproduce"],
+            "A run that has not been trained yet",
+        ),
+    ],
+)
+def test_a_part_of_a_run_gives_a_part_of_the_page(
+    tmp_path: Path, change: Callable[[Path], None], present: list[str], verdict: str
+) -> None:
+    change(build_run(tmp_path))
+    assert list(sections(tmp_path)) == present
+    assert verdict in words(header(read_run(tmp_path)))
+
+
+def test_verdict_names_the_best_by_validation_and_shows_its_test_figure(tmp_path: Path) -> None:
+    exports = json.loads((build_run(tmp_path) / "exports.json").read_text())
+    exports[0]["verified"]["accuracy_test"] = 0.9999  # luck in the test set must not choose the winner
+    write(tmp_path / "exports.json", exports)
+    said = words(header(read_run(tmp_path)))
+    assert "Best: 96.4 % test accuracy at 7.10 M MACs" in said
+    assert "large is the best of 3 exported networks on validation data" in said
+    assert "small gives up 4.4 points for 4.7 times fewer MACs" in said
+
+
+def test_front_chart_holds_every_architecture(tmp_path: Path) -> None:
+    run = read_run(build_run(tmp_path))
+    assert run.front is not None
+    data = chart_data(sections(tmp_path)["front"], "chart-front")
+    count = EVALUATIONS + len(run.front.points) + 3
+    assert len(data["items"]) == count
+    evaluated, front, exported = data["views"][0]["traces"]
+    assert len(evaluated["x"]) == EVALUATIONS
+    assert front["x"] == sorted(front["x"])
+    assert front["y"] == sorted(front["y"])  # no point on the front is dominated
+    for x, y, index in zip(front["x"], front["y"], front["customdata"], strict=True):
+        shown = {label: exact for label, _, exact in data["items"][index]["values"]}
+        assert (shown["MACs"], shown["accuracy"]) == (f"{x:,.0f}", repr(y))
+    assert exported["x"] == [export.values["macs"] for export in run.exports]
+    assert [view["layout"]["xaxis"]["title"]["text"] for view in data["views"]] == ["MACs", "Parameters"]
+    assert data["views"][1]["traces"][1]["mode"] == "markers"  # no line along what was no objective
+    assert data["items"][data["start"]]["title"] == "large"
+
+
+def test_a_few_poor_architectures_do_not_flatten_the_rest(tmp_path: Path) -> None:
+    lines = (build_run(tmp_path) / "search.jsonl").read_text().splitlines()
+    rows = [json.loads(line) for line in lines]
+    for row in rows[:5]:
+        row["values"]["accuracy"] = 0.1
+    write_lines(tmp_path / "search.jsonl", rows)
+    body = sections(tmp_path)["front"]
+    low, _ = chart_data(body, "chart-front")["views"][0]["layout"]["yaxis"]["range"]
+    assert 0.85 < low < 0.93
+    assert re.search(r"\b([5-9]|1\d) poor architectures lie below the picture", words(body))
+
+
+def test_exports_table_states_its_conditions(tmp_path: Path) -> None:
+    (build_run(tmp_path) / "export" / "large.pt2").unlink()
+    said = words(sections(tmp_path)["exports"])
+    assert "Latency (ms), 1 thread" in said
+    assert "93.9 – 97.9 %" in said  # Wilson interval of 347 right among 360
+    assert "with 1 thread" in said
+    assert "(360 images; below it the 95 % interval)" in said
+    assert "on 720 images" in said
+    assert "fine-tuned for 200 steps" in said
+    assert "large.pt2 missing" in said
+    assert "1.1e-06" in said
+
+
+def test_training_tells_what_went_wrong(tmp_path: Path) -> None:
+    rows = [{"step": step, "loss": float("nan") if step == 3 else 1.0 / step} for step in range(1, 6)]
+    rows.append({"step": 5, "accuracy/smallest": 0.9, "accuracy/largest": 0.8})
+    write_lines(tmp_path / "train.jsonl", rows)
+    body = sections(tmp_path)["training"]
+    assert "not a finite number in 1 of 5 records" in words(body)
+    assert "The largest subnet (80.0 %) is worse than the smallest one (90.0 %)" in words(body)
+    assert "does not look healthy" in words(header(read_run(tmp_path)))
+    assert chart_data(body, "chart-loss")["traces"][0]["y"] == [1.0, 0.5, None, 0.25, 0.2]
+
+
+def test_long_logs_are_thinned(tmp_path: Path) -> None:
+    write_lines(tmp_path / "train.jsonl", ({"step": step, "loss": 1.0} for step in range(30001)))
+    body = sections(tmp_path)["training"]
+    steps = chart_data(body, "chart-loss")["traces"][0]["x"]
+    assert (len(steps), steps[0], steps[-1]) == (2000, 0, 30000)
+    assert "2,000 evenly spread records are drawn" in words(body)
+
+
+def test_progress_counts_and_ends_at_the_front(tmp_path: Path) -> None:
+    run = read_run(build_run(tmp_path))
+    body = sections(tmp_path)["progress"]
+    data = chart_data(body, "chart-progress")
+    by_name = {trace["name"]: trace for trace in data["traces"]}
+    best = max(p.values["accuracy"] for p in run.search if run.feasible(p.values))
+    assert by_name["best so far"]["y"][-1] == best
+    area = by_name["dominated area"]["y"]
+    assert area == sorted(area)
+    assert 0.5 < area[-1] <= 1
+    kept, missed = by_name["keeps the limits"]["y"], by_name["breaks a limit"]["y"]
+    assert [a + b for a, b in zip(kept, missed, strict=True)] == [24] * 10
+    assert sum(kept) == sum(p.values["macs"] <= 8e6 for p in run.search)
+
+
+def test_a_shifting_is_drawn_by_generation(tmp_path: Path) -> None:
+    (build_run(tmp_path) / "shifted").mkdir()
+    rows = [
+        {"generation": 0, "evaluations": 0, "order/found": 3.0, "order/local_tau": -0.25},
+        {"generation": 1, "evaluations": 50},
+        {"generation": 2, "evaluations": 100, "loss": 1.5, "order/found": 6.0, "order/local_tau": 0.5},
+        {"generation": 3, "evaluations": 150, "loss": 1.25},
+    ]
+    write_lines(tmp_path / "shifted" / "shifting.jsonl", rows)
+    assert list(sections(tmp_path)) == [*ALL[:-2], "shifting", *ALL[-2:]]
+    body = sections(tmp_path)["shifting"]
+    drawn = {
+        name: [(trace["x"], trace["y"]) for trace in chart_data(body, f"chart-shifting-{name}")["traces"]]
+        for name in ("loss", "order-found", "order-local_tau")
+    }
+    assert drawn == {
+        "loss": [([2, 3], [1.5, 1.25])],
+        "order-found": [([0, 2], [3.0, 6.0])],
+        "order-local_tau": [([0, 2], [-0.25, 0.5])],
+    }
+    assert "3 were good before, and 6 are at last. Among the good ones τ went from -0.25 to 0.50." in words(body)
+
+
+def test_space_shows_what_the_front_uses(tmp_path: Path) -> None:
+    run = read_run(build_run(tmp_path))
+    assert run.front is not None
+    used = sum(point.arch["stage1.depth"] == 1 for point in run.front.points)
+    body = sections(tmp_path)["space"]
+    first = body[body.index("stage1.depth") :]
+    assert f'title="in {used} of {len(run.front.points)} architectures on the front">1<' in first[:300]
+    assert "stage4.depth &gt; 1" in body
+    assert "9f3c2a" in body
+
+
+def test_configuration_is_flat_and_complete(tmp_path: Path) -> None:
+    said = words(sections(build_run(tmp_path))["reproduce"])
+    for expected in ("supernet run --out runs/demo", "schedule.warmup60", "options.widths16, 24, 32", "seed0"):
+        assert expected in said
+
+
+def test_shows_how_far_the_ranking_can_be_trusted(tmp_path: Path) -> None:
+    row = {"measure": "kendall_tau", "ranking": "supernet", "value": 0.5512, "low": 0.49, "high": 0.61}
+    rows = [row, row | {"ranking": "parameter count", "value": 0.58}, row | {"measure": "regret@1", "value": None}]
+    found = {"truth": "a <table>", "sentences": ["It does not beat parameter count (τ 0.55)."], "rows": rows}
+    write(build_run(tmp_path) / "judge.json", found)
+    body = words(sections(tmp_path)["ranking"])
+    for text in ("does not beat parameter count", "kendall_tau", "0.55", "0.49 … 0.61", "0.58", "a &lt;table&gt;"):
+        assert text in body
+    assert "regret@1" not in body
+
+
+def test_a_healthy_training_gets_no_warning(tmp_path: Path) -> None:
+    judge_run(build_run(tmp_path))
+    assert 'class="warning"' not in render(read_run(tmp_path)).split("</style>")[1]
+
+
+def test_the_classes_decide_what_a_collapsed_loss_is(tmp_path: Path) -> None:
+    judge_run(build_run(tmp_path))
+    write_lines(tmp_path / "train.jsonl", ({"step": step, "loss": 2.3026} for step in range(20)))
+    assert "for the last 20 lines of the log: ln 10" in words(sections(tmp_path)["training"])
+    data = json.loads((tmp_path / "data.json").read_text())
+    write(tmp_path / "data.json", data | {"num_classes": 100})
+    assert "lines of the log" not in words(sections(tmp_path)["training"])
+
+
+def test_the_scatter_holds_every_score_of_every_ranking(tmp_path: Path) -> None:
+    report = judge_run(build_run(tmp_path))
+    data = chart_data(sections(tmp_path)["ranking"], "chart-scatter")
+    assert [trace["name"] for trace in data["traces"]] == ["seed 0", "seed 1", "parameter count"]
+    expected = [*report.predicted, report.baselines["parameter count"]]
+    for trace, scores in zip(data["traces"], expected, strict=True):
+        assert trace["x"] == scores.tolist()
+        assert trace["y"] == report.true.tolist()
+    shown = [[patch["visible"] for patch in view["traces"]] for view in data["views"]]
+    assert shown == [[True, True, False], [True, True, False], [False, False, True]]
+    everything, best, by_params = (view["layout"]["yaxis"]["range"] for view in data["views"])
+    assert everything == by_params
+    assert everything[0] < report.true.min() < sorted(report.true)[-JUDGED // 5] - 0.01 < best[0]
+    assert len(data["items"]) == JUDGED
+    assert data["items"][3]["arch"] == {name: str(option) for name, option in report.archs[3].options().items()}
+
+
+def test_the_curves_stand_beside_the_random_order(tmp_path: Path) -> None:
+    report = judge_run(build_run(tmp_path))
+    body = sections(tmp_path)["ranking"]
+    data = chart_data(body, "chart-top-id")
+    lines = {trace["name"]: trace["y"] for trace in data["traces"]}
+    assert lines["supernet"] == report.top_id.lines[0].values.tolist()
+    assert lines["parameter count"] == report.top_id.lines[1].values.tolist()
+    assert lines["random order"] == [k / JUDGED for k in range(1, JUDGED + 1)]
+    assert data["traces"][0]["x"][-1] == 1
+    low, high = (trace["y"] for trace in data["traces"] if trace["name"].endswith("range of the trainings"))
+    assert all(a <= b <= c for a, b, c in zip(low, lines["supernet"], high, strict=True))
+    mass = {trace["name"]: trace["y"] for trace in chart_data(body, "chart-mass")["traces"]}
+    assert mass["supernet"] == report.mass.lines[0].values.tolist()
+
+
+def test_families_are_drawn_by_their_means(tmp_path: Path) -> None:
+    report = judge_run(build_run(tmp_path))
+    body = sections(tmp_path)["ranking"]
+    data = chart_data(body, "chart-clusters")
+    (trace,) = data["traces"]
+    assert trace["x"] == [cluster.predicted for cluster in report.clusters.clusters]
+    assert trace["y"] == [cluster.true for cluster in report.clusters.clusters]
+    assert sum(trace["marker"]["size"]) == JUDGED
+    assert f"agree in at least {report.clusters.shared} decisions" in words(body)
+
+
+def test_the_ranking_while_training_is_drawn_without_a_judgement(tmp_path: Path) -> None:
+    judge_run(build_run(tmp_path))
+    for name in ("judge.json", "ranking.csv"):
+        (tmp_path / name).unlink()
+    data = chart_data(sections(tmp_path)["ranking"], "chart-rank")
+    assert [(trace["name"], trace["x"]) for trace in data["traces"]] == [
+        ("Kendall τ", [400, 400, 800, 800, 1200, 1200]),
+        ("τ of parameter count", [400, 400, 800, 800, 1200, 1200]),
+    ]
+    others = chart_data(sections(tmp_path)["training"], "chart-scalars")["traces"]
+    assert not [trace["name"] for trace in others if trace["name"].startswith("rank")]
+
+
+def test_main_measures_come_first_and_in_words(tmp_path: Path) -> None:
+    judge_run(build_run(tmp_path))
+    main, _, rest = words(sections(tmp_path)["ranking"]).partition("Further measures")
+    assert "Kendall τ" in main
+    assert "Top 20 % ID rate" in main
+    assert "P@top 20 %" in rest
+    assert "P@top 20 %" not in main
+    assert "kendall_tau" not in main.partition("Measure")[2]
+    assert "-0.00" not in main
+
+
+def test_long_rankings_are_thinned(tmp_path: Path) -> None:
+    judge_run(build_run(tmp_path))
+    lines = "".join(f"edge0=skip,{place / 4000},{place},{-place}\n" for place in range(4000))
+    (tmp_path / "ranking.csv").write_text("arch,true,supernet 0,MACs\n" + lines)
+    body = sections(tmp_path)["ranking"]
+    assert len(chart_data(body, "chart-scatter")["items"]) == 2000
+    assert "Of 4,000 architectures 2,000 are drawn" in words(body)
+
+
+def test_counts_of_candidates_tell_which_were_never_trained(tmp_path: Path) -> None:
+    judge_run(build_run(tmp_path))
+    body = sections(tmp_path)["training"]
+    assert "--share:67%" in body
+    assert "0 – 1,200" in words(body)
+    assert "Never trained: op = 3, 3; their scores mean nothing" in words(body)
+    (tmp_path / "counts.json").unlink()
+    assert "Never trained" not in sections(tmp_path)["training"]
+
+
+def test_the_ranking_is_among_the_figures_at_the_top(tmp_path: Path) -> None:
+    report = judge_run(build_run(tmp_path))
+    tau = report["kendall_tau"]
+    said = words(header(read_run(tmp_path)))
+    assert f"τ {tau.supernet.value:.2f}parameter count: {tau.baselines['parameter count'].value:.2f}" in said

@@ -1,0 +1,62 @@
+"""Run directories written by hand, as training and judging leave them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from supernet.bench.study import merged
+from supernet.runs.config import Config
+
+N = 120
+ARCHS = [f"kernel={place}" for place in range(N)]
+TRUE = np.random.default_rng(0).normal(90, 2, size=N)
+PARAMS = TRUE + np.random.default_rng(1).normal(scale=2.5, size=N)
+
+
+def scores(noise: float, seed: int) -> np.ndarray:
+    """What a supernet with this much error predicts."""
+    return TRUE + np.random.default_rng([7, seed]).normal(scale=noise, size=N)
+
+
+def write_run(
+    path: Path,
+    predicted: ArrayLike,
+    *,
+    seed: int = 0,
+    settings: dict[str, Any] | None = None,
+    archs: list[str] = ARCHS,
+    true: ArrayLike = TRUE,
+    params: ArrayLike = PARAMS,
+    space: str = "0123456789abcdef",
+    passes: int | None = None,
+    sampler: dict[str, Any] | None = None,
+) -> Path:
+    """A trained and judged run: 100 steps of 32 images, 64 images a second in the first half, 128 in the second."""
+    config = Config.from_json(merged({"train": {"steps": 100, "batch_size": 32}, "seed": seed}, settings or {}))
+    path.mkdir(parents=True)
+    program = {"piece": "TrainPaths", "sampler": sampler or {"piece": "Uniform", "count": 1}}
+    choices = [{"name": "kernel", "options": [3, 5, 7], "when": None}, {"name": "depth", "options": [1, 2]}]
+    files = {
+        "config.json": config.to_json(),
+        "space.json": {"fingerprint": space, "size": "3", "choices": choices},
+        "training.json": {"recipe": {"program": program}, "steps": 100, "batch_size": config.train.batch_size},
+        "environment.json": {"cpu": "abacus", "accelerator": None, "threads": 1},
+        "judge.json": {"truth": "Table(all)"},
+    }
+    for name, value in files.items():
+        (path / name).write_text(json.dumps(value))
+    rows = [{"step": 50, "images_per_s": 64.0}, {"step": 100, "images_per_s": 128.0}]
+    if passes is not None:
+        rows[-1]["passes"] = passes
+    (path / "train.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    columns = zip(
+        archs, np.asarray(true).tolist(), np.asarray(predicted).tolist(), np.asarray(params).tolist(), strict=True
+    )
+    lines = ["arch,true,supernet 0,parameter count", *(",".join(map(str, row)) for row in columns)]
+    (path / "ranking.csv").write_text("\n".join(lines) + "\n")
+    return path

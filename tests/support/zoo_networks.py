@@ -1,0 +1,117 @@
+"""What the tests of the zoo share: small instances of every space, and an independent counter."""
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from supernet import Arch, Supernet, zoo
+from supernet.zoo import Stage
+
+SMALL: dict[str, tuple[Callable[[], Supernet], tuple[int, ...]]] = {
+    "nasbench201": (lambda: zoo.nasbench201(channels=4, cells=1, affine=True), (4, 3, 8, 8)),
+    "nasbench201 tracked": (lambda: zoo.nasbench201(channels=4, cells=2, statistics="track"), (4, 3, 7, 7)),
+    "nasbench_macro": (lambda: zoo.nasbench_macro(channels=4, head_channels=16), (4, 3, 16, 16)),
+    "mbconv": (lambda: zoo.mbconv(zero_gamma=False), (4, 1, 8, 8)),
+    "mbconv gated": (
+        lambda: zoo.mbconv(
+            in_channels=3,
+            image_size=12,
+            stages=(Stage((8, 16), (1, 2), stride=2), Stage((16,), (2,), (3,), (1, 2))),
+            stem_width=8,
+            squeeze_excite=True,
+            activation="hswish",
+            statistics="track",
+            zero_gamma=False,
+        ),
+        (4, 3, 12, 12),
+    ),
+    "shufflenetv2_spos": (
+        lambda: zoo.shufflenetv2_spos(
+            num_classes=5, image_size=8, width_multiplier=0.25, depth_multiplier=0.5, head_width=16, dropout=0
+        ),
+        (4, 3, 8, 8),
+    ),
+    "shufflenetv2_spos channels": (
+        lambda: zoo.shufflenetv2_spos(
+            num_classes=5,
+            in_channels=1,
+            image_size=7,
+            width_multiplier=0.15,
+            depth_multiplier=(0.5, 0.25, 0.25, 0.25),
+            strides=(1, 2, 1, 1, 2),
+            head_width=16,
+            channel_search=True,
+            affine=True,
+            statistics="track",
+            dropout=0,
+            initialisation="torch",
+        ),
+        (4, 1, 7, 7),
+    ),
+    "mobilenetv2 proxyless": (
+        lambda: zoo.mobilenetv2(
+            variant="proxyless", num_classes=5, image_size=8, width_multiplier=0.2, depth_multiplier=0.5, head_width=16
+        ),
+        (4, 3, 8, 8),
+    ),
+    "mobilenetv2 greedynas_augmented": (
+        lambda: zoo.mobilenetv2(
+            variant="greedynas_augmented",
+            num_classes=5,
+            in_channels=1,
+            image_size=7,
+            width_multiplier=0.1,
+            depth_multiplier=(0.25, 0.5, 0.25, 0.25, 0.25, 1),
+            strides=(1, 2, 1, 1, 1, 2, 1),
+            head_width=16,
+            affine=False,
+            statistics="track",
+        ),
+        (4, 1, 7, 7),
+    ),
+}
+
+
+def count_macs(network: nn.Module, x: Tensor) -> int:
+    """Multiply-accumulates of convolutions and linear layers for one image, counted while they run."""
+    total = 0
+
+    def hook(layer: nn.Module, _: object, out: Tensor) -> None:
+        nonlocal total
+        if isinstance(layer, nn.Conv2d):
+            total += out[0].numel() * layer.weight[0].numel()
+        elif isinstance(layer, nn.Linear):
+            total += layer.weight.numel()
+
+    handles = [layer.register_forward_hook(hook) for layer in network.modules()]
+    with torch.no_grad():
+        network(x)
+    for handle in handles:
+        handle.remove()
+    return total
+
+
+def count_params(network: nn.Module) -> int:
+    return sum(p.numel() for p in network.parameters())
+
+
+def randomise_statistics(network: nn.Module, seed: int) -> None:
+    """Give every BatchNorm that tracks statistics, scales or shifts its own random ones."""
+    generator = torch.Generator().manual_seed(seed)
+    for layer in network.modules():
+        if isinstance(layer, nn.BatchNorm2d):
+            with torch.no_grad():
+                for tensor in (layer.running_mean, layer.bias):
+                    if tensor is not None:
+                        tensor.normal_(generator=generator)
+                for tensor in (layer.running_var, layer.weight):
+                    if tensor is not None:
+                        tensor.uniform_(0.5, 2.0, generator=generator)
+
+
+def archs_of(net: Supernet, n: int) -> list[Arch]:
+    """Distinct architectures, the smallest and the largest first."""
+    drawn = net.space.wrap(net.space.population(np.random.default_rng(0), n))
+    return list(dict.fromkeys([net.space.smallest(), net.space.largest(), *drawn]))

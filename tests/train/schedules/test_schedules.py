@@ -1,0 +1,50 @@
+"""Learning rates over a training, in closed form."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from small_nets import plain_net, step
+from supernet.errors import UsageError
+from supernet.train import Constant, Cosine, Linear, Warmup
+from supernet.train.schedules.basic import LearningRate
+
+NET = plain_net()
+
+
+def curve(schedule: LearningRate, *, total: int = 10) -> list[float]:
+    return [schedule(step(NET, index, total=total), []) for index in range(total)]
+
+
+def test_constant() -> None:
+    assert curve(Constant()) == [1.0] * 10
+
+
+@pytest.mark.parametrize("floor", [0.0, 0.25])
+def test_linear(floor: float) -> None:
+    assert curve(Linear(floor)) == pytest.approx([1 + (floor - 1) * t / 10 for t in range(10)])
+
+
+@pytest.mark.parametrize("floor", [0.0, 0.04])
+def test_cosine_is_the_one_of_torch(floor: float) -> None:
+    expected = [floor + 0.5 * (1 - floor) * (1 + math.cos(math.pi * t / 10)) for t in range(10)]
+    assert curve(Cosine(floor)) == pytest.approx(expected)
+    assert expected[5] == pytest.approx((1 + floor) / 2)
+
+
+def test_warmup_rises_to_one_and_multiplies() -> None:
+    cosine = curve(Cosine())
+    assert curve(Warmup(0.4, Cosine())) == pytest.approx(
+        [0.25 * cosine[0], 0.5 * cosine[1], 0.75 * cosine[2], *cosine[3:]]
+    )
+    assert curve(Warmup(0.0, Linear())) == curve(Linear())
+    assert curve(Warmup(0.05, Constant())) == [1.0] * 10, "half a step of warm-up is none"
+
+
+def test_shares_outside_their_range_are_refused() -> None:
+    for build in (Linear, Cosine, lambda share: Warmup(share, Constant())):
+        for share in (-0.1, 1.1):
+            with pytest.raises(UsageError, match=r"share in \[0, 1\]"):
+                build(share)

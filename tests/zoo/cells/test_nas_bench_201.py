@@ -1,0 +1,179 @@
+import itertools
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+
+from supernet import OpChoice, zoo
+from supernet.errors import UsageError
+from supernet.report.diagram import Edge, svg
+from supernet.zoo.cells.nas_bench_201 import EDGES, OPS
+from zoo_networks import count_macs, count_params
+
+
+def arch_of(net, *ops):
+    return net.space.arch(dict(zip(EDGES, ops, strict=True)))
+
+
+def with_counts(net, n_1x1, n_3x3):
+    rest = 6 - n_1x1 - n_3x3
+    return arch_of(net, *["nor_conv_1x1"] * n_1x1, *["nor_conv_3x3"] * n_3x3, *["skip_connect"] * rest)
+
+
+def reference(state, text, x, *, cells):
+    """The network of an architecture string, written down a second time with functions only."""
+
+    def norm(y, name):
+        return F.batch_norm(y, None, None, state.get(f"{name}.weight"), state.get(f"{name}.bias"), training=True)
+
+    def conv(y, name, stride=1):
+        weight = state[f"{name}.1.weight"]
+        return norm(F.conv2d(F.relu(y), weight, stride=stride, padding=weight.shape[-1] // 2), f"{name}.2")
+
+    def run(op, y, name):
+        if op == "none":
+            return 0 * y
+        if op == "skip_connect":
+            return y
+        if op == "avg_pool_3x3":
+            ones = torch.ones(y.shape[1], 1, 3, 3)
+            inside = F.conv2d(torch.ones_like(y), ones, padding=1, groups=y.shape[1])
+            return F.conv2d(y, ones, padding=1, groups=y.shape[1]) / inside
+        return conv(y, f"{name}.candidates.{op}")
+
+    y = norm(F.conv2d(x, state["stem.0.weight"], padding=1), "stem.1")
+    layer = 0
+    for stage in range(3):
+        if stage:
+            name = f"layers.{layer}"
+            main = conv(conv(y, f"{name}.body.0", stride=2), f"{name}.body.1")
+            y = main + F.conv2d(F.avg_pool2d(y, 2), state[f"{name}.shortcut.1.weight"])
+            layer += 1
+        for _ in range(cells):
+            nodes = [y]
+            edge = 0
+            for node in text.split("+"):
+                total = 0
+                for item in node.strip("|").split("|"):
+                    op, source = item.split("~")
+                    total = total + run(op, nodes[int(source)], f"layers.{layer}.edges.{edge}")
+                    edge += 1
+                nodes.append(total)
+            y = nodes[-1]
+            layer += 1
+    y = F.relu(norm(y, "head.0")).mean((2, 3))
+    return F.linear(y, state["head.4.weight"], state["head.4.bias"])
+
+
+@pytest.mark.parametrize("affine", [False, True])
+def test_network_is_the_one_the_string_describes(affine):
+    net = zoo.nasbench201(channels=4, cells=2, affine=affine)
+    x = torch.randn(4, 3, 8, 8, generator=torch.Generator().manual_seed(0))
+    for arch in net.space.wrap(net.space.population(np.random.default_rng(0), 20)):
+        expected = reference(net.module.state_dict(), zoo.nasbench201_string(arch), x, cells=2)
+        torch.testing.assert_close(net(x, arch), expected, rtol=1e-4, atol=1e-5)
+
+
+def test_space_is_the_published_one():
+    net = zoo.nasbench201(channels=4, cells=1)
+    assert net.space.size == 5**6
+    assert net.space.names == ("1<-0", "2<-0", "2<-1", "3<-0", "3<-1", "3<-2")
+    assert all(choice.options == OPS for choice in net.space.choices)
+    assert set(net.space.smallest().values()) == {"none"}
+    assert set(net.space.largest().values()) == {"nor_conv_3x3"}
+
+
+def test_all_cells_share_the_six_choices():
+    net = zoo.nasbench201(channels=4, cells=3)
+    edges = [m for m in net.modules() if isinstance(m, OpChoice)]
+    assert len(edges) == 3 * 3 * 6
+    for number, edge in enumerate(edges):
+        assert edge.choice is net.space.choices[number % 6]
+
+
+def test_params_follow_the_benchmarks_formula():
+    """72,752 + 26,880 (n_1x1 + 9 n_3x3) without biases and BatchNorm."""
+    net = zoo.nasbench201()
+    for n_1x1, n_3x3 in itertools.product(range(7), repeat=2):
+        if n_1x1 + n_3x3 <= 6:
+            subnet = net.extract(with_counts(net, n_1x1, n_3x3))
+            weights = sum(p.numel() for p in subnet.parameters() if p.dim() > 1)
+            assert weights == 72_752 + 26_880 * (n_1x1 + 9 * n_3x3)
+
+
+@pytest.mark.parametrize(
+    ("row", "macs", "params"),
+    [
+        (0, 15_647_360, 129_306),
+        (1, 113_951_360, 802_426),
+        (857, 121_815_680, 858_426),
+        (1835, 7_783_040, 73_306),
+        (6111, 153_272_960, 1_073_466),
+        (9930, 184_730_240, 1_288_506),
+    ],
+)
+def test_macs_and_params_are_those_of_the_tables(row, macs, params):
+    net = zoo.nasbench201(affine=True)
+    subnet = net.extract(zoo.nasbench201_from_row(net.space, row))
+    assert count_macs(subnet, torch.zeros(1, 3, 32, 32)) == macs
+    assert count_params(subnet) == params
+
+
+def test_gradients_reach_the_sampled_candidates_only():
+    net = zoo.nasbench201(channels=4, cells=2, affine=True)
+    arch = arch_of(net, "nor_conv_3x3", "nor_conv_1x1", "none", "avg_pool_3x3", "skip_connect", "nor_conv_3x3")
+    net(torch.randn(2, 3, 8, 8), arch).sum().backward()
+    chosen = {"edges.0.candidates.nor_conv_3x3", "edges.1.candidates.nor_conv_1x1", "edges.5.candidates.nor_conv_3x3"}
+    for name, parameter in net.named_parameters():
+        expected = ".edges." not in name or any(prefix in name for prefix in chosen)
+        assert (parameter.grad is not None) is expected, name
+
+
+def test_edges_without_an_operation_cost_nothing():
+    net = zoo.nasbench201(channels=4, cells=1)
+    ran = []
+    for layer in net.modules():
+        if isinstance(layer, OpChoice):
+            layer.register_forward_hook(lambda edge, *_: ran.append(edge.choice.name))
+    arch = arch_of(net, "skip_connect", "none", "nor_conv_1x1", "none", "none", "skip_connect")
+    net(torch.randn(2, 3, 8, 8), arch)
+    assert ran == ["1<-0", "2<-1", "3<-2"] * 3
+
+
+def test_unreached_output_node_is_zero():
+    net = zoo.nasbench201(channels=4, cells=1)
+    arch = arch_of(net, *["nor_conv_3x3"] * 3, *["none"] * 3)
+    first, second = (net(x, arch) for x in (torch.randn(2, 3, 8, 8), torch.randn(2, 3, 8, 8)))
+    torch.testing.assert_close(first, second)
+
+
+def test_candidates_scale_and_shift_only_when_asked():
+    def scales(net):
+        return [name for name, _ in net.named_parameters() if ".candidates." in name and name.endswith("2.weight")]
+
+    assert not scales(zoo.nasbench201(channels=4, cells=1))
+    assert len(scales(zoo.nasbench201(channels=4, cells=1, affine=True))) == 3 * 6 * 2
+
+
+def test_diagram_is_the_cell_without_empty_edges():
+    net = zoo.nasbench201(channels=4, cells=1)
+    arch = arch_of(net, "nor_conv_3x3", "none", "skip_connect", "avg_pool_3x3", "none", "nor_conv_1x1")
+    diagram = net.module.diagram(arch)
+    assert [node.kind for node in diagram.nodes] == ["input", "node", "node", "output"]
+    assert diagram.edges == (
+        Edge("0", "1", "conv 3×3"),
+        Edge("1", "2", "skip"),
+        Edge("0", "3", "avg pool 3×3"),
+        Edge("2", "3", "conv 1×1"),
+    )
+    assert svg(net.module.diagram(net.space.smallest())).startswith("<svg")
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [({"channels": 0}, "channels is 0"), ({"cells": 1.5}, "cells is 1.5"), ({"statistics": "mean"}, "'mean'")],
+)
+def test_bad_options_are_refused(options, words):
+    with pytest.raises(UsageError, match=words):
+        zoo.nasbench201(**options)

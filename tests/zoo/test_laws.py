@@ -1,0 +1,55 @@
+"""The laws of `supernet.nn.laws`, for whole networks; and the analytic costs against counting on each of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+import torch
+
+from supernet import Supernet, measure, zoo
+from supernet.nn.laws import LAWS, Law
+from zoo_networks import SMALL, archs_of, count_macs, count_params
+
+CHAINS = [name for name in SMALL if name.startswith(("shufflenetv2", "mobilenetv2"))]
+
+TINY: dict[str, Callable[[], Supernet]] = {
+    "shufflenetv2_spos": lambda: zoo.shufflenetv2_spos(
+        num_classes=3,
+        image_size=6,
+        width_multiplier=0.15,
+        depth_multiplier=(0.25, 0.5, 0.1, 0.25),
+        head_width=8,
+        channel_search=True,
+        statistics="track",
+    ),
+    "mobilenetv2": lambda: zoo.mobilenetv2(
+        variant="greedynas",
+        num_classes=3,
+        image_size=6,
+        width_multiplier=0.05,
+        depth_multiplier=(0.5, 0.25, 0.25, 0.25, 0.25, 1),
+        head_width=8,
+        affine=False,
+        statistics="track",
+    ),
+}
+
+
+@pytest.mark.parametrize("law", LAWS)
+@pytest.mark.parametrize("name", TINY)
+def test_networks_keep_the_laws(name: str, law: Law) -> None:
+    torch.manual_seed(1)
+    law(TINY[name](), lambda arch: torch.randn(4, 3, 6, 6))
+
+
+@pytest.mark.parametrize("name", CHAINS)
+def test_costs_without_building_are_the_counted_ones(name: str) -> None:
+    build, shape = SMALL[name]
+    net = build()
+    archs = archs_of(net, 10)
+    assert len({measure.macs(net, arch) for arch in archs}) > 5
+    for arch in archs:
+        subnet = net.extract(arch).eval()
+        assert measure.macs(net, arch) == count_macs(subnet, torch.zeros(1, *shape[1:]))
+        assert measure.params(net, arch) == count_params(subnet)
