@@ -3,5 +3,7 @@
 import sys
 from pathlib import Path
 
-if (_TESTS := str(Path(__file__).parents[1] / "support")) not in sys.path:  # pytest has put it there
-    sys.path.insert(0, _TESTS)
+_TESTS = Path(__file__).parents[1]
+for _folder in (_TESTS, _TESTS / "support"):  # pytest has put them there
+    if str(_folder) not in sys.path:
+        sys.path.insert(0, str(_folder))
