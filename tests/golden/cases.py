@@ -257,6 +257,6 @@ OTHERS: dict[str, Case] = {
     "judge: rank report": ranked,
     "judge: trained alone": trained_alone,
     "deploy: export": exported,
-} | {f"zoo: {name}": (lambda name=name: space(name)) for name in SMALL}  # type: ignore[misc]
+} | {f"zoo: {name}": (lambda name=name: space(name)) for name in SMALL}
 
 CASES: dict[str, Case] = TRAININGS | OTHERS
