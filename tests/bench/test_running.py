@@ -16,6 +16,7 @@ from unittest import mock
 import pytest
 import torch
 
+from lock_holder import Holder
 from supernet.bench import Study, run_study
 from supernet.bench.places import finished
 from supernet.bench.resources import Resources, peak_memory_bytes
@@ -149,14 +150,24 @@ def test_a_run_that_was_searched_since_is_still_the_same(copied: Path) -> None:
 
 
 def test_two_studies_never_write_the_same_run(tmp_path: Path) -> None:
-    import fcntl
+    process = Holder(tmp_path / "a/seed-0")
+    with process, pytest.raises(UsageError, match=rf"a/seed-0 is in use by process {process.pid} on "):
+        make(tmp_path, study({"a": {}}), "a")
+    assert not (tmp_path / "a").exists()
 
-    (tmp_path / "a").mkdir()
-    with (tmp_path / "a/seed-0.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        with pytest.raises(RunError, match=r"Another process is at work on .*a/seed-0;"):
-            make(tmp_path, study({"a": {}}), "a")
-    assert not (tmp_path / "a/seed-0").exists()
+
+def test_two_studies_never_work_in_one_directory(tmp_path: Path) -> None:
+    process = Holder(tmp_path)
+    with process, pytest.raises(UsageError, match=rf"is in use by process {process.pid} on "):
+        run_study(study({"a": {}}), tmp_path)
+    assert not (tmp_path / "study.json").exists()
+
+
+def test_a_file_that_is_no_study_is_not_written_over(tmp_path: Path) -> None:
+    (tmp_path / "study.json").write_text('{"subject": "sleep"}')
+    with pytest.raises(UsageError, match="unknown setting 'subject'"):
+        run_study(study({"a": {}}), tmp_path)
+    assert (tmp_path / "study.json").read_text() == '{"subject": "sleep"}'
 
 
 def test_architectures_trained_alone_once_are_the_truth_of_all(tmp_path: Path) -> None:

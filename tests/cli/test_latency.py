@@ -47,7 +47,7 @@ def test_a_space_becomes_a_table_a_check_and_a_predictor(tmp_path, capsys):
 def test_a_run_directory_keeps_its_table(tmp_path, capsys):
     run = tmp_path / "run"
     config = Config.from_json({"space": {"name": SPACE}, "method": {"name": "spos"}})
-    Run.create(config, run, overwrite=False, resume=False, say=print)
+    Run.create(config, run, overwrite=False, resume=False, say=print).directory.begin()
     latency_build(run, seconds=0, repeats=1, check=0, batch_size=2, figure="p10")
     subject = built(run / "latency.json").subject
     assert (subject.device["batch_size"], subject.device["threads"], subject.figure) == (2, 1, "p10_ms")

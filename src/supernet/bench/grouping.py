@@ -58,7 +58,8 @@ def find_runs(paths: Iterable[Path]) -> list[Path]:
         if (path / "config.json").is_file():
             inside = [path]
         else:
-            inside = sorted(config.parent for config in path.rglob("config.json") if _is_trained(config.parent))
+            below = (config.parent for config in path.rglob("config.json"))
+            inside = sorted(run for run in below if _is_trained(run) and not run.name.startswith("."))
         if not inside:
             raise UsageError(f"{path} holds no run; give directories that `supernet train`, `run` or `bench` has made.")
         found += inside

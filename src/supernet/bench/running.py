@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from supernet.bench.budget import Budget
@@ -16,6 +16,7 @@ from supernet.bench.run_table import RunTable
 from supernet.bench.study import TRUTH, Study, check_seeds
 from supernet.errors import RunError, UsageError, require
 from supernet.io.files import write_json
+from supernet.io.locking import locked
 from supernet.runs.config import Config
 
 
@@ -44,7 +45,8 @@ def run_study(
         say: Where progress goes.
 
     Raises:
-        UsageError: an unknown cell, a run in `out` with other settings, or no two runs that can be compared.
+        UsageError: an unknown cell, a run in `out` with other settings, no two runs that can be compared, or another
+            process is at work on the study.
         RunError: interrupted, a package is missing, or no run succeeded.
     """
     if workers < 1:
@@ -67,10 +69,18 @@ def run_study(
         f"cells {', '.join(cells)}; seeds {', '.join(map(str, chosen))}; {len(wanted) - len(missing)} of {len(wanted)} "
         f"runs are done, {len(missing)} to do, {workers} at a time, in {out}"
     )
-    failures: dict[Task, str] = {}
-    if missing:
-        write_json(out / "study.json", study.to_json())
-        failures = _make(study, missing, len(wanted) - len(missing), out, workers, again or _again(out), say)
+    if (out / "study.json").is_file():
+        Study.read(out / "study.json")  # what is no study is somebody else's file, and not written over
+    with locked(out):
+        failures: dict[Task, str] = {}
+        if missing:
+            write_json(out / "study.json", study.to_json())
+            failures = _make(study, missing, len(wanted) - len(missing), out, workers, again or _again(out), say)
+        return _compared(study, out, everything, failures)
+
+
+def _compared(study: Study, out: Path, everything: Sequence[int], failures: Mapping[Task, str]) -> RunTable:
+    """Compare what is finished, and write it."""
     groups = {
         cell: [
             FinishedRun.read(path)

@@ -5,18 +5,15 @@ The cell `truth` trains the architectures alone that the runs are judged against
 
 from __future__ import annotations
 
-import os
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
 from supernet.bench.places import finished, retrained_file, run_directory
 from supernet.bench.resources import Resources, accelerator_memory_bytes, peak_memory_bytes
 from supernet.bench.study import TRUTH, Study
-from supernet.errors import RunError, SupernetError, UsageError
+from supernet.errors import SupernetError, UsageError
 from supernet.io.run_directory import RunDirectory
 
 
@@ -24,12 +21,12 @@ def work(out: Path, cell: str, seed: int, *, workers: int) -> None:
     """Train and judge one run, or go on where it stopped.
 
     Raises:
-        UsageError: as training and judging raise it.
-        RunError: the same, and another process is at work on this run.
+        UsageError: as training and judging raise it, and another process is at work on this run.
+        RunError: as training and judging raise it.
     """
     study = Study.read(out / "study.json")
     path = run_directory(out, cell, seed)
-    with _alone(path.with_name(path.name + ".lock")):
+    with RunDirectory(path).alone(_say):
         if cell == TRUTH:
             _train_alone(study, out, path, workers)
         elif not finished(path, study.judging):
@@ -42,7 +39,7 @@ def _train_and_judge(study: Study, out: Path, path: Path, cell: str, seed: int, 
     from supernet.runs.judge import judge_run
     from supernet.runs.run import Run
 
-    job = Run.create(study.config(cell, seed), path, overwrite=False, resume=True, say=_say)
+    job = Run.create(study.config(cell, seed), path, overwrite=False, resume=RunDirectory(path).is_run, say=_say)
     job.train(resume=True)
     _say(f"trained: {path}")
     _note_command(job.directory, f"supernet bench {out / 'study.json'} --out {out} --only {cell} --seeds {seed}")
@@ -78,35 +75,14 @@ def _train_alone(study: Study, out: Path, path: Path, workers: int) -> None:
     from supernet.runs.run import Run
 
     assert study.judging is not None
-    job = Run.create(study.config(study.baseline, 0), path, overwrite=False, resume=True, say=_say)
+    job = Run.create(study.config(study.baseline, 0), path, overwrite=False, resume=RunDirectory(path).is_run, say=_say)
+    job.directory.begin()
     retrained(job, study.judging.retrain or 0, workers=workers)
 
 
 def _note_command(directory: RunDirectory, command: str) -> None:
     """The command that a user would give, in the place of this process's own."""
     directory.write("environment.json", directory.read("environment.json") | {"command": command})
-
-
-@contextmanager
-def _alone(lock: Path) -> Iterator[None]:
-    """Hold a lock, so that two studies in one directory never write the same run."""
-    if int(os.environ.get("LOCAL_RANK", "0")) > 0:
-        yield  # a further process of the same training
-        return
-    try:
-        import fcntl
-    except ImportError:  # Windows
-        yield
-        return
-    lock.parent.mkdir(parents=True, exist_ok=True)
-    with lock.open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            raise RunError(
-                f"Another process is at work on {lock.with_suffix('')}; wait for it or stop it, then start again."
-            ) from error
-        yield
 
 
 def _say(text: str) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -59,17 +58,20 @@ def run(
         resume: Go on where a killed or interrupted run stopped.
         overwrite: Replace a run that is already in the directory.
     """
+    from supernet.io.run_directory import RunDirectory
     from supernet.runs.run import Run
 
-    settings = exporting.apply(searching.apply(training.apply(_base(config, out, resume))))
-    settings = judging.apply(settings, truth)
-    job = Run.create(settings, out, overwrite=overwrite, resume=resume, say=_say)
-    job.train(resume=resume)
-    job.search(resume=resume)
-    _print_exports(job.export(job.chosen()))
-    if settings.judge.wanted:
-        _print_judgement(job)
-    _say(f"report: {job.report()}")
+    with RunDirectory(out).alone(_say):
+        settings = exporting.apply(searching.apply(training.apply(_base(config, out, resume))))
+        settings = judging.apply(settings, truth)
+        job = Run.create(settings, out, overwrite=overwrite, resume=resume, say=_say)
+        job.check_after_training()
+        job.train(resume=resume)
+        job.search(resume=resume)
+        _print_exports(job.export(job.chosen()))
+        if settings.judge.wanted:
+            _print_judgement(job)
+        _say(f"report: {job.report()}")
 
 
 @app.command
@@ -90,10 +92,12 @@ def train(
         resume: Go on where a killed or interrupted training stopped.
         overwrite: Replace a run that is already in the directory.
     """
+    from supernet.io.run_directory import RunDirectory
     from supernet.runs.run import Run
 
-    settings = truth.apply(training.apply(_base(config, out, resume)))
-    Run.create(settings, out, overwrite=overwrite, resume=resume, say=_say).train(resume=resume)
+    with RunDirectory(out).alone(_say):
+        settings = truth.apply(training.apply(_base(config, out, resume)))
+        Run.create(settings, out, overwrite=overwrite, resume=resume, say=_say).train(resume=resume)
     _say(f"trained: {out}")
 
 
@@ -114,16 +118,18 @@ def search(
         resume: Go on where a killed or interrupted search stopped.
         overwrite: Replace an earlier search of this run.
     """
+    from supernet.io.run_directory import RunDirectory
     from supernet.runs.run import Run
 
-    opened = Run.open(path, _say)
-    job = Run(truth.apply(searching.apply(opened.config)), opened.directory, _say)
-    if overwrite:
-        for name in ("search.jsonl", "front.json", "exports.json"):
-            (path / name).unlink(missing_ok=True)
-        shutil.rmtree(path / "shifted", ignore_errors=True)
-    front = job.search(resume=resume)
-    job.directory.write("config.json", job.config.to_json())
+    if resume and overwrite:
+        raise UsageError("--resume goes on with the search that --overwrite would replace; give one of them.")
+    with RunDirectory(path).alone(_say):
+        opened = Run.open(path, _say)
+        if resume and not (path / "search.jsonl").is_file():
+            raise UsageError(f"{path} holds no search to resume; leave --resume out to begin one.")
+        job = Run(truth.apply(searching.apply(opened.config)), opened.directory, _say)
+        front = job.search(resume=resume, overwrite=overwrite)
+        job.directory.write("config.json", job.config.to_json())
     for point in front.points:
         _say("  " + ", ".join(f"{name} {value:,.6g}" for name, value in point.values.items()))
 
@@ -143,16 +149,18 @@ def export(
         arch: Architecture to export: a JSON file, JSON, or choice=option,choice=option; repeatable. Default: some
             along the front of the search.
     """
+    from supernet.io.run_directory import RunDirectory
     from supernet.runs.arch_argument import read_arch
     from supernet.runs.run import Run
 
-    opened = Run.open(path, _say)
-    job = Run(exporting.apply(opened.config), opened.directory, _say)
-    if arch:
-        picks: list[Any] = [(f"arch-{n}", read_arch(job.net, text), {}) for n, text in enumerate(arch, start=1)]
-    else:
-        picks = job.chosen()
-    _print_exports(job.export(picks))
+    with RunDirectory(path).alone(_say):
+        opened = Run.open(path, _say)
+        job = Run(exporting.apply(opened.config), opened.directory, _say)
+        if arch:
+            picks: list[Any] = [(f"arch-{n}", read_arch(job.net, text), {}) for n, text in enumerate(arch, start=1)]
+        else:
+            picks = job.chosen()
+        _print_exports(job.export(picks))
 
 
 @app.command
@@ -162,10 +170,12 @@ def judge(path: Path, /, *, truth: TableRequest = _TABLE, judging: JudgeRequest 
     Args:
         path: Run directory that `train` or `run` has made.
     """
+    from supernet.io.run_directory import RunDirectory
     from supernet.runs.run import Run
 
-    opened = Run.open(path, _say)
-    _print_judgement(Run(judging.apply(opened.config, truth), opened.directory, _say))
+    with RunDirectory(path).alone(_say):
+        opened = Run.open(path, _say)
+        _print_judgement(Run(judging.apply(opened.config, truth), opened.directory, _say))
 
 
 @app.command
@@ -175,9 +185,11 @@ def report(path: Path, /) -> None:
     Args:
         path: Run directory that `train` or `run` has made.
     """
+    from supernet.io.run_directory import RunDirectory
     from supernet.runs.run import Run
 
-    _say(f"report: {Run.open(path, _say).report()}")
+    with RunDirectory(path).alone(_say):
+        _say(f"report: {Run.open(path, _say).report()}")
 
 
 @app.command(name="list")
@@ -229,8 +241,10 @@ def _fail(sentence: str, code: int) -> None:
 def _base(config: Path | None, out: Path, resume: bool) -> Config:
     if config is not None:
         return Config.read(config)
-    kept = out / "config.json"
-    return Config.read(kept) if resume and kept.is_file() else Config()
+    from supernet.io.run_directory import RunDirectory
+
+    resumed = resume and (out / "config.json").is_file() and RunDirectory(out).is_run
+    return Config.read(out / "config.json") if resumed else Config()
 
 
 def _print_exports(rows: list[dict[str, Any]]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -73,46 +74,49 @@ def latency_build(
         asked = TrainRequest(space=space, space_options=space_options, data=data, data_options=data_options)
         run = Run(asked.apply(Config()), RunDirectory("."), _say)
         file = Path("latency.json") if out is None else out
-    net, shape = run.net, run.data.shape
-    device = measure.ThisMachine(batch_size=batch_size, threads=threads, seconds=seconds)
-    counted: measure.Figure = "p10_ms" if figure == "p10" else "median_ms"
+    if learn and learn < 20:
+        raise UsageError(f"--learn is {learn}; a predictor is learned from at least 20 networks (0: none).")
+    with nullcontext() if path is None else run.directory.alone(_say):
+        net, shape = run.net, run.data.shape
+        device = measure.ThisMachine(batch_size=batch_size, threads=threads, seconds=seconds)
+        counted: measure.Figure = "p10_ms" if figure == "p10" else "median_ms"
 
-    with ProgressBar("latency", 0, unit="measurements") as bar:
-        table = measure.LatencyTable.build(
-            net,
-            device,
-            input_shape=shape,
-            figure=counted,
-            repeats=repeats,
-            seed=seed,
-            out=file,
-            resume=not overwrite,
-            progress=_into(bar),
-        )
-    _say(f"{table}: {file}")
-    if check:
-        with ProgressBar("check", 0, unit="measurements") as bar:
-            found = table.check(net, device, n=check, seed=seed + 1, progress=_into(bar))
-        for sentence in found.sentences():
-            _say(sentence)
-    if learn:
-        beside = file.with_name(f"{file.stem}-learned.json")
-        with ProgressBar("learn", 0, unit="measurements") as bar:
-            learned = measure.LatencyPredictor.build(
+        with ProgressBar("latency", 0, unit="measurements") as bar:
+            table = measure.LatencyTable.build(
                 net,
                 device,
-                n=learn,
-                table=table,
                 input_shape=shape,
                 figure=counted,
+                repeats=repeats,
                 seed=seed,
-                out=beside,
+                out=file,
                 resume=not overwrite,
                 progress=_into(bar),
             )
-        for sentence in learned.sentences():
-            _say(sentence)
-        _say(f"predictor: {beside}")
+        _say(f"{table}: {file}")
+        if check:
+            with ProgressBar("check", 0, unit="measurements") as bar:
+                found = table.check(net, device, n=check, seed=seed + 1, progress=_into(bar))
+            for sentence in found.sentences():
+                _say(sentence)
+        if learn:
+            beside = file.with_name(f"{file.stem}-learned.json")
+            with ProgressBar("learn", 0, unit="measurements") as bar:
+                learned = measure.LatencyPredictor.build(
+                    net,
+                    device,
+                    n=learn,
+                    table=table,
+                    input_shape=shape,
+                    figure=counted,
+                    seed=seed,
+                    out=beside,
+                    resume=not overwrite,
+                    progress=_into(bar),
+                )
+            for sentence in learned.sentences():
+                _say(sentence)
+            _say(f"predictor: {beside}")
 
 
 def _into(bar: ProgressBar) -> Callable[[int, int], None]:

@@ -2,19 +2,71 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import json
 import os
 import platform
+import re
+import shutil
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from supernet.errors import RunError, UsageError
+from supernet.errors import RunError, SupernetError, UsageError
 from supernet.io.files import write_atomically, write_json
+from supernet.io.locking import LOCK, locked
+from supernet.runs.config import Config
+
+MARKER = "supernet.json"
+"""The file that says that a directory is a run of this package."""
+
+_FORMAT = 1  # of a run directory; a later one is left alone
+
+
+@dataclass(frozen=True)
+class Part:
+    """Files of a run that are replaced together.
+
+    Attributes:
+        name: What it is called on disk while it is replaced.
+        files: By folder, a regular expression for the names of the files that this package writes there.
+        stands: Pattern of the first file with which a successor can be resumed: from then on it stands.
+    """
+
+    name: str
+    files: Mapping[str, str]
+    stands: str
+
+
+_STEP = r"step-\d+\.safetensors"
+_NETWORK = r"(best|small|medium|large|derived|front-\d+|arch-\d+)\.(onnx|pt2)"
+_SHIFTED = {"shifted": r"shifting\.jsonl", "shifted/generations": _STEP, "shifted/checkpoints": _STEP}
+_TRAINED = r"supernet\.json|environment\.json|space\.json|training\.json|train\.jsonl|counts\.json"
+_RETRAINED = rf"{_TRAINED}|retrained\.json|net\.onnx|net\.pt2"
+
+RUN = Part(
+    name="run",
+    files={
+        "": rf"{_RETRAINED}|config\.json|data\.json|derived\.json|resources\.json|search\.jsonl|front\.json|"
+        r"exports\.json|scores\.jsonl|judge\.(json|csv)|ranking\.csv|retrained\.jsonl|latency(-learned)?\.json|"
+        r"report\.html",
+        "checkpoints": _STEP,
+        **_SHIFTED,
+        "export": _NETWORK,
+        "retrained": _RETRAINED,
+        "retrained/checkpoints": _STEP,
+    },
+    stands="checkpoints/step-*.safetensors",
+)
+"""Everything. Files by any other name are not ours: they are never moved, removed or written over."""
+
+SEARCH = Part(name="search", files={"": r"search\.jsonl|front\.json|exports\.json", **_SHIFTED}, stands="search.jsonl")
+"""What a search leaves, and the list of what was exported of it."""
 
 
 class RunDirectory:
@@ -22,6 +74,7 @@ class RunDirectory:
 
     | file | content |
     |---|---|
+    | `supernet.json` | the marker: that supernet made this, and which version |
     | `config.json` | what was asked for |
     | `environment.json` | machine, versions, command, date |
     | `space.json`, `data.json` | the search space, the data |
@@ -35,12 +88,163 @@ class RunDirectory:
     | `retrained.jsonl` | architectures trained alone |
     | `exports.json`, `export/` | deployed networks and what was measured of them |
     | `report.html` | the page |
+
+    **Replacing.** Nothing is written or moved until a request has been found sound (`begin`). Then the files of the old
+    run are moved into a hidden folder beside the new ones, and they stay there until the new run stands, that is, has
+    something to resume from: a checkpoint, or for a search its first line. When the verb ends (or, if it was killed,
+    when the next one begins), `settle` removes the old files if the new run stands and puts them back if it does not.
+    So at every moment either the old run or the new one can be had.
+
+    Args:
+        path: The directory; it need not exist.
+        first: JSON files to write before all others, by name.
+        replaces: Whether the run begins by moving an older one away.
     """
 
-    def __init__(self, path: Path | str) -> None:
+    def __init__(self, path: Path | str, *, first: Mapping[str, Any] | None = None, replaces: bool = False) -> None:
         self.path = Path(path)
         self.checkpoints = self.path / "checkpoints"
         self.log = self.path / "train.jsonl"
+        self.first, self.replaces = dict(first or {}), replaces
+
+    @property
+    def is_run(self) -> bool:
+        """Whether this package made the directory, by its marker or, before there were markers, by its files.
+
+        Raises:
+            UsageError: the marker is not one, or one of a later format.
+        """
+        path = self.path / MARKER
+        if not path.is_file():
+            return _is_environment(self.path / "environment.json") or _is_config(self.path / "config.json")
+        facts = _object(path)
+        if not isinstance(facts.get("format"), int) or not isinstance(facts.get("supernet"), str):
+            raise UsageError(
+                f"{path} is not what supernet writes there, so {self.path} is not taken for a run. Choose another "
+                "directory, or move the file away."
+            )
+        if facts["format"] > _FORMAT:
+            raise UsageError(
+                f"{self.path} was made by supernet {facts['supernet']} in format {facts['format']}; this version knows "
+                f"format {_FORMAT}. Use that version, or choose another directory."
+            )
+        return True
+
+    def check_free(self) -> None:
+        """Check that a run can begin here without writing over what is not ours.
+
+        Raises:
+            UsageError: the directory is no run, but has files by the names of one.
+        """
+        if not self.is_run and (taken := self._files(RUN)):
+            names = ", ".join(str(file.relative_to(self.path)) for file in taken[:3])
+            raise UsageError(
+                f"{self.path} is not a run that supernet made, but it holds {names}, where a run would write. Choose "
+                "another directory, or move the file away."
+            )
+
+    def check_replaceable(self) -> None:
+        """Check that what is here may be replaced.
+
+        Raises:
+            UsageError: there is something that is no run.
+        """
+        if not self.is_run and self.path.is_dir() and any(path.name != LOCK for path in self.path.iterdir()):
+            raise UsageError(
+                f"{self.path} is not a run directory (it has no {MARKER} of supernet's), so nothing there was "
+                "overwritten. Choose another directory with --out."
+            )
+
+    def begin(self) -> None:
+        """Make this the directory of a run: the last thing before its first file, when all has been checked.
+
+        Moves away what is replaced; writes those of the `first` files that are missing, and the marker.
+
+        Raises:
+            UsageError: see `check_free`.
+            RunError: the directory cannot be written.
+        """
+        from supernet import __version__
+
+        if self.replaces:
+            self.replace(RUN)
+            self.replaces = False
+        self.check_free()
+        for name, value in self.first.items():
+            if not (self.path / name).is_file():
+                self.write(name, value)
+        if not (self.path / MARKER).is_file():
+            self.write(MARKER, {"supernet": __version__, "format": _FORMAT})
+
+    @contextlib.contextmanager
+    def alone(self, say: Callable[[str], None] = lambda text: None) -> Iterator[None]:
+        """Hold the directory against other processes, and leave nothing half replaced in it.
+
+        Args:
+            say: Told if an older run was put back.
+
+        Raises:
+            UsageError: somebody else holds it.
+            RunError: it cannot be written.
+        """
+        with locked(self.path) as in_charge:
+            if not in_charge:
+                yield
+                return
+            self.settle(say)
+            try:
+                yield
+            finally:
+                self.settle(say)
+
+    def replace(self, part: Part) -> None:
+        """Move the files of a part away, until `settle` removes them or puts them back.
+
+        Raises:
+            RunError: a file cannot be moved; all are where they were.
+        """
+        files = self._files(part)
+        if not files:
+            return
+        moving, aside = self._places(part)
+        try:
+            _move(files, self.path, moving)
+            moving.rename(aside)
+        except OSError as error:
+            self.settle()
+            raise RunError(
+                f"{self.path} could not be overwritten: {error.filename or 'a file'} could not be moved "
+                f"({error.strerror or error}). It is as it was; choose another directory."
+            ) from error
+
+    def settle(self, say: Callable[[str], None] = lambda text: None) -> None:
+        """End every replacement: remove the old files if their successors stand, else put them back."""
+        for part in (RUN, SEARCH):
+            moving, aside = self._places(part)
+            if aside.is_dir() and any(file.stat().st_size for file in self.path.glob(part.stands)):
+                shutil.rmtree(aside)
+            elif aside.is_dir():
+                for file in self._files(part):
+                    file.unlink()
+                aside.rename(moving)
+            if moving.is_dir():  # also of a process that was killed while it moved: all that is in it goes back
+                _move([file for file in moving.rglob("*") if file.is_file()], moving, self.path)
+                shutil.rmtree(moving)
+                say(f"The {part.name} that was to be replaced in {self.path} is back: its successor had not begun.")
+
+    def _places(self, part: Part) -> tuple[Path, Path]:
+        """Where the files of a part are while they are moved, and once all of them are."""
+        return self.path / f".supernet-moving-{part.name}", self.path / f".supernet-replaced-{part.name}"
+
+    def _files(self, part: Part) -> list[Path]:
+        """Those files of a part that are there, and what killed writers left of them."""
+        found = []
+        for folder, names in part.files.items():
+            known = re.compile(rf"({names})|\.({names})\.\d+\.tmp")
+            place = self.path / folder
+            if place.is_dir():
+                found += [file for file in sorted(place.iterdir()) if file.is_file() and known.fullmatch(file.name)]
+        return found
 
     def __truediv__(self, name: str) -> Path:
         return self.path / name
@@ -90,6 +294,41 @@ class RunDirectory:
     def write_environment(self) -> None:
         """Record machine, versions and command."""
         self.write("environment.json", environment())
+
+
+def _move(files: Iterable[Path], source: Path, target: Path) -> None:
+    """Move files from below one directory to below another, and remove the folders that this leaves empty."""
+    for file in files:
+        place = target / file.relative_to(source)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        file.replace(place)
+        for folder in file.parents:
+            if folder == source:
+                break
+            with contextlib.suppress(OSError):
+                folder.rmdir()
+
+
+def _object(path: Path) -> Mapping[str, Any]:
+    """The JSON object in a file; empty if there is none."""
+    try:
+        value = json.loads(path.read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return value if isinstance(value, dict) else {}
+
+
+def _is_environment(path: Path) -> bool:
+    return _object(path).keys() >= {"supernet", "torch", "command", "date"}
+
+
+def _is_config(path: Path) -> bool:
+    value = _object(path)
+    try:
+        Config.from_json(value)
+    except (SupernetError, TypeError):
+        return False
+    return value.keys() >= {"space", "method", "data", "train", "search", "export", "judge", "seed"}
 
 
 def environment() -> dict[str, Any]:

@@ -67,7 +67,8 @@ def retrain_run(
         What `retrained.json` holds; accuracies are those of the exported file.
 
     Raises:
-        UsageError: `out` holds another training, or an option is out of range.
+        UsageError: `out` holds another training, or none to resume, or another process is at work there; or an option
+            is out of range.
         RunError: the training diverged or was interrupted, or a file cannot be written.
     """
     seed = job.config.seed if seed is None else seed
@@ -83,33 +84,36 @@ def retrain_run(
         other = job if seed == job.config.seed else type(job)(replace(job.config, seed=seed), job.directory, job.say)
         return other.net
 
-    data = job.data
-    net = retrained(
-        fresh if start == "scratch" else job.net,
-        arch,
-        data.sealed(),
-        steps=steps,
-        start=start,
-        recipe=recipe,
-        batch_size=batch_size or job.config.train.batch_size,
-        seed=seed,
-        out=out,
-        resume=resume,
-        accelerator=job.config.train.accelerator,
-        precision=job.config.train.precision,
-    )
-    exported = export(net, arch, out / "net.onnx", data=data.sealed(), formats=("onnx", "program"))
-    validation, test = (verify(exported.files[0], exported.module, split) for split in (data.validation, data.test))
-    found = {
-        "arch": arch.options(),
-        "start": start,
-        "steps": steps,
-        "seed": seed,
-        "accuracy_validation": validation.accuracy_file,
-        "accuracy_test": test.accuracy_file,
-        "macs": measure.macs(net, arch, input_shape=data.shape),
-        "params": measure.params(net, arch),
-        "files": [str(file) for file in exported.files],
-    }
-    RunDirectory(out).write("retrained.json", found)
+    with RunDirectory(out).alone(job.say):
+        if resume and not RunDirectory(out).is_run:
+            raise UsageError(f"{out} holds no retraining to resume; leave --resume out to begin one.")
+        data = job.data
+        net = retrained(
+            fresh if start == "scratch" else job.net,
+            arch,
+            data.sealed(),
+            steps=steps,
+            start=start,
+            recipe=recipe,
+            batch_size=batch_size or job.config.train.batch_size,
+            seed=seed,
+            out=out,
+            resume=resume,
+            accelerator=job.config.train.accelerator,
+            precision=job.config.train.precision,
+        )
+        exported = export(net, arch, out / "net.onnx", data=data.sealed(), formats=("onnx", "program"))
+        validation, test = (verify(exported.files[0], exported.module, split) for split in (data.validation, data.test))
+        found = {
+            "arch": arch.options(),
+            "start": start,
+            "steps": steps,
+            "seed": seed,
+            "accuracy_validation": validation.accuracy_file,
+            "accuracy_test": test.accuracy_file,
+            "macs": measure.macs(net, arch, input_shape=data.shape),
+            "params": measure.params(net, arch),
+            "files": [str(file) for file in exported.files],
+        }
+        RunDirectory(out).write("retrained.json", found)
     return found

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
@@ -17,8 +15,9 @@ import torch
 from supernet import deploy, measure, search
 from supernet.data import ImageData
 from supernet.errors import UsageError
+from supernet.io.locking import further_process
 from supernet.io.progress import ProgressBar
-from supernet.io.run_directory import RunDirectory
+from supernet.io.run_directory import SEARCH, RunDirectory
 from supernet.judge import OrderAlong, RankAlong
 from supernet.measure import Calibration, NetEvaluator
 from supernet.nn import Supernet
@@ -28,6 +27,7 @@ from supernet.runs.export_one import export_one
 from supernet.runs.judge import ground_truth
 from supernet.runs.naming import build_data, build_method, build_net, build_shifting
 from supernet.search import Survey
+from supernet.search.driver import examine
 from supernet.space import Arch
 from supernet.train import ArchitectureParameters, Monitor, Recipe, Trained, fit, load_candidates, load_weights
 from supernet.train.health import warnings_of
@@ -55,35 +55,49 @@ class Run:
 
     @classmethod
     def create(cls, config: Config, out: Path, *, overwrite: bool, resume: bool, say: Say) -> Run:
-        """Prepare a run directory for a configuration.
+        """Bind a configuration to a directory that is free for it, or to the run of this configuration there.
+
+        Nothing is written yet: `RunDirectory.begin` does so when the first verb has found its settings sound.
+
+        Args:
+            config: The configuration.
+            out: The directory.
+            overwrite: Replace the run that is there, if there is one.
+            resume: Go on with the run that is there.
+            say: Where progress goes.
 
         Raises:
-            UsageError: the directory holds something else, or a run of another configuration; or the configuration
-                names what there is not.
+            UsageError: the directory holds something else, or a run of another configuration, or nothing to resume; or
+                the configuration names what there is not.
         """
-        directory = RunDirectory(out)
-        made = cls(config, directory, say)
-        if int(os.environ.get("LOCAL_RANK", "0")) > 0:
-            return cls(config, directory, lambda text: None)  # the first process has prepared the directory
-        kept = out / "config.json"
-        if overwrite and out.exists():
-            if not kept.is_file() and any(out.iterdir()):
-                raise UsageError(f"{out} is not a run directory (it has no config.json), so it was not overwritten.")
-            shutil.rmtree(out)
-        if kept.is_file():
-            if not resume:
+        if further_process():  # the first process checks and prepares the directory
+            return cls(config, RunDirectory(out, replaces=overwrite), lambda text: None)
+        directory = RunDirectory(out, replaces=overwrite)
+        if resume and overwrite:
+            raise UsageError("--resume goes on with the run that --overwrite would replace; give one of them.")
+        if overwrite:
+            directory.check_replaceable()
+        elif resume:
+            if not directory.is_run:
                 raise UsageError(
-                    f"{out} already holds a run. Continue it with --resume, replace it with --overwrite, "
-                    "or choose another directory with --out."
+                    f"{out} holds no run to resume. Give the directory of one with --out, or leave --resume out to "
+                    "begin there."
                 )
-            if Config.read(kept) != config:
+            if Config.from_json(directory.read("config.json")) != config:
                 raise UsageError(
-                    f"{out} holds a run with other settings (see {kept}). Resume it without changing settings, "
-                    "or choose another directory with --out."
+                    f"{out} holds a run with other settings (see {out / 'config.json'}). Resume it without changing "
+                    "settings, or choose another directory with --out."
                 )
+        elif directory.is_run:
+            raise UsageError(
+                f"{out} already holds a run. Continue it with --resume, replace it with --overwrite, "
+                "or choose another directory with --out."
+            )
         else:
-            _ = made.net  # what cannot be built leaves no run behind
-            directory.write("config.json", config.to_json())
+            directory.check_free()
+        made = cls(config, directory, say)
+        _ = made.net
+        directory.first = {"config.json": config.to_json(), "data.json": _facts(made.data)}
         return made
 
     @classmethod
@@ -122,7 +136,6 @@ class Run:
         """Train the supernet, or go on training it."""
         settings = self.config.train
         self.say(f"{self.data}")
-        self.directory.write("data.json", _facts(self.data))
         self.say(f"space {self.config.space.name}: {self.net.space.size:,} architectures")
         trained = fit(
             self._blank(),
@@ -131,7 +144,7 @@ class Run:
             steps=settings.steps,
             batch_size=settings.batch_size,
             seed=self.config.seed,
-            out=self.directory.path,
+            out=self.directory,
             resume=resume,
             accelerator=settings.accelerator,
             devices=settings.devices,
@@ -177,11 +190,45 @@ class Run:
             precision=check_precision(self.config.train.precision),
         )
 
-    def search(self, *, resume: bool, wrap: search.Wrap | None = None) -> search.Front:
+    def check_search(self, wrap: search.Wrap | None = None) -> None:
+        """Check all that a search needs but the trained weights, so that no training ends in a refusal.
+
+        Args:
+            wrap: As in `search`.
+
+        Raises:
+            UsageError: as `search`.
+        """
+        settings = self.config.search
+        _searcher(settings.searcher)
+        if wrap is None and settings.shifting is not None:
+            wrap = build_shifting(settings.shifting)
+        if isinstance(wrap, search.Shifting):
+            wrap.check_images(self.data)
+        examine(
+            self.evaluator(),
+            objectives=settings.objectives,
+            constraints=settings.constraints or None,
+            budget=settings.budget,
+            seed=self.config.seed,
+        )
+
+    def check_after_training(self) -> None:
+        """Check what `run` does after the training: the search, and the table that the ranking is judged against.
+
+        Raises:
+            UsageError: something cannot be done as it is asked for.
+        """
+        self.check_search()
+        if self.config.judge.table:
+            ground_truth(self)
+
+    def search(self, *, resume: bool, overwrite: bool = False, wrap: search.Wrap | None = None) -> search.Front:
         """Search architectures with the trained weights.
 
         Args:
-            resume: Go on with the search on record.
+            resume: Go on with the search on record, if there is one.
+            overwrite: Replace the search on record, once this one is known to be possible.
             wrap: What goes on beside it; default: what is configured. Where it shifts the supernet and a table of
                 truth is configured, the order of good and poor architectures is followed along the generations.
 
@@ -189,17 +236,24 @@ class Run:
             UsageError: an unknown searcher, settings that shifting does not have, or a table too small to draw from.
         """
         settings = self.config.search
+        searcher = _searcher(settings.searcher)
         load_weights(self.net, self.directory.path)
         if wrap is None and settings.shifting is not None:
             wrap = build_shifting(settings.shifting)
         if isinstance(wrap, search.Shifting) and self.config.judge.table:
             wrap = replace(wrap, on_generation=(*wrap.on_generation, self._order_along()))
         evaluator = self.evaluator()
-        searcher = SEARCHERS.get(settings.searcher)
-        if searcher is None:
-            raise UsageError(f"There is no searcher named {settings.searcher!r}; there are {', '.join(SEARCHERS)}.")
         pool = load_candidates(self.net.space, self.directory.path) if settings.pool else []
-        with ProgressBar("search", settings.budget, unit="architectures") as bar:
+
+        def announce(survey: Survey) -> None:
+            self._announce(evaluator, survey)
+            if overwrite:
+                self.directory.replace(SEARCH)
+
+        with (
+            self.directory.alone(self.say),
+            ProgressBar("search", settings.budget, unit="architectures") as bar,
+        ):
             front = searcher(
                 evaluator,
                 objectives=settings.objectives,
@@ -210,7 +264,7 @@ class Run:
                 out=self.directory.path,
                 resume=resume,
                 progress=lambda done, _, best: bar.update(done, best),
-                announce=partial(self._announce, evaluator),
+                announce=announce,
                 wrap=wrap,
             )
         self.say(f"{front.evaluations} architectures evaluated, {len(front.points)} on the front")
@@ -260,9 +314,9 @@ class Run:
 
     def export(self, picks: list[tuple[str, Arch, Mapping[str, float]]]) -> list[dict[str, Any]]:
         """Extract, calibrate, fine-tune if asked, write, and verify every picked architecture."""
-        self.load_searched()
         rows = []
-        with ProgressBar("export", len(picks), unit="networks") as bar:
+        with self.directory.alone(self.say), ProgressBar("export", len(picks), unit="networks") as bar:
+            self.load_searched()
             for done, (name, arch, values) in enumerate(picks, start=1):
                 rows.append(
                     export_one(
@@ -277,7 +331,7 @@ class Run:
                     )
                 )
                 bar.update(done, name)
-        self.directory.write("exports.json", rows)
+            self.directory.write("exports.json", rows)
         return rows
 
     def report(self) -> Path:
@@ -285,6 +339,12 @@ class Run:
         from supernet.report import write_report
 
         return write_report(self.directory.path)
+
+
+def _searcher(name: str) -> Callable[..., search.Front]:
+    if name not in SEARCHERS:
+        raise UsageError(f"There is no searcher named {name!r}; there are {', '.join(SEARCHERS)}.")
+    return SEARCHERS[name]
 
 
 def _facts(data: ImageData) -> dict[str, Any]:

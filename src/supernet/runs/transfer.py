@@ -85,11 +85,11 @@ def transfer(
 
     Raises:
         UsageError: the run has no checkpoint, the classifier cannot be found, the images cannot be adapted, or `out`
-            holds another run.
+            holds another run, or nothing to resume, or another process is at work there.
         RunError: a file cannot be read or written, or the training diverged.
     """
     from supernet.runs.run import Run
-    from supernet.train import load_weights
+    from supernet.train import checkpoint, load_weights
 
     for name, value, allowed in (("adapt", adapt, ("resize", "learned")), ("tune", tune, ("all", "head"))):
         if value not in allowed:
@@ -101,35 +101,38 @@ def transfer(
         if progress:
             sys.stdout.write(text + "\n")
 
-    source = Run.open(Path(run), say)
-    load_weights(source.net, source.directory.path)
-    before = source.config.transfer
-    num_classes, shape = _trained_on(source) if before is None else (before.num_classes, before.shape)
-    if classifier is None:
-        classifier = find_classifier(source.net, num_classes) if before is None else before.classifier
-    facts = Transfer(str(run), num_classes, *shape, classifier=classifier, adapt=adapt, tune=tune)
-    options = dict(data_options or {})
-    if adapt == "resize" and Path(data).expanduser().is_dir():
-        options = {"size": shape[1]} | options  # decoded at that size, rather than resized a second time
-    config = replace(
-        source.config,
-        data=Named(data, options),
-        transfer=facts,
-        search=searching or source.config.search,
-        seed=source.config.seed if seed is None else seed,
-    )
-    job = Run.create(config, Path(out), overwrite=overwrite, resume=resume, say=say)
-    say(f"{job.data}")
-    kept = inherit(job.net, source.net, classifier)
-    say(f"{kept} of {len(job.net.state_dict())} tensors inherited from {run}; new classifier: {classifier}")
-    if not (job.directory.checkpoints).is_dir():
-        job.directory.write("space.json", job.net.space.to_json())
-        job.directory.write_environment()
-        _save(job, 0)
-    with _only(job.net, tune, classifier):
-        front = job.search(resume=resume, wrap=shifting)
-    _save(job, front.evaluations)
-    return Transferred(job.directory, job.net, front)
+    with RunDirectory(out).alone(say):
+        source = Run.open(Path(run), say)
+        load_weights(source.net, source.directory.path)
+        before = source.config.transfer
+        num_classes, shape = _trained_on(source) if before is None else (before.num_classes, before.shape)
+        if classifier is None:
+            classifier = find_classifier(source.net, num_classes) if before is None else before.classifier
+        facts = Transfer(str(run), num_classes, *shape, classifier=classifier, adapt=adapt, tune=tune)
+        options = dict(data_options or {})
+        if adapt == "resize" and Path(data).expanduser().is_dir():
+            options = {"size": shape[1]} | options  # decoded at that size, rather than resized a second time
+        config = replace(
+            source.config,
+            data=Named(data, options),
+            transfer=facts,
+            search=searching or source.config.search,
+            seed=source.config.seed if seed is None else seed,
+        )
+        job = Run.create(config, Path(out), overwrite=overwrite, resume=resume, say=say)
+        say(f"{job.data}")
+        kept = inherit(job.net, source.net, classifier)
+        say(f"{kept} of {len(job.net.state_dict())} tensors inherited from {run}; new classifier: {classifier}")
+        job.check_search(shifting)
+        job.directory.begin()
+        if checkpoint.latest(job.directory.checkpoints) is None:
+            job.directory.write("space.json", job.net.space.to_json())
+            job.directory.write_environment()
+            _save(job, 0)
+        with _only(job.net, tune, classifier):
+            front = job.search(resume=resume, wrap=shifting)
+        _save(job, front.evaluations)
+        return Transferred(job.directory, job.net, front)
 
 
 def adapted_data(data: ImageData, facts: Transfer | None) -> ImageData:

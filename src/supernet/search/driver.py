@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
 
@@ -10,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from supernet.errors import RunError, UsageError
-from supernet.measure.quantity import objectives_of
+from supernet.io.locking import locked
+from supernet.measure.quantity import Quantity, objectives_of
 from supernet.search.archive import Archive
 from supernet.search.constraints import Bounds, Constraints
 from supernet.search.evaluator import Evaluator, costs_of
@@ -73,19 +76,9 @@ def run(
         RunError: a value is not finite; the record belongs to another search; the searcher breaks its protocol; or
             no evaluated architecture satisfies the constraints.
     """
-    goals = objectives_of(objectives, evaluator.quantities)
-    limits = Constraints.of(constraints, evaluator.quantities)
-    if budget < 1:
-        raise UsageError(f"The budget is {budget} evaluations; give at least 1.")
-    if seed < 0:
-        raise UsageError(f"The seed is {seed}; give an integer of at least 0.")
-    names = tuple(dict.fromkeys([goal.name for goal in goals] + list(limits.names)))
-    cheap = [name for name in names if name in evaluator.cheap]
-    quick = limits.only(cheap)
-    # The survey has a stream of its own: what it draws does not shift what the searcher draws.
-    found = survey(evaluator, cheap, quick, np.random.default_rng([seed, 1]))
-    if announce is not None:
-        announce(found)
+    request = examine(evaluator, objectives=objectives, constraints=constraints, budget=budget, seed=seed)
+    goals, limits, quick, found = request.goals, request.limits, request.quick, request.found
+    names = request.names
 
     def feasible(codes: Codes) -> NDArray[np.bool_]:
         satisfied: NDArray[np.bool_] = quick.violations(costs_of(evaluator, codes, quick.names), len(codes)) == 0
@@ -94,7 +87,9 @@ def run(
     keep = None if wrap is None else wrap.keep
     first = _allowed(evaluator.space, initial, feasible)
     searcher = factory(Task(evaluator.space, goals, seed, feasible, limits, found.known, keep, first))
-    with Archive(out, evaluator.space, names, resume=resume) as archive:
+    if announce is not None:
+        announce(found)
+    with nullcontext() if out is None else locked(out), Archive(out, evaluator.space, names, resume=resume) as archive:
         if len(archive.recorded) > budget:
             raise UsageError(
                 f"{archive.path} holds {len(archive.recorded)} evaluations, more than the budget of {budget}; "
@@ -125,6 +120,48 @@ def run(
     if out is not None:
         front.write(Path(out))
     return front
+
+
+@dataclass(frozen=True)
+class Request:
+    """A search that was found possible.
+
+    Attributes:
+        goals: What is optimised.
+        limits: What must hold.
+        quick: Those of the limits that are cheap to check.
+        names: All quantities that are asked for.
+        found: The survey of the space.
+    """
+
+    goals: tuple[Quantity, ...]
+    limits: Constraints
+    quick: Constraints
+    names: tuple[str, ...]
+    found: Survey
+
+
+def examine(
+    evaluator: Evaluator,
+    *,
+    objectives: str | Sequence[str],
+    constraints: Mapping[str, Bounds] | Constraints | None,
+    budget: int,
+    seed: int,
+) -> Request:
+    """Check a search before anything is evaluated; arguments and errors are those of `run`."""
+    goals = objectives_of(objectives, evaluator.quantities)
+    limits = Constraints.of(constraints, evaluator.quantities)
+    if budget < 1:
+        raise UsageError(f"The budget is {budget} evaluations; give at least 1.")
+    if seed < 0:
+        raise UsageError(f"The seed is {seed}; give an integer of at least 0.")
+    names = tuple(dict.fromkeys([goal.name for goal in goals] + list(limits.names)))
+    cheap = [name for name in names if name in evaluator.cheap]
+    quick = limits.only(cheap)
+    # The survey has a stream of its own: what it draws does not shift what the searcher draws.
+    found = survey(evaluator, cheap, quick, np.random.default_rng([seed, 1]))
+    return Request(goals, limits, quick, names, found)
 
 
 def _allowed(space: Space, initial: Sequence[Arch], feasible: Callable[[Codes], NDArray[np.bool_]]) -> Codes | None:

@@ -12,6 +12,7 @@ from supernet.errors import UsageError
 from supernet.search.evaluator import Evaluator
 
 if TYPE_CHECKING:
+    from supernet.data import ImageData
     from supernet.nn import Supernet
     from supernet.search.shifting_run import ShiftingRun
 
@@ -133,6 +134,18 @@ class Shifting:
     def batches(self) -> int:
         """Batches per candidate."""
         return self.images // self.batch_size
+
+    def check_images(self, data: ImageData) -> None:
+        """Check that there are images enough for a batch.
+
+        Raises:
+            UsageError: there are not.
+        """
+        if self.batch_size > len(data.train):
+            raise UsageError(
+                f"Shifting was to train on batches of {self.batch_size} images, but {data.name} has only "
+                f"{len(data.train)} training images. Lower batch_size, and images to a multiple of it."
+            )
 
     def describe(self) -> dict[str, Any]:
         """The settings that decide the result, as JSON."""

@@ -49,11 +49,7 @@ class ShiftingRun:
                 f"Shifting trains the supernet that is searched, but a {type(evaluator).__name__} has none. Search a "
                 "Supernet with its data, or a measure.NetEvaluator."
             )
-        if shifting.batch_size > len(data.train):
-            raise UsageError(
-                f"Shifting was to train on batches of {shifting.batch_size} images, but {data.name} has only "
-                f"{len(data.train)} training images. Lower batch_size, and images to a multiple of it."
-            )
+        shifting.check_images(data)
         self.shifting, self.net, self._seed = shifting, net, seed
         self._objective = CrossEntropy(shifting.label_smoothing)
         self._stepper = Stepper(_updates(shifting), net.parameters(), batch_size=shifting.batch_size)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 
@@ -25,6 +26,9 @@ from supernet.train.processes import launch, share
 from supernet.train.recipe import Recipe
 from supernet.train.state import TrainingState
 from supernet.train.updates import Stepper
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
 
 
 @dataclass(frozen=True)
@@ -59,7 +63,7 @@ def fit(
     steps: int,
     batch_size: int = 64,
     seed: int = 0,
-    out: Path | str | None = None,
+    out: RunDirectory | Path | str | None = None,
     resume: bool = False,
     accelerator: str = "auto",
     devices: int = 1,
@@ -103,7 +107,8 @@ def fit(
 
     Raises:
         UsageError: an option outside its range, a recipe or data that do not suit the supernet, a run directory
-            that already holds a run (without `resume`) or a different one (with it).
+            that already holds a run (without `resume`) or a different one (with it), that another process is at work
+            in, or that holds files of somebody else's where a run would write. Nothing has been written then.
         RunError: the loss or a weight is not finite, a file cannot be read or written, or the training was
             interrupted.
     """
@@ -137,22 +142,23 @@ def fit(
         steppers["architecture"] = Stepper(recipe.architecture, architecture.parameters(), batch_size=global_batch)
     averaged = None if average is None else WeightAverage(net, average)
     state = TrainingState(net, architecture, steppers, average=averaged)
-    directory = RunDirectory(out) if out is not None else None
-    if directory is not None:
-        _open(directory, resume, identity, state, write=fabric.is_global_zero)
-    loop = Loop(
-        state,
-        Executor(fabric, net, steppers, data, batch_size=batch_size, seed=seed, draws=state.draws),
-        stretches,
-        seed=seed,
-        steps=steps,
-        directory=directory if fabric.is_global_zero else None,
-        identity=identity,
-        log_every=log_every,
-        checkpoint_every=checkpoint_every or max(100, steps // 20),
-        monitors=monitors,
-    )
-    history = loop.run(min(steps, stop_after or steps), progress=progress and fabric.is_global_zero)
+    directory = out if out is None or isinstance(out, RunDirectory) else RunDirectory(out)
+    with directory.alone() if directory is not None and fabric.is_global_zero else nullcontext():
+        if directory is not None:
+            _open(directory, resume, identity, state, fabric)
+        loop = Loop(
+            state,
+            Executor(fabric, net, steppers, data, batch_size=batch_size, seed=seed, draws=state.draws),
+            stretches,
+            seed=seed,
+            steps=steps,
+            directory=directory if fabric.is_global_zero else None,
+            identity=identity,
+            log_every=log_every,
+            checkpoint_every=checkpoint_every or max(100, steps // 20),
+            monitors=monitors,
+        )
+        history = loop.run(min(steps, stop_after or steps), progress=progress and fabric.is_global_zero)
     fabric.barrier()
     derived = None
     if recipe.derive is not None and architecture is not None:
@@ -216,11 +222,16 @@ def _try_out(net: Supernet, data: ImageData) -> None:
 
 
 def _open(
-    directory: RunDirectory, resume: bool, identity: Mapping[str, Any], state: TrainingState, *, write: bool
+    directory: RunDirectory, resume: bool, identity: Mapping[str, Any], state: TrainingState, fabric: Fabric
 ) -> None:
+    write = fabric.is_global_zero
+    if write and directory.replaces:
+        directory.begin()
+    fabric.barrier()  # the others look once the old run is out of the way
     newest = checkpoint.latest(directory.checkpoints)
     if newest is None:
         if write:
+            directory.begin()
             directory.cut_log(-1)
             directory.write("space.json", state.net.space.to_json())
             directory.write_environment()
@@ -232,4 +243,5 @@ def _open(
         )
     state.load(newest, identity)
     if write:
+        directory.begin()
         directory.cut_log(state.done)

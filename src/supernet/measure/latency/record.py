@@ -30,7 +30,8 @@ class Record:
         path: The file; None keeps everything in memory.
         kind: What the file becomes.
         about: Settings that the figures depend on, as JSON.
-        resume: Whether to go on with the figures in the file; otherwise it is replaced.
+        resume: Whether to go on with the figures in the file. Otherwise it is replaced: a finished one not before the
+            new one is finished too.
 
     Raises:
         UsageError: the file was made with other settings, or is something else.
@@ -42,6 +43,9 @@ class Record:
         self.about: dict[str, Any] = json.loads(json.dumps(about))
         self._figures: dict[str, float] = {}
         self._saved = time.monotonic()
+        self._replaces = False
+        if self.path is not None and not resume and self.path.exists():
+            self._replaces = _replaceable(self.path)["result"] is not None
         if self.path is not None and resume and self.path.is_file():
             content = read_record(self.path, kind)
             for name in self.about:
@@ -80,7 +84,7 @@ class Record:
     def save(self, result: Mapping[str, Any] | None) -> None:
         """Write the file; `result` is what the measurements became, None while they go on."""
         self._saved = time.monotonic()
-        if self.path is not None:
+        if self.path is not None and not (self._replaces and result is None):
             figures = self._figures
             write_json(self.path, {"format": self.kind, "about": self.about, "result": result, "figures": figures})
 
@@ -92,6 +96,24 @@ class Record:
     ) -> None:
         if error is not None:
             self.save(None)
+
+
+def _replaceable(path: Path) -> dict[str, Any]:
+    """The content of a file that may be replaced, because it is a record.
+
+    Raises:
+        UsageError: it is not.
+    """
+    try:
+        content = json.loads(path.read_bytes())
+    except (OSError, ValueError):
+        content = None
+    if not isinstance(content, dict) or not content.keys() >= {"format", "about", "result", "figures"}:
+        raise UsageError(
+            f"{path} is no file of latencies that supernet wrote, so it was not replaced. Choose another file, or move "
+            "this one away."
+        )
+    return content
 
 
 def read_record(path: Path | str, *kinds: str) -> dict[str, Any]:
