@@ -55,6 +55,7 @@ class ShiftingRun:
                 f"{len(data.train)} training images. Lower batch_size, and images to a multiple of it."
             )
         self.shifting, self.net, self._seed = shifting, net, seed
+        net.statistics_belong_to()  # its weights are about to change
         self._objective = CrossEntropy(shifting.label_smoothing)
         self._stepper = Stepper(_updates(shifting), net.parameters(), batch_size=shifting.batch_size)
         precision: Precision = getattr(evaluator, "precision", "32-true")
