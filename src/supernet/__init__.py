@@ -12,6 +12,7 @@ from supernet.nn import (
     ElasticResolution,
     Mixture,
     OpChoice,
+    StaleStatistics,
     Supernet,
     Zero,
 )
@@ -32,6 +33,7 @@ __all__ = [
     "Mixture",
     "OpChoice",
     "Space",
+    "StaleStatistics",
     "Supernet",
     "Zero",
     "fit",

@@ -350,8 +350,9 @@ def test_runs_that_were_searched(tmp_path: Path) -> None:
         for cell, best, settings in (("poor", poor, None), ("good", good, FAIR)):
             path = write_run(tmp_path / f"{cell}/{seed}", scores(1.0, 0), seed=seed, settings=settings)
             (path / "ranking.csv").unlink()
-            points = [{"values": {"accuracy": value, "macs": 1.0}} for value in (best, 0.1)]
-            (path / "front.json").write_text(json.dumps({"points": points}))
+            objectives = [{"name": "accuracy", "goal": "max"}]
+            points = [{"arch": {}, "values": {"accuracy": value, "macs": 1.0}} for value in (best, 0.1)]
+            (path / "front.json").write_text(json.dumps({"objectives": objectives, "points": points}))
     found = compare_runs([tmp_path / "poor", tmp_path / "good"])
     assert found["good"].figures["found_accuracy"].trainings == (0.6, 0.7, 0.8)
     (said,) = found.sentences()

@@ -56,11 +56,19 @@ def test_files_agree_with_torch_for_any_batch(exported, batch):
 def test_the_module_is_the_subnet_with_statistics_of_its_own(exported):
     net, arch, result = exported
     expected = net.extract(arch).eval()
-    assert calibrate(expected, DATA, QUICK) == 2
+    assert calibrate(expected, None, DATA, QUICK) == 2
     assert not any(m.training for m in result.module.modules())
     for name, value in expected.state_dict().items():
         assert torch.equal(result.module.state_dict()[name], value), name
     assert not net.module[1].running_mean.any()
+
+
+def test_what_is_extracted_is_what_is_exported(exported):
+    net, arch, result = exported
+    extracted = deploy.extract(net, arch, DATA, calibration=QUICK)
+    assert not any(m.training for m in extracted.modules())
+    for name, value in result.module.state_dict().items():
+        assert torch.equal(extracted.state_dict()[name], value), name
 
 
 def test_files_carry_their_architecture(exported):

@@ -14,11 +14,12 @@ import torch.nn.functional as F
 from shifted_searches import same, weights
 from small_nets import images, operations_net, plain_net, sgd
 from supernet import Supernet, deploy, measure
-from supernet.deploy import best_on_front, finetuned, retrain_run, retrained
+from supernet.deploy import finetuned, retrain_run, retrained
 from supernet.errors import UsageError
 from supernet.methods import dynas, sandwich
 from supernet.runs.config import Config, Exporting, Named, Training
 from supernet.runs.run import Run
+from supernet.search import ACCURACY, MACS, Constraints, Evaluation, Front
 from supernet.train import Linear, Recipe, TrainPaths, Uniform, load_weights
 
 DATA = images()
@@ -119,14 +120,13 @@ def test_an_architecture_of_a_run(tmp_path: Path) -> None:
     job = Run.create(config, tmp_path / "run", overwrite=False, resume=False, say=lambda text: None)
     job.train(resume=False)
     with pytest.raises(UsageError, match="has not been searched"):
-        best_on_front(tmp_path / "run")
-    points = [
-        {"arch": {"block0": b, "block1": "skip"}, "values": {"accuracy": a}} for b, a in (("conv3", 0.2), ("skip", 0.4))
-    ]
-    front = {"objectives": [{"name": "accuracy", "goal": "max"}], "points": points}
-    job.directory.write("front.json", front)
-    arch = job.net.space.arch(best_on_front(tmp_path / "run"))
-    assert arch["block0"] == "skip"
+        Front.read(tmp_path / "run", job.net.space)
+    arch, other = (job.net.space.arch({"block0": option, "block1": "skip"}) for option in ("skip", "conv3"))
+    values = {other: {"accuracy": 0.2, "macs": 5.0}, arch: {"accuracy": 0.4, "macs": 9.0}}
+    archive = tuple(Evaluation(a, told, 0) for a, told in values.items())
+    Front((ACCURACY, MACS), Constraints(), archive, {}, 1.0, "random", "budget").write(tmp_path / "run")
+    assert job.chosen() == [("best", arch, values[arch])]
+    assert Front.read(tmp_path / "run", job.net.space).best().arch == arch
     told = {}
     starts: tuple[Literal["scratch"], Literal["inherited"]] = ("scratch", "inherited")
     for start in starts:

@@ -235,7 +235,7 @@ def test_calibrated_scores_are_those_of_the_extracted_subnet() -> None:
     for arch in list(net.space.enumerate())[::4]:
         inside = measure.scores(net, arch, data)
         alone = net.extract(arch)
-        measure.calibrate(alone, data)
+        measure.calibrate(alone, None, data)
         assert measure.scores(alone, None, data).loss == pytest.approx(inside.loss, rel=1e-5)
 
 

@@ -26,7 +26,7 @@ def test_reads_every_file(tmp_path: Path) -> None:
     assert len(run.search) == EVALUATIONS
     assert run.search[-1].generation == 9
     assert run.front is not None
-    assert run.front.reach == {"macs": (705380.0, 25786740.0)}
+    assert run.front.range == {"macs": (705380.0, 25786740.0)}
     assert [export.name for export in run.exports] == ["small", "medium", "large"]
     assert run.exports[0].diagram is not None
     assert (run.primary.name, run.cost.name) == ("accuracy", "macs")

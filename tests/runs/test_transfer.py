@@ -83,7 +83,7 @@ def test_a_transferred_run_is_like_any_other(source: Path, colours: str, tmp_pat
     assert row["verified"]["accuracy_validation"] > 0.25
     arch = job.net.space.arch(row["arch"])
     x = next(job.data.validation.batches(3)).x
-    assert job.net.extract(arch).eval()(x).shape == (3, 4)
+    assert deploy.extract(job.net, arch, job.data)(x).shape == (3, 4)
     assert len(retrained(job, 3, workers=1, steps=2)) == 3
 
 

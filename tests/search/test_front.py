@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import itertools
 import json
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from supernet.errors import UsageError
+from supernet.errors import RunError, UsageError
 from supernet.search import ACCURACY, MACS, Constraint, Constraints, Evaluation, Front, Quantity
 from supernet.search.pareto import hypervolume, nondominated, spread
 from supernet.space import Choice, Space
@@ -112,14 +115,14 @@ def test_order_follows_the_first_cost_not_the_first_objective() -> None:
     assert macs(front.points) == [10, 20, 30]
 
 
-def test_best_and_pick() -> None:
+def test_best_and_spread() -> None:
     front = front_of(POINTS)
     assert front.best("accuracy").values["macs"] == 99
     assert front.best("macs").values["macs"] == 10
-    assert macs(front.pick(1)) == [99]
-    assert macs(front.pick(2)) == [10, 99]
-    assert macs(front.pick(3)) == [10, 50, 99]
-    assert front.pick(9) == front.points
+    assert macs(front.spread(1)) == [99]
+    assert macs(front.spread(2)) == [10, 99]
+    assert macs(front.spread(3)) == [10, 50, 99]
+    assert front.spread(9) == front.points
 
 
 def test_best_breaks_ties_by_the_other_objectives() -> None:
@@ -139,7 +142,7 @@ def test_misuse_is_refused() -> None:
     with pytest.raises(UsageError, match="'params' is not an objective of this search; those are 'accuracy', 'macs'"):
         front.best("params")
     with pytest.raises(UsageError, match="at least 1"):
-        front.pick(0)
+        front.spread(0)
     with pytest.raises(UsageError, match="does not give macs"):
         front.hypervolume({"accuracy": 0.0})
 
@@ -160,6 +163,105 @@ def test_file(tmp_path: Path) -> None:
         "range": {"macs": [1.0, 9.0]},
         "feasible_share": 0.4,
         "stopped": "budget",
-        "points": [{"arch": {"n": 0, "kernel": [5, 5]}, "values": {"accuracy": 0.7, "macs": 5.0}}],
+        "points": [{"arch": {"n": 0, "kernel": [5, 5]}, "values": {"accuracy": 0.7, "macs": 5.0}, "generation": 0}],
     }
     assert SPACE.arch(json.loads(path.read_text())["points"][0]["arch"]) == front.points[0].arch
+    assert Front.read(tmp_path / "run", SPACE).points == front.points
+
+
+PARAMS, LOSS = Quantity("params"), Quantity("loss")
+
+
+def front_by(objectives: tuple[Quantity, ...], rows: Sequence[tuple[float, ...]], *limits: Constraint) -> Front:
+    """A front whose values are those of the objectives, then those of the constraints."""
+    names = [objective.name for objective in objectives] + [limit.name for limit in limits]
+    archs = SPACE.wrap(SPACE.unindex(range(len(rows))))
+    archive = tuple(Evaluation(a, dict(zip(names, row, strict=True)), 3) for a, row in zip(archs, rows, strict=True))
+    return Front(objectives, Constraints(limits), archive, {}, 1.0, "nsga2", "budget")
+
+
+RISING = [(0.5, 10.0), (0.7, 20.0), (0.8, 40.0), (0.9, 80.0)]
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 4])
+def test_the_best_is_always_chosen_and_the_names_are_true(n: int) -> None:
+    turned = [(cost, quality) for quality, cost in RISING]
+    losses = [(1 - quality, cost) for quality, cost in RISING]
+    three = [(q, c, p) for (q, c), p in zip([*RISING, (0.95, 50.0)], (4.0, 3.0, 2.0, 1.0, 9.0), strict=True)]
+    for front, best in (
+        (front_by((ACCURACY, MACS), RISING), {"accuracy": 0.9}),
+        (front_by((MACS, ACCURACY), turned), {"macs": 10.0}),
+        (front_by((LOSS, MACS), losses), {"macs": 80.0}),
+        (front_by((MACS, LOSS), [(b, a) for a, b in losses]), {"macs": 10.0}),
+        (front_by((ACCURACY, MACS, PARAMS), three), {"accuracy": 0.95}),
+    ):
+        chosen = front.named(n)
+        costs = [point.values["macs"] for point in chosen.values()]
+        assert front.cost == "macs"
+        assert len(chosen) == n
+        assert costs == sorted(costs)
+        assert any(best.items() <= point.values.items() for point in chosen.values())
+        assert front.best() in front.spread(n)
+        assert front.spread(n) == tuple(chosen.values())
+        assert list(chosen) == {
+            1: ["best"],
+            2: ["small", "large"],
+            3: ["small", "medium", "large"],
+            4: ["front-01", "front-02", "front-03", "front-04"],
+        }.get(n)
+        if n == 1:
+            assert chosen["best"] == front.best()
+
+
+def test_a_front_of_one_objective() -> None:
+    """All its points are equals: a bounded quantity puts them in order, and without one no name says a size."""
+    limit = Constraint("macs", None, 100.0)
+    front = front_by((ACCURACY,), [(0.9, 60.0), (0.9, 20.0), (0.8, 1.0), (0.9, 40.0)], limit)
+    assert front.cost == "macs"
+    assert front.best().values["macs"] == 20
+    assert {name: point.values["macs"] for name, point in front.named(2).items()} == {"small": 20, "large": 60}
+    assert macs(front.spread(3)) == [20, 40, 60]
+    assert list(front_by((ACCURACY,), [(0.9,), (0.9,), (0.8,)]).named(3)) == ["front-01", "front-02"]
+    assert list(front_by((MACS,), [(10.0, 0.9), (20.0, 0.95)], Constraint("accuracy", 0.5)).named(3)) == ["best"]
+    equals = front_by((ACCURACY,), [(0.9, 60.0), (0.9, 60.0)], limit)
+    assert list(equals.named(2)) == ["front-01", "front-02"]  # neither is smaller
+
+
+def test_what_is_read_is_what_was_written(tmp_path: Path) -> None:
+    rows = [(*row, 2.0) for row in (*RISING, (0.1, 90.0))]
+    front = front_by((ACCURACY, MACS), rows, Constraint("params", 1.0, None))
+    front = replace(front, range={"macs": (1.0, 9.0)}, wrap={"lr": 0.1})
+    front.write(tmp_path)
+    read = Front.read(tmp_path, SPACE)
+    assert (read.points, read.evaluations, read.constraints) == (front.points, 5, front.constraints)
+    assert read.to_json() == front.to_json()
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (lambda told: {}, "front.json is damaged: found {}, needed an object with 'objectives'"),
+        (lambda told: [], "needed an object"),
+        (lambda told: told | {"objectives": []}, "at least one objective"),
+        (lambda told: told | {"points": []}, r"at points: found \[\], needed at least one point"),
+        (lambda told: told | {"points": [{}]}, r"at points\[0\]: .* 'arch'"),
+        (lambda told: told | {"constraints": {"macs": [2, 1]}}, r"at constraints\.macs: .* low <= high"),
+        (lambda told: told | {"constraints": {"energy": [0, 1]}}, r"points\[0\]\.values: .* a value for 'energy'"),
+        (lambda told: told | {"evaluations": "many"}, 'at evaluations: found "many"'),
+        (lambda told: told | {"stopped": None}, "at stopped: found null"),
+        (
+            lambda told: told | {"points": [told["points"][0] | {"arch": {"n": 77}}]},
+            r"points\[0\]\.arch: .* an architecture of the space",
+        ),
+    ],
+)
+def test_a_damaged_file_is_refused_in_a_sentence(tmp_path: Path, damage: Any, message: str) -> None:
+    path = front_of(POINTS).write(tmp_path)
+    path.write_text(json.dumps(damage(json.loads(path.read_text()))))
+    with pytest.raises(RunError, match=message):
+        Front.read(tmp_path, SPACE)
+
+
+def test_a_missing_front_says_what_to_do(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"has not been searched.* \(supernet search"):
+        Front.read(tmp_path, SPACE)

@@ -12,9 +12,11 @@ import numpy as np
 
 from supernet.bench.budget import Budget
 from supernet.errors import RunError, UsageError
+from supernet.io.decode import read_json
 from supernet.io.run_directory import RunDirectory
 from supernet.rank.checks import Floats
 from supernet.runs.config import Config
+from supernet.search.front_file import decode_front
 
 _SCORES = "supernet "
 
@@ -94,7 +96,7 @@ class FinishedRun:
             space=directory.read("space.json")["fingerprint"],
             budget=Budget.read(path),
             ranking=_read_ranking(ranked) if ranked.is_file() else None,
-            found_accuracy=_found(directory) if (path / "front.json").is_file() else None,
+            found_accuracy=_found(path / "front.json"),
             truth=directory.read("judge.json").get("truth", "") if (path / "judge.json").is_file() else "",
         )
 
@@ -121,6 +123,7 @@ def _read_ranking(path: Path) -> Ranking:
     return Ranking(archs, true, predicted, columns)
 
 
-def _found(directory: RunDirectory) -> float | None:
-    points = directory.read("front.json")["points"]
-    return max((point["values"]["accuracy"] for point in points if "accuracy" in point["values"]), default=None)
+def _found(path: Path) -> float | None:
+    cursor = read_json(path)
+    points = () if cursor is None else decode_front(cursor).points
+    return max((point.values["accuracy"] for point in points if "accuracy" in point.values), default=None)

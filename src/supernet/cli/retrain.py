@@ -45,11 +45,12 @@ def retrain(
     from supernet import deploy
     from supernet.runs.arch_argument import read_arch
     from supernet.runs.run import Run
+    from supernet.search import Front
 
     if (arch is None) != best:
         raise UsageError("Name the architecture to retrain with --arch, or take the best of the search with --best.")
     job = Run.open(path, _say)
-    chosen = read_arch(job.net, arch) if arch is not None else job.net.space.arch(deploy.best_on_front(path))
+    chosen = read_arch(job.net, arch) if arch is not None else Front.read(path, job.net.space).best().arch
     found = deploy.retrain_run(
         job,
         chosen,

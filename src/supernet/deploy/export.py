@@ -18,6 +18,7 @@ from supernet.io.files import write_atomically
 from supernet.measure.costs.input_shape import input_shape_of
 from supernet.measure.scores.calibration import DEFAULT, Calibration
 from supernet.nn import Supernet
+from supernet.nn.supernet import plain_subnet
 from supernet.space import Arch
 
 Format: TypeAlias = Literal["onnx", "program"]
@@ -77,12 +78,7 @@ def export(
     """
     targets = _targets(Path(path), formats)
     shape = data.shape if input_shape is None and isinstance(data, ImageData) else input_shape_of(net, input_shape)
-    # Training leaves weights channels-last; a program keeps strides, and readers expect the default layout.
-    module = net.extract(arch).to(memory_format=torch.contiguous_format)
-    if finetune is not None:
-        finetune(module)
-    module.eval()
-    settle_statistics(module, data, calibration)
+    module = _settled(net.extract(arch) if data is None else plain_subnet(net, arch), data, calibration, finetune)
     architecture = json.dumps(arch.to_json(), ensure_ascii=False)
     for kind, file in targets:
         if kind == "onnx":
@@ -91,6 +87,39 @@ def export(
             from supernet.deploy.program_file import program_bytes as content
         write_atomically(file, content(module, shape, architecture))
     return Exported(module, tuple(file for _, file in targets), shape)
+
+
+def extract(net: Supernet, arch: Arch, data: ImageData | Split, *, calibration: Calibration = DEFAULT) -> nn.Module:
+    """A subnet as plain torch modules in evaluation mode, with copied weights and BatchNorm statistics of its own.
+
+    It is the module that `export` writes, and as accurate as `measure.accuracy` and a search have told.
+
+    Args:
+        net: The supernet; it is left untouched.
+        arch: The architecture.
+        data: Training images to calibrate BatchNorm on: a data set, or a split to be used as it is.
+        calibration: How to calibrate.
+
+    Raises:
+        UsageError: the architecture belongs to another space.
+        RunError: a module cannot be copied or traced.
+    """
+    return _settled(plain_subnet(net, arch), data, calibration)
+
+
+def _settled(
+    module: nn.Module,
+    data: ImageData | Split | None,
+    calibration: Calibration,
+    finetune: Callable[[nn.Module], None] | None = None,
+) -> nn.Module:
+    # Training leaves weights channels-last; a program keeps strides, and readers expect the default layout.
+    module = module.to(memory_format=torch.contiguous_format)
+    if finetune is not None:
+        finetune(module)
+    module.eval()
+    settle_statistics(module, data, calibration)
+    return module
 
 
 def _targets(path: Path, formats: Sequence[Format] | None) -> list[tuple[Format, Path]]:

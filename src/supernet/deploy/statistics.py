@@ -22,7 +22,7 @@ def settle_statistics(module: nn.Module, data: ImageData | Split | None, calibra
         for layer in module.modules():
             if isinstance(layer, BatchNorm) and layer.running_mean is None:
                 _start_tracking(layer)
-        calibrate(module, data, calibration)
+        calibrate(module, None, data, calibration)
         return
     if any(isinstance(layer, BatchNorm) and layer.running_mean is None for layer in module.modules()):
         raise UsageError(

@@ -13,6 +13,7 @@ import torch
 from supernet.data import ImageData
 from supernet.errors import UsageError
 from supernet.judge.alone import reinitialised
+from supernet.measure.scores.batch_statistics import tracked_batch_norms
 from supernet.nn import Supernet
 from supernet.space import Arch
 from supernet.train import Cosine, CrossEntropy, Fixed, Recipe, TrainPaths, Uniform, Updates, fit
@@ -93,6 +94,8 @@ def retrained(
         progress=progress,
         stop_after=stop_after,
     )
+    if start == "scratch" and all(layer.momentum != 0.0 for layer in tracked_batch_norms(copied)):
+        copied.statistics_belong_to(arch)  # collected while no other path ran
     return copied
 
 

@@ -8,6 +8,8 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, nn
 
+from supernet.nn import Supernet
+
 
 @contextmanager
 def untouched(module: nn.Module) -> Iterator[None]:
@@ -21,9 +23,14 @@ def untouched(module: nn.Module) -> Iterator[None]:
     for m, name, buffer in buffers:
         m._buffers[name] = copies.setdefault(id(buffer), buffer.detach().clone())
     module.eval()
+    belong_to = module.calibrated_for if isinstance(module, Supernet) else None
+    if isinstance(module, Supernet):
+        module.calibrated_for = None  # whoever measures here answers for the statistics
     try:
         yield
     finally:
+        if isinstance(module, Supernet):
+            module.calibrated_for = belong_to
         for m, name, buffer in buffers:
             m._buffers[name] = buffer
         for m, training in modes:

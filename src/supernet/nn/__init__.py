@@ -9,7 +9,7 @@ from supernet.nn.mutable import Mutable
 from supernet.nn.norm import ElasticBatchNorm2d, ElasticLayerNorm, Statistics, batch_norm
 from supernet.nn.pool import AvgPool3x3
 from supernet.nn.selection import Decision, Decisions, Mixture
-from supernet.nn.supernet import Supernet
+from supernet.nn.supernet import StaleStatistics, Supernet
 
 __all__ = [
     "AvgPool3x3",
@@ -25,6 +25,7 @@ __all__ = [
     "Mixture",
     "Mutable",
     "OpChoice",
+    "StaleStatistics",
     "Statistics",
     "Supernet",
     "WeightDictionary",

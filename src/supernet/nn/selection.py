@@ -46,6 +46,11 @@ class Selection:
     def __reduce__(self) -> tuple[type[Selection], tuple[()]]:
         return Selection, ()  # in a copy or a pickle nothing is active: that belongs to a `with` of the original
 
+    @property
+    def active(self) -> Decisions | None:
+        """The decisions that are active; None: nothing is."""
+        return self._decisions
+
     def exchange(self, decisions: Decisions | None) -> Decisions | None:
         """Activate `decisions` and return what was active before."""
         before, self._decisions = self._decisions, decisions

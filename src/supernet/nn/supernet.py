@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import cast
@@ -11,8 +12,13 @@ from torch import Tensor, nn
 from supernet.errors import UsageError
 from supernet.nn.extraction import plain_module
 from supernet.nn.mutable import Mutable
+from supernet.nn.norm import is_batch_norm
 from supernet.nn.selection import Decisions, Selection, as_decisions
 from supernet.space import Arch, Expr, Space
+
+
+class StaleStatistics(UserWarning):
+    """A subnet runs, or is taken out, with BatchNorm statistics that are not its own: its accuracy means nothing."""
 
 
 class Supernet(nn.Module):
@@ -26,6 +32,11 @@ class Supernet(nn.Module):
             supernets share what is active.
         input_shape: Shape (C, H, W) of one input, what MACs and latency refer to unless told otherwise. Training
             sets it to the shape of the images.
+
+    Attributes:
+        calibrated_for: The architectures that the running statistics of the BatchNorms belong to: none after a
+            training by paths, one after `measure.calibrate`. None: nothing is known against them, as in a network
+            that was not trained, or keeps no running statistics. Others warn of `StaleStatistics`, once.
 
     Raises:
         UsageError: no choice inside, two different choices of the same name, a Supernet inside, or layers of
@@ -53,6 +64,8 @@ class Supernet(nn.Module):
         _check_wrappable(module, sizes)
         self.module = module
         self.input_shape = input_shape
+        self.calibrated_for: tuple[Arch, ...] | None = None
+        self._warned = False
         self.space = Space(sizes)
         self.selection = _shared_selection(layers)
         for layer in layers:
@@ -78,22 +91,64 @@ class Supernet(nn.Module):
             x: Input batch.
             target: The architecture or decisions; default: whatever `active` has set.
         """
-        if target is None:
-            return cast(Tensor, self.module(x))
-        with self.active(target):
-            return cast(Tensor, self.module(x))
+        if target is not None:
+            with self.active(target):
+                return self._run(x)
+        return self._run(x)
+
+    def _run(self, x: Tensor) -> Tensor:
+        if not self.training and self._stale(self.selection.active):
+            self._warn("runs in evaluation mode", stacklevel=6)
+        return cast(Tensor, self.module(x))
 
     def extract(self, arch: Arch) -> nn.Module:
         """The subnet as plain torch modules with copied weights, in the mode (train or eval) of the supernet.
 
-        Forward and backward hooks stay behind: they belong to whoever registered them on the supernet.
+        Forward and backward hooks stay behind: they belong to whoever registered them on the supernet. BatchNorm
+        statistics are copied as they are, and after a training by paths they fit no subnet: `deploy.extract` gives it
+        statistics of its own.
 
         Raises:
             UsageError: the architecture belongs to another space.
             RunError: a module cannot be copied or traced.
+
+        Warns:
+            StaleStatistics: the subnet has BatchNorms, and their statistics are not its own.
         """
-        with self.active(arch):
-            return plain_module(self.module, self.selection, self.space.choices)
+        module = plain_subnet(self, arch)
+        if self._stale(as_decisions(arch, self.space)) and _keeps_statistics(module):
+            self._warn("was taken out", stacklevel=3)
+        return module
+
+    def statistics_belong_to(self, *archs: Arch) -> None:
+        """Note whose the running statistics are from now on, such as nobody's after a training by paths."""
+        self.calibrated_for = archs if _keeps_statistics(self) else None
+        self._warned = False
+
+    def _stale(self, active: Decisions | None) -> bool:
+        if self.calibrated_for is None or self._warned:
+            return False
+        return all(active != as_decisions(arch, self.space) for arch in self.calibrated_for)
+
+    def _warn(self, what: str, *, stacklevel: int) -> None:
+        self._warned = True
+        warnings.warn(
+            f"A subnet {what} with BatchNorm statistics that are not its own: the supernet was trained by many "
+            "architectures, and its running statistics fit none of them. Take it out with deploy.extract(net, arch, "
+            "data), or call measure.calibrate(net, arch, data) before net(x, arch) or net.extract(arch).",
+            StaleStatistics,
+            stacklevel=stacklevel,
+        )
+
+
+def plain_subnet(net: Supernet, arch: Arch) -> nn.Module:
+    """`Supernet.extract` for callers to whom the statistics make no difference, or who calibrate them next."""
+    with net.active(arch):
+        return plain_module(net.module, net.selection, net.space.choices)
+
+
+def _keeps_statistics(module: nn.Module) -> bool:
+    return any(is_batch_norm(m) and getattr(m, "running_mean", None) is not None for m in module.modules())
 
 
 def _check_wrappable(module: nn.Module, sizes: list[Expr]) -> None:

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TypeVar
 
-from supernet.report.decode import Json
+from supernet.io.decode import Json
 from supernet.report.html import Html, note, tag
 from supernet.report.judgement import Judgement
-from supernet.report.run import Export, Point, RunFiles, Values
+from supernet.report.run import Export, RunFiles, Values
 from supernet.report.units import large, quantity
 
 _TORN = "The last line of {} has no end: the process was stopped while writing it, or is still running. It is left out."
-_Candidate = TypeVar("_Candidate", Export, Point)
 
 
 def name_of_run(run: RunFiles) -> str:
@@ -51,14 +49,14 @@ def header(run: RunFiles) -> Html:
 
 def _verdict(run: RunFiles) -> tuple[str, str]:
     """The headline, and the sentence below it. Networks are compared by validation; test figures are only shown."""
-    if run.exports and (ranked := _ranked(run, run.exports)):
-        best, smallest = ranked[0], _cheapest(run, run.exports)
+    if (best := run.best(run.exports)) is not None:
+        smallest = _cheapest(run, run.exports)
         return f"Best: {_tested(run, best)}{_at_cost(run, best.values)}", _trade(run, best, smallest)
     points = run.front.points if run.front else tuple(p for p in run.search if run.feasible(p.values))
-    if points and (ranked_points := _ranked(run, points)):
-        words = quantity(run.primary.name, run.units).words(ranked_points[0].values[run.primary.name])
+    if (found := run.best(points)) is not None:
+        words = quantity(run.primary.name, run.units).words(found.values[run.primary.name])
         return (
-            f"Best: {words}{_at_cost(run, ranked_points[0].values)}",
+            f"Best: {words}{_at_cost(run, found.values)}",
             "Validation figures with the weights inherited from the supernet; no network has been exported yet.",
         )
     if run.train:
@@ -101,11 +99,6 @@ def _trade(run: RunFiles, best: Export, smallest: Export | None) -> str:
         if label == "latency"
         else (f"{chosen} {smallest.name} {price} {link} {ratio:.1f} times fewer {label}.")
     )
-
-
-def _ranked(run: RunFiles, candidates: tuple[_Candidate, ...]) -> list[_Candidate]:
-    name, sign = run.primary.name, -1.0 if run.primary.goal == "max" else 1.0
-    return sorted((c for c in candidates if name in c.values), key=lambda c: sign * c.values[name])
 
 
 def _cheapest(run: RunFiles, exports: tuple[Export, ...]) -> Export | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 from collections.abc import Iterable, Mapping, Sequence
 
-from supernet.report.decode import Json
+from supernet.io.decode import Json
 
 
 class Html(str):

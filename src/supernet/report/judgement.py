@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from supernet.report.decode import Cursor, Json, read_json, read_text
+from supernet.io.decode import Cursor, Json, read_json, read_text
 
 _SUPERNET = "supernet"  # the columns of the supernet's trainings begin with this
 

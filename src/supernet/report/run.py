@@ -2,52 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Literal
 
 from supernet.errors import UsageError
-from supernet.report.decode import Cursor, Json, read_json, read_json_lines
+from supernet.io.decode import Cursor, Json, read_json, read_json_lines
+from supernet.measure.quantity import ACCURACY, MACS, Quantity
 from supernet.report.diagram import Diagram
 from supernet.report.judgement import Judgement, read_judgement
+from supernet.search import choosing
+from supernet.search.front_file import FrontFile, Point, decode_front, decode_point
 from supernet.train.health import DEFAULT_IMAGES, warnings_of
 
 Arch = Mapping[str, Json]
 Values = Mapping[str, float]
-
-
-@dataclass(frozen=True)
-class Point:
-    """An architecture with the quantities measured for it."""
-
-    arch: Arch
-    values: Values
-    generation: int | None = None
-
-
-@dataclass(frozen=True)
-class Objective:
-    """A quantity the search made large or small."""
-
-    name: str
-    goal: Literal["max", "min"]
-    unit: str = ""
-
-
-@dataclass(frozen=True)
-class Front:
-    """The result of a search."""
-
-    objectives: tuple[Objective, ...]
-    constraints: Mapping[str, tuple[float | None, float | None]]
-    searcher: str
-    evaluations: int | None
-    reach: Mapping[str, tuple[float, float]]
-    feasible_share: float | None
-    stopped: str
-    points: tuple[Point, ...]
 
 
 @dataclass(frozen=True)
@@ -108,7 +78,7 @@ class RunFiles:
     space: SpaceTable | None
     search: tuple[Point, ...]
     shifted: tuple[Record, ...]
-    front: Front | None
+    front: FrontFile | None
     exports: tuple[Export, ...]
     judgement: Judgement | None
     counts: tuple[Trained, ...]
@@ -128,17 +98,22 @@ class RunFiles:
         return {o.name: o.unit for o in self.front.objectives} if self.front else {}
 
     @cached_property
-    def primary(self) -> Objective:
-        """The quantity networks are ranked by: the first one to be maximised, else the first."""
-        objectives = self.front.objectives if self.front else ()
-        ranked = [o for o in objectives if o.goal == "max"] or list(objectives)
-        return ranked[0] if ranked else Objective("accuracy", "max")
+    def primary(self) -> Quantity:
+        """The quantity networks are ranked by: the first objective of the search, as in `Front.best`."""
+        return self.front.objectives[0] if self.front else ACCURACY
 
     @cached_property
-    def cost(self) -> Objective:
+    def cost(self) -> Quantity:
         """The quantity traded against the primary one: the first other objective, else MACs."""
-        others = [o for o in (self.front.objectives if self.front else ()) if o.name != self.primary.name]
-        return others[0] if others else Objective("macs", "min", "MAC")
+        others = self.front.objectives[1:] if self.front else ()
+        return others[0] if others else MACS
+
+    def best(self, candidates: Sequence[choosing.P]) -> choosing.P | None:
+        """The best of some architectures in the primary quantity, as `Front.best` chooses; None where none has it."""
+        known = [candidate for candidate in candidates if self.primary.name in candidate.values]
+        others = self.front.objectives[1:] if self.front else ()
+        told = [o for o in others if all(o.name in candidate.values for candidate in known)]
+        return choosing.best(known, [self.primary, *told]) if known else None
 
     def feasible(self, values: Values) -> bool:
         """Whether an architecture keeps the constraints of the search, as far as they were measured."""
@@ -174,9 +149,9 @@ def read_run(directory: Path) -> RunFiles:
         environment=_object(environment),
         train=tuple(_record(line) for line in train),
         space=None if space is None else _space(space),
-        search=tuple(_point(line) for line in search),
+        search=tuple(decode_point(line) for line in search),
         shifted=tuple(_record(line, "generation") for line in shifted),
-        front=None if front is None else _front(front),
+        front=None if front is None else decode_front(front),
         exports=() if exports is None else tuple(_export(item) for item in exports.items()),
         judgement=read_judgement(directory),
         counts=() if counts is None else tuple(_trained(item) for item in counts.items()),
@@ -218,15 +193,6 @@ def _space(cursor: Cursor) -> SpaceTable:
     return SpaceTable("" if fingerprint is None else fingerprint.text(), size.value, tuple(choices))
 
 
-def _point(cursor: Cursor) -> Point:
-    generation = cursor.optional("generation")
-    return Point(
-        _object(cursor.field("arch")),
-        cursor.field("values").measured(),
-        None if generation is None else generation.integer(),
-    )
-
-
 def _at_least(least: int, cursor: Cursor) -> int:
     number = cursor.integer()
     if number < least:
@@ -240,57 +206,6 @@ def _trained(cursor: Cursor) -> Trained:
     if len(paths) != len(options):
         raise cursor.field("paths").damaged(f"{len(options)} numbers, one for each option")
     return Trained(cursor.field("choice").text(), options, paths)
-
-
-def _front(cursor: Cursor) -> Front:
-    objectives = tuple(_objective(item) for item in cursor.field("objectives").items())
-    if not objectives:
-        raise cursor.field("objectives").damaged("at least one objective")
-    points = []
-    for item in cursor.field("points").items():
-        point = _point(item)
-        for objective in objectives:
-            if objective.name not in point.values:
-                raise item.field("values").damaged(f"a value for the objective {objective.name!r}")
-        points.append(point)
-    constraints, reach = cursor.optional("constraints"), cursor.optional("range")
-    share, stopped = cursor.optional("feasible_share"), cursor.optional("stopped")
-    searcher, evaluations = cursor.optional("searcher"), cursor.optional("evaluations")
-    return Front(
-        objectives,
-        {} if constraints is None else {n: _interval(f) for n, f in constraints.fields().items()},
-        "" if searcher is None else searcher.text(),
-        None if evaluations is None else evaluations.integer(),
-        {} if reach is None else {n: _closed(f) for n, f in reach.fields().items()},
-        None if share is None else share.number(),
-        "" if stopped is None else stopped.text(),
-        tuple(points),
-    )
-
-
-def _objective(cursor: Cursor) -> Objective:
-    goal, unit = cursor.field("goal"), cursor.optional("unit")
-    name = cursor.field("name").text()
-    if goal.value == "max":
-        return Objective(name, "max", "" if unit is None else unit.text())
-    if goal.value == "min":
-        return Objective(name, "min", "" if unit is None else unit.text())
-    raise goal.damaged('"max" or "min"')
-
-
-def _interval(cursor: Cursor) -> tuple[float | None, float | None]:
-    ends = cursor.items()
-    if len(ends) != 2:
-        raise cursor.damaged("a list [lowest, highest]")
-    low, high = (None if end.value is None else end.number() for end in ends)
-    return low, high
-
-
-def _closed(cursor: Cursor) -> tuple[float, float]:
-    low, high = _interval(cursor)
-    if low is None or high is None:
-        raise cursor.damaged("a list [lowest, highest] of two numbers")
-    return low, high
 
 
 def _export(cursor: Cursor) -> Export:

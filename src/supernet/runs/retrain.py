@@ -10,7 +10,6 @@ from supernet import measure
 from supernet.deploy.export import export
 from supernet.deploy.train_one import plain_sgd, retrained
 from supernet.deploy.verify import verify
-from supernet.errors import UsageError
 from supernet.io.run_directory import RunDirectory
 from supernet.nn import Supernet
 from supernet.space import Arch
@@ -18,21 +17,6 @@ from supernet.train import Recipe
 
 if TYPE_CHECKING:
     from supernet.runs.run import Run
-
-
-def best_on_front(run: Path) -> dict[str, Any]:
-    """The decisions of the best point of a search, in its first objective.
-
-    Raises:
-        UsageError: the run has not been searched.
-    """
-    if not (run / "front.json").is_file():
-        raise UsageError(f"{run} has not been searched; search it (supernet search {run}), or name an architecture.")
-    front = RunDirectory(run).read("front.json")
-    first = front["objectives"][0]
-    sign = -1 if first["goal"] == "max" else 1
-    point: dict[str, Any] = min(front["points"], key=lambda point: sign * point["values"][first["name"]])
-    return dict(point["arch"])
 
 
 def retrain_run(

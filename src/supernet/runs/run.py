@@ -9,7 +9,6 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
 from supernet import deploy, measure, search
@@ -267,6 +266,8 @@ class Run:
                 announce=announce,
                 wrap=wrap,
             )
+        if settings.latency is not None:
+            self.say(f"latency_ms is predicted from {settings.latency}, not measured; export measures it")
         self.say(f"{front.evaluations} architectures evaluated, {len(front.points)} on the front")
         return front
 
@@ -299,10 +300,9 @@ class Run:
         """Architectures to export, by name: spread along the front, or what the method itself derived."""
         picks: list[tuple[str, Arch, Mapping[str, float]]] = []
         if (self.directory / "front.json").is_file():
-            points = self.directory.read("front.json")["points"]
-            places = np.unique(np.linspace(0, len(points) - 1, self.config.export.count).round().astype(int))
-            for name, place in zip(_names(len(places)), places.tolist(), strict=True):
-                picks.append((name, self.net.space.arch(points[place]["arch"]), points[place]["values"]))
+            front = search.Front.read(self.directory.path, self.net.space)
+            named = front.named(self.config.export.count)
+            picks += [(name, point.arch, point.values) for name, point in named.items()]
         if (self.directory / "derived.json").is_file():
             picks.append(("derived", self.net.space.from_json(self.directory.read("derived.json")), {}))
         if not picks:
@@ -355,12 +355,6 @@ def _facts(data: ImageData) -> dict[str, Any]:
 
 def _readable(value: float) -> str:
     return f"{value:,.0f}" if value >= 1000 else f"{value:.3g}"
-
-
-def _names(count: int) -> list[str]:
-    return {1: ["best"], 2: ["small", "large"], 3: ["small", "medium", "large"]}.get(
-        count, [f"front-{place + 1:02d}" for place in range(count)]
-    )
 
 
 def _text(arch: Arch) -> str:

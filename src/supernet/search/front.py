@@ -9,16 +9,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from supernet.errors import UsageError
+from supernet.io.decode import Cursor, read_json
 from supernet.io.files import write_json
 from supernet.measure.quantity import Quantity
-from supernet.search import pareto
+from supernet.search import choosing, pareto
 from supernet.search.archive import Evaluation
-from supernet.search.constraints import Constraints
-
-FILE_NAME = "front.json"
+from supernet.search.constraints import Constraint, Constraints
+from supernet.search.front_file import FILE_NAME, decode_front, decode_point
+from supernet.space import Space
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,8 @@ class Front:
     Args:
         objectives: What was optimised.
         constraints: What had to hold.
-        archive: Every evaluated architecture, in order of evaluation.
+        archive: Every evaluated architecture, in order of evaluation; of a front that was read from its file, those on
+            the front.
         range: Smallest and largest value found of each cheap objective and constrained quantity over the space.
         feasible_share: Estimated share of the space that satisfies the constraints that are cheap to check.
         searcher: Name of the searcher.
@@ -36,6 +37,7 @@ class Front:
             architecture. `"stalled"`: it kept asking for architectures it knew.
         remembered: What the points are chosen from, where the search had to forget; None: the whole archive.
         wrap: Settings of what went on beside the search.
+        recorded: Number of evaluations, where the archive does not hold them all.
     """
 
     objectives: tuple[Quantity, ...]
@@ -47,27 +49,36 @@ class Front:
     stopped: str
     remembered: tuple[Evaluation, ...] | None = None
     wrap: Mapping[str, Any] | None = None
+    recorded: int | None = None
 
     @property
     def evaluations(self) -> int:
         """Number of evaluations; more than that of architectures where some were evaluated again."""
-        return len(self.archive)
+        return len(self.archive) if self.recorded is None else self.recorded
+
+    @property
+    def cost(self) -> str | None:
+        """The quantity along which the points are in order, None where no objective or constraint is a cost.
+
+        The first minimised objective beside the quality (the first maximised objective, else the loss, else the
+        first); else the first quantity that the constraints bound from above.
+        """
+        return choosing.cost_of(self.objectives, self.constraints)
 
     @cached_property
     def _split(self) -> tuple[tuple[Evaluation, ...], tuple[Evaluation, ...]]:
         pool = self.archive if self.remembered is None else self.remembered
         feasible = [evaluation for evaluation in pool if self.constraints.satisfied(evaluation.values)]
-        best = pareto.nondominated(self._losses(feasible))
+        best = pareto.nondominated(choosing.losses(feasible, self.objectives))
         front = [evaluation for evaluation, keep in zip(feasible, best, strict=True) if keep]
         others = [evaluation for evaluation, keep in zip(feasible, best, strict=True) if not keep]
-        costs = [objective for objective in self.objectives if objective.goal == "min"]
-        along = (costs or list(self.objectives))[0].name
+        along = self.cost or self.objectives[0].name
         front.sort(key=lambda evaluation: evaluation.values[along])
         return tuple(front), tuple(others)
 
     @property
     def points(self) -> tuple[Evaluation, ...]:
-        """The feasible architectures no other dominates, in ascending order of the first objective that is a cost."""
+        """The feasible architectures no other dominates, in ascending order of `cost` (else of the first objective)."""
         return self._split[0]
 
     @property
@@ -75,34 +86,41 @@ class Front:
         """The feasible architectures that some other dominates, in order of evaluation."""
         return self._split[1]
 
-    def _losses(self, evaluations: Sequence[Evaluation]) -> NDArray[np.float64]:
-        rows = [[o.loss(evaluation.values[o.name]) for o in self.objectives] for evaluation in evaluations]
-        return np.asarray(rows, dtype=np.float64).reshape(len(rows), len(self.objectives))
+    def best(self, objective: str | None = None) -> Evaluation:
+        """The point with the best value of one objective; the others decide between equals, then the cost.
 
-    def best(self, name: str) -> Evaluation:
-        """The point with the best value of one objective; the others decide between equals.
+        Args:
+            objective: Name of the objective; default: the first.
 
         Raises:
             UsageError: it is no objective of this search.
         """
+        name = self.objectives[0].name if objective is None else objective
         self._check(name)
-        others = [o for o in self.objectives if o.name != name]
-        ordered = [o for o in self.objectives if o.name == name] + others
-        return min(self.points, key=lambda point: tuple(o.loss(point.values[o.name]) for o in ordered))
+        ordered = sorted(self.objectives, key=lambda o: o.name != name)
+        return choosing.best(self.points, ordered, self.cost)
 
-    def pick(self, n: int) -> tuple[Evaluation, ...]:
-        """`n` points spread along the front, both ends among them; all points if there are no more.
+    def spread(self, n: int) -> tuple[Evaluation, ...]:
+        """`n` points spread along the front, in the order of `points`; all of them if there are no more.
 
-        One point is the best in the first objective.
+        The best in the first objective is always among them, and is the only one for n = 1; next come both ends.
 
         Raises:
             UsageError: n is below 1.
         """
         if n < 1:
             raise UsageError(f"{n} points were to be picked; pick at least 1.")
-        if n == 1:
-            return (self.best(self.objectives[0].name),)
-        return tuple(self.points[place] for place in pareto.spread(self._losses(self.points), n))
+        return choosing.spread(self.points, self.objectives, self.cost, n)
+
+    def named(self, n: int) -> dict[str, Evaluation]:
+        """`spread(n)` by names that are true of the points.
+
+        One is `best`; two or three of ascending cost are `small`, (`medium`,) `large`; else they are `front-01`, ….
+
+        Raises:
+            UsageError: n is below 1.
+        """
+        return choosing.named(self.spread(n), self.cost)
 
     def hypervolume(self, reference: Mapping[str, float]) -> float:
         """Volume the front dominates, up to a reference value of every objective; more is better.
@@ -116,7 +134,7 @@ class Front:
         if missing:
             raise UsageError(f"The reference point does not give {', '.join(missing)}; give every objective.")
         corner = np.asarray([o.loss(reference[o.name]) for o in self.objectives], dtype=np.float64)
-        return pareto.hypervolume(self._losses(self.points), corner)
+        return pareto.hypervolume(choosing.losses(self.points, self.objectives), corner)
 
     def _check(self, name: str) -> None:
         names = [objective.name for objective in self.objectives]
@@ -134,7 +152,7 @@ class Front:
             "feasible_share": self.feasible_share,
             "stopped": self.stopped,
             **({} if self.wrap is None else {"wrap": dict(self.wrap)}),
-            "points": [{"arch": p.arch.options(), "values": dict(p.values)} for p in self.points],
+            "points": [point.to_json() for point in self.points],
         }
 
     def write(self, folder: Path) -> Path:
@@ -142,3 +160,57 @@ class Front:
         path = folder / FILE_NAME
         write_json(path, self.to_json())
         return path
+
+    @classmethod
+    def read(cls, folder: Path, space: Space) -> Front:
+        """Read what `write` has written.
+
+        Args:
+            folder: Where `front.json` is.
+            space: The space that was searched.
+
+        Raises:
+            UsageError: the folder holds no `front.json`.
+            RunError: the file is damaged, or its architectures are not of this space; names the file and the place.
+        """
+        cursor = read_json(folder / FILE_NAME)
+        if cursor is None:
+            raise UsageError(
+                f"{folder} has not been searched: it holds no {FILE_NAME}. Search it (supernet search {folder}), or "
+                "name an architecture."
+            )
+        told = decode_front(cursor)
+        if not told.points:
+            raise cursor.field("points").damaged("at least one point")
+        limits = []
+        for name, (low, high) in told.constraints.items():
+            try:
+                limits.append(Constraint(name, low, high))
+            except UsageError as error:
+                raise cursor.field("constraints").field(name).damaged(f"bounds ({error})") from error
+        names = [*(o.name for o in told.objectives), *told.constraints]
+        points = tuple(_evaluation(item, space, names) for item in cursor.field("points").items())
+        wrap = cursor.optional("wrap")
+        return cls(
+            objectives=told.objectives,
+            constraints=Constraints(tuple(limits)),
+            archive=points,
+            range=told.range,
+            feasible_share=cursor.field("feasible_share").number(),
+            searcher=cursor.field("searcher").text(),
+            stopped=cursor.field("stopped").text(),
+            wrap=None if wrap is None else {name: field.value for name, field in wrap.fields().items()},
+            recorded=cursor.field("evaluations").integer(),
+        )
+
+
+def _evaluation(cursor: Cursor, space: Space, names: Sequence[str]) -> Evaluation:
+    point = decode_point(cursor)
+    for name in names:
+        if name not in point.values:
+            raise cursor.field("values").damaged(f"a value for {name!r}")
+    try:
+        arch = space.arch(point.arch)
+    except UsageError as error:
+        raise cursor.field("arch").damaged(f"an architecture of the space that is searched ({error})") from error
+    return Evaluation(arch, point.values, cursor.field("generation").integer())

@@ -44,16 +44,17 @@ def hypervolume(losses: NDArray[np.float64], reference: NDArray[np.float64]) -> 
     return float(sum(slices))
 
 
-def spread(losses: NDArray[np.float64], n: int) -> list[int]:
-    """Places of `n` rows that cover losses (N, M): the first, the last, then always the one farthest from those taken.
+def spread(losses: NDArray[np.float64], n: int, first: int = 0) -> list[int]:
+    """Places of `n` rows that cover losses (N, M), in ascending order.
 
-    Each objective is scaled to its range. The places are returned in ascending order.
+    Taken are `first`, the row at the start, that at the end, then always the one farthest from those taken, with each
+    objective scaled to its range.
     """
     if n >= len(losses):
         return list(range(len(losses)))
     extent = np.ptp(losses, axis=0)
     scaled = losses / np.where(extent > 0, extent, 1.0)
-    taken = [0, len(losses) - 1][:n]
+    taken = list(dict.fromkeys((first, 0, len(losses) - 1)))[:n]
     distance = np.full(len(losses), np.inf)
     while True:
         for place in taken:

@@ -51,6 +51,7 @@ class ShiftingRun:
             )
         shifting.check_images(data)
         self.shifting, self.net, self._seed = shifting, net, seed
+        net.statistics_belong_to()  # its weights are about to change
         self._objective = CrossEntropy(shifting.label_smoothing)
         self._stepper = Stepper(_updates(shifting), net.parameters(), batch_size=shifting.batch_size)
         precision: Precision = getattr(evaluator, "precision", "32-true")

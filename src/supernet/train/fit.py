@@ -158,7 +158,11 @@ def fit(
             checkpoint_every=checkpoint_every or max(100, steps // 20),
             monitors=monitors,
         )
-        history = loop.run(min(steps, stop_after or steps), progress=progress and fabric.is_global_zero)
+        net.calibrated_for = None  # while it is trained, whoever runs it answers for the statistics
+        try:
+            history = loop.run(min(steps, stop_after or steps), progress=progress and fabric.is_global_zero)
+        finally:
+            net.statistics_belong_to()  # nobody: they are a mixture of all paths, or none were collected
     fabric.barrier()
     derived = None
     if recipe.derive is not None and architecture is not None:
@@ -202,8 +206,8 @@ def _try_out(net: Supernet, data: ImageData) -> None:
     training = net.training
     net.eval()
     try:
-        with torch.no_grad():
-            logits = net(batch.x.to(device), net.space.smallest())
+        with torch.no_grad(), net.active(net.space.smallest()):
+            logits = net.module(batch.x.to(device))  # a look at shapes, whatever the statistics
     except UsageError:
         raise
     except (RuntimeError, ValueError) as error:

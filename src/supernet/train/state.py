@@ -150,6 +150,7 @@ def load_weights(net: Supernet, run: Path | str) -> ArchitectureParameters | Non
         architecture = ArchitectureParameters(net)
     averaged = {f"net/{name}": value for name, value in _under("average/", tensors).items()}
     _load_modules(newest, tensors | averaged, net, architecture)
+    net.statistics_belong_to()
     return architecture
 
 

@@ -99,7 +99,7 @@ def test_ema_and_cumulative_are_what_torch_computes():
         with torch.no_grad():
             for batch in DATA.train.batches(20, limit=100):
                 theirs(batch.x)
-        assert calibrate(ours, DATA, policy) == 2
+        assert calibrate(ours, None, DATA, policy) == 2
         for name, value in theirs.state_dict().items():
             torch.testing.assert_close(ours.state_dict()[name], value, rtol=1e-5, atol=1e-6)
 
@@ -108,7 +108,7 @@ def test_one_batch_gives_the_statistics_of_that_batch():
     net = nn.Sequential(nn.BatchNorm2d(1))
     x = next(DATA.train.batches(50)).x
     for mode in ("pooled", "cumulative", "mean_of_batches"):
-        calibrate(net, DATA, Calibration(mode=mode, images=50, batch_size=50))
+        calibrate(net, None, DATA, Calibration(mode=mode, images=50, batch_size=50))
         assert net[0].running_mean.item() == pytest.approx(x.mean().item(), abs=1e-6)
         assert net[0].running_var.item() == pytest.approx(x.var(unbiased=mode != "mean_of_batches").item(), rel=1e-6)
 
@@ -171,12 +171,12 @@ def test_nothing_runs_where_no_batch_norm_keeps_statistics():
 def test_images_are_whole_batches_of_the_split_that_was_named():
     split = CountingSplit(DATA.train)
     net = nn.Sequential(nn.BatchNorm2d(1))
-    calibrate(net, split, Calibration(images=70, batch_size=30))
-    calibrate(net, split, Calibration(images=10, batch_size=30))
-    calibrate(net, split, Calibration(images=10**6, batch_size=100))
+    calibrate(net, None, split, Calibration(images=70, batch_size=30))
+    calibrate(net, None, split, Calibration(images=10, batch_size=30))
+    calibrate(net, None, split, Calibration(images=10**6, batch_size=100))
     assert split.asked == [30, 30, 10, 100]  # the split holds 192
     data = dataclasses.replace(DATA, train=split, validation=CountingSplit(DATA.validation)).sealed()
-    calibrate(net, data, Calibration(images=40, batch_size=40, split="validation"))
+    calibrate(net, None, data, Calibration(images=40, batch_size=40, split="validation"))
     assert (split.asked[4:], data.validation.asked) == ([], [40])
 
 
@@ -185,7 +185,7 @@ def test_a_calibrated_subnet_is_the_calibrated_supernet():
     x = next(DATA.validation.batches(20)).x
     for arch in net.space.enumerate():
         module = net.extract(arch)
-        calibrate(module, DATA, policy)
+        calibrate(module, None, DATA, policy)
         with calibrated(net, arch, DATA, policy), torch.no_grad():
             torch.testing.assert_close(module.eval()(x), net(x), rtol=0, atol=1e-5)
         assert accuracy(net, arch, DATA, calibration=policy) == accuracy(

@@ -57,7 +57,7 @@ def test_calibration_is_the_default_and_changes_the_result():
     net = small_net(statistics="track")
     arch = net.space.arch({"width": 6, "op": "conv"})
     module = net.extract(arch)
-    assert calibrate(module, DATA) == 2
+    assert calibrate(module, None, DATA) == 2
     assert loss(net, arch, DATA) == pytest.approx(loss(module, None, DATA.validation, calibration=None), rel=1e-5)
     assert abs(loss(net, arch, DATA) - loss(net, arch, DATA, calibration=None)) > 1e-3
 

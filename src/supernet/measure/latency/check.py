@@ -16,6 +16,7 @@ from supernet.measure.latency.machine import Device
 from supernet.measure.latency.model import LatencyModel
 from supernet.measure.latency.record import Progress, Record, code_text
 from supernet.nn import Supernet
+from supernet.nn.supernet import plain_subnet
 from supernet.space import Codes, Space
 
 _REPEATABLE = 0.8  # below this τ of two measurements of the same networks, a check says more of the day than of a model
@@ -111,7 +112,7 @@ def check_latency(
     told = Record(None, "check", {}, resume=False).measure(1, measures, seed, progress)
     first, second = (np.asarray([told[f"{code_text(arch.code)}:{time}"] for arch in archs]) for time in (1, 2))
     measured, predicted = (first + second) / 2, model.predict_ms(codes)
-    plain = [net.extract(arch) for arch in archs]
+    plain = [plain_subnet(net, arch) for arch in archs]
     macs = [count_macs(module, subject.input_shape) for module in plain]
     params = [count_params(module) for module in plain]
     error = predicted - measured

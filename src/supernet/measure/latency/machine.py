@@ -15,6 +15,7 @@ from supernet.errors import UsageError
 from supernet.measure.costs.input_shape import input_shape_of
 from supernet.measure.untouched import placed_like, threads
 from supernet.nn import Supernet
+from supernet.nn.supernet import plain_subnet
 from supernet.space import Arch
 
 
@@ -118,7 +119,7 @@ def latency(
         return device.measure(net, shape)
     if arch is None:
         raise UsageError("Latency is a property of one subnet: pass an architecture, such as net.space.largest().")
-    return device.measure(net.extract(arch), shape)
+    return device.measure(plain_subnet(net, arch), shape)
 
 
 def latency_ms(

@@ -17,6 +17,7 @@ from supernet.io.run_directory import environment
 from supernet.measure.costs.input_shape import input_shape_of
 from supernet.measure.latency.machine import Device, ThisMachine
 from supernet.nn import Supernet
+from supernet.nn.supernet import plain_subnet
 from supernet.space import Arch, Codes
 
 Figure: TypeAlias = Literal["median_ms", "p10_ms"]
@@ -75,7 +76,7 @@ class Subject:
 
     def measure_arch(self, device: Device, net: Supernet, arch: Arch) -> float:
         """The figure of an architecture as it would be deployed."""
-        return self.measure(device, net.extract(arch))
+        return self.measure(device, plain_subnet(net, arch))
 
     def check_net(self, net: Supernet, input_shape: tuple[int, ...] | None, holder: str) -> None:
         """Refuse another network or another size of images; `holder` says what holds the latencies.

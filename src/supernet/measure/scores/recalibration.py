@@ -41,24 +41,31 @@ def calibrated(
         yield
 
 
-def calibrate(module: nn.Module, data: ImageData | Split, policy: Calibration = DEFAULT) -> int:
-    """Recompute the BatchNorm statistics of a plain module, such as an extracted subnet, for good.
+def calibrate(net: nn.Module, arch: Arch | None, data: ImageData | Split, policy: Calibration = DEFAULT) -> int:
+    """Recompute the BatchNorm statistics of one subnet inside its supernet, or of a plain module, for good.
 
     Args:
-        module: Its modes and momenta stay as they are.
+        net: A supernet, of which the statistics of other subnets are overwritten, or any module (then `arch` is None).
+            Its modes and momenta stay as they are.
+        arch: The architecture.
         data: A data set, of which the policy says the split; or a split to be used as it is.
         policy: How.
 
     Returns:
         The number of BatchNorms that were recalibrated.
+
+    Raises:
+        UsageError: the architecture belongs to another space, or is missing for a supernet.
     """
-    with untouched(module):
-        layers = recompute(module, (placed_like(module, x) for x in policy.batches(data)), policy)
+    with untouched(net), activated(net, arch):
+        layers = recompute(net, (placed_like(net, x) for x in policy.batches(data)), policy)
         found = [dict(layer.named_buffers(recurse=False)) for layer in layers]
     with torch.no_grad():
         for layer, buffers in zip(layers, found, strict=True):
             for name in BUFFERS:
                 layer.get_buffer(name).copy_(buffers[name])
+    if isinstance(net, Supernet) and arch is not None:
+        net.statistics_belong_to(arch)
     return len(layers)
 
 

@@ -8,9 +8,10 @@ from typing import Any
 
 from supernet.report.chart import Chart, View, chart_text
 from supernet.report.html import Html, details, join, note, table, tag
-from supernet.report.run import Arch, Export, Front, Point, RunFiles, Values
+from supernet.report.run import Arch, Export, RunFiles, Values
 from supernet.report.section import Section
 from supernet.report.units import THIN, quantity
+from supernet.search.front_file import FrontFile, Point
 
 _HOVER = {"hovertemplate": "%{hovertext}<extra></extra>"}
 
@@ -52,14 +53,12 @@ def front(run: RunFiles) -> Section | None:
 
 def _headline(run: RunFiles, groups: Sequence[Sequence[Point]]) -> int | None:
     """The item of the network in the page's headline: the best exported one, else the best on the front."""
-    first = 0
-    found = None
-    for group in groups:
-        known = [(p.values[run.primary.name], first + i) for i, p in enumerate(group) if run.primary.name in p.values]
-        if known and group is not groups[0]:
-            found = (max if run.primary.goal == "max" else min)(known, key=lambda pair: pair[0])[1]
-        first += len(group)
-    return found
+    evaluated, points, named = groups
+    for first, group in ((len(evaluated) + len(points), named), (len(evaluated), points)):
+        best = run.best(group)
+        if best is not None:
+            return first + group.index(best)
+    return None
 
 
 def _quantities(run: RunFiles) -> list[str]:
@@ -196,7 +195,7 @@ def _caveats(run: RunFiles) -> Html:
             sentences.append(f" {kept:,} of {len(run.search):,} evaluated architectures keep the limits.")
     if run.front and run.front.feasible_share is not None and run.front.feasible_share < 1:
         sentences.append(f" About {100 * run.front.feasible_share:.2g}{THIN}% of the whole space does.")
-    for name, (low, high) in (run.front.reach if run.front else {}).items():
+    for name, (low, high) in (run.front.range if run.front else {}).items():
         q = quantity(name, run.units)
         sentences.append(f" The space reaches from {q.short(low)} to {q.words(high)}.")
     y = run.primary.name
@@ -211,7 +210,7 @@ def _points(exports: Sequence[Export]) -> list[Point]:
     return [Point(export.arch, export.values) for export in exports]
 
 
-def _front_table(run: RunFiles, found: Front) -> Html:
+def _front_table(run: RunFiles, found: FrontFile) -> Html:
     names = list(dict.fromkeys(name for point in found.points for name in point.values))
     rows = [
         [_exported_as(run.exports, point.arch), *(_cell(run, point.values, name) for name in names)]

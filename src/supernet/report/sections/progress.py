@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
+from supernet.measure.quantity import Quantity
 from supernet.report.chart import Chart, View, chart_text, thin
 from supernet.report.html import join, note, tag
-from supernet.report.run import Objective, RunFiles, Values
+from supernet.report.run import RunFiles, Values
 from supernet.report.section import Section
 from supernet.report.statistics import hypervolume
 from supernet.report.units import quantity
@@ -97,7 +98,7 @@ def _area(run: RunFiles) -> Part | None:
     return "hypervolume of the front", _axes("share of the area between worst and best seen", ".0%"), [line]
 
 
-def _gains(values: Values, objectives: tuple[Objective, ...]) -> tuple[float, float] | None:
+def _gains(values: Values, objectives: tuple[Quantity, ...]) -> tuple[float, float] | None:
     if len(objectives) != 2 or any(o.name not in values for o in objectives):
         return None
     first, second = (values[o.name] if o.goal == "max" else -values[o.name] for o in objectives)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from supernet.report.decode import Json
+from supernet.io.decode import Json
 from supernet.report.html import Html, details, facts, join, plain, tag
 from supernet.report.run import RunFiles
 from supernet.report.section import Section

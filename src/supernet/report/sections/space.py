@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from supernet.report.decode import Json
+from supernet.io.decode import Json
 from supernet.report.html import Html, details, join, note, plain, table, tag
-from supernet.report.run import ChoiceRow, Point, RunFiles
+from supernet.report.run import ChoiceRow, RunFiles
 from supernet.report.section import Section
 from supernet.report.units import large
+from supernet.search.front_file import Point
 
 
 def space(run: RunFiles) -> Section | None:

@@ -28,7 +28,7 @@ class Cursor:
         where = f" at {self.place}" if self.place else ""
         return RunError(
             f"{self.file} is damaged{where}: found {found}, needed {needed}. "
-            "Repeat the step that writes this file, or move it away to leave its part out of the report."
+            "Repeat the step that writes this file, or move it away to go on without it."
         )
 
     def fields(self) -> dict[str, Cursor]:
@@ -133,6 +133,6 @@ def _parse(path: Path, text: str, where: str) -> Json:
     except (ValueError, RecursionError) as error:
         raise RunError(
             f"{path} is damaged{where}: {error}. "
-            "Repeat the step that writes this file, or move it away to leave its part out of the report."
+            "Repeat the step that writes this file, or move it away to go on without it."
         ) from error
     return value
