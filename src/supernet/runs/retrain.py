@@ -10,6 +10,7 @@ from supernet import measure
 from supernet.deploy.export import export
 from supernet.deploy.train_one import plain_sgd, retrained
 from supernet.deploy.verify import verify
+from supernet.errors import UsageError
 from supernet.io.run_directory import RunDirectory
 from supernet.nn import Supernet
 from supernet.space import Arch
