@@ -12,6 +12,7 @@ from small_nets import elastic_net, operations_net
 from supernet import Supernet
 from supernet.errors import UsageError
 from supernet.measure import cost_model, count_macs, count_params
+from supernet.nn import Decisions
 from supernet.nn.dictionary import WeightDictionary
 from supernet.nn.laws import Law, active_restores, extraction_stands_alone, output_is_dense
 from supernet.space import Arch
@@ -144,7 +145,7 @@ def test_a_copy_mixes_its_own_weights() -> None:
 def test_what_has_no_single_architecture_is_refused() -> None:
     net = dictionary()
     with pytest.raises(UsageError, match="one architecture at a time"):
-        net(pictures(net.space.smallest()), {"block0": (0, 1), "block1": 0})
+        net(pictures(net.space.smallest()), Decisions(block0=(0, 1), block1=0))
     for options, said in (({"temperature": 0.0}, "temperature=0.0"), ({"hidden": 0}, "hidden=0")):
         with pytest.raises(UsageError, match=said):
             WeightDictionary(operations_net(), 2, **options)

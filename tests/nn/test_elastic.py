@@ -23,6 +23,7 @@ from supernet import (
     Supernet,
 )
 from supernet.errors import UsageError
+from supernet.nn import Decisions
 
 
 def test_the_kernel_is_the_centre_and_the_width_a_prefix() -> None:
@@ -215,4 +216,4 @@ def test_a_width_follows_no_subset_and_no_mixture(decision: object) -> None:
     given = Mixture(torch.ones(2)) if decision == "mixture" else decision
     kind = "mixture" if decision == "mixture" else "subset"
     with pytest.raises(UsageError, match=f"'w' was given a {kind} where one option is needed"):
-        net(torch.ones(1, 3), {"w": given})
+        net(torch.ones(1, 3), Decisions(w=given))

@@ -14,6 +14,7 @@ from small_nets import elastic_net, images, operations_net
 from supernet import Mixture, OpChoice, Supernet, measure, zoo
 from supernet.errors import UsageError
 from supernet.measure import cost_model, count_macs, count_params
+from supernet.nn import Decisions
 from supernet.nn.laws import LAWS, Law
 from supernet.nn.leaves import Leaves, draw_afresh
 from supernet.space import Arch
@@ -91,13 +92,13 @@ def test_the_space_is_that_of_the_network() -> None:
 
 def test_subsets_and_mixtures_run_where_all_their_options_are() -> None:
     net = split_operations().eval()
-    assert net.module.leaf({"block0": (1, 2), "block1": 0}) == 1
+    assert net.module.leaf(Decisions(block0=(1, 2), block1=0)) == 1
     x = pictures(net.space.smallest())
     mixture = Mixture(torch.tensor([0.0, 0.4, 0.6]), run=(1, 2))
-    assert net(x, {"block0": mixture, "block1": (1, 2)}).shape == (4, 10)
+    assert net(x, Decisions(block0=mixture, block1=(1, 2))).shape == (4, 10)
     for spanning in ((0, 1), Mixture(torch.ones(3) / 3)):
         with pytest.raises(UsageError, match="'block0', 'block1' belong to several sub-spaces"):
-            net(x, {"block0": spanning, "block1": 0})
+            net(x, Decisions(block0=spanning, block1=0))
 
 
 # -- splitting ---------------------------------------------------------------------------------------------------

@@ -209,7 +209,7 @@ def test_options_become_plain_python_values():
         (lambda: Choice("w", (1, 2), order=(1,)), r"order of the choice 'w' is \(1,\).*each of its options \(1, 2\)"),
         (lambda: Choice("w", (1, 2), order=(1, 1)), "exactly once"),
         (lambda: Choice("w", (1, 2), when=A == 2), r"condition of the choice 'w' is False.*Compare a choice with >"),
-        (lambda: A.position(4), r"'a' has no option 4; it allows \(1, 2, 5\)"),
+        (lambda: A.position(4), "'a' has no option 4; it allows 1, 2, 5"),
         (lambda: bool(A > 1), r"a > 1 has no truth value.*Combine conditions with & \| ~"),
         (lambda: Choice("m", (1, "x")).possible(), "values of m cannot be sorted: .*'x'.*options of one kind"),
         (lambda: TOO_MANY.max(), "depends on 7 choices with 10,000,000 joint options; at most 1,000,000"),

@@ -126,8 +126,8 @@ def test_an_option_given_for_an_inactive_choice_makes_no_difference():
     ("given_decisions", "sentence"),
     [
         ({"depth": 1, "op": "skip", "width": 3}, r"no choice named 'width'; it has 'depth', 'kernel', 'op'\."),
-        ({"depth": 3, "op": "skip"}, r"'depth' was given 3; this space allows \(1, 2\)\."),
-        ({"depth": 1, "kernel": 4, "op": "skip"}, r"'kernel' was given 4; this space allows \(5, 3, 7\)"),
+        ({"depth": 3, "op": "skip"}, r"'depth' has no option 3; it allows 1, 2\."),
+        ({"depth": 1, "kernel": 4, "op": "skip"}, "'kernel' has no option 4; it allows 5, 3, 7"),
         ({"depth": 2}, r"does not decide kernel, op; give an option for each\."),
         ({"depth": 1}, r"does not decide op; give"),
     ],
@@ -155,7 +155,7 @@ def test_json_of_another_space_is_refused():
 
 
 def test_json_of_the_space_outside_a_sub_space_is_refused():
-    with pytest.raises(UsageError, match=r"'op' was given 'conv'; this space allows \('skip',\)"):
+    with pytest.raises(UsageError, match=r"'op' has no option 'conv'; it allows 'skip'\."):
         SPACE.restrict({"op": ["skip"]}).from_json(SPACE.largest().to_json())
 
 

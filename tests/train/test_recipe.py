@@ -11,7 +11,18 @@ import torch
 from small_nets import operations_net, sgd
 from supernet.errors import UsageError
 from supernet.methods import darts, spos
-from supernet.train import Bilevel, Constant, Fixed, Recipe, StrictFair, Strongest, TrainPaths, Uniform
+from supernet.train import (
+    Bilevel,
+    Constant,
+    CrossEntropy,
+    Fixed,
+    Path,
+    Recipe,
+    StrictFair,
+    Strongest,
+    TrainPaths,
+    Uniform,
+)
 from supernet.train.recipe import describe
 
 
@@ -65,3 +76,8 @@ def test_a_piece_of_ones_own_needs_no_registration() -> None:
     recipe = spos(schedule=Halves(7))
     assert recipe.describe()["weights"]["schedule"] == {"piece": "Halves", "steps": 7}
     assert darts().describe()["derive"] == {"piece": "Strongest", "exclude": []}
+
+
+def test_a_path_that_could_mean_options_or_indices_is_refused() -> None:
+    with pytest.raises(UsageError, match="A path is an architecture or Decisions; got a dict"):
+        Path({"block0": 0}, CrossEntropy())  # type: ignore[arg-type]

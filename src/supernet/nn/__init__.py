@@ -8,7 +8,7 @@ from supernet.nn.leaves import Leaves
 from supernet.nn.mutable import Mutable
 from supernet.nn.norm import ElasticBatchNorm2d, ElasticLayerNorm, Statistics, batch_norm
 from supernet.nn.pool import AvgPool3x3
-from supernet.nn.selection import Decision, Decisions, Mixture
+from supernet.nn.selection import Decision, Decisions, Mixture, Target
 from supernet.nn.supernet import StaleStatistics, Supernet
 
 __all__ = [
@@ -28,6 +28,7 @@ __all__ = [
     "StaleStatistics",
     "Statistics",
     "Supernet",
+    "Target",
     "WeightDictionary",
     "Zero",
     "batch_norm",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, cast
 
 import numpy as np
@@ -13,9 +13,9 @@ from torch import Tensor, nn
 
 from supernet.errors import UsageError
 from supernet.nn.mutable import Mutable
-from supernet.nn.selection import Decision, Mixture, as_decisions
+from supernet.nn.selection import Decision, Mixture, Target, as_decisions
 from supernet.nn.supernet import Supernet
-from supernet.space import Arch, Choice, Space
+from supernet.space import Choice, Space
 from supernet.space.expression import Option
 
 
@@ -77,7 +77,7 @@ class Leaves(nn.Module, Mutable):
         """The sub-space of every copy; None: not in use."""
         return self._partition().spaces
 
-    def leaf(self, target: Arch | Mapping[str, Decision]) -> int:
+    def leaf(self, target: Target) -> int:
         """Number of the copy that an architecture runs on.
 
         Raises:

@@ -1,14 +1,15 @@
-"""The one object that says which architecture is active, and the three forms a decision takes."""
+"""The one object that says which architecture is active, and the forms that decisions take."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias, cast
 
 from torch import Tensor
 
 from supernet.errors import UsageError
-from supernet.space import Arch, Choice, Expr, Space
+from supernet.space import Arch, Choice, Expr, Option, Space
+from supernet.space.expression import plain_option
 
 
 class Mixture(NamedTuple):
@@ -27,8 +28,23 @@ class Mixture(NamedTuple):
 Decision: TypeAlias = int | tuple[int, ...] | Mixture
 """An option's index (one path), a subset of indices (their sum), or a mixture."""
 
-Decisions: TypeAlias = Mapping[str, Decision]
-"""A decision per choice name: what one forward pass needs. An `Arch` is the special case of all indices."""
+
+class Decisions(dict[str, Decision]):
+    """A decision by choice name, as programs make them: indices, subsets of indices, or mixtures.
+
+    The type tells them from a plain mapping given to `net(x, …)`, which holds options: with options such as
+    `(3, 2, 1, 0)` the number 3 alone says neither. An `Arch` is the special case of all indices.
+
+    >>> Decisions({"op": 0, "edge": (1, 2)})
+    Decisions({'op': 0, 'edge': (1, 2)})
+    """
+
+    def __repr__(self) -> str:
+        return f"Decisions({super().__repr__()})"
+
+
+Target: TypeAlias = Arch | Decisions | Mapping[str, Option | Mixture | None]
+"""What `net(x, target)` runs: an architecture, decisions, or a mapping from choice names to options (or mixtures)."""
 
 
 class Selection:
@@ -40,18 +56,18 @@ class Selection:
     __slots__ = ("_decisions", "_values")
 
     def __init__(self) -> None:
-        self._decisions: Decisions | None = None
+        self._decisions: Mapping[str, Decision] | None = None
         self._values: dict[Expr, int] = {}
 
     def __reduce__(self) -> tuple[type[Selection], tuple[()]]:
         return Selection, ()  # in a copy or a pickle nothing is active: that belongs to a `with` of the original
 
     @property
-    def active(self) -> Decisions | None:
+    def active(self) -> Mapping[str, Decision] | None:
         """The decisions that are active; None: nothing is."""
         return self._decisions
 
-    def exchange(self, decisions: Decisions | None) -> Decisions | None:
+    def exchange(self, decisions: Mapping[str, Decision] | None) -> Mapping[str, Decision] | None:
         """Activate `decisions` and return what was active before."""
         before, self._decisions = self._decisions, decisions
         self._values = {}
@@ -102,20 +118,69 @@ class Selection:
         return known
 
 
-def as_decisions(target: Arch | Decisions, space: Space) -> Decisions:
-    """The decisions by choice name that an architecture, or a mapping, makes on a space.
+def as_decisions(target: Target, space: Space) -> Mapping[str, Decision]:
+    """The decisions by choice name that an architecture, decisions or a mapping of options make on a space.
 
     Raises:
-        UsageError: an architecture of another space, an unknown choice, or a decision that fits no option.
+        UsageError: an architecture of another space, an unknown choice, a decision that fits no option, or an option
+            that the choice does not have.
     """
-    if not isinstance(target, Arch):
+    if isinstance(target, Arch):
+        if target.space is not space and target.space.fingerprint != space.fingerprint:
+            raise UsageError(
+                f"The architecture belongs to the space {target.space.fingerprint}, but this supernet spans "
+                f"{space.fingerprint}. Take architectures from net.space."
+            )
+        return dict(zip(space.names, target.code, strict=True))
+    if isinstance(target, Decisions):
         return {name: _checked(space.choices[space.column(name)], decision) for name, decision in target.items()}
-    if target.space is not space and target.space.fingerprint != space.fingerprint:
+    if isinstance(target, Mapping):
+        return _from_options(target, space)
+    raise UsageError(
+        f"A supernet runs an architecture of its space, a mapping from choices to options, or Decisions; got a "
+        f"{type(target).__name__}. Call net(x, net.space.parse('choice=option,…')) or net(x, {{choice: option, …}})."
+    )
+
+
+def _from_options(target: Mapping[str, Option | Mixture | None], space: Space) -> dict[str, Decision]:
+    """Decisions from options by name. A choice that these switch off reads 0, as it does in an `Arch`."""
+    for name in target:
+        space.column(name)
+    found: dict[str, Decision] = {}
+    off: set[Choice] = set()
+    for choice in space.choices:  # conditions come first
+        given = target.get(choice.name)
+        if isinstance(given, Mixture):
+            found[choice.name] = _checked(choice, given)
+        elif given is not None:
+            found[choice.name] = _position(choice, given)
+        if not isinstance(given, Mixture) and _is_off(choice, found, off):
+            found[choice.name] = 0
+            off.add(choice)
+    return found
+
+
+def _position(choice: Choice, option: Option) -> int:
+    try:
+        return choice.position(plain_option(option))
+    except UsageError as error:
         raise UsageError(
-            f"The architecture belongs to the space {target.space.fingerprint}, but this supernet spans "
-            f"{space.fingerprint}. Take architectures from net.space."
-        )
-    return dict(zip(space.names, target.code, strict=True))
+            f"{error} A mapping given to net(x, …) holds options, or a Mixture; say indices and subsets of them with "
+            f"Decisions({{{choice.name!r}: …}})."
+        ) from None
+
+
+def _is_off(choice: Choice, found: Mapping[str, Decision], off: set[Choice]) -> bool:
+    """Whether the condition of a choice is false for certain, with what is decided so far."""
+    if choice.when is None:
+        return False
+    asked = choice.when.choices()
+    if any(gate in off for gate in asked):
+        return True
+    codes = {gate: found.get(gate.name) for gate in asked}
+    if not all(isinstance(code, int) for code in codes.values()):
+        return False
+    return not choice.when.evaluate(lambda gate: gate.options[cast(int, codes[gate])])
 
 
 def _checked(choice: Choice, decision: Any) -> Decision:
@@ -131,7 +196,7 @@ def _checked(choice: Choice, decision: Any) -> Decision:
     raise UsageError(
         f"The decision {decision!r} does not fit the choice {choice.name!r} with its {len(choice)} options. Give an "
         f"index from 0 to {len(choice) - 1}, a tuple of distinct indices, or a Mixture of {len(choice)} weights; "
-        "to decide by option, give net.space.arch({…})."
+        "to decide by option, give a plain mapping."
     )
 
 

@@ -13,7 +13,7 @@ from supernet.errors import UsageError
 from supernet.nn.extraction import plain_module
 from supernet.nn.mutable import Mutable
 from supernet.nn.norm import is_batch_norm
-from supernet.nn.selection import Decisions, Selection, as_decisions
+from supernet.nn.selection import Selection, Target, as_decisions
 from supernet.space import Arch, Expr, Space
 
 
@@ -72,11 +72,15 @@ class Supernet(nn.Module):
             layer.selection = self.selection
 
     @contextmanager
-    def active(self, target: Arch | Decisions) -> Iterator[None]:
-        """Make an architecture (or decisions by choice name) the active one, and restore what was active.
+    def active(self, target: Target) -> Iterator[None]:
+        """Make an architecture the active one, and restore what was active.
+
+        Args:
+            target: The architecture; or options by choice name, as `arch.options()` gives them (a `Mixture` may stand
+                in place of an option); or `Decisions`, which hold indices and subsets of indices.
 
         Raises:
-            UsageError: the architecture belongs to another space, or a decision fits no option of its choice.
+            UsageError: the architecture belongs to another space, or the choices do not allow what is decided.
         """
         before = self.selection.exchange(as_decisions(target, self.space))
         try:
@@ -84,12 +88,12 @@ class Supernet(nn.Module):
         finally:
             self.selection.exchange(before)
 
-    def forward(self, x: Tensor, target: Arch | Decisions | None = None) -> Tensor:
+    def forward(self, x: Tensor, target: Target | None = None) -> Tensor:
         """Run one architecture: (B, C, H, W) -> the module's output, for images logits (B, K).
 
         Args:
             x: Input batch.
-            target: The architecture or decisions; default: whatever `active` has set.
+            target: What to run, as in `active`; default: whatever `active` has set.
         """
         if target is not None:
             with self.active(target):

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import json
 from pathlib import Path
-from typing import Any
 
 from supernet.errors import UsageError
 from supernet.nn import Supernet
@@ -13,30 +11,19 @@ from supernet.space import Arch
 
 
 def read_arch(net: Supernet, text: str) -> Arch:
-    """An architecture from the command line: a JSON file, JSON text, or `name=option,name=option`.
+    """An architecture from the command line: a text that `Space.parse` reads, or a file that holds one.
 
     Raises:
-        UsageError: it is none of these, or not in the space.
+        UsageError: it is neither, or not in the space.
     """
-    path = Path(text)
-    with contextlib.suppress(OSError):
-        if path.is_file():
-            text = path.read_text()
-    if text.lstrip().startswith("{"):
-        try:
-            value = json.loads(text)
-        except ValueError as error:
-            raise UsageError(f"The architecture is not valid JSON: {error}.") from error
-        return net.space.from_json(value) if "decisions" in value else net.space.arch(value)
-    pairs = [part.partition("=") for part in text.split(",")]
-    if not all(separator for _, separator, _ in pairs):
-        raise UsageError(
-            f"An architecture is a JSON file, JSON text or 'choice=option,choice=option'; got {text[:60]!r}."
-        )
-    options: dict[str, Any] = {}
-    for name, _, written in pairs:
-        allowed = {str(option): option for option in net.space.allowed(name.strip())}
-        if written.strip() not in allowed:
-            raise UsageError(f"The choice {name.strip()!r} has no option {written!r}; it allows {', '.join(allowed)}.")
-        options[name.strip()] = allowed[written.strip()]
-    return net.space.arch(options)
+    with contextlib.suppress(OSError):  # a text may be too long for a path
+        if Path(text).is_file():
+            text = _read(Path(text))
+    return net.space.parse(text)
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except ValueError as error:
+        raise UsageError(f"The file {path} holds no architecture: it is not text in UTF-8 ({error}).") from error

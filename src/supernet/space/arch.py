@@ -1,4 +1,4 @@
-"""One architecture of a space: immutable, hashable, validated, and readable as JSON."""
+"""One architecture of a space: immutable, hashable, validated, and readable as text and as JSON."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from supernet.space import text
 from supernet.space.expression import Option
 
 if TYPE_CHECKING:
@@ -23,9 +24,11 @@ positions of the chosen options."""
 class Arch(Mapping[str, Option | None]):
     """An architecture: one option for every active choice of its space.
 
-    Made by a `Space` (`space.sample`, `space.arch`, `space.from_json` …), which validates it. Reads like a
+    Made by a `Space` (`space.sample`, `space.arch`, `space.parse` …), which validates it. Reads like a
     mapping from choice name to option; an inactive choice (its `when` is false) reads as None. Two
     architectures are equal when they belong to the same space and decide alike wherever it matters.
+    `str(arch)` is its text, such as `depth=2,kernel=3`: the one form for files, tables and the command line, which
+    `space.parse` reads.
 
     Attributes:
         space: The space, or the sub-space it was drawn from.
@@ -62,6 +65,9 @@ class Arch(Mapping[str, Option | None]):
     def to_json(self) -> dict[str, Any]:
         """A JSON-able form that carries the fingerprint of its space; `Space.from_json` reads it back."""
         return {"space": self.space.fingerprint, "decisions": self.options()}
+
+    def __str__(self) -> str:
+        return text.write(self)
 
     def __repr__(self) -> str:
         return "Arch(" + ", ".join(f"{name}={option}" for name, option in self.options().items()) + ")"

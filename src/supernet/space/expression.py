@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from supernet.errors import UsageError
+from supernet.space.text import no_option, option_text
 
 Option: TypeAlias = int | float | str | bool | tuple[Any, ...]
 Lookup: TypeAlias = "Callable[[Choice], Any]"
@@ -176,15 +177,19 @@ class Choice(Expr):
         order: The options from smallest to largest, for `Space.smallest` and `Space.largest`.
             Default: numeric order for numbers, else the order of `options`.
 
+    Attributes:
+        texts: The options as they stand in the text of an architecture, all distinct.
+
     Raises:
-        UsageError: no name, no options, duplicate or unsupported options, a condition that is no expression,
-            or an `order` that is not a permutation of the options.
+        UsageError: no name, no options, duplicate or unsupported options, options that read alike as text (3 and
+            "3"), a condition that is no expression, or an `order` that is not a permutation of the options.
     """
 
     name: str
     options: tuple[Option, ...]
     when: Expr | None
     order: tuple[Option, ...]
+    texts: tuple[str, ...]
 
     def __init__(
         self,
@@ -207,6 +212,14 @@ class Choice(Expr):
             _check_option(name, option)
         if len(set(options)) != len(options):
             raise UsageError(f"The choice {name!r} lists an option twice: {options}. Options must be distinct.")
+        texts = tuple(map(option_text, options))
+        if len(set(texts)) != len(texts):
+            alike = next(text for text in texts if texts.count(text) > 1)
+            same = [option for option, text in zip(options, texts, strict=True) if text == alike]
+            raise UsageError(
+                f"The options {' and '.join(map(repr, same))} of the choice {name!r} both read {alike!r} in the text "
+                "of an architecture. Rename one, such as 'three' beside 3."
+            )
         if when is not None and not isinstance(when, Expr):
             raise UsageError(
                 f"The condition of the choice {name!r} is {when!r}, which depends on no choice. "
@@ -221,7 +234,7 @@ class Choice(Expr):
                 f"The order of the choice {name!r} is {order}, but it must list each of its "
                 f"options {options} exactly once."
             )
-        for field, value in (("name", name), ("options", options), ("when", when), ("order", order)):
+        for field, value in (("name", name), ("options", options), ("when", when), ("order", order), ("texts", texts)):
             object.__setattr__(self, field, value)  # frozen: a space relies on its choices staying as they are
 
     def evaluate(self, lookup: Lookup) -> Any:
@@ -239,7 +252,7 @@ class Choice(Expr):
         try:
             return self.options.index(option)
         except ValueError:
-            raise UsageError(f"The choice {self.name!r} has no option {option!r}; it allows {self.options}.") from None
+            raise no_option(self.name, option, self.options) from None
 
     def __len__(self) -> int:
         return len(self.options)

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from supernet.errors import UsageError
-from supernet.space import variation
+from supernet.space import text, variation
 from supernet.space.arch import Arch, Codes
 from supernet.space.counting import Product, number_architectures
 from supernet.space.expression import Choice, Expr, Option, option_array, plain_option, walk
@@ -101,7 +101,7 @@ class Space:
             return self._columns[name]
         except KeyError:
             raise UsageError(
-                f"The space has no choice named {name!r}; it has {', '.join(map(repr, self.names)) or 'none'}."
+                f"The space has no choice named {name!r}; it has {text.listed(self.names, wanted=name)}."
             ) from None
 
     def allowed(self, name: str) -> tuple[Option, ...]:
@@ -155,9 +155,7 @@ class Space:
             option = plain_option(decisions.get(choice.name))
             missing.append(option is None)
             if option is not None and option not in self.allowed(choice.name):
-                raise UsageError(
-                    f"The choice {choice.name!r} was given {option!r}; this space allows {self.allowed(choice.name)}."
-                )
+                raise text.no_option(choice.name, option, self.allowed(choice.name))
             code.append(0 if option is None else choice.position(option))
         arch = self._arch(code)
         undecided = [
@@ -166,6 +164,8 @@ class Space:
         if undecided:
             raise UsageError(f"The architecture does not decide {', '.join(undecided)}; give an option for each.")
         return arch
+
+    parse = text.parse
 
     def from_json(self, data: Mapping[str, Any]) -> Arch:
         """Read an architecture that `Arch.to_json` wrote.

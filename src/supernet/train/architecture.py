@@ -77,10 +77,10 @@ def relaxed(relaxation: Relaxation, step: Step) -> Decisions:
     architecture = step.architecture
     if architecture is None:
         raise UsageError("A relaxation needs architecture parameters; give the recipe `architecture=Updates(…)`.")
-    return {
-        choice.name: relaxation.mixture(logits, step)
+    return Decisions(
+        (choice.name, relaxation.mixture(logits, step))
         for choice, logits in zip(architecture.choices, architecture.logits, strict=True)
-    }
+    )
 
 
 class Derivation(Protocol):

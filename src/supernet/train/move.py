@@ -165,6 +165,13 @@ class Path:
     dropout: bool = True
     weight: float = 1.0
 
+    def __post_init__(self) -> None:
+        if not isinstance(self.decisions, Arch | Decisions):
+            raise UsageError(
+                f"A path is an architecture or Decisions; got a {type(self.decisions).__name__}. Make options an "
+                "architecture with net.space.arch({…}), and indices, subsets or mixtures Decisions({…})."
+            )
+
 
 @dataclass(frozen=True, kw_only=True)
 class Move:

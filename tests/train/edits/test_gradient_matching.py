@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from small_nets import elastic_net, images, operations_net
 from supernet import OpChoice, Supernet
 from supernet.errors import UsageError
+from supernet.nn import Decisions
 from supernet.nn.leaves import Leaves
 from supernet.train.edits.gradient_matching import SplitByGradients, dissimilarity, minimum_cut, shared_parameters
 from supernet.train.phases import Entry
@@ -140,7 +141,7 @@ def test_dissimilarity_is_one_minus_the_cosine_of_the_gradients() -> None:
         gradients = []
         for code in range(3):
             net.zero_grad()
-            F.cross_entropy(net(x, {"first": code, "second": 0}), y).backward()
+            F.cross_entropy(net(x, Decisions(first=code, second=0)), y).backward()
             parts = [
                 p.grad.flatten() for name, p in net.named_parameters() if "module.2" not in name and p.grad is not None
             ]

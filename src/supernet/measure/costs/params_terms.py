@@ -10,7 +10,7 @@ from supernet.errors import RunError
 from supernet.measure.costs.conditions import Conditions, choices_within, is_opaque, locations
 from supernet.measure.costs.counting import count_params, is_norm
 from supernet.measure.costs.tables import Tabulated, Term, grid, joint
-from supernet.nn import ElasticBatchNorm2d, ElasticConv2d, ElasticLayerNorm, ElasticLinear, Mutable, Supernet
+from supernet.nn import Decisions, ElasticBatchNorm2d, ElasticConv2d, ElasticLayerNorm, ElasticLinear, Mutable, Supernet
 from supernet.nn.extraction import plain_module
 from supernet.space import Expr
 
@@ -90,7 +90,7 @@ def _tabulated(net: Supernet, module: nn.Module, name: str, kind: Kind) -> Tabul
     assert isinstance(module, Mutable)
     counts = []
     for code in grid(net.space, choices):
-        with net.active(dict(zip(net.space.names, code.tolist(), strict=True))):
+        with net.active(Decisions(zip(net.space.names, code.tolist(), strict=True))):
             plain = plain_module(module, net.selection, net.space.choices)
         weights = count_params(plain, norm=False, bias=False)
         others = count_params(plain, norm=False)

@@ -19,7 +19,7 @@ from supernet.measure.costs.conditions import Chosen, Conditions, Deeper, all_ho
 from supernet.measure.costs.counting import BATCH, counted
 from supernet.measure.costs.tables import grid, joint
 from supernet.measure.untouched import placed_like
-from supernet.nn import ElasticDepth, OpChoice, Supernet
+from supernet.nn import Decisions, ElasticDepth, OpChoice, Supernet
 from supernet.space import Choice, Codes, Space
 
 Path: TypeAlias = tuple[tuple[int, int], ...]
@@ -79,7 +79,7 @@ class _Watch:
     def run(self, x: torch.Tensor, code: NDArray[np.int16]) -> Pass:
         start = self._counter.get_total_flops()
         self._stack, self._calls = [_Frame(self._net, (), (), start)], {}
-        self._net(x, dict(zip(self._net.space.names, code.tolist(), strict=True)))
+        self._net(x, Decisions(zip(self._net.space.names, code.tolist(), strict=True)))
         return Pass(code, self._calls, (self._counter.get_total_flops() - start) / (2 * BATCH))
 
     @contextmanager

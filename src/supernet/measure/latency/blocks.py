@@ -18,7 +18,7 @@ from supernet.measure.costs.counting import BATCH
 from supernet.measure.costs.probe import completing_codes, partial_codes
 from supernet.measure.costs.tables import Tabulated, Term, grid, joint, setting
 from supernet.measure.untouched import placed_like, threads, untouched
-from supernet.nn import ElasticDepth, Mutable, OpChoice, Supernet
+from supernet.nn import Decisions, ElasticDepth, Mutable, OpChoice, Supernet
 from supernet.nn.extraction import plain_module
 from supernet.space import Choice, Codes, Expr, Space
 
@@ -58,7 +58,7 @@ class Block:
 
     def plain(self, net: Supernet, at: Setting) -> nn.Module:
         """The block in one setting, as plain torch modules."""
-        with net.active(dict(zip(net.space.names, at.code, strict=True))):
+        with net.active(Decisions(zip(net.space.names, at.code, strict=True))):
             return plain_module(self.module, net.selection, net.space.choices)
 
     def entry(self, space: Space, cost: Mapping[int, float]) -> Entry:
@@ -140,7 +140,7 @@ class _Watch:
 
     def run(self, code: Codes) -> dict[Path, Shape | None]:
         self._stack, self._seen = [((), Counter())], {}
-        self._net(self._x, dict(zip(self._net.space.names, code.tolist(), strict=True)))
+        self._net(self._x, Decisions(zip(self._net.space.names, code.tolist(), strict=True)))
         return self._seen
 
     def enter(self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from supernet.errors import UsageError
-from supernet.nn import Decision, Decisions, Supernet
+from supernet.nn import Decisions, Supernet
 from supernet.train.choices import operation_choices, require_operations_only
 from supernet.train.move import Step
 
@@ -44,7 +44,7 @@ class PathDropout:
         require_operations_only(net, "Path dropout")
 
     def paths(self, step: Step) -> Sequence[Decisions]:
-        decisions: dict[str, Decision] = {}
+        decisions = Decisions()
         for choice in operation_choices(step.net):
             k = len(choice)
             kept = np.flatnonzero(step.rng.random(k) >= self.drop_probability(step.progress, k))
