@@ -3,6 +3,7 @@
 >>> from supernet import Choice, ElasticConv2d, Supernet
 """
 
+from supernet._version import __version__
 from supernet.nn import (
     ElasticBatchNorm2d,
     ElasticConv2d,
@@ -18,8 +19,6 @@ from supernet.nn import (
 from supernet.space import Arch, Choice, Space
 from supernet.train import fit
 
-__version__ = "0.1.0"
-
 __all__ = [
     "Arch",
     "Choice",
@@ -34,5 +33,6 @@ __all__ = [
     "Space",
     "Supernet",
     "Zero",
+    "__version__",
     "fit",
 ]

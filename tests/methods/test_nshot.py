@@ -233,7 +233,7 @@ def test_subnet_aware_training_is_one_argument(method: Callable[..., Recipe]) ->
 
 def entered(net: Supernet, choices: tuple[str, ...]) -> Supernet:
     adapted = few_shot().adapt(net)  # type: ignore[misc]
-    SplitByOption(choices)(Entry(adapted, SQUARES, {}, 0, 16))
+    SplitByOption(choices)(Entry(executor(adapted, SQUARES), seed=0))
     return adapted
 
 
@@ -337,7 +337,7 @@ def test_leaves_are_as_many_as_the_choices_have_joint_options() -> None:
 
 def test_the_default_split_is_the_edge_of_the_official_code() -> None:
     adapted = few_shot().adapted(zoo.nasbench201(channels=4, cells=1))
-    SplitByOption(None)(Entry(adapted, SQUARES, {}, 0, 16))
+    SplitByOption(None)(Entry(executor(adapted, SQUARES), seed=0))
     assert [space.allowed("1<-0") for space in adapted.module.spaces] == [
         (op,) for op in ("none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3")
     ]

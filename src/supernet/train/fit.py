@@ -142,7 +142,7 @@ def fit(
         _open(directory, resume, identity, state, write=fabric.is_global_zero)
     loop = Loop(
         state,
-        Executor(fabric, net, steppers, data, batch_size=batch_size, seed=seed, draws=state.draws),
+        Executor(fabric, net, steppers, data, batch_size=batch_size, seed=seed, draws=state.draws, passed=state.passed),
         stretches,
         seed=seed,
         steps=steps,

@@ -170,7 +170,7 @@ def moves_change_one_family(trial: Trial) -> None:
     executor = Executor(fabric, net, steppers, trial.data, batch_size=trial.batch_size, seed=0, draws={})
     for number, phase in enumerate(recipe.phases):
         if phase.enter is not None:
-            phase.enter(Entry(net, trial.data, steppers, number, trial.batch_size))
+            phase.enter(Entry(executor, number))
     moved, program = set(), recipe.phases[-1].program
     memory: dict[str, Any] = {}
     with torch.random.fork_rng(devices=()):
