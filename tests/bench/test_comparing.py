@@ -117,7 +117,7 @@ def test_text_and_files(table: RunTable, tmp_path: Path) -> None:
     assert float(rows["good"]["kendall_tau"]) == tau.value
     difference = table["good"].minus_baseline["kendall_tau"]
     assert float(rows["good"]["kendall_tau minus baseline high"]) == difference.high
-    assert rows["good"]["passes"] == "100.0"
+    assert rows["good"]["backwards"] == "100.0"
     kept = json.loads((tmp_path / "comparison.json").read_text())
     assert [cell["name"] for cell in kept["cells"]] == ["poor", "good"]
     run = kept["cells"][1]["runs"][2]
@@ -152,9 +152,9 @@ def test_cells_that_differ_in_length_alone_are_a_line_over_the_budget(tmp_path: 
         for seed in range(2):
             length = {"train": {"steps": steps}}
             write_run(
-                tmp_path / f"runs/poor-{steps}/{seed}", scores(noise, seed), seed=seed, settings=length, passes=steps
+                tmp_path / f"runs/poor-{steps}/{seed}", scores(noise, seed), seed=seed, settings=length, backwards=steps
             )
-    write_run(tmp_path / "runs/good/0", scores(1.0, 0), settings=FAIR, passes=800)  # of one length only: in no line
+    write_run(tmp_path / "runs/good/0", scores(1.0, 0), settings=FAIR, backwards=800)  # of one length only: in no line
     compare_runs([tmp_path / "runs"]).write(tmp_path / "out")
     drawing = (tmp_path / "out/budget.svg").read_text()
     (line,) = re.findall(r'<polyline[^>]*points="([^"]*)"', drawing)
@@ -178,23 +178,19 @@ def test_what_a_run_spent(tmp_path: Path) -> None:
     path = write_run(tmp_path / "a", scores(1.0, 0))
     found = Budget.read(path)
     # 50 steps of 32 images at 64 and at 128 images a second
-    assert (found.steps, found.passes, found.images, found.training_seconds) == (100, 100, 3200, 37.5)
+    assert (found.steps, found.forwards, found.backwards, found.images, found.training_seconds) == (
+        100,
+        200,
+        100,
+        3200,
+        37.5,
+    )
     assert (found.training_memory_bytes, found.threads) == (None, 1)
-
-
-def test_passes_come_from_the_log_else_from_the_recipe(tmp_path: Path) -> None:
-    fair = {"piece": "StrictFair"}
-    unknown = {"piece": "Curriculum"}
-    cases = [({"passes": 250}, 250), ({"passes": 250, "sampler": fair}, 250), ({"sampler": fair}, 300)]
-    cases += [({"sampler": {"piece": "Uniform", "count": 4}}, 400), ({"sampler": unknown}, None)]
-    for number, (options, expected) in enumerate(cases):
-        path = write_run(tmp_path / str(number) / "run", scores(1.0, 0), **options)
-        assert Budget.read(path).passes == expected
 
 
 def test_unequal_budgets_are_told(tmp_path: Path) -> None:
     write_run(tmp_path / "a", scores(1.0, 0))
-    write_run(tmp_path / "b", scores(1.0, 1), settings=FAIR, passes=500)
+    write_run(tmp_path / "b", scores(1.0, 1), settings=FAIR, backwards=500)
     notes = " ".join(compare_runs([tmp_path / "a", tmp_path / "b"]).notes)
     assert "budgets differ" in notes
     assert "a 3,200, b 16,000" in notes
@@ -205,8 +201,8 @@ def test_equal_budgets_are_not(table: RunTable) -> None:
 
 
 def test_an_unknown_budget_is_told(tmp_path: Path) -> None:
-    write_run(tmp_path / "a", scores(1.0, 0), sampler={"piece": "Curriculum"})
-    assert any("log of a does not count passes" in note for note in compare_runs([tmp_path / "a"]).notes)
+    write_run(tmp_path / "a", scores(1.0, 0), backwards=None)
+    assert any("log of a does not count backwards" in note for note in compare_runs([tmp_path / "a"]).notes)
 
 
 def test_a_log_that_was_cut_short(tmp_path: Path) -> None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import inspect
 import json
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 import supernet.data
 from small_nets import elastic_net, executor, images, operations_net, sgd, step
-from supernet import OpChoice, Supernet, methods
+from supernet import Arch, OpChoice, Supernet, methods
 from supernet.errors import UsageError
 from supernet.methods import darts, fairnas, one_shot, sandwich, spos
 from supernet.train import (
@@ -29,7 +29,14 @@ from supernet.train import (
     fit,
 )
 from supernet.train.executor import Executor
-from supernet.train.laws import RECIPE_LAWS, RecipeLaw, Trial, learns, moves_change_one_family
+from supernet.train.laws import (
+    RECIPE_LAWS,
+    RecipeLaw,
+    Trial,
+    learns,
+    moves_change_one_family,
+    paths_stay_in_the_subspace,
+)
 from supernet.train.move import Move, Step
 
 METHODS: dict[str, Callable[..., Recipe]] = {name: getattr(methods, name) for name in methods.__all__}
@@ -90,6 +97,22 @@ def test_the_law_of_moves_catches_a_move_that_touches_the_other_family(monkeypat
     monkeypatch.setattr(Executor, "execute", leaky)
     with pytest.raises(AssertionError, match=r"a move on the architecture changed .* of the buffers"):
         moves_change_one_family(Trial(recipe=darts(), net=operations_net(), data=SQUARES))
+
+
+@dataclass(frozen=True)
+class Elsewhere:
+    """Draws from the whole space, whatever it is given."""
+
+    def check(self, net: Supernet) -> None:
+        pass
+
+    def paths(self, step: Step) -> Sequence[Arch]:
+        return step.net.space.wrap(step.net.space.population(step.rng, 5))
+
+
+def test_the_law_of_subspaces_catches_a_sampler_that_draws_elsewhere() -> None:
+    with pytest.raises(AssertionError, match="may not be"):
+        paths_stay_in_the_subspace(Elsewhere(), operations_net())
 
 
 # -- descriptions ----------------------------------------------------------------------------------------------

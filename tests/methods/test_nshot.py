@@ -6,7 +6,9 @@ import inspect
 import itertools
 import json
 import math
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,18 +19,24 @@ from torch import nn
 
 import supernet.data
 from small_nets import elastic_net, executor, images, operations_net, step
-from supernet import Choice, Space, Supernet, measure, search, zoo
+from supernet import Arch, Choice, OpChoice, Space, Supernet, measure, search, zoo
 from supernet.errors import UsageError
 from supernet.judge import Table, rank_report
 from supernet.methods import few_shot, gm_nas, k_shot
+from supernet.nn import Leaves
 from supernet.train import (
     ComplexityAwareLR,
     Constant,
     Entry,
+    EqualCost,
     Fixed,
     MomentumSeparation,
+    OneGroup,
+    PathDropout,
     Recipe,
     Sandwich,
+    Step,
+    StrictFair,
     Trained,
     Uniform,
     checkpoint,
@@ -234,7 +242,7 @@ def test_subnet_aware_training_is_one_argument(method: Callable[..., Recipe]) ->
 
 def entered(net: Supernet, choices: tuple[str, ...]) -> Supernet:
     adapted = few_shot().adapt(net)  # type: ignore[misc]
-    SplitByOption(choices)(Entry(adapted, SQUARES, {}, 0, 16))
+    SplitByOption(choices)(Entry(executor(adapted, SQUARES), seed=0))
     return adapted
 
 
@@ -248,11 +256,44 @@ def test_samplers_draw_uniformly_from_the_leaf_and_cover_it() -> None:
     assert (largest["block0"], smallest["block0"]) == ("conv1", "conv1")
 
 
+@dataclass(frozen=True)
+class Whole:
+    """Draws one architecture, whatever the space."""
+
+    arch: Arch
+
+    def check(self, net: Supernet) -> None:
+        pass
+
+    def paths(self, step: Step) -> Sequence[Arch]:
+        return [self.arch]
+
+
+def test_strictly_fair_paths_are_fair_to_the_options_of_the_leaf() -> None:
+    options = {"b0": 4, "b1": 3, "b2": 2}
+    net = Supernet(
+        nn.Sequential(*(OpChoice(b, {f"op{o}": nn.Identity() for o in range(n)}) for b, n in options.items()))
+    )
+    leaves = Leaves(net, 2)
+    leaves.split(0, "b0", [["op0", "op3"], ["op1", "op2"]])
+    for leaf, options in enumerate((("op0", "op3"), ("op1", "op2"))):
+        paths = Within(StrictFair(), leaf).paths(step(Supernet(leaves), 3))
+        assert Counter(arch["b0"] for arch in paths) == dict.fromkeys(options, 3)
+        assert Counter(arch["b1"] for arch in paths) == dict.fromkeys(("op0", "op1", "op2"), 2)
+
+
+def test_few_shot_trains_with_every_sampler_that_draws_from_a_space() -> None:
+    for sampler in (StrictFair(), PathDropout(), EqualCost(count=2), OneGroup(Uniform(2), MomentumSeparation())):
+        assert train(few_shot(sampler=sampler), net=operations_net(), steps=8).steps == 8
+
+
 def test_a_sampler_that_ignores_the_leaf_is_refused() -> None:
     net = entered(operations_net(), ("block0",))
     outside = net.space.arch({"block0": "skip", "block1": "skip"})
-    with pytest.raises(UsageError, match="Fixed drew a path outside the sub-space of leaf 0"):
+    with pytest.raises(UsageError, match="outside the sub-space that is trained now"):
         Within(Fixed(outside), 0).paths(step(net, 0))
+    with pytest.raises(UsageError, match="Whole drew a path outside the sub-space of leaf 0"):
+        Within(Whole(outside), 0).paths(step(net, 0))
     assert Within(Fixed(outside), 2).paths(step(net, 0)) == [outside]
     with pytest.raises(UsageError, match="leaves 0 to 2"):
         Within(Uniform(), 3).check(net)
@@ -338,7 +379,7 @@ def test_leaves_are_as_many_as_the_choices_have_joint_options() -> None:
 
 def test_the_default_split_is_the_edge_of_the_official_code() -> None:
     adapted = few_shot().adapted(zoo.nasbench201(channels=4, cells=1))
-    SplitByOption(None)(Entry(adapted, SQUARES, {}, 0, 16))
+    SplitByOption(None)(Entry(executor(adapted, SQUARES), seed=0))
     assert [space.allowed("1<-0") for space in adapted.module.spaces] == [
         (op,) for op in ("none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3")
     ]

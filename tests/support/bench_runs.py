@@ -33,26 +33,24 @@ def write_run(
     true: ArrayLike = TRUE,
     params: ArrayLike = PARAMS,
     space: str = "0123456789abcdef",
-    passes: int | None = None,
-    sampler: dict[str, Any] | None = None,
+    backwards: float | None = 100,
 ) -> Path:
     """A trained and judged run: 100 steps of 32 images, 64 images a second in the first half, 128 in the second."""
     config = Config.from_json(merged({"train": {"steps": 100, "batch_size": 32}, "seed": seed}, settings or {}))
     path.mkdir(parents=True)
-    program = {"piece": "TrainPaths", "sampler": sampler or {"piece": "Uniform", "count": 1}}
     choices = [{"name": "kernel", "options": [3, 5, 7], "when": None}, {"name": "depth", "options": [1, 2]}]
     files = {
         "config.json": config.to_json(),
         "space.json": {"fingerprint": space, "size": "3", "choices": choices},
-        "training.json": {"recipe": {"program": program}, "steps": 100, "batch_size": config.train.batch_size},
+        "training.json": {"recipe": {}, "steps": 100, "batch_size": config.train.batch_size},
         "environment.json": {"cpu": "abacus", "accelerator": None, "threads": 1},
         "judge.json": {"truth": "Table(all)"},
     }
     for name, value in files.items():
         (path / name).write_text(json.dumps(value))
     rows = [{"step": 50, "images_per_s": 64.0}, {"step": 100, "images_per_s": 128.0}]
-    if passes is not None:
-        rows[-1]["passes"] = passes
+    if backwards is not None:
+        rows[-1] |= {"forwards": 2 * backwards, "backwards": backwards}
     (path / "train.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     columns = zip(
         archs, np.asarray(true).tolist(), np.asarray(predicted).tolist(), np.asarray(params).tolist(), strict=True

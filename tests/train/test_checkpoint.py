@@ -13,6 +13,7 @@ import pytest
 import safetensors.torch
 import torch
 
+import supernet
 from supernet.errors import RunError, UsageError
 from supernet.train import checkpoint
 
@@ -34,7 +35,7 @@ def make_path(tmp_path: Path) -> Path:
 
 def test_tensors_and_facts_come_back_bitwise(path: Path) -> None:
     tensors, meta = checkpoint.load(path)
-    assert meta == {"format": 1, "step": 1, "note": "ünï"}
+    assert meta == {"format": 2, "version": supernet.__version__, "step": 1, "note": "ünï"}
     assert set(tensors) == set(TENSORS)
     for name, tensor in TENSORS.items():
         assert tensors[name].dtype == tensor.dtype
@@ -92,10 +93,14 @@ def test_foreign_files_are_refused(tmp_path: Path) -> None:
 
 
 def test_another_format_is_refused(path: Path) -> None:
-    facts = json.dumps({"format": 99})
-    header = {"supernet": facts, "sha256": checkpoint.digest(TENSORS, facts)}
-    path.write_bytes(safetensors.torch.save(TENSORS, metadata=header))
-    assert "has format 99, this version reads format 1" in refusal(path)
+    for given, writer in (
+        ({"format": 99, "version": "7.3"}, "has format 99, written by the version 7.3, and this one"),
+        ({"format": 1}, "has format 1, written by the version 0.1.0 before it counted forwards and backwards"),
+    ):
+        facts = json.dumps(given)
+        header = {"supernet": facts, "sha256": checkpoint.digest(TENSORS, facts)}
+        path.write_bytes(safetensors.torch.save(TENSORS, metadata=header))
+        assert writer in refusal(path)
 
 
 def test_a_missing_file_is_a_wrong_request(tmp_path: Path) -> None:

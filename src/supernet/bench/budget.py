@@ -1,4 +1,4 @@
-"""What a run has spent: steps, passes, images, time, memory."""
+"""What a run has spent: steps, forwards, backwards, images, time, memory."""
 
 from __future__ import annotations
 
@@ -18,8 +18,9 @@ class Budget:
 
     Attributes:
         steps: Training steps.
-        passes: Forward and backward passes: one per path and step.
-        images: Images that went through the supernet, passes × batch size.
+        forwards: Forward passes of one path over one batch, ratings included.
+        backwards: Backward passes of one path over one batch: what budgets are compared by.
+        images: Images that went backward through the supernet, backwards × batch size.
         training_seconds: Of training steps, from the log; evaluations on the way are not in it.
         judging_seconds: Of judging or searching.
         training_memory_bytes: Largest resident memory of the process by the end of training.
@@ -31,7 +32,8 @@ class Budget:
     """
 
     steps: int
-    passes: int | None
+    forwards: float | None
+    backwards: float | None
     images: int | None
     training_seconds: float | None
     judging_seconds: float | None
@@ -64,7 +66,7 @@ class Budget:
         try:
             rows = [json.loads(line) for line in directory.log.read_text().splitlines()]
             batch, steps = int(asked["batch_size"]), int(rows[-1]["step"])
-            passes = rows[-1].get("passes")
+            forwards, backwards = rows[-1].get("forwards"), rows[-1].get("backwards")
             seconds, before = 0.0, 0
             for row in rows:
                 seconds += (row["step"] - before) * batch / row["images_per_s"]
@@ -74,12 +76,11 @@ class Budget:
                 f"{directory.log} is not the log of a whole training ({type(error).__name__}: {error}). "
                 "Finish the training, or leave the run out."
             ) from error
-        if passes is None and (each := _passes_per_step(asked["recipe"], directory)) is not None:
-            passes = steps * each
         return cls(
             steps=steps,
-            passes=None if passes is None else int(passes),
-            images=None if passes is None else int(passes) * batch,
+            forwards=forwards,
+            backwards=backwards,
+            images=None if backwards is None else round(backwards * batch),
             training_seconds=round(seconds, 1),
             judging_seconds=took.judging_seconds,
             training_memory_bytes=took.training_memory_bytes,
@@ -93,16 +94,3 @@ class Budget:
     def to_json(self) -> dict[str, Any]:
         """All of it."""
         return asdict(self)
-
-
-def _passes_per_step(recipe: dict[str, Any], directory: RunDirectory) -> int | None:
-    """Of trainings whose log does not count passes, where the recipe leaves no doubt."""
-    program = recipe.get("program", {})
-    sampler = program.get("sampler", {})
-    if program.get("piece") != "TrainPaths":
-        return None
-    if sampler.get("piece") == "Uniform":
-        return int(sampler["count"])
-    if sampler.get("piece") == "StrictFair":  # every option of every choice once
-        return max(len(choice["options"]) for choice in directory.read("space.json")["choices"])
-    return None

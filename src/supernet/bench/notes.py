@@ -18,11 +18,13 @@ def budget_notes(groups: Mapping[str, Sequence[FinishedRun]]) -> list[str]:
     if known and max(known.values()) > _TOLERANCE * min(known.values()):
         said = ", ".join(f"{name} {value:,}" for name, value in known.items())
         notes.append(
-            f"The budgets differ: images through the supernet (passes x batch size) were {said}. A difference in "
-            "ranking may be one of budget."
+            f"The budgets differ: images backward through the supernet (backwards x batch size) were {said}. "
+            "A difference in ranking may be one of budget."
         )
     if unknown := [name for name in images if name not in known]:
-        notes.append(f"The log of {', '.join(unknown)} does not count passes, so the budget is not known to be equal.")
+        notes.append(
+            f"The log of {', '.join(unknown)} does not count backwards, so the budget is not known to be equal."
+        )
     conditions = {(run.budget.machine, run.budget.threads, run.budget.workers) for run in runs}
     if any((run.budget.workers or 1) > 1 for run in runs):
         notes.append("Runs were made side by side, so times hold for such a machine under load and say little else.")

@@ -16,16 +16,16 @@ _LEFT, _TOP, _WIDE, _HIGH, _LABEL = 64, 24, 480, 280, 16
 
 
 def lengths(table: RunTable) -> dict[str, list[tuple[int, Row]]]:
-    """Passes and rows of cells that differ in `train.steps` alone, shortest training first, by the shortest name.
+    """Backwards and rows of cells that differ in `train.steps` alone, shortest training first, by the shortest name.
 
-    A cell that has no such neighbour, or whose log does not count passes, is in none.
+    A cell that has no such neighbour, or whose log does not count backwards, is in none.
     """
     alike: dict[str, list[tuple[int, Row]]] = {}
     for row in table.rows:
-        passes = row.runs[0].budget.passes
-        if passes is not None:
+        backwards = row.runs[0].budget.backwards
+        if backwards is not None:
             rest = {name: value for name, value in settings(row.runs[0].config).items() if name != "train.steps"}
-            alike.setdefault(json.dumps(rest, sort_keys=True), []).append((passes, row))
+            alike.setdefault(json.dumps(rest, sort_keys=True), []).append((round(backwards), row))
     lines = [sorted(line, key=lambda cell: cell[0]) for line in alike.values() if len(line) > 1]
     return {min((row.name for _, row in line), key=len): line for line in lines}
 
@@ -39,11 +39,11 @@ def tau_over_budget(table: RunTable) -> str | None:
     free = list(free_taus(table))
     ends = [value for value, _ in free] + [tau for _, row in cells for tau in row.figures[TAU.name].trainings]
     ticks = tenths(min(ends), max(ends))
-    budgets = sorted({passes for passes, _ in cells})
+    budgets = sorted({backwards for backwards, _ in cells})
     right, bottom = _LEFT + _WIDE, _TOP + _HIGH
 
-    def x(passes: int) -> float:
-        return _LEFT + _WIDE * math.log(passes / budgets[0]) / math.log(budgets[-1] / budgets[0])
+    def x(backwards: int) -> float:
+        return _LEFT + _WIDE * math.log(backwards / budgets[0]) / math.log(budgets[-1] / budgets[0])
 
     def y(tau: float) -> float:
         return bottom - _HIGH * (tau - ticks[0]) / (ticks[-1] - ticks[0])
@@ -52,18 +52,18 @@ def tau_over_budget(table: RunTable) -> str | None:
     for tick in ticks:
         drawn.append(segment("axis", _LEFT, right, y(tick), y(tick)))
         drawn.append(words(_LEFT - 10, y(tick) + 4, f"{tick:.1f}", anchor="end"))
-    for passes in budgets:
-        drawn.append(words(x(passes), bottom + 20, thousands(passes), anchor="middle"))
-    drawn.append(words(_LEFT + _WIDE / 2, bottom + 42, "passes in training", anchor="middle"))
+    for backwards in budgets:
+        drawn.append(words(x(backwards), bottom + 20, thousands(backwards), anchor="middle"))
+    drawn.append(words(_LEFT + _WIDE / 2, bottom + 42, "backward passes in training", anchor="middle"))
     drawn += [segment("free", _LEFT, right, y(tau), y(tau)) for tau, _ in free]
     names = [(y(tau), name, "free") for tau, name in free]
     for place, (name, line) in enumerate(lines.items()):
         colour = f"c{place % COLOURS}"
-        means = [(x(passes), y(row.figures[TAU.name].value)) for passes, row in line]
+        means = [(x(backwards), y(row.figures[TAU.name].value)) for backwards, row in line]
         drawn.append(path(colour, means))
-        for passes, row in line:
+        for backwards, row in line:
             for seed, tau in zip(row.seeds, row.figures[TAU.name].trainings, strict=True):
-                drawn.append(dot(colour, x(passes), y(tau), f"{row.name}, seed {seed}: {tau:.3f}"))
+                drawn.append(dot(colour, x(backwards), y(tau), f"{row.name}, seed {seed}: {tau:.3f}"))
         names.append((means[-1][1], name, f"name {colour}"))
     below = -math.inf
     for wanted, name, kind in sorted(names):

@@ -100,7 +100,7 @@ def as_json(table: RunTable) -> dict[str, Any]:
     }
 
 
-_BUDGET = ("steps", "passes", "images", "training_seconds", "judging_seconds", "training_memory_bytes")
+_BUDGET = ("steps", "forwards", "backwards", "images", "training_seconds", "judging_seconds", "training_memory_bytes")
 
 
 def _cell_json(row: Row) -> dict[str, Any]:
@@ -138,7 +138,7 @@ def _cells(table: RunTable) -> list[list[str]]:
         measured.insert(1, f"Δτ to {table.baseline}")
     if table.measures:
         measured.append("τ + params")
-    lines = [["cell", "seeds", *measured, "steps", "passes", "training", "memory"]]
+    lines = [["cell", "seeds", *measured, "steps", "backwards", "training", "memory"]]
     for row in table.rows:
         figures = [_shown(measure, row.figures[measure.name], table) for measure in table.measures]
         if not table.measures:
@@ -168,12 +168,12 @@ def _shown(measure: Measure, estimate: Estimate, table: RunTable) -> str:
 
 
 def _spent(row: Row) -> list[str]:
-    """Steps, passes, minutes, memory. Steps and passes of one cell are equal; the rest is mean and largest."""
-    passes, seconds = row.runs[0].budget.passes, _mean(row, "training_seconds")
+    """Steps, backwards, minutes, memory. Steps and backwards of one cell are equal; the rest is mean and largest."""
+    backwards, seconds = row.runs[0].budget.backwards, _mean(row, "training_seconds")
     memory = [run.budget.training_memory_bytes for run in row.runs if run.budget.training_memory_bytes is not None]
     return [
         thousands(row.runs[0].budget.steps),
-        _DASH if passes is None else thousands(passes),
+        _DASH if backwards is None else thousands(round(backwards)),
         _DASH if seconds is None else minutes(seconds),
         gibibytes(max(memory)) if memory else _DASH,
     ]

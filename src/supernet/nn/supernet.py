@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import cast
 
@@ -13,7 +13,7 @@ from supernet.errors import UsageError
 from supernet.nn.extraction import plain_module
 from supernet.nn.mutable import Mutable
 from supernet.nn.norm import is_batch_norm
-from supernet.nn.selection import Selection, Target, as_decisions
+from supernet.nn.selection import Decision, Selection, Target, as_decisions
 from supernet.space import Arch, Expr, Space
 
 
@@ -129,7 +129,7 @@ class Supernet(nn.Module):
         self.calibrated_for = archs if _keeps_statistics(self) else None
         self._warned = False
 
-    def _stale(self, active: Decisions | None) -> bool:
+    def _stale(self, active: Mapping[str, Decision] | None) -> bool:
         if self.calibrated_for is None or self._warned:
             return False
         return all(active != as_decisions(arch, self.space) for arch in self.calibrated_for)

@@ -60,7 +60,13 @@ class ShiftingRun:
             fabric, net, {"weights": self._stepper}, data, batch_size=shifting.batch_size, seed=seed, draws={}
         )
         self._state = TrainingState(
-            net, None, self._executor.steppers, done=0, draws=self._executor.draws, losses={}, memory={"log": []}
+            net,
+            None,
+            self._executor.steppers,
+            done=0,
+            draws=self._executor.draws,
+            passed=self._executor.passed,
+            memory={"log": []},
         )
         self._identity = {
             "shifting": shifting.describe(),
@@ -214,7 +220,7 @@ class ShiftingRun:
                 f"{folder}: lines are missing. Restore the record, or search anew in another folder."
             )
         self._state.load(reached[-1], self._identity)
-        self._executor.draws = self._state.draws
+        self._executor.draws, self._executor.passed = self._state.draws, self._state.passed
         self._start = self._state.done
 
 

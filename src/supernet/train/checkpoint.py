@@ -11,10 +11,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from supernet._version import __version__
 from supernet.errors import RunError, UsageError
 from supernet.io.files import write_atomically
 
-_FORMAT = 1
+_FORMAT = 2
+_WRITTEN_BY = {1: "0.1.0 before it counted forwards and backwards"}  # formats from before a file named its version
 
 
 def save(path: Path, tensors: Mapping[str, Tensor], meta: Mapping[str, Any]) -> None:
@@ -22,7 +24,7 @@ def save(path: Path, tensors: Mapping[str, Tensor], meta: Mapping[str, Any]) -> 
     import safetensors.torch
 
     held = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
-    facts = json.dumps({"format": _FORMAT, **meta}, sort_keys=True)
+    facts = json.dumps({"format": _FORMAT, "version": __version__, **meta}, sort_keys=True)
     header = {"supernet": facts, "sha256": digest(held, facts)}
     write_atomically(path, safetensors.torch.save(held, metadata=header))
 
@@ -32,7 +34,7 @@ def load(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
 
     Raises:
         UsageError: there is no such file.
-        RunError: the file is truncated, altered, or not a checkpoint of this package.
+        RunError: the file is truncated, altered, of another format, or not a checkpoint of this package.
     """
     import safetensors
 
@@ -51,7 +53,14 @@ def load(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         raise RunError(_refusal(path, "does not match its checksum: some bytes have changed"))
     meta = json.loads(facts)
     if meta.get("format") != _FORMAT:
-        raise RunError(_refusal(path, f"has format {meta.get('format')}, this version reads format {_FORMAT}"))
+        writer = meta.get("version") or _WRITTEN_BY.get(meta.get("format"), "that is not known")
+        raise RunError(
+            _refusal(
+                path,
+                f"has format {meta.get('format')}, written by the version {writer}, "
+                f"and this one, {__version__}, reads format {_FORMAT}",
+            )
+        )
     return tensors, meta
 
 

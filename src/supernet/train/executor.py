@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from supernet.data import Batch, ImageData
 from supernet.errors import RunError
-from supernet.nn import Supernet
+from supernet.nn import Decisions, Supernet
 from supernet.space import Arch
 from supernet.train.gradients.rules import Backpropagation, untouched_buffers
 from supernet.train.move import Move, Outcome, Path, Step
@@ -24,7 +24,11 @@ if TYPE_CHECKING:
 
 
 class Executor:
-    """Carries out moves.
+    """Carries out moves, and counts the work.
+
+    The supernet runs through here alone, and every pass is counted as it happens, whatever a gradient rule does: one
+    forward or backward is one path over one batch of the training, by the number of images, so that micro-batches add
+    up to one and rating an architecture on 1,000 images counts 1,000 / (batch size) forwards.
 
     Args:
         fabric: Device, precision and processes.
@@ -34,6 +38,7 @@ class Executor:
         batch_size: Images per batch and process.
         seed: Seed of the image streams.
         draws: Batches already drawn from each split, for resuming.
+        passed: Images that already went `forward` and `backward` through the supernet, over all processes.
     """
 
     def __init__(
@@ -46,14 +51,26 @@ class Executor:
         batch_size: int,
         seed: int,
         draws: Mapping[str, int],
+        passed: Mapping[str, int] | None = None,
     ) -> None:
         self.fabric, self.net, self.steppers = fabric, net, steppers
         self.draws = {"train": 0, "validation": 0} | dict(draws)
+        self.passed = {"forward": 0, "backward": 0} | dict(passed or {})
         self.data, self.batch_size, self._seed = data, batch_size, seed
         self._streams: dict[str, Iterator[Batch]] = {}
         self._current: dict[str, Batch] = {}
         self._rated_on: dict[int | None, list[Batch]] = {}
         self._dropouts = [m for m in net.modules() if isinstance(m, nn.modules.dropout._DropoutNd)]
+
+    @property
+    def forwards(self) -> float:
+        """Forward passes so far: paths over one batch of the training each."""
+        return self.passed["forward"] / (self.batch_size * self.fabric.world_size)
+
+    @property
+    def backwards(self) -> float:
+        """Backward passes so far: paths over one batch of the training each."""
+        return self.passed["backward"] / (self.batch_size * self.fabric.world_size)
 
     def begin(self) -> None:
         """Start a step: the batches of the previous one are used up."""
@@ -75,9 +92,10 @@ class Executor:
                 world=self.fabric.world_size,
             )
         self.draws[split] += 1
-        return self._placed(next(self._streams[split]))
+        return self.placed(next(self._streams[split]))
 
-    def _placed(self, batch: Batch) -> Batch:
+    def placed(self, batch: Batch) -> Batch:
+        """A batch on the device of the training."""
         x = batch.x.to(self.fabric.device, memory_format=torch.channels_last)
         return Batch(x, batch.y.to(self.fabric.device))
 
@@ -92,10 +110,10 @@ class Executor:
         batches = [self.batch("train")] if data == "train" else self._validation(images)
         total = sum(len(batch.y) for batch in batches)
         found = torch.zeros(len(archs), device=self.fabric.device)
-        with torch.no_grad(), self._without_dropout(), untouched_buffers(self.net), self.fabric.autocast():
+        with torch.no_grad(), self._without_dropout(), untouched_buffers(self.net):
             for batch in batches:
                 for number, arch in enumerate(archs):
-                    logits = self.net(batch.x, arch).float()
+                    logits = self.logits(arch, batch)
                     if measure == "loss":
                         found[number] += nn.functional.cross_entropy(logits, batch.y, reduction="sum") / total
                     else:
@@ -109,17 +127,29 @@ class Executor:
 
     def _validation(self, images: int | None) -> list[Batch]:
         if images not in self._rated_on:
-            batches = [self._placed(b) for b in self.data.validation.batches(self.batch_size, limit=images)]
+            batches = [self.placed(b) for b in self.data.validation.batches(self.batch_size, limit=images)]
             # Batch norm has no variance of a single image.
             self._rated_on[images] = [b for b in batches if len(b.y) > 1 or len(batches) == 1]
         return self._rated_on[images]
 
     def run(self, path: Path, batch: Batch, step: Step, earlier: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
         """Loss and logits (B, K) of one path."""
-        with self.fabric.autocast(), nullcontext() if path.dropout else self._without_dropout():
-            logits = self.net(batch.x, path.decisions)
-        logits = logits.float()
+        with nullcontext() if path.dropout else self._without_dropout():
+            logits = self.logits(path.decisions, batch)
         return path.objective(Outcome(logits, batch, step, earlier)), logits
+
+    def logits(self, decisions: Arch | Decisions, batch: Batch) -> Tensor:
+        """Logits (B, K) in float32: one forward pass, and with every gradient taken through them one backward pass."""
+        with self.fabric.autocast():
+            logits = self.net(batch.x, decisions).float()
+        images = len(batch.y) * self.fabric.world_size
+        self.passed["forward"] += images
+        if logits.requires_grad:
+            logits.register_hook(lambda _: self._count_backward(images))
+        return logits
+
+    def _count_backward(self, images: int) -> None:
+        self.passed["backward"] += images
 
     @contextmanager
     def _without_dropout(self) -> Iterator[None]:

@@ -148,7 +148,9 @@ def fit(
             _open(directory, resume, identity, state, fabric)
         loop = Loop(
             state,
-            Executor(fabric, net, steppers, data, batch_size=batch_size, seed=seed, draws=state.draws),
+            Executor(
+                fabric, net, steppers, data, batch_size=batch_size, seed=seed, draws=state.draws, passed=state.passed
+            ),
             stretches,
             seed=seed,
             steps=steps,

@@ -22,9 +22,10 @@ import torch
 from torch import Tensor
 
 from supernet.data import ImageData
+from supernet.errors import UsageError
 from supernet.nn import Decisions, Mixture, Supernet
 from supernet.nn.selection import as_decisions
-from supernet.space import Arch
+from supernet.space import Arch, Space
 from supernet.train import checkpoint
 from supernet.train.architecture import ArchitectureParameters
 from supernet.train.executor import Executor
@@ -124,7 +125,34 @@ def paths_fit_the_net(sampler: Sampler, net: Supernet) -> None:
             assert not empty, f"{describe(sampler)} leaves nothing of {empty}"
 
 
-SAMPLER_LAWS: tuple[SamplerLaw, ...] = (same_seed_same_paths, randomness_is_the_steps, paths_fit_the_net)
+def paths_stay_in_the_subspace(sampler: Sampler, net: Supernet) -> None:
+    """Where a step is limited to a sub-space, paths use its options alone, or the sampler refuses the sub-space.
+
+    Every option of every choice is left out once.
+    """
+    refused, tried = 0, 0
+    for choice in net.space.choices:
+        for left_out in choice.options if len(choice) > 1 else ():
+            space = net.space.restrict({choice.name: [option for option in choice.options if option != left_out]})
+            tried += 1
+            try:
+                drawn = [
+                    path for index in (0, 5, _TOTAL - 1) for path in sampler.paths(_step(net, index).within(space))
+                ]
+            except UsageError:
+                refused += 1
+                continue
+            outside = [path for path in drawn if not _inside(path, space)]
+            assert not outside, f"{describe(sampler)} drew {outside[0]} where {choice.name!r} may not be {left_out!r}"
+    assert refused < tried or not tried, f"{describe(sampler)} refused every sub-space"
+
+
+SAMPLER_LAWS: tuple[SamplerLaw, ...] = (
+    same_seed_same_paths,
+    randomness_is_the_steps,
+    paths_fit_the_net,
+    paths_stay_in_the_subspace,
+)
 
 
 # -- recipes ---------------------------------------------------------------------------------------------
@@ -170,7 +198,7 @@ def moves_change_one_family(trial: Trial) -> None:
     executor = Executor(fabric, net, steppers, trial.data, batch_size=trial.batch_size, seed=0, draws={})
     for number, phase in enumerate(recipe.phases):
         if phase.enter is not None:
-            phase.enter(Entry(net, trial.data, steppers, number, trial.batch_size))
+            phase.enter(Entry(executor, number))
     moved, program = set(), recipe.phases[-1].program
     memory: dict[str, Any] = {}
     with torch.random.fork_rng(devices=()):
@@ -224,6 +252,18 @@ def _plain(path: Arch | Decisions) -> object:
     if isinstance(path, Arch):
         return path.code
     return {name: d.weights.tolist() if isinstance(d, Mixture) else d for name, d in path.items()}
+
+
+def _inside(path: Arch | Decisions, space: Space) -> bool:
+    if isinstance(path, Arch):
+        return path in space
+    for name, decision in path.items():
+        allowed = space.allowed_codes[space.column(name)].tolist()
+        if isinstance(decision, Mixture):
+            decision = range(len(decision.weights)) if decision.run is None else decision.run
+        if not {decision} <= set(allowed) if isinstance(decision, int) else not set(decision) <= set(allowed):
+            return False
+    return True
 
 
 def _families(net: Supernet, architecture: ArchitectureParameters | None) -> dict[str, dict[str, Tensor]]:

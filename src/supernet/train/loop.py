@@ -67,7 +67,7 @@ class Loop:
         self.seed, self.steps, self.directory, self.identity = seed, steps, directory, identity
         self.log_every, self.checkpoint_every, self.monitors = log_every, checkpoint_every, monitors
         self.counts = UpdateCounts(state.net.space, state.counts)
-        state.draws = executor.draws
+        state.draws, state.passed = executor.draws, executor.passed
         state.losses = defaultdict(list, state.losses)
         self._history: list[dict[str, float]] = []
         self._seconds, self._drawn = 0.0, self._images()
@@ -140,7 +140,6 @@ class Loop:
             name = "loss" if move.updates == "weights" else f"loss/{move.updates}"
             state.losses[name].append(executor.execute(move, step))
             if move.updates == "weights":
-                state.passes += len(move.paths)
                 for path in move.paths:
                     self.counts.observe(path.decisions)
             row["lr"] = state.steppers["weights"].rate(step, move.paths)
@@ -156,7 +155,7 @@ class Loop:
                 stepper.restart()
         if stretch.phase.enter is not None:
             seed = self.seed + 1_000_003 * (number + 1)
-            stretch.phase.enter(Entry(state.net, executor.data, state.steppers, seed, executor.batch_size))
+            stretch.phase.enter(Entry(executor, seed))
             if state.average is not None:
                 state.average.restart()
         state.net.train()
@@ -173,7 +172,8 @@ class Loop:
         state, drawn = self.state, self._images()
         line = {"step": state.done, "lr": row["lr"]}
         line |= {name: sum(values) / len(values) for name, values in state.losses.items()}
-        line |= {"passes": state.passes, "images_per_s": round((drawn - self._drawn) / self._seconds, 1), **row}
+        line |= {"forwards": self.executor.forwards, "backwards": self.executor.backwards}
+        line |= {"images_per_s": round((drawn - self._drawn) / self._seconds, 1), **row}
         self._history.append(line)
         if self.directory is not None:
             self.directory.append(line)

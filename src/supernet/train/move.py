@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
 
 import numpy as np
@@ -47,6 +47,7 @@ class Step:
         memory: What a program remembers from step to step, JSON-able; it is kept in checkpoints. A reason under the key
             `FINISHED` ends the training after this step.
         rater: Answers `rate`.
+        subspace: What `space` is limited to, see `within`; None: the whole space of the supernet.
     """
 
     index: int
@@ -58,6 +59,7 @@ class Step:
     seed: int = 0
     memory: dict[str, Any] = field(default_factory=dict)
     rater: Rater | None = None
+    subspace: Space | None = None
 
     @property
     def progress(self) -> float:
@@ -71,8 +73,21 @@ class Step:
 
     @property
     def space(self) -> Space:
-        """The space of the supernet."""
-        return self.net.space
+        """The space that paths come from: that of the supernet, or the sub-space that `within` has limited it to."""
+        return self.net.space if self.subspace is None else self.subspace
+
+    def within(self, space: Space) -> Step:
+        """The same step, for samplers that shall draw from a sub-space.
+
+        Raises:
+            UsageError: it is no sub-space of the supernet's space.
+        """
+        if space.fingerprint != self.net.space.fingerprint:
+            raise UsageError(
+                f"A step was to be limited to {space}, but the supernet spans {self.net.space}. Give a sub-space of "
+                "it: net.space.restrict(…), or a part of net.space.split(…)."
+            )
+        return replace(self, subspace=space)
 
     def rate(
         self,

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple, Protocol, runtime_checkable
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
-import torch
 
-from supernet.data import Batch, ImageData
+from supernet.data import Batch
 from supernet.errors import UsageError
 from supernet.nn import Supernet
 from supernet.space import Space
+from supernet.train.executor import Executor
 from supernet.train.programs.basic import Program
-
-if TYPE_CHECKING:
-    from supernet.train.updates import Stepper
+from supernet.train.updates import Stepper
 
 
 @dataclass(frozen=True)
@@ -25,25 +22,27 @@ class Entry:
     """What the beginning of a phase may look at and change.
 
     Attributes:
-        net: The supernet, on its device.
-        data: The images.
-        steppers: How each family of parameters is stepped.
+        executor: Runs the supernet; what it is asked at the beginning of a phase counts like any other pass.
         seed: A seed that depends on the training's and on the phase.
-        batch_size: Images per batch.
     """
 
-    net: Supernet
-    data: ImageData
-    steppers: Mapping[str, Stepper]
+    executor: Executor
     seed: int
-    batch_size: int
+
+    @property
+    def net(self) -> Supernet:
+        """The supernet, on its device."""
+        return self.executor.net
+
+    @property
+    def steppers(self) -> Mapping[str, Stepper]:
+        """How each family of parameters is stepped."""
+        return self.executor.steppers
 
     def batch(self, number: int) -> Batch:
         """The training batch (B, C, H, W) with this number, augmented; the same whenever it is asked for."""
-        device = next(self.net.parameters()).device
-        batches = self.data.train.stream(self.batch_size, seed=self.seed, start=number)
-        x, y = next(itertools.islice(batches, 1))
-        return Batch(x.to(device, memory_format=torch.channels_last), y.to(device))
+        executor = self.executor
+        return executor.placed(next(executor.data.train.stream(executor.batch_size, seed=self.seed, start=number)))
 
 
 @dataclass(frozen=True, kw_only=True)

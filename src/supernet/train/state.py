@@ -18,6 +18,8 @@ from supernet.train.architecture import ArchitectureParameters
 from supernet.train.averaging import WeightAverage
 from supernet.train.updates import Stepper
 
+_KEPT = ("draws", "losses", "passed", "counts", "memory")  # JSON-able, so that a checkpoint holds them as they are
+
 
 @dataclass
 class TrainingState:
@@ -30,7 +32,7 @@ class TrainingState:
         done: Steps done.
         draws: Batches drawn from each split.
         losses: Losses since the last line of the log, by name.
-        passes: Forward and backward passes so far: paths that trained weights.
+        passed: Images that went `forward` and `backward` through the supernet, see `Executor`.
         counts: How often each option was trained, see `UpdateCounts`.
         memory: What programs remember from step to step.
         average: The running average of the weights, if there is one.
@@ -42,7 +44,7 @@ class TrainingState:
     done: int = 0
     draws: dict[str, int] = field(default_factory=dict)
     losses: dict[str, list[float]] = field(default_factory=dict)
-    passes: int = 0
+    passed: dict[str, int] = field(default_factory=dict)
     counts: dict[str, list[int]] = field(default_factory=dict)
     memory: dict[str, Any] = field(default_factory=dict)
     average: WeightAverage | None = None
@@ -65,7 +67,7 @@ class TrainingState:
                     for key, value in held.get(parameter, {}).items():
                         if value is not None:
                             tensors[f"optimizer/{family}/{group}/{number}/{key}"] = torch.as_tensor(value)
-        kept = {name: getattr(self, name) for name in ("draws", "losses", "passes", "counts", "memory")}
+        kept = {name: getattr(self, name) for name in _KEPT}
         used = {
             family: [number for number, p in enumerate(stepper.parameters) if p in stepper.used]
             for family, stepper in self.steppers.items()
@@ -121,7 +123,7 @@ class TrainingState:
                 stepper.select(int(group))
                 stepper.optimizer.state[parameter][key] = held
         self.done = int(meta["step"])
-        for name in ("draws", "losses", "passes", "counts", "memory"):
+        for name in _KEPT:
             setattr(self, name, meta[name])
 
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from small_nets import elastic_net, images, operations_net
+from small_nets import elastic_net, executor, images, operations_net
 from supernet import OpChoice, Supernet
 from supernet.errors import UsageError
 from supernet.nn import Decisions
@@ -117,7 +117,7 @@ def planted(first: dict[str, float], second: dict[str, float]) -> Supernet:
 
 
 def entered(net: Supernet, *, copies: int = 4, seed: int = 0) -> Entry:
-    return Entry(Supernet(Leaves(net, copies)), SQUARES, {}, seed, 16)
+    return Entry(executor(Supernet(Leaves(net, copies)), SQUARES), seed)
 
 
 def test_shared_are_the_parameters_that_no_option_has_for_itself() -> None:
@@ -135,7 +135,7 @@ def test_dissimilarity_is_one_minus_the_cosine_of_the_gradients() -> None:
     entry = entered(net)
     batches = [entry.batch(number) for number in range(3)]
     choice = net.space.choices[0]
-    found = dissimilarity(entry.net, net.module, net.space, choice, batches, np.random.default_rng(0))
+    found = dissimilarity(entry.executor, net.module, net.space, choice, batches, np.random.default_rng(0))
     expected = np.zeros((3, 3))
     for x, y in batches:
         gradients = []

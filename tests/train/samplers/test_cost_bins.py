@@ -8,6 +8,7 @@ import pytest
 from supernet import measure, zoo
 from supernet.errors import UsageError
 from supernet.train import Uniform
+from supernet.train.laws import SAMPLER_LAWS, SamplerLaw
 from supernet.train.move import Step
 from supernet.train.samplers import CostBins, Sampler
 
@@ -29,6 +30,11 @@ def test_costs_fill_the_bins_evenly_and_uniform_sampling_does_not() -> None:
     assert even.sum() == 400
     assert abs(even - 100).max() < 45
     assert crowded.max() > 2 * crowded.min()
+
+
+@pytest.mark.parametrize("law", SAMPLER_LAWS)
+def test_the_laws_of_samplers(law: SamplerLaw) -> None:
+    law(CostBins(low=0.8e6, high=2.4e6, tries=20), zoo.nasbench201(channels=4, cells=1))
 
 
 def test_an_empty_range_is_refused_with_what_there_is() -> None:

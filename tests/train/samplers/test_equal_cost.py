@@ -33,7 +33,7 @@ def macs(net: Supernet, codes: np.ndarray) -> np.ndarray:
 
 
 def table(net: Supernet, *, bins: int = BINS, size: int = 100_000, seed: int = 0) -> CostTable:
-    return cost_table(net, cost="macs", bins=bins, size=size, seed=seed)
+    return cost_table(net, net.space, cost="macs", bins=bins, size=size, seed=seed)
 
 
 def places(found: np.ndarray, low: float, high: float, bins: int = BINS) -> np.ndarray:

@@ -80,6 +80,18 @@ CODES = st.tuples(st.integers(0, 3), st.integers(0, 3))
 RATINGS = st.dictionaries(CODES, st.integers(0, 50).map(float), max_size=6)
 
 
+def test_members_outside_the_subspace_are_not_drawn() -> None:
+    pool = CandidatePool({}, 10)
+    pool.push([(0, 0, 0), (1, 0, 0), (1, 1, 0), (2, 0, 0)], [0.1, 0.2, 0.3, 0.4], step=0)
+    part = BLOCKS.space.restrict({"b0": ["op1"]})
+    assert sorted(pool.draw(3, part, np.random.default_rng(0)).tolist()) == [[1, 0, 0], [1, 1, 0]]
+    memory = {"pool": [[0.1, 0, [0, 0, 0]], [0.2, 0, [3, 0, 0]]]}
+    sampler = Greedy(
+        candidates=20, keep=20, epsilon=1.0, warmup=0.0, rating=Predicted(lambda archs: [0.0] * len(archs))
+    )
+    assert {arch["b0"] for arch in sampler.paths(at(BLOCKS, 99, memory).within(part))} == {"op1"}
+
+
 @given(st.integers(1, 5), st.lists(RATINGS, max_size=8))
 def test_the_pool_holds_the_lowest_of_the_latest_ratings(capacity: int, pushes: list[dict[Any, float]]) -> None:
     memory: dict[str, Any] = {}

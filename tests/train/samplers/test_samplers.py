@@ -15,11 +15,24 @@ from small_nets import elastic_net, images, operations_net, step
 from supernet import Choice, ElasticConv2d, OpChoice, Supernet
 from supernet.errors import UsageError
 from supernet.methods import fairnas, spos
-from supernet.train import Fixed, PathDropout, Recipe, Sandwich, StrictFair, Uniform, fit
+from supernet.train import (
+    BestOf,
+    Fixed,
+    MomentumSeparation,
+    OneGroup,
+    PathDropout,
+    Predicted,
+    Recipe,
+    Sandwich,
+    StrictFair,
+    Uniform,
+    fit,
+)
 from supernet.train.laws import SAMPLER_LAWS, SamplerLaw
 from supernet.train.samplers import Sampler
 
 OPERATIONS, ELASTIC = operations_net(), elastic_net()
+BY_CODE = Predicted(lambda archs: [sum(arch.code) for arch in archs])
 
 
 def blocks(*options: int) -> Supernet:
@@ -41,6 +54,10 @@ def blocks(*options: int) -> Supernet:
         (Sandwich(0), OPERATIONS),
         (PathDropout(0.9), OPERATIONS),
         (Fixed(ELASTIC.space.smallest()), ELASTIC),
+        (OneGroup(Uniform(2), MomentumSeparation(choice="block1")), OPERATIONS),
+        (OneGroup(StrictFair(), MomentumSeparation(choice="b1")), blocks(2, 3, 4)),
+        (BestOf(sampler=Uniform(3), rating=BY_CODE), ELASTIC),
+        (Sandwich(2, BestOf(sampler=Uniform(3), rating=BY_CODE, pick="worst")), ELASTIC),
     ],
     ids=str,
 )

@@ -14,10 +14,11 @@ from torch import Tensor, nn
 
 from supernet.data import Batch
 from supernet.errors import UsageError
-from supernet.nn import OpChoice, Supernet
+from supernet.nn import OpChoice
 from supernet.space import Arch, Choice, Space
 from supernet.space.expression import Option
 from supernet.train.edits.partition import draw_leaves_afresh, in_use, splittable
+from supernet.train.executor import Executor
 from supernet.train.gradients.rules import untouched_buffers
 from supernet.train.phases import Entry
 from supernet.train.samplers.within import leaves_of
@@ -70,16 +71,16 @@ def shared_parameters(module: nn.Module, choice: Choice) -> list[nn.Parameter]:
     return [p for p in module.parameters() if p.requires_grad and id(p) not in own]
 
 
-def direction(net: Supernet, arch: Arch, batch: Batch, parameters: Sequence[nn.Parameter]) -> Tensor:
+def direction(executor: Executor, arch: Arch, batch: Batch, parameters: Sequence[nn.Parameter]) -> Tensor:
     """The gradient of the cross-entropy of an architecture (P,), scaled to length 1; unused parameters count as 0."""
-    loss = F.cross_entropy(net(batch.x, arch).float(), batch.y)
+    loss = F.cross_entropy(executor.logits(arch, batch), batch.y)
     found = torch.autograd.grad(loss, list(parameters), allow_unused=True)
     flat = [torch.zeros_like(p) if g is None else g for p, g in zip(parameters, found, strict=True)]
     return F.normalize(torch.cat([g.flatten() for g in flat]), dim=0)
 
 
 def dissimilarity(
-    net: Supernet,
+    executor: Executor,
     module: nn.Module,
     space: Space,
     choice: Choice,
@@ -92,7 +93,7 @@ def dissimilarity(
     supernet is left as it was; batch norm uses the statistics of the batch, dropout is off.
 
     Args:
-        net: The supernet.
+        executor: Runs the supernet.
         module: The copy of the weights that architectures of the sub-space run on.
         space: The sub-space.
         choice: The choice; only options that the sub-space allows are compared, in their order.
@@ -105,7 +106,7 @@ def dissimilarity(
     if not parameters:
         raise UsageError(f"The options of {choice.name!r} share no parameters, so gradients cannot compare them.")
     total = np.zeros((len(allowed), len(allowed)))
-    net.train()
+    net = executor.net.train()
     for layer in net.modules():
         if isinstance(layer, nn.modules.dropout._DropoutNd):
             layer.eval()
@@ -113,7 +114,7 @@ def dissimilarity(
         for batch in batches:
             codes = np.repeat(space.draw(rng, 1), len(allowed), axis=0)
             codes[:, column] = allowed
-            turns = torch.stack([direction(net, arch, batch, parameters) for arch in space.wrap(codes)])
+            turns = torch.stack([direction(executor, arch, batch, parameters) for arch in space.wrap(codes)])
             total += 1 - (turns @ turns.T).double().cpu().numpy()
     net.train()
     return total / len(batches)
@@ -125,7 +126,8 @@ class SplitByGradients:
 
     With D from `dissimilarity`, the two groups are the minimum cut of the graph whose edges weigh −D: the smallest sum
     of D is left inside the groups, and options with equal gradients stay together. Of all choices the one with the
-    largest sum of D between its groups is split. All of it costs (options of all choices) × `repeats` passes a leaf.
+    largest sum of D between its groups is split. All of it costs (options of all choices) × `repeats` forwards and as
+    many backwards a leaf, which the log counts.
 
     Args:
         repeats: Batches, each with an architecture drawn at random; the released code uses 100.
@@ -168,7 +170,7 @@ class SplitByGradients:
         found = []
         for choice in choices:
             rng = np.random.default_rng([entry.seed, leaf, space.column(choice.name)])
-            d = dissimilarity(entry.net, leaves.copies[leaf], space, choice, batches, rng)
+            d = dissimilarity(entry.executor, leaves.copies[leaf], space, choice, batches, rng)
             found.append(minimum_cut(-d, balanced=self.balanced))
         at = min(range(len(found)), key=lambda number: found[number].cut)
         options = space.allowed(choices[at].name)

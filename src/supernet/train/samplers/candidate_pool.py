@@ -50,10 +50,10 @@ class CandidatePool:
         return [tuple(code) for _, _, code in self._entries]
 
     def draw(self, count: int, space: Space, rng: np.random.Generator) -> Codes:
-        """Different members (count, D), uniformly."""
-        places = rng.permutation(len(self))[:count]
-        codes = [self._entries[place][2] for place in places.tolist()]
-        return np.asarray(codes, dtype=np.int16).reshape(count, len(space))
+        """Different members that lie in the (sub-)space (n, D), uniformly; n is `count`, or less where it has fewer."""
+        members = np.asarray([code for _, _, code in self._entries], dtype=np.int16).reshape(len(self), len(space))
+        members = members[space.contains(members)]
+        return members[rng.permutation(len(members))[:count]]
 
     def push(self, codes: Sequence[Code], ratings: Sequence[float], *, step: int) -> None:
         """Take in new ratings, which replace older ones, and keep the `capacity` lowest."""

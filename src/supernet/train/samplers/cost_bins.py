@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 
@@ -12,6 +11,7 @@ from supernet.errors import UsageError
 from supernet.nn import Supernet
 from supernet.space import Arch
 from supernet.train.move import Step
+from supernet.train.samplers.cost_table import Cost, check_cost, costs
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,7 +32,7 @@ class CostBins:
     low: float
     high: float
     bins: int = 7
-    cost: Literal["macs", "params"] = "macs"
+    cost: Cost = "macs"
     tries: int = 500
 
     def __post_init__(self) -> None:
@@ -40,28 +40,21 @@ class CostBins:
             raise UsageError(f"The range of costs is {self.low} to {self.high}; it must rise from 0 or more.")
         if self.bins < 1 or self.tries < 1:
             raise UsageError(f"bins={self.bins} and tries={self.tries} must both be at least 1.")
-        if self.cost not in ("macs", "params"):
-            raise UsageError(f"The cost {self.cost!r} is not known; use 'macs' or 'params'.")
+        check_cost(self.cost)
 
     def check(self, net: Supernet) -> None:
-        costs = self._costs(net, net.space.population(np.random.default_rng(0), 1000))
-        if not ((costs >= self.low) & (costs <= self.high)).any():
+        found = costs(net, net.space.population(np.random.default_rng(0), 1000), self.cost)
+        if not ((found >= self.low) & (found <= self.high)).any():
             raise UsageError(
                 f"None of 1,000 random architectures has {self.cost} from {self.low:,.0f} to {self.high:,.0f}; "
-                f"they range from {costs.min():,.0f} to {costs.max():,.0f}. Choose low and high within that."
+                f"they range from {found.min():,.0f} to {found.max():,.0f}. Choose low and high within that."
             )
-
-    def _costs(self, net: Supernet, codes: np.ndarray) -> np.ndarray:
-        from supernet.measure import cost_model
-
-        model = cost_model(net)
-        return model.macs(codes) if self.cost == "macs" else model.params(codes)
 
     def paths(self, step: Step) -> Sequence[Arch]:
         width = (self.high - self.low) / self.bins
         low = self.low + width * int(step.rng.integers(self.bins))
         codes = step.space.population(step.rng, self.tries)
-        costs = self._costs(step.net, codes)
-        inside = np.flatnonzero((costs >= low) & (costs <= low + width))
+        found = costs(step.net, codes, self.cost)
+        inside = np.flatnonzero((found >= low) & (found <= low + width))
         place = inside[0] if len(inside) else self.tries - 1
         return step.space.wrap(codes[place : place + 1])

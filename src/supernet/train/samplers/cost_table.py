@@ -9,12 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from supernet.errors import UsageError
+from supernet.measure import CostModel, cost_model
 from supernet.nn import Supernet
 from supernet.space import Codes, Space
 
 Cost: TypeAlias = Literal["macs", "params"]
 
-_tables: WeakKeyDictionary[Supernet, dict[tuple[object, ...], CostTable]] = WeakKeyDictionary()
+_tables: WeakKeyDictionary[CostModel, dict[tuple[object, ...], CostTable]] = WeakKeyDictionary()
 
 
 def check_cost(cost: str) -> None:
@@ -25,8 +26,6 @@ def check_cost(cost: str) -> None:
 
 def costs(net: Supernet, codes: Codes, cost: Cost) -> NDArray[np.float64]:
     """Costs (N,) of a population (N, D)."""
-    from supernet.measure import cost_model
-
     model = cost_model(net)
     return model.macs(codes) if cost == "macs" else model.params(codes)
 
@@ -100,22 +99,20 @@ class CostTable:
         return self.space.canonical(codes.astype(np.int16))
 
 
-def cost_table(net: Supernet, *, cost: Cost, bins: int, size: int, seed: int) -> CostTable:
-    """The table of a supernet, made at the first call and remembered.
+def cost_table(net: Supernet, space: Space, *, cost: Cost, bins: int, size: int, seed: int) -> CostTable:
+    """The table of a (sub-)space, made at the first call and remembered as long as the supernet's `cost_model`.
 
     Args:
         net: The supernet.
+        space: Its space, or a sub-space.
         cost: `"macs"` or `"params"`.
         bins: Number of bins.
         size: Architectures to learn from; a space with no more is enumerated, and the table exact.
         seed: Which ones.
     """
-    from supernet.measure import cost_model
-
-    shape = cost_model(net).input_shape if cost == "macs" else ()
-    known = _tables.setdefault(net, {})
-    key = (shape, cost, bins, size, seed)
+    known = _tables.setdefault(cost_model(net), {})
+    key = (cost, bins, size, seed, *(codes.tobytes() for codes in space.allowed_codes))
     if key not in known:
-        codes, weights = survey(net.space, size, seed)
-        known[key] = CostTable(net.space, codes, weights, costs(net, codes, cost), bins=bins)
+        codes, weights = survey(space, size, seed)
+        known[key] = CostTable(space, codes, weights, costs(net, codes, cost), bins=bins)
     return known[key]

@@ -9,7 +9,7 @@ import numpy as np
 
 from supernet.errors import UsageError
 from supernet.nn import Supernet
-from supernet.space import Arch
+from supernet.space import Arch, Space
 from supernet.train.move import Step
 from supernet.train.samplers.cost_table import Cost, CostTable, check_cost, cost_table, costs
 
@@ -23,8 +23,8 @@ class EqualCost:
 
     Args:
         count: Architectures in the group.
-        bins: Number of equal bins between the lowest and the highest cost. AttentiveNAS has bins of 25 M MACs,
-            about 70 in its space.
+        bins: Number of equal bins between the lowest and the highest cost of the (sub-)space. AttentiveNAS has bins of
+            25 M MACs, about 70 in its space.
         cost: `"macs"` or `"params"`.
         tries: Draws per architecture.
         survey: Architectures from which the frequencies are estimated, once; in a space with no more they are exact.
@@ -45,13 +45,13 @@ class EqualCost:
         check_cost(self.cost)
 
     def check(self, net: Supernet) -> None:
-        self._table(net)
+        self._table(net, net.space)
 
-    def _table(self, net: Supernet) -> CostTable:
-        return cost_table(net, cost=self.cost, bins=self.bins, size=self.survey, seed=self.seed)
+    def _table(self, net: Supernet, space: Space) -> CostTable:
+        return cost_table(net, space, cost=self.cost, bins=self.bins, size=self.survey, seed=self.seed)
 
     def paths(self, step: Step) -> Sequence[Arch]:
-        table = self._table(step.net)
+        table = self._table(step.net, step.space)
         place = table.draw_bin(step.rng)
         codes = table.draw(place, self.count * self.tries, step.rng)
         inside = (table.bins(costs(step.net, codes, self.cost)) == place).reshape(self.count, self.tries)

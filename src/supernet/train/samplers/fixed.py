@@ -26,4 +26,8 @@ class Fixed:
             raise UsageError(f"The architecture {self.arch} is not in the space of this supernet.")
 
     def paths(self, step: Step) -> Sequence[Arch]:
+        if self.arch not in step.space:
+            raise UsageError(
+                f"The architecture {self.arch} lies outside the sub-space that is trained now. Fix one that lies in it."
+            )
         return [self.arch]

@@ -70,7 +70,7 @@ class Greedy:
     def paths(self, step: Step) -> Sequence[Arch]:
         pool = CandidatePool(step.memory, self.capacity)
         exploited = step.rng.random(self.candidates) < self.exploitation(step.progress)
-        archs = step.space.wrap(pool.draw(min(int(exploited.sum()), len(pool)), step.space, step.rng))
+        archs = step.space.wrap(pool.draw(int(exploited.sum()), step.space, step.rng))
         while len(archs) < self.candidates:
             archs += only_architectures(self.explore.paths(step), of=self.explore)
         archs = archs[: self.candidates]

@@ -42,5 +42,5 @@ class OneGroup:
                 "mixtures. Leave it out."
             )
         codes = space.codes(archs)
-        codes[:, column] = step.rng.integers(len(space.choices[column]))
+        codes[:, column] = space.allowed_codes[column][step.rng.integers(space.counts[column])]
         return space.wrap(space.canonical(codes))

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
 from supernet.errors import UsageError
 from supernet.nn import Decisions, Supernet
 from supernet.train.choices import operation_choices, require_operations_only
@@ -46,8 +44,9 @@ class PathDropout:
     def paths(self, step: Step) -> Sequence[Decisions]:
         decisions = Decisions()
         for choice in operation_choices(step.net):
-            k = len(choice)
-            kept = np.flatnonzero(step.rng.random(k) >= self.drop_probability(step.progress, k))
-            survivor = int(step.rng.integers(k))
+            allowed = step.space.allowed_codes[step.space.column(choice.name)]
+            k = len(allowed)
+            kept = allowed[step.rng.random(k) >= self.drop_probability(step.progress, k)]
+            survivor = int(allowed[step.rng.integers(k)])
             decisions[choice.name] = tuple(kept.tolist()) or (survivor,)
         return [decisions]

@@ -10,7 +10,7 @@ import numpy as np
 
 from supernet.errors import UsageError
 from supernet.nn import Supernet
-from supernet.space import Arch
+from supernet.space import Arch, Space
 from supernet.train.move import Step
 
 _MAX_PATHS = 64
@@ -22,15 +22,15 @@ class StrictFair:
 
     For each choice an independent random permutation of its m options is drawn; path k takes the k-th entry
     of each. Where choices have different numbers of options, the group has their least common multiple of
-    paths and an option of a choice with n options occurs m / n times.
+    paths and an option of a choice with n options occurs m / n times. In a sub-space the options are those that it
+    allows.
     """
 
     def check(self, net: Supernet) -> None:
-        self._group(net)
+        self._group(net.space)
 
     @staticmethod
-    def _group(net: Supernet) -> int:
-        space = net.space
+    def _group(space: Space) -> int:
         gated = [choice.name for choice in space.choices if choice.when is not None]
         if gated:
             raise UsageError(
@@ -38,7 +38,7 @@ class StrictFair:
                 "architectures. Use a space without gated choices (restrict the depth to one value and rebuild), "
                 "or another sampler."
             )
-        m = math.lcm(*(len(choice) for choice in space.choices))
+        m = math.lcm(*space.counts.tolist())
         if m > _MAX_PATHS:
             raise UsageError(
                 f"Strict fairness needs {m} paths a step here, the least common multiple of the numbers of options; "
@@ -47,7 +47,7 @@ class StrictFair:
         return m
 
     def paths(self, step: Step) -> Sequence[Arch]:
-        m = self._group(step.net)
-        columns = [np.repeat(np.arange(len(choice)), m // len(choice)) for choice in step.space.choices]
+        m = self._group(step.space)
+        columns = [np.repeat(codes, m // len(codes)) for codes in step.space.allowed_codes]
         group = np.stack([step.rng.permutation(column) for column in columns], axis=1)
         return step.space.wrap(group.astype(np.int16))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from supernet.errors import UsageError
 from supernet.nn import Decisions, Supernet
 from supernet.nn.leaves import Leaves
-from supernet.space import Arch, Space
+from supernet.space import Arch
 from supernet.train.move import Step
 from supernet.train.samplers.sampler import Sampler
 
@@ -38,24 +38,13 @@ class Within:
             raise UsageError(
                 f"Leaf {self.leaf} holds no sub-space yet; split the space before the phase that trains it."
             )
-        paths = self.sampler.paths(_StepWithin(**vars(step), within=space))
+        paths = self.sampler.paths(step.within(space))
         if any(leaves.leaf(path) != self.leaf for path in paths):
             raise UsageError(
                 f"{type(self.sampler).__name__} drew a path outside the sub-space of leaf {self.leaf}. Use a sampler "
                 "that draws from `step.space`, such as Uniform."
             )
         return paths
-
-
-@dataclass(frozen=True)
-class _StepWithin(Step):
-    """A step that knows no more of the space than one sub-space."""
-
-    within: Space | None = None
-
-    @property
-    def space(self) -> Space:
-        return self.net.space if self.within is None else self.within
 
 
 def leaves_of(net: Supernet) -> Leaves:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from supernet.errors import UsageError
-from supernet.measure import cost_model
+from supernet.measure import CostModel, cost_model
 from supernet.nn import Supernet
 from supernet.space import Arch, Codes
 from supernet.space.extremes import extremes
@@ -20,7 +20,7 @@ from supernet.train.move import Path, Step
 
 Complexity: TypeAlias = Literal["params", "macs"]
 
-_ranges: WeakKeyDictionary[Supernet, dict[Complexity, tuple[float, float]]] = WeakKeyDictionary()
+_ranges: WeakKeyDictionary[CostModel, dict[Complexity, tuple[float, float]]] = WeakKeyDictionary()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,7 +97,7 @@ class ComplexityAwareLR:
 
     def _range(self, net: Supernet) -> tuple[float, float]:
         """Logarithms of the least and the greatest complexity in the space."""
-        known = _ranges.setdefault(net, {})
+        known = _ranges.setdefault(cost_model(net), {})
         if self.complexity not in known:
             low, high = extremes(net.space, lambda codes: self._complexity(net, codes))
             if not 0 < low < high:
