@@ -12,6 +12,7 @@ from supernet.errors import UsageError
 from supernet.nn import Supernet
 from supernet.space import Arch
 from supernet.train.move import Step
+from supernet.train.samplers.draws import Draws
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,6 +43,10 @@ class CostBins:
             raise UsageError(f"bins={self.bins} and tries={self.tries} must both be at least 1.")
         if self.cost not in ("macs", "params"):
             raise UsageError(f"The cost {self.cost!r} is not known; use 'macs' or 'params'.")
+
+    @property
+    def draws(self) -> Draws:
+        return "one"
 
     def check(self, net: Supernet) -> None:
         costs = self._costs(net, net.space.population(np.random.default_rng(0), 1000))

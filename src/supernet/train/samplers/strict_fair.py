@@ -12,6 +12,7 @@ from supernet.errors import UsageError
 from supernet.nn import Supernet
 from supernet.space import Arch
 from supernet.train.move import Step
+from supernet.train.samplers.draws import Draws
 
 _MAX_PATHS = 64
 
@@ -24,6 +25,10 @@ class StrictFair:
     of each. Where choices have different numbers of options, the group has their least common multiple of
     paths and an option of a choice with n options occurs m / n times.
     """
+
+    @property
+    def draws(self) -> Draws:
+        return "independent"
 
     def check(self, net: Supernet) -> None:
         self._group(net)
