@@ -22,7 +22,8 @@ from shifted_searches import blocks_net, evaluator
 from small_nets import elastic_net, images, operations_net
 from supernet import Supernet, data, deploy, fit, judge, measure, methods, search
 from supernet.measure import Calibration
-from supernet.train import ComplexityAwareLR, Fixed, MomentumSeparation, OnLoss, Phase, Recipe, TrainPaths
+from supernet.methods.single_path.dynas import WEIGHTS as DYNAS
+from supernet.train import Fixed, MomentumSeparation, Phase, Recipe, TrainPaths
 from zoo_networks import SMALL
 
 Outcome = dict[str, Any]
@@ -104,7 +105,14 @@ def zoo_net(name: str) -> Supernet:
     return SMALL[name][0]()
 
 
-RATE, STATES = ComplexityAwareLR(), MomentumSeparation(choice="block1")
+STATES = MomentumSeparation(choice="block1")
+
+
+def plain(recipe: Recipe, lr: float) -> Recipe:
+    """The recipe at a learning rate that holds for batches of any size."""
+    optimiser = replace(recipe.weights.optimiser, lr=lr, per=None)  # type: ignore[type-var]
+    return replace(recipe, weights=replace(recipe.weights, optimiser=optimiser))
+
 
 TRAININGS: dict[str, Case] = {
     "attentivenas": lambda: train(methods.attentivenas(), elastic_net()),
@@ -116,21 +124,21 @@ TRAININGS: dict[str, Case] = {
     "dynas, clusters": lambda: train(
         methods.dynas(complexity="macs", states=MomentumSeparation(by="cluster", groups=2))
     ),
-    "dynas, strictly fair": lambda: train(methods.dynas(paths="strict_fair")),
+    "dynas, strictly fair": lambda: train(methods.dynas(methods.fairnas(weights=replace(DYNAS, clip_norm=None)))),
     "fairnas": lambda: train(methods.fairnas()),
-    "fairnas, subnet-aware": lambda: train(methods.fairnas(schedule=OnLoss(RATE), states=STATES)),
+    "fairnas, subnet-aware": lambda: train(methods.dynas(methods.fairnas(), states=STATES)),
     "few_shot": lambda: train(methods.few_shot()),
     "few_shot, fresh": lambda: train(methods.few_shot(transfer=False)),
-    "few_shot, subnet-aware": lambda: train(methods.few_shot(schedule=RATE, states=STATES)),
+    "few_shot, subnet-aware": lambda: train(methods.dynas(methods.few_shot(), states=STATES)),
     "gm_nas": lambda: train(methods.gm_nas(), steps=26),
     "greedynas": lambda: train(methods.greedynas()),
     "greedynas, sizes": lambda: train(methods.greedynas(rate_by="accuracy", max_macs=15_000), elastic_net()),
     "k_shot": lambda: train(methods.k_shot()),
-    "k_shot, subnet-aware": lambda: train(methods.k_shot(schedule=RATE, states=STATES)),
+    "k_shot, subnet-aware": lambda: train(methods.dynas(methods.k_shot(), states=STATES)),
     "one_shot": lambda: train(methods.one_shot(), batch_size=32),
     "sandwich": lambda: train(methods.sandwich(), elastic_net()),
     "spos": lambda: train(methods.spos()),
-    "spos, subnet-aware": lambda: train(methods.spos(schedule=RATE, states=STATES)),
+    "spos, subnet-aware": lambda: train(methods.dynas(methods.spos(), states=STATES)),
     "spos, sizes": lambda: train(methods.spos(), elastic_net()),
     "spos, averaged": lambda: train(methods.spos(), average=0.99),
     "spos, augmented digits": lambda: train(methods.spos(), images=data.digits(augment=AUGMENT), seed=3),
@@ -145,7 +153,7 @@ TRAININGS: dict[str, Case] = {
 
 def trained(net: Supernet) -> Supernet:
     """The net after a few steps, so that its subnets differ in accuracy."""
-    recipe = methods.spos(learning_rate=0.1, reference_batch=None)
+    recipe = plain(methods.spos(), 0.1)
     fit(net, recipe, SQUARES, steps=20, batch_size=16, accelerator="cpu", progress=False)
     return net
 
@@ -191,7 +199,7 @@ def ranked() -> Outcome:
 
 
 def trained_alone() -> Outcome:
-    net, recipe = operations_net(), methods.spos(learning_rate=0.1, reference_batch=None)
+    net, recipe = operations_net(), plain(methods.spos(), 0.1)
     arch = net.space.largest()
     settings: dict[str, Any] = {"steps": 15, "batch_size": 16, "accelerator": "cpu", "progress": False}
     table = judge.retrain(net, recipe, SQUARES, [arch], seeds=2, calibration=CALIBRATION, **settings)

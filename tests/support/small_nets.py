@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
-
 import numpy as np
 import torch
 from torch import nn
@@ -11,7 +9,7 @@ from torch import nn
 from supernet import Choice, ElasticBatchNorm2d, ElasticConv2d, ElasticDepth, ElasticLinear, OpChoice, Supernet
 from supernet.data import ImageData, from_arrays
 from supernet.nn import batch_norm
-from supernet.train import ArchitectureParameters, Step, Updates
+from supernet.train import SGD, ArchitectureParameters, Step, Updates
 from supernet.train.executor import Executor
 from supernet.train.processes import launch
 from supernet.train.updates import Stepper
@@ -98,8 +96,8 @@ def images(*, n: int = 240, classes: int = 10, seed: int = 0) -> ImageData:
     return from_arrays(pixels, labels, name="squares", seed=seed, validation=0.4)
 
 
-def sgd(lr: float = 0.1, **options: float) -> Updates:
-    return Updates(optimizer=partial(torch.optim.SGD, lr=lr, **options))
+def sgd(lr: float = 0.1, *, momentum: float = 0.0, weight_decay: float = 0.0, nesterov: bool = False) -> Updates:
+    return Updates(optimiser=SGD(lr=lr, momentum=momentum, weight_decay=weight_decay, nesterov=nesterov))
 
 
 def executor(

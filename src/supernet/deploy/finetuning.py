@@ -15,7 +15,7 @@ def finetuned(
     *,
     steps: int,
     batch_size: int = 64,
-    learning_rate: float = 0.01,
+    lr: float = 0.01,
     momentum: float = 0.9,
     weight_decay: float = 1e-4,
     label_smoothing: float = 0.1,
@@ -32,7 +32,7 @@ def finetuned(
         data: Training images.
         steps: Steps.
         batch_size: Images per step.
-        learning_rate: At the start.
+        lr: Learning rate at the start.
         momentum: Of SGD.
         weight_decay: On weights; biases and norms have none.
         label_smoothing: Of the cross-entropy.
@@ -43,7 +43,7 @@ def finetuned(
         UsageError: the architecture is not in the space, or a number is out of range.
         RunError: the loss is not finite.
     """
-    recipe = plain_sgd(learning_rate, momentum=momentum, weight_decay=weight_decay, label_smoothing=label_smoothing)
+    recipe = plain_sgd(lr, momentum=momentum, weight_decay=weight_decay, label_smoothing=label_smoothing)
     return retrained(
         net,
         arch,

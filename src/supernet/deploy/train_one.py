@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
-from functools import partial
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
@@ -16,7 +16,7 @@ from supernet.judge.alone import reinitialised
 from supernet.measure.scores.batch_statistics import tracked_batch_norms
 from supernet.nn import Supernet
 from supernet.space import Arch
-from supernet.train import Cosine, CrossEntropy, Fixed, Recipe, TrainPaths, Uniform, Updates, fit
+from supernet.train import Cosine, CrossEntropy, Recipe, TrainPaths, Uniform, fit, sgd
 
 
 def retrained(
@@ -47,8 +47,8 @@ def retrained(
         steps: Training steps of the whole.
         start: `"scratch"`: fresh weights, those of the function under the seed, or drawn by the layers'
             `reset_parameters`. `"inherited"`: the weights that the supernet has now.
-        recipe: Optimiser, schedule and objective; its sampler is replaced by the architecture. Default: `plain_sgd`
-            with the learning rate 0.05 from scratch and 0.01 from inherited weights.
+        recipe: Optimiser, schedule and objective, as `Recipe.alone` takes them for one architecture. Default:
+            `plain_sgd` with the learning rate 0.05 from scratch and 0.01 from inherited weights.
         batch_size: Images per step; all there are, if these are fewer.
         seed: Seed of fresh weights, image order, augmentation and dropout.
         out: Run directory for log and checkpoints; None keeps nothing.
@@ -74,15 +74,9 @@ def retrained(
         else:
             copied = reinitialised(net) if start == "scratch" else copy.deepcopy(net)
     base = plain_sgd(0.05 if start == "scratch" else 0.01) if recipe is None else recipe
-    objective = getattr(base.on(copied.space).phases[-1].program, "objective", None) or CrossEntropy()
-    alone = Recipe(
-        name=f"retrain from {start}",
-        program=TrainPaths(sampler=Fixed(arch), objective=objective),
-        weights=base.weights.alone(),
-    )
     fit(
         copied,
-        alone,
+        replace(base.alone(arch), name=f"retrain from {start}"),
         data,
         steps=steps,
         batch_size=min(batch_size, len(data.train)),
@@ -99,13 +93,11 @@ def retrained(
     return copied
 
 
-def plain_sgd(
-    learning_rate: float, *, momentum: float = 0.9, weight_decay: float = 1e-4, label_smoothing: float = 0.1
-) -> Recipe:
+def plain_sgd(lr: float, *, momentum: float = 0.9, weight_decay: float = 1e-4, label_smoothing: float = 0.1) -> Recipe:
     """SGD with a cosine schedule and label smoothing; `retrained` exchanges its uniform sampler for one architecture.
 
     Args:
-        learning_rate: At the start.
+        lr: Learning rate at the start.
         momentum: Of SGD.
         weight_decay: On weights; biases and norms have none.
         label_smoothing: Of the cross-entropy.
@@ -113,9 +105,5 @@ def plain_sgd(
     return Recipe(
         name="sgd",
         program=TrainPaths(sampler=Uniform(), objective=CrossEntropy(label_smoothing)),
-        weights=Updates(
-            optimizer=partial(torch.optim.SGD, lr=learning_rate, momentum=momentum, weight_decay=weight_decay),
-            schedule=Cosine(),
-            decay_vectors=False,
-        ),
+        weights=sgd(lr, momentum=momentum, weight_decay=weight_decay, schedule=Cosine(), decay_vectors=False),
     )

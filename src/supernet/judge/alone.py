@@ -20,7 +20,7 @@ from supernet.measure.scores.calibration import DEFAULT
 from supernet.measure.untouched import placed_like
 from supernet.nn import Supernet
 from supernet.space import Arch
-from supernet.train import Bilevel, CrossEntropy, Fixed, Recipe, TrainPaths, fit
+from supernet.train import Recipe, fit
 from supernet.train.recipe import describe
 
 
@@ -30,8 +30,7 @@ class Regime:
 
     Attributes:
         build: Makes the network with fresh weights, drawn from torch's generator.
-        recipe: Optimiser, schedule and objective; its sampler is replaced by the one architecture, a schedule that
-            tells subnets apart by a linear one.
+        recipe: Optimiser, schedule and objective, as `Recipe.alone` takes them for one architecture.
         data: Images.
         steps: Training steps.
         batch_size: Images per step.
@@ -62,8 +61,7 @@ class Regime:
         shapes = repr([(name, tuple(value.shape)) for name, value in net.state_dict().items()])
         return {
             "network": hashlib.sha256(shapes.encode()).hexdigest()[:16],
-            "weights": describe(self.recipe.weights.alone()),
-            "objective": describe(_objective(self.recipe, net)),
+            "recipe": replace(self.recipe.alone(net.space.smallest()), name="alone").describe(),
             "data": self.data.fingerprint(),
             "steps": self.steps,
             "batch_size": self.batch_size,
@@ -111,9 +109,9 @@ class Alone:
             RunError: the training diverged.
         """
         began, regime = time.perf_counter(), self.regime
-        program = TrainPaths(sampler=Fixed(arch), objective=_objective(regime.recipe, self.net))
-        recipe = Recipe(name="alone", program=program, weights=regime.recipe.weights.alone())
-        program.check(self.net)
+        recipe = regime.recipe.alone(arch)
+        for phase in recipe.phases:
+            phase.program.check(self.net)
         self._restart(seed)
         data = regime.measured()
         used = _used_parameters(self.net, arch, data)
@@ -161,11 +159,6 @@ def reinitialised(net: Supernet) -> Supernet:
                 "afresh, because it has no reset_parameters(). Give it one, or pass a function that builds the network."
             )
     return fresh
-
-
-def _objective(recipe: Recipe, net: Supernet) -> Any:
-    program = recipe.on(net.space).phases[-1].program
-    return program.objective if isinstance(program, TrainPaths | Bilevel) else CrossEntropy()
 
 
 def _used_parameters(net: Supernet, arch: Arch, data: ImageData) -> set[nn.Parameter]:

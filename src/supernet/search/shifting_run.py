@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +20,7 @@ from supernet.search.archive import FILE_NAME, Evaluation
 from supernet.search.evaluator import Evaluator
 from supernet.search.shifting import FOLDER
 from supernet.space import Arch
-from supernet.train import Backpropagation, CrossEntropy, Move, Step, Updates, checkpoint
+from supernet.train import Backpropagation, CrossEntropy, Move, Step, Updates, checkpoint, sgd
 from supernet.train import Path as NetPath
 from supernet.train.executor import Executor
 from supernet.train.processes import launch
@@ -225,8 +224,7 @@ class ShiftingRun:
 
 
 def _updates(shifting: Shifting) -> Updates:
-    sgd = partial(torch.optim.SGD, lr=shifting.lr, momentum=shifting.momentum, weight_decay=shifting.weight_decay)
-    return Updates(optimizer=sgd, decay_vectors=False)
+    return sgd(shifting.lr, momentum=shifting.momentum, weight_decay=shifting.weight_decay, decay_vectors=False)
 
 
 def _fabric(device: torch.device, precision: Precision) -> Fabric:

@@ -7,6 +7,7 @@ from supernet.train.gradients.rules import Backpropagation, Unrolled
 from supernet.train.loop import Monitor
 from supernet.train.move import Mean, Move, Outcome, Path, Step, Sum
 from supernet.train.objectives.losses import CrossEntropy, InPlaceDistillation
+from supernet.train.optimisers import SGD, Adam, Optimiser, RMSprop
 from supernet.train.phases import Entry, Phase
 from supernet.train.programs.basic import Bilevel, TrainPaths
 from supernet.train.programs.in_turn import TrainInTurn
@@ -30,9 +31,11 @@ from supernet.train.schedules.basic import Constant, Cosine, Linear, OnLoss, War
 from supernet.train.schedules.complexity_aware import ComplexityAwareLR
 from supernet.train.state import load_weights
 from supernet.train.states.momentum_separation import MomentumSeparation, StateGroups
-from supernet.train.updates import Updates
+from supernet.train.updates import Updates, adam, rmsprop, sgd
 
 __all__ = [
+    "SGD",
+    "Adam",
     "ArchitectureParameters",
     "Backpropagation",
     "BatchLoss",
@@ -56,11 +59,13 @@ __all__ = [
     "Move",
     "OnLoss",
     "OneGroup",
+    "Optimiser",
     "Outcome",
     "Path",
     "PathDropout",
     "Phase",
     "Predicted",
+    "RMSprop",
     "Recipe",
     "Reptile",
     "Sandwich",
@@ -79,7 +84,10 @@ __all__ = [
     "ValidationError",
     "ValidationLoss",
     "Warmup",
+    "adam",
     "fit",
     "load_candidates",
     "load_weights",
+    "rmsprop",
+    "sgd",
 ]

@@ -181,7 +181,7 @@ class Executor:
                 name = repr(path.decisions) if isinstance(path.decisions, Arch) else "a mixture of paths"
                 raise RunError(
                     f"The loss became {loss} at step {step.done} on the {move.data} data, for {name}, at the learning "
-                    f"rate {stepper.rate(step, move.paths):.3g}. Lower the learning rate or clip the gradient "
+                    f"rate {stepper.lr(step, move.paths):.3g}. Lower the learning rate or clip the gradient "
                     "(clip_norm); earlier checkpoints are untouched."
                 )
         average(self.fabric, stepper.gradients())

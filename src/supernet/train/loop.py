@@ -142,7 +142,7 @@ class Loop:
             if move.updates == "weights":
                 for path in move.paths:
                     self.counts.observe(path.decisions)
-            row["lr"] = state.steppers["weights"].rate(step, move.paths)
+            row["lr"] = state.steppers["weights"].lr(step, move.paths)
         state.done += 1
         if state.average is not None:
             state.average.update(state.done)

@@ -3,17 +3,47 @@
 from __future__ import annotations
 
 import functools
+import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, is_dataclass, replace
-from typing import Any
+from pathlib import PurePath
+from typing import Any, Protocol, cast, runtime_checkable
+
+import numpy as np
 
 from supernet.errors import UsageError
 from supernet.nn import Supernet
-from supernet.space import Space
+from supernet.space import Arch, Space
+from supernet.train.alone import alone
 from supernet.train.architecture import Derivation
+from supernet.train.move import Objective
 from supernet.train.phases import Phase, PhasesBySpace
-from supernet.train.programs.basic import Program
+from supernet.train.programs.basic import Program, TrainPaths
+from supernet.train.samplers import Fixed, Sampler
+from supernet.train.samplers.draws import Draws, drawn_by
 from supernet.train.updates import Updates
+
+
+@runtime_checkable
+class HasObjective(Protocol):
+    """A program that trains under one objective."""
+
+    objective: Objective
+
+
+@runtime_checkable
+class OfPaths(Protocol):
+    """A program that trains the paths of one sampler, and makes nothing else of them than their order."""
+
+    sampler: Sampler
+    objective: Objective
+
+
+@runtime_checkable
+class Repeats(Protocol):
+    """Phases that all train by one program, each on a part of the space."""
+
+    program: Program
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,27 +136,157 @@ class Recipe:
             )
         return adapted
 
+    @property
+    def programs(self) -> tuple[Program, ...]:
+        """The programs of all phases, in order; one that is repeated on every part of the space counts once.
+
+        Raises:
+            UsageError: the phases depend on the space and repeat no one program.
+        """
+        if not isinstance(self.program, PhasesBySpace):
+            return tuple(phase.program for phase in self.phases)
+        if not isinstance(self.program, Repeats):
+            raise UsageError(
+                f"The phases of the recipe {self.name!r} depend on the space, and {type(self.program).__name__} does "
+                "not say which program they repeat. Give it a field `program`."
+            )
+        return (self.program.program,)
+
+    def with_programs(self, change: Callable[[Program], Program]) -> Recipe:
+        """The recipe with every program exchanged for what `change` makes of it.
+
+        Raises:
+            UsageError: as in `programs`.
+        """
+        program: Any = self.program
+        if isinstance(program, tuple):
+            return replace(self, program=tuple(replace(phase, program=change(phase.program)) for phase in program))
+        (only,) = self.programs
+        if isinstance(program, PhasesBySpace):
+            return replace(self, program=replace(cast(Any, program), program=change(only)))
+        return replace(self, program=change(only))
+
+    def with_sampler(self, wrap: Callable[[Sampler], Sampler]) -> Recipe:
+        """The recipe with the sampler of every program exchanged for what `wrap` makes of it.
+
+        Raises:
+            UsageError: a program does not train the paths of a sampler.
+        """
+        return self.with_programs(lambda p: replace(cast(Any, p), sampler=wrap(self._of_paths(p).sampler)))
+
+    @property
+    def draws(self) -> frozenset[Draws]:
+        """What the moves of all programs train: one architecture, several, or mixtures.
+
+        Raises:
+            UsageError: a program does not train the paths of a sampler, or a sampler does not say what it draws.
+        """
+        return frozenset(self._draws(program) for program in self.programs)
+
+    def _draws(self, program: Program) -> Draws:
+        drawn = drawn_by(self._of_paths(program).sampler)
+        return "one" if drawn != "mixtures" and getattr(program, "one_by_one", False) else drawn
+
+    def _of_paths(self, program: Program) -> OfPaths:
+        if not isinstance(program, OfPaths):
+            raise UsageError(
+                f"The program {type(program).__name__} of the recipe {self.name!r} does not train the paths of a "
+                "sampler, so no method can go around it. Take a recipe that samples architectures, such as spos()."
+            )
+        return program
+
+    def alone(self, arch: Arch) -> Recipe:
+        """This recipe for one architecture trained alone: one path, and nothing that treats subnets differently.
+
+        Objective and schedule are what they say themselves, momentum is one, and weights are those of the supernet as
+        it is given, once. What judges a supernet by trainings of its subnets and what trains one for use both do this.
+
+        Args:
+            arch: The architecture.
+
+        Raises:
+            UsageError: the last program has no objective, or as in `programs`.
+        """
+        program = self.programs[-1]
+        if not isinstance(program, HasObjective):
+            raise UsageError(
+                f"The program {type(program).__name__} of the recipe {self.name!r} does not say under which loss one "
+                "architecture trains alone. Give it a field `objective`."
+            )
+        return Recipe(
+            name=f"{self.name}, alone",
+            program=TrainPaths(
+                sampler=Fixed(arch), objective=alone(program.objective), gradient=getattr(program, "gradient", None)
+            ),
+            weights=self.weights.alone(),
+        )
+
     def describe(self) -> dict[str, Any]:
-        """The recipe as JSON: every piece by name, with all its settings."""
+        """The recipe as JSON: every piece by name, with all its settings.
+
+        Raises:
+            UsageError: a piece cannot be told from another, see `describe`.
+        """
         described = describe(self)
         assert isinstance(described, dict)
         return described
 
 
 def describe(value: Any) -> Any:
-    """A JSON-able description of pieces: dataclasses by name and fields, partial calls by name and arguments."""
+    """A JSON-able description of pieces: dataclasses by name and fields, functions by name, partial calls by both.
+
+    Names are `module:name`, in this package without the leading `supernet.`.
+
+    Raises:
+        UsageError: a piece that another could pass for, so that a training would go on with the wrong one: a lambda,
+            a function inside a function, or an object that has no fields.
+
+    >>> from supernet.train import SGD, Uniform
+    >>> describe(Uniform(2))
+    {'piece': 'train.samplers.uniform:Uniform', 'count': 2}
+    >>> describe(functools.partial(pow, 2))
+    {'call': 'builtins:pow', 'arguments': [2]}
+    """
     if isinstance(value, Mapping):  # an architecture too
         return {str(name): describe(item) for name, item in value.items()}
     if is_dataclass(value) and not isinstance(value, type):
-        return {"piece": type(value).__name__} | {f.name: describe(getattr(value, f.name)) for f in fields(value)}
+        return {"piece": _name(type(value))} | {f.name: describe(getattr(value, f.name)) for f in fields(value)}
     if isinstance(value, functools.partial):
         given = {"arguments": describe(value.args)} if value.args else {}
         return {"call": describe(value.func)} | given | {name: describe(v) for name, v in value.keywords.items()}
     if isinstance(value, list | tuple):
         return [describe(item) for item in value]
+    if isinstance(value, np.generic):
+        return value.item()
+    if isinstance(value, PurePath):
+        return str(value)
     if value is None or isinstance(value, bool | int | float | str):
         return value
-    return getattr(value, "__qualname__", type(value).__qualname__)
+    if inspect.isroutine(value) or isinstance(value, type):
+        return _name(_told_apart(value))
+    raise UsageError(
+        f"An object of {_name(type(value))} has no fields by which it could be told from another, so a training could "
+        "not be resumed with it. Make it a frozen dataclass, or a function at the top of a module."
+    )
+
+
+def _told_apart(function: Any) -> Any:
+    bound = not isinstance(function, type) and getattr(function, "__self__", None) is not None
+    if bound and not inspect.isbuiltin(function):
+        what = f"The method {function.__qualname__} of an object"
+    elif "<" in function.__qualname__:
+        what = f"{function.__qualname__} is a lambda or stands inside a function: it"
+    else:
+        return function
+    raise UsageError(
+        f"{what} has no name by which it could be told from another, so a training could not be resumed with it. Make "
+        "it a function at the top of a module, or a frozen dataclass with `__call__`."
+    )
+
+
+def _name(thing: Any) -> str:
+    module = getattr(thing, "__module__", None) or "builtins"
+    return f"{module.removeprefix('supernet.')}:{thing.__qualname__}"
 
 
 __all__ = ["Recipe", "describe", "replace"]

@@ -1,24 +1,24 @@
-"""How a family of parameters is stepped: optimiser, learning rate, clipping, unsampled parameters."""
+"""How a family of parameters is stepped: optimiser, schedule, clipping, unsampled parameters."""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any, Literal, TypeAlias, get_args
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, is_dataclass, replace
+from typing import Any, Literal, TypeAlias, TypedDict, Unpack, get_args
 
 import torch
 from torch import Tensor, nn
 
 from supernet.errors import UsageError
+from supernet.train.alone import alone
 from supernet.train.move import Path, Step
-from supernet.train.schedules.basic import Constant, LearningRate, Linear, OnLoss
-from supernet.train.schedules.complexity_aware import ComplexityAwareLR
+from supernet.train.optimisers import SGD, Adam, Optimiser, RMSprop
+from supernet.train.optimisers._protocol import ForBatches, check_number
+from supernet.train.schedules.basic import Constant, LearningRate, OnLoss
 from supernet.train.states.momentum_separation import StateGroups
 
 Inactive: TypeAlias = Literal["freeze", "decay"]
-
-OptimizerFactory: TypeAlias = Callable[[Iterable[dict[str, Any]]], torch.optim.Optimizer]
 
 OptimizerState: TypeAlias = defaultdict[Tensor, Any]
 """What torch's optimisers keep per parameter."""
@@ -26,52 +26,117 @@ OptimizerState: TypeAlias = defaultdict[Tensor, Any]
 
 @dataclass(frozen=True, kw_only=True)
 class Updates:
-    """How parameters are stepped.
+    """How parameters are stepped; `sgd`, `adam` and `rmsprop` are short forms.
 
     Args:
-        optimizer: Makes a torch optimiser from parameter groups, such as
-            `functools.partial(torch.optim.SGD, lr=0.1, momentum=0.9)`.
-        schedule: Factor on the learning rate.
-        clip_norm: Largest norm of the gradient over the whole family.
-        clip_value: Largest absolute entry of the gradient.
+        optimiser: Makes a torch optimiser from parameter groups, such as `SGD(lr=0.1)` or, of one's own,
+            `functools.partial(torch.optim.AdamW, lr=1e-3)`.
+        schedule: Factor on the learning rate over the training.
+        clip_norm: Largest norm of the gradient over the whole family; None: any.
+        clip_value: Largest absolute entry of the gradient; None: any.
         inactive: Parameters that no path of the move used are left alone (`"freeze"`), or get a gradient of
             zero, so that weight decay and momentum still move them (`"decay"`: what torch before 2.0 did to
             parameters from their first use on, and many published figures rest on). It concerns whole tensors;
             the unused part of an elastic weight always has a gradient of zero.
         decay_vectors: Whether weight decay also applies to biases and to norm scales and shifts.
-        reference_batch: The learning rate is for batches of this many images and scales linearly with the actual
-            number; None: it holds as it is.
         states: Which paths share the optimiser's state (momentum); None: all do.
 
     Raises:
-        UsageError: a value outside its range.
+        UsageError: a value outside its range, or of another kind.
+
+    >>> Updates(optimiser=SGD(lr=0.1)) == sgd(0.1)
+    True
     """
 
-    optimizer: OptimizerFactory
+    optimiser: Optimiser = field(metadata={"reach": True})  # dotted names of settings look inside it too
     schedule: LearningRate = field(default_factory=Constant)
     clip_norm: float | None = None
     clip_value: float | None = None
     inactive: Inactive = "freeze"
     decay_vectors: bool = True
-    reference_batch: int | None = None
     states: StateGroups | None = None
 
     def __post_init__(self) -> None:
+        for name, example in (("optimiser", "SGD(lr=0.1)"), ("schedule", "Cosine()")):
+            value = getattr(self, name)
+            if not callable(value) or (isinstance(value, type) and is_dataclass(value)):
+                raise UsageError(f"The {name} is {value!r}; give a value such as {example}.")
+        if self.states is not None and not callable(getattr(self.states, "group", None)):
+            raise UsageError(f"states is {self.states!r}; give MomentumSeparation(), or None for one state.")
         if self.inactive not in get_args(Inactive):
             raise UsageError(f"Unsampled parameters are treated as one of {get_args(Inactive)}; got {self.inactive!r}.")
-        for name in ("clip_norm", "clip_value", "reference_batch"):
-            value = getattr(self, name)
-            if value is not None and value <= 0:
-                raise UsageError(f"{name} is {value}; it must be positive, or None for none.")
+        for name in ("clip_norm", "clip_value"):
+            if getattr(self, name) is not None:
+                check_number(f"{name} (None for none)", getattr(self, name), above=0)
+        if not isinstance(self.decay_vectors, bool):
+            raise UsageError(f"decay_vectors is {self.decay_vectors!r}; give True or False.")
 
     def alone(self) -> Updates:
         """The same for one architecture trained alone, without what treats subnets differently.
 
-        Momentum is one, a schedule acts on the learning rate, and one by complexity becomes linear. A truth that was
-        trained otherwise would favour what the method favours.
+        Momentum is one, and the schedule is what it says itself. A truth that was trained otherwise would favour what
+        the method favours.
         """
-        schedule = self.schedule.schedule if isinstance(self.schedule, OnLoss) else self.schedule
-        return replace(self, states=None, schedule=Linear() if isinstance(schedule, ComplexityAwareLR) else schedule)
+        return replace(self, states=None, schedule=alone(self.schedule))
+
+
+class Further(TypedDict, total=False):
+    """The settings of `Updates` beside the optimiser."""
+
+    schedule: LearningRate
+    clip_norm: float | None
+    clip_value: float | None
+    inactive: Inactive
+    decay_vectors: bool
+    states: StateGroups | None
+
+
+def sgd(
+    lr: float,
+    *,
+    momentum: float = 0.9,
+    nesterov: bool = False,
+    weight_decay: float = 0.0,
+    per: int | None = None,
+    **further: Unpack[Further],
+) -> Updates:
+    """Updates by stochastic gradient descent; the settings are those of `SGD` and of `Updates`.
+
+    >>> sgd(0.5, weight_decay=4e-5, per=1024).optimiser
+    SGD(lr=0.5, momentum=0.9, nesterov=False, weight_decay=4e-05, per=1024)
+    """
+    optimiser = SGD(lr=lr, momentum=momentum, nesterov=nesterov, weight_decay=weight_decay, per=per)
+    return Updates(optimiser=optimiser, **further)
+
+
+def adam(
+    lr: float,
+    *,
+    betas: tuple[float, float] = (0.9, 0.999),
+    eps: float = 1e-8,
+    weight_decay: float = 0.0,
+    decoupled: bool = False,
+    per: int | None = None,
+    **further: Unpack[Further],
+) -> Updates:
+    """Updates by Adam, or AdamW with `decoupled=True`; the settings are those of `Adam` and of `Updates`."""
+    optimiser = Adam(lr=lr, betas=betas, eps=eps, weight_decay=weight_decay, decoupled=decoupled, per=per)
+    return Updates(optimiser=optimiser, **further)
+
+
+def rmsprop(
+    lr: float,
+    *,
+    alpha: float = 0.99,
+    momentum: float = 0.9,
+    eps: float = 1e-8,
+    weight_decay: float = 0.0,
+    per: int | None = None,
+    **further: Unpack[Further],
+) -> Updates:
+    """Updates by RMSprop; the settings are those of `RMSprop` and of `Updates`."""
+    optimiser = RMSprop(lr=lr, alpha=alpha, momentum=momentum, eps=eps, weight_decay=weight_decay, per=per)
+    return Updates(optimiser=optimiser, **further)
 
 
 class Stepper:
@@ -80,7 +145,7 @@ class Stepper:
     Args:
         updates: How to step.
         parameters: What to step.
-        batch_size: Images per step over all processes, for `reference_batch`.
+        batch_size: Images per step over all processes; the learning rate of an optimiser with `per` scales with it.
     """
 
     def __init__(self, updates: Updates, parameters: Iterable[nn.Parameter], *, batch_size: int) -> None:
@@ -91,14 +156,15 @@ class Stepper:
         groups: list[dict[str, Any]] = [{"params": [p for p in self.parameters if id(p) not in kept]}]
         if vectors:
             groups.append({"params": vectors, "weight_decay": 0.0})
-        self.optimizer = updates.optimizer(groups)
+        self.optimizer = updates.optimiser(groups)
         self.states: dict[int, OptimizerState] = {0: self.optimizer.state}
         self.used: set[nn.Parameter] = set()
         self._group = {id(p): group for group in self.optimizer.param_groups for p in group["params"]}
-        scale = 1.0 if updates.reference_batch is None else batch_size / updates.reference_batch
+        per = updates.optimiser.per if isinstance(updates.optimiser, ForBatches) else None
+        scale = 1.0 if per is None else batch_size / per
         self._base: list[float] = [group["lr"] * scale for group in self.optimizer.param_groups]
 
-    def rate(self, step: Step, paths: Sequence[Path]) -> float:
+    def lr(self, step: Step, paths: Sequence[Path]) -> float:
         """The learning rate that an update through these paths would use now."""
         return self._base[0] * self.updates.schedule(step, paths)
 

@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Literal
 
-import torch
+from supernet.paper import Paper
+from supernet.train import Bilevel, Cosine, CrossEntropy, Recipe, Softmax, Strongest, Updates, adam, sgd
 
-from supernet.train import Bilevel, Cosine, CrossEntropy, Recipe, Softmax, Strongest, Updates
-from supernet.train.schedules.basic import LearningRate
+PAPER = Paper(
+    name="DARTS",
+    title="DARTS: Differentiable Architecture Search",
+    authors=("Liu", "Simonyan", "Yang"),
+    venue="ICLR",
+    year=2019,
+    arxiv="1806.09055",
+    provenance="official code",
+)
+
+WEIGHTS = sgd(0.025, weight_decay=3e-4, schedule=Cosine(floor=0.04), clip_norm=5.0)  # from 0.025 to 0.001
+ARCHITECTURE = adam(3e-4, betas=(0.5, 0.999), weight_decay=1e-3)
 
 
 def darts(
@@ -18,53 +28,30 @@ def darts(
     first: Literal["architecture", "weights"] = "architecture",
     begin: float = 0.0,
     exclude: tuple[str, ...] = (),
-    learning_rate: float = 0.025,
-    momentum: float = 0.9,
-    weight_decay: float = 3e-4,
-    schedule: LearningRate | None = None,
-    clip_norm: float | None = 5.0,
-    architecture_learning_rate: float = 3e-4,
-    architecture_betas: tuple[float, float] = (0.5, 0.999),
-    architecture_weight_decay: float = 1e-3,
+    weights: Updates = WEIGHTS,
+    architecture: Updates = ARCHITECTURE,
 ) -> Recipe:
     """DARTS: every candidate runs, weighted by softmax(α); α learns on validation data, the weights on training data.
 
-    Defaults are the paper's. Split the training images in half for the two moves (`validation=0.5` of the data
-    loaders). The architecture with the largest α per choice is derived. `first="weights"` and no `exclude` is the
-    protocol of NAS-Bench-201; the DARTS space bans `none` with `exclude=("none",)`.
+    [arXiv 1806.09055](https://arxiv.org/abs/1806.09055), algorithm 1; the defaults are the paper's. Split the training
+    images in half for the two moves (`validation=0.5` of the data loaders). The architecture with the largest α per
+    choice is derived. `first="weights"` and no `exclude` is the protocol of NAS-Bench-201; the DARTS space bans `none`
+    with `exclude=("none",)`.
 
     Args:
-        order: 1 or 2, the approximation of the architecture's gradient.
-        temperature: Of the softmax.
-        first: Family that moves first in a step.
-        begin: Share of the training before α starts to learn.
-        exclude: Options that may not be derived.
-        learning_rate: Of SGD on the weights.
-        momentum: Of SGD.
-        weight_decay: On the weights.
-        schedule: Factor on the weights' learning rate; default cosine from 0.025 to 0.001.
-        clip_norm: Largest norm of the weights' gradient.
-        architecture_learning_rate: Of Adam on α, constant.
-        architecture_betas: Of Adam.
-        architecture_weight_decay: On α.
+        order: The order of the approximation of the architecture's gradient, 1 or 2.
+        temperature: The temperature of the softmax.
+        first: The family of parameters that moves first in a step.
+        begin: The share of the training before α starts to learn.
+        exclude: The options that may not be derived.
+        weights: How the supernet's weights are stepped.
+        architecture: How α is stepped.
     """
+    program = Bilevel(relaxation=Softmax(temperature), objective=CrossEntropy(), order=order, first=first, begin=begin)
     return Recipe(
         name="darts" if order == 1 else "darts_second_order",
-        program=Bilevel(
-            relaxation=Softmax(temperature), objective=CrossEntropy(), order=order, first=first, begin=begin
-        ),
-        weights=Updates(
-            optimizer=partial(torch.optim.SGD, lr=learning_rate, momentum=momentum, weight_decay=weight_decay),
-            schedule=schedule or Cosine(floor=0.04),
-            clip_norm=clip_norm,
-        ),
-        architecture=Updates(
-            optimizer=partial(
-                torch.optim.Adam,
-                lr=architecture_learning_rate,
-                betas=architecture_betas,
-                weight_decay=architecture_weight_decay,
-            ),
-        ),
+        program=program,
+        weights=weights,
+        architecture=architecture,
         derive=Strongest(exclude),
     )

@@ -2,15 +2,31 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Literal
 
-import torch
-
-from supernet.train import Cosine, InPlaceDistillation, Recipe, Sandwich, Sum, TrainPaths, Updates, Warmup
+from supernet.paper import Paper
+from supernet.train import Cosine, InPlaceDistillation, Recipe, Sandwich, Sum, TrainPaths, Updates, Warmup, sgd
 from supernet.train.move import Combine
-from supernet.train.schedules.basic import LearningRate
-from supernet.train.updates import Inactive
+
+PAPER = Paper(
+    name="US-Nets",
+    title="Universally Slimmable Networks and Improved Training Techniques",
+    authors=("Yu", "Huang"),
+    venue="ICCV",
+    year=2019,
+    arxiv="1903.05134",
+    provenance="others' code",
+)
+
+WEIGHTS = sgd(  # AttentiveNAS's released code: 5 of 360 epochs of warm-up
+    0.1,
+    nesterov=True,
+    weight_decay=1e-5,
+    schedule=Warmup(0.014, Cosine()),
+    clip_value=1.0,
+    decay_vectors=False,
+    per=256,
+)
 
 
 def sandwich(
@@ -18,59 +34,32 @@ def sandwich(
     random: int = 2,
     temperature: float = 1.0,
     hard: float = 0.0,
-    learning_rate: float = 0.1,
-    momentum: float = 0.9,
-    weight_decay: float = 1e-5,
     label_smoothing: float = 0.1,
-    schedule: LearningRate | None = None,
-    warmup: float = 0.014,
-    combine: Combine | None = None,
+    combine: Combine = Sum(),
     regularise: Literal["all", "first"] = "first",
-    inactive: Inactive = "freeze",
-    clip_norm: float | None = None,
-    clip_value: float | None = 1.0,
-    reference_batch: int | None = 256,
+    weights: Updates = WEIGHTS,
 ) -> Recipe:
     """Largest, random and smallest subnets each step; all but the largest learn from the largest.
 
-    The largest subnet learns from the labels, the others from its softmax only; gradients are summed; dropout acts on
-    the largest alone. The rule is the papers'. The optimiser is AttentiveNAS's, whose code is released: Nesterov SGD,
-    0.1 per 256 images, cosine, 5 of 360 epochs of warm-up, weight decay 1e-5 on weights, gradient values clipped at 1.
+    US-Nets ([arXiv 1903.05134](https://arxiv.org/abs/1903.05134), §3.2 and §3.3) and, for architecture search, BigNAS
+    ([arXiv 2003.11142](https://arxiv.org/abs/2003.11142), §3.1). The largest subnet learns from the labels, the others
+    from its softmax only; gradients are summed; dropout acts on the largest alone. The rule is the papers'. The
+    optimiser is AttentiveNAS's, whose code is released: Nesterov SGD, 0.1 per 256 images, cosine, 5 of 360 epochs of
+    warm-up, weight decay 1e-5 on weights, gradient values clipped at 1.
 
     Args:
-        random: Random subnets per step.
-        temperature: Of the distillation.
-        hard: Weight of the labels in the loss of the others.
-        learning_rate: For batches of `reference_batch` images.
-        momentum: Of SGD (Nesterov).
-        weight_decay: On weights; biases and norms have none.
-        label_smoothing: Of the largest subnet's cross-entropy.
-        schedule: Factor on the learning rate after warm-up; default `Cosine()`.
-        warmup: Share of the training in which the learning rate rises.
-        combine: How the gradients become one; default `Sum()`.
+        random: The number of random subnets per step.
+        temperature: The temperature T of both softmaxes of the distillation.
+        hard: The weight of the labels in the loss of all subnets but the largest.
+        label_smoothing: Share of the target of the largest subnet's cross-entropy that is spread over the classes.
+        combine: How the gradients of the subnets become one.
         regularise: Whether dropout acts on the `"first"` (largest) subnet or on `"all"`.
-        inactive: Treatment of parameters that no path used.
-        clip_norm: Largest gradient norm.
-        clip_value: Largest absolute gradient entry.
-        reference_batch: Images per batch that `learning_rate` is meant for; None: any.
+        weights: How the supernet's weights are stepped.
     """
-    return Recipe(
-        name="sandwich",
-        program=TrainPaths(
-            sampler=Sandwich(random),
-            objective=InPlaceDistillation(label_smoothing, temperature, hard),
-            combine=combine or Sum(),
-            regularise=regularise,
-        ),
-        weights=Updates(
-            optimizer=partial(
-                torch.optim.SGD, lr=learning_rate, momentum=momentum, nesterov=momentum > 0, weight_decay=weight_decay
-            ),
-            schedule=Warmup(warmup, schedule or Cosine()),
-            clip_norm=clip_norm,
-            clip_value=clip_value,
-            inactive=inactive,
-            decay_vectors=False,
-            reference_batch=reference_batch,
-        ),
+    program = TrainPaths(
+        sampler=Sandwich(random),
+        objective=InPlaceDistillation(label_smoothing, temperature, hard),
+        combine=combine,
+        regularise=regularise,
     )
+    return Recipe(name="sandwich", program=program, weights=weights)

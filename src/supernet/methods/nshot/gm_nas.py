@@ -2,102 +2,106 @@
 
 from __future__ import annotations
 
-from functools import partial
+from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
-import torch
-
 from supernet.errors import UsageError
-from supernet.train import Cosine, CrossEntropy, Phase, Recipe, TrainPaths, Uniform, Updates
+from supernet.methods.nshot.leaves import within
+from supernet.methods.single_path.spos import spos
+from supernet.methods.wrapping import around, one_set_of_weights
+from supernet.paper import Paper
+from supernet.space import Space
+from supernet.train import Cosine, Phase, Recipe, sgd
 from supernet.train.edits.gradient_matching import SplitByGradients
 from supernet.train.edits.partition import Copies
-from supernet.train.samplers import Sampler
-from supernet.train.samplers.within import Within
-from supernet.train.schedules.basic import LearningRate
-from supernet.train.states.momentum_separation import StateGroups
-from supernet.train.updates import Inactive
+from supernet.train.programs.basic import Program
+
+PAPER = Paper(
+    name="GM-NAS",
+    title="Generalizing Few-Shot NAS with Gradient Matching",
+    authors=("Hu", "Wang", "Hong", "Li", "Hsieh", "Feng"),
+    venue="ICLR",
+    year=2022,
+    arxiv="2203.15207",
+    provenance="official code",
+)
 
 Restart = Literal["final", "never"]
 
+WEIGHTS = sgd(0.025, weight_decay=1e-4, schedule=Cosine(floor=0.04), clip_norm=5.0, inactive="decay")
+BASELINE = replace(spos(label_smoothing=0.0, weights=WEIGHTS), name="gm_nas")
+
 
 def gm_nas(
+    recipe: Recipe = BASELINE,
     *,
     epochs: tuple[float, ...] = (20, 20, 50),
     repeats: int = 100,
     balanced: bool = False,
     restart: Restart = "final",
-    learning_rate: float = 0.025,
-    momentum: float = 0.9,
-    nesterov: bool = False,
-    weight_decay: float = 1e-4,
-    label_smoothing: float = 0.0,
-    schedule: LearningRate | None = None,
-    sampler: Sampler | None = None,
-    states: StateGroups | None = None,
-    inactive: Inactive = "decay",
-    clip_norm: float | None = 5.0,
-    reference_batch: int | None = None,
 ) -> Recipe:
     """GM-NAS: a supernet splits in two, again and again, where gradients of its options disagree most.
 
-    After each stage every leaf is divided by the choice whose options disagree most on their shared weights, into the
-    two groups with the minimum cut; k splits in succession make 2ᵏ leaves, which are trained one after another. Before
-    the last stage all weights are drawn anew. Defaults are those of random search with parameter sharing on
-    NAS-Bench-201 (batches of 64): stages of 20, 20 and 50 epochs.
+    [arXiv 2203.15207](https://arxiv.org/abs/2203.15207). After each stage every leaf is divided by the choice whose
+    options disagree most on their shared weights, into the two groups with the minimum cut; k splits in succession make
+    2ᵏ leaves, which are trained one after another. Before the last stage all weights are drawn anew. Defaults are those
+    of random search with parameter sharing on NAS-Bench-201 (batches of 64): stages of 20, 20 and 50 epochs, SGD from
+    0.025 to 0.001 in each, unsampled parameters of the leaf that is trained decaying.
 
     Args:
-        epochs: Length of a leaf's training in every stage; stages are divided by splits. The steps of a run are divided
-            in these proportions.
-        repeats: Batches on which gradients are compared.
-        balanced: Consider only groups of equal size, or sizes that differ by one, as the released code does.
+        recipe: The method that trains each leaf, in the leaf's sub-space; optimiser and schedule start anew in each.
+            Default: one uniform path per step, as in SPOS.
+        epochs: The length of a leaf's training in every stage; stages are divided by splits. The steps of a run are
+            divided in these proportions.
+        repeats: The number of batches on which gradients are compared; without label smoothing.
+        balanced: Whether only groups of equal size, or sizes that differ by one, are considered, as in the released
+            code.
         restart: `"final"`: the leaves of the last stage start from fresh weights; `"never"`: always from the weights
             of the leaf they were part of.
-        learning_rate: Of SGD.
-        momentum: Of SGD.
-        nesterov: Whether the momentum is Nesterov's.
-        weight_decay: On all parameters.
-        label_smoothing: Of the cross-entropy in training; gradients are compared without.
-        schedule: Factor on the learning rate in every phase; default cosine from 0.025 to 0.001.
-            `ComplexityAwareLR()` makes it subnet-aware.
-        sampler: Rule that draws paths, within a leaf from its sub-space; default `Uniform()`.
-        states: Which paths share a momentum; default: all of a leaf. `MomentumSeparation()` separates groups.
-        inactive: Treatment of unsampled parameters of the leaf that is trained.
-        clip_norm: Largest gradient norm.
-        reference_batch: Images per batch that `learning_rate` is meant for; None: any.
 
     Raises:
-        UsageError: fewer than two stages, or an unknown `restart`.
+        UsageError: fewer than two stages, an unknown `restart`, or a recipe that cannot be trained leaf by leaf.
     """
     if len(epochs) < 2:
         raise UsageError(f"GM-NAS was given the stages {tuple(epochs)}; it needs two or more, with a split between.")
     if restart not in get_args(Restart):
         raise UsageError(f"Weights are drawn anew at one of {get_args(Restart)}; got restart={restart!r}.")
-    objective = CrossEntropy(label_smoothing)
-    last = len(epochs) - 1
-    phases = []
-    for stage, share in enumerate(epochs):
-        split = SplitByGradients(repeats=repeats, balanced=balanced, fresh=restart == "final" and stage == last)
-        for leaf in range(2**stage):
-            phases.append(
-                Phase(
-                    name=f"stage {stage}, leaf {leaf}",
-                    share=share,
-                    program=TrainPaths(sampler=Within(sampler or Uniform(), leaf), objective=objective),
-                    enter=split if stage > 0 and leaf == 0 else None,
-                )
-            )
-    return Recipe(
-        name="gm_nas",
-        adapt=Copies(2**last, splits=last),
-        program=tuple(phases),
-        weights=Updates(
-            optimizer=partial(
-                torch.optim.SGD, lr=learning_rate, momentum=momentum, nesterov=nesterov, weight_decay=weight_decay
-            ),
-            schedule=schedule or Cosine(floor=0.04),
-            clip_norm=clip_norm,
-            inactive=inactive,
-            reference_batch=reference_batch,
-            states=states,
-        ),
+    stages = StageAfterStage(
+        program=one_set_of_weights("gm_nas", recipe),
+        epochs=tuple(epochs),
+        split=SplitByGradients(repeats=repeats, balanced=balanced),
+        fresh=restart == "final",
     )
+    splits = len(epochs) - 1
+    return replace(recipe, name=around("gm_nas", recipe), program=stages, adapt=Copies(2**splits, splits=splits))
+
+
+@dataclass(frozen=True, kw_only=True)
+class StageAfterStage:
+    """Phases: in each stage leaf after leaf, twice as many as in the stage before.
+
+    Args:
+        program: What trains a leaf.
+        epochs: The share of each leaf's training, per stage.
+        split: What divides the leaves between stages.
+        fresh: Whether the leaves of the last stage start from fresh weights.
+    """
+
+    program: Program
+    epochs: tuple[float, ...]
+    split: SplitByGradients
+    fresh: bool
+
+    def phases(self, space: Space) -> tuple[Phase, ...]:
+        """The phases; a split stands before the first leaf of every stage but the first."""
+        last = len(self.epochs) - 1
+        return tuple(
+            Phase(
+                name=f"stage {stage}, leaf {leaf}",
+                share=share,
+                program=within(self.program, leaf),
+                enter=replace(self.split, fresh=self.fresh and stage == last) if stage > 0 and leaf == 0 else None,
+            )
+            for stage, share in enumerate(self.epochs)
+            for leaf in range(2**stage)
+        )

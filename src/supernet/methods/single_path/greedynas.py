@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Literal
 
-import torch
-
 from supernet.errors import UsageError
+from supernet.paper import Paper
 from supernet.train import (
     Budget,
     Cosine,
@@ -19,9 +17,20 @@ from supernet.train import (
     Updates,
     ValidationError,
     ValidationLoss,
+    sgd,
 )
-from supernet.train.schedules.basic import LearningRate
-from supernet.train.updates import Inactive
+
+PAPER = Paper(
+    name="GreedyNAS",
+    title="GreedyNAS: Towards Fast One-Shot NAS with Greedy Supernet",
+    authors=("You", "Huang", "Yang", "Wang", "Qian", "Zhang"),
+    venue="CVPR",
+    year=2020,
+    arxiv="2003.11236",
+    provenance="reconstruction",
+)
+
+WEIGHTS = sgd(0.12, nesterov=True, weight_decay=4e-5, schedule=Cosine(), per=1024)  # no training code was released
 
 
 def greedynas(
@@ -35,45 +44,36 @@ def greedynas(
     warmup: float = 0.07,
     max_macs: float | None = None,
     stop_turnover: float | None = None,
-    learning_rate: float = 0.12,
-    momentum: float = 0.9,
-    nesterov: bool = True,
-    weight_decay: float = 4e-5,
     label_smoothing: float = 0.1,
-    schedule: LearningRate | None = None,
-    inactive: Inactive = "freeze",
-    clip_norm: float | None = None,
-    reference_batch: int | None = 1024,
+    weights: Updates = WEIGHTS,
 ) -> Recipe:
     """GreedyNAS: of ten paths rated on validation images, the best five are trained one after another.
 
-    Each candidate comes from a pool of the best seen so far with probability ε, else it is uniform. Training code was
-    not released: beyond the rule the settings are a reconstruction. A step makes `keep` updates on as many batches and
-    rates `candidates` architectures on `images` images; compare with other methods at equal updates, or equal time.
+    [arXiv 2003.11236](https://arxiv.org/abs/2003.11236). Each candidate comes from a pool of the best seen so far with
+    probability ε, else it is uniform. Training code was not released: beyond the rule the settings are a
+    reconstruction. A step makes `keep` updates on as many batches and rates `candidates` architectures on `images`
+    images; compare with other methods at equal updates, or equal time.
 
     The labels of the validation images decide what is trained. Accuracies on them flatter the supernet: report on test
     images.
 
     Args:
-        candidates: Paths that are rated per step (m).
-        keep: Paths that are trained per step (k), each on a batch of its own.
-        pool: Largest number of architectures in the candidate pool.
-        images: Validation images for the rating; None: all.
-        rate_by: What is rated; the paper prefers the loss, which tells more architectures apart on few images.
-        epsilon: Final probability of drawing from the pool.
-        warmup: Share of the training without the pool.
-        max_macs: Largest MACs of the paths that are trained; default: any.
-        stop_turnover: End the training when at most this share of the pool was replaced while as many paths were rated
-            as it holds (the paper's α is 0.08); default: train to the end.
-        learning_rate: For batches of `reference_batch` images.
-        momentum: Of SGD.
-        nesterov: Whether the momentum is Nesterov's.
-        weight_decay: On all parameters.
-        label_smoothing: Of the cross-entropy; the rating has none.
-        schedule: Factor on the learning rate; default `Cosine()`.
-        inactive: Treatment of unsampled parameters.
-        clip_norm: Largest gradient norm.
-        reference_batch: Images per batch that `learning_rate` is meant for; None: any.
+        candidates: The number m of paths that are rated per step.
+        keep: The number k of paths that are trained per step, each on a batch of its own.
+        pool: The largest number of architectures in the candidate pool.
+        images: The number of validation images for the rating; None: all.
+        rate_by: What the rating is; the paper prefers the loss, which tells more architectures apart on few images.
+        epsilon: The final probability ε of drawing from the pool.
+        warmup: The share of the training without the pool.
+        max_macs: The largest number of MACs of the paths that are trained; None: any.
+        stop_turnover: The training ends when at most this share of the pool was replaced while as many paths were
+            rated as it holds (the paper's α is 0.08); None: it goes on to the end.
+        label_smoothing: Share of the target of the cross-entropy that is spread evenly over the classes; the rating
+            has none.
+        weights: How the supernet's weights are stepped.
+
+    Raises:
+        UsageError: a setting outside its range.
     """
     if rate_by not in ("loss", "accuracy"):
         raise UsageError(f"GreedyNAS rates by 'loss' or 'accuracy'; got {rate_by!r}.")
@@ -87,16 +87,5 @@ def greedynas(
         rating=ValidationLoss(images) if rate_by == "loss" else ValidationError(images),
         stop_turnover=stop_turnover,
     )
-    return Recipe(
-        name="greedynas",
-        program=TrainInTurn(sampler=sampler, objective=CrossEntropy(label_smoothing)),
-        weights=Updates(
-            optimizer=partial(
-                torch.optim.SGD, lr=learning_rate, momentum=momentum, nesterov=nesterov, weight_decay=weight_decay
-            ),
-            schedule=schedule or Cosine(),
-            clip_norm=clip_norm,
-            inactive=inactive,
-            reference_batch=reference_batch,
-        ),
-    )
+    program = TrainInTurn(sampler=sampler, objective=CrossEntropy(label_smoothing))
+    return Recipe(name="greedynas", program=program, weights=weights)

@@ -72,7 +72,7 @@ class Unrolled:
         if len(move.paths) != 1 or move.micro_batch is not None:
             raise UsageError("The unrolled gradient is of one path on the whole batch; give the move no more.")
         path = move.paths[0]
-        rate = weights.rate(step, move.paths)
+        rate = weights.lr(step, move.paths)
         saved = [p.detach().clone() for p in weights.parameters]
 
         def gradient(batch: Batch, of: Sequence[nn.Parameter]) -> tuple[Tensor, list[Tensor]]:

@@ -58,3 +58,7 @@ class InPlaceDistillation:
         target = F.softmax(outcome.earlier[0] / self.temperature, dim=1)
         soft = F.cross_entropy(outcome.logits / self.temperature, target) * self.temperature**2
         return soft if self.hard == 0 else (1 - self.hard) * soft + self.hard * labels(outcome)
+
+    def alone(self) -> CrossEntropy:
+        """What the first path learns from: a lone architecture has no teacher."""
+        return CrossEntropy(self.label_smoothing)

@@ -25,6 +25,7 @@ class TrainInTurn:
     sampler: Sampler
     objective: Objective = field(default_factory=CrossEntropy)
     learns_architecture = False
+    one_by_one = True
 
     def check(self, net: Supernet) -> None:
         self.sampler.check(net)

@@ -11,6 +11,7 @@ from supernet.nn import Supernet
 from supernet.space import Arch
 from supernet.train.move import Step
 from supernet.train.ratings.basic import BatchLoss, Rating, lowest, only_architectures, rated
+from supernet.train.samplers.draws import Draws
 from supernet.train.samplers.sampler import Sampler
 
 
@@ -35,6 +36,10 @@ class BestOf:
             raise UsageError(f"The {self.keep} {self.pick} paths of a group were asked for; keep at least 1.")
         if self.pick not in ("best", "worst"):
             raise UsageError(f"Either the 'best' or the 'worst' paths are picked; got {self.pick!r}.")
+
+    @property
+    def draws(self) -> Draws:
+        return "one" if self.keep == 1 else "joint"
 
     def check(self, net: Supernet) -> None:
         self.sampler.check(net)

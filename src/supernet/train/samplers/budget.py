@@ -14,6 +14,7 @@ from supernet.nn import Supernet
 from supernet.space import Arch, Codes
 from supernet.train.move import Step
 from supernet.train.samplers.cost_table import Cost, check_cost, costs
+from supernet.train.samplers.draws import Draws
 
 _BATCH, _BATCHES = 256, 64
 _RAREST = 0.01  # 64 batches then miss it with a probability below 10⁻⁷⁰
@@ -41,6 +42,10 @@ class Budget:
         if self.count < 1:
             raise UsageError(f"{self.count} paths a step were asked for; at least 1 is needed.")
         check_cost(self.cost)
+
+    @property
+    def draws(self) -> Draws:
+        return "one" if self.count == 1 else "joint"
 
     def check(self, net: Supernet) -> None:
         found = costs(net, net.space.population(np.random.default_rng(0), 1000), self.cost)

@@ -12,6 +12,7 @@ from supernet.nn import Supernet
 from supernet.space import Arch
 from supernet.train.move import Step
 from supernet.train.samplers.cost_table import Cost, check_cost, costs
+from supernet.train.samplers.draws import Draws
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,6 +42,10 @@ class CostBins:
         if self.bins < 1 or self.tries < 1:
             raise UsageError(f"bins={self.bins} and tries={self.tries} must both be at least 1.")
         check_cost(self.cost)
+
+    @property
+    def draws(self) -> Draws:
+        return "one"
 
     def check(self, net: Supernet) -> None:
         found = costs(net, net.space.population(np.random.default_rng(0), 1000), self.cost)

@@ -12,6 +12,7 @@ from supernet.nn import Supernet
 from supernet.space import Arch, Space
 from supernet.train.move import Step
 from supernet.train.samplers.cost_table import Cost, CostTable, check_cost, cost_table, costs
+from supernet.train.samplers.draws import Draws
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,6 +44,10 @@ class EqualCost:
             if getattr(self, name) < 1:
                 raise UsageError(f"EqualCost has {name}={getattr(self, name)}; it must be at least 1.")
         check_cost(self.cost)
+
+    @property
+    def draws(self) -> Draws:
+        return "one" if self.count == 1 else "joint"
 
     def check(self, net: Supernet) -> None:
         self._table(net, net.space)

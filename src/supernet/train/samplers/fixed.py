@@ -9,6 +9,7 @@ from supernet.errors import UsageError
 from supernet.nn import Supernet
 from supernet.space import Arch
 from supernet.train.move import Step
+from supernet.train.samplers.draws import Draws
 
 
 @dataclass(frozen=True)
@@ -20,6 +21,10 @@ class Fixed:
     """
 
     arch: Arch
+
+    @property
+    def draws(self) -> Draws:
+        return "one"
 
     def check(self, net: Supernet) -> None:
         if self.arch not in net.space:

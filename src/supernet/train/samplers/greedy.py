@@ -12,6 +12,7 @@ from supernet.space import Arch
 from supernet.train.move import FINISHED, Step
 from supernet.train.ratings.basic import Rating, ValidationLoss, lowest, only_architectures, rated
 from supernet.train.samplers.candidate_pool import CandidatePool
+from supernet.train.samplers.draws import Draws
 from supernet.train.samplers.sampler import Sampler
 from supernet.train.samplers.uniform import Uniform
 
@@ -63,6 +64,10 @@ class Greedy:
     def exploitation(self, progress: float) -> float:
         """ε, the probability of drawing from the pool, when `progress` of the training is done."""
         return self.epsilon * (progress - self.warmup) / (1 - self.warmup) if progress > self.warmup else 0.0
+
+    @property
+    def draws(self) -> Draws:
+        return "one" if self.keep == 1 else "joint"
 
     def check(self, net: Supernet) -> None:
         self.explore.check(net)

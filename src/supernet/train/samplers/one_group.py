@@ -9,6 +9,7 @@ from supernet.errors import UsageError
 from supernet.nn import Supernet
 from supernet.space import Arch
 from supernet.train.move import Step
+from supernet.train.samplers.draws import Draws
 from supernet.train.samplers.sampler import Sampler
 from supernet.train.states.momentum_separation import MomentumSeparation
 
@@ -26,6 +27,10 @@ class OneGroup:
 
     sampler: Sampler
     states: MomentumSeparation
+
+    @property
+    def draws(self) -> Draws:
+        return "joint"
 
     def check(self, net: Supernet) -> None:
         self.sampler.check(net)

@@ -9,6 +9,7 @@ from supernet.errors import UsageError
 from supernet.nn import Decisions, Supernet
 from supernet.train.choices import operation_choices, require_operations_only
 from supernet.train.move import Step
+from supernet.train.samplers.draws import Draws
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,10 @@ class PathDropout:
         """Probability that one of `candidates` paths is dropped when `progress` of the training is done."""
         r = self.rate * min(1.0, progress / self.ramp)
         return float(r ** (1 / candidates)) if r > 0 else 0.0
+
+    @property
+    def draws(self) -> Draws:
+        return "mixtures"
 
     def check(self, net: Supernet) -> None:
         require_operations_only(net, "Path dropout")

@@ -9,6 +9,7 @@ from supernet.errors import UsageError
 from supernet.nn import Decisions, Supernet
 from supernet.space import Arch
 from supernet.train.move import Step
+from supernet.train.samplers.draws import Draws
 from supernet.train.samplers.sampler import Sampler
 
 
@@ -27,6 +28,10 @@ class Sandwich:
     def __post_init__(self) -> None:
         if self.random < 0:
             raise UsageError(f"The sandwich was asked for {self.random} random subnets; give 0 or more.")
+
+    @property
+    def draws(self) -> Draws:
+        return "joint"
 
     def check(self, net: Supernet) -> None:
         if self.between is not None:

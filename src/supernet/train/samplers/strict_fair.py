@@ -12,6 +12,7 @@ from supernet.errors import UsageError
 from supernet.nn import Supernet
 from supernet.space import Arch, Space
 from supernet.train.move import Step
+from supernet.train.samplers.draws import Draws
 
 _MAX_PATHS = 64
 
@@ -25,6 +26,10 @@ class StrictFair:
     paths and an option of a choice with n options occurs m / n times. In a sub-space the options are those that it
     allows.
     """
+
+    @property
+    def draws(self) -> Draws:
+        return "independent"
 
     def check(self, net: Supernet) -> None:
         self._group(net.space)

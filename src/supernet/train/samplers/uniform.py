@@ -9,6 +9,7 @@ from supernet.errors import UsageError
 from supernet.nn import Supernet
 from supernet.space import Arch
 from supernet.train.move import Step
+from supernet.train.samplers.draws import Draws
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,10 @@ class Uniform:
     def __post_init__(self) -> None:
         if self.count < 1:
             raise UsageError(f"Uniform sampling was asked for {self.count} paths a step; at least 1 is needed.")
+
+    @property
+    def draws(self) -> Draws:
+        return "one" if self.count == 1 else "independent"
 
     def check(self, net: Supernet) -> None:
         """Any space will do."""

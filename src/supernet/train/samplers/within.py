@@ -10,6 +10,7 @@ from supernet.nn import Decisions, Supernet
 from supernet.nn.leaves import Leaves
 from supernet.space import Arch
 from supernet.train.move import Step
+from supernet.train.samplers.draws import Draws, drawn_by
 from supernet.train.samplers.sampler import Sampler
 
 
@@ -24,6 +25,10 @@ class Within:
 
     sampler: Sampler
     leaf: int
+
+    @property
+    def draws(self) -> Draws:
+        return drawn_by(self.sampler)
 
     def check(self, net: Supernet) -> None:
         count = len(leaves_of(net).copies)

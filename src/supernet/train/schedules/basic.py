@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from supernet.errors import UsageError
+from supernet.train.alone import alone
 from supernet.train.move import Path, Step
 
 
@@ -76,6 +77,10 @@ class Warmup:
         rise = min(1.0, (step.index + 1) / steps) if steps > 0 else 1.0
         return rise * self.then(step, paths)
 
+    def alone(self) -> Warmup:
+        """The same rise, times what the other schedule is for one architecture."""
+        return Warmup(self.share, alone(self.then))
+
 
 @dataclass(frozen=True)
 class OnLoss:
@@ -93,6 +98,10 @@ class OnLoss:
 
     def __call__(self, step: Step, paths: Sequence[Path]) -> float:
         return 1.0
+
+    def alone(self) -> LearningRate:
+        """The schedule on the learning rate: a lone path has no others to be weighed against."""
+        return alone(self.schedule)
 
 
 def _check_share(what: str, share: float) -> None:

@@ -17,6 +17,7 @@ from supernet.nn import Supernet
 from supernet.space import Arch, Codes
 from supernet.space.extremes import extremes
 from supernet.train.move import Path, Step
+from supernet.train.schedules.basic import Linear
 
 Complexity: TypeAlias = Literal["params", "macs"]
 
@@ -94,6 +95,10 @@ class ComplexityAwareLR:
                 )
             factors.append(self.factor(step.net, path.decisions, step.index, step.total))
         return sum(factors) / len(factors)
+
+    def alone(self) -> Linear:
+        """The line whose powers the factors are."""
+        return Linear()
 
     def _range(self, net: Supernet) -> tuple[float, float]:
         """Logarithms of the least and the greatest complexity in the space."""

@@ -1,0 +1,47 @@
+"""What methods that go around any other have in common: their names, and what cannot be gone around."""
+
+from __future__ import annotations
+
+from supernet.errors import UsageError
+from supernet.train import Recipe
+from supernet.train.phases import PhasesBySpace
+from supernet.train.programs.basic import Program
+
+
+def around(name: str, recipe: Recipe) -> str:
+    """The name of a method around another; around its published baseline, which bears it already, its own.
+
+    >>> from supernet.methods import dynas, few_shot, spos
+    >>> few_shot(dynas(spos())).name, few_shot().name
+    ('few_shot(dynas(spos))', 'few_shot')
+    """
+    return name if recipe.name == name else f"{name}({recipe.name})"
+
+
+def one_set_of_weights(name: str, recipe: Recipe) -> Program:
+    """The only program of a method that trains the supernet as it is given, in one phase, through architectures.
+
+    Args:
+        name: The method that makes several sets of weights of it.
+        recipe: The method.
+
+    Raises:
+        UsageError: it has several sets of weights or phases already, or trains mixtures.
+    """
+    if recipe.adapt is not None:
+        raise UsageError(
+            f"{name} makes several sets of weights of one supernet, but {recipe.name!r} has several already. Use one "
+            "of the two around a method that has one set, such as spos()."
+        )
+    if isinstance(recipe.program, tuple | PhasesBySpace):
+        raise UsageError(
+            f"{name} divides the training into phases, but {recipe.name!r} has phases of its own. Give it a method "
+            "with one, such as spos()."
+        )
+    if "mixtures" in recipe.draws:
+        raise UsageError(
+            f"{name} trains architectures, each on the set of weights it belongs to, but {recipe.name!r} trains "
+            "mixtures of operations. Give it a method that samples architectures, such as spos()."
+        )
+    (program,) = recipe.programs
+    return program

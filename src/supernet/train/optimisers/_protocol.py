@@ -1,0 +1,71 @@
+"""What an optimiser promises, and how its numbers are checked."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from numbers import Real
+from typing import Any, Protocol, TypeAlias, runtime_checkable
+
+import torch
+
+from supernet.errors import UsageError
+
+Groups: TypeAlias = Iterable[dict[str, Any]]
+"""Parameter groups as torch's optimisers take them: `{"params": […]}`, and settings that hold for the group alone."""
+
+
+class Optimiser(Protocol):
+    """Makes a torch optimiser for groups of parameters.
+
+    `SGD(lr=0.1)` of this package is one, and so is anything else that can be called on groups, such as
+    `functools.partial(torch.optim.AdamW, lr=1e-3)`, which then trains at exactly the learning rate it names.
+    """
+
+    def __call__(self, groups: Groups, /) -> torch.optim.Optimizer: ...
+
+
+@runtime_checkable
+class ForBatches(Protocol):
+    """An optimiser whose learning rate is meant for batches of `per` images, and scales linearly with their number."""
+
+    @property
+    def per(self) -> int | None:
+        """Images per batch that the learning rate is meant for; None: it holds as it is."""
+        ...
+
+
+def check_number(
+    what: str,
+    value: object,
+    *,
+    above: float | None = None,
+    at_least: float | None = None,
+    below: float | None = None,
+) -> None:
+    """Check that a setting is a finite number within its bounds.
+
+    Raises:
+        UsageError: it is not.
+    """
+    bounds = [(above, "above"), (at_least, "of at least"), (below, "below")]
+    told = " and ".join(f"{word} {bound:g}" for bound, word in bounds if bound is not None)
+    if (
+        not isinstance(value, Real)
+        or isinstance(value, bool)
+        or not math.isfinite(value)
+        or (above is not None and not value > above)
+        or (at_least is not None and not value >= at_least)
+        or (below is not None and not value < below)
+    ):
+        raise UsageError(f"{what} is {value!r}; it must be a finite number {told}.")
+
+
+def check_per(per: object) -> None:
+    """Check the number of images that a learning rate is meant for.
+
+    Raises:
+        UsageError: it is neither a whole number from 1 up nor None.
+    """
+    if per is not None and (not isinstance(per, int) or isinstance(per, bool) or per < 1):
+        raise UsageError(f"per is {per!r}; the learning rate is for batches of at least 1 image, or per=None for any.")
