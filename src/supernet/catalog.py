@@ -9,9 +9,9 @@ needs no PyTorch; what other packages offer is found by their entry points, whos
 | `methods` | a public function named like its module, annotated `-> Recipe` | `methods/` |
 | `spaces` | a public function annotated `-> Supernet` | `zoo/` |
 | `pieces` | a public frozen dataclass | the folders of `train/` |
-| `searchers` | a public class that says its `name`, or a frozen dataclass; named like its module | `search/searchers/` |
+| `searchers` | a public frozen dataclass, or a class that says its `name` | `search/searchers/` |
 | `data` | a public function annotated `-> ImageData` that needs nothing but perhaps a path | `data/` |
-| `tables` | a public function `NAME_table` annotated `-> Table` that needs no argument | `judge/truth/` |
+| `tables` | a public function `NAME_truth` annotated `-> Truth` that needs no argument | `judge/truth/` |
 
 `python -m supernet.catalog --write` brings the generated type stubs and the tables of the documents up to date, and
 `--check` says which are stale.
@@ -56,6 +56,7 @@ _FOLDERS: dict[Kind, str] = {
     "searchers": "search/searchers",
     "tables": "judge/truth",
 }
+_TRUTH = ("_table", "_truth")
 _ROOT = Path(__file__).parent
 _OWN = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*(\.[^\W\d]\w*)*")
 
@@ -100,7 +101,7 @@ class Entry:
 
 def entries(kind: Kind) -> tuple[Entry, ...]:
     """All of a kind, by family and name; what other packages bring comes last."""
-    return (*_built_in(kind), *_offered(kind))
+    return (*own(kind), *_offered(kind))
 
 
 def names(kind: Kind) -> tuple[str, ...]:
@@ -133,9 +134,11 @@ def find(kind: Kind, name: str) -> Entry:
         )
     known = list(names(kind))
     near = difflib.get_close_matches(name, known, n=3, cutoff=0.6)
-    meant = f"did you mean {' or '.join(near)}? " if near and len(known) > 12 else ""
-    listed = f"supernet list {kind} names all of them" if meant else f"there are {', '.join(known)}"
-    raise UsageError(f"There is no {noun} named {name!r}; {meant}{listed}. One of your own is given as module:name.")
+    if near and len(known) > 12:
+        listed = f"did you mean {' or '.join(near)}? All of them: supernet list {kind}"
+    else:
+        listed = f"there are {', '.join(known)}"
+    raise UsageError(f"There is no {noun} named {name!r}; {listed}. One of your own is given as module:name.")
 
 
 def load(kind: Kind, name: str) -> Any:
@@ -161,8 +164,8 @@ def lazy(package: str) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
 
     def get(name: str) -> Any:
         if name == "__all__":
-            return sorted(entry.name for entry in _exports(package) if entry.kind != "pieces")
-        found = None if name.startswith("_") else next((e for e in _exports(package) if e.name == name), None)
+            return sorted(entry.name for entry in exports(package) if entry.kind != "pieces")
+        found = None if name.startswith("_") else next((e for e in exports(package) if e.name == name), None)
         if found is None:
             raise AttributeError(f"module {package!r} has no attribute {name!r}")
         value = getattr(importlib.import_module(found.module), found.attribute)
@@ -170,7 +173,7 @@ def lazy(package: str) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
         return value
 
     def listing() -> list[str]:
-        return sorted({*vars(sys.modules[package]), *(entry.name for entry in _exports(package))})
+        return sorted({*vars(sys.modules[package]), *(entry.name for entry in exports(package))})
 
     return get, listing
 
@@ -179,27 +182,30 @@ def lazy(package: str) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
 
 
 @cache
-def _built_in(kind: Kind) -> tuple[Entry, ...]:
+def own(kind: Kind) -> tuple[Entry, ...]:
+    """What this package brings of a kind, by family and name."""
     folder = _ROOT / _FOLDERS[kind]
     found = (entry for module, path in _modules(folder) for entry in _read(kind, module, path))
     return tuple(sorted(found, key=lambda entry: (entry.family, entry.name.lower(), entry.name)))
 
 
 @cache
-def _exports(package: str) -> tuple[Entry, ...]:
+def exports(package: str) -> tuple[Entry, ...]:
     """What a lazy package exports; the helpers of spaces are of the kind `pieces`."""
     kind: Kind = "methods" if package == "supernet.methods" else "spaces"
-    own = _built_in(kind)
+    built_in = own(kind)
     if kind == "methods":
-        return own
+        return built_in
     helpers = []
     for module, path in _modules(_ROOT / _FOLDERS[kind]):
         for node in _public(_tree(path)):
-            after_a_space = isinstance(node, ast.FunctionDef) and node.name.startswith(tuple(f"{e.name}_" for e in own))
-            beside_a_space = _is_frozen(node) and module.startswith(tuple(e.module for e in own))
+            after_a_space = isinstance(node, ast.FunctionDef) and node.name.startswith(
+                tuple(f"{e.name}_" for e in built_in)
+            )
+            beside_a_space = _is_frozen(node) and module.startswith(tuple(e.module for e in built_in))
             if (after_a_space and not _is_space(node)) or beside_a_space:
                 helpers.append(Entry("pieces", node.name, module, node.name))
-    return (*own, *helpers)
+    return (*built_in, *helpers)
 
 
 def _modules(folder: Path) -> Iterator[tuple[str, Path]]:
@@ -230,7 +236,7 @@ def _read(kind: Kind, module: str, path: Path) -> Iterator[Entry]:
         return  # the spine of `train`
     for node in _public(tree):
         if _is_of(kind, node, stem):
-            name = stem if kind == "searchers" else node.name.removesuffix("_table") if kind == "tables" else node.name
+            name = {"searchers": stem, "tables": node.name.rpartition("_")[0]}.get(kind, node.name)
             family = within[0] if within else ""
             yield Entry(kind, name, module, node.name, family, _summary(node), _papers(tree))
 
@@ -246,7 +252,7 @@ def _is_of(kind: Kind, node: ast.FunctionDef | ast.ClassDef, stem: str) -> bool:
         case "data":
             return _returns(node) == "ImageData" and _required(node) <= {"root", "path"}
         case "tables":
-            return node.name.endswith("_table") and _returns(node) == "Table" and not _required(node)
+            return node.name.endswith(_TRUTH) and _returns(node) in ("Table", "Truth") and not _required(node)
         case _:
             return False
 
@@ -401,7 +407,11 @@ def main(arguments: list[str]) -> int:
         sys.stderr.write("usage: python -m supernet.catalog --write | --check\n")
         return 2
     write = arguments == ["--write"]
-    changed = stale(write=write)
+    try:
+        changed = stale(write=write)
+    except UsageError as error:
+        sys.stderr.write(f"error: {error}\n")
+        return 2
     for path in changed:
         sys.stdout.write(f"{path}: {'written' if write else 'stale; run python -m supernet.catalog --write'}\n")
     return int(bool(changed) and not write)

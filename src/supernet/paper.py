@@ -1,4 +1,4 @@
-"""Where a method, a space or a searcher comes from."""
+"""Where a method was published, and what its settings here rest on."""
 
 from __future__ import annotations
 
@@ -8,76 +8,89 @@ from typing import Literal, TypeAlias, get_args
 
 from supernet.errors import UsageError
 
-Provenance: TypeAlias = Literal["official code", "paper", "reconstruction"]
-"""What the settings rest on: the released code, the paper's text, or our own reading where neither says it."""
+Provenance: TypeAlias = Literal["official code", "others' code", "reconstruction"]
+"""What the settings of a method follow: the authors' released code; code of others that use the method; or the paper's
+text, with what it leaves open filled in."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Paper:
-    """A publication, as the constant `PAPER` of the module that implements it.
-
-    The catalogue reads it from the source without importing the module, so its arguments are literals.
+    """A publication.
 
     Args:
-        name: Short name, as the field uses it.
-        title: Full title.
-        authors: All authors in BibTeX's form, joined by " and ".
+        name: What the method is called.
+        title: Title of the paper.
+        authors: Family names in the paper's order.
         venue: Conference or journal, such as `"ICCV"`.
-        year: Year of the publication there.
-        arxiv: Number at arxiv.org; empty: it is not there.
-        provenance: What the implementation's settings rest on, see `Provenance`.
+        year: Of the venue.
+        arxiv: Number at arXiv, such as `"1907.01845"`; None: it is not there.
+        url: Another address of the paper, where it is not at arXiv.
+        provenance: What the settings of the method follow in this package.
 
     Raises:
-        UsageError: an unknown provenance, or a number that is not arXiv's.
+        UsageError: no author, an arXiv number of another form, or an unknown provenance.
 
-    >>> paper = Paper("SPOS", "Single Path One-Shot", "Zichao Guo and Jian Sun", "ECCV", 2020, "1904.00420", "paper")
-    >>> paper.link
-    'https://arxiv.org/abs/1904.00420'
+    >>> paper = Paper(
+    ...     name="FairNAS",
+    ...     title="FairNAS: Rethinking Evaluation Fairness of Weight Sharing Neural Architecture Search",
+    ...     authors=("Chu", "Zhang", "Xu"),
+    ...     venue="ICCV",
+    ...     year=2021,
+    ...     arxiv="1907.01845",
+    ...     provenance="reconstruction",
+    ... )
+    >>> print(paper.bibtex())
+    @inproceedings{chu2021fairnas,
+      title = {{FairNAS: Rethinking Evaluation Fairness of Weight Sharing Neural Architecture Search}},
+      author = {Chu and Zhang and Xu},
+      booktitle = {ICCV},
+      year = {2021},
+      eprint = {1907.01845},
+      archiveprefix = {arXiv}
+    }
     """
 
     name: str
     title: str
-    authors: str
+    authors: tuple[str, ...]
     venue: str
     year: int
-    arxiv: str = ""
-    provenance: Provenance = "paper"
+    arxiv: str | None = None
+    url: str | None = None
+    provenance: Provenance
 
     def __post_init__(self) -> None:
+        if not self.authors:
+            raise UsageError(f"The paper {self.title!r} has no author; give their family names.")
+        if self.arxiv is not None and not re.fullmatch(r"\d{4}\.\d{4,5}", self.arxiv):
+            raise UsageError(f"The arXiv number of {self.name} is {self.arxiv!r}; give one such as '1907.01845'.")
         if self.provenance not in get_args(Provenance):
             raise UsageError(
-                f"The provenance of {self.name} is {self.provenance!r}; it is one of {', '.join(get_args(Provenance))}."
+                f"The provenance of {self.name} is one of {get_args(Provenance)}; got {self.provenance!r}."
             )
-        if self.arxiv and not re.fullmatch(r"\d{4}\.\d{4,5}", self.arxiv):
-            raise UsageError(f"The arXiv number of {self.name} is {self.arxiv!r}; write it like 1904.00420.")
 
     @property
-    def link(self) -> str:
-        """The address of its page at arXiv; empty where it has none."""
-        return f"https://arxiv.org/abs/{self.arxiv}" if self.arxiv else ""
+    def link(self) -> str | None:
+        """Address of the paper."""
+        return self.url if self.arxiv is None else f"https://arxiv.org/abs/{self.arxiv}"
+
+    @property
+    def key(self) -> str:
+        """Key of the BibTeX entry: first author, year, name of the method."""
+        parts = (self.authors[0], str(self.year), self.name)
+        return "".join(re.sub(r"[^a-z0-9]", "", part.lower()) for part in parts)
 
     def bibtex(self) -> str:
-        """The entry for a bibliography.
-
-        >>> print(Paper("X", "A title", "A. B. and C. D.", "ICML", 2021, "2101.00001").bibtex())
-        @inproceedings{x2021,
-          title = {{A title}},
-          author = {A. B. and C. D.},
-          booktitle = {ICML},
-          year = {2021},
-          eprint = {2101.00001},
-          archiveprefix = {arXiv},
-        }
-        """
-        journal = self.venue.startswith(("IEEE T", "J", "arXiv"))
-        fields = {
+        """The entry for a bibliography, by family names."""
+        entries = {
             "title": f"{{{self.title}}}",
-            "author": self.authors,
-            "journal" if journal else "booktitle": self.venue,
+            "author": " and ".join(self.authors),
+            "booktitle": self.venue,
             "year": str(self.year),
         }
-        if self.arxiv:
-            fields |= {"eprint": self.arxiv, "archiveprefix": "arXiv"}
-        key = re.sub(r"\W|_", "", self.name).lower()
-        lines = "".join(f"  {name} = {{{value}}},\n" for name, value in fields.items())
-        return f"@{'article' if journal else 'inproceedings'}{{{key}{self.year},\n{lines}}}"
+        if self.arxiv is not None:
+            entries |= {"eprint": self.arxiv, "archiveprefix": "arXiv"}
+        elif self.url is not None:
+            entries["url"] = self.url
+        lines = ",\n".join(f"  {name} = {{{value}}}" for name, value in entries.items())
+        return f"@inproceedings{{{self.key},\n{lines}\n}}"

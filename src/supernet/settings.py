@@ -116,7 +116,8 @@ def changed(value: T, settings: Mapping[str, Any], *, name: str = "") -> T:
     >>> changed(Ramp(), {"share": "0.2"})
     Ramp(share=0.2)
     """
-    assert is_dataclass(value) and not isinstance(value, type)
+    assert is_dataclass(value), value
+    assert not isinstance(value, type), value
     name = name or type(value).__name__
     own = {field.name: field for field in fields(value) if field.init}
     asked = _grouped(settings)
@@ -164,7 +165,9 @@ def _grouped(settings: Mapping[str, Any]) -> dict[str, list[tuple[str, Any]]]:
 def _resolved(name: str, items: list[tuple[str, Any]], hint: Any, default: Any) -> Any:
     """The value that settings `name`, `name.…` ask for, where it would else be the default."""
     kinds = _members(hint)
-    table = next((k for k in kinds if _is_table(k)), None) or (dict if _is_open(hint) and _is_mapping(default) else None)
+    table = next((k for k in kinds if _is_table(k)), None) or (
+        dict if _is_open(hint) and _is_mapping(default) else None
+    )
     word = "method" if _takes_method(kinds) else "piece"
     value, inner = _UNSET, dict[str, Any]()
     for rest, item in items:
@@ -206,7 +209,9 @@ def _filled(name: str, inner: Mapping[str, Any], table: Any, default: Any) -> di
     arguments = typing.get_args(table)
     hint = arguments[1] if len(arguments) == 2 else Any
     whole = dict(default) if _is_mapping(default) else {}
-    deep = any(_is_object(kind) for kind in _members(hint) if not _is_open(hint)) or any(map(is_dataclass, whole.values()))
+    deep = any(_is_object(kind) for kind in _members(hint) if not _is_open(hint)) or any(
+        map(is_dataclass, whole.values())
+    )
     groups = _grouped(inner) if deep else {key: [("", item)] for key, item in inner.items()}
     for key, items in groups.items():
         whole[key] = _resolved(f"{name}.{key}", items, hint, whole.get(key, _UNSET))
@@ -311,7 +316,9 @@ def _satisfies(value: Any, kind: Any) -> bool:
             if inspect.isfunction(asked):
                 if not _same_parameters(asked, value if inspect.isfunction(value) else there):
                     return False
-            elif there is None and member not in getattr(made, "__dataclass_fields__", {}) and not hasattr(value, member):
+            elif (
+                there is None and member not in getattr(made, "__dataclass_fields__", {}) and not hasattr(value, member)
+            ):
                 return False
     return True
 
@@ -405,7 +412,9 @@ def _is_protocol(kind: Any) -> bool:
 
 
 def _takes_method(kinds: tuple[Any, ...]) -> bool:
-    return any(isinstance(k, type) and (k.__name__, k.__module__.split(".")[0]) == ("Recipe", "supernet") for k in kinds)
+    return any(
+        isinstance(k, type) and (k.__name__, k.__module__.split(".")[0]) == ("Recipe", "supernet") for k in kinds
+    )
 
 
 def _is_endless(default: Any) -> bool:
@@ -431,8 +440,8 @@ def _shown(value: Any) -> str:
 
 def _unknown(name: str, key: str, allowed: list[str]) -> str:
     near = difflib.get_close_matches(key, allowed, n=2, cutoff=0.6)
-    meant = f"did you mean {' or '.join(near)}? " if near else ""
-    return f"{name} has no setting {key!r}; {meant}it has {', '.join(allowed) or 'none'}."
+    meant = f"did you mean {' or '.join(near)}? It" if near else "it"
+    return f"{name} has no setting {key!r}; {meant} has {', '.join(allowed) or 'none'}."
 
 
 def _wanted(hint: Any) -> str:
