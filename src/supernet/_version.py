@@ -1,3 +1,3 @@
-"""The version of this package, where every part of it can read it."""
+"""The version of the package; the one place that says it."""
 
 __version__ = "0.1.0"

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
 from supernet.errors import UsageError
+from supernet.paper import Paper
 from supernet.search.evaluator import Evaluator
 
 if TYPE_CHECKING:
@@ -23,6 +24,18 @@ OnGeneration: TypeAlias = "Callable[[Supernet, int], Mapping[str, float] | None]
 """Called as `f(net, generation)`; scalars it returns go to the log."""
 
 FOLDER = "shifted"
+
+
+PAPER = Paper(
+    name="Supernet Shifting",
+    title="Boosting Order-Preserving and Transferability for Neural Architecture Search: "
+    "a Joint Architecture Refined Search and Fine-tuning Approach",
+    authors=("Zhang", "Wang", "Qin", "Yan"),
+    venue="CVPR",
+    year=2024,
+    arxiv="2403.11380",
+    provenance="reconstruction",
+)
 
 
 @dataclass(frozen=True, kw_only=True)

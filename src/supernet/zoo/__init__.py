@@ -1,25 +1,9 @@
 """Published search spaces, one file each. Every builder returns a ready `Supernet`.
 
 `__all__` lists the builders and nothing else; the helpers that speak a benchmark's own language are imported
-by name: `from supernet.zoo import nasbench201_arch`.
+by name: `from supernet.zoo import nasbench201_arch`. All of them are imported when they are asked for.
 """
 
-from supernet.zoo.cells.nas_bench_201 import nasbench201
-from supernet.zoo.cells.nas_bench_201_index import nasbench201_arch as nasbench201_arch
-from supernet.zoo.cells.nas_bench_201_index import nasbench201_codes as nasbench201_codes
-from supernet.zoo.cells.nas_bench_201_index import nasbench201_from_row as nasbench201_from_row
-from supernet.zoo.cells.nas_bench_201_index import nasbench201_row as nasbench201_row
-from supernet.zoo.cells.nas_bench_201_index import nasbench201_string as nasbench201_string
-from supernet.zoo.chains.mobilenetv2 import mobilenetv2
-from supernet.zoo.chains.mobilenetv2 import mobilenetv2_arch as mobilenetv2_arch
-from supernet.zoo.chains.mobilenetv2 import mobilenetv2_ids as mobilenetv2_ids
-from supernet.zoo.chains.nas_bench_macro import nasbench_macro
-from supernet.zoo.chains.nas_bench_macro import nasbench_macro_arch as nasbench_macro_arch
-from supernet.zoo.chains.nas_bench_macro import nasbench_macro_string as nasbench_macro_string
-from supernet.zoo.chains.shufflenetv2_spos import shufflenetv2_spos
-from supernet.zoo.chains.shufflenetv2_spos import shufflenetv2_spos_arch as shufflenetv2_spos_arch
-from supernet.zoo.chains.shufflenetv2_spos import shufflenetv2_spos_blocks as shufflenetv2_spos_blocks
-from supernet.zoo.elastic.elastic_mbconv import mbconv
-from supernet.zoo.elastic.elastic_mbconv_stage import Stage as Stage
+from supernet import catalog
 
-__all__ = ["mbconv", "mobilenetv2", "nasbench201", "nasbench_macro", "shufflenetv2_spos"]
+__getattr__, __dir__ = catalog.lazy(__name__)

@@ -7,9 +7,20 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from supernet.errors import UsageError
+from supernet.paper import Paper
 from supernet.search.sampler import Code, FeasibleSampler, distinct, population
 from supernet.search.task import Task
 from supernet.space import Arch, Codes
+
+PAPER = Paper(
+    name="SPOS",
+    title="Single Path One-Shot Neural Architecture Search with Uniform Sampling",
+    authors=("Guo", "Zhang", "Mu", "Heng", "Liu", "Wei", "Sun"),
+    venue="ECCV",
+    year=2020,
+    arxiv="1904.00420",
+    provenance="official code",
+)
 
 
 class Evolution:

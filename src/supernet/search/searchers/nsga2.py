@@ -8,9 +8,20 @@ from typing import Any
 import numpy as np
 
 from supernet.errors import UsageError, require
+from supernet.paper import Paper
 from supernet.search.sampler import Code, FeasibleSampler, distinct, population
 from supernet.search.task import Task
 from supernet.space import Arch, Codes
+
+PAPER = Paper(
+    name="NSGA-II",
+    title="A Fast and Elitist Multiobjective Genetic Algorithm: NSGA-II",
+    authors=("Deb", "Pratap", "Agarwal", "Meyarivan"),
+    venue="IEEE Transactions on Evolutionary Computation",
+    year=2002,
+    url="https://doi.org/10.1109/4235.996017",
+    provenance="others' code",
+)
 
 
 class NSGA2:

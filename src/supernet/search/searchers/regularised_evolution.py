@@ -8,9 +8,20 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from supernet.errors import UsageError
+from supernet.paper import Paper
 from supernet.search.sampler import FeasibleSampler, step
 from supernet.search.task import Task
 from supernet.space import Arch
+
+PAPER = Paper(
+    name="Regularised evolution",
+    title="Regularized Evolution for Image Classifier Architecture Search",
+    authors=("Real", "Aggarwal", "Huang", "Le"),
+    venue="AAAI",
+    year=2019,
+    arxiv="1802.01548",
+    provenance="reconstruction",
+)
 
 
 class RegularisedEvolution:

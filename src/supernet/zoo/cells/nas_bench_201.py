@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from supernet.nn import AvgPool3x3, OpChoice, Statistics, Supernet, Zero, batch_norm
 from supernet.nn.norm import check_statistics
+from supernet.paper import Paper
 from supernet.space import Arch, Choice
 from supernet.zoo.arguments import check_at_least_one
 
@@ -24,6 +25,17 @@ _LABELS = {
     "nor_conv_3x3": "conv 3×3",
     "avg_pool_3x3": "avg pool 3×3",
 }
+
+
+PAPER = Paper(
+    name="NAS-Bench-201",
+    title="NAS-Bench-201: Extending the Scope of Reproducible Neural Architecture Search",
+    authors=("Dong", "Yang"),
+    venue="ICLR",
+    year=2020,
+    arxiv="2001.00326",
+    provenance="official code",
+)
 
 
 def nasbench201(

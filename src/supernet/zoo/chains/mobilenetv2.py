@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from supernet.errors import UsageError
 from supernet.nn import OpChoice, Statistics, Supernet
 from supernet.nn.norm import check_statistics
+from supernet.paper import Paper
 from supernet.space import Arch, Choice, Space
 from supernet.zoo.arguments import check_at_least_one, check_dropout
 from supernet.zoo.chains.mobilenetv2_block import InvertedResidual, conv_bn
@@ -19,6 +20,37 @@ from supernet.zoo.scaling import scaled_depths, scaled_width, strides_for
 
 if TYPE_CHECKING:
     from supernet.report.diagram import Diagram
+
+
+PAPER = (
+    Paper(
+        name="FairNAS",
+        title="FairNAS: Rethinking Evaluation Fairness of Weight Sharing Neural Architecture Search",
+        authors=("Chu", "Zhang", "Xu"),
+        venue="ICCV",
+        year=2021,
+        arxiv="1907.01845",
+        provenance="official code",
+    ),
+    Paper(
+        name="ProxylessNAS",
+        title="ProxylessNAS: Direct Neural Architecture Search on Target Task and Hardware",
+        authors=("Cai", "Zhu", "Han"),
+        venue="ICLR",
+        year=2019,
+        arxiv="1812.00332",
+        provenance="official code",
+    ),
+    Paper(
+        name="GreedyNAS",
+        title="GreedyNAS: Towards Fast One-Shot NAS with Greedy Supernet",
+        authors=("You", "Huang", "Yang", "Wang", "Qian", "Zhang"),
+        venue="CVPR",
+        year=2020,
+        arxiv="2003.11236",
+        provenance="reconstruction",
+    ),
+)
 
 
 def mobilenetv2(

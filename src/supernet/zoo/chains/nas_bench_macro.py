@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from supernet.errors import UsageError
 from supernet.nn import ElasticConv2d, OpChoice, Statistics, Supernet, batch_norm
 from supernet.nn.norm import check_statistics
+from supernet.paper import Paper
 from supernet.space import Arch, Choice, Space
 from supernet.zoo.arguments import check_at_least_one
 
@@ -18,6 +19,17 @@ if TYPE_CHECKING:
 OPS = ("identity", "MB3_K3", "MB6_K5")
 STAGES = (2, 3, 3)
 LAYERS = tuple(f"layer{number}" for number in range(1, sum(STAGES) + 1))
+
+
+PAPER = Paper(
+    name="NAS-Bench-Macro",
+    title="Prioritized Architecture Sampling with Monto-Carlo Tree Search",
+    authors=("Su", "Huang", "Li", "You", "Wang", "Qian", "Zhang", "Xu"),
+    venue="CVPR",
+    year=2021,
+    arxiv="2103.11922",
+    provenance="official code",
+)
 
 
 def nasbench_macro(

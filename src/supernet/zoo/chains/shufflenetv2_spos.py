@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from supernet.errors import UsageError
 from supernet.nn import OpChoice, Statistics, Supernet
 from supernet.nn.norm import check_statistics
+from supernet.paper import Paper
 from supernet.space import Arch, Choice, Expr, Space
 from supernet.zoo.arguments import check_at_least_one, check_dropout
 from supernet.zoo.chains.shufflenetv2_block import ShuffleBlock, conv_bn_relu
@@ -28,6 +29,17 @@ STEM_WIDTH, HEAD_WIDTH = 16, 1024
 _LABELS = {"k3": "shuffle k3", "k5": "shuffle k5", "k7": "shuffle k7", "xception": "Xception"}
 
 Initialisation: TypeAlias = Literal["released", "torch"]
+
+
+PAPER = Paper(
+    name="SPOS",
+    title="Single Path One-Shot Neural Architecture Search with Uniform Sampling",
+    authors=("Guo", "Zhang", "Mu", "Heng", "Liu", "Wei", "Sun"),
+    venue="ECCV",
+    year=2020,
+    arxiv="1904.00420",
+    provenance="official code",
+)
 
 
 def shufflenetv2_spos(

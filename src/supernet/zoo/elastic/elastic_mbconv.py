@@ -18,6 +18,7 @@ from supernet.nn import (
     Supernet,
 )
 from supernet.nn.norm import check_statistics
+from supernet.paper import Paper
 from supernet.space import Arch, Choice, Expr, Option
 from supernet.zoo.arguments import check_at_least_one, check_whole
 from supernet.zoo.elastic.elastic_mbconv_block import MBConv, activation_layer
@@ -27,6 +28,28 @@ if TYPE_CHECKING:
     from supernet.report.diagram import Diagram
 
 Activation: TypeAlias = Literal["relu", "hswish", "swish"]
+
+
+PAPER = (
+    Paper(
+        name="OFA",
+        title="Once-for-All: Train One Network and Specialize it for Efficient Deployment",
+        authors=("Cai", "Gan", "Wang", "Zhang", "Han"),
+        venue="ICLR",
+        year=2020,
+        arxiv="1908.09791",
+        provenance="reconstruction",
+    ),
+    Paper(
+        name="BigNAS",
+        title="BigNAS: Scaling Up Neural Architecture Search with Big Single-Stage Models",
+        authors=("Yu", "Jin", "Liu", "Bender", "Kindermans", "Tan", "Huang", "Song", "Pang", "Le"),
+        venue="ECCV",
+        year=2020,
+        arxiv="2003.11142",
+        provenance="reconstruction",
+    ),
+)
 
 
 def mbconv(

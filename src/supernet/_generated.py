@@ -1,0 +1,104 @@
+"""The files that `python -m supernet.catalog --write` writes: type stubs of lazy packages, tables of the documents."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Callable, Sequence
+from itertools import groupby
+from pathlib import Path
+
+from supernet import catalog
+from supernet.catalog import Entry
+from supernet.errors import UsageError
+from supernet.paper import Paper
+
+_SOURCE = Path(__file__).parent
+
+
+def texts(root: Path) -> dict[Path, str]:
+    """What each generated file of a checkout should hold.
+
+    A document holds generated text between `<!-- generated: NAME -->` and `<!-- end -->`.
+
+    Raises:
+        UsageError: this is no checkout, or a document lacks a marker.
+    """
+    parts: dict[str, dict[str, Callable[[Path], str]]] = {
+        "README.md": {"methods": _method_names},
+        "docs/methods/README.md": {"methods": _methods},
+        "docs/zoo.md": {"spaces": _spaces},
+        "docs/train.md": {"pieces": _pieces},
+    }
+    if not (root / "README.md").is_file():
+        raise UsageError(f"{root} is not a checkout of supernet (it has no README.md); generated files live in one.")
+    found = {}
+    for name, written in parts.items():
+        text = (root / name).read_text(encoding="utf-8")
+        for marker, write in written.items():
+            text = _between(name, text, marker, write(root))
+        found[root / name] = text
+    for package in ("methods", "zoo"):
+        found[root / "src/supernet" / package / "__init__.pyi"] = _stub(f"supernet.{package}")
+    return found
+
+
+def _between(name: str, text: str, marker: str, new: str) -> str:
+    pattern = re.compile(rf"(<!-- generated: {marker} -->)(.*?)(<!-- end -->)", re.DOTALL)
+    if len(pattern.findall(text)) != 1:
+        raise UsageError(f"{name} needs the lines <!-- generated: {marker} --> and, after it, <!-- end -->, once each.")
+    return pattern.sub(lambda found: f"{found[1]}{new}{found[3]}", text)
+
+
+def _stub(package: str) -> str:
+    exports = catalog.exports(package)
+    lines = sorted((e.module, e.attribute) for e in exports)
+    imports = "".join(f"from {module} import {name} as {name}\n" for module, name in lines)
+    public = "".join(f'    "{e.name}",\n' for e in sorted(exports, key=lambda e: e.name) if e.kind != "pieces")
+    return f"# Written by: python -m supernet.catalog --write\n{imports}\n__all__ = [\n{public}]\n"
+
+
+def _method_names(root: Path) -> str:
+    return ", ".join(e.papers[0].name if e.papers else e.name for e in catalog.own("methods"))
+
+
+def _methods(root: Path) -> str:
+    rows = []
+    for entry in catalog.own("methods"):
+        provenance = entry.papers[0].provenance if entry.papers else ""
+        rows.append(
+            (f"[`{entry.name}`]({entry.name}.md)", _linked(entry.papers), _what(entry), provenance, entry.family)
+        )
+    return _table(("method", "paper", "what it does", "settings from", "family"), rows)
+
+
+def _spaces(root: Path) -> str:
+    rows = []
+    for entry in catalog.own("spaces"):
+        file = "/".join(entry.module.split(".")[1:]) + ".py"
+        rows.append((f"`{entry.name}`", _linked(entry.papers), _what(entry), f"`{file}`"))
+    return _table(("builder", "paper", "what varies", "file"), rows)
+
+
+def _pieces(root: Path) -> str:
+    rows = []
+    for family, found in groupby(catalog.own("pieces"), key=lambda entry: entry.family):
+        text = (_SOURCE / "train" / family / "__init__.py").read_text(encoding="utf-8")
+        meaning = (ast.get_docstring(ast.parse(text)) or "").partition("\n")[0].rstrip(".")
+        rows.append((f"`{family}`", meaning, ", ".join(f"`{entry.name}`" for entry in found)))
+    return _table(("folder", "what is in it", "pieces"), rows)
+
+
+def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = [header, ["---"] * len(header), *([cell.replace("|", "\\|") or "–" for cell in row] for row in rows)]
+    return "\n" + "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+def _linked(papers: tuple[Paper, ...]) -> str:
+    return ", ".join(f"[{p.name}, {p.venue} {p.year}]({p.link})" if p.link else f"{p.venue} {p.year}" for p in papers)
+
+
+def _what(entry: Entry) -> str:
+    """A docstring's first line without the name it begins with."""
+    name, colon, rest = entry.summary.partition(": ")
+    return (rest if colon and len(name) < 40 else entry.summary).rstrip(".")

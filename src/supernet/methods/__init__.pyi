@@ -1,0 +1,28 @@
+# Written by: python -m supernet.catalog --write
+from supernet.methods.cells.darts import darts as darts
+from supernet.methods.elastic.attentivenas import attentivenas as attentivenas
+from supernet.methods.elastic.sandwich import sandwich as sandwich
+from supernet.methods.nshot.few_shot import few_shot as few_shot
+from supernet.methods.nshot.gm_nas import gm_nas as gm_nas
+from supernet.methods.nshot.k_shot import k_shot as k_shot
+from supernet.methods.single_path.dynas import dynas as dynas
+from supernet.methods.single_path.fairnas import fairnas as fairnas
+from supernet.methods.single_path.greedynas import greedynas as greedynas
+from supernet.methods.single_path.one_shot import one_shot as one_shot
+from supernet.methods.single_path.spos import spos as spos
+from supernet.methods.single_path.sum_nas import sum_nas as sum_nas
+
+__all__ = [
+    "attentivenas",
+    "darts",
+    "dynas",
+    "fairnas",
+    "few_shot",
+    "gm_nas",
+    "greedynas",
+    "k_shot",
+    "one_shot",
+    "sandwich",
+    "spos",
+    "sum_nas",
+]

@@ -1,0 +1,27 @@
+# Written by: python -m supernet.catalog --write
+from supernet.zoo.cells.nas_bench_201 import nasbench201 as nasbench201
+from supernet.zoo.cells.nas_bench_201_index import nasbench201_arch as nasbench201_arch
+from supernet.zoo.cells.nas_bench_201_index import nasbench201_codes as nasbench201_codes
+from supernet.zoo.cells.nas_bench_201_index import nasbench201_from_row as nasbench201_from_row
+from supernet.zoo.cells.nas_bench_201_index import nasbench201_row as nasbench201_row
+from supernet.zoo.cells.nas_bench_201_index import nasbench201_string as nasbench201_string
+from supernet.zoo.chains.mobilenetv2 import mobilenetv2 as mobilenetv2
+from supernet.zoo.chains.mobilenetv2 import mobilenetv2_arch as mobilenetv2_arch
+from supernet.zoo.chains.mobilenetv2 import mobilenetv2_ids as mobilenetv2_ids
+from supernet.zoo.chains.mobilenetv2_variants import Stages as Stages
+from supernet.zoo.chains.nas_bench_macro import nasbench_macro as nasbench_macro
+from supernet.zoo.chains.nas_bench_macro import nasbench_macro_arch as nasbench_macro_arch
+from supernet.zoo.chains.nas_bench_macro import nasbench_macro_string as nasbench_macro_string
+from supernet.zoo.chains.shufflenetv2_spos import shufflenetv2_spos as shufflenetv2_spos
+from supernet.zoo.chains.shufflenetv2_spos import shufflenetv2_spos_arch as shufflenetv2_spos_arch
+from supernet.zoo.chains.shufflenetv2_spos import shufflenetv2_spos_blocks as shufflenetv2_spos_blocks
+from supernet.zoo.elastic.elastic_mbconv import mbconv as mbconv
+from supernet.zoo.elastic.elastic_mbconv_stage import Stage as Stage
+
+__all__ = [
+    "mbconv",
+    "mobilenetv2",
+    "nasbench201",
+    "nasbench_macro",
+    "shufflenetv2_spos",
+]
