@@ -227,9 +227,14 @@ class Space:
         """Population array (N, D) of architectures.
 
         Raises:
-            UsageError: an architecture belongs to another space.
+            UsageError: an architecture belongs to another space, or something is no architecture.
         """
         for arch in archs:
+            if not isinstance(arch, Arch):
+                raise UsageError(
+                    f"An architecture is needed, but {str(arch)[:80]!r} is a {type(arch).__name__}. Make one with "
+                    "space.arch({choice: option, …}) or space.parse(text)."
+                )
             if arch.space is not self and arch.space.fingerprint != self.fingerprint:
                 raise UsageError(
                     f"An architecture of the space {arch.space.fingerprint} was given to the space "

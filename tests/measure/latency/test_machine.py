@@ -87,3 +87,10 @@ def test_requests_without_a_subnet_are_refused():
         ThisMachine(threads=0)
     with pytest.raises(UsageError, match="below min_runs"):
         ThisMachine(max_runs=2)
+
+
+def test_threads_are_at_most_the_cores(monkeypatch):
+    monkeypatch.setattr("os.cpu_count", lambda: 4)
+    assert ThisMachine(threads=4).threads == 4
+    with pytest.raises(UsageError, match="threads=3000, but this machine has 4 cores"):
+        ThisMachine(threads=3000)

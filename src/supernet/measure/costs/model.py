@@ -67,7 +67,8 @@ class CostModel:
         """MACs of one image: of an architecture, or (N,) of a population (N, D).
 
         Raises:
-            UsageError: the architecture belongs to another space, or the array has another number of columns.
+            UsageError: what was given is no architecture, or one of another space, or an array with another number of
+                columns.
         """
         return _answer(archs, self._macs(self._codes(archs)))
 
@@ -86,7 +87,7 @@ class CostModel:
         return _answer(archs, _counted(self._params, self._codes(archs), norm=norm, bias=bias))
 
     def _codes(self, archs: Arch | Codes) -> Codes:
-        if isinstance(archs, Arch):
+        if not isinstance(archs, np.ndarray):
             return self.space.codes([archs])
         if archs.ndim != 2 or archs.shape[1] != len(self.space):
             raise UsageError(
@@ -126,7 +127,7 @@ def macs(net: Supernet, arch: Arch, *, input_shape: tuple[int, ...] | None = Non
         input_shape: Of one input, (C, H, W). Default: `net.input_shape` where there is one, or what was given before.
 
     Raises:
-        UsageError: the input shape is not known, or the architecture belongs to another space.
+        UsageError: the input shape is not known, or what was given is no architecture, or one of another space.
     """
     return round(cost_model(net, input_shape).macs(arch))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import os
 import time
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
@@ -71,6 +72,8 @@ class ThisMachine:
             raise UsageError(f"{self} cannot time anything: batch_size, threads and min_runs are 1 or more.")
         if self.max_runs < self.min_runs:
             raise UsageError(f"max_runs={self.max_runs} is below min_runs={self.min_runs}.")
+        if self.threads > (cores := os.cpu_count() or 1):
+            raise UsageError(f"threads={self.threads}, but this machine has {cores} cores; give at most as many.")
 
     def measure(self, module: nn.Module, input_shape: tuple[int, ...]) -> Latency:
         """Time a plain module on inputs of shape (C, H, W), on a copy of it in evaluation mode."""
