@@ -10,7 +10,7 @@ needs no PyTorch; what other packages offer is found by their entry points, whos
 | `spaces` | a public function annotated `-> Supernet` | `zoo/` |
 | `pieces` | a public frozen dataclass | the folders of `train/` |
 | `searchers` | a public frozen dataclass, or a class that says its `name` | `search/searchers/` |
-| `data` | a public function annotated `-> ImageData` that needs nothing but perhaps a path | `data/` |
+| `data` | a public function annotated `-> ImageData` that needs no argument | `data/` |
 | `tables` | a public function `NAME_truth` annotated `-> Truth` that needs no argument | `judge/truth/` |
 
 `python -m supernet.catalog --write` brings the generated type stubs and the tables of the documents up to date, and
@@ -155,6 +155,19 @@ def is_own(name: str) -> bool:
     return ":" in name
 
 
+def papers_of(module: str) -> tuple[Paper, ...]:
+    """The constant `PAPER` of a module, which is not imported; empty where it has none or there is no such module.
+
+    >>> [paper.name for paper in papers_of("supernet.zoo.cells.nas_bench_201")]
+    ['NAS-Bench-201']
+    """
+    try:
+        path = _source(module)
+        return () if path is None else _papers(_tree(path))
+    except (OSError, ValueError, SyntaxError, TypeError):
+        return ()
+
+
 def lazy(package: str) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
     """`__getattr__` and `__dir__` of a package whose public names are those of the catalogue, imported when asked for.
 
@@ -250,7 +263,7 @@ def _is_of(kind: Kind, node: ast.FunctionDef | ast.ClassDef, stem: str) -> bool:
         case "spaces":
             return _is_space(node)
         case "data":
-            return _returns(node) == "ImageData" and _required(node) <= {"root", "path"}
+            return _returns(node) == "ImageData" and not _required(node)
         case "tables":
             return node.name.endswith(_TRUTH) and _returns(node) in ("Table", "Truth") and not _required(node)
         case _:

@@ -169,7 +169,7 @@ def test_a_shifted_search_leaves_the_weights_that_are_exported(tmp_path: Path) -
     load_weights(plain, out)
     assert any(not torch.equal(value, weights[name]) for name, value in plain.state_dict().items())
     assert {path.name: path.read_bytes() for path in (out / "checkpoints").glob("*")} == kept
-    assert "Shifting has no option 'lrr'" in supernet(*search, "--shift-option", "lrr=1", "--overwrite").err
+    assert "Shifting has no setting 'lrr'" in supernet(*search, "--shift-option", "lrr=1", "--overwrite").err
     assert supernet(*search, "--no-shift", "--overwrite").code == 0
     assert Run.open(out, lambda text: None).config.search.shifting is None
     assert not (out / "shifted").exists()
@@ -210,7 +210,7 @@ def test_what_cannot_be_built_leaves_no_run_behind(tmp_path: Path) -> None:
     out = tmp_path / "run"
     done = supernet("train", "--out", out, *QUICK, "-S", "chanels=8")
     assert done.code == 2
-    assert "no option 'chanels'" in done.err
+    assert "no setting 'chanels'" in done.err
     assert not out.exists()
 
 

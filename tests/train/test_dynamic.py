@@ -319,7 +319,7 @@ def test_pieces_can_be_named_in_configurations() -> None:
     built = build_method("fairnas", options)
     plain = fairnas(schedule=OnLoss(ComplexityAwareLR(gamma_max=3.0)), states=MomentumSeparation(choice="3<-0"))
     assert built.describe() == plain.describe()
-    with pytest.raises(UsageError, match="no piece 'Cosinus'"):
+    with pytest.raises(UsageError, match="no piece named 'Cosinus'"):
         build_method("spos", {"schedule": {"piece": "Cosinus"}})
-    with pytest.raises(UsageError, match="has no option 'gamma'"):
+    with pytest.raises(UsageError, match="has no setting 'gamma'"):
         build_method("spos", {"schedule": {"piece": "ComplexityAwareLR", "gamma": 3.0}})

@@ -10,8 +10,10 @@ from cyclopts import App, CycloptsError, Parameter
 
 from supernet import __version__
 from supernet.cli.bench import bench
+from supernet.cli.cite import cite
 from supernet.cli.compare import compare
 from supernet.cli.latency import latency_build
+from supernet.cli.list import list_names
 from supernet.cli.requests import ExportRequest, JudgeRequest, SearchRequest, TableRequest, TrainRequest
 from supernet.cli.retrain import retrain
 from supernet.cli.transfer import transfer
@@ -192,30 +194,10 @@ def report(path: Path, /) -> None:
         _say(f"report: {Run.open(path, _say).report()}")
 
 
-@app.command(name="list")
-def list_names(what: str, /) -> None:
-    """List the search spaces, methods or data sets there are.
-
-    Args:
-        what: spaces, methods or data.
-    """
-    from supernet import data, methods, zoo
-    from supernet.runs.naming import listed
-
-    if what == "data":
-        rows = dict(data.SOURCES)
-    elif what in ("spaces", "methods"):
-        rows = listed(zoo if what == "spaces" else methods)
-    else:
-        raise UsageError(f"There is no list of {what!r}; there are spaces, methods and data.")
-    width = max(map(len, rows))
-    for name, text in rows.items():
-        _say(f"{name:<{width}}  {text}")
-
-
 latency = App(name="latency", help="What architectures take on a device.")
 latency.command(latency_build, name="build")
-for command in (bench, compare, retrain, transfer, latency):
+app.command(list_names, name="list")
+for command in (bench, cite, compare, retrain, transfer, latency):
     app.command(command)
 
 

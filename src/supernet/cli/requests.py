@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 from cyclopts import Parameter
 
+from supernet import settings
 from supernet.errors import UsageError
 from supernet.runs.config import Config
 
@@ -59,7 +59,7 @@ class TrainRequest:
         for section, name, options in named:
             before = getattr(config, section)
             kept = {} if name is not None and name != before.name else before.options
-            config = config.updated(section, name=name, options=kept | _pairs(options))
+            config = config.updated(section, name=name, options=kept | settings.parse(options or ()))
         return config.updated(
             "train",
             steps=self.steps,
@@ -102,10 +102,10 @@ class SearchRequest:
             "search",
             searcher=self.searcher,
             objectives=None if self.objectives is None else [name.strip() for name in self.objectives.split(",")],
-            constraints=None if self.maxima is None else _pairs(self.maxima),
+            constraints=None if self.maxima is None else settings.parse(self.maxima),
             budget=self.budget,
             latency=None if self.latency is None else str(self.latency),
-            shifting=_pairs(self.shift_options) if self.shift or self.shift_options else None,
+            shifting=settings.parse(self.shift_options or ()) if self.shift or self.shift_options else None,
             pool=self.pool,
         )
 
@@ -179,22 +179,3 @@ class JudgeRequest:
             archs=self.archs,
             workers=self.workers,
         )
-
-
-def _pairs(texts: list[str] | None) -> dict[str, Any]:
-    pairs = {}
-    for text in texts or []:
-        name, separator, value = text.partition("=")
-        if not separator or not name:
-            raise UsageError(f"An option is written name=value; got {text!r}.")
-        pairs[name.strip()] = _value(value.strip())
-    return pairs
-
-
-def _value(text: str) -> Any:
-    if text.lower() == "none":
-        return None
-    try:
-        return json.loads(text)
-    except ValueError:
-        return text

@@ -15,7 +15,7 @@ from supernet.errors import RunError, require
 
 
 def cifar10(
-    root: str | Path,
+    root: str | Path = "data",
     *,
     download: bool = True,
     seed: int = 0,
@@ -44,7 +44,7 @@ def cifar10(
 
 
 def cifar100(
-    root: str | Path,
+    root: str | Path = "data",
     *,
     download: bool = True,
     seed: int = 0,
@@ -75,7 +75,7 @@ def cifar100(
 def _build(
     name: str,
     source: Any,
-    root: str | Path,
+    root: str | Path = "data",
     download: bool,
     seed: int,
     validation: float,

@@ -1,0 +1,88 @@
+"""`supernet cite`: the papers a run rests on."""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from supernet import catalog
+from supernet.errors import UsageError
+from supernet.paper import Paper
+
+
+def cite(what: str, /) -> None:
+    """Print BibTeX of what a run, or a method, rests on.
+
+    Args:
+        what: Run directory, whose space, method, pieces and search are cited; or a method (see `supernet list
+            methods`), space or searcher by name.
+    """
+    papers = _of_run(Path(what)) if (Path(what) / "config.json").is_file() else _of_name(what)
+    if not papers:
+        raise UsageError(f"No paper is known for {what}; a module says its own with a constant PAPER = Paper(…).")
+    sys.stdout.write("\n\n".join(paper.bibtex() for paper in papers) + "\n")
+
+
+def _of_name(name: str) -> list[Paper]:
+    for kind in ("methods", "spaces", "searchers"):
+        if name in catalog.names(kind):
+            return _distinct(_method(name, {}) if kind == "methods" else catalog.find(kind, name).papers)
+    if Path(name).is_dir():
+        raise UsageError(f"{name} is not the directory of a run (it holds no config.json); give one, or a method.")
+    catalog.find("methods", name)  # says which there are
+    raise AssertionError(name)
+
+
+def _of_run(path: Path) -> list[Paper]:
+    from supernet.runs.config import Config
+
+    config = Config.read(path / "config.json")
+    return _distinct(_config(config, searched=(path / "front.json").is_file()))
+
+
+def _config(config: Any, *, searched: bool) -> Iterator[Paper]:
+    yield from _method(config.method.name, config.method.options)
+    yield from _papers("spaces", config.space.name)
+    if searched:
+        yield from _papers("searchers", config.search.searcher)
+    if config.search.shifting is not None:
+        yield from catalog.papers_of("supernet.search.shifting")
+
+
+def _method(name: str, options: Mapping[str, Any]) -> Iterator[Paper]:
+    """Papers of a method, of the methods it goes around, and of the pieces that are named in its options."""
+    yield from _papers("methods", name)
+    for parameter in inspect.signature(catalog.load("methods", name)).parameters.values():
+        if parameter.annotation not in ("Recipe", "Recipe | None"):
+            continue
+        inner = options.get(parameter.name, getattr(parameter.default, "name", None))
+        if isinstance(inner, Mapping):
+            inner = inner.get("method", getattr(parameter.default, "name", None))
+        start = f"{parameter.name}."
+        rest = {key.removeprefix(start): value for key, value in options.items() if key.startswith(start)}
+        if isinstance(inner, str) and (catalog.is_own(inner) or inner in catalog.names("methods")) and inner != name:
+            yield from _method(inner, rest)
+    for piece in _named(options):
+        if piece in catalog.names("pieces"):
+            yield from _papers("pieces", piece)
+
+
+def _named(value: Any) -> Iterator[str]:
+    """All texts in settings, which may be names of pieces."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping | list | tuple):
+        for item in value.values() if isinstance(value, Mapping) else value:
+            yield from _named(item)
+
+
+def _papers(kind: catalog.Kind, name: str) -> tuple[Paper, ...]:
+    return catalog.papers_of(name.partition(":")[0]) if catalog.is_own(name) else catalog.find(kind, name).papers
+
+
+def _distinct(papers: Any) -> list[Paper]:
+    """Each paper once, whatever it is cited for."""
+    return list({paper.title: paper for paper in papers}.values())
