@@ -69,7 +69,7 @@ def copied(made: Path, tmp_path: Path) -> Path:
 
 
 def test_interrupted_resumed_and_failing(tmp_path: Path) -> None:
-    cells = {"good": {"train": {"steps": 120}}, "bad": {"method": {"options": {"learning_rate": 1e30}}}}
+    cells = {"good": {"train": {"steps": 120}}, "bad": {"method": {"options": {"weights.lr": 1e30}}}}
     found, log = study(cells), tmp_path / "good/seed-0/train.jsonl"
 
     def interrupt() -> None:
@@ -171,7 +171,7 @@ def test_a_file_that_is_no_study_is_not_written_over(tmp_path: Path) -> None:
 
 
 def test_architectures_trained_alone_once_are_the_truth_of_all(tmp_path: Path) -> None:
-    found = study({"a": {}, "b": {"method": {"options": {"learning_rate": 0.01}}}}, judge={"retrain": 5})
+    found = study({"a": {}, "b": {"method": {"options": {"weights.lr": 0.01}}}}, judge={"retrain": 5})
     write_json(tmp_path / "study.json", found.to_json())
     work(tmp_path, "truth", 0, workers=1)
     for cell in ("a", "b"):

@@ -224,7 +224,7 @@ def test_own_space_method_and_data(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         "    return nn.Sequential(ElasticConv2d(1, w), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(),\n"
         "                         ElasticLinear(w, num_classes))\n"
         "def method(rate=0.1):\n"
-        "    return methods.spos(learning_rate=rate)\n"
+        "    return methods.spos().with_weights(lr=rate)\n"
     )
     rng = np.random.default_rng(0)
     x, y = rng.integers(0, 255, (90, 8, 8), dtype=np.uint8), np.arange(90) % 3
@@ -347,7 +347,7 @@ def test_a_training_that_collapses_is_warned_of(tmp_path: Path, monkeypatch: pyt
         "    return nn.Sequential(ElasticConv2d(1, w), nn.AdaptiveAvgPool2d(1), nn.Flatten(), head)\n"
     )
     monkeypatch.chdir(tmp_path)
-    options = ("--method", "spos", "-M", "learning_rate=0", "--steps", 6, "--monitor-every", 1)
+    options = ("--method", "spos", "-M", "weights.lr=0", "--steps", 6, "--monitor-every", 1)
     done = supernet("train", "--out", "r", "--space", "flat_for_cli:space", *options)
     assert done.code == 0, done.err
     assert "warning: The loss has stood at 2.303 for the last 6 lines of the log: ln 10 = 2.303" in done.out

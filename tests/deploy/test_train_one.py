@@ -90,14 +90,14 @@ def test_finetuning_is_a_retraining_from_inherited_weights() -> None:
 
 def test_the_objective_of_a_recipe_is_kept() -> None:
     """Alone, in-place distillation has no teacher and learns from the labels."""
-    recipe = sandwich(label_smoothing=0.3, learning_rate=0.1)
+    recipe = sandwich(label_smoothing=0.3)
     smoothed = train(operations_net(), 2, recipe=recipe)
-    plain = train(operations_net(), 2, recipe=sandwich(label_smoothing=0.0, learning_rate=0.1))
+    plain = train(operations_net(), 2, recipe=sandwich(label_smoothing=0.0))
     assert not same(weights(smoothed), weights(plain))
 
 
 def test_what_tells_subnets_apart_does_not_act_on_one_alone() -> None:
-    recipe = dynas(learning_rate=0.1, reference_batch=None)
+    recipe = dynas().with_weights(lr=0.1, per=None)
     linear = replace(recipe, weights=replace(recipe.weights, schedule=Linear(), states=None))
     assert same(weights(train(operations_net(), 3, recipe=recipe)), weights(train(operations_net(), 3, recipe=linear)))
 

@@ -108,12 +108,6 @@ def zoo_net(name: str) -> Supernet:
 STATES = MomentumSeparation(choice="block1")
 
 
-def plain(recipe: Recipe, lr: float) -> Recipe:
-    """The recipe at a learning rate that holds for batches of any size."""
-    optimiser = replace(recipe.weights.optimiser, lr=lr, per=None)  # type: ignore[type-var]
-    return replace(recipe, weights=replace(recipe.weights, optimiser=optimiser))
-
-
 TRAININGS: dict[str, Case] = {
     "attentivenas": lambda: train(methods.attentivenas(), elastic_net()),
     "attentivenas, worst": lambda: train(methods.attentivenas(mode="worst"), elastic_net()),
@@ -153,7 +147,7 @@ TRAININGS: dict[str, Case] = {
 
 def trained(net: Supernet) -> Supernet:
     """The net after a few steps, so that its subnets differ in accuracy."""
-    recipe = plain(methods.spos(), 0.1)
+    recipe = methods.spos().with_weights(lr=0.1, per=None)
     fit(net, recipe, SQUARES, steps=20, batch_size=16, accelerator="cpu", progress=False)
     return net
 
@@ -199,7 +193,7 @@ def ranked() -> Outcome:
 
 
 def trained_alone() -> Outcome:
-    net, recipe = operations_net(), plain(methods.spos(), 0.1)
+    net, recipe = operations_net(), methods.spos().with_weights(lr=0.1, per=None)
     arch = net.space.largest()
     settings: dict[str, Any] = {"steps": 15, "batch_size": 16, "accelerator": "cpu", "progress": False}
     table = judge.retrain(net, recipe, SQUARES, [arch], seeds=2, calibration=CALIBRATION, **settings)

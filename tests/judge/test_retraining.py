@@ -1,5 +1,5 @@
 import json
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
@@ -13,7 +13,7 @@ from supernet.errors import RunError, UsageError
 from supernet.judge.alone import Alone, Regime, reinitialised
 from supernet.judge.retraining import retrain
 from supernet.judge.truth.table import Table
-from supernet.methods import darts, dynas, sandwich, spos
+from supernet.methods import darts, dynas, fairnas, sandwich, spos
 from supernet.train import CrossEntropy, Fixed, Linear, Recipe, TrainPaths, Updates, fit
 
 DATA = images()
@@ -116,12 +116,14 @@ def test_other_settings_do_not_mix(tmp_path):
 def test_the_optimiser_gets_only_what_the_architecture_uses():
     given = []
 
-    def optimizer(groups):
-        groups = list(groups)
-        given.append(sum(p.numel() for group in groups for p in group["params"]))
-        return torch.optim.SGD(groups, lr=0.1)
+    @dataclass(frozen=True)
+    class Counting:
+        def __call__(self, groups):
+            groups = list(groups)
+            given.append(sum(p.numel() for group in groups for p in group["params"]))
+            return torch.optim.SGD(groups, lr=0.1)
 
-    recipe = replace(RECIPE, weights=Updates(optimizer=optimizer))
+    recipe = replace(RECIPE, weights=Updates(optimiser=Counting()))
     net = build()
     net.module[0].bias.requires_grad_(False)  # frozen by the caller: stays so
     alone = Alone(Regime(build=lambda: net, recipe=recipe, data=DATA, steps=1, batch_size=16, accelerator="cpu"))
@@ -176,9 +178,8 @@ def test_every_method_lends_its_objective():
 
 def test_the_truth_does_not_know_which_subnets_a_method_favours():
     """Rates by complexity and momentum by group treat subnets unequally; alone, all are trained alike."""
-    same = {"learning_rate": 0.05, "weight_decay": 0.0, "inactive": "freeze", "clip_norm": 5.0, "reference_batch": None}
-    for paths in ("uniform", "strict_fair"):
-        recipe = dynas(paths=paths, **same)
+    same = {"lr": 0.05, "weight_decay": 0.0, "inactive": "freeze", "clip_norm": 5.0, "per": None}
+    for recipe in (dynas().with_weights(**same), dynas(fairnas()).with_weights(**same)):
         alike = replace(recipe, weights=replace(recipe.weights, schedule=Linear(), states=None))
         favoured = retrain(build, recipe, DATA, ALL, **LITTLE).values
         plain = retrain(build, alike, DATA, ALL, **LITTLE).values

@@ -14,7 +14,7 @@ import safetensors.torch
 from small_nets import images, operations_net, plain_net, sgd
 from supernet import Supernet
 from supernet.methods import darts, fairnas, sum_nas
-from supernet.train import Recipe, fit
+from supernet.train import Recipe, adam, fit
 
 STEPS = 160
 
@@ -30,7 +30,7 @@ def to_be_killed(run: Path) -> None:
     """A second-order DARTS training that writes a checkpoint after every step."""
     fit(
         operations_net(),
-        darts(order=2, learning_rate=0.1, architecture_learning_rate=0.01),
+        darts(order=2, architecture=adam(0.01, betas=(0.5, 0.999), weight_decay=1e-3)).with_weights(lr=0.1),
         images(),
         steps=STEPS,
         batch_size=8,
@@ -48,7 +48,7 @@ def shared_recipe(name: str) -> Recipe:
     if name == "fairnas":
         return replace(fairnas(), weights=sgd(0.2))
     if name == "sum_nas":
-        return replace(sum_nas(inner_momentum=0.0, inner_learning_rate=0.2), weights=sgd(1.0))
+        return replace(sum_nas(inner_momentum=0.0, inner_lr=0.2), weights=sgd(1.0))
     recipe = darts(order=2, first="weights")
     return replace(recipe, weights=sgd(0.2), architecture=sgd(5.0))
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import torch
 from torch import nn
 
-from supernet import Choice, ElasticBatchNorm2d, ElasticConv2d, ElasticDepth, ElasticLinear, OpChoice, Supernet
+from supernet import Choice, ElasticBatchNorm2d, ElasticConv2d, ElasticDepth, ElasticLinear, OpChoice, Supernet, train
 from supernet.data import ImageData, from_arrays
 from supernet.nn import batch_norm
-from supernet.train import SGD, ArchitectureParameters, Step, Updates
+from supernet.train import ArchitectureParameters, Step, Updates
 from supernet.train.executor import Executor
 from supernet.train.processes import launch
 from supernet.train.updates import Stepper
@@ -96,8 +98,9 @@ def images(*, n: int = 240, classes: int = 10, seed: int = 0) -> ImageData:
     return from_arrays(pixels, labels, name="squares", seed=seed, validation=0.4)
 
 
-def sgd(lr: float = 0.1, *, momentum: float = 0.0, weight_decay: float = 0.0, nesterov: bool = False) -> Updates:
-    return Updates(optimiser=SGD(lr=lr, momentum=momentum, weight_decay=weight_decay, nesterov=nesterov))
+def sgd(lr: float = 0.1, *, momentum: float = 0.0, **settings: Any) -> Updates:
+    """As in `supernet.train`, but without momentum."""
+    return train.sgd(lr, momentum=momentum, **settings)
 
 
 def executor(

@@ -19,7 +19,7 @@ DATA = images()
 def train(average: float | None, *, steps: int = 8, out: Path | None = None, stop: int | None = None) -> Trained:
     return fit(
         operations_net(),
-        spos(learning_rate=0.1, reference_batch=None),
+        spos().with_weights(lr=0.1, per=None),
         DATA,
         steps=steps,
         batch_size=16,
@@ -65,14 +65,15 @@ def test_training_itself_does_not_see_the_average(tmp_path: Path) -> None:
     assert all(torch.equal(value, weights(plain)[name]) for name, value in weights(stopped).items())
 
 
+def zero(entry: Entry) -> None:
+    for parameter in entry.net.parameters():
+        parameter.data.zero_()
+
+
 def test_it_starts_anew_from_what_a_phase_begins_with() -> None:
     """A phase that sets all weights to zero leaves nothing of the weights before in the average."""
-    plain = spos(learning_rate=1e-9, reference_batch=None, weight_decay=0.0)
+    plain = spos().with_weights(lr=1e-9, per=None, weight_decay=0.0)
     assert not isinstance(plain.program, tuple)
-
-    def zero(entry: Entry) -> None:
-        for parameter in entry.net.parameters():
-            parameter.data.zero_()
 
     phases = tuple(Phase(name=str(n), share=1, program=plain.program, enter=zero if n else None) for n in range(2))
     trained = fit(

@@ -13,11 +13,10 @@ import pytest
 import torch
 from torch import nn
 
-from small_nets import images, operations_net, step
+from small_nets import images, operations_net, sgd, step
 from supernet import OpChoice, Supernet, zoo
 from supernet.errors import UsageError
-from supernet.methods import dynas, fairnas, spos
-from supernet.runs.naming import build_method
+from supernet.methods import spos
 from supernet.train import (
     ComplexityAwareLR,
     CrossEntropy,
@@ -29,7 +28,6 @@ from supernet.train import (
     Recipe,
     StrictFair,
     Trained,
-    TrainPaths,
     Uniform,
     Updates,
     fit,
@@ -122,7 +120,7 @@ def test_what_cannot_be_a_complexity_is_refused() -> None:
 
 def test_the_logged_rate_is_that_of_the_sampled_path() -> None:
     rule = ComplexityAwareLR()
-    trained = train(spos(learning_rate=0.1, reference_batch=None, schedule=rule))
+    trained = train(spos().with_weights(lr=0.1, per=None, schedule=rule))
     net = measured_net()
     for row in trained.history:
         index = int(row["step"]) - 1
@@ -135,15 +133,14 @@ def test_the_logged_rate_is_that_of_the_sampled_path() -> None:
 
 def test_on_the_loss_each_path_has_its_own_factor() -> None:
     """Strictly fair paths, plain SGD: the update is the sum of gradients, each times its path's factor."""
-    sgd = partial(torch.optim.SGD, lr=0.1)
     rule = ComplexityAwareLR()
-    stepper = Stepper(Updates(optimizer=sgd, schedule=OnLoss(rule)), operations_net().parameters(), batch_size=16)
+    stepper = Stepper(sgd(0.1, momentum=0.0, schedule=OnLoss(rule)), operations_net().parameters(), batch_size=16)
     net = measured_net()
     now = step(net, 5, total=10)
     paths = [Path(arch, CrossEntropy()) for arch in StrictFair().paths(now)]
     factors = [stepper.loss_factor(now, path) for path in paths]
     assert factors == [pytest.approx(rule(now, [path])) for path in paths]
-    assert stepper.rate(now, paths) == pytest.approx(0.1)
+    assert stepper.lr(now, paths) == pytest.approx(0.1)
     assert len(set(factors)) == len(paths)
 
 
@@ -151,7 +148,7 @@ def test_on_the_loss_of_single_paths_is_on_the_learning_rate_for_plain_sgd() -> 
     """And differs as soon as there is weight decay, which only the learning rate anneals."""
 
     def trained(schedule: object, decay: float) -> torch.Tensor:
-        plain = spos(learning_rate=0.05, momentum=0.0, weight_decay=decay, schedule=schedule, reference_batch=None)  # type: ignore[arg-type]
+        plain = spos().with_weights(lr=0.05, momentum=0.0, weight_decay=decay, schedule=schedule, per=None)
         return weights(train(plain))
 
     rule = ComplexityAwareLR()
@@ -173,11 +170,11 @@ def one_group() -> MomentumSeparation:
 
 
 def test_one_group_is_ordinary_momentum_bitwise() -> None:
-    assert torch.equal(weights(train(spos(states=one_group()))), weights(train(spos())))
+    assert torch.equal(weights(train(spos().with_weights(states=one_group()))), weights(train(spos())))
 
 
 def test_groups_change_the_training() -> None:
-    separated = weights(train(spos(states=MomentumSeparation(choice="block0"))))
+    separated = weights(train(spos().with_weights(states=MomentumSeparation(choice="block0"))))
     assert not torch.equal(separated, weights(train(spos())))
 
 
@@ -190,9 +187,7 @@ def stepped(stepper: Stepper, arch: object, index: int) -> None:
 
 def nb201_stepper(states: MomentumSeparation | None) -> Stepper:
     parameters = [torch.nn.Parameter(torch.ones(50, 20)), torch.nn.Parameter(torch.ones(30))]
-    return Stepper(
-        Updates(optimizer=partial(torch.optim.SGD, lr=0.1, momentum=0.9), states=states), parameters, batch_size=1
-    )
+    return Stepper(sgd(0.1, momentum=0.9, states=states), parameters, batch_size=1)
 
 
 def test_only_the_stepped_groups_buffer_moves_and_follows_its_own_gradients() -> None:
@@ -227,7 +222,7 @@ def test_any_optimiser_has_states_by_group() -> None:
     adam = partial(torch.optim.AdamW, lr=0.01, weight_decay=0.0)
     states = MomentumSeparation(choice="1<-0")
     ours = [torch.nn.Parameter(torch.zeros(4))]
-    stepper = Stepper(Updates(optimizer=adam, states=states), ours, batch_size=1)
+    stepper = Stepper(Updates(optimiser=adam, states=states), ours, batch_size=1)
     shared = torch.nn.Parameter(torch.zeros(4))
     theirs = [adam([shared]) for _ in range(5)]
     for index, arch in enumerate(NB201.space.wrap(NB201.space.population(np.random.default_rng(1), 30))):
@@ -282,44 +277,3 @@ def test_misuse_of_groups_is_refused() -> None:
         MomentumSeparation(by="cluster", groups=0)
     with pytest.raises(UsageError, match="mixture of several"):
         MomentumSeparation().group(step(NB201), [Path({"1<-0": (0, 1)}, CrossEntropy())])
-
-
-# -- the method ----------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("paths", ["uniform", "strict_fair"])
-def test_dynas_learns_and_resumes_bitwise_with_the_states_of_all_groups(paths: str, tmp_path: File) -> None:
-    recipe = dynas(paths=paths, learning_rate=0.1, reference_batch=None)  # type: ignore[arg-type]
-    whole = train(recipe, steps=40, seed=1)
-    first, last = (np.mean([row["loss"] for row in rows]) for rows in (whole.history[:8], whole.history[-8:]))
-    assert last < first - 0.2
-    for stop in (3, 17, None):
-        part = train(recipe, steps=40, seed=1, out=tmp_path, stop=stop)
-    assert torch.equal(weights(part), weights(whole))
-
-
-def test_the_pieces_of_dynas_are_the_released_ones() -> None:
-    single, fair = dynas(), dynas(paths="strict_fair")
-    assert single.weights.clip_norm == 5.0
-    assert fair.weights.clip_norm is None
-    assert isinstance(single.weights.schedule, ComplexityAwareLR)
-    assert isinstance(fair.weights.schedule, OnLoss)
-    assert single.weights.inactive == fair.weights.inactive == "decay"
-    assert isinstance(fair.program, TrainPaths)
-    assert isinstance(fair.program.sampler, OneGroup)
-    with pytest.raises(UsageError, match="'uniform' or 'strict_fair'"):
-        dynas(paths="both")  # type: ignore[arg-type]
-
-
-def test_pieces_can_be_named_in_configurations() -> None:
-    options = {
-        "schedule": {"piece": "OnLoss", "schedule": {"piece": "ComplexityAwareLR", "gamma_max": 3.0}},
-        "states": {"piece": "MomentumSeparation", "choice": "3<-0"},
-    }
-    built = build_method("fairnas", options)
-    plain = fairnas(schedule=OnLoss(ComplexityAwareLR(gamma_max=3.0)), states=MomentumSeparation(choice="3<-0"))
-    assert built.describe() == plain.describe()
-    with pytest.raises(UsageError, match="no piece named 'Cosinus'"):
-        build_method("spos", {"schedule": {"piece": "Cosinus"}})
-    with pytest.raises(UsageError, match="has no setting 'gamma'"):
-        build_method("spos", {"schedule": {"piece": "ComplexityAwareLR", "gamma": 3.0}})

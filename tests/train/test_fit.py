@@ -236,7 +236,10 @@ def test_a_directory_with_a_training_is_not_overwritten(tmp_path: Path) -> None:
         ({"seed": 1}, "seed is 0 there and 1 now"),
         ({"steps": 7}, "steps is 6 there and 7 now"),
         ({"precision": "bf16-mixed"}, "precision is 32-true there and bf16-mixed now"),
-        ({"recipe": spos(momentum=0.5)}, r"recipe is \{weights: \{optimizer: \{momentum: 0.9\}\}\} there .* 0.5"),
+        (
+            {"recipe": spos().with_weights(momentum=0.5)},
+            r"recipe is \{weights: \{optimiser: \{momentum: 0.9\}\}\} there .* 0.5",
+        ),
         ({"data": images(seed=1)}, r"data is [0-9a-f]+"),
         ({"net": plain_net()}, "space is "),
     ],

@@ -5,19 +5,22 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from functools import partial
 
+import numpy as np
 import pytest
 import torch
 
 from small_nets import operations_net, sgd
 from supernet.errors import UsageError
-from supernet.methods import darts, spos
+from supernet.methods import attentivenas, darts, few_shot, gm_nas, greedynas, k_shot, sandwich, spos, sum_nas
 from supernet.train import (
     Bilevel,
     Constant,
     CrossEntropy,
     Fixed,
     Path,
+    Phase,
     Recipe,
+    Reptile,
     StrictFair,
     Strongest,
     TrainPaths,
@@ -53,8 +56,8 @@ def test_programs_refuse_options_outside_their_range(build: object, words: str) 
 def test_a_changed_piece_changes_the_description() -> None:
     base = spos()
     fair = replace(base, program=replace(base.program, sampler=StrictFair()))
-    assert base.describe()["program"]["sampler"] == {"piece": "Uniform", "count": 1}
-    assert fair.describe()["program"]["sampler"] == {"piece": "StrictFair"}
+    assert base.describe()["program"]["sampler"] == {"piece": "train.samplers.uniform:Uniform", "count": 1}
+    assert fair.describe()["program"]["sampler"] == {"piece": "train.samplers.strict_fair:StrictFair"}
     assert {k: v for k, v in fair.describe().items() if k != "program"} == {
         k: v for k, v in base.describe().items() if k != "program"
     }
@@ -62,10 +65,44 @@ def test_a_changed_piece_changes_the_description() -> None:
 
 def test_descriptions_name_functions_arguments_and_architectures() -> None:
     arch = operations_net().space.arch({"block0": "skip", "block1": "conv1"})
-    assert describe(Fixed(arch)) == {"piece": "Fixed", "arch": {"block0": "skip", "block1": "conv1"}}
-    assert describe(partial(torch.optim.SGD, lr=0.1)) == {"call": "SGD", "lr": 0.1}
-    assert describe(partial(pow, 2)) == {"call": "pow", "arguments": [2]}
-    assert describe({"a": (1, None)}) == {"a": [1, None]}
+    assert describe(Fixed(arch)) == {
+        "piece": "train.samplers.fixed:Fixed",
+        "arch": {"block0": "skip", "block1": "conv1"},
+    }
+    assert describe(partial(torch.optim.SGD, lr=0.1)) == {"call": "torch.optim.sgd:SGD", "lr": 0.1}
+    assert describe(partial(pow, 2)) == {"call": "builtins:pow", "arguments": [2]}
+    assert describe({"a": (1, None), "b": np.float32(0.5)}) == {"a": [1, None], "b": 0.5}
+
+
+def test_pieces_of_one_name_are_told_apart_by_their_modules() -> None:
+    other = dataclass(frozen=True)(type("Uniform", (Uniform,), {"__module__": "elsewhere.samplers"}))
+    assert describe(other(1)) == {"piece": "elsewhere.samplers:Uniform", "count": 1}
+    assert describe(other(1)) != describe(Uniform(1))
+
+
+class Teacher:
+    """Without fields: two teachers of other weights look alike."""
+
+    def __call__(self, archs: object) -> object:
+        return archs
+
+
+@pytest.mark.parametrize(
+    ("piece", "words"),
+    [
+        (lambda archs: archs, "is a lambda or stands inside a function: it has no name"),
+        (Teacher(), "Teacher has no fields by which it could be told .* frozen dataclass, or a function at the top"),
+        (Teacher().__call__, "The method Teacher.__call__ of an object has no name"),
+        (partial(Teacher(), 1), "Teacher has no fields"),
+        ({1, 2}, "builtins:set has no fields"),
+    ],
+)
+def test_what_another_could_pass_for_is_refused(piece: object, words: str) -> None:
+    """A training would otherwise be resumed with another teacher, without a word."""
+    with pytest.raises(UsageError, match=words):
+        describe(piece)
+    with pytest.raises(UsageError, match=words):
+        attentivenas(predictor=piece).describe()  # type: ignore[arg-type]
 
 
 def test_a_piece_of_ones_own_needs_no_registration() -> None:
@@ -73,9 +110,75 @@ def test_a_piece_of_ones_own_needs_no_registration() -> None:
     class Halves(Constant):
         steps: int = 3
 
-    recipe = spos(schedule=Halves(7))
-    assert recipe.describe()["weights"]["schedule"] == {"piece": "Halves", "steps": 7}
-    assert darts().describe()["derive"] == {"piece": "Strongest", "exclude": []}
+    described = spos().with_weights(schedule=Halves(7)).describe()["weights"]["schedule"]
+    assert described["piece"].endswith(":test_a_piece_of_ones_own_needs_no_registration.<locals>.Halves")
+    assert described["steps"] == 7
+    assert darts().describe()["derive"] == {"piece": "train.architecture:Strongest", "exclude": []}
+
+
+# -- one architecture alone ----------------------------------------------------------------------------------------
+
+ARCH = operations_net().space.smallest()
+
+
+def trained_alone(recipe: Recipe) -> TrainPaths:
+    program = recipe.alone(ARCH).program
+    assert isinstance(program, TrainPaths)
+    assert program.sampler == Fixed(ARCH)
+    return program
+
+
+@pytest.mark.parametrize(
+    ("recipe", "objective"),
+    [
+        (spos(), CrossEntropy(0.1)),
+        (sandwich(label_smoothing=0.2, hard=0.5), CrossEntropy(0.2)),
+        (attentivenas(), CrossEntropy(0.1)),
+        (greedynas(), CrossEntropy(0.1)),
+        (k_shot(), CrossEntropy(0.1)),
+        (few_shot(), CrossEntropy(0.0)),
+        (darts(), CrossEntropy(0.0)),
+    ],
+    ids=lambda value: getattr(value, "name", ""),
+)
+def test_alone_the_objective_is_what_it_says_itself(recipe: Recipe, objective: CrossEntropy) -> None:
+    assert trained_alone(recipe).objective == objective
+    assert recipe.alone(ARCH).adapt is None
+
+
+def test_alone_the_way_of_sum_nas_is_that_of_one_path() -> None:
+    """Its outer learning rate of 1 is for a way, not for a gradient."""
+    assert trained_alone(sum_nas()).gradient == Reptile()
+
+
+def test_a_program_without_an_objective_cannot_train_alone() -> None:
+    class Silent:
+        learns_architecture = False
+
+    with pytest.raises(UsageError, match="Silent of the recipe 'x' does not say under which loss"):
+        Recipe(name="x", program=Silent(), weights=sgd()).alone(ARCH)  # type: ignore[arg-type]
+
+
+# -- what a program holds ------------------------------------------------------------------------------------------
+
+
+def test_the_sampler_of_every_program_is_exchanged() -> None:
+    program = TrainPaths(sampler=Uniform())
+    phases = tuple(Phase(name=name, share=1, program=program) for name in "ab")
+    for recipe in (spos(), replace(spos(), program=phases), greedynas(), k_shot(), few_shot(), gm_nas()):
+        changed = recipe.with_sampler(lambda _: StrictFair())
+        assert all(program.sampler == StrictFair() for program in changed.programs)  # type: ignore[attr-defined]
+        assert changed.on(operations_net().space).phases != recipe.on(operations_net().space).phases
+    with pytest.raises(UsageError, match="Bilevel of the recipe 'darts' does not train the paths of a sampler"):
+        darts().with_sampler(lambda sampler: sampler)
+
+
+def test_a_sampler_that_does_not_say_what_it_draws_is_refused_by_methods_around_it() -> None:
+    class Mine:
+        pass
+
+    with pytest.raises(UsageError, match="what Mine draws for a move; give the sampler an attribute `draws`, one of"):
+        _ = spos(sampler=Mine()).draws  # type: ignore[arg-type]
 
 
 def test_a_path_that_could_mean_options_or_indices_is_refused() -> None:

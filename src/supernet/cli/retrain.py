@@ -58,7 +58,7 @@ def retrain(
         steps=steps,
         start=start,
         batch_size=batch_size,
-        learning_rate=lr,
+        lr=lr,
         seed=seed,
         resume=resume,
     )

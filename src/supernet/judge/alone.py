@@ -58,10 +58,12 @@ class Regime:
 
     def describe(self, net: Supernet) -> dict[str, Any]:
         """The regime as JSON, to recognise trainings made by it."""
+        alone = self.recipe.alone(net.space.smallest()).describe()
         shapes = repr([(name, tuple(value.shape)) for name, value in net.state_dict().items()])
         return {
             "network": hashlib.sha256(shapes.encode()).hexdigest()[:16],
-            "recipe": replace(self.recipe.alone(net.space.smallest()), name="alone").describe(),
+            "weights": alone["weights"],
+            "program": {name: value for name, value in alone["program"].items() if name != "sampler"},
             "data": self.data.fingerprint(),
             "steps": self.steps,
             "batch_size": self.batch_size,

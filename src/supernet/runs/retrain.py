@@ -28,7 +28,7 @@ def retrain_run(
     steps: int,
     start: Literal["scratch", "inherited"] = "scratch",
     batch_size: int | None = None,
-    learning_rate: float | None = None,
+    lr: float | None = None,
     seed: int | None = None,
     resume: bool = False,
 ) -> dict[str, Any]:
@@ -43,7 +43,7 @@ def retrain_run(
         steps: Training steps.
         start: As in `retrained`.
         batch_size: Images per step; default: that of the run.
-        learning_rate: Of SGD with a cosine schedule. Default: the optimiser of the run from scratch, and 0.01 from
+        lr: Learning rate of SGD with a cosine schedule. Default: the optimiser of the run from scratch, and 0.01 from
             inherited weights.
         seed: Default: that of the run.
         resume: Go on where a killed retraining stopped.
@@ -58,8 +58,8 @@ def retrain_run(
     """
     seed = job.config.seed if seed is None else seed
     recipe: Recipe | None = None
-    if learning_rate is not None:
-        recipe = plain_sgd(learning_rate)
+    if lr is not None:
+        recipe = plain_sgd(lr)
     elif start == "scratch":
         recipe = job.recipe
     if start == "inherited":

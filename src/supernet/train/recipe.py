@@ -174,6 +174,18 @@ class Recipe:
         """
         return self.with_programs(lambda p: replace(cast(Any, p), sampler=wrap(self._of_paths(p).sampler)))
 
+    def with_weights(self, **settings: Any) -> Recipe:
+        """The recipe with some settings of `weights`, or of their optimiser, exchanged.
+
+        Raises:
+            UsageError: there is no such setting, or a value is outside its range.
+
+        >>> from supernet.methods import spos
+        >>> spos().with_weights(lr=0.1, per=None).weights.optimiser
+        SGD(lr=0.1, momentum=0.9, nesterov=False, weight_decay=4e-05, per=None)
+        """
+        return replace(self, weights=self.weights.with_settings(**settings))
+
     @property
     def draws(self) -> frozenset[Draws]:
         """What the moves of all programs train: one architecture, several, or mixtures.

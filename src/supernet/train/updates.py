@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, is_dataclass, replace
+from dataclasses import dataclass, field, fields, is_dataclass, replace
 from typing import Any, Literal, TypeAlias, TypedDict, Unpack, get_args
 
 import torch
@@ -78,6 +78,30 @@ class Updates:
         the method favours.
         """
         return replace(self, states=None, schedule=alone(self.schedule))
+
+    def with_settings(self, **settings: Any) -> Updates:
+        """The same with some settings exchanged; those that are not of `Updates` are the optimiser's.
+
+        Raises:
+            UsageError: neither has such a setting, or a value is outside its range.
+
+        >>> sgd(0.5, per=1024).with_settings(lr=0.1, per=None, clip_norm=5.0) == sgd(0.1, clip_norm=5.0)
+        True
+        """
+        mine = {f.name for f in fields(self)}
+        inner = {name: value for name, value in settings.items() if name not in mine}
+        changed = replace(self, **{name: value for name, value in settings.items() if name in mine})
+        if not inner:
+            return changed
+        optimiser: Any = changed.optimiser
+        known = [f.name for f in fields(optimiser)] if is_dataclass(optimiser) else []
+        for name in inner:
+            if name not in known:
+                raise UsageError(
+                    f"Updates have no setting {name!r}; they have {', '.join(sorted(mine))}, and their optimiser has "
+                    f"{', '.join(known) or 'none that is known'}."
+                )
+        return replace(changed, optimiser=replace(optimiser, **inner))
 
 
 class Further(TypedDict, total=False):

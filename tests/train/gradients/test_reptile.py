@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from dataclasses import replace
 
 import pytest
 import torch
@@ -118,7 +119,7 @@ def test_a_rate_by_complexity_on_the_loss_acts_on_the_steps_of_each_path() -> No
         return torch.cat([p.grad.flatten() for p in net.parameters() if p.grad is not None])
 
     weights = sgd(0.1)
-    scaled = left(Updates(optimizer=weights.optimizer, schedule=OnLoss(rate)))
+    scaled = left(replace(weights, schedule=OnLoss(rate)))
     torch.testing.assert_close(scaled, rate.factor(net, arch, 5, 10) * left(weights))
 
 

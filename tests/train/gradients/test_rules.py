@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
-from functools import partial
 
 import pytest
 import torch
@@ -29,7 +28,6 @@ from supernet.train import (
     Softmax,
     Sum,
     Unrolled,
-    Updates,
 )
 from supernet.train.architecture import relaxed
 from supernet.train.executor import Executor
@@ -168,9 +166,7 @@ def make_bilevel() -> tuple[Executor, ArchitectureParameters]:
         for p in net.parameters():
             p.mul_(4)
     architecture = ArchitectureParameters(net, scale=1.0).double()
-    updates = Updates(
-        optimizer=partial(torch.optim.SGD, lr=RATE, momentum=MOMENTUM, weight_decay=DECAY), decay_vectors=False
-    )
+    updates = sgd(RATE, momentum=MOMENTUM, weight_decay=DECAY, decay_vectors=False)
     run = executor(net, DATA, weights=updates, architecture=architecture)
     for index in range(3):
         run.begin()

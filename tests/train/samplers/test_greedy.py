@@ -53,6 +53,10 @@ def number(arch: Arch) -> int:
     return int(arch.space.index(arch.space.codes([arch]))[0])
 
 
+def small_numbers(archs: Sequence[Arch]) -> list[int]:
+    return [-number(arch) for arch in archs]
+
+
 @dataclass(frozen=True)
 class ByNumber:
     """Low numbers are good; notes what it was asked."""
@@ -71,7 +75,7 @@ def at(net: Supernet, index: int, memory: dict[str, Any], *, total: int = 100, s
 @pytest.mark.parametrize("law", SAMPLER_LAWS)
 @pytest.mark.parametrize("net", [OPERATIONS, ELASTIC, BLOCKS], ids=["operations", "elastic", "blocks"])
 def test_greedy_sampling_keeps_the_laws(net: Supernet, law: SamplerLaw) -> None:
-    law(Greedy(rating=Predicted(lambda archs: [-number(arch) for arch in archs])), net)
+    law(Greedy(rating=Predicted(small_numbers)), net)
 
 
 # -- the pool ----------------------------------------------------------------------------------------------------
@@ -281,7 +285,7 @@ def test_a_pool_that_is_not_full_has_not_settled() -> None:
 
 
 def test_a_settled_pool_ends_the_training_and_a_resumed_one_stays_ended(tmp_path: Path) -> None:
-    rating = Predicted(lambda archs: [-number(arch) for arch in archs])
+    rating = Predicted(small_numbers)
     sampler = Greedy(candidates=4, keep=2, capacity=6, warmup=0.1, rating=rating, stop_turnover=0.0)
     recipe = replace(greedynas(), program=TrainInTurn(sampler=sampler), weights=sgd(0.05))
     ends = []
@@ -327,7 +331,7 @@ def test_every_kept_path_gets_an_update_and_a_batch_of_its_own(monkeypatch: pyte
         return loss
 
     monkeypatch.setattr(Executor, "execute", noting)
-    train(greedynas(candidates=6, keep=4, images=40, reference_batch=None), steps=5, out=tmp_path)
+    train(greedynas(candidates=6, keep=4, images=40).with_weights(per=None), steps=5, out=tmp_path)
     assert len(batches) == 5 * 4
     same = [(a, b) for a in range(20) for b in range(a) if torch.equal(batches[a], batches[b])]
     assert not same, "two updates saw the same images in the same order"
@@ -383,7 +387,7 @@ def test_what_is_rated_good_is_trained_more_often_than_by_uniform_sampling() -> 
 
 
 def test_the_pool_of_a_run_can_be_loaded(tmp_path: Path) -> None:
-    net = train(greedynas(pool=4, images=40, reference_batch=None), steps=12, out=tmp_path)
+    net = train(greedynas(pool=4, images=40).with_weights(per=None), steps=12, out=tmp_path)
     found = load_candidates(net.space, tmp_path)
     assert len(found) == len({candidate.arch for candidate in found}) == 4
     assert [c.rating for c in found] == sorted(c.rating for c in found)
