@@ -17,10 +17,9 @@ from typing import Any
 
 import torch
 
-from supernet.errors import RunError, SupernetError, UsageError
+from supernet.errors import RunError, UsageError
 from supernet.io.files import write_atomically, write_json
 from supernet.io.locking import LOCK, locked
-from supernet.runs.config import Config
 
 MARKER = "supernet.json"
 """The file that says that a directory is a run of this package."""
@@ -324,11 +323,10 @@ def _is_environment(path: Path) -> bool:
 
 def _is_config(path: Path) -> bool:
     value = _object(path)
-    try:
-        Config.from_json(value)
-    except (SupernetError, TypeError):
-        return False
-    return value.keys() >= {"space", "method", "data", "train", "search", "export", "judge", "seed"}
+    sections = {"space": "name", "method": "name", "data": "name", "train": "steps", "search": "budget"}
+    return value.keys() >= {*sections, "export", "judge", "seed"} and all(
+        isinstance(value[section], dict) and key in value[section] for section, key in sections.items()
+    )
 
 
 def environment() -> dict[str, Any]:
