@@ -383,7 +383,7 @@ def test_lists() -> None:
         (("train", "--method", "darts"), ("sizes", "nasbench201")),
         (("search", "nowhere"), ("nowhere", "config.json")),
         (("list", "models"), ("models", "methods")),
-        (("run", "--exports", "0"), ("0 networks", "at least 1")),
+        (("run", "--exports", "0"), ("export.count is 0", "at least 1")),
         (("run", "--table", "t.csv", "--retrain", "5"), ("--table", "--retrain", "one of them")),
         (("run", "--retrain", "2"), ("retrain is 2", "at least 3")),
         (("run", "--retrain", "5", "--workers", "0"), ("workers is 0",)),

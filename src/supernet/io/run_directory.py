@@ -13,14 +13,17 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
+import msgspec
 import torch
 
-from supernet.errors import RunError, SupernetError, UsageError
-from supernet.io.files import write_atomically, write_json
+from supernet.errors import RunError, UsageError
+from supernet.io.files import read_json, write_json
+from supernet.io.lines import LinesFile, keep_lines
 from supernet.io.locking import LOCK, locked
-from supernet.runs.config import Config
+
+T = TypeVar("T")
 
 MARKER = "supernet.json"
 """The file that says that a directory is a run of this package."""
@@ -67,6 +70,12 @@ RUN = Part(
 
 SEARCH = Part(name="search", files={"": r"search\.jsonl|front\.json|exports\.json", **_SHIFTED}, stands="search.jsonl")
 """What a search leaves, and the list of what was exported of it."""
+
+
+class Step(msgspec.Struct, frozen=True):
+    """Where in the training a line of the log belongs."""
+
+    step: int
 
 
 class RunDirectory:
@@ -253,43 +262,27 @@ class RunDirectory:
         """Write a JSON file atomically."""
         write_json(self.path / name, value)
 
-    def read(self, name: str) -> Any:
-        """Read a JSON file.
+    def read(self, name: str, kind: type[T] = Any) -> T:  # type: ignore[assignment]
+        """Read a JSON file as a value of a type, such as a Struct of `supernet.runs.schema`.
 
         Raises:
             UsageError: the directory has no such file.
-            RunError: the file is damaged.
+            RunError: the file is damaged; names the place.
         """
         path = self.path / name
-        if not path.is_file():
+        found = read_json(path, kind)
+        if found is None and not path.is_file():
             raise UsageError(f"{self.path} holds no {name}; give a directory that `supernet train` or `run` has made.")
-        try:
-            return json.loads(path.read_text())
-        except ValueError as error:
-            raise RunError(
-                f"{path} is not valid JSON ({error}). Restore it, or delete the run and start again."
-            ) from error
+        return found  # type: ignore[return-value]
 
     def append(self, row: Mapping[str, float]) -> None:
         """Add a line to the training log."""
-        try:
-            with self.log.open("a") as file:
-                file.write(json.dumps(row) + "\n")
-        except OSError as error:
-            raise RunError(f"{self.log} could not be written: {error.strerror or error}.") from error
+        with LinesFile(self.log, durable=False) as file:
+            file.append(row)
 
     def cut_log(self, step: int) -> None:
         """Drop log lines after `step` (they belong to steps that will run again) and a torn last line."""
-        if not self.log.is_file():
-            return
-        kept = []
-        for line in self.log.read_text().splitlines():
-            try:
-                if json.loads(line)["step"] <= step:
-                    kept.append(line)
-            except (ValueError, KeyError, TypeError):
-                continue
-        write_atomically(self.log, "".join(line + "\n" for line in kept).encode())
+        keep_lines(self.log, Step, lambda row: row.step <= step)
 
     def write_environment(self) -> None:
         """Record machine, versions and command."""
@@ -324,11 +317,10 @@ def _is_environment(path: Path) -> bool:
 
 def _is_config(path: Path) -> bool:
     value = _object(path)
-    try:
-        Config.from_json(value)
-    except (SupernetError, TypeError):
-        return False
-    return value.keys() >= {"space", "method", "data", "train", "search", "export", "judge", "seed"}
+    sections = {"space": "name", "method": "name", "data": "name", "train": "steps", "search": "budget"}
+    return value.keys() >= {*sections, "export", "judge", "seed"} and all(
+        isinstance(value[section], dict) and key in value[section] for section, key in sections.items()
+    )
 
 
 def environment() -> dict[str, Any]:

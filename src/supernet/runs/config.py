@@ -1,139 +1,143 @@
-"""The configuration of a run: what the command line asks for, and what a run directory keeps."""
+"""The configuration of a run: what is asked for, and what a run directory keeps of it.
+
+Every section checks itself when it is built, in Python as from a file: types and ranges are those of its fields.
+"""
 
 from __future__ import annotations
 
-import json
 import tomllib
-import types
 import typing
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields, is_dataclass
+from dataclasses import dataclass, field, fields, is_dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal, TypeAlias
 
-from supernet.errors import UsageError
+import msgspec
+from msgspec import Meta
+
+from supernet.errors import RunError, UsageError
+from supernet.io.files import needed, read_text
+from supernet.nn.precision import Precision
+
+Accelerator: TypeAlias = Literal["auto", "cpu", "cuda", "mps"]
+Count: TypeAlias = Annotated[int, Meta(ge=0)]
+Positive: TypeAlias = Annotated[int, Meta(ge=1)]
+Seed: TypeAlias = Annotated[int, Meta(ge=0, le=2**63 - 1)]
+Bound: TypeAlias = float | tuple[float | None, float | None]
+Text: TypeAlias = Annotated[str, Meta(min_length=1)]
 
 
 @dataclass(frozen=True)
 class Named:
-    """Something built by name with options, such as a space."""
+    """Something that is built by name with options: a space, a method, data."""
 
-    name: str
+    name: Text
+    """Name in the catalogue (`supernet list`), or `module:function` of your own."""
     options: dict[str, Any] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Training:
-    """How the supernet is trained.
-
-    Attributes:
-        steps: Training steps.
-        batch_size: Images per step.
-        precision: `32-true` or `bf16-mixed`; subnets are also evaluated in it.
-        average: Decay of a moving average of the weights, which the supernet ends with; none by default.
-        accelerator: `auto`, `cpu`, `cuda`.
-        devices: Processes.
-        monitor_every: Steps between accuracy checks of some subnets; 0: none.
-    """
-
-    steps: int = 800
-    batch_size: int = 64
-    precision: str = "32-true"
-    average: float | None = None
-    accelerator: str = "auto"
-    devices: int = 1
-    monitor_every: int = 200
-
-
-@dataclass(frozen=True)
-class Searching:
-    """How architectures are searched.
-
-    Attributes:
-        searcher: `random`, `regularised_evolution`, `evolution` or `nsga2`.
-        objectives: Quantities to optimise.
-        constraints: Upper bound, or [low, high], by quantity.
-        budget: Architectures to evaluate.
-        calibration_images: Training images that batch normalisation statistics are computed from, per architecture.
-        validation_images: Validation images that accuracy is measured on; None: all.
-        latency: File of a latency table or predictor that tells `latency_ms`; None: every architecture is measured.
-        shifting: Settings of `search.Shifting`, empty for its defaults; None: the weights stay as they are.
-        pool: Begin with the architectures that the training kept as candidates, as GreedyNAS does.
-    """
-
-    searcher: str = "nsga2"
-    objectives: tuple[str, ...] = ("accuracy", "macs")
-    constraints: dict[str, Any] = field(default_factory=dict)
-    budget: int = 300
-    calibration_images: int = 512
-    validation_images: int | None = None
-    latency: str | None = None
-    shifting: dict[str, Any] | None = None
-    pool: bool = False
-
-
-@dataclass(frozen=True)
-class Exporting:
-    """Which networks are taken out, and how.
-
-    Attributes:
-        count: Architectures to pick along the front.
-        finetune_steps: Steps of further training of each, 0: none.
-        calibration_images: Training images for the final batch normalisation statistics.
-    """
-
-    count: int = 3
-    finetune_steps: int = 0
-    calibration_images: int = 2000
+    """Arguments of the function that builds it, by name."""
 
     def __post_init__(self) -> None:
-        if self.count < 1 or self.finetune_steps < 0:
-            raise UsageError(
-                f"{self.count} networks were to be exported after {self.finetune_steps} steps of fine-tuning; "
-                "give at least 1 network and 0 or more steps."
-            )
+        _check(self, "")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
+class Training:
+    """How the supernet is trained."""
+
+    steps: Positive = 800
+    """Number of training steps."""
+    batch_size: Positive = 64
+    """Number of images per training step and process."""
+    precision: Precision = "32-true"
+    """Arithmetic of training and evaluation: float32, or bfloat16 with float32 weights."""
+    average: Annotated[float, Meta(gt=0, lt=1)] | None = None
+    """Decay of a moving average of the weights, such as 0.999, which the supernet ends with; none by default."""
+    accelerator: Accelerator = "auto"
+    """Kind of processor to train on."""
+    devices: Positive = 1
+    """Number of processes to train with, each on a device of its own."""
+    monitor_every: Count = 200
+    """Number of steps between accuracy checks of some subnets; 0: no checks."""
+
+    def __post_init__(self) -> None:
+        _check(self, "train.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Searching:
+    """How architectures are searched."""
+
+    searcher: Text = "nsga2"
+    """Name of the search algorithm, such as random, regularised_evolution, evolution or nsga2."""
+    searcher_options: dict[str, Any] = field(default_factory=dict)
+    """Settings of the search algorithm, such as `{"population": 50}`."""
+    objectives: Annotated[tuple[Text, ...], Meta(min_length=1)] = ("accuracy", "macs")
+    """Quantities to optimise, the first of which decides which network is the best."""
+    constraints: dict[str, Bound] = field(default_factory=dict)
+    """Upper bound, or [low, high], of a quantity, such as `{"macs": 20e6}`."""
+    budget: Positive = 300
+    """Number of architectures to evaluate."""
+    calibration_images: Positive = 512
+    """Number of training images that batch normalisation statistics are computed from, per architecture."""
+    validation_images: Positive | None = None
+    """Number of validation images that accuracy is measured on; all by default."""
+    latency: Text | None = None
+    """File of `supernet latency build` that tells `latency_ms`; by default every architecture is measured."""
+    shifting: dict[str, Any] | None = None
+    """Settings of supernet shifting, `{}` for its defaults; by default the weights stay as they are."""
+    pool: bool = False
+    """Whether to begin with the candidate pool that a training by GreedyNAS has kept."""
+
+    def __post_init__(self) -> None:
+        _check(self, "search.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Exporting:
+    """Which networks are taken out, and how."""
+
+    count: Positive = 3
+    """Number of networks to take out along the front."""
+    finetune_steps: Count = 0
+    """Number of steps of further training of each exported network."""
+    calibration_images: Positive = 2000
+    """Number of training images for the final batch normalisation statistics."""
+
+    def __post_init__(self) -> None:
+        _check(self, "export.")
+
+
+@dataclass(frozen=True, kw_only=True)
 class Judging:
-    """Whether the supernet's ranking is judged, and against what.
-
-    Attributes:
-        table: Ground truth, a file or a name as in `judge.read_truth`; empty: none. While training the ranking is
-            followed on a sample of it.
-        dataset: Which data set of a benchmark's table with several; empty: cifar10.
-        metric: Which metric of such a table; empty: as `judge.read_truth` says.
-        retrain: Where there is no table, train so many architectures alone; 0: none.
-        retrain_steps: Steps of each of these trainings; 0: as many as the supernet's.
-        archs: Architectures of the table to judge on.
-        monitor_archs: Architectures of the table to follow while training.
-        workers: Processes that train architectures alone.
-    """
+    """Whether the supernet's ranking is judged, and against what."""
 
     table: str = ""
+    """Ground truth that the ranking is compared with, also while training: a file or a name as in `judge.read_truth`;
+    empty: there is none."""
     dataset: str = ""
+    """Data set of a benchmark's table that has several; empty: cifar10."""
     metric: str = ""
-    retrain: int = 0
-    retrain_steps: int = 0
-    archs: int = 300
-    monitor_archs: int = 60
-    workers: int = 1
+    """Metric of a benchmark's table that has several; empty: as `judge.read_truth` says."""
+    retrain: Count = 0
+    """Number of architectures to train alone in place of a table; 0: none."""
+    retrain_steps: Count = 0
+    """Number of steps of each of these trainings; 0: as many as the supernet's."""
+    archs: Annotated[int, Meta(ge=3)] = 300
+    """Number of architectures of the table to judge on."""
+    monitor_archs: Annotated[int, Meta(ge=3)] = 60
+    """Number of architectures of the table to follow while training."""
+    workers: Positive = 1
+    """Number of processes that train architectures alone."""
 
     def __post_init__(self) -> None:
+        _check(self, "judge.")
         if self.table and self.retrain:
             raise UsageError(
                 f"A ranking is judged against a table or against architectures trained alone; the table {self.table} "
                 f"and {self.retrain} trainings were asked for. Give one of them."
             )
-        for name in ("retrain", "archs", "monitor_archs"):
-            value = getattr(self, name)
-            if value < 3 and not (name == "retrain" and value == 0):
-                raise UsageError(f"{name} is {value}; a ranking needs at least 3 architectures.")
-        if self.retrain_steps < 0 or self.workers < 1:
-            raise UsageError(
-                f"retrain_steps is {self.retrain_steps} and workers is {self.workers}; give at least 1 (for the steps "
-                "also 0: as many as the supernet's)."
-            )
+        if 0 < self.retrain < 3:
+            raise UsageError(f"judge.retrain is {self.retrain}; a ranking needs at least 3 architectures (0: none).")
 
     @property
     def wanted(self) -> bool:
@@ -143,27 +147,29 @@ class Judging:
 
 @dataclass(frozen=True)
 class Transfer:
-    """Where a transferred run has its features from, and what is needed to build its network again.
-
-    Attributes:
-        run: The run directory it was transferred from.
-        num_classes: Classes that the supernet was trained on before.
-        channels: Channels of the images before.
-        height: Their height, pixels.
-        width: Their width, pixels.
-        classifier: Name of the layer that was replaced.
-        adapt: `resize` in the data, or `learned` by a layer in front.
-        tune: `all` of the network was trained on the new data, or the `head`.
-    """
+    """Where a transferred run has its features from, and what is needed to build its network again."""
 
     run: str
-    num_classes: int
-    channels: int
-    height: int
-    width: int
+    """Run directory that the supernet was transferred from."""
+    num_classes: Positive
+    """Number of classes that the supernet was trained on before."""
+    channels: Positive
+    """Number of channels of the images before."""
+    height: Positive
+    """Height of the images before, in pixels."""
+    width: Positive
+    """Width of the images before, in pixels."""
     classifier: str
-    adapt: str = "resize"
-    tune: str = "all"
+    """Name of the layer that was replaced."""
+    adapt: Literal["resize", "learned"] = "resize"
+    """How the new images fit the network: resized as data, or by a learned layer in front."""
+    tune: Literal["all", "head"] = "all"
+    """What is trained on the new data: all of the network, or its new layers."""
+    shifting: dict[str, Any] | None = None
+    """Settings with which candidates are trained on while they are searched; None: made before these were kept."""
+
+    def __post_init__(self) -> None:
+        _check(self, "transfer.")
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -171,93 +177,143 @@ class Transfer:
         return self.channels, self.height, self.width
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Config:
     """Everything a run depends on besides code and machine."""
 
     space: Named = field(default_factory=lambda: Named("mbconv"))
+    """Search space."""
     method: Named = field(default_factory=lambda: Named("sandwich"))
+    """Training method."""
     data: Named = field(default_factory=lambda: Named("digits"))
+    """Data set by name, a directory of images, or an .npz file."""
     train: Training = field(default_factory=Training)
+    """How the supernet is trained."""
     search: Searching = field(default_factory=Searching)
+    """How architectures are searched."""
     export: Exporting = field(default_factory=Exporting)
+    """Which networks are taken out."""
     judge: Judging = field(default_factory=Judging)
-    seed: int = 0
+    """What the ranking is judged against."""
+    seed: Seed = 0
+    """Seed of everything random."""
     transfer: Transfer | None = None
+    """Where the supernet has its features from, if it was transferred."""
+
+    def __post_init__(self) -> None:
+        _check(self, "")
 
     def to_json(self) -> dict[str, Any]:
         """The content of `config.json`."""
-        return asdict(self)
+        value: dict[str, Any] = to_json(self)
+        return value
 
     @classmethod
-    def from_json(cls, value: Mapping[str, Any]) -> Config:
+    def from_json(cls, value: object) -> Config:
         """Read a configuration; what it leaves out keeps its default.
 
         Raises:
-            UsageError: an unknown key or a value of the wrong type.
+            UsageError: an unknown key or a value of the wrong type or out of its range; names the place.
         """
-        config = _build(cls, value, "")
-        assert isinstance(config, Config)
-        return config
+        return section(cls, value)
 
     @classmethod
     def read(cls, path: Path) -> Config:
         """Read a .json or .toml file.
 
         Raises:
-            UsageError: the file is missing, unreadable, or not a configuration.
+            UsageError: the file is missing, unreadable, or not a configuration; names the file and the place.
         """
-        if not path.is_file():
-            raise UsageError(f"There is no configuration file {path}.")
         try:
-            text = path.read_text()
-            value = tomllib.loads(text) if path.suffix == ".toml" else json.loads(text)
-        except (ValueError, OSError) as error:
-            raise UsageError(
-                f"{path} cannot be read as {'TOML' if path.suffix == '.toml' else 'JSON'}: {error}."
-            ) from error
-        return cls.from_json(value)
+            return cls.from_json(read_settings(path, "configuration file"))
+        except UsageError as error:
+            raise UsageError(f"{path}: {error}" if str(path) not in str(error) else str(error)) from error
 
-    def updated(self, section: str, **changes: Any) -> Config:
+    def updated(self, part: str, **changes: Any) -> Config:
         """The same with some values of a section replaced; None leaves a value as it is."""
         given = {name: value for name, value in changes.items() if value is not None}
-        whole = self.to_json()
-        if section:
-            whole[section] |= given
-        else:
-            whole |= given
-        return Config.from_json(whole)
+        return replace(self, **({part: replace(getattr(self, part), **given)} if part else given))
 
 
-def _build(cls: type[Any], value: Any, where: str) -> Any:
+S = typing.TypeVar("S")
+
+
+def read_settings(path: Path, kind: str) -> object:
+    """The value in a .toml or .json file that a user has written.
+
+    Raises:
+        UsageError: there is no such file, it cannot be read, or it is not TOML or JSON.
+    """
+    name, text = ("TOML" if path.suffix == ".toml" else "JSON"), None
+    try:
+        text = read_text(path)
+        if text is not None:
+            return tomllib.loads(text) if name == "TOML" else msgspec.json.decode(text)
+    except RunError as error:
+        raise UsageError(str(error)) from error
+    except (ValueError, RecursionError) as error:
+        raise UsageError(f"{path} cannot be read as {name}: {error}.") from error
+    raise UsageError(f"There is no {kind} {path}; give a .toml or .json file.")
+
+
+def section(cls: type[S], value: object, place: str = "") -> S:
+    """A section of settings from the value that a file holds.
+
+    Args:
+        cls: The section: a dataclass that checks itself.
+        value: Its settings by name.
+        place: Where it stands in the whole, for errors, such as `"train."`.
+
+    Raises:
+        UsageError: an unknown or missing setting, or one of the wrong type or out of its range; names the place.
+    """
+    where = f"The settings of {place[:-1]}" if place else "The settings"
     if not isinstance(value, Mapping):
-        raise UsageError(f"The configuration's {where or 'top level'} must be a table of settings; got {value!r}.")
-    hints = typing.get_type_hints(cls)
-    known = {f.name for f in fields(cls)}
-    unknown = [key for key in value if key not in known]
-    if unknown:
-        raise UsageError(
-            f"The configuration has an unknown setting {where}{unknown[0]!r}; allowed are {', '.join(sorted(known))}."
-        )
-    return cls(**{key: _coerce(hints[key], item, f"{where}{key}") for key, item in value.items()})
+        raise UsageError(f"{where} must be a table of names and values; got {_shown(value)}.")
+    hints = _hints(cls)
+    for key in value:
+        if key not in hints:
+            raise UsageError(f"There is no setting {place}{key}; allowed are {', '.join(sorted(hints))}.")
+    built = dict(value)
+    for name, hint in hints.items():
+        inner = next((part for part in (hint, *typing.get_args(hint)) if is_dataclass(part)), None)
+        if inner is not None and built.get(name) is not None:
+            built[name] = section(typing.cast(type[Any], inner), built[name], f"{place}{name}.")
+    try:
+        return cls(**built)
+    except TypeError as error:
+        raise UsageError(f"{where} are not complete: {str(error).partition('() ')[2]}.") from error
 
 
-def _coerce(hint: Any, value: Any, where: str) -> Any:
-    if is_dataclass(hint) and isinstance(hint, type):
-        return _build(hint, value, f"{where}.")
-    origin = typing.get_origin(hint)
-    if origin in (typing.Union, types.UnionType):
-        return None if value is None else _coerce(typing.get_args(hint)[0], value, where)
-    if origin is tuple:
-        if isinstance(value, str) or not isinstance(value, list | tuple):
-            raise UsageError(f"The setting {where} must be a list; got {value!r}.")
-        return tuple(_coerce(str, item, where) for item in value)
-    expected = origin or hint
-    if (expected is int and isinstance(value, bool)) or not isinstance(value, expected):
-        raise UsageError(f"The setting {where} must be {_kind(expected)}; got {value!r}.")
-    return value
+def to_json(settings: Any) -> Any:
+    """A section of settings as the value that a file holds."""
+    return msgspec.json.decode(msgspec.json.encode(settings))
 
 
-def _kind(expected: type) -> str:
-    names = {int: "a whole number", str: "a string", dict: "a table", bool: "true or false", float: "a number"}
-    return names.get(expected, expected.__name__)
+def _check(settings: Any, place: str) -> None:
+    """Check the fields of a section against their types and ranges; lists become tuples, whole numbers floats."""
+    for name, hint in _hints(type(settings)).items():
+        value = getattr(settings, name)
+        if is_dataclass(value):
+            continue  # it has checked itself
+        try:
+            object.__setattr__(settings, name, msgspec.convert(value, hint))
+        except msgspec.ValidationError as error:
+            where, wanted = needed(error)
+            options = [option for part in (hint, *typing.get_args(hint)) for option in _literals(part)]
+            wanted = f"one of {', '.join(map(str, options))}" if options else wanted
+            raise UsageError(f"{place}{name}{where} is {_shown(value)}; it must be {wanted}.") from error
+
+
+def _hints(cls: type[Any]) -> dict[str, Any]:
+    hints = typing.get_type_hints(cls, include_extras=True)
+    return {f.name: hints[f.name] for f in fields(cls)}
+
+
+def _literals(hint: Any) -> tuple[Any, ...]:
+    return typing.get_args(hint) if typing.get_origin(hint) is Literal else ()
+
+
+def _shown(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."
