@@ -18,13 +18,13 @@ from pathlib import Path
 
 import numpy as np
 import torch
-
-from supernet import data, measure, zoo
 from supernet.judge.retraining import retrain
 from supernet.judge.truth.table import Table
+from supernet.rank.strata import one_per_stratum
+
+from supernet import data, measure, zoo
 from supernet.nn import Supernet
 from supernet.rank.kendall import kendall_tau
-from supernet.rank.strata import one_per_stratum
 from supernet.space import Arch
 from supernet.train import Cosine, CrossEntropy, Fixed, Recipe, TrainPaths, Updates
 

@@ -12,7 +12,7 @@ import pytest
 from scipy import stats
 
 from bench_runs import ARCHS, PARAMS, TRUE, N, scores, write_run
-from supernet import judge
+from supernet import rank
 from supernet.bench import RunTable, compare_runs
 from supernet.bench.budget import Budget
 from supernet.errors import RunError, UsageError
@@ -48,8 +48,8 @@ def test_the_figures_are_the_judges(table: RunTable) -> None:
     tau = table["good"].figures["kendall_tau"]
     assert tau.trainings == pytest.approx(expected)
     assert (tau.value, tau.std) == pytest.approx((np.mean(expected), np.std(expected, ddof=1)))
-    assert table["good"].minus_baseline["kendall_tau"] == judge.difference(judge.TAU, good, poor, TRUE)
-    assert table["good"].minus_free["parameter count"] == judge.difference(judge.TAU, good, PARAMS, TRUE)
+    assert table["good"].minus_baseline["kendall_tau"] == rank.difference(rank.TAU, good, poor, TRUE)
+    assert table["good"].minus_free["parameter count"] == rank.difference(rank.TAU, good, PARAMS, TRUE)
     assert table.free["parameter count"]["kendall_tau"].value == pytest.approx(stats.kendalltau(PARAMS, TRUE).statistic)
     top = np.sort(TRUE)[-24:]  # 20 % of 120
     inside = np.isin(TRUE, top)

@@ -19,7 +19,7 @@ import torch
 from command_line import supernet
 from supernet import zoo
 from supernet.cli.requests import TableRequest
-from supernet.judge import Table
+from supernet.judge import Truth, write_csv
 from supernet.measure import cost_model
 from supernet.runs.config import Config
 from supernet.runs.run import Run
@@ -148,7 +148,7 @@ def _some_truth(run: Path) -> Path:
     net = Run.open(run, lambda text: None).net
     archs = net.space.wrap(np.unique(net.space.population(np.random.default_rng(0), 220), axis=0)[:200])
     params = cost_model(net, (1, 8, 8)).params(net.space.codes(archs))
-    Table.of(archs, params / params.max()).to_csv(run / "truth.csv")
+    write_csv(Truth.of(archs, params / params.max()), run / "truth.csv")
     return run / "truth.csv"
 
 
@@ -307,7 +307,7 @@ def test_a_run_judges_its_ranking_if_asked_to(tmp_path: Path) -> None:
 def test_training_follows_the_ranking_of_a_table(tmp_path: Path) -> None:
     space = zoo.nasbench201(channels=4, cells=1).space
     archs = space.wrap(space.population(np.random.default_rng(0), 8))
-    Table.of(archs, np.linspace(0, 1, 8)).to_csv(tmp_path / "truth.csv")
+    write_csv(Truth.of(archs, np.linspace(0, 1, 8)), tmp_path / "truth.csv")
     out = tmp_path / "r"
     done = supernet(
         "train", "--out", out, *SMALL, "--steps", 4, "--monitor-every", 2, "--table", tmp_path / "truth.csv"
@@ -325,7 +325,7 @@ def test_learned_architecture_weights_are_judged_where_the_table_is_whole(tmp_pa
     space = zoo.nasbench201(channels=4, cells=1).space
     archs = list(space.enumerate())
     truth = np.random.default_rng(0).normal(size=len(archs))
-    Table.of(archs, truth).to_csv(tmp_path / "truth.csv")
+    write_csv(Truth.of(archs, truth), tmp_path / "truth.csv")
     out = tmp_path / "d"
     options = (*SMALL[:6], "--method", "darts", "--batch-size", 16, "--steps", 2, "--monitor-every", 0)
     assert supernet("train", "--out", out, *options, "-D", "validation=0.5").code == 0

@@ -176,7 +176,7 @@ def evolution(wrap: search.Shifting | None = None) -> Outcome:
 def ranked() -> Outcome:
     net = trained(blocks_net())
     archs = list(net.space.enumerate())
-    truth = judge.Table.of(archs, np.random.default_rng(0).permutation(len(archs)) / 100)
+    truth = judge.Truth.of(archs, np.random.default_rng(0).permutation(len(archs)) / 100)
     report = judge.rank_report(net, SQUARES, truth, n=30, calibration=CALIBRATION)
     return {
         "n": report.n,
@@ -196,7 +196,7 @@ def trained_alone() -> Outcome:
     net, recipe = operations_net(), methods.spos().with_weights(lr=0.1, per=None)
     arch = net.space.largest()
     settings: dict[str, Any] = {"steps": 15, "batch_size": 16, "accelerator": "cpu", "progress": False}
-    table = judge.retrain(net, recipe, SQUARES, [arch], seeds=2, calibration=CALIBRATION, **settings)
+    table = judge.train_alone(net, recipe, SQUARES, [arch], seeds=2, calibration=CALIBRATION, **settings)
     return {
         "accuracies": text(table.trainings([arch]).tolist()),
         "scratch": weights(deploy.retrained(net, arch, SQUARES, **settings)),

@@ -13,31 +13,23 @@ import torch
 from small_nets import images, operations_net, sgd
 from supernet import measure
 from supernet.errors import UsageError
-from supernet.judge import (
-    OrderAlong,
-    RankAlong,
-    Table,
-    kendall_tau,
-    order_preservation,
-    spearman_rho,
-    tau_in_true_top,
-    top_id_rate,
-)
+from supernet.judge import OrderAlong, RankAlong, Truth
 from supernet.measure import Calibration
 from supernet.measure.quantity import LOSS
 from supernet.nn import Supernet
+from supernet.rank import kendall_tau, order_preservation, spearman_rho, tau_in_true_top, top_id
 from supernet.space import Choice, Space
 from supernet.train import Recipe, TrainPaths, Uniform, fit
 
 DATA = images(n=300)
 
 
-def table(net: Supernet, *, seed: int = 0) -> Table:
+def table(net: Supernet, *, seed: int = 0) -> Truth:
     archs = list(net.space.enumerate())
-    return Table.of(archs, np.random.default_rng(seed).permutation(len(archs)) / len(archs))
+    return Truth.of(archs, np.random.default_rng(seed).permutation(len(archs)) / len(archs))
 
 
-def scores(net: Supernet, truth: Table) -> np.ndarray:
+def scores(net: Supernet, truth: Truth) -> np.ndarray:
     archs = net.space.wrap(net.space.codes(truth.archs))
     return np.asarray(measure.accuracies(net, archs, DATA, calibration=Calibration(images=512)))
 
@@ -60,7 +52,7 @@ def test_the_figures_are_those_of_the_measures() -> None:
         {
             "rank/kendall_tau": kendall_tau(predicted, truth.mean),
             "rank/spearman_rho": spearman_rho(predicted, truth.mean),
-            "rank/top_id_rate@0.2": top_id_rate(predicted, truth.mean, k=2),
+            "rank/top_id_rate@0.2": top_id(0.2)(predicted, truth.mean),
             "rank/kendall_tau_params": kendall_tau(params, truth.mean),
             "rank/accuracy_std": np.std(predicted),
         }
@@ -73,7 +65,7 @@ def test_tau_within_the_top_is_that_of_the_truly_best_fifth() -> None:
     predicted, true = rng.normal(size=(2, 20))
     from supernet.judge.along import _figures
 
-    assert _figures(predicted, true)["tau_in_true_top@0.2"] == pytest.approx(tau_in_true_top(predicted, true, 0.2))
+    assert _figures(predicted, true)["tau_in_true_top@0.2"] == pytest.approx(tau_in_true_top(0.2)(predicted, true))
     assert space.size == 20
 
 
@@ -141,7 +133,7 @@ def test_order_along_the_generations() -> None:
 
 def test_good_and_poor_are_drawn_from_the_table() -> None:
     space = Space([Choice("a", tuple(range(20))), Choice("b", tuple(range(20)))])
-    truth = Table.of(list(space.enumerate()), np.random.default_rng(0).normal(size=400))
+    truth = Truth.of(list(space.enumerate()), np.random.default_rng(0).normal(size=400))
     along = OrderAlong(DATA, truth)
     assert (len(along.good), len(along.poor)) == (10, 20)
     assert min(truth.lookup(along.good)) > np.quantile(truth.mean, 0.94) > max(truth.lookup(along.poor)) - 1

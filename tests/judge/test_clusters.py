@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from supernet.errors import UsageError
-from supernet.judge import draw_good_and_poor, kendall_tau, order_along, order_preservation, similarity, specialisation
+from supernet.judge import similarity, specialisation
+from supernet.rank import draw_good_and_poor, kendall_tau, order_along, order_preservation
 from supernet.space import Choice, Space
 
 SPACE = Space([Choice(f"e{i}", tuple("abcde")) for i in range(6)])

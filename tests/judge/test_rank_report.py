@@ -12,14 +12,14 @@ import torch
 from small_nets import images, operations_net
 from supernet import measure
 from supernet.errors import UsageError
-from supernet.judge import Table, independent_sampler, rank_report, sampling_mass_curve, specialisation
-from supernet.judge.truth.table_file import TableFile
+from supernet.judge import Distribution, Truth, TruthFile, rank_report, specialisation
 from supernet.measure import Calibration
+from supernet.rank import sampling_mass_curve
 
 DATA = images(n=300)
 NET = operations_net()
 ARCHS = list(NET.space.enumerate())
-TRUTH = Table.of(ARCHS, np.random.default_rng(0).permutation(len(ARCHS)) / 10)
+TRUTH = Truth.of(ARCHS, np.random.default_rng(0).permutation(len(ARCHS)) / 10)
 CALIBRATION = Calibration(images=64)
 
 
@@ -38,8 +38,8 @@ def test_it_scores_the_subnets_and_sets_them_beside_their_costs() -> None:
 
 def test_sampling_mass_is_that_of_the_whole_table_even_where_few_are_scored() -> None:
     probabilities = {"block0": [0.5, 0.3, 0.2], "block1": [0.1, 0.1, 0.8]}
-    sampler = independent_sampler(NET.space, probabilities)
-    report = rank_report(NET, DATA, TRUTH, n=5, sampler=sampler, calibration=CALIBRATION)
+    distribution = Distribution.independent(NET.space, probabilities)
+    report = rank_report(NET, DATA, TRUTH, n=5, distribution=distribution, calibration=CALIBRATION)
     assert (report.n, report.mass.n) == (5, 9)
     weight = [
         np.prod(
@@ -51,8 +51,8 @@ def test_sampling_mass_is_that_of_the_whole_table_even_where_few_are_scored() ->
         for arch in ARCHS
     ]
     assert report.mass.lines[0].values == pytest.approx(sampling_mass_curve(weight, TRUTH.mean))
-    with pytest.raises(UsageError, match="the table holds 8 of 9"):
-        rank_report(NET, DATA, TRUTH.subset(ARCHS[:8]), sampler=sampler)
+    with pytest.raises(UsageError, match="the truth holds 8 of 9"):
+        rank_report(NET, DATA, TRUTH.subset(ARCHS[:8]), distribution=distribution)
 
 
 def test_clusters_are_those_of_the_scores() -> None:
@@ -101,7 +101,7 @@ def test_a_judgement_that_was_stopped_goes_on_and_is_the_same(tmp_path: Path, mo
 
 def test_a_table_of_trainings_is_never_replaced_by_scores(tmp_path: Path) -> None:
     out = tmp_path / "retrained.jsonl"
-    with TableFile(out, NET.space, source="each trained alone", settings={"steps": 5}) as file:
+    with TruthFile(out, NET.space, source="each trained alone", settings={"steps": 5}) as file:
         file.append(ARCHS[0], 0, 0.5)
     before = out.read_bytes()
     with pytest.raises(UsageError, match="Choose another file"):

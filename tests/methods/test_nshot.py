@@ -21,7 +21,7 @@ import supernet.data
 from small_nets import elastic_net, executor, images, operations_net, step
 from supernet import Arch, Choice, OpChoice, Space, Supernet, measure, search, zoo
 from supernet.errors import UsageError
-from supernet.judge import Table, rank_report
+from supernet.judge import Truth, rank_report
 from supernet.methods import few_shot, gm_nas, k_shot
 from supernet.nn import Leaves
 from supernet.train import (
@@ -221,7 +221,7 @@ def test_search_and_judge_work_across_leaves(recipe: Recipe) -> None:
         assert point.values["macs"] == measure.macs(net, point.arch)
         assert point.values["accuracy"] == pytest.approx(measure.scores(net, point.arch, DIGITS).accuracy)
     archs = list(net.space.enumerate())
-    worth = Table.of(archs, np.linspace(0.5, 0.9, len(archs)))
+    worth = Truth.of(archs, np.linspace(0.5, 0.9, len(archs)))
     report = rank_report(net, DIGITS, worth, n=len(archs), images=60)
     assert report.n == len(archs)
     assert len(np.unique(report.predicted)) > 1

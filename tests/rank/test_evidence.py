@@ -11,9 +11,8 @@ import numpy as np
 import pytest
 
 from supernet.errors import UsageError
-from supernet.judge import RHO, TAU, R, difference, estimate, kendall_tau, regret_at, spearman_rho, top_id
-from supernet.rank.estimate import number
-from supernet.rank.evidence import contrast, draws, resamples, summarise
+from supernet.rank import RHO, TAU, R, difference, estimate, kendall_tau, regret_at, spearman_rho, top_id
+from supernet.rank.evidence import contrast, draws, number, resamples, summarise
 
 
 def tau_of(rho: float) -> float:

@@ -12,18 +12,16 @@ from hypothesis import strategies as st
 
 from strategies import score_pairs
 from supernet.errors import UsageError
-from supernet.judge import (
-    best_of_top_k,
-    best_rank_at_k,
-    precision_at_k,
-    regret,
-    sampling_mass,
+from supernet.rank import (
+    best_rank_at,
+    precision,
+    regret_at,
     sampling_mass_curve,
     sampling_mass_of_draws,
+    top_id,
     top_id_curve,
-    top_id_rate,
-    top_k,
 )
+from supernet.rank.measures import in_top
 
 N = 15_625
 
@@ -39,9 +37,10 @@ def test_rates_and_curve_are_counts(pair):
     curve = top_id_curve(predicted, true)
     for k in range(1, len(true) + 1):
         good, chosen = top(true, k), top(predicted, k)
-        assert set(np.flatnonzero(top_k(true, k))) == good
-        assert top_id_rate(predicted, true, k) == len(good & chosen) / len(good) == curve[k - 1]
-        assert precision_at_k(predicted, true, k) == len(good & chosen) / len(chosen)
+        assert set(np.flatnonzero(in_top(np.asarray(true), k))) == good
+        share = k / len(true)
+        assert top_id(share)(predicted, true) == len(good & chosen) / len(good) == curve[k - 1]
+        assert precision(share)(predicted, true) == len(good & chosen) / len(chosen)
 
 
 def test_the_example_of_the_paper():
@@ -50,9 +49,9 @@ def test_the_example_of_the_paper():
     second = np.concatenate([np.arange(625), np.arange(2 * N, 2 * N - 15_000, -1)])
     assert (top_id_curve(first, true)[:625] == 1).all()
     assert (top_id_curve(second, true)[:625] == 0).all()
-    assert top_id_rate(second, true, 625) == 0
-    assert best_rank_at_k(first, true, 1) == 1
-    assert best_rank_at_k(second, true, 1) == 626
+    assert top_id(0.04)(second, true) == 0
+    assert best_rank_at(1)(first, true) == 1
+    assert best_rank_at(1)(second, true) == 626
 
 
 def test_a_random_order_gives_k_over_n():
@@ -71,16 +70,15 @@ def test_picks_are_expectations_over_random_ties(pair, data):
     picks = [[*sure, *more] for more in itertools.combinations(tied, k - len(sure))]
     ranks = [1 + sum(other > value for other in true) for value in true]
     best = np.mean([max(true[i] for i in pick) for pick in picks])
-    assert best_of_top_k(predicted, true, k) == pytest.approx(best)
-    assert regret(predicted, true, k) == pytest.approx(max(true) - best)
-    assert best_rank_at_k(predicted, true, k) == pytest.approx(np.mean([min(ranks[i] for i in p) for p in picks]))
+    assert regret_at(k)(predicted, true) == pytest.approx(max(true) - best)
+    assert best_rank_at(k)(predicted, true) == pytest.approx(np.mean([min(ranks[i] for i in p) for p in picks]))
 
 
 def test_regret_is_never_negative():
     rng = np.random.default_rng(0)
     for _ in range(300):  # tied predictions: expectations whose rounding could exceed the best
         true = rng.choice([0.1, 0.7, 0.9375], 40)
-        assert regret(rng.integers(0, 3, 40), true, 10) >= 0
+        assert regret_at(10)(rng.integers(0, 3, 40), true) >= 0
 
 
 @given(score_pairs(), st.integers(0, 2**32 - 1))
@@ -90,7 +88,6 @@ def test_sampling_mass_is_a_sum(pair, seed):
     curve = sampling_mass_curve(probabilities, true)
     for k in range(1, len(true) + 1):
         mass = sum(probabilities[i] for i in top(true, k))
-        assert sampling_mass(probabilities, true, k) == pytest.approx(mass)
         assert curve[k - 1] == pytest.approx(mass)
     assert curve[-1] == pytest.approx(1)
 
@@ -112,10 +109,10 @@ def test_a_space_of_15625_takes_less_than_a_tenth_of_a_second():
     p = np.full(N, 1 / N)
     for run in (
         lambda: top_id_curve(x, y),
-        lambda: top_id_rate(x, y, 100),
+        lambda: top_id(0.1)(x, y),
         lambda: sampling_mass_curve(p, y),
-        lambda: best_rank_at_k(x, y, 100),
-        lambda: regret(x, y),
+        lambda: best_rank_at(100)(x, y),
+        lambda: regret_at(1)(x, y),
     ):
         seconds = []
         for _ in range(5):
@@ -125,21 +122,21 @@ def test_a_space_of_15625_takes_less_than_a_tenth_of_a_second():
         assert min(seconds) < 0.1
 
 
-@pytest.mark.parametrize("measure", [top_id_rate, precision_at_k, best_of_top_k, best_rank_at_k, regret])
+@pytest.mark.parametrize("measure", [best_rank_at, regret_at])
 @pytest.mark.parametrize("k", [0, 4, -1, 1.5, True])
 def test_k_out_of_range_is_refused(measure, k):
     with pytest.raises(UsageError, match="k is an integer from 1 to 3"):
-        measure([1, 2, 3], [1, 3, 2], k)
+        measure(k)([1, 2, 3], [1, 3, 2])
 
 
 def test_bad_lists_are_refused():
     with pytest.raises(UsageError, match="3 predicted and 4 true"):
         top_id_curve([1, 2, 3], [1, 2, 3, 4])
     with pytest.raises(UsageError, match="constant ranks nothing"):
-        regret([1, 1, 1], [1, 2, 3])
+        regret_at(1)([1, 1, 1], [1, 2, 3])
     with pytest.raises(UsageError, match=r"sum to 0\.6; .* every architecture"):
-        sampling_mass([0.2, 0.2, 0.2], [1, 2, 3], 1)
+        sampling_mass_curve([0.2, 0.2, 0.2], [1, 2, 3])
     with pytest.raises(UsageError, match="2 probability and 3 true"):
-        sampling_mass([0.5, 0.5], [1, 2, 3], 1)
+        sampling_mass_curve([0.5, 0.5], [1, 2, 3])
     with pytest.raises(UsageError, match="at least 0"):
-        sampling_mass([1.5, -0.5, 0], [1, 2, 3], 1)
+        sampling_mass_curve([1.5, -0.5, 0], [1, 2, 3])

@@ -44,7 +44,7 @@ def write_run(
         "space.json": {"fingerprint": space, "size": "3", "choices": choices},
         "training.json": {"recipe": {}, "steps": 100, "batch_size": config.train.batch_size},
         "environment.json": {"cpu": "abacus", "accelerator": None, "threads": 1},
-        "judge.json": {"truth": "Table(all)"},
+        "judge.json": {"truth": "Truth(all)"},
     }
     for name, value in files.items():
         (path / name).write_text(json.dumps(value))

@@ -16,10 +16,8 @@ from supernet.bench.paired import paired_t
 from supernet.bench.run_table import ADDED, FOUND, FREE, MEASURES, TOP_TAU, Row, RunTable
 from supernet.errors import UsageError
 from supernet.rank.checks import Floats, share_to_k
-from supernet.rank.estimate import Estimate
-from supernet.rank.evidence import Draws, Resamples, by_chance, contrast, draws, resamples, summarise
-from supernet.rank.measures import TAU, Measure
-from supernet.rank.ranks import add_ranks, dense_ranks
+from supernet.rank.evidence import Draws, Estimate, Resamples, by_chance, contrast, draws, resamples, summarise
+from supernet.rank.measures import TAU, Measure, add_ranks, dense_ranks
 
 _MIN_TOP = 10  # fewer architectures rank by noise
 _MIN_SHARED = 30  # fewer architectures of different samples are no sample of either
@@ -35,7 +33,7 @@ def compare_runs(paths: Sequence[Path], *, baseline: str | None = None) -> RunTa
     Raises:
         UsageError: runs of different spaces, judged against different truths or on other architectures, or not at
             all; an unknown baseline.
-        RunError: a file is damaged, or several trainings and SciPy is not installed (extra "judge").
+        RunError: a file is damaged.
     """
     if not paths:
         raise UsageError("There is nothing to compare; give at least one run directory.")

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from supernet.errors import UsageError
-from supernet.judge.truth.named import NAMES, check_truth, has_choice, read_truth
+from supernet.judge.truth.read import NAMES, check_truth, has_choice, read_truth
 
 if TYPE_CHECKING:
-    from supernet.judge import Table
+    from supernet.judge import Truth
     from supernet.runs.run import Run
 
 
@@ -94,7 +94,7 @@ class Judging:
         if self.table is not None:
             check_truth(self.table, dataset=self.dataset, metric=self.metric)
 
-    def truth(self, job: Run, retrained: Path) -> Table:
+    def truth(self, job: Run, retrained: Path) -> Truth:
         """The table for the space of a run.
 
         Args:

@@ -11,10 +11,10 @@ from supernet.bench.finished import FinishedRun
 from supernet.bench.paired import PairedT
 from supernet.errors import UsageError
 from supernet.io.files import write_atomically, write_json
-from supernet.rank.estimate import Estimate
-from supernet.rank.measures import RHO, TAU, Measure, regret_at, tau_in_true, top_id
+from supernet.rank.evidence import Estimate
+from supernet.rank.measures import RHO, TAU, Measure, regret_at, tau_in_true_top, top_id
 
-TOP_TAU, TOP_ID, REGRET = tau_in_true(0.2), top_id(0.05), regret_at(1)
+TOP_TAU, TOP_ID, REGRET = tau_in_true_top(0.2), top_id(0.05), regret_at(1)
 MEASURES = (TAU, TOP_TAU, RHO, TOP_ID, REGRET)
 FREE = "parameter count"
 """The ranking that costs nothing and is compared with."""

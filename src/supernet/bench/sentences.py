@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from supernet.bench.run_table import FOUND, FREE, Row, RunTable
-from supernet.rank.estimate import Estimate, number
+from supernet.rank.evidence import Estimate, number
 from supernet.rank.measures import TAU
 
 
@@ -54,8 +54,8 @@ def _against_baseline(row: Row, baseline: Row) -> str:
 
 
 def _verdict(difference: Estimate, better: str, worse: str, neither: str) -> str:
-    assert difference.low is not None
-    assert difference.high is not None
+    if difference.low is None or difference.high is None:
+        return neither
     return better if difference.low > 0 else worse if difference.high < 0 else neither
 
 

@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 
 from supernet.bench.judging import Judging
 from supernet.errors import UsageError
-from supernet.judge.truth.named import NAMES
+from supernet.judge.truth.read import NAMES
 from supernet.runs.config import Config
 
 _KEYS = ("seeds", "baseline", "judge", "base", "cells")

@@ -12,7 +12,7 @@ from supernet.bench.run_table import ADDED, FOUND, REGRET, TOP_ID, TOP_TAU, Row,
 from supernet.bench.sentences import signed, signed_interval
 from supernet.bench.tau_over_budget import lengths
 from supernet.bench.units import gibibytes, minutes, spread, thousands
-from supernet.rank.estimate import Estimate
+from supernet.rank.evidence import Estimate
 from supernet.rank.measures import RHO, TAU, Measure
 
 _TITLES = {TAU: "τ", TOP_TAU: "τ in top 20 %", RHO: "ρ", TOP_ID: "top-5 % ID", REGRET: "favourite"}
@@ -205,7 +205,7 @@ def _legend(table: RunTable) -> list[str]:
 
 
 def _plain_truth(table: RunTable) -> str:
-    return table.truth.removeprefix("Table(").removesuffix(")") or "unknown"
+    return table.truth.removeprefix("Truth(").removesuffix(")") or "unknown"
 
 
 def _remarks(table: RunTable) -> list[str]:

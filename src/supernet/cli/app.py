@@ -252,8 +252,7 @@ def _print_judgement(job: Run) -> None:
     from supernet.runs.judge import ground_truth, judge_run
 
     found = judge_run(job, ground_truth(job), n=job.config.judge.archs)
-    for sentence in found.sentences():
-        _say(sentence)
+    _say(found.verdict())
     _say(found.text())
     _say(f"all figures: {job.directory / 'judge.csv'}, all scores: {job.directory / 'ranking.csv'}")
 

@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
 
 from supernet.data import ImageData
 from supernet.errors import UsageError
-from supernet.judge.truth.table import Table
+from supernet.judge.truth.truth import Truth
 from supernet.measure import Calibration, accuracies, cost_model
 from supernet.nn import Supernet
-from supernet.rank.checks import MIN_ARCHITECTURES, Floats, share_to_k
-from supernet.rank.measures import RHO, TAU, tau_in_true, top_id
+from supernet.rank.checks import MIN_ARCHITECTURES, Floats, UndefinedError
+from supernet.rank.measures import RHO, TAU, tau_in_true_top, top_id
 from supernet.rank.order import OrderPreservation, draw_good_and_poor, order_along
 from supernet.space import Arch
 
 _CALIBRATION = Calibration(images=512)
 _TOP = 0.2
-_MEASURES = (TAU, RHO, top_id(_TOP), tau_in_true(_TOP))
+_MEASURES = (TAU, RHO, top_id(_TOP), tau_in_true_top(_TOP))
 
 
 class RankAlong:
@@ -32,9 +33,9 @@ class RankAlong:
 
     Args:
         data: Images; only training (for calibration) and validation images are used.
-        table: Ground truth for architectures of the same space.
+        truth: Ground truth for architectures of the same space.
         every: Steps between measurements.
-        n: Architectures, one of each stratum of the table's values; all where it holds fewer. The τ within the top
+        n: Architectures, one of each stratum of the truth's values; all where it holds fewer. The τ within the top
             is that of a fifth of them.
         seed: Decides which.
         calibration: Batch norm statistics of each subnet; None keeps what the network holds.
@@ -47,7 +48,7 @@ class RankAlong:
     def __init__(
         self,
         data: ImageData,
-        table: Table,
+        truth: Truth,
         *,
         every: int,
         n: int = 60,
@@ -55,10 +56,10 @@ class RankAlong:
         calibration: Calibration | None = _CALIBRATION,
         images: int | None = None,
     ) -> None:
-        if min(n, len(table)) < MIN_ARCHITECTURES:
-            raise UsageError(f"A ranking of {min(n, len(table))} architectures says nothing; measure three or more.")
+        if min(n, len(truth)) < MIN_ARCHITECTURES:
+            raise UsageError(f"A ranking of {min(n, len(truth))} architectures says nothing; measure three or more.")
         self.data, self.every = data, every
-        self.sample = table if n >= len(table) else table.sample(n, np.random.default_rng(seed))
+        self.sample = truth if n >= len(truth) else truth.sample(n, np.random.default_rng(seed))
         self.calibration, self.images = calibration, images
 
     def __call__(self, net: Supernet, step: int) -> Mapping[str, float]:
@@ -82,8 +83,8 @@ class OrderAlong:
 
     Args:
         data: Images; only training (for calibration) and validation images are used.
-        table: Ground truth that holds the good and the poor ones.
-        good: Good architectures, each better than every poor one; drawn from the best 5 % of the table if neither is
+        truth: Ground truth that holds the good and the poor ones.
+        good: Good architectures, each better than every poor one; drawn from the best 5 % of the truth if neither is
             given.
         poor: Poor architectures.
         every: Generations between measurements.
@@ -92,14 +93,14 @@ class OrderAlong:
         images: Validation images to score on; None: all.
 
     Raises:
-        UsageError: an architecture is not in the table, only one of `good` and `poor` is given, the two overlap in
-            worth, or the table is too small to draw from.
+        UsageError: an architecture is not in the truth, only one of `good` and `poor` is given, the two overlap in
+            worth, or the truth is too small to draw from.
     """
 
     def __init__(
         self,
         data: ImageData,
-        table: Table,
+        truth: Truth,
         *,
         good: Sequence[Arch] | None = None,
         poor: Sequence[Arch] | None = None,
@@ -113,11 +114,11 @@ class OrderAlong:
         if every < 1:
             raise UsageError(f"every is {every}; it must be at least 1.")
         if good is None or poor is None:
-            rows = draw_good_and_poor(_higher_is_better(table), np.random.default_rng(seed))
-            good, poor = ([table.archs[row] for row in chosen.tolist()] for chosen in rows)
+            rows = draw_good_and_poor(_higher_is_better(truth), np.random.default_rng(seed))
+            good, poor = ([truth.archs[row] for row in chosen.tolist()] for chosen in rows)
         self.data, self.every, self.calibration, self.images = data, every, calibration, images
         self.good, self.poor = tuple(good), tuple(poor)
-        self.true = _higher_is_better(table.subset([*good, *poor]))
+        self.true = _higher_is_better(truth.subset([*good, *poor]))
         self.scores: dict[int, list[float]] = {}  # by generation; a resumed search may come by one again
         order_along(self.true[None], self.true, good=len(good))  # refuses what could not be measured later
 
@@ -156,14 +157,14 @@ class OrderAlong:
         }
 
 
-def _higher_is_better(table: Table) -> Floats:
-    return table.mean if table.metric.goal == "max" else -table.mean
+def _higher_is_better(truth: Truth) -> Floats:
+    return truth.mean if truth.metric.goal == "max" else -truth.mean
 
 
 def _figures(predicted: Floats, true: Floats) -> dict[str, float]:
     """The measures that are defined."""
-    if (predicted == predicted[0]).all():
-        return {}
-    measures = _MEASURES if share_to_k(_TOP, len(true)) >= MIN_ARCHITECTURES else _MEASURES[:-1]
-    found = {m.name: float(m.rows(m.prepare(predicted)[None], m.prepare(true)[None])[0]) for m in measures}
-    return {name: value for name, value in found.items() if np.isfinite(value)}
+    found = {}
+    for measure in _MEASURES:
+        with suppress(UndefinedError):
+            found[measure.name] = measure(predicted, true)
+    return found

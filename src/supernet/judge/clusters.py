@@ -12,8 +12,9 @@ from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy.cluster import hierarchy
 
-from supernet.errors import UsageError, require
+from supernet.errors import UsageError
 from supernet.rank.checks import Floats, score_lists
 from supernet.space import Codes, Option, Space
 
@@ -85,6 +86,11 @@ class Clusters:
         return {"shared": self.shared, "linkage": self.linkage, "clusters": clusters}
 
 
+def too_many(n: int) -> str:
+    """The sentence that says why n architectures are not clustered."""
+    return f"{n:,} architectures are too many to cluster; draw a sample of at most {MAX_CLUSTERED:,} of them."
+
+
 def similarity(space: Space, codes: Codes) -> Floats:
     """Number of decisions (N, N) that two architectures have in common; those that do not matter never count."""
     onehot = space.encode(codes)
@@ -119,22 +125,16 @@ def specialisation(
     Raises:
         UsageError: scores that are not usable, another number of architectures, too many of them, a threshold
             outside 0 … D, or an unknown linkage.
-        RunError: SciPy is not installed (extra "judge").
     """
     first, truth = score_lists(predicted, true)
     if len(codes) != len(truth):
         raise UsageError(f"There are {len(codes)} architectures and {len(truth)} scores; give one score for each.")
     if len(codes) > MAX_CLUSTERED:
-        raise UsageError(
-            f"{len(codes)} architectures are too many to cluster; draw a sample of at most {MAX_CLUSTERED:,} of them."
-        )
+        raise UsageError(too_many(len(codes)))
     if shared is not None and not 0 <= shared <= len(space):
         raise UsageError(f"The threshold of {shared} equal decisions is impossible; a number from 0 to {len(space)}.")
     if linkage not in ("complete", "average", "single"):
         raise UsageError(f"The linkage {linkage!r} does not exist; use 'complete', 'average' or 'single'.")
-    require("scipy", "judge", "Clustering architectures")
-    from scipy.cluster import hierarchy
-
     above = np.triu_indices(len(codes), 1)
     distance = len(space) - similarity(space, codes)[above]
     tree = hierarchy.linkage(distance, method=linkage)

@@ -1,8 +1,8 @@
-"""The ranking of a trained supernet against a table."""
+"""The ranking of a trained supernet against the truth."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,26 +10,32 @@ import numpy as np
 
 from supernet.data import ImageData
 from supernet.errors import UsageError
-from supernet.judge.clusters import specialisation
+from supernet.judge.clusters import MAX_CLUSTERED, Clusters, specialisation, too_many
+from supernet.judge.distribution import Distribution
 from supernet.judge.report import RankReport
-from supernet.judge.sampling import Sampler
-from supernet.judge.scoring import scored
-from supernet.judge.truth.table import Table
+from supernet.judge.truth.growing import TruthFile, read_source
+from supernet.judge.truth.truth import Truth
 from supernet.measure import Calibration, NetEvaluator
 from supernet.measure.scores.calibration import DEFAULT
 from supernet.nn import Supernet
 from supernet.nn.precision import Precision
-from supernet.rank.curves import mass_curves
+from supernet.rank.checks import MIN_ARCHITECTURES, UndefinedError
+from supernet.rank.curves import Curves, mass_curves
+from supernet.space import Arch
+from supernet.train.checkpoint import digest
+from supernet.train.recipe import describe
+
+_SOURCE = "scored with inherited weights"
 
 
 def rank_report(
     net: Supernet,
     data: ImageData,
-    table: Table,
+    truth: Truth,
     *,
     n: int = 300,
     seed: int = 0,
-    sampler: Sampler | None = None,
+    distribution: Distribution | None = None,
     clusters: bool = False,
     calibration: Calibration | None = DEFAULT,
     images: int | None = None,
@@ -44,13 +50,14 @@ def rank_report(
     Args:
         net: The trained supernet.
         data: Images; validation images are scored, training images calibrate batch norm.
-        table: Ground truth for architectures of the same space.
-        n: Architectures to judge on, spread over the table's quality; all of them if the table is smaller.
+        truth: Ground truth for architectures of the same space.
+        n: Architectures to judge on, spread over their quality; all of them if the truth holds fewer.
         seed: Decides which, and drives the bootstrap.
-        sampler: How likely the method draws each architecture, from architecture parameters:
-            `independent_sampler(net.space, architecture.probabilities())`. The report then has its sampling mass over
-            the whole table, which must hold every architecture of the space.
-        clusters: Group the architectures by similarity, see `specialisation`.
+        distribution: How likely the method draws each architecture, from architecture parameters:
+            `Distribution.independent(net.space, architecture.probabilities())`. The report then has its sampling mass
+            over the whole truth, which must hold every architecture of the space.
+        clusters: Group the architectures by similarity, see `specialisation`. More than 5,000 are not: the report says
+            so in `omitted`.
         calibration: Batch norm statistics of each subnet; None keeps what the network holds.
         images: Validation images to score on; None: all.
         precision: Arithmetic of the scoring.
@@ -59,33 +66,102 @@ def rank_report(
         progress: Called as `progress(done, total)` after each architecture.
 
     Raises:
-        UsageError: the table is about another space, too few architectures can be ranked, there is a sampler and the
-            table lacks architectures, or `out` holds something other than scores.
-        RunError: an output is not finite; the file cannot be read or written; or clusters are asked for, and SciPy is
-            not installed (extra "judge").
+        UsageError: the truth is about another space, too few architectures can be ranked, there is a distribution and
+            the truth lacks architectures, or `out` holds something other than scores.
+        RunError: an output is not finite, or the file cannot be read or written.
     """
-    if sampler is not None and len(table) < table.space.size:
+    if distribution is not None and len(truth) < truth.space.size:
         raise UsageError(
-            f"The sampling mass needs every architecture of the space, but the table holds {len(table):,} of "
-            f"{table.space.size:,}. Leave sampler out, or see sampling_mass_of_draws."
+            f"The sampling mass needs every architecture of the space, but the truth holds {len(truth):,} of "
+            f"{truth.space.size:,}. Leave distribution out, or see sampling_mass_of_draws."
         )
-    judged = table if n >= len(table) else table.sample(n, np.random.default_rng(seed))
+    if min(n, len(truth)) < MIN_ARCHITECTURES:
+        raise UsageError(
+            f"A ranking needs at least {MIN_ARCHITECTURES} architectures; {n} of {len(truth)} were asked for. "
+            "Judge on more."
+        )
+    judged = truth if n >= len(truth) else truth.sample(n, np.random.default_rng(seed))
     archs = net.space.wrap(net.space.codes(judged.archs))
     evaluator = NetEvaluator(net, data.sealed(), calibration=calibration, images=images, precision=precision)
-    predicted = scored(evaluator, archs, out=out, progress=progress)
+    predicted = _scored(evaluator, archs, out=out, progress=progress)
     codes = net.space.codes(archs)
     baselines = {"parameter count": evaluator.costs(codes, "params"), "MACs": evaluator.costs(codes, "macs")}
     sign = 1 if judged.metric.goal == "max" else -1
     true = sign * judged.mean
-    report = RankReport.of(
-        predicted,
-        true,
-        baselines=baselines,
-        archs=archs,
-        clusters=specialisation(net.space, codes, predicted, true) if clusters else None,
-        seed=seed,
+    omitted: dict[str, str] = {}
+    families: Clusters | None = None
+    if clusters and len(archs) > MAX_CLUSTERED:
+        omitted["clusters"] = too_many(len(archs))
+    elif clusters:
+        try:
+            families = specialisation(net.space, codes, predicted, true)
+        except UndefinedError as error:
+            omitted["clusters"] = str(error)
+    mass: Curves | None = None
+    if distribution is not None:
+        probabilities = distribution.probability(net.space.codes(truth.archs))[None]
+        try:
+            mass = mass_curves({"supernet": probabilities}, sign * truth.mean)
+        except UndefinedError as error:
+            omitted["mass"] = str(error)
+    report = RankReport.of(predicted, true, baselines=baselines, archs=archs, clusters=families, seed=seed)
+    return replace(report, mass=mass, omitted={**report.omitted, **omitted})
+
+
+def _scored(
+    evaluator: NetEvaluator,
+    archs: Sequence[Arch],
+    *,
+    out: Path | str | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> list[float]:
+    """Accuracies of subnets with inherited weights, in the order of the architectures.
+
+    Args:
+        evaluator: Tells them.
+        archs: The architectures.
+        out: A `.jsonl` file that grows by a line per architecture. Called again with the same weights, images and
+            settings, only those that are missing are scored; a file of other scores is replaced. None keeps nothing.
+        progress: Called as `progress(done, total)` after each architecture.
+
+    Raises:
+        UsageError: the file holds something other than scores; it is left as it is.
+        RunError: an output is not finite, a line of the file cannot be read, or it cannot be written.
+    """
+    told: dict[tuple[int, ...], float] = {}
+    with _opened(evaluator, out) as file:
+        if len(file):
+            kept = file.truth()
+            told = dict(zip(map(tuple, kept.codes.tolist()), kept.mean.tolist(), strict=True))
+        for done, arch in enumerate(archs, start=1):
+            if arch.code not in told:
+                told[arch.code] = evaluator.scores(arch).accuracy
+                file.append(arch, 0, told[arch.code])
+            if progress is not None:
+                progress(done, len(archs))
+    return [told[arch.code] for arch in archs]
+
+
+def _opened(evaluator: NetEvaluator, out: Path | str | None) -> TruthFile:
+    """The file of scores, empty unless it holds those of just these weights, images and settings."""
+    path = None if out is None else Path(out)
+    settings = (
+        {}
+        if path is None
+        else {
+            "weights": digest(evaluator.net.state_dict()),
+            "data": evaluator.data.fingerprint(),
+            "scoring": describe(evaluator.settings()),
+        }
     )
-    if sampler is None:
-        return report
-    probabilities = sampler.probability(net.space.codes(table.archs))[None]
-    return replace(report, mass=mass_curves({"supernet": probabilities}, sign * table.mean))
+
+    def opened() -> TruthFile:
+        return TruthFile(path, evaluator.net.space, source=_SOURCE, settings=settings)
+
+    try:
+        return opened()
+    except UsageError:  # made with other weights or settings
+        if path is None or read_source(path) != _SOURCE:
+            raise  # trainings are worth hours
+        path.unlink()
+        return opened()

@@ -12,18 +12,37 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from supernet.errors import UsageError
+from supernet.judge import figures, words
 from supernet.judge.clusters import Clusters
-from supernet.judge.suite import measures_for
-from supernet.judge.text import report_text
-from supernet.judge.truth.arch_text import arch_to_text
-from supernet.rank.checks import Floats, check_same_length, scores
+from supernet.judge.truth.spelling import write_arch
+from supernet.rank.checks import Floats, UndefinedError, check_same_length, scores, share_to_k
 from supernet.rank.comparison import Comparison, compare
 from supernet.rank.curves import Curves, mass_curves, top_id_curves
-from supernet.rank.estimate import Estimate, number
-from supernet.rank.evidence import Draws, Resamples, draws, resamples, summarise, trainings
+from supernet.rank.evidence import (
+    Draws,
+    Estimate,
+    Resamples,
+    draws,
+    number,
+    resamples,
+    summarise,
+    trainings,
+    undefined,
+)
 from supernet.rank.kendall import partial_of
-from supernet.rank.measures import TAU
-from supernet.rank.ranks import add_ranks
+from supernet.rank.measures import (
+    RHO,
+    TAU,
+    Measure,
+    R,
+    best_rank_at,
+    mid_ranks,
+    precision,
+    regret_at,
+    tau_in_predicted_top,
+    tau_in_true_top,
+    top_id,
+)
 from supernet.space import Arch
 
 if TYPE_CHECKING:
@@ -31,8 +50,10 @@ if TYPE_CHECKING:
 
 COLUMNS = (
     *("measure", "ranking", "value", "low", "high", "p_value", "std", "trainings", "n"),
-    *("difference", "difference_low", "difference_high", "verdict"),
+    *("difference", "difference_low", "difference_high", "verdict", "reason"),
 )
+
+_MIN_TOP = 10  # fewer architectures rank by noise, and resamples of them are mostly ties
 
 _COMBINED = {
     "beats": "rank better than",
@@ -54,7 +75,8 @@ class RankReport:
         partial: Per baseline Kendall's partial τ of the supernet given that baseline.
         combined: Per baseline Kendall's τ of the supernet's and that baseline's ranks added (`add_ranks`), compared
             with the baseline alone.
-        omitted: Measures that N architectures do not support, each with the reason.
+        omitted: What is not in the report, each with the reason: measures that N architectures do not support,
+            sampling mass and clusters where they were asked for and are not possible.
         top_id: Top-architecture ID rate over k.
         mass: Sampling mass over k, where sampling probabilities were given.
         clusters: Families of similar architectures, where they were given.
@@ -119,47 +141,42 @@ class RankReport:
 
         Raises:
             UsageError: scores that are not usable, lists of different length, an option out of range.
-            RunError: several trainings, and SciPy is not installed (extra "judge").
         """
-        rows, truth = trainings(predicted, "predicted"), scores(true, "true")
+        rows, truth = trainings(predicted, "predicted"), scores(true, "true", constant=True)
         check_same_length(rows[0], truth, "predicted", "true")
-        controls = {name: scores(values, name) for name, values in baselines.items()}
+        controls = {name: scores(values, name, constant=True) for name, values in baselines.items()}
         for name, values in controls.items():
             check_same_length(values, truth, name, "true")
         names = tuple(range(len(rows))) if seeds is None else tuple(seeds)
         if len(names) != len(rows):
             raise UsageError(f"{len(names)} seeds were given for {len(rows)} trainings; give one per row of predicted.")
         plan = resamples(len(truth), n_bootstrap=n_bootstrap, seed=seed, confidence=confidence)
-        tau = draws(TAU, rows, truth, plan)
-        tau_of = {name: draws(TAU, values[None], truth, plan) for name, values in controls.items()}
-        chosen, omitted = measures_for(len(truth), shares, picks)
-        comparisons = [compare(TAU, tau, tau_of, plan)]
-        for measure, may_lack in chosen:
+        chosen, omitted = _measures(len(truth), shares, picks)
+        mass = None
+        if probabilities is not None:
             try:
-                ours = draws(measure, rows, truth, plan)
-                theirs = {name: draws(measure, values[None], truth, plan) for name, values in controls.items()}
-                comparisons.append(compare(measure, ours, theirs, plan))
-            except UsageError as error:
-                if not may_lack:
-                    raise
-                omitted[measure.name] = str(error)
-        partial = {}
+                mass = mass_curves({"supernet": np.atleast_2d(probabilities)}, truth)
+            except UndefinedError as error:
+                omitted["mass"] = str(error)
+
+        def drawn(measure: Measure) -> tuple[_Drawn, dict[str, _Drawn]]:
+            of_controls = {name: _draws(measure, values[None], truth, plan, name) for name, values in controls.items()}
+            return _draws(measure, rows, truth, plan, "predicted"), of_controls
+
+        tau, tau_of = drawn(TAU)
+        partial, combined = {}, {}
         for name, control in controls.items():
-            try:
-                partial[name] = _partial_tau(tau, draws(TAU, rows, control, plan), tau_of[name], plan, name)
-            except UsageError as error:
-                omitted[f"partial_tau given {name}"] = str(error)
-        combined = {}
-        for name, control in controls.items():
-            added = draws(TAU, np.stack([add_ranks(row, control) for row in rows]), truth, plan)
-            combined[name] = compare(TAU, added, {name: tau_of[name]}, plan)
-        mass = None if probabilities is None else mass_curves({"supernet": np.atleast_2d(probabilities)}, truth)
+            partial[name] = _partial_tau(tau, _draws(TAU, rows, control, plan, "predicted"), tau_of[name], plan, name)
+            ranks = mid_ranks(control[None])
+            added = _draws(TAU, mid_ranks(rows) + ranks, truth, plan, "added")
+            lacking = next((found for found in (tau, tau_of[name]) if isinstance(found, UndefinedError)), added)
+            combined[name] = compare(TAU, lacking, {name: tau_of[name]}, plan)
         return cls(
             n=len(truth),
             seeds=names,
             confidence=confidence,
             n_bootstrap=len(plan.bootstrap),
-            comparisons=tuple(comparisons),
+            comparisons=(compare(TAU, tau, tau_of, plan), *(compare(m, *drawn(m), plan) for m in chosen)),
             partial=partial,
             combined=combined,
             omitted=omitted,
@@ -187,9 +204,20 @@ class RankReport:
     def __repr__(self) -> str:
         return f"RankReport({self.n} architectures, {len(self.seeds)} trainings, τ {self['kendall_tau'].supernet})"
 
+    def verdict(self) -> str:
+        """One line in plain words: can this ranking be trusted to pick among these architectures, and how far?"""
+        within = next((c for c in reversed(self.comparisons) if c.measure.name.startswith("tau_in_true_top")), None)
+        regret, favourite = self["regret@1"].supernet, ""
+        if regret.defined:
+            where = f"{regret.value:.3g} below the best" if regret.value > 0 else "the best"
+            favourite = f"; its favourite is {where} of all {self.n}"
+        return words.verdict(self["kendall_tau"], within, self.combined, favourite)
+
     def sentences(self) -> list[str]:
-        """What a reader has to know, the verdict on each baseline first."""
+        """The statistics behind the verdict, sentence by sentence, each baseline first."""
         tau = self["kendall_tau"]
+        if not tau.supernet.defined:
+            return [f"Kendall τ is undefined: {tau.supernet.reason}", *self._rests()]
         found = [tau.sentence(name) for name in self.baselines]
         p = tau.supernet.p_value
         if p is not None:
@@ -198,11 +226,13 @@ class RankReport:
         found += [
             f"Beyond {name} it agrees with the true ranking by a partial τ of {estimate}."
             for name, estimate in self.partial.items()
+            if estimate.defined
         ]
         for name, comparison in self.combined.items():
-            said = _COMBINED[comparison.verdict(name) or "does not beat"]
-            figures = f"τ {comparison.supernet} against {comparison.baselines[name]}"
-            found.append(f"Its ranks and those of {name}, added, {said} {name} alone ({figures}).")
+            if comparison.supernet.defined:
+                said = _COMBINED[comparison.verdict(name) or "does not beat"]
+                figures = f"τ {comparison.supernet} against {comparison.baselines[name]}"
+                found.append(f"Its ranks and those of {name}, added, {said} {name} alone ({figures}).")
         lost, rank = self["regret@1"].supernet.value, self["best_rank@1"].supernet.value
         best = float(self.true.max())
         mean = " on average" if len(self.seeds) > 1 else ""
@@ -210,13 +240,15 @@ class RankReport:
             f"Its favourite reaches a true score of {best - lost:.4g}{mean} (rank {rank:.0f} of {self.n}); "
             f"the best architecture reaches {best:.4g}."
         )
+        return [*found, *self._rests()]
+
+    def _rests(self) -> list[str]:
+        tau = self["kendall_tau"].supernet
+        trained = "one training; another seed may rank differently"
         if len(self.seeds) > 1:
-            spread = tau.supernet.std
-            trained = f"{len(self.seeds)} trainings (τ {number(tau.supernet.value)} ± {spread:.2f})"
-        else:
-            trained = "one training; another seed may rank differently"
-        found.append(f"Rests on {self.n} architectures and {trained}. Brackets: {100 * self.confidence:g} % intervals.")
-        return found
+            spread = f" (τ {number(tau.value)} ± {tau.std:.2f})" if tau.std is not None else ""
+            trained = f"{len(self.seeds)} trainings{spread}"
+        return [f"Rests on {self.n} architectures and {trained}. Brackets: {100 * self.confidence:g} % intervals."]
 
     def rows(self) -> list[dict[str, Any]]:
         """One row per measure and ranking, with the keys `COLUMNS`; what does not apply is None."""
@@ -236,7 +268,7 @@ class RankReport:
 
     def text(self) -> str:
         """The main measures of the supernet beside a random order and the baselines, as aligned lines."""
-        return report_text(self.comparisons)
+        return words.table(self.comparisons)
 
     def to_csv(self) -> str:
         """`rows()` as CSV text with a header line."""
@@ -250,7 +282,7 @@ class RankReport:
         """The scores themselves as CSV text: `arch` (where known), `true`, one column per training and baseline."""
         columns: dict[str, Sequence[Any]] = {"true": self.true.tolist()}
         if self.archs:
-            columns = {"arch": [arch_to_text(arch) for arch in self.archs]} | columns
+            columns = {"arch": [write_arch(arch) for arch in self.archs]} | columns
         columns |= {f"supernet {seed}": row.tolist() for seed, row in zip(self.seeds, self.predicted, strict=True)}
         columns |= {name: values.tolist() for name, values in self.baselines.items()}
         text = io.StringIO()
@@ -266,6 +298,7 @@ class RankReport:
             "seeds": list(self.seeds),
             "confidence": self.confidence,
             "n_bootstrap": self.n_bootstrap,
+            "verdict": self.verdict(),
             "sentences": self.sentences(),
             "measures": [comparison.to_json() for comparison in self.comparisons],
             "partial_tau": {name: estimate.to_json() for name, estimate in self.partial.items()},
@@ -282,13 +315,31 @@ class RankReport:
         Raises:
             RunError: plotly is not installed (extra "report").
         """
-        from supernet.judge.figures import figures
+        drawn = {
+            "top_id": figures.curves(self.top_id),
+            "scatter": figures.scatter(self.true, self.predicted, self.seeds),
+        }
+        if self.mass is not None:
+            drawn["mass"] = figures.curves(self.mass)
+        if self.clusters is not None:
+            drawn["clusters"] = figures.clusters(self.clusters)
+        return drawn
 
-        return figures(self)
+
+_Drawn = Draws | UndefinedError
 
 
-def _partial_tau(pt: Draws, pc: Draws, tc: Draws, plan: Resamples, name: str) -> Estimate:
+def _draws(measure: Measure, predicted: Floats, true: Floats, plan: Resamples, what: str) -> _Drawn:
+    try:
+        return draws(measure, predicted, true, plan, what=what)
+    except UndefinedError as error:
+        return error
+
+
+def _partial_tau(pt: _Drawn, pc: _Drawn, tc: _Drawn, plan: Resamples, name: str) -> Estimate:
     """From the τ of predicted (p), true (t) and control (c) scores; the permutations leave t and c together."""
+    if isinstance(pt, UndefinedError) or isinstance(tc, UndefinedError) or isinstance(pc, UndefinedError):
+        return undefined(str(next(found for found in (pt, tc, pc) if isinstance(found, UndefinedError))), plan)
     assert pt.resampled is not None
     assert pc.resampled is not None
     assert tc.resampled is not None
@@ -299,5 +350,29 @@ def _partial_tau(pt: Draws, pc: Draws, tc: Draws, plan: Resamples, name: str) ->
     )
     label = f"Kendall's partial τ given {name}"
     if np.isnan(drawn.observed).any():
-        raise UsageError(f"{label} is undefined: {name} ranks exactly like the supernet or like the truth.")
+        return undefined(f"{label} is undefined: {name} ranks exactly like the supernet or like the truth.", plan)
     return summarise(drawn, plan, label)
+
+
+def _measures(n: int, shares: Sequence[float], picks: int) -> tuple[list[Measure], dict[str, str]]:
+    """Measures beside τ of n architectures; and those that n does not support, with the reason."""
+    chosen, omitted = [RHO, R], {}
+    for share in shares:
+        k = share_to_k(share, n)
+        chosen += [top_id(share), precision(share)]
+        for measure in (tau_in_true_top(share), tau_in_predicted_top(share)):
+            if k >= _MIN_TOP:
+                chosen.append(measure)
+            else:
+                omitted[measure.name] = (
+                    f"{measure.label} needs at least {_MIN_TOP} architectures there; of {n} these are {k}."
+                )
+    if picks < 1:
+        raise UsageError(f"picks={picks} architectures cannot be picked; pick at least 1.")
+    for k in dict.fromkeys((1, picks)):
+        for measure in (best_rank_at(k), regret_at(k)):
+            if k <= n:
+                chosen.append(measure)
+            else:
+                omitted[measure.name] = f"{k} architectures cannot be picked of {n}."
+    return chosen, omitted

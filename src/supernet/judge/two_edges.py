@@ -1,5 +1,7 @@
 """Cells whose nodes keep two incoming edges (DARTS): the space, its exact sampling probabilities, its derivation.
 
+No network of the zoo has such cells yet.
+
 The papers leave open how such an architecture is drawn from architecture weights. The rule here follows the
 discretisation of DARTS step by step, with "the largest" replaced by "drawn in proportion":
 
@@ -21,8 +23,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from supernet.errors import UsageError
-from supernet.judge.sampling import Sampler, check_distribution, independent_sampler
-from supernet.rank.checks import Floats
+from supernet.judge.distribution import Distribution
+from supernet.rank.checks import Floats, distribution
 from supernet.space import Arch, Choice, Space
 
 
@@ -59,8 +61,10 @@ def two_edge_choices(cell: str, ops: Sequence[str], *, nodes: int = 4, inputs: i
     return choices
 
 
-def two_edge_sampler(space: Space, probabilities: Mapping[str, ArrayLike], *, none: int | None = 0) -> Sampler:
-    """The exact sampler of a space of `two_edge_choices`.
+def two_edge_distribution(
+    space: Space, probabilities: Mapping[str, ArrayLike], *, none: int | None = 0
+) -> Distribution:
+    """The exact distribution over a space of `two_edge_choices`.
 
     Args:
         space: The space, of one or several cells.
@@ -74,13 +78,13 @@ def two_edge_sampler(space: Space, probabilities: Mapping[str, ArrayLike], *, no
     """
     kept, strengths = _edges(space, probabilities, none)
     pairs = {node: pair_probabilities(strength, node) for node, strength in strengths.items()}
-    return independent_sampler(space, kept | pairs)
+    return Distribution.independent(space, kept | pairs)
 
 
 def derive_two_edges(space: Space, probabilities: Mapping[str, ArrayLike], *, none: int | None = 0) -> Arch:
     """What DARTS derives: per node its two strongest edges, on each the operation with the largest probability.
 
-    Of equal ones the first is taken. The arguments and errors are those of `two_edge_sampler`.
+    Of equal ones the first is taken. The arguments and errors are those of `two_edge_distribution`.
     """
     kept, strengths = _edges(space, probabilities, none)
     decisions = {
@@ -138,7 +142,7 @@ def _edges(
     strength = {}
     for edge in edges:
         size = len(edge) + (none is not None)
-        checked = check_distribution(probabilities[edge.name], size, f"the edge {edge.name!r}")
+        checked = distribution(probabilities[edge.name], size, f"the edge {edge.name!r}")
         ops = checked if none is None else np.delete(checked, none)
         strength[edge.name] = ops.max()
         # An edge that is never kept may have nothing but `none`; its operation is never drawn.

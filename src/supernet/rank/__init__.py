@@ -1,1 +1,61 @@
 """Measures of agreement between two rankings, with their evidence. NumPy and SciPy only."""
+
+from supernet.rank.comparison import Comparison
+from supernet.rank.curves import (
+    Curves,
+    Line,
+    sampling_mass_curve,
+    sampling_mass_of_draws,
+    top_id_curve,
+)
+from supernet.rank.evidence import Estimate, difference, estimate
+from supernet.rank.measures import (
+    RHO,
+    TAU,
+    Measure,
+    R,
+    add_ranks,
+    best_rank_at,
+    kendall_tau,
+    partial_tau,
+    precision,
+    regret_at,
+    spearman_rho,
+    tau_in_predicted_top,
+    tau_in_true_top,
+    top_id,
+)
+from supernet.rank.noise import NoiseCeiling, noise_ceiling
+from supernet.rank.order import OrderPreservation, draw_good_and_poor, order_along, order_preservation
+
+__all__ = [
+    "RHO",
+    "TAU",
+    "Comparison",
+    "Curves",
+    "Estimate",
+    "Line",
+    "Measure",
+    "NoiseCeiling",
+    "OrderPreservation",
+    "R",
+    "add_ranks",
+    "best_rank_at",
+    "difference",
+    "draw_good_and_poor",
+    "estimate",
+    "kendall_tau",
+    "noise_ceiling",
+    "order_along",
+    "order_preservation",
+    "partial_tau",
+    "precision",
+    "regret_at",
+    "sampling_mass_curve",
+    "sampling_mass_of_draws",
+    "spearman_rho",
+    "tau_in_predicted_top",
+    "tau_in_true_top",
+    "top_id",
+    "top_id_curve",
+]

@@ -12,11 +12,21 @@ Floats = NDArray[np.float64]
 MIN_ARCHITECTURES = 3
 
 
-def scores(values: ArrayLike, what: str) -> Floats:
+class UndefinedError(UsageError):
+    """A figure that these scores do not define, such as the τ of a constant ranking."""
+
+
+def scores(values: ArrayLike, what: str, *, constant: bool = False) -> Floats:
     """One score per architecture (N,), float64.
 
+    Args:
+        values: The scores.
+        what: Whose scores they are, for messages.
+        constant: Whether scores that are all equal are accepted.
+
     Raises:
-        UsageError: not a list of numbers, fewer than three, one that is not finite, or all equal.
+        UsageError: not a list of numbers, fewer than three, or a score that is not finite.
+        UndefinedError: all scores are equal.
     """
     try:
         array = np.asarray(values, dtype=np.float64)
@@ -28,7 +38,8 @@ def scores(values: ArrayLike, what: str) -> Floats:
         )
     if len(array) < MIN_ARCHITECTURES:
         raise UsageError(
-            f"A ranking needs at least {MIN_ARCHITECTURES} architectures; the {what} scores are of {len(array)}."
+            f"A ranking needs at least {MIN_ARCHITECTURES} architectures; the {what} scores are of {len(array)}. "
+            "Rank more architectures."
         )
     wrong = np.flatnonzero(~np.isfinite(array))
     if len(wrong):
@@ -36,19 +47,25 @@ def scores(values: ArrayLike, what: str) -> Floats:
             f"{len(wrong)} of the {len(array)} {what} scores are not finite; the first is number {wrong[0]} "
             f"({array[wrong[0]]}). Leave these architectures out of both lists, or find out why they failed."
         )
-    if (array == array[0]).all():
-        raise UsageError(
-            f"The {what} scores of all {len(array)} architectures are {array[0]:g}; a constant ranks nothing. "
+    if not constant:
+        check_varied(array, what)
+    return array
+
+
+def check_varied(values: Floats, what: str) -> None:
+    """Raises `UndefinedError` where all scores (N,) are equal."""
+    if (values == values[0]).all():
+        raise UndefinedError(
+            f"The {what} scores of all {len(values)} architectures are {values[0]:g}; a constant ranks nothing. "
             "Give scores that differ."
         )
-    return array
 
 
 def score_lists(predicted: ArrayLike, true: ArrayLike) -> tuple[Floats, Floats]:
     """Predicted and true scores (N,) of the same architectures.
 
     Raises:
-        UsageError: one of them is not usable (see `scores`), or they differ in length.
+        UsageError: a list is not usable (see `scores`), or they differ in length.
     """
     pair = scores(predicted, "predicted"), scores(true, "true")
     check_same_length(pair[0], pair[1], "predicted", "true")
@@ -79,3 +96,23 @@ def share_to_k(share: float, n: int) -> int:
     if not 0 < share <= 1:
         raise UsageError(f"The share of top architectures is {share!r}; it lies above 0 and is at most 1 (all).")
     return int(np.ceil(share * n - 1e-9))  # 0.07 · 100 is 7.000000000000001
+
+
+def distribution(values: ArrayLike, size: int, what: str) -> Floats:
+    """Probabilities (size,) as float64 that sum to 1 exactly.
+
+    Raises:
+        UsageError: another shape, a value that is negative or not finite, or a sum off by more than 10⁻⁵.
+    """
+    array = np.asarray(values, dtype=np.float64)
+    if array.shape != (size,):
+        raise UsageError(f"For {what} {size} probabilities are needed; got an array of shape {array.shape}.")
+    if not np.isfinite(array).all() or (array < 0).any():
+        raise UsageError(f"The probabilities of {what} must be finite and at least 0; got {array.tolist()}.")
+    if abs(array.sum() - 1) > 1e-5:
+        raise UsageError(
+            f"The probabilities of {what} sum to {array.sum():.6g} instead of 1. Architecture weights become "
+            "probabilities by the relaxation of their method, for DARTS the softmax."
+        )
+    scaled: Floats = array / array.sum()
+    return scaled

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from supernet.errors import UsageError
-from supernet.rank.estimate import Estimate
-from supernet.rank.evidence import Draws, Resamples, by_chance, contrast, summarise
+from supernet.rank.checks import UndefinedError
+from supernet.rank.evidence import Draws, Estimate, Resamples, by_chance, contrast, summarise, undefined
 from supernet.rank.measures import Measure
 
 Verdict = Literal["beats", "does not beat", "is worse than"]
@@ -57,8 +57,10 @@ class Comparison:
             UsageError: no such baseline, or a measure without interval.
         """
         verdict: str | None = self.verdict(baseline)
+        if reason := self.differences[baseline].reason:
+            return f"This supernet cannot be compared with {baseline}: {reason}"
         if verdict is None:
-            raise UsageError(f"{self.measure.label} has no interval, so there is no verdict on it.")
+            raise UsageError(f"{self.measure.label} has no interval, so there is no verdict on it; see its p_value.")
         difference = self.differences[baseline].value
         if verdict == "does not beat" and (difference > 0 if self.measure.higher_is_better else difference < 0):
             verdict = "is not shown to beat"  # better as measured, by less than the interval
@@ -72,7 +74,7 @@ class Comparison:
         for name, estimate in self.baselines.items():
             difference = self.differences[name]
             yield _row(self.measure.name, name, estimate) | {
-                "difference": difference.value,
+                "difference": difference.value if difference.defined else None,
                 "difference_low": difference.low,
                 "difference_high": difference.high,
                 "verdict": self.verdict(name),
@@ -92,19 +94,38 @@ class Comparison:
         }
 
 
-def compare(measure: Measure, ours: Draws, theirs: Mapping[str, Draws], plan: Resamples) -> Comparison:
-    """Compare the supernet with baselines, all drawn on the same resamples.
+def compare(
+    measure: Measure,
+    ours: Draws | UndefinedError,
+    theirs: Mapping[str, Draws | UndefinedError],
+    plan: Resamples,
+) -> Comparison:
+    """Compare the supernet with baselines, all drawn on the same resamples; what is undefined says why."""
 
-    Raises:
-        UsageError: the measure is undefined in more than half of the resamples.
-    """
-    better = measure.higher_is_better
+    def figure(drawn: Draws | UndefinedError) -> Estimate:
+        if isinstance(drawn, UndefinedError):
+            return undefined(str(drawn), plan)
+        return summarise(drawn, plan, measure.label, higher_is_better=measure.higher_is_better)
+
+    def chance() -> Estimate:
+        if isinstance(ours, UndefinedError):
+            return undefined(str(ours), plan)
+        try:
+            return by_chance(ours, plan, measure.label)
+        except UndefinedError as error:
+            return undefined(str(error), plan)
+
+    def minus(drawn: Draws | UndefinedError) -> Estimate:
+        if isinstance(ours, UndefinedError) or isinstance(drawn, UndefinedError):
+            return undefined(str(ours if isinstance(ours, UndefinedError) else drawn), plan)
+        return contrast(ours, drawn, plan, measure.label)
+
     return Comparison(
         measure,
-        summarise(ours, plan, measure.label, higher_is_better=better),
-        by_chance(ours, plan, measure.label),
-        {name: summarise(drawn, plan, measure.label, higher_is_better=better) for name, drawn in theirs.items()},
-        {name: contrast(ours, drawn, plan, measure.label) for name, drawn in theirs.items()},
+        figure(ours),
+        chance(),
+        {name: figure(drawn) for name, drawn in theirs.items()},
+        {name: minus(drawn) for name, drawn in theirs.items()},
     )
 
 
@@ -112,11 +133,12 @@ def _row(measure: str, ranking: str, estimate: Estimate) -> dict[str, Any]:
     return {
         "measure": measure,
         "ranking": ranking,
-        "value": estimate.value,
+        "value": estimate.value if estimate.defined else None,
         "low": estimate.low,
         "high": estimate.high,
         "p_value": estimate.p_value,
         "std": estimate.std,
         "trainings": len(estimate.trainings),
         "n": estimate.n,
+        "reason": estimate.reason or None,
     }

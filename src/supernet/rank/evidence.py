@@ -14,19 +14,87 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy.special import stdtrit
 
-from supernet.errors import UsageError, require
-from supernet.rank.checks import Floats, check_same_length, scores
-from supernet.rank.estimate import Estimate
+from supernet.errors import UsageError
+from supernet.rank.checks import Floats, UndefinedError, check_same_length, check_varied, scores
 from supernet.rank.measures import Measure, Rows
 
 MAX_RESAMPLED = 3_000_000
 """Scores resampled for one measure. From 3,000 architectures on, 1,000 resamples become fewer, but never below 199."""
 
 _MIN_RESAMPLES = 199
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A figure, how far it can be trusted, and what it rests on.
+
+    Attributes:
+        value: The figure; the mean over the trainings if there are several; NaN where it is undefined, and printed as
+            a dash.
+        low: Lower end of the interval; None where no valid interval is known.
+        high: Upper end.
+        p_value: Share of random orders that do at least as well (one-sided permutation test, (1 + hits) / (1 + B));
+            None for a difference.
+        n: Number of architectures.
+        confidence: Nominal coverage of the interval.
+        trainings: The figure of each training of the supernet, (S,).
+        reason: Why there is no value, or no interval where one could be expected; empty otherwise.
+    """
+
+    value: float
+    low: float | None
+    high: float | None
+    p_value: float | None
+    n: int
+    confidence: float
+    trainings: tuple[float, ...]
+    reason: str = ""
+
+    @property
+    def defined(self) -> bool:
+        """Whether there is a value."""
+        return not math.isnan(self.value)
+
+    @property
+    def std(self) -> float | None:
+        """Standard deviation over the trainings (S − 1 in the denominator); None for a single training."""
+        return float(np.std(self.trainings, ddof=1)) if len(self.trainings) > 1 else None
+
+    def __str__(self) -> str:
+        if self.low is None or self.high is None:
+            return number(self.value)
+        return f"{number(self.value)} [{number(self.low)}, {number(self.high)}]"
+
+    def to_json(self) -> dict[str, Any]:
+        """All of it, and the standard deviation; an undefined value is null."""
+        return {
+            "value": self.value if self.defined else None,
+            "low": self.low,
+            "high": self.high,
+            "p_value": self.p_value,
+            "n": self.n,
+            "confidence": self.confidence,
+            "std": self.std,
+            "trainings": list(self.trainings),
+        } | ({"reason": self.reason} if self.reason else {})
+
+
+def number(value: float) -> str:
+    """Two decimals, three significant digits where it is larger, no negative zero, and a dash for NaN.
+
+    >>> number(0.5512), number(-0.001), number(93.94), number(1234.5), number(math.nan)
+    ('0.55', '0.00', '93.9', '1234', '–')
+    """
+    if math.isnan(value):
+        return "–"
+    text = f"{value:.{2 if abs(value) < 9.995 else 1 if abs(value) < 99.95 else 0}f}"
+    return text[1:] if text.startswith("-") and not text.strip("-0.") else text
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,7 +143,7 @@ def resamples(n: int, *, n_bootstrap: int = 1000, seed: int = 0, confidence: flo
 
 
 def trainings(values: ArrayLike, what: str) -> Floats:
-    """Scores (S, N) of one or several trainings, from (N,) or (S, N).
+    """Scores (S, N) of one or several trainings, from (N,) or (S, N); scores that are all equal are accepted.
 
     Raises:
         UsageError: scores of a training that are not usable.
@@ -86,27 +154,32 @@ def trainings(values: ArrayLike, what: str) -> Floats:
         raise UsageError(
             f"The {what} scores must be numbers (N,), or (S, N) for S trainings of the supernet: {error}."
         ) from error
-    if array.ndim != 2:
-        return scores(array, what)[None]
-    if not len(array):
-        raise UsageError(f"The {what} scores are of no training at all (shape {array.shape}).")
-    return np.stack([scores(row, what) for row in array])
+    if not array.size and array.ndim == 2:
+        raise UsageError(f"The {what} scores are of no training at all (shape {array.shape}); give at least one row.")
+    return np.stack([scores(row, what, constant=True) for row in (array if array.ndim == 2 else [array])])
 
 
-def draws(measure: Measure, predicted: Floats, true: Floats, plan: Resamples) -> Draws:
+def draws(measure: Measure, predicted: Floats, true: Floats, plan: Resamples, *, what: str = "predicted") -> Draws:
     """A measure of scores (S, N) against true scores (N,) in all resamples and random orders.
 
+    Args:
+        measure: The measure.
+        predicted: Scores of S trainings, or of a baseline (S = 1).
+        true: True scores.
+        plan: The resamples and orders.
+        what: Whose scores `predicted` are, for messages.
+
     Raises:
-        UsageError: the measure is undefined for these scores.
+        UndefinedError: the measure is undefined for these scores.
     """
+    for row in predicted:
+        check_varied(row, what)
+    check_varied(true, "true")
     truth = measure.prepare(true)
     ready = [measure.prepare(row) for row in predicted]
     observed = np.concatenate([measure.rows(row[None], truth[None]) for row in ready])
     if np.isnan(observed).any():
-        raise UsageError(
-            f"{measure.label} is undefined for these {plan.n} scores: too few architectures, or all of equal score, "
-            "where it looks. Rank more architectures."
-        )
+        raise measure.undefined(plan.n)
     resampled = None
     if measure.interval:
         drawn = truth[plan.bootstrap]
@@ -116,35 +189,40 @@ def draws(measure: Measure, predicted: Floats, true: Floats, plan: Resamples) ->
     return Draws(observed, resampled, permuted)
 
 
-def summarise(drawn: Draws, plan: Resamples, label: str, *, higher_is_better: bool = True) -> Estimate:
-    """The estimate that draws support.
+def undefined(reason: str, plan: Resamples) -> Estimate:
+    """The estimate of a figure that is undefined."""
+    return Estimate(math.nan, None, None, None, plan.n, plan.confidence, (), reason)
 
-    Raises:
-        UsageError: the measure is undefined in more than half of the resamples.
-    """
-    value = float(drawn.observed.mean())
-    random = _defined(drawn.permuted.mean(axis=0), label)
+
+def summarise(drawn: Draws, plan: Resamples, label: str, *, higher_is_better: bool = True) -> Estimate:
+    """The estimate that draws support; without interval where more than half of the resamples define no figure."""
+    value, each = float(drawn.observed.mean()), tuple(drawn.observed.tolist())
+    try:
+        random = _defined(drawn.permuted.mean(axis=0), label)
+        low, high = _interval(value, drawn.resampled, [drawn.observed], plan, label)
+    except UndefinedError as error:
+        return Estimate(value, None, None, None, plan.n, plan.confidence, each, str(error))
     as_good = random >= value - 1e-12 if higher_is_better else random <= value + 1e-12
     p_value = float((1 + as_good.sum()) / (1 + len(random)))
-    low, high = _interval(value, drawn.resampled, [drawn.observed], plan, label)
-    return Estimate(value, low, high, p_value, plan.n, plan.confidence, tuple(drawn.observed.tolist()))
+    return Estimate(value, low, high, p_value, plan.n, plan.confidence, each)
 
 
 def contrast(first: Draws, second: Draws, plan: Resamples, label: str) -> Estimate:
     """The difference first − second of means over trainings, paired by resample.
 
-    The trainings listed are those of `first`, each minus the mean of `second`.
-
-    Raises:
-        UsageError: the difference is undefined in more than half of the resamples.
+    The trainings listed are those of `first`, each minus the mean of `second`. There is no interval where more than
+    half of the resamples define no difference.
     """
     mean = second.observed.mean()
     value = float(first.observed.mean() - mean)
     resampled = None
     if first.resampled is not None and second.resampled is not None:
         resampled = (first.resampled.mean(axis=0) - second.resampled.mean(axis=0))[None]
-    low, high = _interval(value, resampled, [first.observed, second.observed], plan, label)
     each = tuple((first.observed - mean).tolist())
+    try:
+        low, high = _interval(value, resampled, [first.observed, second.observed], plan, label)
+    except UndefinedError as error:
+        return Estimate(value, None, None, None, plan.n, plan.confidence, each, str(error))
     return Estimate(value, low, high, None, plan.n, plan.confidence, each)
 
 
@@ -152,7 +230,7 @@ def by_chance(drawn: Draws, plan: Resamples, label: str) -> Estimate:
     """What random orders of the same scores reach: their mean, and the range that holds `confidence` of them.
 
     Raises:
-        UsageError: the measure is undefined in more than half of the random orders.
+        UndefinedError: the measure is undefined in more than half of the random orders.
     """
     found = _defined(drawn.permuted.reshape(-1), label)
     low, high = np.quantile(found, _ends(plan.confidence), method="weibull").tolist()
@@ -180,7 +258,6 @@ def estimate(
 
     Raises:
         UsageError: scores that are not usable, or a measure that is undefined for them.
-        RunError: several trainings, and SciPy is not installed (extra "judge").
     """
     first, truth = trainings(predicted, "predicted"), scores(true, "true")
     check_same_length(first[0], truth, "predicted", "true")
@@ -212,7 +289,6 @@ def difference(
 
     Raises:
         UsageError: as in `estimate`.
-        RunError: as in `estimate`.
     """
     one, other = trainings(first, "first"), trainings(second, "second")
     truth = scores(true, "true")
@@ -240,9 +316,6 @@ def _training_error(groups: list[Floats], confidence: float) -> float:
     total = sum(square for square, _ in squares)
     if total == 0:
         return 0.0
-    require("scipy", "judge", "The interval over several trainings")
-    from scipy.special import stdtrit
-
     freedom = total**2 / sum(square**2 / degrees for square, degrees in squares)  # Welch–Satterthwaite
     return float(stdtrit(freedom, (1 + confidence) / 2)) * math.sqrt(total)
 
@@ -254,7 +327,7 @@ def _ends(confidence: float) -> list[float]:
 def _defined(values: Floats, label: str) -> Floats:
     kept = values[~np.isnan(values)]
     if 2 * len(kept) < len(values):
-        raise UsageError(
+        raise UndefinedError(
             f"{label} is undefined in {len(values) - len(kept)} of {len(values)} resamples: hardly any two scores "
             "differ where it looks. Rank more architectures, or score them more finely."
         )

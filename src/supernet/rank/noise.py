@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from supernet.errors import UsageError
-from supernet.rank.kendall import kendall_tau
+from supernet.rank.measures import kendall_tau
 
 
 @dataclass(frozen=True)

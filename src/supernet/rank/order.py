@@ -10,8 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from supernet.errors import UsageError
 from supernet.rank.checks import MIN_ARCHITECTURES, Floats, check_same_length, scores, share_to_k
-from supernet.rank.kendall import kendall_tau
-from supernet.rank.top import in_top
+from supernet.rank.measures import in_top, kendall_tau
 
 
 @dataclass(frozen=True)

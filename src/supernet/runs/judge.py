@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -11,7 +10,7 @@ import numpy as np
 from supernet.errors import UsageError
 from supernet.io.files import write_atomically
 from supernet.io.progress import ProgressBar
-from supernet.judge import RankReport, Table, independent_sampler, rank_report, read_truth, retrain
+from supernet.judge import Distribution, RankReport, Truth, rank_report, read_truth, train_alone
 from supernet.measure import Calibration, cost_model
 from supernet.nn.precision import check_precision
 from supernet.runs.naming import build_net
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
 _MIN_CLUSTERED = 30  # families of fewer architectures have too few members to be averaged over
 
 
-def judge_run(job: Run, truth: Table, *, n: int) -> RankReport:
+def judge_run(job: Run, truth: Truth, *, n: int) -> RankReport:
     """Judge the ranking of a run's supernet against a table; writes `judge.json`, `judge.csv` and `ranking.csv`.
 
     Scores are in `scores.jsonl` as soon as they are known, so that a judgement that was stopped goes on.
@@ -30,18 +29,18 @@ def judge_run(job: Run, truth: Table, *, n: int) -> RankReport:
     """
     settings = job.config.search
     architecture = job.load_searched()
-    sampler = None
+    distribution = None
     if architecture is not None and len(truth) == job.net.space.size:
         weights = {name: values.cpu().numpy() for name, values in architecture.probabilities().items()}
-        sampler = independent_sampler(job.net.space, weights)
+        distribution = Distribution.independent(job.net.space, weights)
     with ProgressBar("judge", min(n, len(truth)), unit="architectures") as bar:
         found = rank_report(
             job.net,
             job.data,
             truth,
             n=n,
-            sampler=sampler,
-            clusters=min(n, len(truth)) >= _MIN_CLUSTERED and importlib.util.find_spec("scipy") is not None,
+            distribution=distribution,
+            clusters=min(n, len(truth)) >= _MIN_CLUSTERED,
             calibration=Calibration(images=settings.calibration_images),
             images=settings.validation_images,
             precision=check_precision(job.config.train.precision),
@@ -55,7 +54,7 @@ def judge_run(job: Run, truth: Table, *, n: int) -> RankReport:
     return found
 
 
-def ground_truth(job: Run) -> Table:
+def ground_truth(job: Run) -> Truth:
     """What the configuration says the ranking is judged against: a table, or architectures trained alone now.
 
     Raises:
@@ -71,7 +70,7 @@ def ground_truth(job: Run) -> Table:
     raise UsageError("A ranking is judged against a --table or against --retrain N architectures; give one of them.")
 
 
-def retrained(job: Run, count: int, *, workers: int, steps: int | None = None) -> Table:
+def retrained(job: Run, count: int, *, workers: int, steps: int | None = None) -> Truth:
     """Train `count` architectures alone, in the same way as the supernet, and tabulate them.
 
     The architectures are spread over parameter count. Trainings that are already in `retrained.jsonl` are kept.
@@ -85,7 +84,7 @@ def retrained(job: Run, count: int, *, workers: int, steps: int | None = None) -
     codes = job.net.space.population(rng, 20 * count)
     order = np.argsort(cost_model(job.net, job.data.shape).params(codes), kind="stable")
     places = np.linspace(0, len(order) - 1, count).round().astype(int)
-    return retrain(
+    return train_alone(
         partial(build_net, job.config, job.data),
         job.recipe,
         job.data.sealed(),

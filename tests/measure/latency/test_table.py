@@ -12,8 +12,8 @@ from latency_devices import Additive, work
 from measure_networks import small_net
 from supernet import Choice, ElasticConv2d, OpChoice, Supernet, Zero
 from supernet.errors import RunError, UsageError
-from supernet.judge import kendall_tau
 from supernet.measure import Latency, LatencyTable, ThisMachine, count_macs, count_params, read_latency
+from supernet.rank import kendall_tau
 
 torch.set_num_threads(1)
 SHAPE = (2, 6, 6)

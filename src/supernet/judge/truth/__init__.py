@@ -1,1 +1,1 @@
-"""Ground truth: tables of architectures trained alone, one file per benchmark and file format."""
+"""Ground truth: what architectures are worth that were trained alone; one file per benchmark or file format."""

@@ -18,8 +18,10 @@ import numpy as np
 from supernet.errors import RunError, UsageError
 from supernet.io.progress import ProgressBar
 from supernet.judge.truth.nasbench201 import DataSet, Metric, codes_of, quantity, space
-from supernet.judge.truth.plain_pickle import load_plain
-from supernet.judge.truth.table import Table
+from supernet.judge.truth.pickles import load_plain
+from supernet.judge.truth.spelling import SIZE_SPACE, size_arch
+from supernet.judge.truth.truth import Truth
+from supernet.rank.checks import Floats
 
 _SETS = {
     ("cifar10", "val_acc"): ("cifar10-valid", "x-valid"),
@@ -31,7 +33,7 @@ _SETS = {
 }
 
 
-def read_topology(path: Path, dataset: DataSet, metric: Metric, *, epochs: int) -> Table:
+def read_topology(path: Path, dataset: DataSet, metric: Metric, *, epochs: int) -> Truth:
     """The topology space: NAS-Bench-201.
 
     Raises:
@@ -39,7 +41,7 @@ def read_topology(path: Path, dataset: DataSet, metric: Metric, *, epochs: int) 
         RunError: a file is damaged, or is not of this form.
     """
     names, values, seeds = read_accuracies(path, dataset, metric, schedule=str(epochs))
-    return Table(
+    return Truth(
         space=space(),
         codes=codes_of(names),
         values=values,
@@ -49,9 +51,27 @@ def read_topology(path: Path, dataset: DataSet, metric: Metric, *, epochs: int) 
     )
 
 
+def read_sizes(path: Path, dataset: DataSet, metric: Metric, *, epochs: int) -> Truth:
+    """The size space.
+
+    Raises:
+        UsageError: there is nothing at the path, or not this schedule.
+        RunError: a file is damaged, or is not of this form.
+    """
+    names, values, seeds = read_accuracies(path, dataset, metric, schedule=f"{epochs:02d}")
+    return Truth(
+        space=SIZE_SPACE,
+        codes=SIZE_SPACE.codes([size_arch(SIZE_SPACE, name) for name in names]),
+        values=values,
+        metric=quantity(dataset, metric),
+        source=f"NATS-Bench size, {epochs} epochs ({path.name})",
+        seeds=seeds,
+    )
+
+
 def read_accuracies(
     path: Path, dataset: DataSet, metric: Metric, *, schedule: str
-) -> tuple[list[str], np.ndarray[Any, np.dtype[np.float64]], tuple[str, ...]]:
+) -> tuple[list[str], Floats, tuple[str, ...]]:
     """Names of the architectures, their accuracies in percent after the last epoch (N, S), and the seeds.
 
     Raises:

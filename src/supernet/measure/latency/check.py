@@ -17,6 +17,7 @@ from supernet.measure.latency.model import LatencyModel
 from supernet.measure.latency.record import Progress, Record, code_text
 from supernet.nn import Supernet
 from supernet.nn.supernet import plain_subnet
+from supernet.rank import kendall_tau
 from supernet.space import Codes, Space
 
 _REPEATABLE = 0.8  # below this τ of two measurements of the same networks, a check says more of the day than of a model
@@ -158,8 +159,6 @@ def unseen(space: Space, n: int, rng: np.random.Generator, known: Codes) -> Code
 
 def tau_or_none(predicted: NDArray[Any], measured: NDArray[np.float64]) -> float | None:
     """Kendall's τ; None where a list is constant and orders nothing."""
-    from supernet.judge import kendall_tau  # judge builds on this package
-
     if np.ptp(predicted) == 0 or np.ptp(measured) == 0:
         return None
     return kendall_tau(predicted, measured)

@@ -1,4 +1,4 @@
-"""Tables as CSV files that spreadsheets and people can read."""
+"""Truth as a CSV file that spreadsheets and people can read."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ import json
 import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
+import msgspec
 import numpy as np
 
 from supernet.errors import RunError, SupernetError, UsageError
 from supernet.io.files import write_atomically
-from supernet.judge.truth.arch_text import arch_to_text, text_to_arch
-from supernet.judge.truth.table import Table
+from supernet.judge.truth.spelling import read_arch, write_arch
+from supernet.judge.truth.truth import Truth
 from supernet.measure.quantity import Quantity
 from supernet.space import Arch, Space
 
@@ -23,31 +23,49 @@ _MARK = "# supernet table: "
 _SEED = "seed "
 
 
-def write_csv(table: Table, path: Path) -> None:
-    """Write `arch,<metric>,seed <name>,…` below one comment line in JSON that says what is measured.
+class _Facts(msgspec.Struct, forbid_unknown_fields=True):
+    """What the comment line above the columns says."""
+
+    metric: Quantity
+    source: str
+    architectures: int
+
+
+def write_csv(truth: Truth, path: Path | str) -> None:
+    """Write the truth atomically; `read_csv` reads it back, bit for bit.
+
+    The file holds `arch,<metric>,seed <name>,…` below a comment line in JSON that says what is measured.
 
     Raises:
         RunError: the file cannot be written.
     """
-    facts = {"metric": table.metric.to_json(), "source": table.source, "architectures": len(table)}
+    facts = {"metric": truth.metric.to_json(), "source": truth.source, "architectures": len(truth)}
     text = io.StringIO(newline="")
     text.write(_MARK + json.dumps(facts, ensure_ascii=False) + "\n")
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["arch", table.metric.name, *(_SEED + seed for seed in table.seeds)])
-    for arch, mean, row in zip(table.archs, table.mean.tolist(), table.values.tolist(), strict=True):
-        writer.writerow([arch_to_text(arch), repr(mean), *("" if math.isnan(value) else repr(value) for value in row)])
-    write_atomically(path, text.getvalue().encode())
+    writer.writerow(["arch", truth.metric.name, *(_SEED + seed for seed in truth.seeds)])
+    for arch, mean, row in zip(truth.archs, truth.mean.tolist(), truth.values.tolist(), strict=True):
+        writer.writerow([write_arch(arch), repr(mean), *("" if math.isnan(value) else repr(value) for value in row)])
+    write_atomically(Path(path), text.getvalue().encode())
 
 
-def read_csv(path: Path, space: Space, *, metric: Quantity | None) -> Table:
+def read_csv(path: Path | str, space: Space, *, metric: Quantity | None = None) -> Truth:
     """Read what `write_csv` wrote, or any file with the columns `arch`, the metric, and perhaps `seed …`.
+
+    Args:
+        path: The file.
+        space: The space of its architectures.
+        metric: What is measured; default: what the file says of itself, else its column's name, more is better.
 
     Raises:
         UsageError: the columns are not these, or the file is about another metric or other architectures.
         RunError: a line cannot be read, or lines are missing.
     """
+    path = Path(path)
     try:
         text = path.read_text(encoding="utf-8-sig")
+    except OSError as error:
+        raise UsageError(f"{path} cannot be read: {error.strerror or error}; give a table as CSV.") from error
     except UnicodeDecodeError as error:
         raise RunError(f"{path} is not a text file ({error.reason}); give a table as CSV.") from error
     facts, text = _facts(path, text)
@@ -58,32 +76,29 @@ def read_csv(path: Path, space: Space, *, metric: Quantity | None) -> Table:
     metric = _metric(path, header, facts, metric)
     seeds = [column.removeprefix(_SEED) for column in header[2:]]
     rows = [_row(path, number, cells, header, space) for number, cells in lines[1:]]
-    if facts and len(rows) != facts["architectures"]:
+    if facts and len(rows) != facts.architectures:
         raise RunError(
-            f"{path} holds {len(rows)} of {facts['architectures']} architectures: it is cut short or was edited. "
+            f"{path} holds {len(rows)} of {facts.architectures} architectures: it is cut short or was edited. "
             "Restore it, or delete its first line if it is meant to be so."
         )
     if not rows:
         raise UsageError(f"{path} has columns but no architecture below them.")
     values = np.asarray([found[1:] if seeds else found[:1] for _, found in rows])
-    source = facts["source"] if facts else path.name
+    source = facts.source if facts else path.name
     try:
-        return Table.of([arch for arch, _ in rows], values, metric=metric, source=source, seeds=seeds)
+        return Truth.of([arch for arch, _ in rows], values, metric=metric, source=source, seeds=seeds)
     except UsageError as error:
         raise UsageError(f"{path}: {error}") from error
 
 
-def _facts(path: Path, text: str) -> tuple[dict[str, Any] | None, str]:
+def _facts(path: Path, text: str) -> tuple[_Facts | None, str]:
     if not text.startswith(_MARK):
         return None, text
     line, _, rest = text.partition("\n")
     try:
-        facts = json.loads(line.removeprefix(_MARK))
-        Quantity(**facts["metric"])
-        facts["source"], facts["architectures"]
-    except (ValueError, TypeError, KeyError) as error:
+        facts = msgspec.json.decode(line.removeprefix(_MARK), type=_Facts)
+    except (msgspec.MsgspecError, RecursionError) as error:
         raise RunError(f"{path}, line 1 is damaged ({error}). Restore the file, or delete this line.") from error
-    assert isinstance(facts, dict)
     return facts, rest
 
 
@@ -97,7 +112,7 @@ def _lines(path: Path, text: str, *, first: int) -> Iterator[tuple[int, list[str
         raise RunError(f"{path}, line {first + reader.line_num - 1} is not CSV: {error}.") from error
 
 
-def _metric(path: Path, header: Sequence[str], facts: dict[str, Any] | None, asked: Quantity | None) -> Quantity:
+def _metric(path: Path, header: Sequence[str], facts: _Facts | None, asked: Quantity | None) -> Quantity:
     if len(header) < 2 or header[0] != "arch":
         raise UsageError(
             f"The columns of {path} are {', '.join(header)}; the first is `arch`, the second the metric, and further "
@@ -109,7 +124,7 @@ def _metric(path: Path, header: Sequence[str], facts: dict[str, Any] | None, ask
                 f"The column {column!r} of {path} is not known; after `arch` and the metric, columns are `seed …`, one "
                 "for each training. Delete it."
             )
-    found = Quantity(**facts["metric"]) if facts else asked or Quantity(header[1], goal="max")
+    found = facts.metric if facts else asked or Quantity(header[1], goal="max")
     if header[1] != found.name or asked not in (None, found):
         raise UsageError(f"{path} is a table of {header[1]!r} ({found}), but {asked or found} was asked for.")
     return found
@@ -124,7 +139,7 @@ def _row(
             "lacks quotes."
         )
     try:
-        arch = text_to_arch(space, cells[0])
+        arch = read_arch(space, cells[0])
     except SupernetError as error:
         raise UsageError(f"{path}, line {number}: {error}") from error
     values = [_number(path, number, name, cell) for name, cell in zip(header[1:], cells[1:], strict=True)]

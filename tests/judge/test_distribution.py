@@ -12,13 +12,8 @@ from hypothesis import strategies as st
 
 from strategies import spaces
 from supernet.errors import UsageError
-from supernet.judge import (
-    derive_two_edges,
-    independent_sampler,
-    pair_probabilities,
-    two_edge_choices,
-    two_edge_sampler,
-)
+from supernet.judge import Distribution
+from supernet.judge.two_edges import derive_two_edges, pair_probabilities, two_edge_choices, two_edge_distribution
 from supernet.space import Choice, Space
 
 OPS = ("skip", "conv")
@@ -32,7 +27,7 @@ def test_nas_bench_201_equals_brute_force():
     space, rng = nas_bench_201(), np.random.default_rng(0)
     probabilities = {name: rng.dirichlet(np.full(5, 0.3)) for name in space.names}
     codes = space.unindex(range(space.size))
-    found = independent_sampler(space, probabilities).probability(codes)
+    found = Distribution.independent(space, probabilities).probability(codes)
     expected = [
         math.prod(probabilities[n][c] for n, c in zip(space.names, code, strict=True)) for code in codes.tolist()
     ]
@@ -45,10 +40,10 @@ def test_nas_bench_201_equals_brute_force():
 @given(spaces(), st.integers(0, 2**32 - 1))
 def test_probabilities_of_every_space_sum_to_one(space, seed):
     rng = np.random.default_rng(seed)
-    sampler = independent_sampler(space, {c.name: rng.dirichlet(np.ones(len(c))) for c in space.choices})
+    distribution = Distribution.independent(space, {c.name: rng.dirichlet(np.ones(len(c))) for c in space.choices})
     codes = space.unindex(range(space.size))
-    assert sampler.probability(codes).sum() == pytest.approx(1)
-    assert space.contains(sampler.draw(rng, 50)).all()
+    assert distribution.probability(codes).sum() == pytest.approx(1)
+    assert space.contains(distribution.draw(rng, 50)).all()
 
 
 def small_cells() -> tuple[Space, dict[str, np.ndarray]]:
@@ -80,7 +75,7 @@ def test_two_edges_equal_the_procedure_step_by_step():
 
     run(nodes, {}, 1.0)
     codes = space.unindex(range(space.size))
-    found = two_edge_sampler(space, probabilities).probability(codes)
+    found = two_edge_distribution(space, probabilities).probability(codes)
     assert len(expected) == space.size == 4 * 12 * 4
     assert found.sum() == pytest.approx(1, abs=1e-12)
     assert found == pytest.approx([expected[tuple(code)] for code in codes.tolist()], abs=1e-12)
@@ -88,9 +83,9 @@ def test_two_edges_equal_the_procedure_step_by_step():
 
 def test_draws_follow_the_probabilities():
     space, probabilities = small_cells()
-    sampler = two_edge_sampler(space, probabilities)
-    exact = sampler.probability(space.unindex(range(space.size)))
-    drawn = sampler.draw(np.random.default_rng(0), 100_000)
+    distribution = two_edge_distribution(space, probabilities)
+    exact = distribution.probability(space.unindex(range(space.size)))
+    drawn = distribution.draw(np.random.default_rng(0), 100_000)
     counts = np.bincount(space.index(drawn), minlength=space.size)
     chi2 = ((counts - 100_000 * exact) ** 2 / (100_000 * exact)).sum()
     assert chi2 < space.size + 4 * math.sqrt(2 * space.size)
@@ -103,7 +98,7 @@ def test_the_space_of_darts():
     edges = [c.name for c in space.choices if c.when is not None]
     assert len(edges) == 28
     codes = space.population(np.random.default_rng(0), 1000)
-    uniform = two_edge_sampler(space, {edge: np.full(8, 1 / 8) for edge in edges}, none=7)
+    uniform = two_edge_distribution(space, {edge: np.full(8, 1 / 8) for edge in edges}, none=7)
     assert uniform.log_probability(codes) == pytest.approx(-math.log(space.size))
 
 
@@ -138,9 +133,9 @@ def test_darts_derives_the_two_strongest_edges():
 
 def test_what_has_probability_zero_is_never_drawn():
     space = Space([Choice("a", (1, 2)), Choice("b", (1, 2))])
-    sampler = independent_sampler(space, {"a": [1, 0], "b": [0.5, 0.5]})
-    assert sampler.probability(space.unindex(range(4))).tolist() == [0.5, 0.5, 0, 0]
-    assert (sampler.draw(np.random.default_rng(0), 100)[:, 0] == 0).all()
+    distribution = Distribution.independent(space, {"a": [1, 0], "b": [0.5, 0.5]})
+    assert distribution.probability(space.unindex(range(4))).tolist() == [0.5, 0.5, 0, 0]
+    assert (distribution.draw(np.random.default_rng(0), 100)[:, 0] == 0).all()
 
 
 @pytest.mark.parametrize(
@@ -156,7 +151,7 @@ def test_what_has_probability_zero_is_never_drawn():
 )
 def test_bad_probabilities_are_refused(probabilities, says):
     with pytest.raises(UsageError, match=says):
-        independent_sampler(Space([Choice("a", (1, 2)), Choice("b", (1, 2))]), probabilities)
+        Distribution.independent(Space([Choice("a", (1, 2)), Choice("b", (1, 2))]), probabilities)
 
 
 def test_bad_cells_are_refused():
@@ -166,14 +161,14 @@ def test_bad_cells_are_refused():
     with pytest.raises(UsageError, match="at least 2 inputs"):
         two_edge_choices("normal", OPS, inputs=1)
     with pytest.raises(UsageError, match="'b' does not choose a pair"):
-        two_edge_sampler(Space([Choice("a", ((0, 1),)), Choice("b", (1, 2))]), {})
+        two_edge_distribution(Space([Choice("a", ((0, 1),)), Choice("b", (1, 2))]), {})
     pair = Choice("a", ((0, 1), (0, 2), (1, 2)))
     with pytest.raises(UsageError, match="form of two_edge_choices"):
-        two_edge_sampler(Space([pair, Choice("b", (1, 2), when=pair.is_in([(0, 1)]))]), {})
+        two_edge_distribution(Space([pair, Choice("b", (1, 2), when=pair.is_in([(0, 1)]))]), {})
     with pytest.raises(UsageError, match=r"'reduce\.2<-0'.* are missing"):
-        two_edge_sampler(space, {k: v for k, v in probabilities.items() if k != "reduce.2<-0"})
+        two_edge_distribution(space, {k: v for k, v in probabilities.items() if k != "reduce.2<-0"})
     with pytest.raises(UsageError, match=r"for reduce\.2, with the strengths .*at least two"):
-        two_edge_sampler(space, probabilities | {"reduce.2<-0": [1, 0, 0]})
+        two_edge_distribution(space, probabilities | {"reduce.2<-0": [1, 0, 0]})
     sub = Space([Choice("a", (1, 2))]).restrict({"a": [1]})
     with pytest.raises(UsageError, match="all have probability 0"):
-        independent_sampler(sub, {"a": [0, 1]})
+        Distribution.independent(sub, {"a": [0, 1]})

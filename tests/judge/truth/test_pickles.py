@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from supernet.errors import RunError
-from supernet.judge.truth.plain_pickle import load_plain
+from supernet.judge.truth.pickles import load_plain
 
 
 class Runs:

@@ -1,4 +1,4 @@
-"""A table on disk that grows by a line per training."""
+"""Truth on the disk that grows by a line per training."""
 
 from __future__ import annotations
 
@@ -8,20 +8,31 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO, TypeAlias
 
+import msgspec
 import numpy as np
 
 from supernet.errors import RunError, SupernetError, UsageError
-from supernet.judge.truth.table import Table
+from supernet.judge.truth.spelling import read_arch, write_arch
+from supernet.judge.truth.truth import Truth
 from supernet.measure.quantity import ACCURACY, Quantity
 from supernet.space import Arch, Space
 
-FORMAT = "supernet table 1"
+FORMAT = "supernet truth 1"
 
 Trainings: TypeAlias = dict[tuple[int, ...], dict[int, float]]
 """Values by code of the architecture and seed."""
 
 
-class TableFile:
+class _Head(msgspec.Struct, tag_field="format", tag=FORMAT):
+    """The first line: what the trainings are, and how they were made."""
+
+    space: str
+    metric: Quantity
+    source: str
+    settings: dict[str, Any]
+
+
+class TruthFile:
     """A `.jsonl` file of single trainings: a first line that says what they are, then one line each.
 
     A line is on the disk when `append` returns. One that was being written when the process died has no end and is
@@ -52,12 +63,14 @@ class TableFile:
         self.space, self.metric, self.source = space, metric, source
         self._values: Trainings = {}
         self._file: BinaryIO | None = None
-        head = {"format": FORMAT, "space": space.fingerprint, "metric": metric.to_json(), "source": source}
-        self._head: dict[str, Any] = json.loads(json.dumps(head | {"settings": dict(settings or {})}))
+        made = json.loads(json.dumps(dict(settings or {})))
+        self._head = _Head(space.fingerprint, metric, source, made)
         if self.path is not None and self.path.is_file():
             lines = _whole_lines(self.path, cut=True)
             if lines:
-                _check_same(self.path, _read_head(self.path, lines[0]), self._head)
+                found = _read_head(self.path, lines[0])
+                _check_space(self.path, found, space)
+                _check_same(self.path, found, self._head)
                 self._values = _read_lines(self.path, space, metric.name, lines[1:])
 
     def __contains__(self, training: tuple[Arch, int]) -> bool:
@@ -85,11 +98,11 @@ class TableFile:
         if not np.isfinite(value):
             raise UsageError(f"The {self.metric.name} of {arch!r} with seed {seed} is {value}; it must be finite.")
         if (arch, seed) in self:
-            raise UsageError(f"{arch!r} with seed {seed} is in the table already.")
-        self._write({"arch": arch.options(), "seed": seed, self.metric.name: value} | facts)
+            raise UsageError(f"{arch!r} with seed {seed} is in it already.")
+        self._write({"arch": write_arch(arch), "seed": seed, self.metric.name: value} | facts)
         self._values.setdefault(code, {})[seed] = value
 
-    def table(self, *, seeds: Sequence[int] | None = None) -> Table:
+    def truth(self, *, seeds: Sequence[int] | None = None) -> Truth:
         """What is known by now; its rows are in the order of their codes, whatever the order of the lines.
 
         Args:
@@ -98,7 +111,7 @@ class TableFile:
         Raises:
             UsageError: there is none yet.
         """
-        return _table(self.space, self._values, self.metric, self.source, seeds)
+        return _truth(self.space, self._values, self.metric, self.source, seeds)
 
     def _write(self, line: Mapping[str, Any]) -> None:
         if self.path is None:
@@ -108,7 +121,7 @@ class TableFile:
                 self.path.parent.mkdir(parents=True, exist_ok=True)
                 self._file = self.path.open("ab")
                 if self._file.tell() == 0:
-                    self._file.write(_line(self._head))
+                    self._file.write(msgspec.json.encode(self._head) + b"\n")
             self._file.write(_line(line))
             self._file.flush()
             os.fsync(self._file.fileno())
@@ -118,7 +131,7 @@ class TableFile:
                 "and start again to go on."
             ) from error
 
-    def __enter__(self) -> TableFile:
+    def __enter__(self) -> TruthFile:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -127,46 +140,46 @@ class TableFile:
             self._file = None
 
 
-def read_table_file(path: Path, space: Space, *, metric: Quantity | None = None) -> Table:
-    """The table that a `TableFile` has written so far; the file is left as it is.
+def read_truth_file(path: Path | str, space: Space, *, metric: Quantity | None = None) -> Truth:
+    """What a `TruthFile` holds so far; the file is left as it is.
 
     Raises:
         UsageError: another space or metric, or there is no training in it yet.
         RunError: a line cannot be read; names file and line.
     """
+    path = Path(path)
     lines = _whole_lines(path, cut=False)
     if not lines:
-        raise UsageError(f"{path} holds no training yet.")
+        raise UsageError(f"{path} holds no training yet; let the first training end.")
     head = _read_head(path, lines[0])
-    found = Quantity(**head["metric"])
-    if metric is not None and metric != found:
-        raise UsageError(f"{path} holds {found}, but {metric} was asked for.")
-    _check_same(path, head, head | {"space": space.fingerprint})
-    return _table(space, _read_lines(path, space, found.name, lines[1:]), found, head["source"], None)
+    if metric is not None and metric != head.metric:
+        raise UsageError(f"{path} holds {head.metric}, but {metric} was asked for. Ask for what it holds.")
+    _check_space(path, head, space)
+    return _truth(space, _read_lines(path, space, head.metric.name, lines[1:]), head.metric, head.source, None)
 
 
 def read_source(path: Path) -> str:
-    """Where the values of a `TableFile` come from; empty for a file without a whole line.
+    """Where the values of a `TruthFile` come from; empty for a file without a whole line.
 
     Raises:
         RunError: the first line cannot be read.
     """
     lines = _whole_lines(path, cut=False)
-    return str(_read_head(path, lines[0])["source"]) if lines else ""
+    return _read_head(path, lines[0]).source if lines else ""
 
 
-def _table(
+def _truth(
     space: Space,
     values: Trainings,
     metric: Quantity,
     source: str,
     seeds: Sequence[int] | None,
-) -> Table:
+) -> Truth:
     columns = sorted({seed for row in values.values() for seed in row}) if seeds is None else list(seeds)
     codes = sorted(code for code, row in values.items() if any(seed in row for seed in columns))
     if not codes:
-        raise UsageError("The table holds no training yet.")
-    return Table(
+        raise UsageError("There is no training yet; append one first.")
+    return Truth(
         space=space,
         codes=np.asarray(codes, dtype=np.int16),
         values=np.asarray([[values[code].get(seed, np.nan) for seed in columns] for code in codes]),
@@ -181,35 +194,35 @@ def _line(value: Mapping[str, Any]) -> bytes:
 
 
 def _whole_lines(path: Path, *, cut: bool) -> list[bytes]:
-    data = path.read_bytes()
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise RunError(f"{path} cannot be read: {error.strerror or error}. Check the path and its rights.") from error
     whole = data.rfind(b"\n") + 1
     if cut and whole < len(data):
         os.truncate(path, whole)
     return data[:whole].split(b"\n")[:-1]
 
 
-def _read_head(path: Path, line: bytes) -> dict[str, Any]:
+def _read_head(path: Path, line: bytes) -> _Head:
     try:
-        head = json.loads(line)
-        if head["format"] != FORMAT:
-            raise ValueError(f"its format is {head['format']!r}")
-        Quantity(**head["metric"])
-        head["space"], head["settings"], head["source"]
-    except (ValueError, TypeError, KeyError) as error:
+        return msgspec.json.decode(line, type=_Head)
+    except (ValueError, RecursionError) as error:  # msgspec's errors are ValueErrors
         raise RunError(
             f"{path}, line 1 is not the beginning of a table ({error}). Restore the file, or choose another one."
         ) from error
-    assert isinstance(head, dict)
-    return head
 
 
-def _check_same(path: Path, found: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:
-    if found["space"] != wanted["space"]:
+def _check_space(path: Path, found: _Head, space: Space) -> None:
+    if found.space != space.fingerprint:
         raise UsageError(
-            f"{path} is about the space {found['space']}, but this space is {wanted['space']}. Read it with the space "
+            f"{path} is about the space {found.space}, but this space is {space.fingerprint}. Read it with the space "
             "it was made in, or choose another file."
         )
-    facts, now = ({"metric": head["metric"]} | head["settings"] for head in (found, wanted))
+
+
+def _check_same(path: Path, found: _Head, wanted: _Head) -> None:
+    facts, now = ({"metric": head.metric.to_json()} | head.settings for head in (found, wanted))
     for name in facts | now:
         if facts.get(name) != now.get(name):
             raise UsageError(
@@ -222,11 +235,11 @@ def _read_lines(path: Path, space: Space, metric: str, lines: Sequence[bytes]) -
     values: Trainings = {}
     for number, line in enumerate(lines, start=2):
         try:
-            data = json.loads(line)
-            arch, seed, value = space.arch(data["arch"]), int(data["seed"]), float(data[metric])
+            data = msgspec.json.decode(line, type=dict[str, Any])
+            arch, seed, value = read_arch(space, data["arch"]), int(data["seed"]), float(data[metric])
             if not np.isfinite(value):
                 raise ValueError(f"{metric} is {value}")
-        except (ValueError, TypeError, KeyError, AttributeError) as error:
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
             reason = str(error) if isinstance(error, SupernetError) else "it is not a training"
             raise RunError(f"{path}, line {number} cannot be read: {reason} Restore the file, or delete it.") from error
         row = values.setdefault(arch.code, {})

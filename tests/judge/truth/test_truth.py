@@ -5,53 +5,52 @@ import pytest
 
 from supernet import Choice, Space, zoo
 from supernet.errors import UsageError
-from supernet.judge.truth.table import Table
+from supernet.judge.truth.truth import Truth, one_per_stratum
 from supernet.measure.quantity import LOSS
 from supernet.rank.noise import noise_ceiling
-from supernet.rank.strata import one_per_stratum
 
 depth = Choice("depth", (1, 2))
 SPACE = Space([depth, Choice("k1", (3, 5, 7)), Choice("k2", (3, 5, 7), when=depth > 1)])
 ALL = list(SPACE.enumerate())
 
 
-def table(values=None, *, archs=None, **options):
+def truth(values=None, *, archs=None, **options):
     archs = ALL if archs is None else archs
-    return Table.of(archs, np.arange(len(archs), dtype=float) if values is None else values, **options)
+    return Truth.of(archs, np.arange(len(archs), dtype=float) if values is None else values, **options)
 
 
 def test_lookup_is_the_mean_of_the_trainings_that_are_there():
-    made = table([[1.0, 2.0, np.nan], [4.0, np.nan, np.nan]], archs=ALL[:2])
+    made = truth([[1.0, 2.0, np.nan], [4.0, np.nan, np.nan]], archs=ALL[:2])
     assert made.lookup([ALL[1], ALL[0], ALL[1]]).tolist() == [4.0, 1.5, 4.0]
     assert made.trainings([ALL[0]])[0, :2].tolist() == [1.0, 2.0]
     assert (len(made), ALL[0] in made, ALL[2] in made, "depth=1" in made) == (2, True, False, False)
     assert made.archs == ALL[:2]
 
 
-def test_one_table_serves_every_width_and_depth_of_a_network():
+def test_one_truth_serves_every_width_and_depth_of_a_network():
     small, large = (zoo.nasbench201(channels=c, cells=n).space for c, n in ((1, 1), (4, 2)))
-    made = Table.of([small.smallest(), small.largest()], [1.0, 2.0])
+    made = Truth.of([small.smallest(), small.largest()], [1.0, 2.0])
     assert made.lookup([large.largest(), large.smallest()]).tolist() == [2.0, 1.0]
     assert large.largest() in made
 
 
 def test_inactive_choices_make_no_difference():
-    made = Table(space=SPACE, codes=np.array([[0, 1, 2]]), values=np.array([5.0]))
+    made = Truth(space=SPACE, codes=np.array([[0, 1, 2]]), values=np.array([5.0]))
     assert made.lookup([SPACE.arch({"depth": 1, "k1": 5})]).tolist() == [5.0]
 
 
 def test_the_first_missing_architecture_is_named():
     with pytest.raises(UsageError, match=r"no accuracy of Arch\(depth=1, k1=7\) \(2 of 3 architectures are missing"):
-        table(archs=ALL[:2]).lookup([ALL[0], ALL[2], ALL[5]])
+        truth(archs=ALL[:2]).lookup([ALL[0], ALL[2], ALL[5]])
     other = Space([Choice("k1", (3, 5, 7))])
     with pytest.raises(UsageError, match="do not move between spaces"):
-        table().lookup([other.smallest()])
-    assert other.smallest() not in table()
+        truth().lookup([other.smallest()])
+    assert other.smallest() not in truth()
 
 
-def test_nothing_of_a_table_can_change():
+def test_nothing_of_it_can_change():
     values = np.ones((len(ALL), 1))
-    made = table(values)
+    made = truth(values)
     values[0] = 7
     assert made.mean.tolist() == [1.0] * len(ALL)
     for array in (made.values, made.codes, made.mean):
@@ -62,7 +61,7 @@ def test_nothing_of_a_table_can_change():
 @pytest.mark.parametrize(
     ("archs", "values", "options", "words"),
     [
-        ([], [], {}, "The table is empty"),
+        ([], [], {}, "The truth is empty"),
         (ALL[:2], [1.0], {}, r"shape \(2, seeds\); got \(1,\)"),
         (ALL[:2], np.ones((2, 0)), {}, r"got \(2, 0\)"),
         (ALL[:2], [1.0, np.inf], {}, r"Arch\(depth=1, k1=5\) are \[inf\]"),
@@ -72,18 +71,18 @@ def test_nothing_of_a_table_can_change():
         (ALL[:1], [[1.0, 2.0]], {"seeds": ["a", "a"]}, "a name of its own"),
     ],
 )
-def test_what_cannot_be_a_table(archs, values, options, words):
+def test_what_cannot_be_truth(archs, values, options, words):
     with pytest.raises(UsageError, match=words):
-        table(values, archs=archs, **options)
+        truth(values, archs=archs, **options)
 
 
 def test_the_same_row_twice_counts_once():
-    made = table([[1.0, np.nan], [2.0, 3.0], [1.0, np.nan]], archs=[ALL[0], ALL[1], ALL[0]])
+    made = truth([[1.0, np.nan], [2.0, 3.0], [1.0, np.nan]], archs=[ALL[0], ALL[1], ALL[0]])
     assert made.archs == ALL[:2]
 
 
 def test_subset_keeps_the_order_that_was_asked_for():
-    made = table(seeds=["x"]).subset([ALL[4], ALL[1]])
+    made = truth(seeds=["x"]).subset([ALL[4], ALL[1]])
     assert (made.archs, made.mean.tolist(), made.seeds) == ([ALL[4], ALL[1]], [4.0, 1.0], ("x",))
 
 
@@ -102,7 +101,7 @@ def test_strata_hold_one_each():
 
 def test_samples():
     values = np.repeat([0.0, 100.0], [11, 1])  # 12 architectures
-    made = table(values)
+    made = truth(values)
     rng = np.random.default_rng(0)
     assert len(made.sample(12, rng)) == 12
     assert all(100.0 in made.sample(12, rng, stratify=s).mean for s in (True, False))
@@ -118,17 +117,17 @@ def test_samples():
 def test_samples_that_cannot_be_drawn():
     rng = np.random.default_rng(0)
     for n in (0, 13):
-        with pytest.raises(UsageError, match=f"{n} architectures cannot be drawn from a table of 12"):
-            table().sample(n, rng)
+        with pytest.raises(UsageError, match=f"{n} architectures cannot be drawn out of 12"):
+            truth().sample(n, rng)
     with pytest.raises(UsageError, match=r"`by` has shape \(3,\)"):
-        table().sample(2, rng, by=[1, 2, 3])
+        truth().sample(2, rng, by=[1, 2, 3])
     with pytest.raises(UsageError, match="no use for `by`"):
-        table().sample(2, rng, stratify=False, by=np.ones(12))
+        truth().sample(2, rng, stratify=False, by=np.ones(12))
 
 
 def test_merge_joins_architectures_and_trainings():
-    first = table([[1.0, 2.0], [3.0, np.nan]], archs=ALL[:2], seeds=["0", "1"], source="a")
-    second = table([[4.0, 5.0], [6.0, 7.0]], archs=ALL[1:3], seeds=["1", "2"], source="b")
+    first = truth([[1.0, 2.0], [3.0, np.nan]], archs=ALL[:2], seeds=["0", "1"], source="a")
+    second = truth([[4.0, 5.0], [6.0, 7.0]], archs=ALL[1:3], seeds=["1", "2"], source="b")
     merged = first.merge(second)
     assert merged.archs == ALL[:3]
     assert merged.seeds == ("0", "1", "2")
@@ -137,13 +136,13 @@ def test_merge_joins_architectures_and_trainings():
     np.testing.assert_array_equal(merged.merge(first).values, merged.values)
 
 
-def test_tables_that_cannot_be_merged():
+def test_truths_that_cannot_be_merged():
     with pytest.raises(UsageError, match=r"disagree on Arch\(depth=1, k1=3\), seed 0: 0.0 and 1.0"):
-        table().merge(table(np.ones(len(ALL))))
+        truth().merge(truth(np.ones(len(ALL))))
     with pytest.raises(UsageError, match="cannot be merged with"):
-        table().merge(table(metric=LOSS))
+        truth().merge(truth(metric=LOSS))
     with pytest.raises(UsageError, match="do not move between spaces"):
-        table().merge(Table.of([zoo.nasbench201(channels=1, cells=1).space.smallest()], [1.0]))
+        truth().merge(Truth.of([zoo.nasbench201(channels=1, cells=1).space.smallest()], [1.0]))
 
 
 def plain_tau(x, y):
@@ -158,7 +157,7 @@ def test_noise_ceiling_from_its_definition():
     rng = np.random.default_rng(0)
     values = rng.normal(size=(12, 1)) + 0.5 * rng.normal(size=(12, 3)).round(1)
     a, b, c = values.T
-    found = table(values).noise_ceiling()
+    found = truth(values).noise_ceiling()
     assert found.single == pytest.approx((plain_tau(a, b) + plain_tau(a, c) + plain_tau(b, c)) / 3)
     left_out = [plain_tau((b + c) / 2, a), plain_tau((a + c) / 2, b), plain_tau((a + b) / 2, c)]
     assert found.mean == pytest.approx(sum(left_out) / 3)
@@ -182,7 +181,7 @@ def test_noise_needs_trainings_to_compare():
     holes = np.where(np.arange(12)[:, None] < 10, [[1.0, np.nan]], [[1.0, 2.0]])
     for values in (np.ones(12), holes):
         with pytest.raises(UsageError, match="trained at least twice"):
-            table(values).noise_ceiling()
+            truth(values).noise_ceiling()
     kept = np.random.default_rng(0).normal(size=(12, 2))
     kept[3, 1] = np.nan
-    assert table(kept).noise_ceiling().architectures == 11
+    assert truth(kept).noise_ceiling().architectures == 11

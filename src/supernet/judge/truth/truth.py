@@ -5,30 +5,25 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from supernet.errors import UsageError
 from supernet.measure.quantity import ACCURACY, Quantity
+from supernet.rank.checks import Floats
 from supernet.rank.noise import NoiseCeiling, noise_ceiling
-from supernet.rank.strata import one_per_stratum
 from supernet.space import Arch, Codes, Space
 
-if TYPE_CHECKING:
-    from supernet.judge.truth.nasbench201 import DataSet, Metric
-
-Floats = NDArray[np.float64]
 Array = TypeVar("Array", bound=NDArray[np.generic])
 
 
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)
-class Table:
-    """A metric by architecture, for some or all architectures of a space. Never changes.
+class Truth:
+    """What architectures are worth: a metric of each, for some or all architectures of a space. Never changes.
 
-    Architectures are known by their decisions: a table of NAS-Bench-201 serves every supernet of that space,
+    Architectures are known by their decisions: the truth of NAS-Bench-201 serves every supernet of that space,
     whatever its width and depth. Decisions that differ are different rows, also where they compute the same.
 
     Args:
@@ -47,10 +42,10 @@ class Table:
     >>> from supernet import Choice
     >>> space = Space([Choice("kernel", (3, 5, 7))])
     >>> archs = [space.arch({"kernel": k}) for k in (3, 7)]
-    >>> table = Table.of(archs, [[0.90, 0.92], [0.95, 0.93]])
-    >>> table
-    Table(2 of 3 architectures, accuracy, 2 seeds)
-    >>> table.lookup(archs).round(2).tolist(), space.arch({"kernel": 5}) in table
+    >>> truth = Truth.of(archs, [[0.90, 0.92], [0.95, 0.93]])
+    >>> truth
+    Truth(2 of 3 architectures, accuracy, 2 seeds)
+    >>> truth.lookup(archs).round(2).tolist(), space.arch({"kernel": 5}) in truth
     ([0.91, 0.94], False)
     """
 
@@ -64,12 +59,12 @@ class Table:
     def __post_init__(self) -> None:
         archs = self.space.wrap(self.codes)
         if not archs:
-            raise UsageError("The table is empty; give at least one architecture.")
+            raise UsageError("The truth is empty; give at least one architecture.")
         values = np.asarray(self.values, dtype=np.float64)
         values = values[:, None] if values.ndim == 1 else values
         if values.ndim != 2 or len(values) != len(archs) or values.shape[1] == 0:
             raise UsageError(
-                f"A table of {len(archs)} architectures needs values of shape ({len(archs)}, seeds); "
+                f"The truth about {len(archs)} architectures needs values of shape ({len(archs)}, seeds); "
                 f"got {np.shape(self.values)}."
             )
         seeds = tuple(self.seeds) or tuple(map(str, range(values.shape[1])))
@@ -93,10 +88,10 @@ class Table:
         metric: Quantity = ACCURACY,
         source: str = "",
         seeds: Sequence[str] = (),
-    ) -> Table:
-        """The table of these architectures; see the class for arguments and errors."""
+    ) -> Truth:
+        """The truth about these architectures; see the class for arguments and errors."""
         if not archs:
-            raise UsageError("The table is empty; give at least one architecture.")
+            raise UsageError("The truth is empty; give at least one architecture.")
         space, found = archs[0].space, np.asarray(values, dtype=np.float64)
         codes = space.codes(archs)
         return cls(space=space, codes=codes, values=found, metric=metric, source=source, seeds=tuple(seeds))
@@ -112,7 +107,7 @@ class Table:
     def __repr__(self) -> str:
         seeds = "1 seed" if len(self.seeds) == 1 else f"{len(self.seeds)} seeds"
         source = f"; {self.source}" if self.source else ""
-        return f"Table({len(self):,} of {self.space.size:,} architectures, {self.metric.name}, {seeds}{source})"
+        return f"Truth({len(self):,} of {self.space.size:,} architectures, {self.metric.name}, {seeds}{source})"
 
     @cached_property
     def _rows(self) -> dict[tuple[int, ...], int]:
@@ -157,15 +152,15 @@ class Table:
         rows = [self._rows.get(arch.code, -1) for arch in archs]
         if -1 in rows:
             raise UsageError(
-                f"The table has no {self.metric.name} of {archs[rows.index(-1)]!r} ({rows.count(-1)} of "
+                f"The truth has no {self.metric.name} of {archs[rows.index(-1)]!r} ({rows.count(-1)} of "
                 f"{len(archs)} architectures are missing; it holds {len(self):,}). Ask only for architectures that "
-                "are `in` the table, or add these to it."
+                "are `in` it, or add these to it."
             )
         return np.asarray(rows, dtype=np.int64)
 
-    # -- other tables -----------------------------------------------------------------------------------
+    # -- other truths ----------------------------------------------------------------------------------
 
-    def subset(self, archs: Sequence[Arch]) -> Table:
+    def subset(self, archs: Sequence[Arch]) -> Truth:
         """Only these architectures, in this order.
 
         Raises:
@@ -173,7 +168,7 @@ class Table:
         """
         return self._take(self._find(archs))
 
-    def sample(self, n: int, rng: np.random.Generator, *, stratify: bool = True, by: ArrayLike | None = None) -> Table:
+    def sample(self, n: int, rng: np.random.Generator, *, stratify: bool = True, by: ArrayLike | None = None) -> Truth:
         """`n` different architectures at random.
 
         Args:
@@ -184,10 +179,10 @@ class Table:
             by: What the strata are of, (N,), such as parameter counts; default: the mean metric.
 
         Raises:
-            UsageError: more than the table holds, fewer than one, or `by` does not fit.
+            UsageError: more than there are, fewer than one, or `by` does not fit.
         """
         if not 1 <= n <= len(self):
-            raise UsageError(f"{n} architectures cannot be drawn from a table of {len(self)}.")
+            raise UsageError(f"{n} architectures cannot be drawn out of {len(self)}; ask for 1 to {len(self)}.")
         if not stratify:
             if by is not None:
                 raise UsageError("stratify=False has no use for `by`; leave one of them out.")
@@ -195,124 +190,56 @@ class Table:
         values = self.mean if by is None else np.asarray(by, dtype=np.float64)
         if values.shape != (len(self),) or not np.isfinite(values).all():
             raise UsageError(
-                f"The strata of a table of {len(self)} architectures need that many finite numbers; "
-                f"`by` has shape {values.shape}."
+                f"The strata of {len(self)} architectures need that many finite numbers; `by` has shape {values.shape}."
             )
         return self._take(one_per_stratum(values, n, rng))
 
-    def merge(self, other: Table) -> Table:
+    def merge(self, other: Truth) -> Truth:
         """The architectures and trainings of both.
 
-        Columns of the same name are the same training: where both tables have it, they must agree.
+        Columns of the same name are the same training: where both have it, they must agree.
 
         Raises:
             UsageError: another space or metric, or different values for the same training.
         """
         if other.metric != self.metric:
-            raise UsageError(f"A table of {self.metric} cannot be merged with one of {other.metric}.")
+            raise UsageError(f"The truth about {self.metric} cannot be merged with that about {other.metric}.")
         codes = self.space.codes([*self.archs, *other.archs])
         order = {tuple(code): place for place, code in enumerate(dict.fromkeys(map(tuple, codes.tolist())))}
         seeds = tuple(dict.fromkeys([*self.seeds, *other.seeds]))
         values = np.full((len(order), len(seeds)), np.nan)
-        for table in (self, other):
-            places = np.ix_([order[code] for code in table._rows], [seeds.index(seed) for seed in table.seeds])
-            there, new = values[places], table.values
+        for truth in (self, other):
+            places = np.ix_([order[code] for code in truth._rows], [seeds.index(seed) for seed in truth.seeds])
+            there, new = values[places], truth.values
             if (clash := np.argwhere((there != new) & ~np.isnan(there) & ~np.isnan(new))).size:
                 row, column = clash[0]
                 raise UsageError(
-                    f"The tables disagree on {table.archs[row]!r}, seed {table.seeds[column]}: {there[row, column]} "
+                    f"The two disagree on {truth.archs[row]!r}, seed {truth.seeds[column]}: {there[row, column]} "
                     f"and {new[row, column]}. Rename the seeds if these are different trainings."
                 )
             values[places] = np.where(np.isnan(new), there, new)
         source = "; ".join(dict.fromkeys(filter(None, (self.source, other.source))))
         return replace(self, codes=np.asarray(list(order), dtype=np.int16), values=values, seeds=seeds, source=source)
 
-    def _take(self, rows: NDArray[np.int64]) -> Table:
+    def _take(self, rows: NDArray[np.int64]) -> Truth:
         return replace(self, codes=self.codes[rows], values=self.values[rows])
 
-    # -- published tables -------------------------------------------------------------------------------
 
-    @classmethod
-    def nasbench201(
-        cls,
-        dataset: DataSet = "cifar10",
-        metric: Metric = "val_acc",
-        *,
-        source: Path | str | None = None,
-        epochs: int = 200,
-    ) -> Table:
-        """NAS-Bench-201, see `supernet.judge.truth.nasbench201.nasbench201_table`."""
-        from supernet.judge.truth.nasbench201 import nasbench201_table
+def one_per_stratum(values: Floats, n: int, rng: np.random.Generator) -> NDArray[np.int64]:
+    """One row (n,) from each of n strata of values (N,), N ≥ n, from the lowest stratum to the highest.
 
-        return nasbench201_table(dataset, metric, source=source, epochs=epochs)
-
-    @classmethod
-    def nasbench201_digits(cls) -> Table:
-        """NAS-Bench-201 topologies on digits, see `supernet.judge.truth.digits.digits_table`."""
-        from supernet.judge.truth.digits import digits_table
-
-        return digits_table()
-
-    @classmethod
-    def natsbench_size(
-        cls, dataset: DataSet = "cifar10", metric: Metric = "val_acc", *, source: Path | str, epochs: int = 90
-    ) -> Table:
-        """The size space of NATS-Bench, see `supernet.judge.truth.natsbench_size.natsbench_size_table`."""
-        from supernet.judge.truth.natsbench_size import natsbench_size_table
-
-        return natsbench_size_table(dataset, metric, source=source, epochs=epochs)
-
-    @classmethod
-    def nasbench_macro(cls, source: Path | str) -> Table:
-        """NAS-Bench-Macro, see `supernet.judge.truth.nasbench_macro.nasbench_macro_table`."""
-        from supernet.judge.truth.nasbench_macro import nasbench_macro_table
-
-        return nasbench_macro_table(source)
-
-    # -- files ------------------------------------------------------------------------------------------
-
-    def to_csv(self, path: Path | str) -> None:
-        """Write the table as CSV, atomically; `read` reads it back, bit for bit.
-
-        Raises:
-            RunError: the file cannot be written.
-        """
-        from supernet.judge.truth.table_csv import write_csv
-
-        write_csv(self, Path(path))
-
-    @classmethod
-    def read(cls, path: Path | str, space: Space, *, metric: Quantity | None = None) -> Table:
-        """Read a CSV file, or the growing `.jsonl` file of `retrain`.
-
-        The columns of the CSV file are `arch`, the metric, and perhaps `seed …` for the single trainings. An
-        architecture is the benchmark's own string, JSON, or `choice=option;choice=option`.
-
-        Args:
-            path: The file.
-            space: The space of its architectures.
-            metric: What is measured; default: what the file says of itself, else its column's name, more is better.
-
-        Raises:
-            UsageError: there is no such file, or it is about other architectures or another metric.
-            RunError: the file is damaged; names the line.
-        """
-        from supernet.judge.truth.table_csv import read_csv
-        from supernet.judge.truth.table_file import read_table_file
-
-        path = Path(path)
-        if not path.is_file():
-            raise UsageError(f"There is no file {path}; give a table as .csv, or the .jsonl of a retraining.")
-        if path.suffix == ".jsonl":
-            return read_table_file(path, space, metric=metric)
-        return read_csv(path, space, metric=metric)
+    Strata hold equally many rows, up to one. Equal values fall into strata at random.
+    """
+    shuffled = rng.permutation(len(values))
+    ordered = shuffled[np.argsort(values[shuffled], kind="stable")]
+    return np.asarray([rng.choice(stratum) for stratum in np.array_split(ordered, n)], dtype=np.int64)
 
 
 def _check_values(archs: Sequence[Arch], values: Floats) -> None:
     if np.isinf(values).any():
         row = int(np.isinf(values).any(axis=1).argmax())
         raise UsageError(
-            f"The values of {archs[row]!r} are {values[row].tolist()}; a table holds finite numbers, and NaN for a "
+            f"The values of {archs[row]!r} are {values[row].tolist()}; the truth holds finite numbers, and NaN for a "
             "training that is missing."
         )
     if (missing := np.isnan(values).all(axis=1)).any():

