@@ -30,7 +30,7 @@ def one_set_of_weights(name: str, recipe: Recipe) -> Program:
     """
     if recipe.adapt is not None:
         raise UsageError(
-            f"{name} makes several sets of weights of one supernet, but {recipe.name!r} has several already. Use one "
+            f"{name} makes several sets of weights of one supernet, but {recipe.name!r} has several already; use one "
             "of the two around a method that has one set, such as spos()."
         )
     if isinstance(recipe.program, tuple | PhasesBySpace):
