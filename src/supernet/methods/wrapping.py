@@ -19,18 +19,18 @@ def around(name: str, recipe: Recipe) -> str:
 
 
 def one_set_of_weights(name: str, recipe: Recipe) -> Program:
-    """The only program of a method that trains the supernet as it is given, in one phase, through architectures.
+    """The program of a method that trains the paths of a sampler in one phase, on the supernet as it is given.
 
     Args:
         name: The method that makes several sets of weights of it.
         recipe: The method.
 
     Raises:
-        UsageError: it has several sets of weights or phases already, or trains mixtures.
+        UsageError: it has several sets of weights or phases already, or does not train the paths of a sampler.
     """
     if recipe.adapt is not None:
         raise UsageError(
-            f"{name} makes several sets of weights of one supernet, but {recipe.name!r} has several already. Use one "
+            f"{name} makes several sets of weights of one supernet, but {recipe.name!r} has several already; use one "
             "of the two around a method that has one set, such as spos()."
         )
     if isinstance(recipe.program, tuple | PhasesBySpace):
@@ -38,10 +38,5 @@ def one_set_of_weights(name: str, recipe: Recipe) -> Program:
             f"{name} divides the training into phases, but {recipe.name!r} has phases of its own. Give it a method "
             "with one, such as spos()."
         )
-    if "mixtures" in recipe.draws:
-        raise UsageError(
-            f"{name} trains architectures, each on the set of weights it belongs to, but {recipe.name!r} trains "
-            "mixtures of operations. Give it a method that samples architectures, such as spos()."
-        )
-    (program,) = recipe.programs
-    return program
+    assert len(recipe.samplers) == 1
+    return recipe.program

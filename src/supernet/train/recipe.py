@@ -166,11 +166,20 @@ class Recipe:
             return replace(self, program=replace(cast(Any, program), program=change(only)))
         return replace(self, program=change(only))
 
+    @property
+    def samplers(self) -> tuple[Sampler, ...]:
+        """The samplers of all programs.
+
+        Raises:
+            UsageError: a program does not train the paths of a sampler, or as in `programs`.
+        """
+        return tuple(self._of_paths(program).sampler for program in self.programs)
+
     def with_sampler(self, wrap: Callable[[Sampler], Sampler]) -> Recipe:
         """The recipe with the sampler of every program exchanged for what `wrap` makes of it.
 
         Raises:
-            UsageError: a program does not train the paths of a sampler.
+            UsageError: as in `samplers`.
         """
         return self.with_programs(lambda p: replace(cast(Any, p), sampler=wrap(self._of_paths(p).sampler)))
 
@@ -191,13 +200,13 @@ class Recipe:
         """What the moves of all programs train: one architecture, several, or mixtures.
 
         Raises:
-            UsageError: a program does not train the paths of a sampler, or a sampler does not say what it draws.
+            UsageError: as in `samplers`, or a sampler does not say what it draws.
         """
-        return frozenset(self._draws(program) for program in self.programs)
-
-    def _draws(self, program: Program) -> Draws:
-        drawn = drawn_by(self._of_paths(program).sampler)
-        return "one" if drawn != "mixtures" and getattr(program, "one_by_one", False) else drawn
+        drawn = [(drawn_by(sampler), program) for sampler, program in zip(self.samplers, self.programs, strict=True)]
+        return frozenset(
+            "one" if found != "mixtures" and getattr(program, "one_by_one", False) else found
+            for found, program in drawn
+        )
 
     def _of_paths(self, program: Program) -> OfPaths:
         if not isinstance(program, OfPaths):

@@ -5,6 +5,8 @@ from __future__ import annotations
 import copy
 import itertools
 from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import pytest
@@ -12,7 +14,7 @@ from scipy import stats
 from torch import nn
 
 from small_nets import elastic_net, images, operations_net, step
-from supernet import Choice, ElasticConv2d, OpChoice, Supernet
+from supernet import Arch, Choice, ElasticConv2d, OpChoice, Supernet
 from supernet.errors import UsageError
 from supernet.methods import fairnas, spos
 from supernet.train import (
@@ -24,11 +26,12 @@ from supernet.train import (
     Predicted,
     Recipe,
     Sandwich,
+    Step,
     StrictFair,
     Uniform,
     fit,
 )
-from supernet.train.laws import SAMPLER_LAWS, SamplerLaw
+from supernet.train.laws import SAMPLER_LAWS, SamplerLaw, paths_stay_in_the_subspace
 from supernet.train.samplers import Sampler
 
 OPERATIONS, ELASTIC = operations_net(), elastic_net()
@@ -233,3 +236,19 @@ def test_fixed_is_one_architecture_of_this_space() -> None:
 def test_options_outside_their_range_are_refused(build: object, words: str) -> None:
     with pytest.raises(UsageError, match=words):
         build()
+
+
+@dataclass(frozen=True)
+class Elsewhere:
+    """Draws from the whole space, whatever it is given."""
+
+    def check(self, net: Supernet) -> None:
+        pass
+
+    def paths(self, step: Step) -> Sequence[Arch]:
+        return step.net.space.wrap(step.net.space.population(step.rng, 5))
+
+
+def test_the_law_of_subspaces_catches_a_sampler_that_draws_elsewhere() -> None:
+    with pytest.raises(AssertionError, match="may not be"):
+        paths_stay_in_the_subspace(Elsewhere(), operations_net())

@@ -1,0 +1,301 @@
+"""What holds of every method: it is tried, keeps the laws, and shows every option in its description."""
+
+from __future__ import annotations
+
+import ast
+import importlib.util
+import inspect
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+import torch
+
+from method_trials import squares, train, vector
+from small_nets import elastic_net, executor, operations_net, sgd, step
+from supernet import deploy, methods
+from supernet.errors import UsageError
+from supernet.judge.alone import Alone, Regime
+from supernet.methods import darts, fairnas, one_shot, sandwich, spos
+from supernet.paper import Paper
+from supernet.space import Arch
+from supernet.train import Fixed, Recipe, TrainPaths, fit
+from supernet.train.executor import Executor
+from supernet.train.laws import RECIPE_LAWS, RecipeLaw, Trial, learns, moves_change_one_family
+from supernet.train.move import Move, Step
+
+METHODS: dict[str, Callable[..., Recipe]] = {name: getattr(methods, name) for name in sorted(methods.__all__)}
+
+
+@dataclass(frozen=True)
+class Tried:
+    """What the test file of a method says of it."""
+
+    trials: Mapping[str, Callable[[], Trial]]
+    alternatives: Mapping[str, Any]
+
+
+def tried() -> dict[str, Tried]:
+    """By the name of the method: every `test_<name>.py` of this folder that has trials."""
+    found = {}
+    for file in sorted(Path(__file__).parent.glob("test_*.py")):
+        if file.name != Path(__file__).name and "TRIALS = {" in file.read_text(encoding="utf-8"):
+            module = imported(file)
+            found[file.stem.removeprefix("test_")] = Tried(module.TRIALS, module.ALTERNATIVES)
+    return found
+
+
+def imported(file: Path) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(f"tried_{file.stem}", file)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+TRIED = tried()
+TRIALS = {name: trial for found in TRIED.values() for name, trial in found.trials.items()}
+
+
+@pytest.mark.parametrize("law", RECIPE_LAWS, ids=lambda law: law.__name__)
+@pytest.mark.parametrize("name", TRIALS)
+def test_methods_keep_the_laws(name: str, law: RecipeLaw) -> None:
+    law(TRIALS[name]())
+
+
+def test_every_method_is_tried() -> None:
+    assert set(TRIED) == set(METHODS)
+    for method, found in TRIED.items():
+        assert found.trials, f"{method} has no trial"
+        assert all(name.partition(",")[0] == method for name in found.trials)
+
+
+def test_nothing_is_built_before_a_trial_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    def built(*_: object, **__: object) -> None:
+        raise AssertionError("a net was built when a test file was imported")
+
+    monkeypatch.setattr("supernet.nn.supernet.Supernet.__init__", built)
+    tried()
+
+
+# -- the laws themselves can fail ------------------------------------------------------------------------------
+
+
+def test_the_law_of_learning_catches_a_method_that_does_not() -> None:
+    lazy = replace(spos(), weights=sgd(1e-6))
+    with pytest.raises(AssertionError, match="the loss went from"):
+        learns(Trial(recipe=lazy, net=operations_net(), data=squares(), steps=20))
+
+
+def test_the_law_of_moves_catches_a_move_that_touches_the_other_family(monkeypatch: pytest.MonkeyPatch) -> None:
+    original = Executor.execute
+
+    def leaky(self: Executor, move: Move, now: Step) -> float:
+        loss = original(self, move, now)
+        if move.updates == "architecture":
+            next(self.net.buffers()).add_(1e-3)
+        return loss
+
+    monkeypatch.setattr(Executor, "execute", leaky)
+    with pytest.raises(AssertionError, match=r"a move on the architecture changed .* of the buffers"):
+        moves_change_one_family(Trial(recipe=darts(), net=operations_net(), data=squares()))
+
+
+# -- signatures and descriptions -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_every_option_shows_in_the_description(name: str) -> None:
+    method, alternatives = METHODS[name], TRIED[name].alternatives
+    parameters = inspect.signature(method).parameters
+    assert set(alternatives) == set(parameters)
+    seen = {json.dumps(method().describe(), sort_keys=True)}
+    for option, value in alternatives.items():
+        positional = parameters[option].kind is inspect.Parameter.POSITIONAL_OR_KEYWORD
+        assert positional == (option == "recipe"), f"{option} is given by keyword alone"
+        assert value != parameters[option].default
+        described = json.dumps(method(**{option: value}).describe(), sort_keys=True)
+        assert described not in seen, f"{option} changes nothing, or the same as another option"
+        seen.add(described)
+
+
+def test_no_two_methods_describe_alike() -> None:
+    programs = [json.dumps(method().describe()["program"]) for method in METHODS.values()]
+    assert len(set(programs)) == len(METHODS)
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_a_method_says_where_it_was_published(name: str) -> None:
+    method = METHODS[name]
+    module = inspect.getmodule(method)
+    paper = getattr(module, "PAPER", None)
+    assert isinstance(paper, Paper)
+    assert str(paper.link) in (method.__doc__ or ""), "the docstring links the paper"
+    assert paper.authors[0] in (module.__doc__ or ""), "the first line of the module names its first author"
+    assert f"{paper.venue} {paper.year}" in (module.__doc__ or "")
+
+
+def test_no_two_papers_have_one_key() -> None:
+    keys = [inspect.getmodule(method).PAPER.key for method in METHODS.values()]  # type: ignore[union-attr]
+    assert len(set(keys)) == len(METHODS)
+
+
+def test_a_method_is_short() -> None:
+    """A recipe is what its paper invented: code lines without docstrings and imports."""
+    lengths = {name: code_lines(Path(inspect.getfile(method))) for name, method in METHODS.items()}
+    assert lengths["fairnas"] <= 25
+    assert sorted(lengths.values())[len(lengths) // 2] <= 30, lengths
+
+
+def code_lines(file: Path) -> int:
+    """Lines that hold code, but for docstrings, imports and where the method was published."""
+
+    tree = ast.parse(file.read_text(encoding="utf-8"))
+    lines: set[int] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.stmt | ast.arg | ast.keyword):
+            lines |= set(range(node.lineno, (node.end_lineno or node.lineno) + 1))
+    for node in ast.walk(tree):
+        left_out = (
+            isinstance(node, ast.Import | ast.ImportFrom)
+            or (isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant))
+            or (isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") == "PAPER")
+        )
+        if left_out and isinstance(node, ast.stmt):
+            lines -= set(range(node.lineno, (node.end_lineno or node.lineno) + 1))
+    text = file.read_text(encoding="utf-8").splitlines()
+    return sum(bool(text[line - 1].strip()) for line in lines)
+
+
+# -- what sets the methods apart -------------------------------------------------------------------------------
+
+
+def test_no_two_methods_train_the_same_weights() -> None:
+    """From the same start, on the same images, with the same optimiser."""
+    ends = []
+    for method in (spos, fairnas, one_shot, sandwich, darts):
+        net = operations_net()
+        train(replace(method(), weights=sgd()), net=net, steps=4)
+        ends.append(vector(net))
+    for number, end in enumerate(ends):
+        for other in ends[number + 1 :]:
+            assert (end - other).norm() > 1e-3
+
+
+# -- one architecture alone ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_judge_and_deploy_train_one_architecture_alike(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    recipes: list[Recipe] = []
+
+    def noting(net: object, recipe: Recipe, *_: object, **__: object) -> None:
+        recipes.append(recipe)
+
+    monkeypatch.setattr("supernet.judge.alone.fit", noting)
+    monkeypatch.setattr("supernet.deploy.train_one.fit", noting)
+    recipe, net = METHODS[name](), operations_net()
+    arch = net.space.largest()
+    regime = Regime(build=operations_net, recipe=recipe, data=squares(), steps=2, batch_size=16, accelerator="cpu")
+    Alone(regime)(arch, 0)
+    deploy.retrained(net, arch, squares(), steps=2, recipe=recipe, batch_size=16, accelerator="cpu")
+    one, other = recipes
+    assert one == replace(other, name=one.name) == recipe.alone(arch)
+    assert isinstance(one.program, TrainPaths)
+    assert one.program.sampler == Fixed(arch)
+    assert getattr(one.program.objective, "label_smoothing", None) == smoothing(recipe)
+    assert one.weights.alone() == one.weights
+
+
+def smoothing(recipe: Recipe) -> float:
+    """Of the objective that a recipe's programs train under."""
+    (found,) = {program.objective.label_smoothing for program in recipe.programs}  # type: ignore[attr-defined]
+    return float(found)
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_alone_every_method_trains_to_finite_weights(name: str) -> None:
+    net = operations_net()
+    recipe = METHODS[name]().alone(net.space.largest())
+    assert torch.isfinite(vector(train(recipe, net=net, steps=3).net)).all()
+
+
+def test_one_architecture_alone_can_be_trained() -> None:
+    net = elastic_net()
+    arch: Arch = net.space.smallest()
+    before = {name: p.detach().clone() for name, p in net.named_parameters()}
+    run = executor(net, squares())
+    recipe = Recipe(name="alone", program=TrainPaths(sampler=Fixed(arch)), weights=sgd())
+    for index in range(3):
+        run.begin()
+        for move in recipe.programs[0].moves(step(net, index)):
+            run.execute(move, step(net, index))
+    changed = {name for name, p in net.named_parameters() if not torch.equal(p, before[name])}
+    assert changed
+    assert not any(name.startswith("module.3") for name in changed), "the block that depth 0 leaves out was trained"
+
+
+# -- methods around methods ------------------------------------------------------------------------------------
+
+AROUND = tuple(name for name, method in METHODS.items() if "recipe" in inspect.signature(method).parameters)
+REFUSED = {
+    "dynas": {"attentivenas", "darts", "dynas", "one_shot", "sandwich"},
+    "few_shot": {"darts", "few_shot", "gm_nas", "k_shot"},
+    "gm_nas": {"darts", "few_shot", "gm_nas", "k_shot"},
+    "k_shot": set(METHODS) - {"spos"},
+    "sum_nas": {"darts", "greedynas", "k_shot", "one_shot", "sum_nas"},
+}
+SHORT: dict[str, Any] = {
+    "gm_nas": {"epochs": (1, 1), "repeats": 1},
+    "few_shot": {"parent_epochs": 1, "leaf_epochs": 1},
+    "k_shot": {"k": 2},
+    "greedynas": {"candidates": 2, "keep": 1, "images": 16},
+}
+
+
+def test_five_methods_go_around_others() -> None:
+    assert AROUND == ("dynas", "few_shot", "gm_nas", "k_shot", "sum_nas")
+
+
+@pytest.mark.parametrize("inner", METHODS)
+@pytest.mark.parametrize("outer", AROUND)
+def test_every_pair_trains_or_is_refused_where_it_is_made(outer: str, inner: str) -> None:
+    recipe = METHODS[inner](**SHORT.get(inner, {}))
+    if inner in REFUSED[outer]:
+        with pytest.raises(UsageError):
+            METHODS[outer](recipe, **SHORT.get(outer, {}))
+        return
+    around = METHODS[outer](recipe, **SHORT.get(outer, {}))
+    assert around.name == f"{outer}({recipe.name})"
+    net = operations_net()
+    steps = max(2, len(around.on(net.space).phases))
+    trained = fit(net, around, squares(), steps=steps, batch_size=32, accelerator="cpu", progress=False)
+    assert trained.steps == steps
+    assert torch.isfinite(vector(trained.net)).all()
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        lambda few, gm, k: few(methods.dynas(spos())),
+        lambda few, gm, k: gm(methods.dynas(spos())),
+        lambda few, gm, k: k(methods.dynas(spos())),
+        lambda few, gm, k: methods.dynas(few(fairnas())),
+        lambda few, gm, k: few(methods.dynas(fairnas())),
+        lambda few, gm, k: few(methods.sum_nas(methods.dynas(fairnas()))),
+        lambda few, gm, k: methods.dynas(methods.sum_nas()),
+    ],
+)
+def test_three_methods_around_each_other_train(made: Callable[..., Recipe]) -> None:
+    few, gm, k = (
+        lambda recipe, name=name: METHODS[name](recipe, **SHORT[name]) for name in ("few_shot", "gm_nas", "k_shot")
+    )
+    recipe, net = made(few, gm, k), operations_net()
+    steps = 2 * len(recipe.on(net.space).phases)
+    trained = fit(net, recipe, squares(), steps=steps, batch_size=16, accelerator="cpu", progress=False)
+    assert torch.isfinite(vector(trained.net)).all()
