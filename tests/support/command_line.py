@@ -8,7 +8,7 @@ import sys
 from typing import NamedTuple
 from unittest import mock
 
-from supernet.cli.app import app as cli
+import supernet.cli.app as cli
 
 
 class Done(NamedTuple):

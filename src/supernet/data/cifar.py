@@ -75,7 +75,7 @@ def cifar100(
 def _build(
     name: str,
     source: Any,
-    root: str | Path = "data",
+    root: str | Path,
     download: bool,
     seed: int,
     validation: float,
