@@ -375,7 +375,7 @@ def _hints(function: Callable[..., Any]) -> dict[str, Any]:
         return typing.get_type_hints(subject)
     except (NameError, TypeError, AttributeError):
         pass
-    found = {}
+    found: dict[str, Any] = {}
     space = vars(sys.modules[function.__module__]) if function.__module__ in sys.modules else {}
     for name, parameter in parameters_of(function).items():
         probe = types.SimpleNamespace(__annotations__={name: parameter.annotation})
@@ -477,7 +477,7 @@ def _word(kind: Any) -> str:
     fitting = _fitting(kind)
     if fitting:
         return f"a piece by name ({', '.join(fitting)})"
-    names = list(parameters_of(kind)) if is_dataclass(kind) else []
+    names = list(parameters_of(kind)) if isinstance(kind, type) and is_dataclass(kind) else []
     return f"settings ({', '.join(names)})" if names else "an object, as module:name"
 
 
