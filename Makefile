@@ -17,6 +17,8 @@ test: lint types unit
 lint: $(STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports
+	$(BIN)/python -m supernet.catalog --check
 
 types: $(STAMP)
 	$(BIN)/mypy

@@ -85,11 +85,11 @@ def call(function: Callable[..., T], settings: Mapping[str, Any], *, name: str =
     (8, 2.0)
     """
     name = name or getattr(function, "__name__", str(function))
-    parameters = _parameters(function)
+    parameters = parameters_of(function)
     hints = _hints(function)
     asked = _grouped(settings)
     given = {}
-    if any(p.kind == p.VAR_KEYWORD for p in inspect.signature(function).parameters.values()):
+    if _takes_anything(function):
         given = {key: settings[key] for key in settings if key not in parameters and "." not in key}
         asked = {key: items for key, items in asked.items() if key not in given}
     for unknown in (key for key in asked if key not in parameters):
@@ -150,6 +150,15 @@ def expanded(path: str) -> Path:
         ) from error
 
 
+def parameters_of(function: Callable[..., Any]) -> dict[str, inspect.Parameter]:
+    """The parameters of a function that settings can name; none where it does not tell them."""
+    try:
+        found = inspect.signature(function).parameters
+    except (TypeError, ValueError):
+        return {}
+    return {n: p for n, p in found.items() if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)}
+
+
 # -- names into values ----------------------------------------------------------------------------------
 
 
@@ -191,8 +200,9 @@ def _resolved(name: str, items: list[tuple[str, Any]], hint: Any, default: Any) 
     if is_dataclass(default) and not isinstance(default, type):
         return changed(default, inner, name=name)
     made = [k for k in kinds if isinstance(k, type) and is_dataclass(k)]
-    if len(made) == 1:
-        return call(made[0], inner, name=name)
+    if len(made) == 1 and word == "piece":
+        bare = any(p.default is p.empty for p in parameters_of(made[0]).values())
+        return call(made[0], inner, name=name) if bare else changed(made[0](), inner, name=name)
     first = next(iter(inner), None)
     if first is None:
         raise UsageError(f"{name} is an empty table; it takes {_wanted(hint)}.")
@@ -227,7 +237,7 @@ def _inner(field: Field[Any], asked: Mapping[str, list[tuple[str, Any]]], value:
     chosen = [item for rest, item in asked.get(field.name, ()) if not rest]
     name = chosen[-1].get("piece") if chosen and isinstance(chosen[-1], Mapping) else chosen[-1] if chosen else None
     if isinstance(name, str):
-        return list(_parameters(catalog.load("pieces", name)))
+        return list(parameters_of(catalog.load("pieces", name)))
     current = getattr(value, field.name)
     if not is_dataclass(current):
         return []
@@ -241,13 +251,13 @@ def _inner(field: Field[Any], asked: Mapping[str, list[tuple[str, Any]]], value:
 def _converted(name: str, value: Any, hint: Any, default: Any, inner: Mapping[str, Any]) -> Any:
     """A value as the annotation asks for it; `inner` are settings of the piece that it names."""
     kinds = _members(hint)
+    if not inner and _is_open(hint):
+        return value
     if not inner:
         for kind in sorted(kinds, key=lambda kind: kind is not type(value)):
             fits, made = _fitted(name, value, kind, default)
             if fits:
                 return made
-        if _is_open(hint):
-            return value
     if isinstance(value, str) and (_is_open(hint) or any(_is_object(kind) for kind in kinds)):
         methods = _takes_method(kinds)
         made = build("methods" if methods else "pieces", value, inner)
@@ -326,11 +336,10 @@ def _satisfies(value: Any, kind: Any) -> bool:
 def _same_parameters(asked: Callable[..., Any], there: Any) -> bool:
     if not callable(there):
         return False
-    parameters = inspect.signature(there).parameters.values()
-    if any(p.kind == p.VAR_KEYWORD for p in parameters):
+    if _takes_anything(there):
         return True
     names = [p.name for p in inspect.signature(asked).parameters.values() if p.kind != p.POSITIONAL_ONLY]
-    return {*names} - {"self"} <= {p.name for p in parameters}
+    return {*names} - {"self"} <= {*inspect.signature(there).parameters}
 
 
 def _called(function: Callable[..., T], given: Mapping[str, Any], name: str) -> T:
@@ -350,12 +359,11 @@ def _called(function: Callable[..., T], given: Mapping[str, Any], name: str) -> 
 # -- annotations ----------------------------------------------------------------------------------------
 
 
-def _parameters(function: Callable[..., Any]) -> dict[str, inspect.Parameter]:
+def _takes_anything(function: Callable[..., Any]) -> bool:
     try:
-        found = inspect.signature(function).parameters
+        return any(p.kind == p.VAR_KEYWORD for p in inspect.signature(function).parameters.values())
     except (TypeError, ValueError):
-        return {}
-    return {n: p for n, p in found.items() if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)}
+        return False
 
 
 def _hints(function: Callable[..., Any]) -> dict[str, Any]:
@@ -367,9 +375,9 @@ def _hints(function: Callable[..., Any]) -> dict[str, Any]:
         return typing.get_type_hints(subject)
     except (NameError, TypeError, AttributeError):
         pass
-    found = {}
+    found: dict[str, Any] = {}
     space = vars(sys.modules[function.__module__]) if function.__module__ in sys.modules else {}
-    for name, parameter in _parameters(function).items():
+    for name, parameter in parameters_of(function).items():
         probe = types.SimpleNamespace(__annotations__={name: parameter.annotation})
         try:
             found |= typing.get_type_hints(probe, globalns=dict(space))
@@ -467,7 +475,10 @@ def _word(kind: Any) -> str:
     if _takes_method((kind,)):
         return f"a method by name ({', '.join(catalog.names('methods'))})"
     fitting = _fitting(kind)
-    return f"a piece by name ({', '.join(fitting)})" if fitting else "an object, as module:name"
+    if fitting:
+        return f"a piece by name ({', '.join(fitting)})"
+    names = list(parameters_of(kind)) if isinstance(kind, type) and is_dataclass(kind) else []
+    return f"settings ({', '.join(names)})" if names else "an object, as module:name"
 
 
 def _fitting(kind: Any) -> list[str]:

@@ -22,7 +22,7 @@ def onnx_bytes(module: nn.Module, input_shape: tuple[int, ...], architecture: st
     """
     for package in ("onnx", "onnxscript"):
         require(package, "export", "Writing ONNX files")
-    from supernet import __version__
+    from supernet._version import __version__
 
     program = torch.onnx.export(
         exported_program(copy.deepcopy(module).cpu(), input_shape),

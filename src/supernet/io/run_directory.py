@@ -325,7 +325,7 @@ def _is_config(path: Path) -> bool:
 
 def environment() -> dict[str, Any]:
     """What a figure depends on besides the code: machine, versions, threads, command."""
-    from supernet import __version__
+    from supernet._version import __version__
 
     return {
         "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
@@ -35,7 +34,7 @@ def build_space(name: str, options: Mapping[str, Any], data: ImageData) -> Super
     """
     builder = catalog.load("spaces", name)
     channels, height, _ = data.shape
-    parameters = inspect.signature(builder).parameters
+    parameters = settings.parameters_of(builder)
     fitting = {"num_classes": data.num_classes, "in_channels": channels, "image_size": height}
     fitted = {key: value for key, value in fitting.items() if key in parameters and key not in options}
     built = settings.call(partial(builder, **fitted), options, name=name)
@@ -79,7 +78,7 @@ def build_data(name: str, options: Mapping[str, Any], *, seed: int) -> ImageData
 
     if (catalog.is_own(name) or name in catalog.names("data")) and not Path(name).exists():
         function = catalog.load("data", name)
-        seeded = {"seed": seed} if "seed" in inspect.signature(function).parameters else {}
+        seeded = {"seed": seed} if "seed" in settings.parameters_of(function) else {}
     else:
         function, seeded = partial(data.load, str(settings.expanded(name))), {"seed": seed}
     loaded = settings.call(function, seeded | dict(options), name=name)

@@ -9,11 +9,26 @@ from itertools import groupby
 from pathlib import Path
 
 from supernet import catalog
-from supernet.catalog import Entry
+from supernet.catalog.entry import Entry
+from supernet.catalog.sources import ROOT
 from supernet.errors import UsageError
 from supernet.paper import Paper
 
-_SOURCE = Path(__file__).parent
+
+def stale(root: Path | None = None, *, write: bool = False) -> list[Path]:
+    """The generated files that no longer say what the sources say.
+
+    Args:
+        root: The checkout, with README.md and docs/; None: the one that this package is imported from.
+        write: Whether to bring them up to date.
+    """
+    changed = []
+    for path, text in texts(ROOT.parents[1] if root is None else root).items():
+        if not path.is_file() or path.read_text(encoding="utf-8") != text:
+            changed.append(path)
+            if write:
+                path.write_text(text, encoding="utf-8")
+    return changed
 
 
 def texts(root: Path) -> dict[Path, str]:
@@ -83,7 +98,7 @@ def _spaces(root: Path) -> str:
 def _pieces(root: Path) -> str:
     rows = []
     for family, found in groupby(catalog.own("pieces"), key=lambda entry: entry.family):
-        text = (_SOURCE / "train" / family / "__init__.py").read_text(encoding="utf-8")
+        text = (ROOT / "train" / family / "__init__.py").read_text(encoding="utf-8")
         meaning = (ast.get_docstring(ast.parse(text)) or "").partition("\n")[0].rstrip(".")
         rows.append((f"`{family}`", meaning, ", ".join(f"`{entry.name}`" for entry in found)))
     return _table(("folder", "what is in it", "pieces"), rows)

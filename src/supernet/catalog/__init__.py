@@ -1,0 +1,120 @@
+"""What there is, by kind and name: methods, spaces, pieces, searchers, data sets, tables.
+
+Nothing is registered. What belongs to a kind is seen in the sources, which are read and not imported, so that a listing
+needs no PyTorch; what other packages offer is found by their entry points, whose groups are named `supernet.methods`,
+`supernet.spaces` and so on.
+
+| kind | what it is | where |
+|---|---|---|
+| `methods` | a public function named like its module, annotated `-> Recipe` | `methods/` |
+| `spaces` | a public function annotated `-> Supernet` | `zoo/` |
+| `pieces` | a public frozen dataclass | the folders of `train/` |
+| `searchers` | a public frozen dataclass, or a class that says its `name` | `search/searchers/` |
+| `data` | a public function annotated `-> ImageData` that needs no argument | `data/` |
+| `tables` | a public function `NAME_truth` annotated `-> Truth` that needs no argument | `judge/truth/` |
+
+`python -m supernet.catalog --write` brings the generated type stubs and the tables of the documents up to date, and
+`--check` says which are stale.
+"""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import sys
+from collections.abc import Callable
+from typing import Any
+
+from supernet.catalog.entry import KINDS, NOUNS, Entry, Kind, imported, is_own
+from supernet.catalog.offers import offered
+from supernet.catalog.sources import exports, own, papers_of
+from supernet.errors import UsageError
+
+__all__ = [
+    "KINDS",
+    "Entry",
+    "Kind",
+    "entries",
+    "exports",
+    "find",
+    "is_own",
+    "lazy",
+    "load",
+    "names",
+    "own",
+    "papers_of",
+]
+
+
+def entries(kind: Kind) -> tuple[Entry, ...]:
+    """All of a kind, by family and name; what other packages bring comes last."""
+    return (*own(kind), *offered(kind))
+
+
+def names(kind: Kind) -> tuple[str, ...]:
+    """The names of a kind, in the order of `entries`.
+
+    >>> "spos" in names("methods"), "nasbench201" in names("spaces"), "Uniform" in names("pieces")
+    (True, True, True)
+    """
+    return tuple(dict.fromkeys(entry.name for entry in entries(kind)))
+
+
+def find(kind: Kind, name: str) -> Entry:
+    """What has this name.
+
+    Raises:
+        UsageError: nothing has it, or several packages give it to different things.
+
+    >>> find("methods", "spos").family, find("methods", "spos").where
+    ('single_path', 'supernet.methods.single_path.spos:spos')
+    """
+    there = entries(kind)
+    found = [entry for entry in there if entry.name == name]
+    if len(found) == 1:
+        return found[0]
+    noun = NOUNS[kind]
+    if found:
+        raise UsageError(
+            f"The {noun} {name!r} is offered by the packages {' and '.join(entry.origin for entry in found)}. "
+            f"Say which is meant, as module:name: {' or '.join(entry.where for entry in found)}."
+        )
+    known = list(names(kind))
+    near = difflib.get_close_matches(name, known, n=3, cutoff=0.6)
+    if near and len(known) > 12:
+        listed = f"did you mean {' or '.join(near)}? All of them: supernet list {kind}"
+    else:
+        listed = f"there are {', '.join(known)}"
+    raise UsageError(f"There is no {noun} named {name!r}; {listed}. One of your own is given as module:name.")
+
+
+def load(kind: Kind, name: str) -> Any:
+    """The object that has this name, or that `module:name` says; modules beside the caller are found.
+
+    Raises:
+        UsageError: there is none, or it cannot be imported.
+    """
+    return imported(name, f"The {NOUNS[kind]} {name!r}") if is_own(name) else find(kind, name).load()
+
+
+def lazy(package: str) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
+    """`__getattr__` and `__dir__` of a package whose public names are those of the catalogue, imported when asked for.
+
+    Its `__all__` are the methods or spaces it holds. What belongs to a space is found too: functions named after it
+    (`nasbench201_arch`) and the dataclasses of its folder.
+    """
+
+    def get(name: str) -> Any:
+        if name == "__all__":
+            return sorted(entry.name for entry in exports(package) if entry.kind != "pieces")
+        found = None if name.startswith("_") else next((e for e in exports(package) if e.name == name), None)
+        if found is None:
+            raise AttributeError(f"module {package!r} has no attribute {name!r}")
+        value = getattr(importlib.import_module(found.module), found.attribute)
+        setattr(sys.modules[package], name, value)
+        return value
+
+    def listing() -> list[str]:
+        return sorted({*vars(sys.modules[package]), *(entry.name for entry in exports(package))})
+
+    return get, listing

@@ -1,0 +1,198 @@
+"""What there is: found in the sources, without PyTorch; other packages' too; the generated files are current."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from command_line import supernet
+from supernet import catalog, methods, zoo
+from supernet.catalog.generated import stale
+from supernet.errors import UsageError
+from supernet.train import Recipe
+
+METHOD = '''
+"""Somebody's method."""
+from supernet import methods
+from supernet.paper import Paper
+from supernet.train import Recipe
+
+PAPER = Paper(
+    name="Theirs", title="Their method", authors=("Doe",), venue="ICML", year=2025, provenance="official code"
+)
+
+def theirs(*, paths: int = 1) -> Recipe:
+    """Theirs: as SPOS, which is what they compare with."""
+    return methods.spos()
+'''
+
+
+def distribution(folder: Path, name: str, group: str, points: str, module: str, text: str) -> None:
+    """An installed package, as pip leaves it behind."""
+    (folder / f"{module}.py").write_text(text)
+    info = folder / f"{name.replace('-', '_')}-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text(f"[{group}]\n{points}\n")
+
+
+@pytest.fixture
+def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    folder = tmp_path / "site"
+    folder.mkdir()
+    monkeypatch.syspath_prepend(str(folder))
+    return folder
+
+
+@pytest.mark.parametrize("kind", catalog.KINDS)
+def test_names_are_unique(kind: catalog.Kind) -> None:
+    names = [entry.name for entry in catalog.own(kind)]
+    assert names
+    assert len(set(names)) == len(names)
+
+
+@pytest.mark.parametrize("kind", catalog.KINDS)
+def test_everything_can_be_loaded_and_says_what_it_is(kind: catalog.Kind) -> None:
+    for entry in catalog.own(kind):
+        loaded = entry.load()
+        assert entry.summary == (inspect.getdoc(loaded) or "").partition("\n")[0]
+        assert entry.summary.endswith("."), entry
+
+
+def test_sources_are_read_as_they_are_imported() -> None:
+    for entry in (entry for kind in catalog.KINDS for entry in catalog.own(kind)):
+        papers = getattr(sys.modules[entry.module], "PAPER", ()) if entry.load() else ()
+        assert entry.papers == (papers if isinstance(papers, tuple) else (papers,)), entry
+
+
+def test_lazy_packages_hold_what_the_catalogue_names() -> None:
+    assert methods.__all__ == sorted(catalog.names("methods"))
+    assert all(isinstance(getattr(methods, name)(), Recipe) for name in methods.__all__)
+    assert zoo.__all__ == sorted(catalog.names("spaces"))
+    assert {"nasbench201_row", "Stage", "mbconv"} <= set(dir(zoo))
+    with pytest.raises(AttributeError, match="no attribute 'sops'"):
+        methods.sops  # noqa: B018
+
+
+def test_names_and_listings_need_no_pytorch() -> None:
+    code = (
+        "import sys, supernet, supernet.methods, supernet.zoo\n"
+        "from supernet import catalog, settings\n"
+        "from supernet.cli.list import list_names\n"
+        "from supernet.cli.cite import cite\n"
+        "for kind in catalog.KINDS: list_names(kind)\n"
+        "cite('nasbench201')\n"
+        "assert not {'torch', 'numpy'} & set(sys.modules)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_generated_files_are_current() -> None:
+    assert not stale(), "run python -m supernet.catalog --write"
+
+
+def test_stale_files_are_named_and_written(tmp_path: Path) -> None:
+    root = Path(catalog.__file__).parents[3]
+    for name in ("README.md", "docs/methods/README.md", "docs/zoo.md", "docs/train.md"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text((root / name).read_text())
+    for package in ("methods", "zoo"):
+        (tmp_path / "src/supernet" / package).mkdir(parents=True)
+    page = tmp_path / "docs/zoo.md"
+    page.write_text(page.read_text().replace("15,625 architectures", "many architectures", 1))
+    stubs = [tmp_path / "src/supernet" / package / "__init__.pyi" for package in ("methods", "zoo")]
+    assert stale(tmp_path) == [page, *stubs]
+    stale(tmp_path, write=True)
+    assert stale(tmp_path) == []
+    assert page.read_text() == (root / "docs/zoo.md").read_text()
+    (tmp_path / "README.md").write_text("nothing")
+    with pytest.raises(UsageError, match="needs the lines <!-- generated: methods -->"):
+        stale(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "sentence"),
+    [
+        (":", "is not of the form module:name"),
+        ("json:", "is not of the form module:name"),
+        ("builtins:print", "is a function of Python itself"),
+        ("json:__doc__", "is a value of the type str"),
+        ("no_such_module:x", "No module named 'no_such_module'"),
+        ("json:no_such", "has no attribute 'no_such'"),
+        ("sposs", "there are darts"),
+        ("", "There is no method named ''"),
+    ],
+)
+def test_a_wrong_name_is_a_sentence(name: str, sentence: str) -> None:
+    with pytest.raises(UsageError, match="method") as caught:
+        catalog.load("methods", name)
+    assert sentence in str(caught.value)
+
+
+def test_a_near_name_is_proposed() -> None:
+    with pytest.raises(UsageError, match="did you mean Cosine"):
+        catalog.load("pieces", "Cosin")
+
+
+def test_ones_own_broken_module_is_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "broken_for_catalog.py").write_text("1 / 0\n")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UsageError, match=r"could not be imported .* ZeroDivisionError: division by zero"):
+        catalog.load("spaces", "broken_for_catalog:net")
+
+
+def test_a_method_of_another_package_is_listed_cited_and_trained(site: Path, tmp_path: Path) -> None:
+    distribution(
+        site, "their-nas", "supernet.methods", "theirs = their_nas_methods:theirs", "their_nas_methods", METHOD
+    )
+    listed = supernet("list", "methods").out
+    assert "their-nas:\n  theirs        Theirs: as SPOS, which is what they compare with. [Theirs, ICML 2025" in listed
+    assert "their_nas_methods" not in sys.modules
+    (found,) = [row for row in json.loads(supernet("list", "methods", "--json").out) if row["name"] == "theirs"]
+    assert (found["package"], found["papers"][0]["year"]) == ("their-nas", 2025)
+    assert "title = {{Their method}}" in supernet("cite", "theirs").out
+    out = tmp_path / "run"
+    small = ("--space", "nasbench201", "-S", "channels=4", "-S", "cells=1", "--batch-size", 16, "--monitor-every", 0)
+    done = supernet("train", "--out", out, *small, "--method", "theirs", "-M", "paths=2", "--steps", 2)
+    assert done.code == 0, done.err
+    assert json.loads((out / "train.jsonl").read_text().splitlines()[-1])["step"] == 2
+    cited = supernet("cite", out).out
+    assert cited.count("@inproceedings") == 2
+    assert "Their method" in cited
+    assert "NAS-Bench-201: Extending the Scope" in cited
+
+
+def test_two_packages_with_one_name_are_both_named(site: Path) -> None:
+    distribution(site, "other-nas", "supernet.methods", "spos = other_nas_methods:theirs", "other_nas_methods", METHOD)
+    with pytest.raises(UsageError, match="offered by the packages supernet and other-nas") as caught:
+        catalog.load("methods", "spos")
+    assert "other_nas_methods:theirs" in str(caught.value)
+    assert catalog.load("methods", "supernet.methods.single_path.spos:spos") is methods.spos
+
+
+def test_a_package_that_cannot_be_imported_is_listed_and_named(site: Path) -> None:
+    distribution(site, "bad-nas", "supernet.spaces", "bad = bad_nas_spaces:net", "bad_nas_spaces", "import no_such\n")
+    assert "bad" in catalog.names("spaces")
+    with pytest.raises(UsageError, match=r"The space 'bad' of the package bad-nas could not be imported .*no_such"):
+        catalog.load("spaces", "bad")
+    assert supernet("list", "spaces").code == 0
+
+
+def test_list_counts_and_refuses() -> None:
+    counts = json.loads(supernet("list", "--json").out)
+    assert counts == {kind: len(catalog.names(kind)) for kind in catalog.KINDS}
+    assert supernet("list", "nothing").code == 2
+    assert "nasbench201" in supernet("list", "tables").out
+
+
+def test_cite_without_a_paper_is_a_sentence(tmp_path: Path) -> None:
+    assert "is not the directory of a run" in supernet("cite", tmp_path).err
+    done = supernet("cite", "random")
+    assert done.code == 2
+    assert "No paper is known for random" in done.err
