@@ -96,7 +96,9 @@ def mid_ranks(rows: Rows) -> Floats:
     """Ranks 1 … N of each row (R, N), ties sharing their mean rank."""
     from scipy.stats import rankdata  # here, because it takes a second to import and `measure` needs τ alone
 
-    return np.asarray(rankdata(rows, axis=-1), dtype=np.float64)
+    ranks = np.empty_like(rows, dtype=np.float64)  # in the layout of the rows, on which the last bits of sums depend
+    ranks[...] = rankdata(rows, axis=-1)
+    return ranks
 
 
 def add_ranks(*rankings: ArrayLike) -> Floats:
