@@ -18,13 +18,12 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from supernet.judge.retraining import retrain
-from supernet.judge.truth.table import Table
-from supernet.rank.strata import one_per_stratum
 
 from supernet import data, measure, zoo
+from supernet.judge import Truth, train_alone, write_csv
+from supernet.judge.truth.truth import one_per_stratum
 from supernet.nn import Supernet
-from supernet.rank.kendall import kendall_tau
+from supernet.rank import kendall_tau
 from supernet.space import Arch
 from supernet.train import Cosine, CrossEntropy, Fixed, Recipe, TrainPaths, Updates
 
@@ -58,7 +57,7 @@ def main() -> None:
             schedule=Cosine(),
         ),
     )
-    table = retrain(
+    table = train_alone(
         build,
         recipe,
         data.digits(validation=0.5),
@@ -72,10 +71,10 @@ def main() -> None:
     )
     describe(table, measure.cost_model(net, (1, 8, 8)).params(table.codes))
     if options.csv:
-        table.to_csv(options.csv)
+        write_csv(table, options.csv)
 
 
-def describe(table: Table, params: np.ndarray) -> None:
+def describe(table: Truth, params: np.ndarray) -> None:
     print(table)
     print(
         "accuracy, quantiles 0 10 25 50 75 90 100:", np.quantile(table.mean, [0, 0.1, 0.25, 0.5, 0.75, 0.9, 1]).round(4)

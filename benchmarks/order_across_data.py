@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from supernet import judge
-from supernet.judge import kendall_tau
+from supernet.rank import kendall_tau
 from supernet.space import Arch
 
 SETS: tuple[Literal["cifar10", "cifar100", "ImageNet16-120"], ...] = ("cifar10", "cifar100", "ImageNet16-120")
@@ -55,9 +55,9 @@ def compare(first: NDArray[np.float64], second: NDArray[np.float64]) -> list[flo
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("table", help="what Table.nasbench201 reads")
+    parser.add_argument("table", help="what nasbench201_truth reads")
     options = parser.parse_args()
-    tables = {name: judge.Table.nasbench201(name, metric="val_acc", source=options.table) for name in SETS}
+    tables = {name: judge.nasbench201_truth(name, metric="val_acc", source=options.table) for name in SETS}
     archs = list({function(arch): arch for arch in reversed(tables["cifar10"].archs)}.values())
     values = {name: table.trainings(archs) for name, table in tables.items()}
     print(f"{len(archs):,} different functions")

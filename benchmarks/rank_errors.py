@@ -26,7 +26,7 @@ from scipy.stats import rankdata
 
 from supernet.bench.finished import FinishedRun, Ranking
 from supernet.bench.grouping import find_runs
-from supernet.judge import kendall_tau, partial_tau
+from supernet.rank import kendall_tau, partial_tau
 from supernet.rank.checks import Floats
 
 OPERATIONS = ("none", "skip_connect", "avg_pool_3x3", "nor_conv_1x1", "nor_conv_3x3")

@@ -26,10 +26,10 @@ import numpy as np
 import torch
 
 from supernet import judge, search
-from supernet.judge import kendall_tau
 from supernet.measure import Calibration, NetEvaluator, cost_model
 from supernet.nn import Supernet
 from supernet.nn.precision import check_precision
+from supernet.rank import draw_good_and_poor, kendall_tau, order_along
 from supernet.runs.run import Run
 from supernet.search import Shifting
 from supernet.space import Arch
@@ -55,11 +55,11 @@ class Follow:
         seed: Decides on the samples.
     """
 
-    def __init__(self, evaluator: NetEvaluator, table: judge.Table, seed: int) -> None:
+    def __init__(self, evaluator: NetEvaluator, table: judge.Truth, seed: int) -> None:
         rng = np.random.default_rng([seed, 201])
         best = np.argsort(-table.mean)[: len(table) // 20]
         local = [table.archs[row] for row in rng.choice(best, SAMPLE, replace=False)]
-        good, poor = judge.draw_good_and_poor(table.mean, rng)
+        good, poor = draw_good_and_poor(table.mean, rng)
         self.samples = {"global": table.sample(SAMPLE, rng).archs, "local": local}
         self.thirty = [table.archs[row] for row in (*good, *poor)]
         self.evaluator, self.table, self.good = evaluator, table, len(good)
@@ -74,7 +74,7 @@ class Follow:
         for name, archs in self.samples.items():
             scores = self._scores(archs)
             row |= {f"{name}/tau": kendall_tau(scores, self.table.lookup(archs)), f"{name}/accuracy": np.mean(scores)}
-        order = judge.order_along([self._scores(self.thirty)], self.table.lookup(self.thirty), good=self.good)[0]
+        order = order_along([self._scores(self.thirty)], self.table.lookup(self.thirty), good=self.good)[0]
         return row | {"order/found": order.found} | ({} if order.local_tau is None else {"order/tau": order.local_tau})
 
     def _scores(self, archs: list[Arch]) -> list[float]:
@@ -89,7 +89,7 @@ def carry_out(options: argparse.Namespace, run: str, label: str) -> None:
         return
     job = Run.open(Path(run), lambda text: None)
     load_weights(job.net, job.directory.path)
-    table = judge.Table.nasbench201("cifar10", metric="test_acc", source=options.table)
+    table = judge.nasbench201_truth("cifar10", metric="test_acc", source=options.table)
     seed = job.config.seed
     evaluator = NetEvaluator(
         job.net,

@@ -148,7 +148,7 @@ class Study:
 
     # -- stages ---------------------------------------------------------------------------------------------
 
-    def truth(self) -> judge.Table:
+    def truth(self) -> judge.Truth:
         """Random architectures trained alone."""
         net = blank()
         archs = [net.space.sample(np.random.default_rng([7, n])) for n in range(TRUTHS)]
@@ -156,10 +156,10 @@ class Study:
 
     def alone(
         self, archs: Iterable[Arch], file: str, *, seeds: int, split: Any, data: str | None = None
-    ) -> judge.Table:
+    ) -> judge.Truth:
         """A table of architectures trained alone on the data of the supernets, or on other data."""
         images = build_data(data or self.data_name, {} if data else {"validation": 5000}, seed=0)
-        return judge.retrain(
+        return judge.train_alone(
             grey if data else blank,
             recipe(),
             images,

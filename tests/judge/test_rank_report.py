@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -58,6 +59,30 @@ def test_sampling_mass_is_that_of_the_whole_table_even_where_few_are_scored() ->
 def test_clusters_are_those_of_the_scores() -> None:
     report = rank_report(NET, DATA, TRUTH, clusters=True, calibration=CALIBRATION)
     assert report.clusters == specialisation(NET.space, TRUTH.codes, report.predicted[0], report.true)
+
+
+def test_too_many_to_cluster_is_known_before_the_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The rest of the judgement is made, and says why the clusters are not there."""
+    monkeypatch.setattr("supernet.judge.clusters.MAX_CLUSTERED", 8)
+    report = rank_report(NET, DATA, TRUTH, clusters=True, calibration=CALIBRATION)
+    assert (report.n, report.clusters) == (9, None)
+    assert report.omitted["clusters"].startswith("9 architectures are too many to cluster")
+    assert report.to_json()["omitted"]["clusters"] == report.omitted["clusters"]
+
+
+def test_a_supernet_whose_subnets_are_all_alike_is_judged_with_dashes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys.modules["supernet.judge.rank_report"], "_scored", lambda *_, **__: [0.1] * 9)
+    report = rank_report(NET, DATA, TRUTH, clusters=True, calibration=CALIBRATION)
+    assert not report["kendall_tau"].supernet.defined
+    assert report["kendall_tau"].baselines["MACs"].defined
+    assert "a constant ranks nothing" in report.omitted["clusters"]
+
+
+def test_two_architectures_are_refused_before_they_are_scored(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = counted(monkeypatch)
+    with pytest.raises(UsageError, match="at least 3 architectures; 2 of 9"):
+        rank_report(NET, DATA, TRUTH, n=2, calibration=CALIBRATION)
+    assert asked == []
 
 
 # -- scores on the disk -------------------------------------------------------------------------------------------

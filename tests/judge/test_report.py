@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+from typing import Any
 
 import numpy as np
 import pytest
@@ -237,3 +238,159 @@ def test_noise_is_said_to_be_noise():
 def test_bad_requests_are_refused(options, says):
     with pytest.raises(UsageError, match=says):
         RankReport.of(PARAMS, TRUE, **options)
+
+
+# -- the verdict -------------------------------------------------------------------------------------------------
+
+
+def judged(knows: float, n: int = 200, **options: Any) -> RankReport:
+    """A supernet that knows more or less of the truth, beside a parameter count that knows 1."""
+    options = {"baselines": {"parameter count": PARAMS[:n]}, "n_bootstrap": 300} | options
+    return RankReport.of(scores(knows, TRUE[:n], 2), TRUE[:n], **options)
+
+
+def percent(tau: float) -> str:
+    return f"{50 * (1 + tau):.0f} %"
+
+
+def test_a_ranking_that_beats_the_baseline_is_to_be_picked_by() -> None:
+    report = judged(4.0)
+    tau = report["kendall_tau"]
+    ours, theirs = tau.supernet, tau.baselines["parameter count"]
+    assert tau.verdict("parameter count") == "beats"
+    regret = report["regret@1"].supernet.value
+    assert report.verdict() == (
+        "Pick by this ranking: of two of these architectures it puts the better one first in "
+        f"{percent(ours.value)} ({percent(ours.low).split()[0]} to {percent(ours.high)}) of cases, "
+        f"parameter count in {percent(theirs.value)}; its favourite is {regret:.3g} below the best of all 200."
+    )
+    pairs = [(i, j) for i in range(200) for j in range(i)]
+    right = np.mean([(report.predicted[0, i] > report.predicted[0, j]) == (TRUE[i] > TRUE[j]) for i, j in pairs])
+    assert percent(ours.value) == f"{100 * right:.0f} %"
+
+
+def test_a_ranking_that_fails_among_the_best_is_said_to() -> None:
+    """It knows the poor from the good and nothing among the best fifth."""
+    rng = np.random.default_rng(8)
+    good = np.quantile(TRUE, 0.8) <= TRUE
+    supernet = np.where(good, 3 + rng.normal(size=200), TRUE + 0.2 * rng.normal(size=200))
+    report = RankReport.of(supernet, TRUE, baselines={"parameter count": PARAMS}, n_bootstrap=300)
+    assert report["tau_in_true_top@0.2"].supernet.low <= 0
+    assert report.verdict().startswith("Pick by this ranking: ")
+    assert report.verdict().endswith(
+        "; but it is not shown to order the top 20 % among themselves, so train several of its favourites."
+    )
+
+
+def test_a_ranking_that_is_not_better_than_the_baseline_is_not_trusted() -> None:
+    report = judged(1.05)
+    assert report["kendall_tau"].verdict("parameter count") == "does not beat"
+    verdict = report.verdict()
+    assert verdict.startswith("Not shown to be better than sorting by parameter count: of two of these architectures ")
+    assert report.combined["parameter count"].verdict("parameter count") == "beats"
+    added = report.combined["parameter count"].supernet.value
+    assert verdict.endswith(f"; the ranks of both added are right in {percent(added)}, so pick by these.")
+    same = RankReport.of(PARAMS, TRUE, baselines={"parameter count": PARAMS}, n_bootstrap=300).verdict()
+    assert same.endswith("; with 200 architectures the two cannot be told apart.")
+
+
+def test_a_ranking_that_is_worse_than_the_baseline_is_refused() -> None:
+    report = judged(0.2)
+    assert report["kendall_tau"].verdict("parameter count") == "is worse than"
+    theirs = report["kendall_tau"].baselines["parameter count"].value
+    assert report.verdict().startswith("Do not pick by this ranking: of two of these architectures ")
+    assert f"of cases, sorting by parameter count in {percent(theirs)}" in report.verdict()
+
+
+def test_the_strongest_of_several_baselines_decides() -> None:
+    both = {"MACs": scores(0.1, TRUE, 9), "parameter count": PARAMS}
+    assert "sorting by parameter count" in judged(1.05, baselines=both).verdict()
+    both = {"MACs": scores(8.0, TRUE, 9), "parameter count": PARAMS}
+    verdict = judged(1.05, baselines=both).verdict()
+    assert verdict.startswith("Do not pick by this ranking")
+    assert "sorting by MACs" in verdict
+
+
+def test_few_architectures_say_nothing() -> None:
+    report = judged(1.0, n=9)
+    tau = report["kendall_tau"].supernet
+    assert report.verdict() == (
+        "Too few architectures to say: with 9 of them, this ranking may put anything from "
+        f"{percent(tau.low)} to {percent(tau.high)} of pairs in the right order; judge on 30 or more."
+    )
+
+
+def test_noise_is_not_to_be_picked_by() -> None:
+    noise = np.random.default_rng(12).normal(size=200)
+    verdict = RankReport.of(noise, TRUE, baselines={}, n_bootstrap=199).verdict()
+    assert verdict.startswith("Do not pick by this ranking: it cannot be told from a random order (")
+
+
+# -- figures that are undefined ------------------------------------------------------------------------------------
+
+
+def strict(report: RankReport) -> dict[str, Any]:
+    return json.loads(json.dumps(report.to_json(), allow_nan=False))
+
+
+@pytest.mark.parametrize("n", [4, 60])
+@pytest.mark.parametrize("flat", ["predicted", "true"])
+def test_a_constant_ranking_is_a_dash_with_a_reason(flat: str, n: int) -> None:
+    lists = {"predicted": scores(2.0, TRUE[:n], 2), "true": TRUE[:n]} | {flat: np.full(n, 0.25)}
+    codes = SPACE.unindex(range(n))
+    report = RankReport.of(**lists, baselines={"parameter count": PARAMS[:n]}, n_bootstrap=199)
+    reason = f"The {flat} scores of all {n} architectures are 0.25; a constant ranks nothing. Give scores that differ."
+    for comparison in report.comparisons:
+        assert not comparison.supernet.defined
+        assert (str(comparison.supernet), comparison.supernet.reason) == ("–", reason)
+        assert comparison.verdict("parameter count") is None
+        assert comparison.baselines["parameter count"].defined == (flat == "predicted")
+    assert report.verdict() == f"No verdict: {reason}"
+    assert report.sentences()[0] == f"Kendall τ is undefined: {reason}"
+    assert report.text().splitlines()[1].split()[:4] == ["Kendall", "τ", "–", "–"]
+    assert report.text().splitlines()[-1] == f"–: {reason}"
+    told = strict(report)
+    assert told["measures"][0]["supernet"]["value"] is None
+    assert told["measures"][0]["supernet"]["reason"] == reason
+    rows = list(csv.DictReader(io.StringIO(report.to_csv())))
+    assert {(row["value"], row["reason"]) for row in rows if row["ranking"] == "supernet"} == {("", reason)}
+    assert set(report.plot()) == {"top_id", "scatter"}
+    assert len(report.top_id.lines) == (1 if flat == "predicted" else 0)
+    assert len(codes) == n
+
+
+def test_a_baseline_that_ranks_nothing_is_a_dash_beside_the_others() -> None:
+    """All architectures of a space may have as many parameters."""
+    macs = scores(1.0, TRUE, 9)
+    report = judged(4.0, baselines={"parameter count": np.full(200, 7.0), "MACs": macs})
+    alone = judged(4.0, baselines={"MACs": macs})
+    assert report["kendall_tau"].supernet == alone["kendall_tau"].supernet
+    assert report["kendall_tau"].baselines["MACs"] == alone["kendall_tau"].baselines["MACs"]
+    assert not report["kendall_tau"].baselines["parameter count"].defined
+    assert not report.partial["parameter count"].defined
+    assert not report.combined["parameter count"].supernet.defined
+    assert report.sentences()[0].startswith("This supernet cannot be compared with parameter count: The parameter ")
+    assert report.verdict() == alone.verdict()
+    assert [line.name for line in report.top_id.lines] == ["supernet", "MACs"]
+    strict(report)
+
+
+def test_a_figure_without_resamples_that_define_it_keeps_its_value() -> None:
+    """One architecture differs: most resamples of four hold it, of a hundred equal ones beside it a third do not."""
+    predicted = np.zeros(100)
+    predicted[0] = 1
+    true = np.zeros(100)
+    true[50] = 1
+    report = RankReport.of(predicted, true, baselines={}, n_bootstrap=199)
+    tau = report["kendall_tau"].supernet
+    assert tau.value == pytest.approx(kendalltau(predicted, true).statistic)
+    assert (tau.low, tau.high) == (None, None)
+    assert "undefined in" in tau.reason
+    assert report.verdict() == f"No verdict: {tau.reason} Judge on more architectures."
+    strict(report)
+
+
+def test_mass_of_a_flat_truth_is_left_out_with_a_reason() -> None:
+    report = RankReport.of(TRUE[:9], np.ones(9), baselines={}, probabilities=np.full(9, 1 / 9), n_bootstrap=199)
+    assert report.mass is None
+    assert "a constant ranks nothing" in report.omitted["mass"]

@@ -87,8 +87,9 @@ class Clusters:
 
 
 def too_many(n: int) -> str:
-    """The sentence that says why n architectures are not clustered."""
-    return f"{n:,} architectures are too many to cluster; draw a sample of at most {MAX_CLUSTERED:,} of them."
+    """Why n architectures cannot be clustered; empty where they can."""
+    said = f"{n:,} architectures are too many to cluster; draw a sample of at most {MAX_CLUSTERED:,} of them."
+    return said if n > MAX_CLUSTERED else ""
 
 
 def similarity(space: Space, codes: Codes) -> Floats:
@@ -129,8 +130,8 @@ def specialisation(
     first, truth = score_lists(predicted, true)
     if len(codes) != len(truth):
         raise UsageError(f"There are {len(codes)} architectures and {len(truth)} scores; give one score for each.")
-    if len(codes) > MAX_CLUSTERED:
-        raise UsageError(too_many(len(codes)))
+    if reason := too_many(len(codes)):
+        raise UsageError(reason)
     if shared is not None and not 0 <= shared <= len(space):
         raise UsageError(f"The threshold of {shared} equal decisions is impossible; a number from 0 to {len(space)}.")
     if linkage not in ("complete", "average", "single"):

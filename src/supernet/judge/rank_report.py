@@ -10,7 +10,7 @@ import numpy as np
 
 from supernet.data import ImageData
 from supernet.errors import UsageError
-from supernet.judge.clusters import MAX_CLUSTERED, Clusters, specialisation, too_many
+from supernet.judge.clusters import Clusters, specialisation, too_many
 from supernet.judge.distribution import Distribution
 from supernet.judge.report import RankReport
 from supernet.judge.truth.growing import TruthFile, read_source
@@ -90,8 +90,8 @@ def rank_report(
     true = sign * judged.mean
     omitted: dict[str, str] = {}
     families: Clusters | None = None
-    if clusters and len(archs) > MAX_CLUSTERED:
-        omitted["clusters"] = too_many(len(archs))
+    if clusters and (reason := too_many(len(archs))):
+        omitted["clusters"] = reason
     elif clusters:
         try:
             families = specialisation(net.space, codes, predicted, true)

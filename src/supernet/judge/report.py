@@ -36,6 +36,7 @@ from supernet.rank.measures import (
     Measure,
     R,
     best_rank_at,
+    dense_ranks,
     mid_ranks,
     precision,
     regret_at,
@@ -167,8 +168,8 @@ class RankReport:
         partial, combined = {}, {}
         for name, control in controls.items():
             partial[name] = _partial_tau(tau, _draws(TAU, rows, control, plan, "predicted"), tau_of[name], plan, name)
-            ranks = mid_ranks(control[None])
-            added = _draws(TAU, mid_ranks(rows) + ranks, truth, plan, "added")
+            ranked = mid_ranks(np.stack([dense_ranks(row) for row in (control, *rows)]))
+            added = _draws(TAU, ranked[1:] + ranked[0], truth, plan, "added")
             lacking = next((found for found in (tau, tau_of[name]) if isinstance(found, UndefinedError)), added)
             combined[name] = compare(TAU, lacking, {name: tau_of[name]}, plan)
         return cls(

@@ -92,11 +92,17 @@ def dense_ranks(scores: Floats) -> Ranks:
     return np.unique(scores, return_inverse=True)[1].reshape(-1).astype(np.int64)
 
 
-def mid_ranks(rows: Rows) -> Floats:
-    """Ranks 1 … N of each row (R, N), ties sharing their mean rank."""
-    from scipy.stats import rankdata  # here, because it takes a second to import and `measure` needs τ alone
+def mid_ranks(ranks: Rows) -> Floats:
+    """Ranks 1 … N of each row of dense ranks (R, N), ties sharing their mean rank; gaps do no harm.
 
-    return np.asarray(rankdata(rows, axis=-1), dtype=np.float64)
+    `scipy.stats.rankdata` gives the same in twice the time, and takes a second to import, which `measure` would pay.
+    """
+    rows, width = len(ranks), int(ranks.max()) + 1
+    at = ranks + width * np.arange(rows)[:, None]
+    counts = np.bincount(at.reshape(-1), minlength=rows * width).reshape(rows, width)
+    middle: Floats = np.cumsum(counts, axis=1) - (counts - 1) / 2
+    placed: Floats = middle.reshape(-1)[at]
+    return placed
 
 
 def add_ranks(*rankings: ArrayLike) -> Floats:
@@ -119,7 +125,7 @@ def add_ranks(*rankings: ArrayLike) -> Floats:
     rows = [scores(values, f"ranking {number}") for number, values in enumerate(rankings, start=1)]
     for number, row in enumerate(rows[1:], start=2):
         check_same_length(rows[0], row, "ranking 1", f"ranking {number}")
-    added: Floats = mid_ranks(np.stack(rows)).sum(axis=0)
+    added: Floats = mid_ranks(np.stack([dense_ranks(row) for row in rows])).sum(axis=0)
     return added
 
 

@@ -128,6 +128,7 @@ def test_what_cannot_be_appended(path):
         (4, "\ufffd", "line 4 cannot be read"),
         pytest.param(1, '{"a":' * 100_000, "line 1 is not the beginning", id="deep-1"),
         pytest.param(2, '{"a":' * 100_000, "line 2 cannot be read", id="deep-2"),
+        pytest.param(3, "\udcff", "line 3 cannot be read", id="not UTF-8"),
     ],
 )
 def test_damaged_lines(path, number, line, words):
