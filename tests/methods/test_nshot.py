@@ -141,6 +141,7 @@ def test_momentum_is_separated_in_every_leaf(seed: int) -> None:
     states = recipe.weights.states
     assert states is not None
 
+    @dataclass(frozen=True)
     class Watched:
         def group(self, step: Step, paths: Sequence[NetPath]) -> int:
             groups[step.start].add(states.group(step, paths))
