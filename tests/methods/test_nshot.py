@@ -6,9 +6,9 @@ import inspect
 import itertools
 import json
 import math
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +43,7 @@ from supernet.train import (
     fit,
     load_weights,
 )
+from supernet.train import Path as NetPath
 from supernet.train.edits.partition import SplitByOption
 from supernet.train.laws import RECIPE_LAWS, RecipeLaw, Trial
 from supernet.train.phases import plan
@@ -279,6 +280,25 @@ def test_strictly_fair_paths_are_fair_to_the_options_of_the_leaf() -> None:
         paths = Within(StrictFair(), leaf).paths(step(Supernet(leaves), 3))
         assert Counter(arch["b0"] for arch in paths) == dict.fromkeys(options, 3)
         assert Counter(arch["b1"] for arch in paths) == dict.fromkeys(("op0", "op1", "op2"), 2)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_momentum_is_separated_in_every_leaf(seed: int) -> None:
+    """Whatever edge the seed draws: an optimiser state for each of the three options of the other block."""
+    recipe = few_shot(states=MomentumSeparation(), **FEW)
+    groups: dict[int, set[int]] = defaultdict(set)
+    states = recipe.weights.states
+    assert states is not None
+
+    class Watched:
+        def group(self, step: Step, paths: Sequence[NetPath]) -> int:
+            groups[step.start].add(states.group(step, paths))
+            return states.group(step, paths)
+
+    train(
+        replace(recipe, weights=replace(recipe.weights, states=Watched())), net=operations_net(), steps=120, seed=seed
+    )
+    assert [len(found) for found in groups.values()] == [3] * 4
 
 
 def test_few_shot_trains_with_every_sampler_that_draws_from_a_space() -> None:
