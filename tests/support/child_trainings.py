@@ -13,6 +13,7 @@ import safetensors.torch
 
 from small_nets import images, operations_net, plain_net, sgd
 from supernet import Supernet
+from supernet.errors import RunError
 from supernet.methods import darts, fairnas, sum_nas
 from supernet.train import Recipe, adam, fit
 
@@ -80,6 +81,30 @@ def rank(number: int, port: int, folder: Path, name: str) -> None:
     }
     net = together(plain_net(seed=number), shared_recipe(name), batch_size=8, devices=2, out=folder / f"{name}-run")
     safetensors.torch.save_file(net.state_dict(), folder / f"{name}-{number}.safetensors")
+
+
+class Leaves:
+    """A monitor with which the process ends, as if it were killed, after the third step."""
+
+    every = 3
+
+    def __call__(self, net: Supernet, step: int) -> dict[str, float]:
+        os._exit(9)
+
+
+def left_alone(number: int, port: int, folder: Path) -> None:
+    """One of two processes, of which the second ends within the training; the first writes down what it is told."""
+    os.environ |= {
+        "LOCAL_RANK": str(number),
+        "NODE_RANK": "0",
+        "MASTER_ADDR": "127.0.0.1",
+        "MASTER_PORT": str(port),
+    }
+    common = {"steps": 6, "batch_size": 8, "accelerator": "cpu", "devices": 2, "strategy": "ddp", "progress": False}
+    try:
+        fit(plain_net(), shared_recipe("fairnas"), images(), monitors=[Leaves()] if number else [], **common)  # type: ignore[arg-type]
+    except RunError as error:
+        (folder / "told").write_text(str(error))
 
 
 def free_port() -> int:

@@ -17,6 +17,7 @@ from small_nets import images, operations_net, sgd, step
 from supernet import OpChoice, Supernet, zoo
 from supernet.errors import UsageError
 from supernet.methods import spos
+from supernet.nn import Decisions
 from supernet.train import (
     ComplexityAwareLR,
     CrossEntropy,
@@ -159,7 +160,7 @@ def test_on_the_loss_of_single_paths_is_on_the_learning_rate_for_plain_sgd() -> 
 def test_mixtures_have_no_complexity() -> None:
     now = step(operations_net())
     with pytest.raises(UsageError, match="is a mixture of several"):
-        ComplexityAwareLR()(now, [Path({"block0": (0, 1), "block1": (0,)}, CrossEntropy())])
+        ComplexityAwareLR()(now, [Path(Decisions({"block0": (0, 1), "block1": (0,)}), CrossEntropy())])
 
 
 # -- momentum ------------------------------------------------------------------------------------------------------
@@ -233,11 +234,51 @@ def test_any_optimiser_has_states_by_group() -> None:
 
 
 def test_the_edge_comes_from_the_seed_unless_it_is_named() -> None:
-    drawn = {MomentumSeparation().edge(NB201, seed) for seed in range(60)}
+    drawn = {MomentumSeparation().edge(NB201.space, seed) for seed in range(60)}
     assert drawn == set(NB201.space.names)
-    assert MomentumSeparation(choice="2<-1").edge(NB201, 5) == "2<-1"
+    assert MomentumSeparation(choice="2<-1").edge(NB201.space, 5) == "2<-1"
     with pytest.raises(UsageError, match="no choice named '9<-0'"):
-        MomentumSeparation(choice="9<-0").edge(NB201, 0)
+        MomentumSeparation(choice="9<-0").edge(NB201.space, 0)
+
+
+def test_the_edge_is_one_that_varies_in_the_subspace_and_the_space_was_not_split_by() -> None:
+    whole, states = NB201.space, MomentumSeparation()
+    for allowed in (["none"], ["none", "nor_conv_3x3"]):  # a leaf of few-shot NAS, and one of GM-NAS
+        leaf = whole.restrict({"1<-0": allowed})
+        for seed in range(60):
+            edge, before = states.edge(leaf, seed), states.edge(whole, seed)
+            assert edge != "1<-0"
+            assert edge == before or before == "1<-0", "other seeds draw what they drew"
+        assert {states.edge(leaf, seed) for seed in range(200) if states.edge(whole, seed) == "1<-0"} == {
+            name for name in whole.names if name != "1<-0"
+        }
+    for name in whole.names:  # a part of which every choice was divided
+        leaf = whole.restrict({n: ["none"] if n == name else ["none", "skip_connect"] for n in whole.names})
+        assert all(states.edge(leaf, seed) != name for seed in range(30))
+
+
+def test_excluded_choices_are_not_drawn() -> None:
+    left = NB201.space.names[:2]
+    states = MomentumSeparation(exclude=NB201.space.names[2:])
+    assert {states.edge(NB201.space, seed) for seed in range(40)} == set(left)
+    with pytest.raises(UsageError, match="none that may be drawn has two options"):
+        MomentumSeparation(exclude=NB201.space.names).edge(NB201.space, 0)
+    with pytest.raises(UsageError, match="no choice named 'x'"):
+        MomentumSeparation(exclude=("x",)).edge(NB201.space, 0)
+    with pytest.raises(UsageError, match="leave `exclude` out"):
+        MomentumSeparation(choice="1<-0", exclude=("2<-0",))
+    named = MomentumSeparation(choice="1<-0")
+    assert named.edge(NB201.space.restrict({"1<-0": ["none", "skip_connect"]}), 0) == "1<-0"
+    assert named.edge(NB201.space.restrict({"1<-0": ["none"]}), 0) != "1<-0"
+
+
+def test_clusters_of_a_subspace_are_of_its_own_subnets() -> None:
+    states = MomentumSeparation(by="cluster", groups=4)
+    leaf = NB201.space.restrict({name: ["none"] for name in NB201.space.names[1:]})
+    found = [states.group(step(NB201), [Path(arch, CrossEntropy())]) for arch in leaf.enumerate()]
+    assert len(set(found)) == 4
+    (only,) = NB201.space.restrict({name: ["none"] for name in NB201.space.names}).enumerate()
+    assert {by.group(step(NB201), [Path(only, CrossEntropy())]) for by in (states, MomentumSeparation())} == {0}
 
 
 def test_clusters_hold_similar_architectures() -> None:
@@ -276,4 +317,4 @@ def test_misuse_of_groups_is_refused() -> None:
     with pytest.raises(UsageError, match="0 groups"):
         MomentumSeparation(by="cluster", groups=0)
     with pytest.raises(UsageError, match="mixture of several"):
-        MomentumSeparation().group(step(NB201), [Path({"1<-0": (0, 1)}, CrossEntropy())])
+        MomentumSeparation().group(step(NB201), [Path(Decisions({"1<-0": (0, 1)}), CrossEntropy())])

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from lightning_fabric import Fabric
 from torch import nn
 
 from small_nets import elastic_net, images, operations_net, plain_net, sgd
@@ -18,8 +19,9 @@ from supernet import OpChoice, Supernet
 from supernet.data import ImageData
 from supernet.errors import RunError, UsageError
 from supernet.methods import darts, sandwich, spos
+from supernet.train import CrossEntropy, Move, Phase, Recipe, Softmax, Step, Trained, checkpoint, fit, load_weights
 from supernet.train import Path as TrainPath
-from supernet.train import Recipe, Step, Trained, checkpoint, fit, load_weights
+from supernet.train.architecture import relaxed
 
 DATA = images()
 
@@ -37,6 +39,51 @@ def weights(net: nn.Module) -> list[torch.Tensor]:
 
 def equal(one: Sequence[torch.Tensor], other: Sequence[torch.Tensor]) -> bool:
     return all(torch.equal(a, b) for a, b in zip(one, other, strict=True))
+
+
+# -- randomness before the loop ----------------------------------------------------------------------------------
+
+
+def drawn(net: Supernet) -> Supernet:
+    """An adaptation that draws from the global generator, as initialisations do."""
+    with torch.no_grad():
+        for parameter in net.parameters():
+            parameter.copy_(torch.randn_like(parameter) / 10)
+    return net
+
+
+def test_what_adapting_draws_comes_from_the_seed(tmp_path: Path) -> None:
+    recipe = replace(spos(), adapt=drawn)
+    ends = []
+    for number, seed in enumerate((5, 5, 6)):
+        torch.manual_seed(number)
+        before = torch.get_rng_state()
+        ends.append(weights(train(recipe=recipe, seed=seed).net))
+        assert torch.equal(before, torch.get_rng_state())
+    assert equal(ends[0], ends[1])
+    assert not equal(ends[0], ends[2])
+
+
+def test_the_beginning_of_a_phase_draws_the_same_on_every_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = []
+
+    @dataclass(frozen=True)
+    class Draws:
+        def __call__(self, entry: Entry) -> None:
+            seen.append(torch.rand(1))
+
+    phase = Phase(name="drawn", share=1, program=spos().phases[0].program, enter=Draws())
+    plain = weights(train(seed=2).net)
+    stream = type(DATA.train).stream
+    monkeypatch.setattr(
+        type(DATA.train), "stream", lambda split, size, *, seed, start, **_: stream(split, size, seed=seed, start=start)
+    )
+    for process in (0, 1):
+        monkeypatch.setattr(Fabric, "global_rank", process)
+        trained = train(recipe=replace(spos(), program=(phase,)), seed=2)
+        if process == 0:
+            assert equal(weights(trained.net), plain), "what a beginning draws changes nothing of the steps"
+    assert seen[0] == seen[1]
 
 
 # -- logging -----------------------------------------------------------------------------------------------------
@@ -58,6 +105,28 @@ def test_log_rows_average_the_losses_since_the_row_before(tmp_path: Path) -> Non
         assert row["images_per_s"] > 0
     logged = [json.loads(line) for line in (tmp_path / "train.jsonl").read_text().splitlines()]
     assert logged == list(trained.history)
+
+
+@dataclass(frozen=True)
+class Rarely:
+    """Moves one family in the first step, the other in the third, none in the second."""
+
+    learns_architecture = True
+
+    def check(self, net: Supernet) -> None:
+        pass
+
+    def moves(self, step: Step) -> Iterator[Move]:
+        if step.index != 1:
+            family, data = ("architecture", "validation") if step.index == 0 else ("weights", "train")
+            yield Move(updates=family, data=data, paths=[TrainPath(relaxed(Softmax(), step), CrossEntropy())])  # type: ignore[arg-type]
+
+
+def test_a_step_may_move_the_architecture_alone_or_nothing(tmp_path: Path) -> None:
+    rows = train(recipe=replace(darts(), program=Rarely()), steps=3, log_every=1, out=tmp_path).history
+    names = [set(row) & {"lr", "loss", "loss/architecture"} for row in rows]
+    assert names == [{"loss/architecture"}, set(), {"loss", "lr"}]
+    assert [(row["forwards"], row["backwards"]) for row in rows] == [(1, 1), (1, 1), (2, 2)]
 
 
 def test_a_run_directory_says_what_was_trained(tmp_path: Path) -> None:
@@ -144,6 +213,11 @@ def test_bfloat16_runs_in_half_precision_with_full_weights() -> None:
         ({"checkpoint_every": 0}, "checkpoint_every is 0"),
         ({"stop_after": 0}, "stop_after is 0"),
         ({"seed": -1}, "seed is -1"),
+        ({"seed": 2**63}, "seeds are whole numbers from 0 to 9223372036854775807"),
+        ({"average": math.nan}, "decay of nan; give a number between 0 and 1"),
+        ({"average": 1.0}, "decay of 1.0"),
+        ({"accelerator": "tpu"}, "accelerator='tpu', devices=1.* is not possible here"),
+        ({"devices": 100_000}, "100000 processes on the CPU, but this machine has"),
         ({"monitors": [Meddling(0, [])]}, r"Meddling\.every is 0"),
         ({"precision": "16-true"}, r"'16-true' is not supported; use one of \('32-true', 'bf16-mixed'\)"),
         ({"batch_size": 10_000}, r"batch size is 10000, but there are only 115 training images"),

@@ -9,7 +9,7 @@ import pytest
 import safetensors.torch
 import torch
 
-from child_trainings import context, free_port, rank, shared_recipe, together
+from child_trainings import context, free_port, left_alone, rank, shared_recipe, together
 from small_nets import plain_net
 from supernet.train import checkpoint
 
@@ -43,6 +43,19 @@ def test_two_processes_are_one_with_twice_the_batch(tmp_path: Path) -> None:
             torch.testing.assert_close(saved[key], value, atol=2e-5, rtol=2e-4)
         rows, expected = (json.loads((run / "train.jsonl").read_text().splitlines()[-1]) for run in runs)
         assert rows["loss"] == pytest.approx(expected["loss"], rel=1e-4), "the log is about one process alone"
+
+
+def test_a_process_that_is_left_alone_says_so(tmp_path: Path) -> None:
+    port = free_port()
+    processes = [context().Process(target=left_alone, args=(number, port, tmp_path)) for number in (0, 1)]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join(60)
+    assert [process.exitcode for process in processes] == [0, 9]
+    told = (tmp_path / "told").read_text()
+    assert told.startswith("Another process of this training has ended or no longer answers (")
+    assert "resuming goes on" in told
 
 
 def _tensors(run: Path) -> dict[str, torch.Tensor]:

@@ -8,6 +8,12 @@ from supernet.errors import UsageError
 from supernet.nn import Supernet
 
 
+def check_decay(decay: float) -> None:
+    """Raise a UsageError for a decay outside (0, 1)."""
+    if not 0 < decay < 1:
+        raise UsageError(f"The weights were to be averaged with a decay of {decay}; give a number between 0 and 1.")
+
+
 class WeightAverage:
     """Exponential moving average of all parameters: a ← d a + (1 − d) w after every step.
 
@@ -23,8 +29,7 @@ class WeightAverage:
     """
 
     def __init__(self, net: Supernet, decay: float) -> None:
-        if not 0 < decay < 1:
-            raise UsageError(f"The weights were to be averaged with a decay of {decay}; give a number between 0 and 1.")
+        check_decay(decay)
         self.decay = decay
         self._parameters = dict(net.named_parameters())
         self.tensors = {name: p.detach().clone() for name, p in self._parameters.items()}

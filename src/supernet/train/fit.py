@@ -18,17 +18,19 @@ from supernet.nn.precision import check_precision
 from supernet.space import Arch
 from supernet.train import checkpoint
 from supernet.train.architecture import ArchitectureParameters
-from supernet.train.averaging import WeightAverage
+from supernet.train.averaging import WeightAverage, check_decay
 from supernet.train.executor import Executor
 from supernet.train.loop import Loop, Monitor
 from supernet.train.phases import plan
-from supernet.train.processes import launch, share
+from supernet.train.processes import exchange, launch, seeded, share
 from supernet.train.recipe import Recipe
 from supernet.train.state import TrainingState
 from supernet.train.updates import Stepper
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
+
+_ADAPT, _TRY_OUT, _DERIVE = range(2**31, 2**31 + 3)  # what is seeded besides steps, whose numbers are smaller
 
 
 @dataclass(frozen=True)
@@ -90,7 +92,8 @@ def fit(
         data: Images; only `train` and `validation` are used.
         steps: Number of steps of the whole training.
         batch_size: Images per move and process.
-        seed: Seed of sampling, image order, augmentation and dropout. The initial weights are the net's.
+        seed: Seed of sampling, image order, augmentation and dropout, and of what adapting the net draws. Its own
+            initial weights are as they are given.
         out: Run directory for log and checkpoints; None keeps nothing.
         resume: Go on from the newest checkpoint in `out`, if there is one.
         accelerator: `"auto"`, `"cpu"`, `"cuda"` …, as in Lightning Fabric.
@@ -112,17 +115,20 @@ def fit(
         RunError: the loss or a weight is not finite, a file cannot be read or written, or the training was
             interrupted.
     """
+    _check_options(steps=steps, batch_size=batch_size, seed=seed, precision=precision, average=average)
+    _check_intervals(monitors, log_every=log_every, checkpoint_every=checkpoint_every, stop_after=stop_after)
     net.input_shape = data.shape
-    net = recipe.adapted(net)
+    with seeded(seed, _ADAPT):
+        net = recipe.adapted(net)
     recipe = recipe.on(net.space)
     net.input_shape = data.shape
-    _check(net, recipe, data, steps=steps, batch_size=batch_size, precision=precision, seed=seed)
-    _check_intervals(monitors, log_every=log_every, checkpoint_every=checkpoint_every, stop_after=stop_after)
+    _check(net, recipe, data, batch_size=batch_size)
     stretches = plan(recipe.phases, steps)
     fabric = launch(accelerator=accelerator, devices=devices, strategy=strategy, precision=precision)
     net.to(fabric.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     net.train()
-    _try_out(net, data)
+    with seeded(seed, _TRY_OUT):
+        _try_out(net, data)
     share(fabric, [*net.parameters(), *net.buffers()])
     global_batch = batch_size * fabric.world_size
     identity = {
@@ -165,22 +171,27 @@ def fit(
             history = loop.run(min(steps, stop_after or steps), progress=progress and fabric.is_global_zero)
         finally:
             net.statistics_belong_to()  # nobody: they are a mixture of all paths, or none were collected
-    fabric.barrier()
+    with exchange():
+        fabric.barrier()
     derived = None
     if recipe.derive is not None and architecture is not None:
-        derived = recipe.derive.derive(net, architecture)
+        with seeded(seed, _DERIVE):
+            derived = recipe.derive.derive(net, architecture)
     return Trained(net, recipe, state.done, history, architecture, derived, state.memory)
 
 
-def _check(
-    net: Supernet, recipe: Recipe, data: ImageData, *, steps: int, batch_size: int, precision: str, seed: int
-) -> None:
+def _check_options(*, steps: int, batch_size: int, seed: int, precision: str, average: float | None) -> None:
     for name, value in (("steps", steps), ("batch_size", batch_size)):
         if value < 1:
             raise UsageError(f"{name} is {value}; it must be at least 1.")
-    if seed < 0:
-        raise UsageError(f"seed is {seed}; seeds are whole numbers from 0 up.")
+    if not 0 <= seed < 2**63:
+        raise UsageError(f"seed is {seed}; seeds are whole numbers from 0 to {2**63 - 1}. Give one of them.")
     check_precision(precision)
+    if average is not None:
+        check_decay(average)
+
+
+def _check(net: Supernet, recipe: Recipe, data: ImageData, *, batch_size: int) -> None:
     if batch_size > len(data.train):
         raise UsageError(
             f"The batch size is {batch_size}, but there are only {len(data.train)} training images. Lower it."

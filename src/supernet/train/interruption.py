@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from supernet.train.processes import exchange
+
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
 
@@ -30,7 +32,8 @@ class Interruption:
         if fabric.world_size == 1:
             return self.noted
         noted = torch.tensor(float(self.noted), device=fabric.device)
-        return float(torch.as_tensor(fabric.all_reduce(noted, reduce_op="sum"))) > 0
+        with exchange():
+            return float(torch.as_tensor(fabric.all_reduce(noted, reduce_op="sum"))) > 0
 
     def _note(self, number: int, frame: FrameType | None) -> None:
         self.noted = True

@@ -32,7 +32,7 @@ from supernet.train.executor import Executor
 from supernet.train.fit import Trained, fit
 from supernet.train.move import Step
 from supernet.train.phases import Entry
-from supernet.train.processes import launch
+from supernet.train.processes import launch, seeded
 from supernet.train.recipe import Recipe, describe
 from supernet.train.samplers import Sampler
 from supernet.train.updates import Stepper
@@ -187,7 +187,8 @@ def seed_decides(trial: Trial) -> None:
 
 def moves_change_one_family(trial: Trial) -> None:
     """A move changes the parameters of its family, and bitwise nothing else; no gradient stays behind."""
-    net = trial.recipe.adapted(copy.deepcopy(trial.net)).train()
+    with seeded(0):
+        net = trial.recipe.adapted(copy.deepcopy(trial.net)).train()
     recipe = trial.recipe.on(net.space)
     architecture = ArchitectureParameters(net) if recipe.architecture is not None else None
     steppers = {"weights": Stepper(recipe.weights, net.parameters(), batch_size=trial.batch_size)}

@@ -20,6 +20,7 @@ from supernet.train.executor import Executor
 from supernet.train.interruption import Interruption
 from supernet.train.move import FINISHED, Step
 from supernet.train.phases import Entry, Stretch
+from supernet.train.processes import seeded
 from supernet.train.state import TrainingState
 
 
@@ -115,7 +116,7 @@ class Loop:
         return tuple(self._history)
 
     def _step(self) -> dict[str, float]:
-        """One training step; returns its learning rate as the beginning of a log line."""
+        """One training step; returns the learning rate of its last move on the weights, if it made one, for the log."""
         state, executor = self.state, self.executor
         rng = np.random.default_rng([self.seed, state.done])
         # The paths come from `rng` and are the same on all processes; dropout is not.
@@ -142,7 +143,7 @@ class Loop:
             if move.updates == "weights":
                 for path in move.paths:
                     self.counts.observe(path.decisions)
-            row["lr"] = state.steppers["weights"].lr(step, move.paths)
+                row["lr"] = state.steppers["weights"].lr(step, move.paths)
         state.done += 1
         if state.average is not None:
             state.average.update(state.done)
@@ -155,7 +156,8 @@ class Loop:
                 stepper.restart()
         if stretch.phase.enter is not None:
             seed = self.seed + 1_000_003 * (number + 1)
-            stretch.phase.enter(Entry(executor, seed))
+            with seeded(seed):  # not by rank, as the rest of the step: every process must make the same of its weights
+                stretch.phase.enter(Entry(executor, seed))
             if state.average is not None:
                 state.average.restart()
         state.net.train()
@@ -170,7 +172,8 @@ class Loop:
 
     def _log(self, row: Mapping[str, float]) -> None:
         state, drawn = self.state, self._images()
-        line = {"step": state.done, "lr": row["lr"]}
+        line: dict[str, float] = {"step": state.done}
+        line |= {"lr": row["lr"]} if "lr" in row else {}
         line |= {name: sum(values) / len(values) for name, values in state.losses.items()}
         line |= {"forwards": self.executor.forwards, "backwards": self.executor.backwards}
         line |= {"images_per_s": round((drawn - self._drawn) / self._seconds, 1), **row}

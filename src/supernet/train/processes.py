@@ -1,14 +1,17 @@
-"""Training on several processes: the same weights at the start, the same gradient in every move."""
+"""Training on several processes: the same weights and draws at the start, the same gradient in every move."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from supernet.errors import UsageError
+from supernet.errors import RunError, UsageError
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
@@ -23,7 +26,14 @@ def launch(*, accelerator: str, devices: int, strategy: str, precision: str) -> 
     from lightning_fabric import Fabric
     from lightning_fabric.strategies.ddp import DDPStrategy
     from lightning_fabric.strategies.single_device import SingleDeviceStrategy
+    from lightning_fabric.utilities.exceptions import MisconfigurationException
 
+    on_cpu = accelerator == "cpu" or not torch.accelerator.is_available()
+    if on_cpu and devices > (cores := os.cpu_count() or 1):
+        raise UsageError(
+            f"The training was to run in {devices} processes on the CPU, but this machine has {cores} cores. Give at "
+            f"most {cores} devices."
+        )
     given = f"accelerator={accelerator!r}, devices={devices}, strategy={strategy!r}"
     try:
         fabric = Fabric(
@@ -37,18 +47,50 @@ def launch(*, accelerator: str, devices: int, strategy: str, precision: str) -> 
                 f"The strategy {strategy!r} is not supported; use 'ddp', where every process holds the whole supernet."
             )
         fabric.launch()
-    except (TypeError, ValueError, RuntimeError) as error:
-        if isinstance(error, UsageError):
-            raise
+    except UsageError:
+        raise
+    except (MisconfigurationException, ImportError, TypeError, ValueError, RuntimeError) as error:
         raise UsageError(f"Training with {given} is not possible here: {error}") from error
     return fabric
 
 
+@contextmanager
+def seeded(*seed: int) -> Iterator[None]:
+    """Draws from torch's generator inside are a function of the seed, the same on every process; it is put back after.
+
+    What prepares a training stands in it: an adaptation that initialises weights, the beginning of a phase.
+    """
+    with torch.random.fork_rng(devices=()):
+        torch.manual_seed(int(np.random.default_rng(seed).integers(2**63)))
+        yield
+
+
+@contextmanager
+def exchange() -> Iterator[None]:
+    """What processes tell each other stands in it.
+
+    Raises:
+        RunError: another process has gone.
+    """
+    try:
+        yield
+    except RuntimeError as error:
+        raise RunError(
+            f"Another process of this training has ended or no longer answers ({str(error).splitlines()[0]}). See what "
+            "it wrote last; checkpoints are untouched, and resuming goes on from the newest."
+        ) from error
+
+
 def share(fabric: Fabric, tensors: Sequence[Tensor]) -> None:
-    """Give every process the tensors of the first."""
+    """Give every process the tensors of the first.
+
+    Raises:
+        RunError: another process has gone.
+    """
     if fabric.world_size > 1:
-        for tensor in tensors:
-            torch.distributed.broadcast(tensor.detach(), src=0)
+        with exchange():
+            for tensor in tensors:
+                torch.distributed.broadcast(tensor.detach(), src=0)
 
 
 def average(fabric: Fabric, tensors: Sequence[Tensor]) -> None:
@@ -56,10 +98,15 @@ def average(fabric: Fabric, tensors: Sequence[Tensor]) -> None:
 
     Every process must give the same shapes. Gradients do: all processes run the same paths, so that the same
     parameters have one, and none waits for another's unused layers.
+
+    Raises:
+        RunError: another process has gone.
     """
     if fabric.world_size == 1 or not tensors:
         return
-    flat = fabric.all_reduce(torch.cat([tensor.reshape(-1) for tensor in tensors]), reduce_op="mean")
+    joined = torch.cat([tensor.reshape(-1) for tensor in tensors])
+    with exchange():
+        flat = fabric.all_reduce(joined, reduce_op="mean")
     parts = torch.split(torch.as_tensor(flat), [tensor.numel() for tensor in tensors])
     for tensor, averaged in zip(tensors, parts, strict=True):
         tensor.copy_(averaged.view_as(tensor))

@@ -34,11 +34,11 @@ class OneGroup:
 
     def check(self, net: Supernet) -> None:
         self.sampler.check(net)
-        self.states.edge(net, 0)
+        self.states.edge(net.space, 0)
 
     def paths(self, step: Step) -> Sequence[Arch]:
         space = step.space
-        column = space.column(self.states.edge(step.net, step.seed))
+        column = space.column(self.states.edge(space, step.seed))
         paths = self.sampler.paths(step)
         archs = [path for path in paths if isinstance(path, Arch)]
         if len(archs) < len(paths):
