@@ -55,6 +55,58 @@ def test_grey_palette_and_transparent_images_become_rgb(tmp_path: Path) -> None:
     assert next(split_of(made).batches(5)).x.shape == (5, 3, 16, 16)
 
 
+def shown(path: Path) -> list[float]:
+    """Mean of each channel of an image as a split shows it, 0..1."""
+    split = replace(split_of([path]), mean=(0.0,) * 3, std=(1.0,) * 3)
+    return [round(value, 3) for value in next(split.batches(1)).x[0].mean((1, 2)).tolist()]
+
+
+@pytest.mark.parametrize("suffix", ["png", "tiff", "pgm"])
+def test_sixteen_bits_are_scaled_by_their_range(tmp_path: Path, suffix: str) -> None:
+    for level in (2_000, 50_000):
+        path = tmp_path / f"{level}.{suffix}"
+        Image.fromarray(np.full((20, 20), level, dtype=np.uint16)).save(path)
+        assert shown(path) == pytest.approx([level / 65535] * 3, abs=0.003)
+
+
+def test_floats_are_read_from_0_to_1_and_refused_beyond(tmp_path: Path) -> None:
+    path = tmp_path / "x.tiff"
+    Image.fromarray(np.full((20, 20), 0.25, dtype=np.float32)).save(path)
+    assert shown(path) == pytest.approx([0.25] * 3, abs=0.003)
+    for level in (200.0, -0.5, float("nan")):
+        Image.fromarray(np.full((20, 20), level, dtype=np.float32)).save(path)
+        with pytest.raises(RunError, match=r"x\.tiff cannot be read \(mode F with pixels from .*; store it as"):
+            shown(path)
+    Image.fromarray(np.full((20, 20), 70_000, dtype=np.int32)).save(path)
+    with pytest.raises(RunError, match=r"x\.tiff cannot be read \(mode I with pixels from 70000 to 70000"):
+        shown(path)
+
+
+def test_a_drawing_that_is_only_in_the_alpha_channel_is_seen_on_white(tmp_path: Path) -> None:
+    pixels = np.zeros((20, 20, 4), dtype=np.uint8)
+    pixels[:, :10, 3] = 255
+    image = Image.fromarray(pixels)
+    for name, made in (("rgba.png", image), ("la.png", image.convert("LA")), ("rgba.tiff", image)):
+        made.save(tmp_path / name)
+        assert shown(tmp_path / name) == pytest.approx([0.5] * 3, abs=0.02)
+    palette = Image.fromarray(np.repeat(np.arange(2, dtype=np.uint8)[None], 10, axis=1).repeat(20, axis=0), mode="P")
+    palette.putpalette([0, 0, 0, 0, 0, 0])
+    palette.save(tmp_path / "p.png", transparency=1)
+    assert shown(tmp_path / "p.png") == pytest.approx([0.5] * 3, abs=0.05)
+
+
+def test_an_image_stands_upright_as_its_exif_data_say(tmp_path: Path) -> None:
+    pixels = np.zeros((32, 32, 3), dtype=np.uint8)
+    pixels[:, :16] = 255  # left half white; turned by 90 degrees, the upper half
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.fromarray(pixels).save(tmp_path / "turned.png", exif=exif)
+    split = replace(split_of([tmp_path / "turned.png"]), mean=(0.0,) * 3, std=(1.0,) * 3)
+    x = next(split.batches(1)).x[0, 0]
+    assert x[:6].mean() == 1
+    assert x[-6:].mean() == 0
+
+
 @pytest.mark.parametrize("num_workers", [0, 1])
 def test_an_unreadable_image_is_named(files: list[Path], num_workers: int) -> None:
     files[5].write_bytes(files[5].read_bytes()[:200])
@@ -96,6 +148,8 @@ def test_bad_settings_are_refused(files: list[Path]) -> None:
     split = split_of(files)
     with pytest.raises(UsageError, match="size=0"):
         replace(split, size=0)
+    with pytest.raises(UsageError, match=r"size=10000000 asks for images of .* at most 8,192"):
+        replace(split, size=10_000_000)
     with pytest.raises(UsageError, match="num_workers=-1"):
         replace(split, num_workers=-1)
     with pytest.raises(UsageError, match="8 files and 1 labels"):

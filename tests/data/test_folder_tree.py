@@ -1,10 +1,11 @@
+import os
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from supernet.data import ImageData, image_folder
+from supernet.data import ImageData, image_folder, load
 from supernet.errors import UsageError
 
 
@@ -16,13 +17,17 @@ def grow(root: Path, counts: dict[str, int]) -> Path:
     return root
 
 
+def from_folders(data: ImageData) -> list[set[str]]:
+    return [{Path(f).parents[1].name for f in s.files} for s in (data.train, data.validation, data.held_out)]
+
+
 def files(data: ImageData) -> list[set[str]]:
     return [set(s.files) for s in (data.train, data.validation, data.held_out)]
 
 
 def test_train_and_val_folders(tmp_path: Path) -> None:
     grow(tmp_path, {"train/cat": 12, "train/dog": 8, "val/cat": 3, "val/dog": 4})
-    data = image_folder(tmp_path, size=8, num_workers=0, validation=0.25)
+    data = image_folder(tmp_path, size=8, num_workers=0, validation=0.25, test_folder="val")
     assert str(data) == f"{tmp_path.name}: 15 train, 5 validation, 7 test images of 3x8x8, 2 classes"
     assert data.classes == ("cat", "dog")
     train, held, test = files(data)
@@ -51,11 +56,11 @@ def test_a_train_folder_without_test_folder(tmp_path: Path) -> None:
 
 def test_the_test_folder_can_be_chosen(tmp_path: Path) -> None:
     grow(tmp_path, {f"{part}/{name}": 4 for part in ("train", "val", "test") for name in ("cat", "dog")})
-    with pytest.raises(UsageError, match="has both val and test; say which"):
-        image_folder(tmp_path)
-    chosen = image_folder(tmp_path, size=8, test_folder="test")
-    assert {Path(f).parents[1].name for f in chosen.test.files} == {"test"}
-    with pytest.raises(UsageError, match=r"There is no folder .*holdout; .* has val, test"):
+    for chosen in (load(tmp_path, size=8), load(tmp_path, size=8, test_folder="test")):
+        assert from_folders(chosen) == [{"train"}, {"val"}, {"test"}]
+    with pytest.warns(UserWarning, match=r"also holds test, which no split uses: .* validation images from train"):
+        assert from_folders(load(tmp_path, size=8, test_folder="val")) == [{"train"}, {"train"}, {"val"}]
+    with pytest.raises(UsageError, match=r"There is no folder .*holdout; .* has test, val"):
         image_folder(tmp_path, test_folder="holdout")
 
 
@@ -76,4 +81,23 @@ def test_bad_trees_are_refused(tmp_path: Path) -> None:
         image_folder(tmp_path / "single", test_folder="test")
     both = grow(tmp_path / "both", {f"{part}/{name}": 4 for part in ("train", "val") for name in "ab"})
     with pytest.raises(UsageError, match=r"holds the test images, so test=0.5 has no use"):
-        image_folder(both, test=0.5)
+        image_folder(both, test=0.5, test_folder="val")
+    with pytest.raises(UsageError, match=r"holds the validation images, so validation=0.5 has no use"):
+        image_folder(both, validation=0.5)
+    os.mkfifo(both / "train" / "a" / "x.png")
+    with pytest.raises(UsageError, match=r"x\.png is not a regular file"):
+        image_folder(both)
+
+
+@pytest.mark.parametrize("name", ["val", "valid", "validation"])
+def test_validation_images_of_their_own(tmp_path: Path, name: str) -> None:
+    grow(tmp_path, {f"{part}/{kind}": 5 for part in ("train", name, "unlabelled") for kind in "ab"})
+    with pytest.warns(UserWarning, match=f"also holds unlabelled, .* images from {name}, test .* from train"):
+        data = image_folder(tmp_path, size=8)
+    assert from_folders(data) == [{"train"}, {name}, {"train"}]
+    assert [len(split) for split in (data.train, data.validation, data.test)] == [8, 10, 2]
+    assert sum(data.validation.labels[:4]) == 2  # every prefix is balanced
+    (tmp_path / "val").mkdir(exist_ok=True)
+    (tmp_path / "valid").mkdir(exist_ok=True)
+    with pytest.raises(UsageError, match="has both val and valid"):
+        image_folder(tmp_path, size=8)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 from torch import Tensor, nn
@@ -165,3 +167,21 @@ def test_candidates_must_match_the_options() -> None:
 def test_options_that_cannot_name_a_module_are_refused(options: tuple[object, ...]) -> None:
     with pytest.raises(UsageError, match="cannot name its candidate"):
         OpChoice(Choice("op", options), {option: nn.Identity() for option in options})
+
+
+@pytest.mark.parametrize(
+    ("choice", "candidates", "said"),
+    [
+        ("op", {"a": (nn.Identity(),)}, r"candidate 'a' of the choice 'op' is \(Identity\(\),\), not a torch module"),
+        (
+            "op",
+            {"a": nn.ReLU(), "b": None},
+            r"candidate 'b' of the choice 'op' is None.*nn\.Identity\(\)",
+        ),
+        ("op", [nn.ReLU()], "candidates of op are a list. Give a mapping"),
+        (3, {"a": nn.ReLU()}, r"was given 3 \(int\) to decide by"),
+    ],
+)
+def test_a_candidate_that_is_no_module_is_named(choice: Any, candidates: Any, said: str) -> None:
+    with pytest.raises(UsageError, match=said):
+        OpChoice(choice, candidates)

@@ -21,9 +21,11 @@ from supernet import (
     Mixture,
     OpChoice,
     Supernet,
+    measure,
 )
 from supernet.errors import UsageError
 from supernet.nn import Decisions
+from supernet.nn.laws import LAWS, Law
 
 
 def test_the_kernel_is_the_centre_and_the_width_a_prefix() -> None:
@@ -217,3 +219,46 @@ def test_a_width_follows_no_subset_and_no_mixture(decision: object) -> None:
     kind = "mixture" if decision == "mixture" else "subset"
     with pytest.raises(UsageError, match=f"'w' was given a {kind} where one option is needed"):
         net(torch.ones(1, 3), Decisions(w=given))
+
+
+FIXED = {
+    "even": {"kernel_size": 4, "stride": 4},
+    "rectangular": {"kernel_size": (3, 1), "stride": (2, 1)},
+    "given": {"kernel_size": 4, "padding": 1},
+}
+
+
+@pytest.mark.parametrize("name", FIXED)
+@pytest.mark.parametrize("groups", [1, 2])
+@pytest.mark.parametrize("law", LAWS)
+def test_a_kernel_that_does_not_vary_may_have_any_shape(law: Law, groups: int, name: str) -> None:
+    width = Choice("width", (4, 8))
+    layer = ElasticConv2d(2, width, groups=groups, **FIXED[name])
+    law(Supernet(layer), lambda arch: torch.randn(2, 2, 8, 8))
+    assert layer.kernel_area == (3 if name == "rectangular" else 16)
+
+
+def test_patches_are_cut_as_torch_cuts_them() -> None:
+    width = Choice("width", (4, 8))
+    net = Supernet(ElasticConv2d(3, width, 16, stride=16))
+    assert net(torch.randn(1, 3, 32, 32), {"width": 4}).shape == (1, 4, 2, 2)
+    assert net.extract(net.space.largest()).padding == (0, 0)
+    assert measure.cost_model(net, (3, 32, 32)).macs(net.space.codes([net.space.largest()])) == [8 * 3 * 256 * 4]
+
+
+@pytest.mark.parametrize(
+    ("make", "said"),
+    [
+        (lambda w: ElasticConv2d(3, w, stride=w), r"The stride of an elastic convolution is width; it does not vary"),
+        (lambda w: ElasticConv2d(3, w, stride=0), "The stride of an elastic convolution is 0"),
+        (lambda w: ElasticConv2d(3, w, (3, 0)), r"The kernel size of an elastic convolution is \(3, 0\)"),
+        (
+            lambda w: ElasticConv2d(3, w, Choice("k", (3, 5)), padding=1),
+            "padding=1 was given beside the elastic kernel k",
+        ),
+        (lambda w: ElasticConv2d(3, w, padding=-1), "The padding of an elastic convolution is -1"),
+    ],
+)
+def test_what_cannot_vary_is_said(make: Callable[[Choice], nn.Module], said: str) -> None:
+    with pytest.raises(UsageError, match=said):
+        make(Choice("width", (4, 8)))

@@ -135,3 +135,25 @@ def test_it_moves_and_changes_type_like_any_module(x: torch.Tensor) -> None:
     y = net(x.double(), net.space.smallest())
     assert y.dtype == torch.float64
     assert {p.dtype for p in net.extract(net.space.smallest()).parameters()} == {torch.float64}
+
+
+class Forgetful(nn.Module):
+    """Keeps a choice as an attribute, and layers that read none of it."""
+
+    def __init__(self, kept: object) -> None:
+        super().__init__()
+        self.pool = kept
+        self.layers = nn.Sequential(OpChoice("op", {"a": nn.Identity(), "b": nn.ReLU()}))
+
+
+POOL = Choice("pool", ("max", "mean"))
+
+
+@pytest.mark.parametrize("kept", [POOL, [POOL], {"first": POOL}, POOL.is_in(("max",))])
+def test_a_choice_that_no_layer_reads_is_named(kept: object) -> None:
+    with pytest.raises(
+        UsageError, match=r"choice 'pool' is an attribute \('pool'\) of 1 \(Forgetful\), but no layer reads"
+    ):
+        Supernet(nn.Sequential(nn.ReLU(), Forgetful(kept)))
+    reads = OpChoice(POOL, {"max": nn.ReLU(), "mean": nn.Identity()})
+    assert Supernet(nn.Sequential(reads, Forgetful(kept))).space.size == 4

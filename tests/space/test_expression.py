@@ -208,7 +208,11 @@ def test_options_become_plain_python_values():
         (lambda: Choice("w", range(40_000)), "has 40,000 options; at most 32,768"),
         (lambda: Choice("w", (1, 2), order=(1,)), r"order of the choice 'w' is \(1,\).*each of its options \(1, 2\)"),
         (lambda: Choice("w", (1, 2), order=(1, 1)), "exactly once"),
-        (lambda: Choice("w", (1, 2), when=A == 2), r"condition of the choice 'w' is False.*Compare a choice with >"),
+        (lambda: Choice("w", (1, 2), when=A is B), r"condition of the choice 'w' is False.*Compare a choice with >"),
+        (lambda: A == 2, r"^a was compared with 2 by ==.*when=a\.is_in\(\(2,\)\).*self\.selection\.option"),
+        (lambda: A * 2 != "max", r"^a \* 2 was compared with 'max'"),
+        (lambda: 2 == A, "a was compared with 2"),  # noqa: SIM300
+        (lambda: A in (1, 2), "a was compared with 1"),
         (lambda: A.position(4), "'a' has no option 4; it allows 1, 2, 5"),
         (lambda: bool(A > 1), r"a > 1 has no truth value.*Combine conditions with & \| ~"),
         (lambda: Choice("m", (1, "x")).possible(), "values of m cannot be sorted: .*'x'.*options of one kind"),

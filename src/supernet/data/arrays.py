@@ -21,6 +21,9 @@ from supernet.errors import UsageError
 Layout = Literal["NHWC", "NCHW"]
 Array = npt.NDArray[Any]
 
+_NAMES = ("images", "labels", "test images", "test labels", "validation images", "validation labels")
+_LARGEST_PIXEL = 1e6
+
 
 def from_arrays(
     images: npt.ArrayLike,
@@ -28,13 +31,13 @@ def from_arrays(
     *,
     name: str,
     test: float | tuple[npt.ArrayLike, npt.ArrayLike] = 0.2,
-    validation: float = 0.2,
+    validation: float | tuple[npt.ArrayLike, npt.ArrayLike] = 0.2,
     seed: int = 0,
     classes: Sequence[str] | None = None,
     layout: Layout | None = None,
     downscale: int = 1,
     augment: Augment | None = None,
-    array_names: tuple[str, str, str, str] = ("images", "labels", "test images", "test labels"),
+    array_names: tuple[str, str, str, str, str, str] = _NAMES,
 ) -> ImageData:
     """Build a data set from images in memory.
 
@@ -44,13 +47,14 @@ def from_arrays(
         name: For logs and reports.
         test: Test images and labels of their own, or how much of ``images`` to hold out for testing:
             a fraction in (0, 1) or a number of images.
-        validation: How much of the images that are not test images to hold out for validation.
+        validation: Validation images and labels of their own, or how much of the images that are not test images to
+            hold out for validation.
         seed: Decides which images are held out.
         classes: Class names; by default the labels themselves.
         layout: Where the channels of four-dimensional images are; by default the axis of 4 or less.
         downscale: Shrink both sides by this factor, by average pooling.
         augment: Default: :func:`default_augment`.
-        array_names: What messages call the four arrays.
+        array_names: What messages call the arrays: images and labels, those for testing, those for validation.
 
     Returns:
         Stratified splits, normalised with the statistics of the training images.
@@ -68,17 +72,23 @@ def from_arrays(
     rng = generator(seed, SPLIT)
     if isinstance(test, tuple):
         x_test, y_test = _pair(*test, array_names[2:])
-        _check_same_kind(x, y_test, x_test, len(names), array_names)
+        _check_same_kind(x, y_test, x_test, len(names), array_names[:4])
         kept, out = np.arange(len(y)), interleave(y_test, rng)
     else:
         x_test, y_test = x, y
         kept, out = hold_out(y, test, rng=rng, classes=names, option="test")
-    train, held = (kept[i] for i in hold_out(y[kept], validation, rng=rng, classes=names, option="validation"))
+    if isinstance(validation, tuple):
+        x_held, y_held = _pair(*validation, array_names[4:])
+        _check_same_kind(x, y_held, x_held, len(names), array_names[:2] + array_names[4:])
+        train, held = kept[interleave(y[kept], rng)], interleave(y_held, rng)
+    else:
+        x_held, y_held = x, y
+        train, held = (kept[i] for i in hold_out(y[kept], validation, rng=rng, classes=names, option="validation"))
 
     tensors = [
-        _downscale(_nchw(source[rows], axis), downscale) for source, rows in ((x, train), (x, held), (x_test, out))
+        _downscale(_nchw(source[rows], axis), downscale) for source, rows in ((x, train), (x_held, held), (x_test, out))
     ]
-    targets = [torch.from_numpy(values[rows]) for values, rows in ((y, train), (y, held), (y_test, out))]
+    targets = [torch.from_numpy(values[rows]) for values, rows in ((y, train), (y_held, held), (y_test, out))]
     _, C, H, W = tensors[0].shape
     mean, std = channel_statistics(tensors[0])
     splits = [
@@ -115,6 +125,11 @@ def _pair(images: npt.ArrayLike, labels: npt.ArrayLike, names: tuple[str, ...]) 
         if not np.isfinite(x).all():
             bad = int(np.count_nonzero(~np.isfinite(x).reshape(len(x), -1).all(axis=1)))
             raise UsageError(f"{names[0]} has NaN or infinite pixels in {bad} of {len(x)} images; remove them.")
+        if (largest := float(np.abs(x).max())) > _LARGEST_PIXEL:
+            raise UsageError(
+                f"{names[0]} has a pixel of {largest:.3g}, beside which the others vanish in float32; pixels lie "
+                f"within ±{_LARGEST_PIXEL:,.0f}. Remove the outlier, or scale the images, such as to 0..1."
+            )
     if y.ndim == 2 and y.shape[1] == 1:
         y = y[:, 0]
     if not np.issubdtype(y.dtype, np.integer):
@@ -125,6 +140,8 @@ def _pair(images: npt.ArrayLike, labels: npt.ArrayLike, names: tuple[str, ...]) 
         )
     if y.min() < 0:
         raise UsageError(f"{names[1]} has the negative label {y.min()}; labels count from 0.")
+    if y.max() > np.iinfo(np.int64).max:
+        raise UsageError(f"{names[1]} has the label {y.max()}; labels count the classes from 0 and are small.")
     return x, y.astype(np.int64)
 
 

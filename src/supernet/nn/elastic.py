@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
+from numbers import Integral
+from typing import Any, TypeAlias, cast
 
 import torch
 import torch.nn.functional as F
@@ -12,6 +13,9 @@ from supernet.errors import UsageError
 from supernet.nn.mutable import Mutable, copy_into
 from supernet.nn.sizes import check_size, check_width
 from supernet.space import Expr, largest_value
+
+Pair: TypeAlias = int | tuple[int, int]
+"""One number for height and width, or one for each."""
 
 
 class ElasticConv2d(nn.Conv2d, Mutable):
@@ -24,37 +28,56 @@ class ElasticConv2d(nn.Conv2d, Mutable):
     Args:
         in_channels: Input width, fixed or an expression.
         out_channels: Output width.
-        kernel_size: Odd kernel side, fixed or an expression; the padding keeps the size at stride 1.
-        stride: Stride.
-        dilation: Dilation.
+        kernel_size: Kernel side; an expression's values are odd. A kernel that does not vary may be even, or
+            rectangular: (height, width).
+        stride: Stride, the same for every architecture; a number or (height, width).
+        padding: Padding of a kernel that does not vary. Default: half of the kernel where it is odd, which keeps the
+            size at stride 1, and none where it is even.
+        dilation: Dilation, the same for every architecture.
         groups: Number of groups. For a depthwise layer pass the expression of its width.
         bias: Whether to add a bias.
 
     Raises:
-        UsageError: a size below 1, an even kernel, or widths that the groups do not divide.
+        UsageError: a size below 1, an even kernel among several, a stride or padding that varies, or widths that the
+            groups do not divide.
     """
 
     def __init__(
         self,
         in_channels: Expr | int,
         out_channels: Expr | int,
-        kernel_size: Expr | int = 3,
+        kernel_size: Expr | Pair = 3,
         *,
-        stride: int = 1,
+        stride: Pair = 1,
+        padding: Pair | None = None,
         dilation: int = 1,
         groups: Expr | int = 1,
         bias: bool = True,
     ) -> None:
         _check_sizes(in_channels, out_channels, kernel_size, groups)
+        _check_fixed("stride", stride)
+        _check_fixed("dilation", dilation)
+        if padding is not None:
+            _check_fixed("padding", padding, minimum=0)
+            if isinstance(kernel_size, Expr):
+                raise UsageError(
+                    f"padding={padding} was given beside the elastic kernel {kernel_size}, whose padding follows it so "
+                    "that all kernels share a centre. Leave it out, or fix the kernel."
+                )
         per_group = largest_value(cast(Any, in_channels) // groups)
         largest_out = largest_value(out_channels)
-        nn.Conv2d.__init__(
-            self, per_group, largest_out, largest_value(kernel_size), stride=stride, dilation=dilation, bias=bias
-        )
+        side = largest_value(kernel_size) if isinstance(kernel_size, Expr) else kernel_size
+        nn.Conv2d.__init__(self, per_group, largest_out, side, stride=stride, dilation=dilation, bias=bias)
         self.in_channels = largest_value(in_channels)
         self.groups = largest_value(groups)
         self.width_in, self.width_out = in_channels, out_channels
         self.kernel, self.group_count = kernel_size, groups
+        self._given_padding = padding
+
+    @property
+    def kernel_area(self) -> Expr | int:
+        """Entries of the kernel per pair of channels."""
+        return self.kernel[0] * self.kernel[1] if isinstance(self.kernel, tuple) else self.kernel * self.kernel
 
     def active_weight(self) -> Tensor:
         """The slice (c_out, c_in / g, k, k) of the weight that the active architecture uses."""
@@ -65,19 +88,21 @@ class ElasticConv2d(nn.Conv2d, Mutable):
         _, c_out, _, g = self._sizes()
         return self._bias_slice(c_out, g)
 
-    def _sizes(self) -> tuple[int, int, int, int]:
+    def _sizes(self) -> tuple[int, int, Pair, int]:
         value = self.selection.value
-        return value(self.width_in), value(self.width_out), value(self.kernel), value(self.group_count)
+        kernel = self.kernel if isinstance(self.kernel, tuple) else value(self.kernel)
+        return value(self.width_in), value(self.width_out), kernel, value(self.group_count)
 
-    def _weight_slice(self, c_in: int, c_out: int, k: int, g: int) -> Tensor:
+    def _weight_slice(self, c_in: int, c_out: int, k: Pair, g: int) -> Tensor:
         weight = self.weight
         largest_out, largest_in, largest_k, _ = weight.shape
-        if k < largest_k:
+        if isinstance(k, int) and k < largest_k:
             start = (largest_k - k) // 2
             weight = weight[:, :, start : start + k, start : start + k]
         if self._slices_groups(g) and c_out < largest_out:
-            grouped = weight.view(g, largest_out // g, largest_in, k, k)
-            return grouped[:, : c_out // g, : c_in // g].reshape(c_out, c_in // g, k, k)
+            sides = weight.shape[2:]
+            grouped = weight.view(g, largest_out // g, largest_in, *sides)
+            return grouped[:, : c_out // g, : c_in // g].reshape(c_out, c_in // g, *sides)
         if c_out < largest_out or c_in // g < largest_in:
             weight = weight[:c_out, : c_in // g]
         return weight
@@ -106,11 +131,19 @@ class ElasticConv2d(nn.Conv2d, Mutable):
             return out.to(torch.get_autocast_dtype("cpu"))
         return F.conv2d(input, weight, bias, self.stride, self._padding(k), self.dilation, g)
 
-    def _padding(self, k: int) -> int:
-        return self.dilation[0] * (k - 1) // 2
+    def _padding(self, k: Pair) -> Pair:
+        if self._given_padding is not None:
+            return self._given_padding
+        if isinstance(k, tuple):
+            return self._half(k[0]), self._half(k[1])
+        return self._half(k)
+
+    def _half(self, side: int) -> int:
+        return self.dilation[0] * (side - 1) // 2 if side % 2 else 0
 
     def depends_on(self) -> tuple[Expr | int, ...]:
-        return (self.width_in, self.width_out, self.kernel, self.group_count)
+        kernel = () if isinstance(self.kernel, tuple) else (self.kernel,)
+        return (self.width_in, self.width_out, *kernel, self.group_count)
 
     def plain(self) -> nn.Module:
         c_in, c_out, k, g = self._sizes()
@@ -118,7 +151,7 @@ class ElasticConv2d(nn.Conv2d, Mutable):
             c_in,
             c_out,
             k,
-            stride=self.stride[0],
+            stride=cast(Pair, self.stride),
             padding=self._padding(k),
             dilation=self.dilation[0],
             groups=g,
@@ -174,12 +207,19 @@ class ElasticLinear(nn.Linear, Mutable):
 
 
 def _check_sizes(
-    in_channels: Expr | int, out_channels: Expr | int, kernel_size: Expr | int, groups: Expr | int
+    in_channels: Expr | int, out_channels: Expr | int, kernel_size: Expr | Pair, groups: Expr | int
 ) -> None:
     check_size("number of groups", groups)
-    even = [k for k in check_size("kernel size", kernel_size) if k % 2 == 0]
-    if even:
-        raise UsageError(f"An elastic convolution needs odd kernel sizes that share a centre; got {even}.")
+    if isinstance(kernel_size, tuple):
+        _check_fixed("kernel size", kernel_size)
+    else:
+        sides = check_size("kernel size", kernel_size)
+        even = [side for side in sides if side % 2 == 0]
+        if even and len(sides) > 1:
+            raise UsageError(
+                f"An elastic convolution needs odd kernel sizes that share a centre; got {even}. An even kernel must "
+                "not vary."
+            )
     for label, width in (("input width", in_channels), ("output width", out_channels)):
         check_size(label, width)
         remainder = cast(Any, width) % groups
@@ -188,3 +228,12 @@ def _check_sizes(
                 f"The groups {groups} do not divide every value of the {label} {width}; "
                 "choose widths that are multiples of the number of groups."
             )
+
+
+def _check_fixed(label: str, value: object, *, minimum: int = 1) -> None:
+    numbers = value if isinstance(value, tuple) and len(value) == 2 else (value,)
+    if not all(isinstance(number, Integral) and int(number) >= minimum for number in numbers):
+        raise UsageError(
+            f"The {label} of an elastic convolution is {value}; it does not vary, so give a whole number of at least "
+            f"{minimum}, or (height, width). Where it is to be searched, make it an OpChoice between convolutions."
+        )

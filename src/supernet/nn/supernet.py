@@ -39,8 +39,8 @@ class Supernet(nn.Module):
             that was not trained, or keeps no running statistics. Others warn of `StaleStatistics`, once.
 
     Raises:
-        UsageError: no choice inside, two different choices of the same name, a Supernet inside, or layers of
-            two supernets.
+        UsageError: no choice inside, two different choices of the same name, a choice that a module keeps and no
+            layer reads, a Supernet inside, or layers of two supernets.
 
     >>> import torch
     >>> from supernet import Choice, ElasticConv2d
@@ -67,6 +67,7 @@ class Supernet(nn.Module):
         self.calibrated_for: tuple[Arch, ...] | None = None
         self._warned = False
         self.space = Space(sizes)
+        _check_all_read(module, self.space)
         self.selection = _shared_selection(layers)
         for layer in layers:
             layer.selection = self.selection
@@ -166,6 +167,23 @@ def _check_wrappable(module: nn.Module, sizes: list[Expr]) -> None:
             f"The model {type(module).__name__} contains no choice. Put an OpChoice, an elastic layer or an "
             "ElasticDepth with a Choice inside it, or take a network from supernet.zoo."
         )
+
+
+def _check_all_read(module: nn.Module, space: Space) -> None:
+    """A choice that is kept and read by no layer would silently drop out of the space."""
+    read = set(space.choices)
+    for place, inside in module.named_modules():
+        for name, value in vars(inside).items():
+            held = value if isinstance(value, list | tuple) else value.values() if isinstance(value, dict) else [value]
+            for choice in (c for part in held if isinstance(part, Expr) for c in part.choices()):
+                if choice not in read:
+                    raise UsageError(
+                        f"The choice {choice.name!r} is an attribute ({name!r}) of {place or 'the model'} "
+                        f"({type(inside).__name__}), but no layer reads it, so that it would not be searched. Give it "
+                        "to an elastic layer, an OpChoice or an ElasticDepth; or derive your module from "
+                        "supernet.nn.Mutable, read self.selection.option(choice) in forward, and name the choice in "
+                        "depends_on."
+                    )
 
 
 def _shared_selection(layers: Sequence[Mutable]) -> Selection:

@@ -149,6 +149,19 @@ class Expr:
     def __invert__(self) -> Expr:
         return _Operation("not", partial(_logical, operator.xor, True), (self,))
 
+    def __eq__(self, other: object) -> bool:
+        """Whether both are the same object; a comparison with a value would look like a condition and never hold."""
+        if isinstance(other, Expr) or other is None:
+            return self is other
+        raise UsageError(
+            f"{self} was compared with {other!r} by ==, but it has no value before an architecture is chosen. As a "
+            f"condition of another choice write when={self}.is_in(({other!r},)). To run different code for different "
+            "options put the code into the candidates of an OpChoice, or derive the module from Mutable and compare "
+            "self.selection.option(choice)."
+        )
+
+    __hash__ = object.__hash__
+
     def __bool__(self) -> bool:
         raise UsageError(
             f"The expression {self} has no truth value before an architecture is chosen. "

@@ -15,6 +15,7 @@ from supernet.errors import UsageError
 from supernet.io.run_directory import RunDirectory
 from supernet.nn import Supernet
 from supernet.nn.precision import check_precision
+from supernet.nn.tryout import try_options
 from supernet.space import Arch
 from supernet.train import checkpoint
 from supernet.train.architecture import ArchitectureParameters
@@ -213,7 +214,7 @@ def _check_intervals(
 
 
 def _try_out(net: Supernet, data: ImageData) -> None:
-    """One forward pass of the smallest subnet, so that a misfit shows before the first step and not inside it."""
+    """Each option once, the smallest subnet first, so that a misfit shows before the first step and not inside it."""
     batch = next(data.validation.batches(2, limit=2))
     device = next(net.parameters()).device
     training = net.training
@@ -236,6 +237,7 @@ def _try_out(net: Supernet, data: ImageData) -> None:
             f"The data {data.name} have {data.num_classes} classes, but the supernet returns {tuple(logits.shape[1:])} "
             f"values per image. Build it with num_classes={data.num_classes}."
         )
+    try_options(net, batch.x.to(device))
 
 
 def _open(

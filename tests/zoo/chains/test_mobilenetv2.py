@@ -203,7 +203,7 @@ def test_other_numbers_are_refused(nets, ids):
 
 
 def test_identity_is_refused_where_there_is_none(nets):
-    with pytest.raises(UsageError, match="'layer19' was given 'identity'"):
+    with pytest.raises(UsageError, match="'layer19' has no option 'identity'"):
         zoo.mobilenetv2_arch(nets["fairnas"].space, (0,) * 18 + (-1,))
 
 

@@ -123,7 +123,7 @@ def _size(module: nn.Module) -> Expr | int:
     """MACs per position; of a module without choices inside, 1."""
     layer = cast(Any, module)
     if isinstance(module, ElasticConv2d):
-        return cast("Expr | int", layer.width_out * (layer.width_in // layer.group_count) * layer.kernel * layer.kernel)
+        return cast("Expr | int", layer.width_out * (layer.width_in // layer.group_count) * layer.kernel_area)
     if isinstance(module, ElasticLinear):
         return cast("Expr | int", layer.width_out * layer.width_in)
     return 1

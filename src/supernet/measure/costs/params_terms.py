@@ -70,7 +70,7 @@ def _elastic_size(module: nn.Module, name: str) -> Expr | int | None:
     if isinstance(module, ElasticConv2d):
         size = layer.width_out
         if name == "weight":
-            size = size * (layer.width_in // layer.group_count) * layer.kernel * layer.kernel
+            size = size * (layer.width_in // layer.group_count) * layer.kernel_area
     elif isinstance(module, ElasticLinear):
         size = layer.width_out * layer.width_in if name == "weight" else layer.width_out
     elif isinstance(module, ElasticBatchNorm2d | ElasticLayerNorm):
