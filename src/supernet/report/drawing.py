@@ -6,11 +6,10 @@ import hashlib
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from graphlib import TopologicalSorter
 from itertools import pairwise
 from statistics import fmean
 from typing import Literal
-
-import networkx as nx
 
 from supernet.nn.diagram import Diagram, Node
 
@@ -96,11 +95,11 @@ def draw(diagram: Diagram, title: str) -> Drawing:
     steps = [(edge.source, edge.target, edge.label) for edge in diagram.edges]
     if steps == [(before.id, after.id, "") for before, after in pairwise(diagram.nodes)]:
         return Drawing(title, tuple(_box(node) for node in diagram.nodes))
-    graph: nx.DiGraph[str] = nx.DiGraph()
-    graph.add_nodes_from(node.id for node in diagram.nodes)
-    graph.add_edges_from((edge.source, edge.target) for edge in diagram.edges)
+    sources = {node.id: [edge.source for edge in diagram.edges if edge.target == node.id] for node in diagram.nodes}
     scale = 2 if any(edge.label for edge in diagram.edges) else 1
-    layer = {node: scale * place for place, nodes in enumerate(nx.topological_generations(graph)) for node in nodes}
+    layer: dict[str, int] = {}
+    for node in TopologicalSorter(sources).static_order():
+        layer[node] = max((layer[source] + scale for source in sources[node]), default=0)
     boxes = {node.id: _box(node) for node in diagram.nodes}
     routes: list[list[str]] = []
     for number, edge in enumerate(diagram.edges):

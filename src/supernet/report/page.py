@@ -93,10 +93,11 @@ def render(run: RunFiles) -> str:
 
 def rendered(template: str, **values: Any) -> Markup:
     """A template of this package, filled in; text is escaped wherever it enters."""
-    return Markup(_templates().get_template(template).render(**values))
+    return Markup(templates().get_template(template).render(**values))
 
 
-def _templates() -> Environment:
+def templates() -> Environment:
+    """The templates of this package, and what they may call."""
     environment = Environment(
         loader=PackageLoader("supernet.report", ""),
         autoescape=True,

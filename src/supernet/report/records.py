@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeAlias, TypeVar
+from urllib.parse import unquote
 
 from msgspec import Meta, MsgspecError, Struct, convert
 
@@ -19,27 +20,24 @@ from supernet.errors import UsageError
 from supernet.nn.diagram import Diagram
 from supernet.train.health import DEFAULT_IMAGES, warnings_of
 
-Arch: TypeAlias = dict[str, Any]
-Values: TypeAlias = Mapping[str, float]
 Limits: TypeAlias = tuple[float | None, float | None]
 _T = TypeVar("_T")
 
 
-def _measured(values: Mapping[str, float | None]) -> dict[str, float]:
-    return {name: value for name, value in values.items() if value is not None and math.isfinite(value)}
+class Arch(dict[str, Any]):
+    """The decisions of an architecture by choice; in a file also its text, such as `depth=2,kernel=3`."""
 
 
-class Point(Struct, frozen=True, rename={"told": "values"}):
+class Values(dict[str, float]):
+    """Measured quantities; in a file some may be null, NaN or infinite, and are left out."""
+
+
+class Point(Struct, frozen=True):
     """An architecture with the quantities measured for it: a line of `search.jsonl`, a point of `front.json`."""
 
     arch: Arch
-    told: dict[str, float | None]
+    values: Values
     generation: int | None = None
-
-    @property
-    def values(self) -> dict[str, float]:
-        """The quantities, without those that are null, NaN or infinite."""
-        return _measured(self.told)
 
 
 class Objective(Struct, frozen=True):
@@ -50,7 +48,7 @@ class Objective(Struct, frozen=True):
     unit: str = ""
 
 
-class Front(Struct, frozen=True, rename={"reach": "range"}):
+class Front(Struct, frozen=True):
     """The result of a search: `front.json`."""
 
     objectives: Annotated[tuple[Objective, ...], Meta(min_length=1)]
@@ -58,7 +56,7 @@ class Front(Struct, frozen=True, rename={"reach": "range"}):
     constraints: dict[str, Limits] = {}
     searcher: str = ""
     evaluations: int | None = None
-    reach: dict[str, tuple[float, float]] = {}
+    range: dict[str, tuple[float, float]] = {}
     feasible_share: float | None = None
     stopped: str = ""
 
@@ -89,25 +87,18 @@ class Space(Struct, frozen=True):
             raise ValueError(f"the size is {self.size!r}, expected a whole number written as text")
 
 
-class Network(Struct, frozen=True, rename={"told": "values", "checked": "verified"}):
-    """A network taken out of the supernet: a row of `exports.json`."""
+class Network(Struct, frozen=True):
+    """A network taken out of the supernet: a row of `exports.json`.
+
+    `values` was measured in the supernet, with the costs; `verified` was measured of the files.
+    """
 
     name: str
     arch: Arch
-    told: dict[str, float | None]
-    checked: dict[str, float | None] = {}
+    values: Values
+    verified: Values = Values()
     files: dict[str, str] = {}
     diagram: Diagram | None = None
-
-    @property
-    def values(self) -> dict[str, float]:
-        """What was measured of it in the supernet, and its costs."""
-        return _measured(self.told)
-
-    @property
-    def verified(self) -> dict[str, float]:
-        """What was measured of its files."""
-        return _measured(self.checked)
 
 
 class Retraining(Struct, frozen=True):
@@ -133,9 +124,7 @@ class Trained(Struct, frozen=True):
 
     def __post_init__(self) -> None:
         if len(self.paths) != len(self.options):
-            raise ValueError(
-                f"paths holds {len(self.paths)} numbers, expected {len(self.options)}, one for each option"
-            )
+            raise ValueError(f"found {len(self.paths)} paths, expected {len(self.options)} numbers, one per option")
 
 
 class Images(Struct, frozen=True):
@@ -190,9 +179,7 @@ class Curves(Struct, frozen=True):
     def __post_init__(self) -> None:
         for values in (self.random, *(part for line in self.lines for part in (line.values, line.low, line.high))):
             if len(values) != len(self.k):
-                raise ValueError(
-                    f"found {len(values)} numbers, expected a list of {len(self.k)} numbers, one for each k"
-                )
+                raise ValueError(f"found {len(values)} values, expected a list of {len(self.k)} numbers, one per k")
 
     @property
     def share(self) -> list[float]:
@@ -206,7 +193,7 @@ class Family(Struct, frozen=True):
     size: int
     true: float
     predicted: float
-    common: dict[str, Any]
+    common: Arch
 
 
 class Families(Struct, frozen=True):
@@ -246,16 +233,16 @@ class Record:
     """One line of a log: of the training by step, of a shifting by generation."""
 
     step: int
-    scalars: Values
+    scalars: Mapping[str, float]
 
 
 @dataclass(frozen=True)
 class Scored:
     """A row of `ranking.csv`: one architecture with its true score and what each ranking gives it."""
 
-    arch: Mapping[str, Any]
+    arch: Arch
     true: float
-    scores: Values
+    scores: Mapping[str, float]
 
 
 @dataclass(frozen=True)
@@ -297,14 +284,15 @@ class RunFiles:
     def networks(self) -> list[Network]:
         """The exported networks, then the retrained ones, which are drawn as an export of the same architecture is."""
         drawn = {key(export.arch): export.diagram for export in self.exports}
-        test = self.data.images.test if self.data else None
+        images = self.data.images.test if self.data else None
         retrained = []
         for folder, found in self.retrainings.items():
-            checked = {"accuracy_validation": found.accuracy_validation, "accuracy_test": found.accuracy_test}
             files = {Path(file).suffix: f"{folder}/{Path(file).name}" for file in found.files}
-            costs: dict[str, float | None] = {"macs": found.macs, "params": found.params}
-            verified = {**checked, "images_test": test}
-            retrained.append(Network(folder, found.arch, costs, verified, files, drawn.get(key(found.arch))))
+            costs = _values({"macs": found.macs, "params": found.params})
+            verified = {"accuracy_validation": found.accuracy_validation, "accuracy_test": found.accuracy_test}
+            verified["images_test"] = images
+            diagram = drawn.get(key(found.arch))
+            retrained.append(Network(folder, found.arch, costs, _values(verified), files, diagram))
         return [*self.exports, *retrained]
 
     @cached_property
@@ -325,7 +313,7 @@ class RunFiles:
         others = [o for o in (self.front.objectives if self.front else ()) if o.name != self.primary.name]
         return others[0] if others else Objective("macs", "min", "MAC")
 
-    def feasible(self, values: Values) -> bool:
+    def feasible(self, values: Mapping[str, float]) -> bool:
         """Whether an architecture keeps the constraints of the search, as far as they were measured."""
         limits = self.front.constraints if self.front else {}
         for name, (low, high) in limits.items():
@@ -359,7 +347,7 @@ def read_run(directory: Path) -> RunFiles:
         environment=environment or {},
         train=reader.lines("train.jsonl", lambda value: _record(value, convert(value, _Step).step)),
         space=reader.read("space.json", Space),
-        search=reader.lines("search.jsonl", lambda value: convert(value, Point)),
+        search=reader.lines("search.jsonl", lambda value: _converted(value, Point)),
         shifted=reader.lines(
             "shifted/shifting.jsonl", lambda value: _record(value, convert(value, _Generation).generation)
         ),
@@ -394,7 +382,7 @@ class _Reader:
         """A JSON file; None where it is missing or damaged."""
         text = self._text(name)
         try:
-            return None if text is None else convert(json.loads(text), kind)
+            return None if text is None else _converted(json.loads(text), kind)
         except (ValueError, RecursionError, MsgspecError) as error:
             self._wrong(name, error)
             return None
@@ -466,6 +454,26 @@ def _found(error: Exception) -> str:
     return f"{f' at {place}' if place else ''}: {text[:1].lower()}{text[1:]}"
 
 
+def _converted(value: Any, kind: type[_T]) -> _T:
+    return convert(value, kind, dec_hook=_special)
+
+
+def _special(kind: type, value: Any) -> Any:
+    """Build an `Arch` or `Values`; a ValueError becomes an error that names the place."""
+    if kind is Arch and isinstance(value, str):
+        return _decisions(value)
+    try:
+        if kind is Arch:
+            return Arch(convert(value, dict[str, Any]))
+        return _values(convert(value, dict[str, float | None]))
+    except MsgspecError as error:
+        raise ValueError(str(error).partition(" - at `")[0]) from error
+
+
+def _values(values: Mapping[str, float | None]) -> Values:
+    return Values({name: value for name, value in values.items() if value is not None and math.isfinite(value)})
+
+
 def _record(value: Mapping[str, Any], step: int) -> Record:
     """The scalars of a line; null counts as not a number."""
     scalars = {name: math.nan if item is None else item for name, item in value.items()}
@@ -486,16 +494,14 @@ def _scored(number: int, head: Sequence[str], row: Sequence[str]) -> Scored:
     return Scored(_decisions(cells.get("arch", "")), scores.pop("true"), scores)
 
 
-def _decisions(text: str) -> dict[str, Any]:
+def _decisions(text: str) -> Arch:
     """What an architecture decides, as far as its text tells without its space."""
     if text.startswith("{"):
         try:
-            value = json.loads(text)
-        except (ValueError, RecursionError):
-            value = None
-        if isinstance(value, dict):
-            return value
+            return Arch(json.loads(text))
+        except (ValueError, TypeError, RecursionError):
+            return Arch(architecture=text)
     parts = [part.partition("=") for part in re.split(r"[;,]\s*(?=[^;,=]+=)", text)]
     if all(equals for _, equals, _ in parts):
-        return {name: option for name, _, option in parts}
-    return {"architecture": text} if text else {}
+        return Arch({unquote(name): unquote(option) for name, _, option in parts})
+    return Arch(architecture=text) if text else Arch()

@@ -15,7 +15,7 @@ Groups = tuple[Sequence[Point], Sequence[Point], Sequence[Point]]
 def front(run: RunFiles) -> dict[str, Any] | None:
     """Evaluated architectures, the front and the exported networks, in two quantities at a time."""
     points = run.front.points if run.front else ()
-    groups: Groups = run.search, points, [Point(export.arch, dict(export.values)) for export in run.exports]
+    groups: Groups = run.search, points, [Point(export.arch, export.values) for export in run.exports]
     y = run.primary.name
     objectives = [o.name for o in run.front.objectives] if run.front else []
     names = [
@@ -71,7 +71,7 @@ def _items(run: RunFiles, groups: Groups) -> list[dict[str, Any]]:
 
     def item(title: str, point: Point) -> dict[str, Any]:
         same = exported.get(key(point.arch))
-        values = (same.values if same else {}) | point.values
+        values = {**(same.values if same else {}), **point.values}
         known = [(quantity(name, run.units), value) for name, value in values.items()]
         return {"title": title, "values": [[q.label, q.short(v), q.exact(v)] for q, v in known], "arch": point.arch}
 
@@ -177,7 +177,7 @@ def _sentences(run: RunFiles, groups: Groups) -> list[str]:
         sentences.append(f"{kept:,} of {counted(len(run.search), 'evaluated architecture')} {keep} the limits.")
     if run.front and run.front.feasible_share is not None and run.front.feasible_share < 1:
         sentences.append(f"About {100 * run.front.feasible_share:.2g}{THIN}% of the whole space does.")
-    for name, (low, high) in (run.front.reach if run.front else {}).items():
+    for name, (low, high) in (run.front.range if run.front else {}).items():
         q = quantity(name, run.units)
         sentences.append(f"The space reaches from {q.short(low)} to {q.words(high)}.")
     if (shown := _shown(run, groups, run.primary.name)) is not None:

@@ -22,7 +22,7 @@ def _figures(network: Network) -> dict[str, float]:
     """What was measured in the supernet, and the accuracy of the file where nothing was."""
     named = "accuracy_validation"
     checked = {named: network.verified[named]} if named in network.verified else {}
-    return network.values if "accuracy" in network.values else checked | network.values
+    return network.values if "accuracy" in network.values else {**checked, **network.values}
 
 
 def _grouped(network: Network) -> list[tuple[str, str]]:
