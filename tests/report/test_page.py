@@ -18,7 +18,8 @@ from report_run import EVALUATIONS, JUDGED, build_run, judge_run, write, write_l
 from supernet.report import page as pages
 from supernet.report import write_report
 from supernet.report.page import render, rendered
-from supernet.report.records import RunFiles, read_run
+from supernet.report.reading import read_run
+from supernet.report.run_files import RunFiles
 from supernet.report.sections.header import header as prepare_header
 
 ALL = ["front", "networks", "exports", "training", "progress", "space", "reproduce"]

@@ -11,6 +11,9 @@ from itertools import pairwise
 from statistics import fmean
 from typing import Literal
 
+import numpy as np
+from scipy.optimize import isotonic_regression
+
 from supernet.nn.diagram import Diagram, Node
 
 HUES = (0, 18, 33, 46, 62, 86, 130, 160, 180, 198, 214, 234, 258, 284, 308, 334)
@@ -56,7 +59,8 @@ class Box:
     @property
     def half(self) -> float:
         """Half its width in a graph, pixels."""
-        return _REACH if self.kind != "end" else min(_REACH, max(_HALF, 4.4 * len(self.label) + 9))
+        letters = max(len(self.label), 0.85 * len(self.detail))
+        return _REACH if self.kind != "end" else min(_REACH, max(_HALF, 4.4 * letters + 9))
 
 
 @dataclass(frozen=True)
@@ -89,8 +93,8 @@ def draw(diagram: Diagram, title: str) -> Drawing:
     """Lay a diagram out.
 
     A chain wraps like text. Any other graph stands in layers by longest path: operations on edges become boxes
-    between the layers of their ends, edges that pass a layer get an invisible place in it, and each layer is sorted
-    by the mean place of its neighbours (Sugiyama, Tagawa & Toda, 1981).
+    between the layers of their ends, edges that pass a layer get an invisible place in it, each layer is sorted by
+    the mean place of its neighbours, and its boxes are drawn to it (Sugiyama, Tagawa & Toda, 1981).
     """
     steps = [(edge.source, edge.target, edge.label) for edge in diagram.edges]
     if steps == [(before.id, after.id, "") for before, after in pairwise(diagram.nodes)]:
@@ -132,15 +136,26 @@ def _places(layer: dict[str, int], routes: list[list[str]]) -> dict[str, tuple[f
             near[after].append(before)
     columns = [[item for item in layer if layer[item] == place] for place in range(max(layer.values()) + 1)]
 
-    def rank() -> dict[str, float]:
-        return {item: place - (len(items) - 1) / 2 for items in columns for place, item in enumerate(items)}
+    def ranks(columns: list[list[str]]) -> dict[str, float]:
+        return {item: rank - (len(column) - 1) / 2 for column in columns for rank, item in enumerate(column)}
 
+    place = ranks(columns)
+    orders = []
     for sweep in range(_SWEEPS):
         for column in columns if sweep % 2 == 0 else reversed(columns):
-            place = rank()
             column.sort(key=lambda item: fmean([place[n] for n in near[item]] or [place[item]]))
-    top = max(map(len, columns)) / 2
-    return {item: ((layer[item] + 0.5) * _COLUMN, (place + top) * _ROW) for item, place in rank().items()}
+            place |= ranks([column])
+        length = sum(abs(place[a] - place[b]) for route in routes for a, b in pairwise(route))
+        orders.append((length, [list(column) for column in columns]))
+    columns = min(orders, key=lambda order: order[0])[1]
+    place = ranks(columns)
+    for sweep in range(_SWEEPS):
+        for column in columns if sweep % 2 == 0 else reversed(columns):  # to the neighbours' mean, but a row apart
+            rows = np.arange(len(column))
+            wanted = [fmean([place[n] for n in near[item]] or [place[item]]) for item in column]
+            place |= dict(zip(column, isotonic_regression(wanted - rows).x + rows, strict=True))
+    top = 0.5 - min(place.values())
+    return {item: ((layer[item] + 0.5) * _COLUMN, (float(row) + top) * _ROW) for item, row in place.items()}
 
 
 def _arrows(

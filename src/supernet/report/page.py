@@ -18,7 +18,8 @@ from supernet.errors import require
 from supernet.io.files import write_atomically
 from supernet.report import units
 from supernet.report.drawing import draw
-from supernet.report.records import RunFiles, read_run
+from supernet.report.reading import read_run
+from supernet.report.run_files import RunFiles
 from supernet.report.sections import SECTIONS
 from supernet.report.sections.header import header, name_of_run
 

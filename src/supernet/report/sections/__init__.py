@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from supernet.report.records import RunFiles
+from supernet.report.run_files import RunFiles
 from supernet.report.sections.exports import exports
 from supernet.report.sections.front import front
 from supernet.report.sections.networks import networks

@@ -7,7 +7,8 @@ from typing import Any
 
 from scipy.stats import binomtest
 
-from supernet.report.records import Network, RunFiles
+from supernet.report.records import Network
+from supernet.report.run_files import RunFiles
 from supernet.report.units import THIN, counted, quantity
 
 

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from supernet.report.charts import HOVER, Chart, View, chart_text
-from supernet.report.records import Point, RunFiles, key
+from supernet.report.records import Point
+from supernet.report.run_files import RunFiles, key
 from supernet.report.units import THIN, counted, quantity
 
 Groups = tuple[Sequence[Point], Sequence[Point], Sequence[Point]]
@@ -90,9 +91,11 @@ def _traces(run: RunFiles, groups: Groups) -> list[dict[str, Any]]:
     indices = [list(range(start, start + len(group))) for start, group in zip(starts, groups, strict=True)]
     generations = [point.generation for point in groups[0]]
     dots: dict[str, Any] = {"size": 6, "opacity": 0.55, "color": "var(--dots)"}
-    if len({g for g in generations if g is not None}) > 1:
+    last = max((g for g in generations if g is not None), default=0)
+    if last > min((g for g in generations if g is not None), default=0):
         scale = [[0, "var(--early)"], [1, "var(--late)"]]
         bar = {"title": {"text": "generation", "side": "right"}, "thickness": 8, "len": 0.6, "outlinewidth": 0}
+        bar |= {"dtick": -(-last // 6)}  # whole generations
         dots |= {"color": generations, "colorscale": scale, "showscale": True, "colorbar": bar}
     front_marker = {"size": 9, "color": "var(--accent)", "line": {"color": "var(--card)", "width": 1.5}}
     named_marker = {"size": 14, "symbol": "diamond", "color": "var(--named)"}

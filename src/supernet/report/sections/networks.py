@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from supernet.report.records import Network, RunFiles
+from supernet.report.records import Network
+from supernet.report.run_files import RunFiles
 from supernet.report.units import plain
 
 

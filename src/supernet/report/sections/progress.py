@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from supernet.report.charts import Chart, View, axes, line, thin
-from supernet.report.records import Objective, RunFiles, Values, key
+from supernet.report.records import Objective, Values
+from supernet.report.run_files import RunFiles, key
 from supernet.report.units import quantity
 from supernet.search.pareto import hypervolume
 

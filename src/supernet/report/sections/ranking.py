@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from supernet.report.charts import COLOURS, HOVER, Chart, View, axes, chart_text, line, thin
-from supernet.report.records import Curves, Families, Figure, Judgement, RunFiles, Scored
+from supernet.report.records import Curves, Families, Figure, Judgement, Scored
+from supernet.report.run_files import RunFiles
 from supernet.report.units import counted, quantity
 
 _DRAWN = 2000  # points of the scatter plot at most

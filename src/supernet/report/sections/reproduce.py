@@ -7,7 +7,7 @@ import shlex
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from supernet.report.records import RunFiles
+from supernet.report.run_files import RunFiles
 from supernet.report.units import plain
 
 

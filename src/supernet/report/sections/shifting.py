@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from supernet.report.charts import Chart, View, axes, line
-from supernet.report.records import RunFiles
+from supernet.report.run_files import RunFiles
 
 _LINES = (
     ("loss", "Training loss of the candidates", "loss"),

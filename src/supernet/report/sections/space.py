@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from supernet.report.records import RunFiles
+from supernet.report.run_files import RunFiles
 
 
 def space(run: RunFiles) -> dict[str, Any] | None:

@@ -6,7 +6,7 @@ import math
 from typing import Any
 
 from supernet.report.charts import COLOURS, Chart, View, axes, line, smooth, thin
-from supernet.report.records import RunFiles
+from supernet.report.run_files import RunFiles
 from supernet.report.units import counted, plain, quantity
 
 _LIMIT = 2000  # points drawn per curve

@@ -10,7 +10,7 @@ import pytest
 
 from report_run import EVALUATIONS, JUDGED, build_run, judge_run, write, write_lines
 from supernet.errors import UsageError
-from supernet.report.records import read_run
+from supernet.report.reading import read_run
 
 
 def damage(directory: Path) -> str:
