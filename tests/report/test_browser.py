@@ -92,11 +92,21 @@ def poison(directory: Path) -> None:
         write(directory / name, value | {attack: escape, "command": attack, "data": {"name": attack}})
     front = json.loads((directory / "front.json").read_text())
     write(directory / "front.json", front | {"searcher": attack})
+    space = json.loads((directory / "space.json").read_text())
+    space["choices"][0] |= {"name": attack, "options": [escape], "when": attack}
+    write(directory / "space.json", space | {"fingerprint": escape})
+    (directory / attack).mkdir()
+    found = {"arch": {attack: escape}, "start": attack, "steps": 1, "accuracy_validation": 1.0, "files": [attack]}
+    write(directory / attack / "retrained.json", found)
+    write(directory / attack / "environment.json", {"command": escape})
+    write(directory / "counts.json", [{"choice": attack, "options": [escape], "paths": [0]}])
+    (directory / "ranking.csv").write_text(f"arch,true,supernet 0\na=1,{attack},1\n")  # damaged: the page quotes it
 
 
 def test_draws_every_point_and_runs_no_foreign_script(tmp_path: Path, rendered: Open) -> None:
     poison(build_run(tmp_path))
     dom = rendered(write_report(tmp_path))
+    assert "expected numbers behind the architecture" in dom
     assert 'data-drawn="6"' in root_element(dom)  # front, loss, accuracy, lr, scalars, progress
     assert "data-error" not in root_element(dom)
     assert "data-blocked" not in root_element(dom)
