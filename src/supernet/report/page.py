@@ -7,6 +7,7 @@ import hashlib
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -97,6 +98,7 @@ def rendered(template: str, **values: Any) -> Markup:
     return Markup(templates().get_template(template).render(**values))
 
 
+@cache
 def templates() -> Environment:
     """The templates of this package, and what they may call."""
     environment = Environment(
@@ -105,7 +107,6 @@ def templates() -> Environment:
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
-        keep_trailing_newline=False,
     )
     shown: dict[str, Callable[..., Any]] = {
         name: getattr(units, name) for name in ("quantity", "counted", "plain", "power", "grouped")
