@@ -8,13 +8,14 @@ import re
 import shutil
 import subprocess
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
 from report_run import EVALUATIONS, JUDGED, build_run, cell_diagram, judge_run, write, write_lines
+from supernet.nn.diagram import Diagram, Edge, Node
 from supernet.report import write_report
-from supernet.report.diagram import Diagram, Node
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 FLAGS = (
@@ -91,11 +92,21 @@ def poison(directory: Path) -> None:
         write(directory / name, value | {attack: escape, "command": attack, "data": {"name": attack}})
     front = json.loads((directory / "front.json").read_text())
     write(directory / "front.json", front | {"searcher": attack})
+    space = json.loads((directory / "space.json").read_text())
+    space["choices"][0] |= {"name": attack, "options": [escape], "when": attack}
+    write(directory / "space.json", space | {"fingerprint": escape})
+    (directory / attack).mkdir()
+    found = {"arch": {attack: escape}, "start": attack, "steps": 1, "accuracy_validation": 1.0, "files": [attack]}
+    write(directory / attack / "retrained.json", found)
+    write(directory / attack / "environment.json", {"command": escape})
+    write(directory / "counts.json", [{"choice": attack, "options": [escape], "paths": [0]}])
+    (directory / "ranking.csv").write_text(f"arch,true,supernet 0\na=1,{attack},1\n")  # damaged: the page quotes it
 
 
 def test_draws_every_point_and_runs_no_foreign_script(tmp_path: Path, rendered: Open) -> None:
     poison(build_run(tmp_path))
     dom = rendered(write_report(tmp_path))
+    assert "expected numbers behind the architecture" in dom
     assert 'data-drawn="6"' in root_element(dom)  # front, loss, accuracy, lr, scalars, progress
     assert "data-error" not in root_element(dom)
     assert "data-blocked" not in root_element(dom)
@@ -133,12 +144,15 @@ addEventListener("load", async () => {
   dispatchEvent(new Event("afterprint"));
   told.closed = document.querySelectorAll("details:not([open])").length;
   told.wide = document.documentElement.scrollWidth - innerWidth;
-  told.overflowing = [...document.querySelectorAll("svg.diagram g")]
-    .filter((group) => group.querySelector("rect") && group.getBoundingClientRect().width)
-    .filter((group) => [...group.querySelectorAll("text")].some(
-      (text) => text.getBBox().width > group.querySelector("rect").getBBox().width - 4))
-    .map((group) => group.textContent);
-  told.boxes = document.querySelectorAll("svg.diagram rect").length;
+  const boxes = [...document.querySelectorAll(".box")];
+  told.overflowing = boxes.filter((box) => [...box.children].some((text) => {
+    const inner = text.getBoundingClientRect(), outer = box.getBoundingClientRect();
+    return inner.left < outer.left || inner.right > outer.right || inner.bottom > outer.bottom;
+  })).map((box) => box.textContent);
+  told.cut = boxes.filter((box) => box.firstChild.scrollWidth > box.firstChild.clientWidth).map((box) => box.title);
+  told.boxes = boxes.length;
+  told.broken = [...document.querySelectorAll(".word")].filter((word) => word.getClientRects().length > 1).length;
+  told.words = document.querySelectorAll(".inspector .word").length;
   told.resources = performance.getEntriesByType("resource").map((entry) => entry.name);
   const out = document.createElement("pre");
   out.id = "told";
@@ -153,7 +167,9 @@ def test_answers_to_the_mouse_the_menu_and_the_printer(tmp_path: Path, rendered:
     exports = json.loads((tmp_path / "exports.json").read_text())
     exports[0]["diagram"] = cell_diagram().to_json()
     letters = ("MMMM WWWW", "→→→ ×××", "IIII llll", "0123456789", "Squeeze & Excite", "x" * 60)
-    exports[1]["diagram"] = Diagram(tuple(Node(str(i), t, t) for i, t in enumerate(letters)), ()).to_json()
+    nodes = tuple(Node(str(i), t, t) for i, t in enumerate(letters))
+    steps = tuple(Edge(a.id, b.id) for a, b in pairwise(nodes))
+    exports[1]["diagram"] = Diagram(nodes, steps).to_json()
     write(tmp_path / "exports.json", exports)
     text = write_report(tmp_path).read_text(encoding="utf-8")
     text = re.sub(r'<meta http-equiv="Content-Security-Policy"[^>]*>', "", text)  # lets the test's script in
@@ -172,8 +188,11 @@ def test_answers_to_the_mouse_the_menu_and_the_printer(tmp_path: Path, rendered:
     assert told["printed"] == 0
     assert told["closed"] > 4
     assert told["wide"] <= 0
-    assert told["boxes"] > 2 * 10 + 2 * len(letters)
+    assert told["boxes"] == 10 + len(letters) + len(exports[2]["diagram"]["nodes"])
     assert told["overflowing"] == []
+    assert told["cut"] == [f"{letters[-1]} {letters[-1]}"]  # sixty letters: in full in the tooltip
+    assert told["broken"] == 0
+    assert told["words"] == 16
     assert told["resources"] == []
 
 

@@ -4,37 +4,43 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import html
 import json
 import re
 from collections.abc import Callable
+from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from report_run import EVALUATIONS, JUDGED, build_run, judge_run, write, write_lines
+from supernet.report import page as pages
 from supernet.report import write_report
-from supernet.report.header import header
-from supernet.report.html import Html
-from supernet.report.page import render
-from supernet.report.run import read_run
-from supernet.report.sections import SECTIONS
+from supernet.report.page import render, rendered
+from supernet.report.reading import read_run
+from supernet.report.run_files import RunFiles
+from supernet.report.sections.header import header as prepare_header
 
 ALL = ["front", "networks", "exports", "training", "progress", "space", "reproduce"]
 
 
-def sections(directory: Path) -> dict[str, Html]:
-    run = read_run(directory)
-    return {section.id: section.body for make in SECTIONS if (section := make(run)) is not None}
+def sections(directory: Path) -> dict[str, str]:
+    return {section.id: section.body for section in pages.sections(read_run(directory))}
+
+
+def header(run: RunFiles) -> str:
+    return rendered("sections/header.html.j2", run=run, **prepare_header(run))
 
 
 def words(markup: str) -> str:
     return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", "", markup))
 
 
-def chart_data(body: Html, chart: str) -> dict[str, object]:
+def chart_data(body: str, chart: str) -> dict[str, Any]:
     found = re.search(rf'<script type="application/json" id="{chart}-data">(.*?)</script>', body, re.S)
     assert found is not None
-    data: dict[str, object] = json.loads(found[1])
+    data: dict[str, Any] = json.loads(found[1])
     return data
 
 
@@ -361,3 +367,103 @@ def test_the_ranking_is_among_the_figures_at_the_top(tmp_path: Path) -> None:
     tau = report["kendall_tau"]
     said = words(header(read_run(tmp_path)))
     assert f"τ {tau.supernet.value:.2f}parameter count: {tau.baselines['parameter count'].value:.2f}" in said
+
+
+def test_a_damaged_file_costs_its_part_and_is_named(tmp_path: Path) -> None:
+    (build_run(tmp_path) / "exports.json").write_text("[{")
+    (tmp_path / "space.json").write_bytes(b"\xff")
+    assert list(sections(tmp_path)) == ["front", "training", "progress", "reproduce"]
+    said = words(write_report(tmp_path).read_text().split("</style>")[1])
+    assert "exports.json is damaged: " in said
+    assert "space.json cannot be read: " in said
+    assert "Best: 96.9 % accuracy at 7.10 M MACs" in said
+
+
+def test_a_run_of_which_nothing_can_be_read_still_says_so(tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text("[" * 100_000)
+    assert "nested too deeply" in words(write_report(tmp_path).read_text().split("</style>")[1])
+
+
+def retrain(directory: Path, folder: str = "retrained", **changes: Any) -> None:
+    """Add an architecture of the exports that was trained for use."""
+    (directory / folder).mkdir()
+    exports = json.loads((directory / "exports.json").read_text())
+    found = {"arch": exports[2]["arch"], "start": "scratch", "steps": 150, "seed": 3, "accuracy_validation": 0.995}
+    found |= {"accuracy_test": 0.991, "macs": 7_100_000, "params": 60_000, "files": ["/elsewhere/net.onnx"]}
+    write(directory / folder / "retrained.json", found | changes)
+
+
+def test_the_headline_is_the_best_network_there_is(tmp_path: Path) -> None:
+    judge_run(build_run(tmp_path))
+    retrain(tmp_path)
+    run = read_run(tmp_path)
+    said = words(header(run))
+    assert "Best: 99.1 % test accuracy at 7.10 M MACs" in said
+    assert "retrained, trained alone for 150 steps, is the best of 4 networks on validation data." in said
+    body = sections(tmp_path)
+    assert 'id="network-3"' in body["networks"]
+    assert body["networks"].count('class="chain"') == 4  # drawn as the export of the same architecture
+    assert 'href="retrained/net.onnx"' in body["exports"]
+    assert "retrained: trained alone from fresh weights for 150 steps, seed 3." in words(body["exports"])
+    assert "97.6 – 99.7 %" in words(body["exports"])  # Wilson interval of 357 right among the 360 of data.json
+    write(tmp_path / "retrained" / "retrained.json", {"arch": {}, "steps": 1, "accuracy_validation": 0.5})
+    assert "large is the best of 4 networks" in words(header(read_run(tmp_path)))
+
+
+def test_every_verb_is_named_with_its_options(tmp_path: Path) -> None:
+    build_run(tmp_path)
+    for name in ("config.json", "environment.json", "exports.json"):
+        value = json.loads((tmp_path / name).read_text())
+        if name == "environment.json":
+            value["command"] = "__main__.py train --out x --steps 1200"
+        elif name == "exports.json":
+            value[2]["name"] = "arch-1"
+        else:
+            search = {"searcher": "nsga2", "objectives": ["accuracy", "macs"], "budget": 240}
+            value["search"] = search | {"constraints": {"macs": 8e6}, "shifting": {"lr": 0.01}}
+            value["judge"] = {"table": "truth of mine.csv", "archs": 60}
+        write(tmp_path / name, value)
+    judge_run(tmp_path)
+    retrain(tmp_path, "other")
+    retrain(tmp_path)
+    write(tmp_path / "retrained" / "environment.json", {"command": "supernet retrain x --best --steps 150"})
+    commands = html.unescape(re.findall(r"<pre>(.*?)</pre>", sections(tmp_path)["reproduce"], re.S)[0]).split("\n")
+    arch = json.dumps(json.loads((tmp_path / "exports.json").read_text())[2]["arch"], separators=(",", ":"))
+    search = f"supernet search {tmp_path} --searcher nsga2 --objectives accuracy,macs --budget 240 --max macs=8000000.0"
+    assert commands == [
+        "python -m supernet train --out x --steps 1200",
+        f"{search} --shift --shift-option lr=0.01",
+        f"supernet export {tmp_path} --exports 3 --finetune-steps 200",
+        f"supernet export {tmp_path} --arch '{arch}' --finetune-steps 200",
+        f"supernet judge {tmp_path} --table 'truth of mine.csv' --archs 60",
+        f"supernet retrain {tmp_path} --steps 150 --arch '{arch}' --start scratch --seed 3 --out {tmp_path}/other",
+        "supernet retrain x --best --steps 150",
+    ]
+
+
+def test_a_whole_run_needs_one_command(tmp_path: Path) -> None:
+    judge_run(build_run(tmp_path))
+    assert "<pre>supernet run --out runs/demo</pre>" in sections(tmp_path)["reproduce"]
+
+
+def test_one_of_a_thing_is_singular(tmp_path: Path) -> None:
+    front = json.loads((build_run(tmp_path) / "front.json").read_text())
+    arch = {"depth": 1}
+    write(tmp_path / "front.json", front | {"points": [{"arch": arch, "values": {"accuracy": 0.9, "macs": 5}}]})
+    write(tmp_path / "space.json", {"size": "1", "choices": [{"name": "depth", "options": [1]}]})
+    write(tmp_path / "exports.json", json.loads((tmp_path / "exports.json").read_text())[:1])
+    write_lines(tmp_path / "train.jsonl", [{"step": 1, "loss": float("nan")}])
+    write_lines(tmp_path / "search.jsonl", [{"arch": arch, "values": {"accuracy": 0.9, "macs": 5}, "generation": 0}])
+    (tmp_path / "shifted").mkdir()
+    rows = [{"generation": place, "order/found": 1.0} for place in range(2)]
+    write_lines(tmp_path / "shifted" / "shifting.jsonl", rows)
+    write(tmp_path / "counts.json", [{"choice": "depth", "options": [1], "paths": [1]}])
+    said = words(render(read_run(tmp_path)).split("</style>")[1])
+    assert "1 architecture)" in said
+    assert re.findall(r"\b1 (?:evaluated )?(?:architectures|steps|paths|records|choices|networks|images)\b", said) == []
+
+
+def test_templates_and_assets_are_files_of_the_package() -> None:
+    folder = files("supernet.report")
+    names = {path.name for place in (folder, folder / "sections", folder / "assets") for path in place.iterdir()}
+    assert {"page.html.j2", "macros.html.j2", "front.html.j2", "style.css", "page.js"} <= names

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from supernet.report.html import Html
-from supernet.report.units import THIN, large, quantity, scaled
+from supernet.report.page import templates
+from supernet.report.units import THIN, counted, quantity, scaled
 
 
 @pytest.mark.parametrize(
@@ -42,17 +42,28 @@ def test_scaled_keeps_three_digits(exponent: int) -> None:
         assert len(number.replace(".", "")) == 3
 
 
+def shown(expression: str) -> str:
+    source = "{% from 'macros.html.j2' import figure, large %}{{ " + expression + " }}"
+    return templates().from_string(source).render().strip()
+
+
 def test_exact_value_is_in_the_tooltip() -> None:
-    shown = quantity("macs").html(1234567.0)
-    assert isinstance(shown, Html)
-    assert 'title="MACs: 1,234,567"' in shown
-    assert "not measured" in quantity("macs").html(None)
+    assert 'title="MACs: 1,234,567"' in shown("figure('macs', 1234567.0)")
+    assert "not measured" in shown("figure('macs', none)")
+    assert '<data value="1.0" title="a&lt;b: 1">1</data>' in shown("figure('a<b', 1.0)")
 
 
 def test_large_numbers_beyond_every_integer_type() -> None:
-    assert large("15625") == "15,625"
-    assert large("44731008") == "44,731,008"
-    assert "3.00 × 10<sup>19</sup>" in large(str(3 * 10**19))
-    assert "1.00 × 10<sup>20</sup>" in large("9" * 20)
-    assert "1.23 × 10<sup>4999</sup>" in large("123" + "0" * 4997)
-    assert 'title="5000 digits"' in large("123" + "0" * 4997)
+    assert shown("large('15625')") == "15,625"
+    assert shown("large('44731008')") == "44,731,008"
+    assert "3.00 × 10<sup>19</sup>" in shown(f"large('{3 * 10**19}')")
+    assert "1.00 × 10<sup>20</sup>" in shown(f"large('{'9' * 20}')")
+    assert "1.23 × 10<sup>4999</sup>" in shown(f"large('123{'0' * 4997}')")
+    assert 'title="5000 digits"' in shown(f"large('123{'0' * 4997}')")
+
+
+@pytest.mark.parametrize(
+    ("count", "words"), [(0, "0 networks"), (1, "1 network"), (2, "2 networks"), (1234567, "1,234,567 networks")]
+)
+def test_counts_have_nouns_in_the_right_number(count: int, words: str) -> None:
+    assert counted(count, "network") == words

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from supernet.judge import RankReport, specialisation
-from supernet.report.diagram import Diagram, Edge, Node
+from supernet.nn.diagram import Diagram, Edge, Node
 from supernet.space import Choice, Space
 
 STAGES = 4

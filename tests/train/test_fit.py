@@ -19,7 +19,19 @@ from supernet import OpChoice, Supernet
 from supernet.data import ImageData
 from supernet.errors import RunError, UsageError
 from supernet.methods import darts, sandwich, spos
-from supernet.train import CrossEntropy, Entry, Move, Phase, Recipe, Softmax, Step, Trained, checkpoint, fit, load_weights
+from supernet.train import (
+    CrossEntropy,
+    Entry,
+    Move,
+    Phase,
+    Recipe,
+    Softmax,
+    Step,
+    Trained,
+    checkpoint,
+    fit,
+    load_weights,
+)
 from supernet.train import Path as TrainPath
 from supernet.train.architecture import relaxed
 

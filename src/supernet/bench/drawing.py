@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+
+from markupsafe import Markup, escape
 
 from supernet.bench.run_table import RunTable
 from supernet.rank.measures import TAU
-from supernet.report.html import Html, tag
 
 COLOURS = 6
 _STYLE = (
@@ -21,34 +22,40 @@ _LIGHT = ("#2a6fb0", "#2f8f4e", "#8a3fb5", "#c23b4b", "#0f8b8d", "#7a6a1e")
 _DARK = ("#7ab8f5", "#74d190", "#cf9bf0", "#f58a96", "#5fd3d5", "#d6c463")
 
 
-def drawing(label: str, width: int, height: int, *parts: Html) -> str:
+def tag(name: str, attributes: Mapping[str, str] | None = None, /, *children: str) -> Markup:
+    """One element, its attributes and its text escaped."""
+    opening = Markup("").join(Markup(' {}="{}"').format(key, value) for key, value in (attributes or {}).items())
+    return Markup("<{0}{1}>{2}</{0}>").format(Markup(name), opening, Markup("").join(map(escape, children)))
+
+
+def drawing(label: str, width: int, height: int, *parts: Markup) -> str:
     """The file. Parts of class `c0` to `c5` are coloured by their `color`."""
     colours = [f".c{place}{{color:{colour}}}" for place, colour in enumerate(_LIGHT)]
     dark = [f".c{place}{{color:{colour}}}" for place, colour in enumerate(_DARK)]
     style = _STYLE + "".join(colours) + "@media (prefers-color-scheme:dark){" + "".join(dark) + "}"
     size = {"viewBox": f"0 0 {width} {height}", "width": str(width), "height": str(height)}
     root = {"xmlns": "http://www.w3.org/2000/svg", "role": "img", "aria-label": label, **size}
-    return tag("svg", root, tag("style", None, Html(style)), *parts) + "\n"
+    return tag("svg", root, tag("style", None, Markup(style)), *parts) + "\n"
 
 
-def segment(kind: str, x1: float, x2: float, y1: float, y2: float) -> Html:
+def segment(kind: str, x1: float, x2: float, y1: float, y2: float) -> Markup:
     """A straight line."""
     return tag("line", {"class": kind, "x1": _at(x1), "x2": _at(x2), "y1": _at(y1), "y2": _at(y2)})
 
 
-def path(kind: str, points: list[tuple[float, float]]) -> Html:
+def path(kind: str, points: list[tuple[float, float]]) -> Markup:
     """A line through points."""
     through = " ".join(f"{_at(x)},{_at(y)}" for x, y in points)
     return tag("polyline", {"class": f"line {kind}", "points": through})
 
 
-def words(x: float, y: float, text: str, *, anchor: str, kind: str = "") -> Html:
+def words(x: float, y: float, text: str, *, anchor: str, kind: str = "") -> Markup:
     """A line of text."""
     more = {"class": kind} if kind else {}
     return tag("text", {"x": _at(x), "y": _at(y), "text-anchor": anchor} | more, text)
 
 
-def dot(kind: str, x: float, y: float, said: str) -> Html:
+def dot(kind: str, x: float, y: float, said: str) -> Markup:
     """A training, with the words a reader sees who points at it."""
     return tag("circle", {"class": f"seed {kind}", "cx": _at(x), "cy": _at(y), "r": "5"}, tag("title", None, said))
 

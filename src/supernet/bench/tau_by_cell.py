@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from markupsafe import Markup
+
 from supernet.bench.drawing import dot, drawing, free_taus, segment, tenths, words
 from supernet.bench.run_table import RunTable
 from supernet.rank.measures import TAU
-from supernet.report.html import Html
 
 _LINE, _LABEL, _MARGIN, _WIDE = 34, 18, 84, 520
 
@@ -26,7 +27,7 @@ def tau_by_cell(table: RunTable) -> str:
 
     top = 16 + _LABEL * len(free)
     bottom = top + _LINE * len(rows)
-    drawn: list[Html] = []
+    drawn: list[Markup] = []
     for tick in ticks:
         drawn.append(segment("axis", x(tick), x(tick), top, bottom))
         drawn.append(words(x(tick), bottom + 18, f"{tick:.1f}", anchor="middle"))

@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import math
 
+from markupsafe import Markup
+
 from supernet.bench.drawing import COLOURS, dot, drawing, free_taus, path, segment, tenths, words
 from supernet.bench.grouping import settings
 from supernet.bench.run_table import Row, RunTable
 from supernet.bench.units import thousands
 from supernet.rank.measures import TAU
-from supernet.report.html import Html
 
 _LEFT, _TOP, _WIDE, _HIGH, _LABEL = 64, 24, 480, 280, 16
 
@@ -48,7 +49,7 @@ def tau_over_budget(table: RunTable) -> str | None:
     def y(tau: float) -> float:
         return bottom - _HIGH * (tau - ticks[0]) / (ticks[-1] - ticks[0])
 
-    drawn: list[Html] = [words(_LEFT - 44, _TOP - 10, TAU.label, anchor="start")]
+    drawn: list[Markup] = [words(_LEFT - 44, _TOP - 10, TAU.label, anchor="start")]
     for tick in ticks:
         drawn.append(segment("axis", _LEFT, right, y(tick), y(tick)))
         drawn.append(words(_LEFT - 10, y(tick) + 4, f"{tick:.1f}", anchor="end"))

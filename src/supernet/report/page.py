@@ -4,34 +4,44 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
 
 from supernet.errors import require
 from supernet.io.files import write_atomically
-from supernet.report.header import header, name_of_run
-from supernet.report.html import Html, tag
-from supernet.report.run import RunFiles, read_run
-from supernet.report.section import Section
+from supernet.report import units
+from supernet.report.drawing import draw
+from supernet.report.reading import read_run
+from supernet.report.run_files import RunFiles
 from supernet.report.sections import SECTIONS
+from supernet.report.sections.header import header, name_of_run
 
 
 def write_report(run_directory: Path) -> Path:
-    """Write ``report.html`` into a run directory, from the files that the run has left there so far.
+    """Write `report.html` into a run directory, from the files that the run has left there so far.
 
     The page is one file that loads nothing: it opens from a disk, a mail or an archive, without a network.
-    A run that has only been trained yields a page about its training, and so on.
+    A run that has only been trained yields a page about its training, and so on. A damaged file is named at the top
+    of the page, which goes on without it.
 
     Args:
-        run_directory: a directory with some of ``config.json``, ``environment.json``, ``train.jsonl``,
-            ``space.json``, ``search.jsonl``, ``front.json`` and ``exports.json``.
+        run_directory: A directory with some of `config.json`, `environment.json`, `train.jsonl`, `space.json`,
+            `search.jsonl`, `front.json` and `exports.json`.
 
     Returns:
         The path of the page.
 
     Raises:
         UsageError: the directory does not exist or holds no file of a run.
-        RunError: a file is damaged (names the file and the place), plotly is missing, or the page cannot be written.
+        RunError: plotly is missing, or the page cannot be written.
     """
     require("plotly", "report", "The report")
     page = render(read_run(Path(run_directory)))
@@ -40,41 +50,70 @@ def write_report(run_directory: Path) -> Path:
     return target
 
 
+@dataclass(frozen=True)
+class Section:
+    """A part of the page.
+
+    Attributes:
+        id: The anchor, unique on the page, and the name of its template.
+        title: The heading.
+        menu: Its short name in the menu at the top of the page.
+        body: What stands below the heading.
+    """
+
+    id: str
+    title: str
+    menu: str
+    body: Markup
+
+
+def sections(run: RunFiles) -> list[Section]:
+    """The parts for which the run has something, in the order of the page."""
+    return [
+        Section(name, view["title"], menu, rendered(f"sections/{name}.html.j2", run=run, **view))
+        for name, (menu, prepare) in SECTIONS.items()
+        if (view := prepare(run)) is not None
+    ]
+
+
 def render(run: RunFiles) -> str:
     """The page as text."""
     from plotly.offline import get_plotlyjs
 
-    sections = [section for make in SECTIONS if (section := make(run)) is not None]
-    scripts = [_asset("guard.js"), get_plotlyjs(), _asset("page.js")]
-    guard, plotly, own = (tag("script", None, Html(_inline(script))) for script in scripts)
-    sources = " ".join(f"'sha256-{_digest(_inline(script))}'" for script in scripts)
-    policy = f"default-src 'none'; style-src 'unsafe-inline'; img-src data: blob:; script-src {sources}"
-    head = tag(
-        "head",
-        None,
-        Html('<meta charset="utf-8">'),
-        Html(f'<meta http-equiv="Content-Security-Policy" content="{policy}">'),
-        Html('<meta name="viewport" content="width=device-width, initial-scale=1">'),
-        Html('<meta name="color-scheme" content="light dark">'),
-        tag("title", None, f"{name_of_run(run)} · supernet report"),
-        tag("style", None, Html(_asset("style.css"))),
-        guard,
+    scripts = [_inline(script) for script in (_asset("guard.js"), get_plotlyjs(), _asset("page.js"))]
+    return rendered(
+        "page.html.j2",
+        run=run,
+        name=name_of_run(run),
+        header=rendered("sections/header.html.j2", run=run, **header(run)),
+        sections=sections(run),
+        style=Markup(_asset("style.css")),
+        digests=[base64.b64encode(hashlib.sha256(script.encode()).digest()).decode() for script in scripts],
+        scripts=[Markup(script) for script in scripts],
     )
-    menu = tag("nav", {"aria-label": "Sections"}, *(tag("a", {"href": f"#{s.id}"}, s.menu) for s in sections))
-    main = tag("main", None, *(_section(section) for section in sections))
-    problem = tag("p", {"id": "problem", "role": "alert", "hidden": ""})
-    body = tag("body", None, problem, header(run), menu, main, _footer(run), plotly, own)
-    return "<!doctype html>\n" + tag("html", {"lang": "en"}, head, body) + "\n"
 
 
-def _section(section: Section) -> Html:
-    return tag("section", {"id": section.id}, tag("h2", None, section.title), section.body)
+def rendered(template: str, **values: Any) -> Markup:
+    """A template of this package, filled in; text is escaped wherever it enters."""
+    return Markup(templates().get_template(template).render(**values))
 
 
-def _footer(run: RunFiles) -> Html:
-    version = run.environment.get("supernet")
-    written = f"Written by supernet {version}" if isinstance(version, str) else "Written by supernet"
-    return tag("footer", None, f"{written}. This page is one file and loads nothing from the network.")
+@cache
+def templates() -> Environment:
+    """The templates of this package, and what they may call."""
+    environment = Environment(
+        loader=PackageLoader("supernet.report", ""),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    shown: dict[str, Callable[..., Any]] = {
+        name: getattr(units, name) for name in ("quantity", "counted", "plain", "power", "grouped")
+    }
+    environment.globals |= shown | {"THIN": units.THIN, "draw": draw}
+    environment.filters["json"] = json.dumps
+    return environment
 
 
 def _asset(name: str) -> str:
@@ -84,7 +123,3 @@ def _asset(name: str) -> str:
 def _inline(script: str) -> str:
     """A script as the browser will see it between its tags, whose digest the security policy names."""
     return script.replace("\r\n", "\n").replace("\r", "\n").replace("</script", "<\\/script")
-
-
-def _digest(script: str) -> str:
-    return base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()

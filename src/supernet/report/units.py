@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
-
-from supernet.report.html import Html, tag
+from typing import Any, Literal
 
 THIN = "\u202f"  # narrow no-break space between a number and its unit
 _LABELS = {"macs": "MACs", "params": "parameters", "flops": "FLOPs"}
@@ -35,7 +33,7 @@ class Quantity:
         return {"percent": ".1~%", "count": "~s", "plain": ""}[self.style]
 
     def short(self, value: float) -> str:
-        """About three digits: ``96.9 %``, ``1.23 M``, ``0.412 ms``."""
+        """About three digits: `96.9 %`, `1.23 M`, `0.412 ms`."""
         if self.style == "percent":
             digits = 2 if 0.9949 < value < 1 else 1
             return f"{100 * value:.{digits}f}{THIN}%"
@@ -50,15 +48,8 @@ class Quantity:
         return f"{digits}{unit}"
 
     def words(self, value: float) -> str:
-        """The short form followed by what it is: ``1.23 M MACs``."""
+        """The short form followed by what it is: `1.23 M MACs`."""
         return self.short(value) if self.style == "plain" and self.unit else f"{self.short(value)} {self.label}"
-
-    def html(self, value: float | None) -> Html:
-        """The short form with the exact value in its tooltip; a dash where nothing was measured."""
-        if value is None:
-            return tag("span", {"class": "muted", "title": "not measured"}, "–")
-        exact = self.exact(value)
-        return tag("data", {"value": repr(value), "title": f"{self.label}: {exact}"}, self.short(value))
 
 
 def quantity(name: str, units: Mapping[str, str] | None = None) -> Quantity:
@@ -94,17 +85,44 @@ def scaled(value: float) -> str:
     return f"{rounded / scale:.{digits}f}{THIN}{letter}"
 
 
-def large(digits: str) -> Html:
-    """A whole number of any length, given as text.
+def power(digits: str) -> tuple[str, int]:
+    """Mantissa and exponent of a whole number of any length, given as text.
 
-    >>> large("15625"), "1.23 × 10<sup>20</sup>" in large("123456789012345678901")
-    ('15,625', True)
+    >>> power("123456789012345678901")
+    ('1.23', 20)
     """
-    digits = digits.lstrip("0") or "0"
-    grouped = f"{int(digits):,}" if len(digits) <= 60 else f"{len(digits)} digits"
-    if len(digits) <= 9:
-        return Html(grouped)
-    mantissa, power = f"{int(digits[:17]) / 10 ** (min(len(digits), 17) - 1):.2f}", len(digits) - 1
-    if mantissa == "10.00":
-        mantissa, power = "1.00", power + 1
-    return tag("span", {"title": grouped}, f"{mantissa} × 10", tag("sup", None, str(power)))
+    mantissa, exponent = f"{int(digits[:17]) / 10 ** (min(len(digits), 17) - 1):.2f}", len(digits) - 1
+    return ("1.00", exponent + 1) if mantissa == "10.00" else (mantissa, exponent)
+
+
+def grouped(digits: str) -> str:
+    """All digits of a whole number in groups of three, or how many there are where nobody would read them."""
+    return f"{int(digits):,}" if len(digits) <= 60 else f"{len(digits)} digits"
+
+
+def counted(count: float, noun: str, plural: str = "") -> str:
+    """A count with its noun in the right number.
+
+    >>> counted(1, "architecture"), counted(1200, "architecture"), counted(0, "family", "families")
+    ('1 architecture', '1,200 architectures', '0 families')
+    """
+    return f"{count:,.10g} {noun if count == 1 else plural or noun + 's'}"
+
+
+def plain(value: Any) -> str:
+    """A JSON value as a person would write it.
+
+    >>> plain([3, 3]), plain(0.05), plain(None), plain(True), plain({"a": [1]})
+    ('3, 3', '0.05', '–', 'yes', 'a: 1')
+    """
+    if value is None:
+        return "–"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:.10g}"
+    if isinstance(value, list):
+        return ", ".join(plain(item) for item in value) or "none"
+    if isinstance(value, dict):
+        return ", ".join(f"{key}: {plain(item)}" for key, item in value.items()) or "none"
+    return str(value)

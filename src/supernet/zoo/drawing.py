@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import pairwise
 
-from supernet.report.diagram import Diagram, Edge, Node
+from supernet.nn.diagram import Diagram, Edge, Node
 
 
 @dataclass(frozen=True)

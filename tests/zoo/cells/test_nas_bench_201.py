@@ -7,7 +7,7 @@ import torch.nn.functional as F
 
 from supernet import OpChoice, zoo
 from supernet.errors import UsageError
-from supernet.report.diagram import Edge, svg
+from supernet.nn.diagram import Edge
 from supernet.zoo.cells.nas_bench_201 import EDGES, OPS
 from zoo_networks import count_macs, count_params
 
@@ -167,7 +167,7 @@ def test_diagram_is_the_cell_without_empty_edges():
         Edge("0", "3", "avg pool 3×3"),
         Edge("2", "3", "conv 1×1"),
     )
-    assert svg(net.module.diagram(net.space.smallest())).startswith("<svg")
+    assert net.module.diagram(net.space.smallest()).edges == ()
 
 
 @pytest.mark.parametrize(

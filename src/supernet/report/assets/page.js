@@ -70,7 +70,12 @@
     for (const [group, words] of grouped(item.arch)) {
       const row = decisions.insertRow();
       if (group) {
-        row.append(element("th", group), element("td", words.map(([n, v]) => n + " " + v).join(", ")));
+        const cell = element("td");
+        words.forEach(([name, value], place) => { // a decision does not break inside
+          if (place) cell.append(" ");
+          cell.append(element("span", name + " " + value + (place < words.length - 1 ? "," : ""), "word"));
+        });
+        row.append(element("th", group), cell);
       } else {
         row.remove();
         for (const [name, value] of words) {

@@ -1,11 +1,15 @@
-"""The parts of the page, in their order. A new part is one function in one file, and one line here."""
+"""The parts of the page, in their order.
+
+A new part is one function, one template of its name, and one line here: the function prepares what the template
+shows, with the heading as `title`, or returns None where the run has nothing for it.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
-from supernet.report.run import RunFiles
-from supernet.report.section import Section
+from supernet.report.run_files import RunFiles
 from supernet.report.sections.exports import exports
 from supernet.report.sections.front import front
 from supernet.report.sections.networks import networks
@@ -16,14 +20,15 @@ from supernet.report.sections.shifting import shifting
 from supernet.report.sections.space import space
 from supernet.report.sections.training import training
 
-SECTIONS: tuple[Callable[[RunFiles], Section | None], ...] = (
-    front,
-    networks,
-    exports,
-    ranking,
-    training,
-    progress,
-    shifting,
-    space,
-    reproduce,
-)
+SECTIONS: Mapping[str, tuple[str, Callable[[RunFiles], dict[str, Any] | None]]] = {
+    "front": ("Front", front),
+    "networks": ("Networks", networks),
+    "exports": ("Exports", exports),
+    "ranking": ("Ranking", ranking),
+    "training": ("Training", training),
+    "progress": ("Search", progress),
+    "shifting": ("Shifting", shifting),
+    "space": ("Space", space),
+    "reproduce": ("Reproduce", reproduce),
+}
+"""By anchor: the short name in the menu, and what prepares the part."""

@@ -3,106 +3,68 @@
 from __future__ import annotations
 
 from pathlib import Path
-from urllib.parse import quote
+from typing import Any
 
-from supernet.report.html import Html, details, join, note, table, tag
-from supernet.report.run import Export, RunFiles
-from supernet.report.section import Section
-from supernet.report.statistics import wilson
-from supernet.report.units import THIN, quantity
+from scipy.stats import binomtest
+
+from supernet.report.records import Network
+from supernet.report.run_files import RunFiles
+from supernet.report.units import THIN, counted, quantity
 
 
-def exports(run: RunFiles) -> Section | None:
-    """A table with one row per exported network."""
-    if not run.exports:
+def exports(run: RunFiles) -> dict[str, Any] | None:
+    """A table with one row per network, what its columns mean, and how to use the files."""
+    found = run.networks
+    if not found:
         return None
-    names = list(dict.fromkeys(name for export in run.exports for name in export.values))
-    costs = [name for name in names if not name.startswith("accuracy")]
-    head = ["Network", "Inherited accuracy", "Test accuracy of the file"]
-    head += [_heading(run, name) for name in costs]
-    head += ["Largest difference", "Files"]
-    rows = [
-        [
-            tag("a", {"href": f"#network-{number}"}, export.name),
-            quantity("accuracy").html(export.values.get("accuracy")),
-            _tested(export),
-            *(quantity(name, run.units).html(export.values.get(name)) for name in costs),
-            _difference(export),
-            _files(run.directory, export),
-        ]
-        for number, export in enumerate(run.exports)
+    costs = [
+        name for name in dict.fromkeys(name for n in found for name in n.values) if not name.startswith("accuracy")
     ]
-    body = [
-        tag("div", {"class": "card"}, table(head, rows, numeric=range(1, len(head) - 1))),
-        _caveats(run),
-        _usage(run.exports),
+    threads = " / ".join(counted(n, "thread") for n in sorted(_all(run, "threads")))
+    heads = [
+        f"{quantity(name, run.units).title}, {threads}"
+        if "latency" in name and threads
+        else quantity(name, run.units).title
+        for name in costs
     ]
-    return Section("exports", "What was exported", "Exports", join(body))
+    return {
+        "title": "What was exported",
+        "costs": costs,
+        "heads": heads,
+        "intervals": [_interval(network) for network in found],
+        "files": [_files(run.directory, network) for network in found],
+        "threads": threads,
+        "latency": any("latency" in name for name in costs),
+        "tested": " / ".join(f"{count:,}" for count in sorted(_all(run, "images_test"))),
+        "compared": " / ".join(f"{count:,}" for count in sorted(_all(run, "images"))),
+        "finetuned": _finetuned(run),
+        "usage": _usage(found),
+    }
 
 
-def _threads(run: RunFiles) -> list[int]:
-    return sorted({int(e.verified["threads"]) for e in run.exports if "threads" in e.verified})
+def _all(run: RunFiles, name: str) -> set[int]:
+    return {int(network.verified[name]) for network in run.networks if name in network.verified}
 
 
-def _heading(run: RunFiles, name: str) -> str:
-    title = quantity(name, run.units).title
-    if "latency" not in name or not _threads(run):
-        return title
-    return f"{title}, {_on_threads(_threads(run))}"
+def _interval(network: Network) -> str:
+    """Wilson's 95 % interval of the test accuracy, where it is known on how many images that was measured."""
+    value, images = network.verified.get("accuracy_test"), int(network.verified.get("images_test", 0))
+    if value is None or images < 1 or not 0 <= value <= 1:
+        return ""
+    ends = binomtest(round(value * images), images).proportion_ci(method="wilson")
+    return f"{100 * ends.low:.1f} – {100 * ends.high:.1f}{THIN}%"
 
 
-def _on_threads(counts: list[int]) -> str:
-    return " / ".join(f"{n} thread" if n == 1 else f"{n} threads" for n in counts)
-
-
-def _tested(export: Export) -> Html:
-    value, images = export.verified.get("accuracy_test"), export.verified.get("images_test")
-    shown = quantity("accuracy_test").html(value)
-    if value is None or not images or not 0 <= value <= 1:
-        return shown
-    low, high = wilson(value, images)
-    return join([shown, tag("small", None, f"{100 * low:.1f} – {100 * high:.1f}{THIN}%")])
-
-
-def _difference(export: Export) -> Html:
-    value = export.verified.get("max_difference")
-    return quantity("difference").html(None) if value is None else tag("data", {"value": repr(value)}, f"{value:.2g}")
-
-
-def _files(directory: Path, export: Export) -> Html:
-    links = []
-    for path in export.files.values():
-        link = tag("a", {"href": quote(path), "download": ""}, Path(path).name)
-        file = directory / path
-        size = _size(file.stat().st_size) if file.is_file() else "missing"
-        links.append(tag("div", {"class": "file"}, link, " ", tag("span", {"class": "muted"}, size)))
-    return join(links)
+def _files(directory: Path, network: Network) -> list[tuple[str, str, str]]:
+    """Link, name and size of each file."""
+    return [
+        (path, Path(path).name, _size(file.stat().st_size) if (file := directory / path).is_file() else "missing")
+        for path in network.files.values()
+    ]
 
 
 def _size(count: int) -> str:
     return f"{count / 1e6:.1f}{THIN}MB" if count >= 1e6 else f"{max(count / 1e3, 0.1):.3g}{THIN}kB"
-
-
-def _caveats(run: RunFiles) -> Html:
-    sentences = [
-        "Inherited accuracy: weights of the supernet, on validation images that the search used to choose. "
-        "Test accuracy: the exported ONNX file itself, on images nothing was chosen by"
-    ]
-    tested, compared = _images(run, "images_test"), _images(run, "images")
-    sentences.append(f" ({tested}; below it the 95{THIN}% interval). " if tested else ". ")
-    if steps := _finetuned(run):
-        sentences.append(f"Before export each network was fine-tuned for {steps:,} steps. ")
-    sentences.append("Largest difference: between the outputs of the file and of the extracted PyTorch network")
-    sentences.append(f", on {compared}. " if compared else ". ")
-    if any("latency" in name for export in run.exports for name in export.values):
-        threads = f" with {_on_threads(_threads(run))}" if _threads(run) else ""
-        sentences.append(f"Latency was measured on this machine{threads}; it says nothing certain about another one.")
-    return note(*sentences)
-
-
-def _images(run: RunFiles, name: str) -> str:
-    counts = sorted({int(export.verified[name]) for export in run.exports if name in export.verified})
-    return " / ".join(f"{count:,}" for count in counts) + " images" if counts else ""
 
 
 def _finetuned(run: RunFiles) -> int:
@@ -111,9 +73,10 @@ def _finetuned(run: RunFiles) -> int:
     return steps if isinstance(steps, int) else 0
 
 
-def _usage(found: tuple[Export, ...]) -> Html:
-    onnx = next((e.files["onnx"] for e in found if "onnx" in e.files), None)
-    program = next((e.files["program"] for e in found if "program" in e.files), None)
+def _usage(found: list[Network]) -> str:
+    paths = [path for network in found for path in network.files.values()]
+    onnx = next((path for path in paths if path.endswith(".onnx")), None)
+    program = next((path for path in paths if path.endswith(".pt2")), None)
     lines = []
     if onnx:
         lines += ["import onnxruntime", f"session = onnxruntime.InferenceSession({onnx!r})"]
@@ -121,4 +84,4 @@ def _usage(found: tuple[Export, ...]) -> Html:
     if program:
         lines += [""] if lines else []
         lines += ["import torch", f"network = torch.export.load({program!r}).module()", "logits = network(images)"]
-    return details("Use them in Python", tag("pre", None, "\n".join(lines))) if lines else Html("")
+    return "\n".join(lines)

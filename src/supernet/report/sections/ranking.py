@@ -2,63 +2,77 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
-from supernet.report.html import Html, details, join, note, table, tag
-from supernet.report.judgement import Figure, Judgement
-from supernet.report.run import RunFiles
-from supernet.report.section import Section
-from supernet.report.sections.ranking_charts import DRAWN, along, clusters, mass, scatter, top_id
+from supernet.report.charts import COLOURS, HOVER, Chart, View, axes, chart_text, line, thin
+from supernet.report.records import Curves, Families, Figure, Judgement, Scored
+from supernet.report.run_files import RunFiles
+from supernet.report.units import counted, quantity
 
+_DRAWN = 2000  # points of the scatter plot at most
+_FEW = 10  # points of a picture of their own at least
 _MAIN = ("kendall_tau", "spearman_rho", "top_id_rate", "tau_in_true_top", "best_rank", "regret@1")
+_SUPERNET = "supernet"
+_OFTEN_HIDDEN = "MACs"  # where it ranks as parameter count does, both lines are to be seen
+_ALONG = {
+    "kendall_tau": "Kendall τ",
+    "spearman_rho": "Spearman ρ",
+    "tau_in_true_top@0.2": "τ within the true top 20 %",
+    "top_id_rate@0.2": "top 20 % ID rate",
+}
 
 
-def ranking(run: RunFiles) -> Section | None:
+def ranking(run: RunFiles) -> dict[str, Any] | None:
     """The verdict in sentences, the charts, and every measure beside the rankings that cost nothing."""
-    judged, followed = run.judgement, along(run)
+    judged, followed = run.judgement, _along(run)
     if judged is None and followed is None:
         return None
-    body: list[str] = []
-    charts = [] if followed is None else [followed]
+    charts: list[Chart | None] = [followed]
     if judged is not None:
-        body.append(tag("ul", None, *(tag("li", None, sentence) for sentence in judged.sentences)))
-        charts = [*filter(None, (scatter(judged), top_id(judged), mass(judged), clusters(judged))), *charts]
-    grid = tag("div", {"class": "grid"}, *charts)
-    if judged is None:
-        body.append(grid)
-    else:
-        main, rest = _measures(judged)
-        body += [tag("div", {"class": "stack"}, grid, main), rest, note(*_remarks(judged))]
-    return Section("ranking", "Is the ranking right?", "Ranking", join(body))
+        mass, clusters = judged.mass, judged.clusters
+        charts = [
+            _scatter(run.scores) if run.scores else None,
+            _curves("chart-top-id", "Are the best recognised?", "top-architecture ID rate", judged.top_id),
+            _curves("chart-mass", "Are the best drawn?", "cumulative sampling probability", mass),
+            _clusters(clusters) if clusters and clusters.clusters else None,
+            followed,
+        ]
+    return {
+        "title": "Is the ranking right?",
+        "judged": judged,
+        "charts": [chart for chart in charts if chart is not None],
+        "drawn": _DRAWN,
+    } | (_measures(judged) if judged else {})
 
 
-def _measures(judged: Judgement) -> tuple[Html, Html]:
-    """The main measures, and the others on demand."""
-    measures = list(dict.fromkeys(figure.measure for figure in judged.figures))
-    main = [measure for measure in measures if measure.startswith(_MAIN)] or measures
-    rest = [measure for measure in measures if measure not in main]
-    card = tag("div", {"class": "card"}, _table(judged, main))
-    return card, details("Further measures", _table(judged, rest)) if rest else Html("")
+def _measures(judged: Judgement) -> dict[str, Any]:
+    """The main measures, and the others on demand: names, and a cell for every ranking."""
+    figures = judged.figures
+    labels = {item.measure: item.label for item in judged.measures}
+    rankings = list(dict.fromkeys(figure.ranking for figure in figures))
+    found = {(figure.measure, figure.ranking): figure for figure in figures}
+    rows = {
+        measure: (labels.get(measure, measure), [_cell(found.get((measure, ranking))) for ranking in rankings])
+        for measure in dict.fromkeys(figure.measure for figure in figures)
+    }
+    main = [measure for measure in rows if measure.startswith(_MAIN)] or list(rows)
+    return {
+        "rankings": rankings,
+        "main": [rows[measure] for measure in main],
+        "rest": [row for measure, row in rows.items() if measure not in main],
+    }
 
 
-def _table(judged: Judgement, measures: Sequence[str]) -> Html:
-    rankings = list(dict.fromkeys(figure.ranking for figure in judged.figures))
-    found = {(figure.measure, figure.ranking): figure for figure in judged.figures}
-    rows = [
-        [judged.labels.get(measure, measure), *(_figure(found.get((measure, name))) for name in rankings)]
-        for measure in measures
-    ]
-    return table(["Measure", *rankings], rows, numeric=range(1, len(rankings) + 1))
-
-
-def _figure(figure: Figure | None) -> Html:
-    if figure is None:
-        return tag("span", None, "–")
+def _cell(figure: Figure | None) -> tuple[float, str, str] | None:
+    """The value, as it is written, and its interval."""
+    if figure is None or figure.value is None:
+        return None
     written = "{:.3g}".format if figure.measure.startswith("regret") else _number  # in the unit of the true scores
-    value = tag("data", {"value": repr(figure.value)}, written(figure.value))
-    if figure.low is None or figure.high is None:
-        return value
-    return join([value, tag("small", None, f" {written(figure.low)} … {written(figure.high)}")])
+    interval = ""
+    if figure.low is not None and figure.high is not None:
+        interval = f"{written(figure.low)} … {written(figure.high)}"
+    return figure.value, written(figure.value), interval
 
 
 def _number(value: float) -> str:
@@ -67,21 +81,127 @@ def _number(value: float) -> str:
     return text[1:] if text.startswith("-") and not text.strip("-0.") else text
 
 
-def _remarks(judged: Judgement) -> list[str]:
-    remarks = [
-        f"Truth: {judged.truth}. ",
-        "A ranking that does not beat parameter count has learned nothing of use. "
-        "The top-architecture ID rate is the share of the truly best k that are among the predicted best k. ",
+def _scatter(scores: Sequence[Scored]) -> Chart:
+    """True score against the supernet's, or against what a baseline gives."""
+    shown = [scores[place] for place in thin(len(scores), _DRAWN)]
+    trainings = [name for name in shown[0].scores if name.startswith(_SUPERNET)]
+    baselines = [name for name in shown[0].scores if name not in trainings]
+    true = [row.true for row in shown]
+    traces = [
+        {"type": "scatter", "mode": "markers", "name": chart_text(name.replace(f"{_SUPERNET} ", "seed "))}
+        | {"x": [row.scores[name] for row in shown], "y": true, "customdata": list(range(len(shown)))}
+        | {"marker": {"size": 6, "opacity": 0.6, "color": colour}, "showlegend": len(trainings) > 1}
+        | HOVER
+        for number, name in enumerate([*trainings, *baselines])
+        for colour in ["var(--late)" if name in baselines else COLOURS[number % len(COLOURS)]]
     ]
-    if judged.mass is not None:
-        remarks.append(
-            "The sampling probability is what the architecture weights give to the truly best k; drawing uniformly "
-            "gives k / N. "
+
+    def view(label: str, title: str, drawn: Sequence[str], rows: Sequence[Scored]) -> View:
+        x = _axis(title, [row.scores[name] for row in rows for name in drawn])
+        y = _axis("true score", [row.true for row in rows])
+        layout = {"xaxis": x, "yaxis": y, "hovermode": "closest"}
+        return View(label, layout, [{"visible": name in drawn} for name in [*trainings, *baselines]])
+
+    views = [view(_SUPERNET, "supernet score", trainings, shown)]
+    best = sorted(shown, key=lambda row: -row.true)[: len(shown) // 5]
+    if len(best) >= _FEW:
+        views.append(view("supernet, the truly best fifth", "supernet score", trainings, best))
+    views += [view(name, name, [name], shown) for name in baselines]
+    return Chart(
+        "chart-scatter",
+        "True score against the score with the supernet's weights",
+        traces,
+        views,
+        card="Scores against the truth",
+        menu="Horizontal axis",
+        items=[_item("Architecture", {"truth": row.true} | dict(row.scores), row.arch) for row in shown],
+    )
+
+
+def _clusters(families: Families) -> Chart:
+    """Mean truth against mean supernet score of families of similar architectures."""
+    found = families.clusters
+    sizes = [family.size for family in found]
+    marker: dict[str, Any] = {"size": sizes, "sizemode": "area", "sizeref": max(sizes) / 24**2, "sizemin": 4}
+    marker |= {"opacity": 0.6, "color": "var(--late)", "line": {"color": "var(--card)", "width": 1}}
+    predicted, true = [family.predicted for family in found], [family.true for family in found]
+    trace: dict[str, Any] = {"type": "scatter", "mode": "markers", "x": predicted, "y": true, "marker": marker}
+    trace |= {"name": "family", "customdata": list(range(len(found))), "showlegend": False} | HOVER
+    items = [
+        _item(
+            counted(family.size, "similar architecture"),
+            {"mean truth": family.true, "mean score": family.predicted},
+            family.common,
         )
-    if judged.families is not None:
-        remarks.append(
-            f"A family holds architectures any two of which agree in at least {judged.families.shared:g} decisions. "
-        )
-    if len(judged.scores) > DRAWN:
-        remarks.append(f"Of {len(judged.scores):,} architectures {DRAWN:,} are drawn. ")
-    return remarks
+        for family in found
+    ]
+    layout = {"xaxis": _axis("mean supernet score", predicted), "yaxis": _axis("mean true score", true)}
+    title = "Families of similar architectures"
+    return Chart(
+        "chart-clusters",
+        "Mean true score against mean supernet score of families of similar architectures",
+        [trace],
+        [View("", layout | {"hovermode": "closest"})],
+        card=title,
+        items=items,
+    )
+
+
+def _along(run: RunFiles) -> Chart | None:
+    """The rank figures over the steps of the training."""
+
+    def drawn(name: str, label: str, colour: str, **style: Any) -> dict[str, Any] | None:
+        found = [(r.step, r.scalars[f"rank/{name}"]) for r in run.train if f"rank/{name}" in r.scalars]
+        return line(label, [step for step, _ in found], [v for _, v in found], colour, **style) if found else None
+
+    marked = {"mode": "lines+markers", "marker": {"size": 5}}
+    known = [drawn(name, label, colour) for (name, label), colour in zip(_ALONG.items(), COLOURS, strict=False)]
+    traces = [trace | marked for trace in known if trace is not None]
+    if not traces:
+        return None
+    if params := drawn("kendall_tau_params", "τ of parameter count", "var(--muted)", dash="dash"):
+        traces.append(params)
+    view = View("", axes("step", "agreement with the truth", showlegend=True))
+    title = "The ranking while training"
+    return Chart("chart-rank", "Rank figures by step of the training", traces, [view], card=title)
+
+
+def _curves(identifier: str, card: str, title: str, curves: Curves | None) -> Chart | None:
+    """Which share of the best is recognised, or drawn, over how many count as the best."""
+    if curves is None:
+        return None
+    traces: list[dict[str, Any]] = []
+    for ranked, colour in zip(curves.lines, COLOURS, strict=False):
+        if ranked.low != ranked.high:
+            edge = line(f"{ranked.name}, range of the trainings", curves.share, ranked.low, "var(--faint)")
+            edge |= {"showlegend": False, "hoverinfo": "skip"}
+            traces += [edge, edge | {"y": ranked.high}]
+        dash = "dot" if ranked.name == _OFTEN_HIDDEN else "solid"
+        traces.append(line(ranked.name, curves.share, ranked.values, colour, dash=dash))
+    traces.append(line("random order", curves.share, curves.random, "var(--muted)", dash="dash"))
+
+    def view(label: str, x: dict[str, Any]) -> View:
+        y = {"title": {"text": title}, "tickformat": ".0%", "range": [-0.02, 1.02]}
+        return View(label, {"xaxis": {"title": {"text": "top share, k / N"}} | x, "yaxis": y, "hovermode": "x unified"})
+
+    views = [view("linear", {"type": "linear", "tickformat": ".3~%"})]
+    views.append(view("logarithmic", {"type": "log", "tickformat": ".2~%", "dtick": 1}))
+    name = f"{title[:1].upper()}{title[1:]} over the share of architectures that count as the best"
+    return Chart(identifier, name, traces, views, card=card, menu="Scale")
+
+
+def _item(title: str, values: Mapping[str, float], arch: Mapping[str, Any]) -> dict[str, Any]:
+    shown = [(name, quantity("accuracy" if 0 <= v <= 1 else "score"), v) for name, v in values.items()]
+    return {"title": title, "values": [[name, q.short(v), q.exact(v)] for name, q, v in shown], "arch": arch}
+
+
+def _axis(title: str, values: Sequence[float]) -> dict[str, Any]:
+    """An axis over these values: shares between 0 and 1 are accuracies, large numbers get a scale letter."""
+    low, high = min(values), max(values)
+    margin = 0.06 * (high - low) or 1.0
+    shares = low >= 0 and high <= 1
+    return {
+        "title": {"text": chart_text(title)},
+        "tickformat": ".1~%" if shares else "~s" if high >= 1000 else "",
+        "range": [low - margin, high + margin],
+    }

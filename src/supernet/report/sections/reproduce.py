@@ -2,44 +2,111 @@
 
 from __future__ import annotations
 
+import json
+import shlex
 from collections.abc import Iterator, Mapping
+from typing import Any
 
-from supernet.io.decode import Json
-from supernet.report.html import Html, details, facts, join, plain, tag
-from supernet.report.run import RunFiles
-from supernet.report.section import Section
+from supernet.report.run_files import RunFiles
+from supernet.report.units import plain
 
 
-def reproduce(run: RunFiles) -> Section | None:
-    """Command, seed, environment and configuration."""
+def reproduce(run: RunFiles) -> dict[str, Any] | None:
+    """A command for every verb that was used, seed, environment and configuration."""
     if not run.config and not run.environment:
         return None
-    body: list[Html] = []
-    command = run.environment.get("command")
-    if isinstance(command, str):
-        copy = tag("button", {"type": "button", "data-copy": command}, "Copy")
-        body.append(tag("div", {"class": "command"}, tag("pre", None, command), copy))
+    groups = [(name, list(_flat(value, ""))) for name, value in run.config.items() if isinstance(value, dict)]
     seed = [("seed", plain(run.config["seed"]))] if "seed" in run.config else []
-    machine = [(name, plain(value)) for name, value in run.environment.items() if name != "command"]
-    if seed or machine:
-        body.append(facts([*seed, *machine]))
-    if run.config:
-        body.append(details("Configuration", *_configuration(run.config)))
-    return Section("reproduce", "How to do it again", "Reproduce", tag("div", {"class": "card"}, join(body)))
+    return {
+        "title": "How to do it again",
+        "commands": "\n".join(_commands(run)),
+        "machine": seed + [(name, plain(value)) for name, value in run.environment.items() if name != "command"],
+        "single": [(name, plain(value)) for name, value in run.config.items() if not isinstance(value, dict)],
+        "groups": groups,
+    }
 
 
-def _configuration(config: Mapping[str, Json]) -> Iterator[Html]:
-    """Single values first, then one table per group."""
-    single = [(name, plain(value)) for name, value in config.items() if not isinstance(value, dict)]
-    if single:
-        yield facts(single)
-    for name, value in config.items():
-        if isinstance(value, dict):
-            yield tag("h4", None, name)
-            yield facts(list(_flat(value, "")))
+def _commands(run: RunFiles) -> Iterator[str]:
+    """One line per verb, as it was recorded, else with the options that the files of the run tell."""
+    first = run.environment.get("command")
+    words = first.split() if isinstance(first, str) else []
+    if words:
+        yield _recorded(" ".join(words))
+    if "run" not in words[:4]:
+        if run.search or run.front:
+            yield shlex.join(["supernet", "search", str(run.directory), *_searched(run)])
+        yield from _exported(run)
+        if run.judgement:
+            yield shlex.join(["supernet", "judge", str(run.directory), *_judged(run)])
+    elif named := [network for network in run.exports if network.name.startswith("arch-")]:
+        yield from _export(run, [word for network in named for word in ("--arch", _text(network.arch))])
+    for folder, found in run.retrainings.items():
+        options = ["--steps", str(found.steps), "--arch", _text(found.arch), "--start", found.start]
+        options += ["--seed", str(found.seed)] + (
+            [] if folder == "retrained" else ["--out", f"{run.directory}/{folder}"]
+        )
+        told = run.commands.get(folder)
+        yield _recorded(told) if told else shlex.join(["supernet", "retrain", str(run.directory), *options])
 
 
-def _flat(value: Mapping[str, Json], prefix: str) -> Iterator[tuple[str, str]]:
+def _recorded(command: str) -> str:
+    """A command as it was typed; one that was started as `python -m supernet` names its program too."""
+    program, _, rest = command.partition(" ")
+    return f"python -m supernet {rest}" if program == "__main__.py" else command
+
+
+def _section(run: RunFiles, name: str) -> Mapping[str, Any]:
+    found = run.config.get(name)
+    return found if isinstance(found, dict) else {}
+
+
+def _searched(run: RunFiles) -> Iterator[str]:
+    found = _section(run, "search")
+    for name in ("searcher", "objectives", "budget", "latency"):
+        if value := found.get(name):
+            yield from (f"--{name}", ",".join(value) if isinstance(value, list) else str(value))
+    for name, limit in _pairs(found.get("constraints")):
+        yield from ("--max", f"{name}={limit}")
+    if found.get("shifting") is not None:
+        yield "--shift"
+        for name, value in _pairs(found["shifting"]):
+            yield from ("--shift-option", f"{name}={value}")
+    if found.get("pool"):
+        yield "--pool"
+
+
+def _exported(run: RunFiles) -> Iterator[str]:
+    """Networks along the front by their number, others by their decisions."""
+    named = [network for network in run.exports if network.name.startswith("arch-")]
+    if len(named) < len(run.exports):
+        yield from _export(run, ["--exports", str(_section(run, "export").get("count", len(run.exports) - len(named)))])
+    if named:
+        yield from _export(run, [word for network in named for word in ("--arch", _text(network.arch))])
+
+
+def _export(run: RunFiles, options: list[str]) -> Iterator[str]:
+    steps = _section(run, "export").get("finetune_steps")
+    options += ["--finetune-steps", str(steps)] if steps else []
+    yield shlex.join(["supernet", "export", str(run.directory), *options])
+
+
+def _judged(run: RunFiles) -> Iterator[str]:
+    found = _section(run, "judge")
+    for name in ("table", "dataset", "metric", "retrain", "retrain_steps", "archs"):
+        if value := found.get(name):
+            yield from (f"--{name.replace('_', '-')}", str(value))
+
+
+def _text(arch: Mapping[str, Any]) -> str:
+    return json.dumps(dict(arch), separators=(",", ":"))
+
+
+def _pairs(value: Any) -> Iterator[tuple[str, str]]:
+    for name, item in value.items() if isinstance(value, dict) else ():
+        yield name, item if isinstance(item, str) else json.dumps(item)
+
+
+def _flat(value: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, str]]:
     for name, item in value.items():
         if isinstance(item, dict) and item:
             yield from _flat(item, f"{prefix}{name}.")

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import torch
 from torch import Tensor, nn
 
 from supernet.nn import AvgPool3x3, OpChoice, Statistics, Supernet, Zero, batch_norm
+from supernet.nn.diagram import Diagram, Edge, Node
 from supernet.nn.norm import check_statistics
 from supernet.paper import Paper
 from supernet.space import Arch, Choice
 from supernet.zoo.arguments import check_at_least_one
-
-if TYPE_CHECKING:
-    from supernet.report.diagram import Diagram
 
 OPS = ("none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3")
 EDGES = tuple(f"{target}<-{source}" for target in range(1, 4) for source in range(target))
@@ -101,8 +97,6 @@ class NasBench201(nn.Module):
 
     def diagram(self, arch: Arch) -> Diagram:
         """The cell of an architecture; edges without an operation are left out."""
-        from supernet.report.diagram import Diagram, Edge, Node
-
         nodes = (
             Node("0", "input", kind="input"),
             Node("1", "1", kind="node"),

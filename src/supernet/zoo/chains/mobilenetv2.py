@@ -4,23 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
-from typing import TYPE_CHECKING, cast
+from typing import cast
 
 from torch import Tensor, nn
 
 from supernet.errors import UsageError
 from supernet.nn import OpChoice, Statistics, Supernet
+from supernet.nn.diagram import Diagram
 from supernet.nn.norm import check_statistics
 from supernet.paper import Paper
 from supernet.space import Arch, Choice, Space
 from supernet.zoo.arguments import check_at_least_one, check_dropout
 from supernet.zoo.chains.mobilenetv2_block import InvertedResidual, conv_bn
 from supernet.zoo.chains.mobilenetv2_variants import GATED_OPS, IDENTITY, OPS, VARIANTS, Stages, Variant
+from supernet.zoo.drawing import Block, chain
 from supernet.zoo.scaling import scaled_depths, scaled_width, strides_for
-
-if TYPE_CHECKING:
-    from supernet.report.diagram import Diagram
-
 
 PAPER = (
     Paper(
@@ -211,8 +209,6 @@ class MobileNetV2(nn.Module):
 
     def diagram(self, arch: Arch) -> Diagram:
         """The chain of stem, fixed block, layers (those of identity included) and head."""
-        from supernet.zoo.drawing import Block, chain
-
         stem, head = cast(nn.Conv2d, self.stem[0]), cast(nn.Conv2d, self.head[0])
         drawn = [
             Block("conv 3×3", stem.in_channels, stem.out_channels, stem.stride[0]),

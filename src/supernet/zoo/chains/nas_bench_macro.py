@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, cast
+from typing import cast
 
 from torch import Tensor, nn
 
 from supernet.errors import UsageError
 from supernet.nn import ElasticConv2d, OpChoice, Statistics, Supernet, batch_norm
+from supernet.nn.diagram import Diagram
 from supernet.nn.norm import check_statistics
 from supernet.paper import Paper
 from supernet.space import Arch, Choice, Space
 from supernet.zoo.arguments import check_at_least_one
-
-if TYPE_CHECKING:
-    from supernet.report.diagram import Diagram
+from supernet.zoo.drawing import Block, chain
 
 OPS = ("identity", "MB3_K3", "MB6_K5")
 STAGES = (2, 3, 3)
@@ -119,8 +118,6 @@ class NasBenchMacro(nn.Module):
 
     def diagram(self, arch: Arch) -> Diagram:
         """The chain of stem, layers (those of identity included) and head."""
-        from supernet.zoo.drawing import Block, chain
-
         stem, head = cast(nn.Conv2d, self.stem[0]), cast(nn.Conv2d, self.head[0])
         width, names = stem.out_channels, iter(LAYERS)
         blocks = [Block("conv 3×3", stem.in_channels, width)]

@@ -5,21 +5,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import partial
 from itertools import pairwise
-from typing import TYPE_CHECKING, Literal, TypeAlias, cast, get_args
+from typing import Literal, TypeAlias, cast, get_args
 
 from torch import Tensor, nn
 
 from supernet.errors import UsageError
 from supernet.nn import OpChoice, Statistics, Supernet
+from supernet.nn.diagram import Diagram
 from supernet.nn.norm import check_statistics
 from supernet.paper import Paper
 from supernet.space import Arch, Choice, Expr, Space
 from supernet.zoo.arguments import check_at_least_one, check_dropout
 from supernet.zoo.chains.shufflenetv2_block import ShuffleBlock, conv_bn_relu
+from supernet.zoo.drawing import Block, chain
 from supernet.zoo.scaling import scaled_depths, scaled_width, strides_for
-
-if TYPE_CHECKING:
-    from supernet.report.diagram import Diagram
 
 KERNELS: dict[str, int | None] = {"k3": 3, "k5": 5, "k7": 7, "xception": None}
 BLOCKS = tuple(KERNELS)
@@ -195,8 +194,6 @@ class ShuffleNetV2(nn.Module):
 
     def diagram(self, arch: Arch) -> Diagram:
         """The chain of stem, layers and head; with a channel search also the widths inside the blocks."""
-        from supernet.zoo.drawing import Block, chain
-
         stem, head = cast(nn.Conv2d, self.stem[0]), cast(nn.Conv2d, self.head[0])
         drawn = [Block("conv 3×3", stem.in_channels, stem.out_channels, stem.stride[0])]
         for layer in self.layers:

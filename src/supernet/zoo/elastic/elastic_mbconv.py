@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Literal, TypeAlias, cast, get_args
+from typing import Literal, TypeAlias, cast, get_args
 
 from torch import Tensor, nn
 
@@ -17,15 +17,14 @@ from supernet.nn import (
     Statistics,
     Supernet,
 )
+from supernet.nn.diagram import Diagram
 from supernet.nn.norm import check_statistics
 from supernet.paper import Paper
 from supernet.space import Arch, Choice, Expr, Option
 from supernet.zoo.arguments import check_at_least_one, check_whole
+from supernet.zoo.drawing import Block, chain
 from supernet.zoo.elastic.elastic_mbconv_block import MBConv, activation_layer
 from supernet.zoo.elastic.elastic_mbconv_stage import Stage, default_resolutions, default_stages
-
-if TYPE_CHECKING:
-    from supernet.report.diagram import Diagram
 
 Activation: TypeAlias = Literal["relu", "hswish", "swish"]
 
@@ -184,7 +183,6 @@ class MBConvNet(nn.Module):
 
     def diagram(self, arch: Arch) -> Diagram:
         """The chain of stem, blocks that run and head, with widths and spatial sizes."""
-        from supernet.zoo.drawing import Block, chain
 
         def value(size: Expr | int) -> int:
             return int(size.evaluate(lambda choice: arch[choice.name])) if isinstance(size, Expr) else size

@@ -1,0 +1,115 @@
+"""A run as its page sees it: everything found in its directory, and what follows from it."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from supernet.report.records import (
+    Data,
+    Front,
+    Judgement,
+    Network,
+    Objective,
+    Point,
+    Record,
+    Retraining,
+    Scored,
+    Space,
+    Trained,
+    Values,
+)
+from supernet.train.health import DEFAULT_IMAGES, warnings_of
+
+
+@dataclass(frozen=True)
+class RunFiles:
+    """Everything found in a run directory; what is missing is None or empty.
+
+    Attributes:
+        torn: Names of logs whose last line was being written when the process ended.
+        damaged: One sentence for each file that could not be read; what it held is missing.
+    """
+
+    directory: Path
+    config: Mapping[str, Any] = field(default_factory=dict)
+    environment: Mapping[str, Any] = field(default_factory=dict)
+    train: Sequence[Record] = ()
+    space: Space | None = None
+    search: Sequence[Point] = ()
+    shifted: Sequence[Record] = ()
+    front: Front | None = None
+    exports: Sequence[Network] = ()
+    retrainings: Mapping[str, Retraining] = field(default_factory=dict)
+    commands: Mapping[str, str] = field(default_factory=dict)
+    judgement: Judgement | None = None
+    scores: Sequence[Scored] = ()
+    counts: Sequence[Trained] = ()
+    data: Data | None = None
+    torn: Sequence[str] = ()
+    damaged: Sequence[str] = ()
+
+    @cached_property
+    def warnings(self) -> list[str]:
+        """What is wrong with the training, by its log."""
+        rows = [record.scalars for record in self.train]
+        known = self.data
+        images = known.images.validation if known else DEFAULT_IMAGES
+        return warnings_of(rows, known.num_classes if known else None, images=images)
+
+    @cached_property
+    def networks(self) -> list[Network]:
+        """The exported networks, then the retrained ones, which are drawn as an export of the same architecture is."""
+        drawn = {key(export.arch): export.diagram for export in self.exports}
+        images = self.data.images.test if self.data else None
+        retrained = []
+        for folder, found in self.retrainings.items():
+            files = {Path(file).suffix: f"{folder}/{Path(file).name}" for file in found.files}
+            costs = measured({"macs": found.macs, "params": found.params})
+            verified = {"accuracy_validation": found.accuracy_validation, "accuracy_test": found.accuracy_test}
+            verified["images_test"] = images
+            diagram = drawn.get(key(found.arch))
+            retrained.append(Network(folder, found.arch, costs, measured(verified), files, diagram))
+        return [*self.exports, *retrained]
+
+    @cached_property
+    def units(self) -> Mapping[str, str]:
+        """Units of the quantities, as far as the search declared them."""
+        return {o.name: o.unit for o in self.front.objectives} if self.front else {}
+
+    @cached_property
+    def primary(self) -> Objective:
+        """The quantity networks are ranked by: the first one to be maximised, else the first."""
+        objectives = self.front.objectives if self.front else ()
+        ranked = [o for o in objectives if o.goal == "max"] or list(objectives)
+        return ranked[0] if ranked else Objective("accuracy", "max")
+
+    @cached_property
+    def cost(self) -> Objective:
+        """The quantity traded against the primary one: the first other objective, else MACs."""
+        others = [o for o in (self.front.objectives if self.front else ()) if o.name != self.primary.name]
+        return others[0] if others else Objective("macs", "min", "MAC")
+
+    def feasible(self, values: Mapping[str, float]) -> bool:
+        """Whether an architecture keeps the constraints of the search, as far as they were measured."""
+        limits = self.front.constraints if self.front else {}
+        for name, (low, high) in limits.items():
+            value = values.get(name)
+            if value is None or (low is not None and value < low) or (high is not None and value > high):
+                return False
+        return True
+
+
+def key(arch: Mapping[str, Any]) -> str:
+    """A text that two architectures share where they decide the same."""
+    return json.dumps(dict(arch), sort_keys=True)
+
+
+def measured(values: Mapping[str, float | None]) -> Values:
+    """The quantities that are known: those that are null, NaN or infinite are left out."""
+    return Values({name: value for name, value in values.items() if value is not None and math.isfinite(value)})

@@ -1,0 +1,121 @@
+"""The top of the page: what was run, and what came of it in plain words."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from supernet.report.records import Network, Values
+from supernet.report.run_files import RunFiles
+from supernet.report.units import counted, quantity
+
+
+def name_of_run(run: RunFiles) -> str:
+    """Such as "mbconv on digits"; the directory's name where the configuration does not tell."""
+    space, data = _name(run, "space"), _name(run, "data")
+    if space and data:
+        return f"{space} on {data}"
+    return space or data or run.directory.resolve().name
+
+
+def header(run: RunFiles) -> dict[str, Any]:
+    """Origin, verdict, one sentence about its worth, and the run in figures."""
+    method, seed = _name(run, "method"), run.config.get("seed")
+    origin = [name_of_run(run)]
+    origin += [f"trained with {method}"] if method else []
+    origin += [f"seed {seed}"] if isinstance(seed, int) else []
+    origin += [date[:10]] if isinstance(date := run.environment.get("date"), str) else []
+    verdict, remark = _verdict(run)
+    return {"origin": origin, "verdict": verdict, "remark": remark} | _figures(run)
+
+
+def _verdict(run: RunFiles) -> tuple[str, str]:
+    """The headline, and the sentence below it. Networks are compared by validation; test figures are only shown."""
+    name, better = run.primary.name, max if run.primary.goal == "max" else min
+    known = [(value, network) for network in run.networks if (value := _worth(run, network)) is not None]
+    if known:
+        best = better(known, key=lambda pair: pair[0])[1]
+        return f"Best: {_tested(run, best)}{_at_cost(run, best.values)}", _trade(run, best)
+    points = run.front.points if run.front else tuple(p for p in run.search if run.feasible(p.values))
+    if values := [p.values for p in points if name in p.values]:
+        found = better(values, key=lambda value: value[name])
+        return (
+            f"Best: {quantity(name, run.units).words(found[name])}{_at_cost(run, found)}",
+            "Validation figures with the weights inherited from the supernet; no network has been exported yet.",
+        )
+    if run.train:
+        steps = f"Trained for {counted(run.train[-1].step, 'step')}"
+        for record in reversed(run.train):
+            for name in ("accuracy/largest", "accuracy"):
+                if name in record.scalars:
+                    reached = quantity("accuracy").short(record.scalars[name])
+                    who = "the largest subnet" if name != "accuracy" else "the supernet"
+                    return f"{steps}: {who} reaches {reached}", "Nothing has been searched or exported yet."
+        return steps, "Nothing has been searched or exported yet."
+    return "A run that has not been trained yet", ""
+
+
+def _worth(run: RunFiles, network: Network) -> float | None:
+    """What networks are compared by: where it is accuracy, that of the file on validation images comes first."""
+    inherited = network.values.get(run.primary.name)
+    return network.verified.get("accuracy_validation", inherited) if run.primary.name == "accuracy" else inherited
+
+
+def _tested(run: RunFiles, network: Network) -> str:
+    if run.primary.name != "accuracy":
+        return quantity(run.primary.name, run.units).words(network.values[run.primary.name])
+    for name in ("accuracy_test", "accuracy_validation"):
+        if name in network.verified:
+            return quantity(name).words(network.verified[name])
+    return quantity("accuracy_validation").words(network.values["accuracy"])
+
+
+def _at_cost(run: RunFiles, values: Values) -> str:
+    cost = run.cost.name
+    return f" at {quantity(cost, run.units).words(values[cost])}" if cost in values else ""
+
+
+def _trade(run: RunFiles, best: Network) -> str:
+    """Which network the headline speaks of, and what the cheapest one gives up."""
+    count, name = len(run.networks), run.cost.name
+    if retraining := run.retrainings.get(best.name):
+        how = "trained alone" if retraining.start == "scratch" else "trained on from the supernet's weights"
+        chosen = f"{best.name}, {how} for {counted(retraining.steps, 'step')}, is"
+    else:
+        chosen = f"{best.name} is"
+    if count == 1:
+        return f"{chosen} the exported network."
+    chosen += (
+        f" the best of {counted(count, 'network')}" if run.retrainings else f" the best of {count} exported networks"
+    )
+    chosen += " on validation data."
+    priced = [network for network in run.networks if name in network.values and _worth(run, network) is not None]
+    smallest = min(priced, key=lambda network: network.values[name], default=best)
+    ours, theirs = _worth(run, best), _worth(run, smallest)
+    if smallest is best or run.primary.name != "accuracy" or ours is None or theirs is None or name not in best.values:
+        return chosen
+    given_up = 100 * (ours - theirs)
+    ratio = best.values[name] / max(smallest.values[name], 1e-300)
+    label = quantity(name, run.units).label
+    price = f"gives up {given_up:.1f} points for" if given_up >= 0.05 else "is as accurate there with"
+    return f"{chosen} {smallest.name} {price} {ratio:.1f} times {'less' if label == 'latency' else 'fewer'} {label}."
+
+
+def _figures(run: RunFiles) -> dict[str, Any]:
+    evaluations = run.front.evaluations if run.front and run.front.evaluations else len(run.search)
+    losses = [record.scalars["loss"] for record in run.train if "loss" in record.scalars]
+    differences = [n.verified["max_difference"] for n in run.exports if "max_difference" in n.verified]
+    taus = {f.ranking: f.value for f in run.judgement.figures if f.measure == "kendall_tau"} if run.judgement else {}
+    return {
+        "steps": run.train[-1].step if run.train else None,
+        "loss": losses[-1] if losses else None,
+        "evaluations": evaluations,
+        "tau": taus.get("supernet"),
+        "tau_params": taus.get("parameter count"),
+        "difference": max(differences, default=None),
+    }
+
+
+def _name(run: RunFiles, part: str) -> str:
+    found = run.config.get(part)
+    name = found.get("name") if isinstance(found, dict) else None
+    return name if isinstance(name, str) else ""
