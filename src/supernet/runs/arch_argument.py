@@ -40,3 +40,8 @@ def read_arch(net: Supernet, text: str) -> Arch:
             raise UsageError(f"The choice {name.strip()!r} has no option {written!r}; it allows {', '.join(allowed)}.")
         options[name.strip()] = allowed[written.strip()]
     return net.space.arch(options)
+
+
+def arch_text(arch: Arch) -> str:
+    """An architecture as the text that `read_arch` reads."""
+    return json.dumps(arch.options(), ensure_ascii=False)

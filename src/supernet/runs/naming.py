@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
 import inspect
 import sys
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from supernet import search
 from supernet.data import ImageData
+from supernet.deploy.new_data import fitted
+from supernet.deploy.resize import resized
 from supernet.errors import UsageError
 from supernet.nn import Supernet
+from supernet.runs.config import Config
+from supernet.search import Front, Shifting
 from supernet.train.recipe import Recipe
-
-if TYPE_CHECKING:
-    from supernet.runs.config import Config
-    from supernet.search import Shifting
 
 
 def listed(package: ModuleType) -> dict[str, str]:
@@ -55,10 +58,12 @@ def build_space(name: str, options: Mapping[str, Any], data: ImageData) -> Super
 
 def build_net(config: Config, data: ImageData) -> Supernet:
     """The supernet of a run with fresh weights, on the images as they are after a transfer; errors: `build_space`."""
-    from supernet import deploy
-
-    built = build_space(config.space.name, config.space.options, deploy.data_before(data, config.transfer))
-    return deploy.transferred(built, data, config.transfer)
+    moved = config.transfer
+    if moved is None:
+        return build_space(config.space.name, config.space.options, data)
+    classes = tuple(map(str, range(moved.num_classes)))
+    built = build_space(config.space.name, config.space.options, replace(data, shape=moved.shape, classes=classes))
+    return fitted(built, data, classifier=moved.classifier, shape=moved.shape, adapt=moved.adapt)
 
 
 def build_method(name: str, options: Mapping[str, Any]) -> Recipe:
@@ -79,17 +84,39 @@ def build_method(name: str, options: Mapping[str, Any]) -> Recipe:
     return recipe
 
 
-def build_data(name: str, options: Mapping[str, Any], *, seed: int) -> ImageData:
-    """Images by the name of a data set, a directory or an .npz file.
+def build_data(config: Config) -> ImageData:
+    """The images of a run: a data set by name, a directory or an .npz file, resized where a transfer has said so.
 
     Raises:
         UsageError: an unknown name or option.
     """
     from supernet import data
 
-    loaded = _call(data.load, name, {"source": name, "seed": seed} | dict(options))
+    name, moved = config.data.name, config.transfer
+    loaded = _call(data.load, name, {"source": name, "seed": config.seed} | config.data.options)
     assert isinstance(loaded, ImageData)
-    return loaded
+    return loaded if moved is None or moved.adapt == "learned" else resized(loaded, moved.shape)
+
+
+def build_searcher(name: str, options: Mapping[str, Any]) -> Callable[..., Front]:
+    """The search of a named algorithm with these settings.
+
+    Raises:
+        UsageError: an unknown name or setting.
+    """
+    known = {
+        "random": search.random,
+        "regularised_evolution": search.regularised_evolution,
+        "evolution": search.evolution,
+        "nsga2": search.nsga2,
+    }
+    if name not in known:
+        raise UsageError(f"There is no searcher named {name!r}; there are {', '.join(known)}.")
+    own = [p for p in inspect.signature(known[name]).parameters if p not in inspect.signature(search.random).parameters]
+    for option in options:
+        if option not in own:
+            raise UsageError(f"{name} has no setting {option!r}; it has {', '.join(own) or 'none'}.")
+    return functools.partial(known[name], **options)
 
 
 def build_shifting(options: Mapping[str, Any]) -> Shifting:
@@ -98,8 +125,6 @@ def build_shifting(options: Mapping[str, Any]) -> Shifting:
     Raises:
         UsageError: an unknown setting, or one outside its range.
     """
-    from supernet.search import Shifting
-
     shifting = _call(Shifting, "Shifting", options)
     assert isinstance(shifting, Shifting)
     return shifting
