@@ -30,7 +30,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from supernet import deploy, judge, search, zoo
+from supernet import judge, search, zoo
 from supernet.io.run_directory import environment
 from supernet.measure import Calibration, NetEvaluator, cost_model
 from supernet.methods import spos
@@ -38,6 +38,8 @@ from supernet.nn import Supernet
 from supernet.runs.config import Config, Searching
 from supernet.runs.naming import build_data
 from supernet.runs.run import Run
+from supernet.runs.train import train
+from supernet.runs.transfer import transfer
 from supernet.search import Shifting
 from supernet.space import Arch
 from supernet.train import load_weights
@@ -142,7 +144,7 @@ class Study:
         job = Run.create(self.config(method, seed, data), folder, overwrite=False, resume=True, say=lambda text: None)
         if not (folder / "seconds.json").is_file():
             began = time.process_time()
-            job.train(resume=True)
+            train(job, resume=True)
             _write(folder / "seconds.json", time.process_time() - began)
         return job
 
@@ -158,7 +160,7 @@ class Study:
         self, archs: Iterable[Arch], file: str, *, seeds: int, split: Any, data: str | None = None
     ) -> judge.Truth:
         """A table of architectures trained alone on the data of the supernets, or on other data."""
-        images = build_data(data or self.data_name, {} if data else {"validation": 5000}, seed=0)
+        images = build_data(self.config("spos", 0, data))
         return judge.train_alone(
             grey if data else blank,
             recipe(),
@@ -220,14 +222,13 @@ class Study:
             folder = self.out / f"transfer-{tune}-{seed}"
             if not (folder / "found.json").is_file():
                 began = time.process_time()
-                done = deploy.transfer(
+                done = transfer(
                     source.directory.path,
                     data=self.target,
                     out=folder,
                     tune=tune,
                     searching=budget,
                     overwrite=folder.is_dir(),
-                    progress=False,
                 )
                 self._found(folder, done.front, began)
         folder = self.out / f"anew-{seed}"

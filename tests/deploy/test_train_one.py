@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import pytest
 import torch
@@ -13,14 +12,11 @@ import torch.nn.functional as F
 
 from shifted_searches import same, weights
 from small_nets import images, operations_net, plain_net, sgd
-from supernet import Supernet, deploy, measure
-from supernet.deploy import finetuned, retrain_run, retrained
+from supernet import Supernet, deploy
+from supernet.deploy import finetuned, retrained
 from supernet.errors import UsageError
 from supernet.methods import dynas, sandwich
-from supernet.runs.config import Config, Exporting, Named, Training
-from supernet.runs.run import Run
-from supernet.search import ACCURACY, MACS, Constraints, Evaluation, Front
-from supernet.train import Linear, Recipe, TrainPaths, Uniform, load_weights
+from supernet.train import Linear, Recipe, TrainPaths, Uniform
 
 DATA = images()
 PLAIN = Recipe(name="plain", program=TrainPaths(sampler=Uniform()), weights=sgd(0.1))
@@ -107,36 +103,3 @@ def test_what_makes_no_sense_is_refused() -> None:
         train(operations_net(), 1, start="nowhere")
     with pytest.raises(UsageError, match="has no weights to inherit"):
         train(operations_net, 1, start="inherited")
-
-
-def test_an_architecture_of_a_run(tmp_path: Path) -> None:
-    config = Config(
-        space=Named("small_nets:operations_net"),
-        method=Named("spos"),
-        data=Named("digits"),
-        train=Training(steps=5, batch_size=32, accelerator="cpu", monitor_every=0),
-        export=Exporting(count=1),
-    )
-    job = Run.create(config, tmp_path / "run", overwrite=False, resume=False, say=lambda text: None)
-    job.train(resume=False)
-    with pytest.raises(UsageError, match="has not been searched"):
-        Front.read(tmp_path / "run", job.net.space)
-    arch, other = (job.net.space.arch({"block0": option, "block1": "skip"}) for option in ("skip", "conv3"))
-    values = {other: {"accuracy": 0.2, "macs": 5.0}, arch: {"accuracy": 0.4, "macs": 9.0}}
-    archive = tuple(Evaluation(a, told, 0) for a, told in values.items())
-    Front((ACCURACY, MACS), Constraints(), archive, {}, 1.0, "random", "budget").write(tmp_path / "run")
-    assert job.chosen() == [("best", arch, values[arch])]
-    assert Front.read(tmp_path / "run", job.net.space).best().arch == arch
-    told = {}
-    starts: tuple[Literal["scratch"], Literal["inherited"]] = ("scratch", "inherited")
-    for start in starts:
-        opened = Run.open(tmp_path / "run", lambda text: None)
-        out = tmp_path / start
-        told[start] = retrain_run(opened, arch, out=out, steps=8, start=start)
-        assert json.loads((out / "retrained.json").read_text()) == told[start]
-        net, data = opened.net, opened.data
-        load_weights(net, out)
-        tested = replace(data, validation=data.test)
-        assert measure.accuracy(net, arch, tested) == told[start]["accuracy_test"]
-        assert all((out / name).is_file() for name in ("net.onnx", "net.pt2", "train.jsonl"))
-    assert told["scratch"]["accuracy_validation"] != told["inherited"]["accuracy_validation"]

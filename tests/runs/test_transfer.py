@@ -13,13 +13,15 @@ import torch
 
 from shifted_searches import same, weights
 from supernet import deploy
-from supernet.deploy import transfer
 from supernet.errors import UsageError
 from supernet.measure import Calibration
-from supernet.runs.config import Config, Exporting, Named, Searching, Training
-from supernet.runs.judge import retrained
+from supernet.runs.config import Config, Exporting, Judging, Named, Searching, Training
+from supernet.runs.export import export
+from supernet.runs.judge import trained_alone
 from supernet.runs.run import Run
-from supernet.runs.transfer import SHIFTING
+from supernet.runs.search import search
+from supernet.runs.train import train
+from supernet.runs.transfer import SHIFTING, Transferred, transfer
 from supernet.train import checkpoint, load_weights
 
 FAST = replace(SHIFTING, images=32, batch_size=16, checkpoint_every=1)
@@ -40,7 +42,7 @@ def source_run(out: Path, space: str = "small_nets:operations_net") -> Run:
         export=Exporting(count=1, calibration_images=32),
     )
     job = Run.create(config, out, overwrite=False, resume=False, say=SILENT)
-    job.train(resume=False)
+    train(job)
     return job
 
 
@@ -62,8 +64,8 @@ def colours(tmp_path_factory: pytest.TempPathFactory) -> str:
     return str(path)
 
 
-def moved(source: Path, colours: str, out: Path, **options: Any) -> deploy.Transferred:
-    given: dict[str, Any] = {"data_options": {"validation": 0.3}, "shifting": FAST, "progress": False} | options
+def moved(source: Path, colours: str, out: Path, **options: Any) -> Transferred:
+    given: dict[str, Any] = {"data_options": {"validation": 0.3}, "shifting": FAST} | options
     return transfer(source, data=colours, out=out, **given)
 
 
@@ -77,14 +79,15 @@ def test_a_transferred_run_is_like_any_other(source: Path, colours: str, tmp_pat
     assert job.data.shape == ((1, 8, 8) if adapt == "resize" else (3, 12, 10))
     load_weights(job.net, tmp_path / "new")
     assert same(weights(job.net), weights(found.net))
-    front = job.search(resume=True)
+    front = search(job, resume=True, wrap=FAST)
     assert front.archive == found.front.archive
-    (row,) = job.export(job.chosen())
-    assert row["verified"]["accuracy_validation"] > 0.25
-    arch = job.net.space.arch(row["arch"])
+    (row,) = export(job)
+    assert row.verified is not None
+    assert row.verified.accuracy_validation > 0.25
+    arch = job.net.space.arch(row.arch)
     x = next(job.data.validation.batches(3)).x
     assert deploy.extract(job.net, arch, job.data)(x).shape == (3, 4)
-    assert len(retrained(job, 3, workers=1, steps=2)) == 3
+    assert len(trained_alone(job.asking(judge=Judging(retrain=3, retrain_steps=2)))) == 3
 
 
 def test_features_are_inherited_and_the_classifier_is_new(source: Path, colours: str, tmp_path: Path) -> None:
@@ -104,7 +107,7 @@ def test_features_are_inherited_and_the_classifier_is_new(source: Path, colours:
 
 
 def test_the_same_number_of_classes_gets_a_new_classifier_too(source: Path, tmp_path: Path) -> None:
-    found = transfer(source, data="digits", out=tmp_path / "new", shifting=replace(FAST, lr=0.0), progress=False)
+    found = transfer(source, data="digits", out=tmp_path / "new", shifting=replace(FAST, lr=0.0))
     trained = Run.open(source, SILENT)
     load_weights(trained.net, source)
     assert not torch.equal(weights(found.net)["module.8.weight"], weights(trained.net)["module.8.weight"])
@@ -174,13 +177,11 @@ def test_killed_in_any_generation_and_resumed(source: Path, colours: str, tmp_pa
 
 def test_a_transferred_run_can_be_transferred_on(source: Path, colours: str, tmp_path: Path) -> None:
     first = moved(source, colours, tmp_path / "first", adapt="learned")
-    second = transfer(tmp_path / "first", data="digits", out=tmp_path / "second", shifting=FAST, progress=False)
+    second = transfer(tmp_path / "first", data="digits", out=tmp_path / "second", shifting=FAST)
     job = Run.open(tmp_path / "second", SILENT)
     assert job.config.transfer is not None
     assert (job.config.transfer.shape, job.config.transfer.classifier) == ((1, 8, 8), "8")
-    still = transfer(
-        tmp_path / "first", data="digits", out=tmp_path / "still", shifting=replace(FAST, lr=0.0), progress=False
-    )
+    still = transfer(tmp_path / "first", data="digits", out=tmp_path / "still", shifting=replace(FAST, lr=0.0))
     assert torch.equal(weights(still.net)["module.0.weight"], weights(first.net)["module.network.0.weight"])
     assert second.net.space.fingerprint == first.net.space.fingerprint
 
@@ -188,9 +189,9 @@ def test_a_transferred_run_can_be_transferred_on(source: Path, colours: str, tmp
 def test_requests_that_make_no_sense(source: Path, colours: str, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="choose another directory"):
         moved(source, colours, source)
-    with pytest.raises(UsageError, match=r"adapt='crop' does not exist"):
+    with pytest.raises(UsageError, match=r"transfer\.adapt is 'crop'; it must be one of resize, learned"):
         moved(source, colours, tmp_path / "a", adapt="crop")
-    with pytest.raises(UsageError, match=r"tune='nothing' does not exist"):
+    with pytest.raises(UsageError, match=r"transfer\.tune is 'nothing'; it must be one of all, head"):
         moved(source, colours, tmp_path / "a", tune="nothing")
     with pytest.raises(UsageError, match=r"'7' is a Dropout; name a linear layer: 8"):
         moved(source, colours, tmp_path / "a", classifier="7")

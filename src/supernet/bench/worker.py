@@ -36,11 +36,15 @@ def work(out: Path, cell: str, seed: int, *, workers: int) -> None:
 def _train_and_judge(study: Study, out: Path, path: Path, cell: str, seed: int, workers: int) -> None:
     import torch
 
-    from supernet.runs.judge import judge_run
+    from supernet.runs.judge import judge
     from supernet.runs.run import Run
+    from supernet.runs.search import search
+    from supernet.runs.train import train
 
     job = Run.create(study.config(cell, seed), path, overwrite=False, resume=RunDirectory(path).is_run, say=_say)
-    job.train(resume=True)
+    trained = train(job, resume=True)
+    assert trained is not None  # one device each
+    job = trained
     _say(f"trained: {path}")
     _note_command(job.directory, f"supernet bench {out / 'study.json'} --out {out} --only {cell} --seeds {seed}")
     judging = study.judging
@@ -57,9 +61,10 @@ def _train_and_judge(study: Study, out: Path, path: Path, cell: str, seed: int, 
     took.write(path)
     began = time.monotonic()
     if judging is None:
-        job.search(resume=True)
+        search(job, resume=True)
     else:
-        for sentence in judge_run(job, judging.truth(job, retrained_file(out)), n=judging.archs).sentences():
+        job = job.asking(judge=replace(job.config.judge, archs=judging.archs))
+        for sentence in judge(job, judging.truth(job, retrained_file(out))).sentences():
             _say(sentence)
     replace(
         took,
@@ -71,13 +76,14 @@ def _train_and_judge(study: Study, out: Path, path: Path, cell: str, seed: int, 
 
 
 def _train_alone(study: Study, out: Path, path: Path, workers: int) -> None:
-    from supernet.runs.judge import retrained
+    from supernet.runs.judge import trained_alone
     from supernet.runs.run import Run
 
     assert study.judging is not None
     job = Run.create(study.config(study.baseline, 0), path, overwrite=False, resume=RunDirectory(path).is_run, say=_say)
     job.directory.begin()
-    retrained(job, study.judging.retrain or 0, workers=workers)
+    asked = replace(job.config.judge, table="", retrain=study.judging.retrain or 0, workers=workers)
+    trained_alone(job.asking(judge=asked))
 
 
 def _note_command(directory: RunDirectory, command: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import App, CycloptsError, Parameter
 
@@ -22,7 +22,9 @@ from supernet.io.text import aligned
 from supernet.runs.config import Config
 
 if TYPE_CHECKING:
+    from supernet.judge import RankReport
     from supernet.runs.run import Run
+    from supernet.runs.schema import Export
 
 app = App(
     name="supernet",
@@ -62,18 +64,20 @@ def run(
     """
     from supernet.io.run_directory import RunDirectory
     from supernet.runs.run import Run
+    from supernet.runs.whole import whole
 
     with RunDirectory(out).alone(_say):
         settings = exporting.apply(searching.apply(training.apply(_base(config, out, resume))))
         settings = judging.apply(settings, truth)
-        job = Run.create(settings, out, overwrite=overwrite, resume=resume, say=_say)
-        job.check_after_training()
-        job.train(resume=resume)
-        job.search(resume=resume)
-        _print_exports(job.export(job.chosen()))
-        if settings.judge.wanted:
-            _print_judgement(job)
-        _say(f"report: {job.report()}")
+        found = whole(Run.create(settings, out, overwrite=overwrite, resume=resume, say=_say), resume=resume)
+    if found is None:
+        return
+    _print_exports(found.exports)
+    if found.judgement is not None:
+        _print_judgement(found.run, found.judgement)
+    _say(f"report: {found.page}")
+    if found.problems:
+        raise found.problems[0]
 
 
 @app.command
@@ -95,12 +99,15 @@ def train(
         overwrite: Replace a run that is already in the directory.
     """
     from supernet.io.run_directory import RunDirectory
+    from supernet.runs import train as runs_train
     from supernet.runs.run import Run
 
     with RunDirectory(out).alone(_say):
         settings = truth.apply(training.apply(_base(config, out, resume)))
-        Run.create(settings, out, overwrite=overwrite, resume=resume, say=_say).train(resume=resume)
-    _say(f"trained: {out}")
+        job = Run.create(settings, out, overwrite=overwrite, resume=resume, say=_say)
+        done = runs_train.train(job, resume=resume)
+    if done is not None:
+        _say(f"trained: {out}")
 
 
 @app.command
@@ -121,17 +128,16 @@ def search(
         overwrite: Replace an earlier search of this run.
     """
     from supernet.io.run_directory import RunDirectory
+    from supernet.runs import search as runs_search
     from supernet.runs.run import Run
 
-    if resume and overwrite:
-        raise UsageError("--resume goes on with the search that --overwrite would replace; give one of them.")
     with RunDirectory(path).alone(_say):
         opened = Run.open(path, _say)
         if resume and not (path / "search.jsonl").is_file():
             raise UsageError(f"{path} holds no search to resume; leave --resume out to begin one.")
-        job = Run(truth.apply(searching.apply(opened.config)), opened.directory, _say)
-        front = job.search(resume=resume, overwrite=overwrite)
-        job.directory.write("config.json", job.config.to_json())
+        asked = truth.apply(searching.apply(opened.config))
+        job = opened.asking(search=asked.search, judge=asked.judge)
+        front = runs_search.search(job, resume=resume, overwrite=overwrite)
     for point in front.points:
         _say("  " + ", ".join(f"{name} {value:,.6g}" for name, value in point.values.items()))
 
@@ -152,17 +158,15 @@ def export(
             along the front of the search.
     """
     from supernet.io.run_directory import RunDirectory
+    from supernet.runs import export as runs_export
     from supernet.runs.arch_argument import read_arch
     from supernet.runs.run import Run
 
     with RunDirectory(path).alone(_say):
         opened = Run.open(path, _say)
-        job = Run(exporting.apply(opened.config), opened.directory, _say)
-        if arch:
-            picks: list[Any] = [(f"arch-{n}", read_arch(job.net, text), {}) for n, text in enumerate(arch, start=1)]
-        else:
-            picks = job.chosen()
-        _print_exports(job.export(picks))
+        job = opened.asking(export=exporting.apply(opened.config).export)
+        archs = [read_arch(job.net, text) for text in arch or []]
+        _print_exports(runs_export.export(job, runs_export.named(job, archs) if archs else None))
 
 
 @app.command
@@ -173,11 +177,13 @@ def judge(path: Path, /, *, truth: TableRequest = _TABLE, judging: JudgeRequest 
         path: Run directory that `train` or `run` has made.
     """
     from supernet.io.run_directory import RunDirectory
+    from supernet.runs import judge as runs_judge
     from supernet.runs.run import Run
 
     with RunDirectory(path).alone(_say):
         opened = Run.open(path, _say)
-        _print_judgement(Run(judging.apply(opened.config, truth), opened.directory, _say))
+        job = opened.asking(judge=judging.apply(opened.config, truth).judge)
+        _print_judgement(job, runs_judge.judge(job))
 
 
 @app.command
@@ -188,10 +194,10 @@ def report(path: Path, /) -> None:
         path: Run directory that `train` or `run` has made.
     """
     from supernet.io.run_directory import RunDirectory
-    from supernet.runs.run import Run
+    from supernet.runs import report as runs_report
 
     with RunDirectory(path).alone(_say):
-        _say(f"report: {Run.open(path, _say).report()}")
+        _say(f"report: {runs_report.report(path)}")
 
 
 latency = App(name="latency", help="What architectures take on a device.")
@@ -229,32 +235,29 @@ def _base(config: Path | None, out: Path, resume: bool) -> Config:
     return Config.read(out / "config.json") if resumed else Config()
 
 
-def _print_exports(rows: list[dict[str, Any]]) -> None:
+def _print_exports(rows: list[Export]) -> None:
     lines = [("network", "validation", "test", "MACs", "params", "latency", "difference", "file")]
     for row in rows:
-        values, verified = row["values"], row["verified"]
+        values, verified = {name: value or 0.0 for name, value in row.values.items()}, row.verified
         lines.append(
             (
-                row["name"],
-                f"{verified['accuracy_validation']:.1%}",
-                f"{verified['accuracy_test']:.1%}",
+                row.name,
+                f"{verified.accuracy_validation:.1%}" if verified else "–",
+                f"{verified.accuracy_test:.1%}" if verified else "–",
                 f"{values['macs'] / 1e6:.3f} M",
                 f"{values['params'] / 1e3:.1f} k",
                 f"{values['latency_ms']:.2f} ms",
-                f"{verified['max_difference']:.0e}",
-                row["files"]["onnx"],
+                f"{verified.max_difference:.0e}" if verified else "–",
+                next(iter(row.files.values()), "–"),
             )
         )
     _say(aligned(lines, left=(0, len(lines[0]) - 1)))
 
 
-def _print_judgement(job: Run) -> None:
-    from supernet.runs.judge import ground_truth, judge_run
-
-    found = judge_run(job, ground_truth(job), n=job.config.judge.archs)
+def _print_judgement(job: Run, found: RankReport) -> None:
     _say(found.verdict())
     _say(found.text())
-    _say(f"all figures: {job.directory / 'judge.csv'}, all scores: {job.directory / 'ranking.csv'}")
+    _say(f"all figures: {job.place / 'judge.csv'}, all scores: {job.place / 'ranking.csv'}")
 
 
 def _say(text: str) -> None:

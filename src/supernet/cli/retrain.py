@@ -42,31 +42,22 @@ def retrain(
         out: Directory for log, checkpoints and exported files. Default: retrained in the run.
         resume: Go on where a killed retraining stopped.
     """
-    from supernet import deploy
-    from supernet.runs.arch_argument import read_arch
+    from supernet.runs.config import Retraining
+    from supernet.runs.retrain import retrain as retrain_run
     from supernet.runs.run import Run
     from supernet.search import Front
 
     if (arch is None) != best:
         raise UsageError("Name the architecture to retrain with --arch, or take the best of the search with --best.")
     job = Run.open(path, _say)
-    chosen = read_arch(job.net, arch) if arch is not None else Front.read(path, job.net.space).best().arch
-    found = deploy.retrain_run(
-        job,
-        chosen,
-        out=path / "retrained" if out is None else out,
-        steps=steps,
-        start=start,
-        batch_size=batch_size,
-        lr=lr,
-        seed=seed,
-        resume=resume,
-    )
+    chosen = arch if arch is not None else str(Front.read(path, job.net.space).best().arch)
+    settings = Retraining(arch=chosen, steps=steps, start=start, batch_size=batch_size, lr=lr, seed=seed)
+    found = retrain_run(job, settings, out=out, resume=resume)
     _say(
-        f"accuracy of the exported network: {found['accuracy_validation']:.2%} on validation images, "
-        f"{found['accuracy_test']:.2%} on test images"
+        f"accuracy of the exported network: {found.accuracy_validation:.2%} on validation images, "
+        f"{found.accuracy_test:.2%} on test images"
     )
-    _say(f"retrained: {found['files'][0]}")
+    _say(f"retrained: {found.files[0]}")
 
 
 def _say(text: str) -> None:

@@ -50,15 +50,15 @@ def transfer(
     """
     from dataclasses import replace
 
-    from supernet import deploy
     from supernet.runs.config import Named
     from supernet.runs.run import Run
     from supernet.runs.transfer import SHIFTING
+    from supernet.runs.transfer import transfer as transfer_run
 
     given = {name: value for name, value in (("lr", lr), ("images", images)) if value is not None}
     source = Run.open(path, lambda text: None).config
     target = TrainRequest(data=data, data_options=data_options).apply(replace(source, data=Named(data))).data
-    found = deploy.transfer(
+    found = transfer_run(
         path,
         data=data,
         out=out,
@@ -71,8 +71,14 @@ def transfer(
         seed=seed,
         resume=resume,
         overwrite=overwrite,
+        say=_say,
     )
     for point in found.front.points:
         values = ", ".join(f"{name} {value:,.6g}" for name, value in point.values.items())
         sys.stdout.write(f"  {values}\n")
     sys.stdout.write(f"transferred: {out}\n")
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()

@@ -12,6 +12,7 @@ import torch
 
 from supernet.data import ImageData
 from supernet.errors import UsageError
+from supernet.io.run_directory import RunDirectory
 from supernet.judge.alone import reinitialised
 from supernet.measure.scores.batch_statistics import tracked_batch_norms
 from supernet.nn import Supernet
@@ -29,7 +30,7 @@ def retrained(
     recipe: Recipe | None = None,
     batch_size: int = 64,
     seed: int = 0,
-    out: Path | str | None = None,
+    out: RunDirectory | Path | str | None = None,
     resume: bool = False,
     accelerator: str = "auto",
     precision: str = "32-true",

@@ -65,7 +65,7 @@ def locked(directory: Path) -> Iterator[bool]:
 
 def further_process() -> bool:
     """Whether this is one of the processes that a training on several devices has started besides the first."""
-    return int(os.environ.get("LOCAL_RANK", "0")) > 0
+    return "WORLD_SIZE" in os.environ and os.environ.get("LOCAL_RANK", "0") != "0"
 
 
 def _make(directory: Path) -> list[Path]:

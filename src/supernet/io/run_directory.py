@@ -50,13 +50,13 @@ _STEP = r"step-\d+\.safetensors"
 _NETWORK = r"(best|small|medium|large|derived|front-\d+|arch-\d+)\.(onnx|pt2)"
 _SHIFTED = {"shifted": r"shifting\.jsonl", "shifted/generations": _STEP, "shifted/checkpoints": _STEP}
 _TRAINED = r"supernet\.json|environment\.json|space\.json|training\.json|train\.jsonl|counts\.json"
-_RETRAINED = rf"{_TRAINED}|retrained\.json|net\.onnx|net\.pt2"
+_RETRAINED = rf"{_TRAINED}|retraining\.json|retrained\.json|net\.onnx|net\.pt2"
 
 RUN = Part(
     name="run",
     files={
-        "": rf"{_RETRAINED}|config\.json|data\.json|derived\.json|resources\.json|search\.jsonl|front\.json|"
-        r"exports\.json|scores\.jsonl|judge\.(json|csv)|ranking\.csv|retrained\.jsonl|latency(-learned)?\.json|"
+        "": rf"{_RETRAINED}|config\.json|data\.json|derived\.json|resources\.json|search\.jsonl?|front\.json|"
+        r"exports\.json|scores\.jsonl|judging\.json|judge\.(json|csv)|ranking\.csv|retrained\.jsonl|latency(-learned)?\.json|"
         r"report\.html",
         "checkpoints": _STEP,
         **_SHIFTED,
@@ -68,7 +68,7 @@ RUN = Part(
 )
 """Everything. Files by any other name are not ours: they are never moved, removed or written over."""
 
-SEARCH = Part(name="search", files={"": r"search\.jsonl|front\.json|exports\.json", **_SHIFTED}, stands="search.jsonl")
+SEARCH = Part(name="search", files={"": r"search\.jsonl?|front\.json|exports\.json", **_SHIFTED}, stands="search.jsonl")
 """What a search leaves, and the list of what was exported of it."""
 
 
@@ -90,8 +90,10 @@ class RunDirectory:
     | `train.jsonl` | scalars by training step |
     | `counts.json` | how often each candidate was trained |
     | `checkpoints/` | the newest two checkpoints |
+    | `search.json` | the settings of the search, before its first result |
     | `search.jsonl`, `front.json` | every evaluated architecture, and the best of them |
     | `scores.jsonl` | scores of architectures as they become known, so that judging resumes |
+    | `judging.json` | the settings of the judgement, before its first result |
     | `judge.json`, `judge.csv` | how right the ranking is |
     | `ranking.csv` | every score that was compared for that |
     | `retrained.jsonl` | architectures trained alone |

@@ -87,6 +87,8 @@ class Searching:
     """Settings of supernet shifting, `{}` for its defaults; by default the weights stay as they are."""
     pool: bool = False
     """Whether to begin with the candidate pool that a training by GreedyNAS has kept."""
+    seed: Seed | None = None
+    """Seed of the search; that of the run by default."""
 
     def __post_init__(self) -> None:
         _check(self, "search.")
@@ -143,6 +145,28 @@ class Judging:
     def wanted(self) -> bool:
         """Whether there is something to judge against."""
         return bool(self.table or self.retrain)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Retraining:
+    """How one architecture of a run is trained for use."""
+
+    arch: Text
+    """Architecture to train, as text (docs/space.md)."""
+    steps: Positive
+    """Number of training steps."""
+    start: Literal["scratch", "inherited"] = "scratch"
+    """Weights to start from: fresh ones, or those that the architecture inherits from the supernet."""
+    batch_size: Positive | None = None
+    """Number of images per training step; that of the run by default."""
+    lr: Annotated[float, Meta(gt=0, le=1000)] | None = None
+    """Learning rate of SGD with a cosine schedule; by default the optimiser of the run from scratch, and 0.01 from
+    inherited weights."""
+    seed: Seed | None = None
+    """Seed of fresh weights, image order and augmentation; that of the run by default."""
+
+    def __post_init__(self) -> None:
+        _check(self, "retrain.")
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -12,85 +11,108 @@ from supernet.io.files import write_atomically
 from supernet.io.progress import ProgressBar
 from supernet.judge import Distribution, RankReport, Truth, rank_report, read_truth, train_alone
 from supernet.measure import Calibration, cost_model
-from supernet.nn.precision import check_precision
+from supernet.runs import schema
 from supernet.runs.naming import build_net
-
-if TYPE_CHECKING:
-    from supernet.runs.run import Run
+from supernet.runs.report import refresh
+from supernet.runs.run import Run
 
 _MIN_CLUSTERED = 30  # families of fewer architectures have too few members to be averaged over
 
 
-def judge_run(job: Run, truth: Truth, *, n: int) -> RankReport:
-    """Judge the ranking of a run's supernet against a table; writes `judge.json`, `judge.csv` and `ranking.csv`.
+def judge(run: Run, truth: Truth | None = None) -> RankReport:
+    """Judge the ranking of a run's supernet; writes `judge.json`, `judge.csv` and `ranking.csv`.
 
-    Scores are in `scores.jsonl` as soon as they are known, so that a judgement that was stopped goes on.
-    Which architectures are drawn from the table does not depend on the run's seed, so that runs can be compared.
+    The settings are in `judging.json` before the first result. Scores are in `scores.jsonl`, and trainings alone in
+    `retrained.jsonl`, as soon as they are known, so that a judgement that was stopped goes on. Which architectures are
+    drawn from the table does not depend on the run's seed, so that runs can be compared.
+
+    Args:
+        run: The run; `run.config.judge` says what its ranking is judged against.
+        truth: A table to judge against instead.
+
+    Raises:
+        UsageError: nothing is said to judge against, or as `supernet.judge.rank_report`.
+        RunError: as `supernet.judge.rank_report` and `supernet.judge.train_alone`.
     """
-    settings = job.config.search
-    architecture = job.load_searched()
-    distribution = None
-    if architecture is not None and len(truth) == job.net.space.size:
-        weights = {name: values.cpu().numpy() for name, values in architecture.probabilities().items()}
-        distribution = Distribution.independent(job.net.space, weights)
-    with ProgressBar("judge", min(n, len(truth)), unit="architectures") as bar:
-        found = rank_report(
-            job.net,
-            job.data,
-            truth,
-            n=n,
-            distribution=distribution,
-            clusters=min(n, len(truth)) >= _MIN_CLUSTERED,
-            calibration=Calibration(images=settings.calibration_images),
-            images=settings.validation_images,
-            precision=check_precision(job.config.train.precision),
-            out=job.directory / "scores.jsonl",
-            progress=lambda done, _: bar.update(done),
-        )
-    facts = {"truth": repr(truth), "rows": found.rows()}
-    job.directory.write("judge.json", {**found.to_json(), **facts})
-    write_atomically(job.directory / "judge.csv", found.to_csv().encode())
-    write_atomically(job.directory / "ranking.csv", found.scores_csv().encode())
+    settings, place = run.config.search, run.place
+    with place.alone(run.say):
+        if truth is None:
+            check_wanted(run)
+            table = table_of(run) if run.config.judge.table else None
+            place.write("judging.json", schema.Judgement(run.config.judge))
+            truth = trained_alone(run) if table is None else table
+        architecture = run.load_searched()
+        run.say_if_unfinished()
+        n = min(run.config.judge.archs, len(truth))
+        distribution = None
+        if architecture is not None and len(truth) == run.net.space.size:
+            weights = {name: values.cpu().numpy() for name, values in architecture.probabilities().items()}
+            distribution = Distribution.independent(run.net.space, weights)
+        with ProgressBar("judge", n, unit="architectures") as bar:
+            found = rank_report(
+                run.net,
+                run.data,
+                truth,
+                n=run.config.judge.archs,
+                distribution=distribution,
+                clusters=n >= _MIN_CLUSTERED,
+                calibration=Calibration(images=settings.calibration_images),
+                images=settings.validation_images,
+                precision=run.config.train.precision,
+                out=place / "scores.jsonl",
+                progress=lambda done, _: bar.update(done),
+            )
+        place.write("judge.json", {**found.to_json(), "truth": repr(truth), "rows": found.rows()})
+        write_atomically(place / "judge.csv", found.to_csv().encode())
+        write_atomically(place / "ranking.csv", found.scores_csv().encode())
+        refresh(run)
     return found
 
 
-def ground_truth(job: Run) -> Truth:
-    """What the configuration says the ranking is judged against: a table, or architectures trained alone now.
+def check_wanted(run: Run) -> None:
+    """Check that there is something to judge against.
 
     Raises:
-        UsageError: it says nothing.
+        UsageError: there is not.
     """
-    settings = job.config.judge
-    if settings.table:
-        return read_truth(
-            settings.table, job.net.space, dataset=settings.dataset or None, metric=settings.metric or None
+    if not run.config.judge.wanted:
+        raise UsageError(
+            "A ranking is judged against a --table or against --retrain N architectures; give one of them."
         )
-    if settings.retrain:
-        return retrained(job, settings.retrain, workers=settings.workers, steps=settings.retrain_steps or None)
-    raise UsageError("A ranking is judged against a --table or against --retrain N architectures; give one of them.")
 
 
-def retrained(job: Run, count: int, *, workers: int, steps: int | None = None) -> Truth:
-    """Train `count` architectures alone, in the same way as the supernet, and tabulate them.
+def table_of(run: Run) -> Truth:
+    """The table that the configuration names.
+
+    Raises:
+        UsageError: there is no such table, or it is about another space.
+        RunError: it is damaged.
+    """
+    settings = run.config.judge
+    return read_truth(settings.table, run.net.space, dataset=settings.dataset or None, metric=settings.metric or None)
+
+
+def trained_alone(run: Run) -> Truth:
+    """Train as many architectures alone as the configuration says, in the same way as the supernet.
 
     The architectures are spread over parameter count. Trainings that are already in `retrained.jsonl` are kept.
 
-    Args:
-        count: How many.
-        workers: Processes.
-        steps: Training steps of each; None: as many as the supernet's.
+    Raises:
+        UsageError: as `supernet.judge.train_alone`.
+        RunError: as `supernet.judge.train_alone`.
     """
-    rng = np.random.default_rng(job.config.seed)
-    codes = job.net.space.population(rng, 20 * count)
-    order = np.argsort(cost_model(job.net, job.data.shape).params(codes), kind="stable")
+    settings, count = run.config.judge, run.config.judge.retrain
+    rng = np.random.default_rng(run.config.seed)
+    codes = run.net.space.population(rng, 20 * count)
+    order = np.argsort(cost_model(run.net, run.data.shape).params(codes), kind="stable")
     places = np.linspace(0, len(order) - 1, count).round().astype(int)
     return train_alone(
-        partial(build_net, job.config, job.data),
-        job.recipe,
-        job.data.sealed(),
-        job.net.space.wrap(codes[order[places]]),
-        steps=steps or job.config.train.steps,
-        batch_size=job.config.train.batch_size,
-        out=job.directory / "retrained.jsonl",
-        workers=workers,
+        partial(build_net, run.config, run.data),
+        run.recipe,
+        run.data.sealed(),
+        run.net.space.wrap(codes[order[places]]),
+        steps=settings.retrain_steps or run.config.train.steps,
+        batch_size=run.config.train.batch_size,
+        out=run.place / "retrained.jsonl",
+        workers=settings.workers,
     )

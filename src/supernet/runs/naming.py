@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import functools
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from torch import nn
 
-from supernet import catalog, settings
+from supernet import catalog, search, settings
 from supernet.data import ImageData
+from supernet.deploy.new_data import fitted
+from supernet.deploy.resize import resized
 from supernet.errors import UsageError
 from supernet.nn import Supernet
+from supernet.runs.config import Config
+from supernet.search import Front, Shifting
 from supernet.train.recipe import Recipe
-
-if TYPE_CHECKING:
-    from supernet.runs.config import Config
-    from supernet.search import Shifting
 
 
 def build_space(name: str, options: Mapping[str, Any], data: ImageData) -> Supernet:
@@ -36,8 +39,8 @@ def build_space(name: str, options: Mapping[str, Any], data: ImageData) -> Super
     channels, height, _ = data.shape
     parameters = settings.parameters_of(builder)
     fitting = {"num_classes": data.num_classes, "in_channels": channels, "image_size": height}
-    fitted = {key: value for key, value in fitting.items() if key in parameters and key not in options}
-    built = settings.call(partial(builder, **fitted), options, name=name)
+    shaped = {key: value for key, value in fitting.items() if key in parameters and key not in options}
+    built = settings.call(partial(builder, **shaped), options, name=name)
     if not isinstance(built, nn.Module):
         raise UsageError(
             f"{name} returned {type(built).__name__}; a space is a function that returns a Supernet or a module with "
@@ -48,10 +51,12 @@ def build_space(name: str, options: Mapping[str, Any], data: ImageData) -> Super
 
 def build_net(config: Config, data: ImageData) -> Supernet:
     """The supernet of a run with fresh weights, on the images as they are after a transfer; errors: `build_space`."""
-    from supernet import deploy
-
-    built = build_space(config.space.name, config.space.options, deploy.data_before(data, config.transfer))
-    return deploy.transferred(built, data, config.transfer)
+    moved = config.transfer
+    if moved is None:
+        return build_space(config.space.name, config.space.options, data)
+    classes = tuple(map(str, range(moved.num_classes)))
+    built = build_space(config.space.name, config.space.options, replace(data, shape=moved.shape, classes=classes))
+    return fitted(built, data, classifier=moved.classifier, shape=moved.shape, adapt=moved.adapt)
 
 
 def build_method(name: str, options: Mapping[str, Any]) -> Recipe:
@@ -68,23 +73,47 @@ def build_method(name: str, options: Mapping[str, Any]) -> Recipe:
     return recipe
 
 
-def build_data(name: str, options: Mapping[str, Any], *, seed: int) -> ImageData:
-    """Images by the name of a data set, a directory, an .npz file, or `module:function`.
+def build_data(config: Config) -> ImageData:
+    """The images of a run: a data set by name, a directory, an .npz file or `module:function`.
+
+    After a transfer they are resized, unless the network learns to.
 
     Raises:
         UsageError: an unknown name or option, or a value that does not fit.
     """
     from supernet import data
 
+    name, moved = config.data.name, config.transfer
     if (catalog.is_own(name) or name in catalog.names("data")) and not Path(name).exists():
         function = catalog.load("data", name)
-        seeded = {"seed": seed} if "seed" in settings.parameters_of(function) else {}
+        seeded = {"seed": config.seed} if "seed" in settings.parameters_of(function) else {}
     else:
-        function, seeded = partial(data.load, str(settings.expanded(name))), {"seed": seed}
-    loaded = settings.call(function, seeded | dict(options), name=name)
+        function, seeded = partial(data.load, str(settings.expanded(name))), {"seed": config.seed}
+    loaded = settings.call(function, seeded | config.data.options, name=name)
     if not isinstance(loaded, ImageData):
         raise UsageError(f"{name} returned {type(loaded).__name__}; a data set is a function that returns ImageData.")
-    return loaded
+    return loaded if moved is None or moved.adapt == "learned" else resized(loaded, moved.shape)
+
+
+def build_searcher(name: str, options: Mapping[str, Any]) -> Callable[..., Front]:
+    """The search of a named algorithm with these settings.
+
+    Raises:
+        UsageError: an unknown name or setting.
+    """
+    known = {
+        "random": search.random,
+        "regularised_evolution": search.regularised_evolution,
+        "evolution": search.evolution,
+        "nsga2": search.nsga2,
+    }
+    if name not in known:
+        raise UsageError(f"There is no searcher named {name!r}; there are {', '.join(known)}.")
+    own = [p for p in inspect.signature(known[name]).parameters if p not in inspect.signature(search.random).parameters]
+    for option in options:
+        if option not in own:
+            raise UsageError(f"{name} has no setting {option!r}; it has {', '.join(own) or 'none'}.")
+    return functools.partial(known[name], **options)
 
 
 def build_shifting(options: Mapping[str, Any]) -> Shifting:
@@ -93,6 +122,4 @@ def build_shifting(options: Mapping[str, Any]) -> Shifting:
     Raises:
         UsageError: an unknown setting, or one outside its range.
     """
-    from supernet.search import Shifting
-
     return settings.call(Shifting, options)

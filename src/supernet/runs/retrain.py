@@ -1,51 +1,40 @@
-"""An architecture of a run, trained, exported and measured."""
+"""An architecture of a run, trained for use, exported and measured."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
 
 from supernet import measure
-from supernet.deploy.export import export
-from supernet.deploy.train_one import plain_sgd, retrained
-from supernet.deploy.verify import verify
-from supernet.errors import UsageError
+from supernet.deploy import plain_sgd, retrained, verify
+from supernet.errors import RunError, UsageError
 from supernet.io.run_directory import RunDirectory
 from supernet.nn import Supernet
-from supernet.space import Arch
-from supernet.train import Recipe
+from supernet.runs import schema
+from supernet.runs.arch_argument import read_arch
+from supernet.runs.config import Retraining, section
+from supernet.runs.export import write_formats
+from supernet.runs.kept import refuse_changes
+from supernet.runs.report import refresh
+from supernet.runs.run import Run
+from supernet.train import Recipe, checkpoint
 
-if TYPE_CHECKING:
-    from supernet.runs.run import Run
+_KEPT = "retraining.json"
 
 
-def retrain_run(
-    job: Run,
-    arch: Arch,
-    *,
-    out: Path,
-    steps: int,
-    start: Literal["scratch", "inherited"] = "scratch",
-    batch_size: int | None = None,
-    lr: float | None = None,
-    seed: int | None = None,
-    resume: bool = False,
-) -> dict[str, Any]:
+def retrain(
+    run: Run, settings: Retraining | None, *, out: Path | None = None, resume: bool = False
+) -> schema.Retrained:
     """Train an architecture of a run, export it, and measure the files.
 
-    `out` then holds the log and the checkpoints of the training, `net.onnx`, `net.pt2` and `retrained.json`.
+    `out` then holds the settings (`retraining.json`, before the first result), the log and the checkpoints of the
+    training, `net.onnx`, `net.pt2` and `retrained.json`.
 
     Args:
-        job: The run.
-        arch: The architecture.
-        out: Directory to write to.
-        steps: Training steps.
-        start: As in `retrained`.
-        batch_size: Images per step; default: that of the run.
-        lr: Learning rate of SGD with a cosine schedule. Default: the optimiser of the run from scratch, and 0.01 from
-            inherited weights.
-        seed: Default: that of the run.
+        run: The run.
+        settings: How. None, to resume: as it was begun (`kept_retraining`).
+        out: Directory to write to; default: `retrained` in the directory of the run.
         resume: Go on where a killed retraining stopped.
 
     Returns:
@@ -54,51 +43,84 @@ def retrain_run(
     Raises:
         UsageError: `out` holds another training, or none to resume, or another process is at work there; or an option
             is out of range.
-        RunError: the training diverged or was interrupted, or a file cannot be written.
+        RunError: the training diverged or was interrupted, or no file can be written.
     """
-    seed = job.config.seed if seed is None else seed
-    recipe: Recipe | None = None
-    if lr is not None:
-        recipe = plain_sgd(lr)
-    elif start == "scratch":
-        recipe = job.recipe
-    if start == "inherited":
-        job.load_searched()
-
-    def fresh() -> Supernet:
-        other = job if seed == job.config.seed else type(job)(replace(job.config, seed=seed), job.directory, job.say)
-        return other.net
-
-    with RunDirectory(out).alone(job.say):
-        if resume and not RunDirectory(out).is_run:
-            raise UsageError(f"{out} holds no retraining to resume; leave --resume out to begin one.")
-        data = job.data
+    place = RunDirectory(run.place / "retrained" if out is None else out)
+    with place.alone(run.say):
+        kept = kept_retraining(place.path)
+        if resume and not place.is_run:
+            raise UsageError(f"{place.path} holds no retraining to resume; leave --resume out to begin one.")
+        settings = settings or (kept if resume else None)
+        if settings is None:
+            raise UsageError("Name the architecture and the number of steps to retrain it for (--arch, --steps).")
+        arch = read_arch(run.net, settings.arch)
+        settings = replace(settings, arch=str(arch))
+        if resume and kept is not None:
+            refuse_changes(kept, settings, place / _KEPT, place="retrain.")
+        elif checkpoint.latest(place.checkpoints) is None:
+            (place / _KEPT).unlink(missing_ok=True)  # of one that was stopped before its first checkpoint
+        place.first = {_KEPT: settings}
+        seed = run.config.seed if settings.seed is None else settings.seed
         net = retrained(
-            fresh if start == "scratch" else job.net,
+            _begun(run, settings.start, seed),
             arch,
-            data.sealed(),
-            steps=steps,
-            start=start,
-            recipe=recipe,
-            batch_size=batch_size or job.config.train.batch_size,
+            run.data.sealed(),
+            steps=settings.steps,
+            start=settings.start,
+            recipe=_recipe(run, settings),
+            batch_size=settings.batch_size or run.config.train.batch_size,
             seed=seed,
-            out=out,
+            out=place,
             resume=resume,
-            accelerator=job.config.train.accelerator,
-            precision=job.config.train.precision,
+            accelerator=run.config.train.accelerator,
+            precision=run.config.train.precision,
         )
-        exported = export(net, arch, out / "net.onnx", data=data.sealed(), formats=("onnx", "program"))
-        validation, test = (verify(exported.files[0], exported.module, split) for split in (data.validation, data.test))
-        found = {
-            "arch": arch.options(),
-            "start": start,
-            "steps": steps,
-            "seed": seed,
-            "accuracy_validation": validation.accuracy_file,
-            "accuracy_test": test.accuracy_file,
-            "macs": measure.macs(net, arch, input_shape=data.shape),
-            "params": measure.params(net, arch),
-            "files": [str(file) for file in exported.files],
-        }
-        RunDirectory(out).write("retrained.json", found)
+        net.to("cpu")
+        written = write_formats(net, arch, place / "net", run.data.sealed())
+        for kind, problem in written.problems.items():
+            run.say(f"warning: the network could not be written as {kind}: {problem}")
+        if not written.files:
+            raise RunError(f"{place.path} is trained, but no file could be written: {list(written.problems.values())}.")
+        file = next(iter(written.files.values()))
+        validation, test = (verify(file, written.module, split) for split in (run.data.validation, run.data.test))
+        found = schema.Retrained(
+            arch=arch.options(),
+            start=settings.start,
+            steps=settings.steps,
+            seed=seed,
+            accuracy_validation=validation.accuracy_file,
+            accuracy_test=test.accuracy_file,
+            macs=measure.macs(net, arch, input_shape=run.data.shape),
+            params=measure.params(net, arch),
+            files=[str(path) for path in written.files.values()],
+            problems=dict(written.problems),
+        )
+        place.write("retrained.json", found)
+        refresh(run)
     return found
+
+
+def kept_retraining(out: Path) -> Retraining | None:
+    """The settings that a retraining was begun with; None where there is none.
+
+    Raises:
+        UsageError: they are not settings of a retraining.
+        RunError: the file is damaged.
+    """
+    place = RunDirectory(out)
+    return section(Retraining, place.read(_KEPT), "retrain.") if (place / _KEPT).is_file() else None
+
+
+def _recipe(run: Run, settings: Retraining) -> Recipe | None:
+    if settings.lr is not None:
+        return plain_sgd(settings.lr)
+    return run.recipe if settings.start == "scratch" else None
+
+
+def _begun(run: Run, start: str, seed: int) -> Supernet | Callable[[], Supernet]:
+    """The trained network, or what builds one with fresh weights."""
+    if start == "inherited":
+        run.load_searched()
+        return run.net
+
+    return lambda: run.recipe.adapted(run.begun(seed))

@@ -1,59 +1,57 @@
-"""The stages of a run, from a configuration to files: train, search, export, report."""
+"""A run: a configuration bound to a directory, with its data, method and network built once."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Mapping
+import os
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import cached_property, partial
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import torch
 
-from supernet import deploy, measure, search
+from supernet import search
 from supernet.data import ImageData
-from supernet.errors import UsageError
+from supernet.errors import RunError, UsageError
 from supernet.io.locking import further_process
-from supernet.io.progress import ProgressBar
-from supernet.io.run_directory import SEARCH, RunDirectory
-from supernet.judge import OrderAlong, RankAlong
-from supernet.measure import Calibration, NetEvaluator
+from supernet.io.run_directory import MARKER, RunDirectory
 from supernet.nn import Supernet
-from supernet.nn.precision import check_precision
-from supernet.runs.config import Config
-from supernet.runs.export_one import export_one
-from supernet.runs.judge import ground_truth
-from supernet.runs.naming import build_data, build_method, build_net, build_shifting
-from supernet.search import Survey
-from supernet.search.driver import examine
-from supernet.space import Arch
-from supernet.train import ArchitectureParameters, Monitor, Recipe, Trained, fit, load_candidates, load_weights
-from supernet.train.health import warnings_of
-from supernet.train.monitors.subnet_accuracy import SubnetAccuracy
-
-SEARCHERS = {
-    "random": search.random,
-    "regularised_evolution": search.regularised_evolution,
-    "evolution": search.evolution,
-    "nsga2": search.nsga2,
-}
+from supernet.runs import schema
+from supernet.runs.config import Config, Named, Training
+from supernet.runs.kept import refuse_changes
+from supernet.runs.naming import build_data, build_method, build_net
+from supernet.train import ArchitectureParameters, Recipe, checkpoint, load_weights
 
 Say = Callable[[str], None]
 
-_ORDER_EVERY = 2  # generations between two looks at the order of good and poor architectures
+
+def silent(text: str) -> None:
+    """Say nothing."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Run:
-    """A configuration bound to a run directory."""
+    """A configuration bound to a directory: what every verb of a run takes.
+
+    Its parts are built when they are first asked for, each once.
+
+    Attributes:
+        config: What was asked for; where a search or a judgement is on record, with its settings.
+        directory: The directory of the training.
+        say: Where sentences about the progress go.
+        results: The directory of the search, where its exports and their like go too; None: that of the training.
+    """
 
     config: Config
     directory: RunDirectory
-    say: Say
+    say: Say = silent
+    results: RunDirectory | None = None
 
     @classmethod
-    def create(cls, config: Config, out: Path, *, overwrite: bool, resume: bool, say: Say) -> Run:
+    def create(
+        cls, config: Config, out: Path, *, overwrite: bool = False, resume: bool = False, say: Say = silent
+    ) -> Run:
         """Bind a configuration to a directory that is free for it, or to the run of this configuration there.
 
         Nothing is written yet: `RunDirectory.begin` does so when the first verb has found its settings sound.
@@ -62,16 +60,17 @@ class Run:
             config: The configuration.
             out: The directory.
             overwrite: Replace the run that is there, if there is one.
-            resume: Go on with the run that is there.
+            resume: Go on with the run that is there. What is trained must be the same; what comes after the training
+                may change, as far as the verbs allow it.
             say: Where progress goes.
 
         Raises:
             UsageError: the directory holds something else, or a run of another configuration, or nothing to resume; or
                 the configuration names what there is not.
         """
-        if further_process():  # the first process checks and prepares the directory
-            return cls(config, RunDirectory(out, replaces=overwrite), lambda text: None)
         directory = RunDirectory(out, replaces=overwrite)
+        if further_process():  # the first process checks and prepares the directory
+            return cls(config, directory)
         if resume and overwrite:
             raise UsageError("--resume goes on with the run that --overwrite would replace; give one of them.")
         if overwrite:
@@ -82,11 +81,7 @@ class Run:
                     f"{out} holds no run to resume. Give the directory of one with --out, or leave --resume out to "
                     "begin there."
                 )
-            if Config.from_json(directory.read("config.json")) != config:
-                raise UsageError(
-                    f"{out} holds a run with other settings (see {out / 'config.json'}). Resume it without changing "
-                    "settings, or choose another directory with --out."
-                )
+            refuse_changes(_config(directory), config, directory / "config.json", free=("search", "export", "judge"))
         elif directory.is_run:
             raise UsageError(
                 f"{out} already holds a run. Continue it with --resume, replace it with --overwrite, "
@@ -96,24 +91,62 @@ class Run:
             directory.check_free()
         made = cls(config, directory, say)
         _ = made.net
-        directory.first = {"config.json": config.to_json(), "data.json": _facts(made.data)}
+        directory.first = {"config.json": config.to_json(), "data.json": made.facts}
         return made
 
     @classmethod
-    def open(cls, out: Path, say: Say) -> Run:
-        """Open an existing run directory.
+    def open(
+        cls,
+        path: Path | str,
+        say: Say = silent,
+        *,
+        space: Named | None = None,
+        method: Named | None = None,
+        data: Named | None = None,
+    ) -> Run:
+        """Open the directory of a run, or that of a search in a directory of its own.
+
+        Args:
+            path: The directory.
+            say: Where progress goes.
+            space: How to build the network of a run that was made in Python, which does not say so itself; what is
+                given is kept in the directory, once it has been found to fit.
+            method: Likewise its method. Default: the one of the name that the training has noted.
+            data: Likewise its data.
 
         Raises:
-            UsageError: there is no run.
+            UsageError: there is no run; or it was made in Python and cannot be built without these, or not with these;
+                or it was not and says them itself.
+            RunError: a file is damaged.
         """
-        directory = RunDirectory(out)
-        return cls(Config.from_json(directory.read("config.json")), directory, say)
+        directory = RunDirectory(path)
+        results = directory
+        kept = schema_search(directory)
+        if kept is not None and kept.run is not None:
+            directory = RunDirectory(os.path.normpath(directory / kept.run))
+        if (directory / "config.json").is_file() or not (directory / "training.json").is_file():
+            if space or method or data:
+                raise UsageError(
+                    f"{directory.path} says itself which space, method and data it has; leave these options out."
+                )
+            config = _config(directory)
+        else:
+            config = _adopted(directory, space, method, data)
+        if kept is not None:
+            config = replace(config, search=kept.search)
+        if (results / "judging.json").is_file():
+            config = replace(config, judge=results.read("judging.json", schema.Judgement).judge)
+        return cls(config, directory, say, None if results is directory else results)
+
+    @property
+    def place(self) -> RunDirectory:
+        """Where a search and what follows it are written."""
+        return self.directory if self.results is None else self.results
 
     @cached_property
     def data(self) -> ImageData:
         """The images."""
-        built = build_data(self.config.data.name, self.config.data.options, seed=self.config.seed)
-        return deploy.adapted_data(built, self.config.transfer)
+        return build_data(self.config)
 
     @cached_property
     def recipe(self) -> Recipe:
@@ -121,241 +154,139 @@ class Run:
         return build_method(self.config.method.name, self.config.method.options)
 
     @cached_property
-    def net(self) -> Supernet:
-        """The supernet that the method trains, untrained."""
-        return self.recipe.adapted(self._blank())
+    def fresh(self) -> Supernet:
+        """The supernet of the space as the training begins with it."""
+        return self.begun(self.config.seed)
 
-    def _blank(self) -> Supernet:
-        """The supernet of the space, its initial weights drawn from the seed."""
+    def begun(self, seed: int) -> Supernet:
+        """A new supernet of the space, its initial weights drawn from a seed."""
         with torch.random.fork_rng():
-            torch.manual_seed(self.config.seed)
+            torch.manual_seed(seed)
             return build_net(self.config, self.data)
 
-    def train(self, *, resume: bool) -> Trained:
-        """Train the supernet, or go on training it."""
-        settings = self.config.train
-        self.say(f"{self.data}")
-        self.say(f"space {self.config.space.name}: {self.net.space.size:,} architectures")
-        trained = fit(
-            self._blank(),
-            self.recipe,
-            self.data.sealed(),
-            steps=settings.steps,
-            batch_size=settings.batch_size,
-            seed=self.config.seed,
-            out=self.directory,
-            resume=resume,
-            accelerator=settings.accelerator,
-            devices=settings.devices,
-            precision=settings.precision,
-            average=settings.average,
-            monitors=self._monitors(),
-        )
-        if torch.distributed.is_initialized() and torch.distributed.get_rank() != 0:
-            raise SystemExit(0)  # the first process goes on alone
-        if trained.derived is not None:
-            self.directory.write("derived.json", trained.derived.to_json())
-            self.say(f"derived architecture: {_text(trained.derived)}")
-        log = [json.loads(line) for line in self.directory.log.read_text().splitlines()]
-        for sentence in warnings_of(log, self.data.num_classes, images=len(self.data.validation)):
-            self.say(f"warning: {sentence}")
-        return trained
+    @cached_property
+    def net(self) -> Supernet:
+        """The supernet that the method trains; untrained until a verb trains it or loads its weights."""
+        return self.recipe.adapted(self.fresh)
 
-    def _monitors(self) -> list[Monitor]:
-        """What is measured along the training: some subnets, and the ranking where there is a table."""
-        every, data = self.config.train.monitor_every, self.data.sealed()
-        if not every:
-            return []
-        monitors: list[Monitor] = [SubnetAccuracy(data, every=every, seed=self.config.seed)]
-        if self.config.judge.table:
-            settings = self.config.search
-            calibration = Calibration(images=settings.calibration_images)
-            follow = partial(RankAlong, data, every=every, calibration=calibration, images=settings.validation_images)
-            monitors.append(follow(ground_truth(self), n=self.config.judge.monitor_archs))
-        return monitors
+    @property
+    def facts(self) -> schema.Data:
+        """What a reader of the run has to know about its images."""
+        images = {split: len(getattr(self.data, split)) for split in ("train", "validation", "test")}
+        return schema.Data(self.data.name, self.data.shape, self.data.num_classes, schema.Images(**images))
 
-    def evaluator(self) -> NetEvaluator:
-        """What the search asks: accuracy with inherited weights, costs, latency. Never sees test images."""
-        settings = self.config.search
-        latency = None
-        if settings.latency is not None:
-            latency = measure.read_latency(settings.latency, self.net, input_shape=self.data.shape)
-        return NetEvaluator(
-            self.net,
-            self.data.sealed(),
-            latency=latency,
-            calibration=Calibration(images=settings.calibration_images),
-            images=settings.validation_images,
-            precision=check_precision(self.config.train.precision),
-        )
+    def holding(self, net: Supernet) -> Self:
+        """The same run with this network; whatever has been built stays."""
+        return self._with({"net": net})
 
-    def check_search(self, wrap: search.Wrap | None = None) -> None:
-        """Check all that a search needs but the trained weights, so that no training ends in a refusal.
+    def asking(self, **sections: Any) -> Self:
+        """The same run with other settings of what comes after the training, such as `search=Searching(budget=60)`."""
+        return self._with({}, config=replace(self.config, **sections))
 
-        Args:
-            wrap: As in `search`.
+    def into(self, results: Path | str) -> Self:
+        """The same run with a directory of its own for its next search and what follows it."""
+        return self._with({}, results=RunDirectory(results))
+
+    def _with(self, parts: dict[str, Any], **changes: Any) -> Self:
+        other = replace(self, **changes)
+        built = {name: vars(self)[name] for name in ("data", "recipe", "fresh", "net") if name in vars(self)}
+        vars(other).update(built | parts)
+        return other
+
+    def load(self) -> ArchitectureParameters | None:
+        """Load the weights that the training has left, on the accelerator that it used, if there is one.
+
+        Returns:
+            The architecture parameters, if the method learned any.
 
         Raises:
-            UsageError: as `search`.
+            UsageError: there is no checkpoint.
+            RunError: it is damaged.
         """
-        settings = self.config.search
-        _searcher(settings.searcher)
-        if wrap is None and settings.shifting is not None:
-            wrap = build_shifting(settings.shifting)
-        if isinstance(wrap, search.Shifting):
-            wrap.check_images(self.data)
-        examine(
-            self.evaluator(),
-            objectives=settings.objectives,
-            constraints=settings.constraints or None,
-            budget=settings.budget,
-            seed=self.config.seed,
-        )
-
-    def check_after_training(self) -> None:
-        """Check what `run` does after the training: the search, and the table that the ranking is judged against.
-
-        Raises:
-            UsageError: something cannot be done as it is asked for.
-        """
-        self.check_search()
-        if self.config.judge.table:
-            ground_truth(self)
-
-    def search(self, *, resume: bool, overwrite: bool = False, wrap: search.Wrap | None = None) -> search.Front:
-        """Search architectures with the trained weights.
-
-        Args:
-            resume: Go on with the search on record, if there is one.
-            overwrite: Replace the search on record, once this one is known to be possible.
-            wrap: What goes on beside it; default: what is configured. Where it shifts the supernet and a table of
-                truth is configured, the order of good and poor architectures is followed along the generations.
-
-        Raises:
-            UsageError: an unknown searcher, settings that shifting does not have, or a table too small to draw from.
-        """
-        settings = self.config.search
-        searcher = _searcher(settings.searcher)
-        load_weights(self.net, self.directory.path)
-        if wrap is None and settings.shifting is not None:
-            wrap = build_shifting(settings.shifting)
-        if isinstance(wrap, search.Shifting) and self.config.judge.table:
-            wrap = replace(wrap, on_generation=(*wrap.on_generation, self._order_along()))
-        evaluator = self.evaluator()
-        pool = load_candidates(self.net.space, self.directory.path) if settings.pool else []
-
-        def announce(survey: Survey) -> None:
-            self._announce(evaluator, survey)
-            if overwrite:
-                self.directory.replace(SEARCH)
-
-        with (
-            self.directory.alone(self.say),
-            ProgressBar("search", settings.budget, unit="architectures") as bar,
-        ):
-            front = searcher(
-                evaluator,
-                objectives=settings.objectives,
-                constraints=settings.constraints or None,
-                budget=settings.budget,
-                seed=self.config.seed,
-                initial=[candidate.arch for candidate in pool],
-                out=self.directory.path,
-                resume=resume,
-                progress=lambda done, _, best: bar.update(done, best),
-                announce=announce,
-                wrap=wrap,
-            )
-        if settings.latency is not None:
-            self.say(f"latency_ms is predicted from {settings.latency}, not measured; export measures it")
-        self.say(f"{front.evaluations} architectures evaluated, {len(front.points)} on the front")
-        return front
-
-    def _order_along(self) -> OrderAlong:
-        settings = self.config.search
-        return OrderAlong(
-            self.data.sealed(),
-            ground_truth(self),
-            every=_ORDER_EVERY,
-            seed=self.config.seed,
-            calibration=Calibration(images=settings.calibration_images),
-            images=settings.validation_images,
-        )
+        architecture = load_weights(self.net, self.directory.path)
+        cuda = self.config.train.accelerator in ("auto", "cuda") and torch.cuda.is_available()
+        self.net.to("cuda" if cuda else "cpu")
+        self.net.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
+        return architecture
 
     def load_searched(self) -> ArchitectureParameters | None:
         """Load the weights that the search ended with: those of the training, unless it has shifted them."""
-        architecture = load_weights(self.net, self.directory.path)
-        if self.config.search.shifting is not None and (self.directory / "shifted").is_dir():
-            search.load_shifted(self.net, self.directory.path)
+        architecture = self.load()
+        if self.config.search.shifting is not None and (self.place / "shifted").is_dir():
+            search.load_shifted(self.net, self.place.path)
         return architecture
 
-    def _announce(self, evaluator: NetEvaluator, survey: Survey) -> None:
-        for name, (low, high) in survey.ranges.items():
-            self.say(f"{name} of this space: {_readable(low)} to {_readable(high)}")
-        cheap = sorted(evaluator.cheap & set(self.config.search.constraints))
-        if cheap:
-            self.say(f"about {survey.feasible_share:.2%} of the space satisfies the constraints on {', '.join(cheap)}")
-
-    def chosen(self) -> list[tuple[str, Arch, Mapping[str, float]]]:
-        """Architectures to export, by name: spread along the front, or what the method itself derived."""
-        picks: list[tuple[str, Arch, Mapping[str, float]]] = []
-        if (self.directory / "front.json").is_file():
-            front = search.Front.read(self.directory.path, self.net.space)
-            named = front.named(self.config.export.count)
-            picks += [(name, point.arch, point.values) for name, point in named.items()]
-        if (self.directory / "derived.json").is_file():
-            picks.append(("derived", self.net.space.from_json(self.directory.read("derived.json")), {}))
-        if not picks:
-            raise UsageError(
-                f"{self.directory.path} has nothing to export yet. Search it first (supernet search "
-                f"{self.directory.path}), or name an architecture with --arch."
+    def say_if_unfinished(self) -> None:
+        """Say so if the training was stopped early."""
+        newest = checkpoint.latest(self.directory.checkpoints)
+        if newest is None or not (self.directory / "training.json").is_file():
+            return
+        wanted, done = self.directory.read("training.json", schema.Training).steps, int(newest.stem.split("-")[1])
+        if done < wanted and not (self.directory / "counts.json").is_file():
+            self.say(
+                f"warning: the training was stopped after {done} of {wanted} steps, and these are its weights; "
+                f"supernet train --out {self.directory.path} --resume goes on with it"
             )
-        return picks
-
-    def export(self, picks: list[tuple[str, Arch, Mapping[str, float]]]) -> list[dict[str, Any]]:
-        """Extract, calibrate, fine-tune if asked, write, and verify every picked architecture."""
-        rows = []
-        with self.directory.alone(self.say), ProgressBar("export", len(picks), unit="networks") as bar:
-            self.load_searched()
-            for done, (name, arch, values) in enumerate(picks, start=1):
-                rows.append(
-                    export_one(
-                        self.net,
-                        arch,
-                        self.data,
-                        self.directory.path,
-                        name=name,
-                        values=values,
-                        settings=self.config.export,
-                        seed=self.config.seed,
-                    )
-                )
-                bar.update(done, name)
-            self.directory.write("exports.json", rows)
-        return rows
-
-    def report(self) -> Path:
-        """Write the page."""
-        from supernet.report import write_report
-
-        return write_report(self.directory.path)
 
 
-def _searcher(name: str) -> Callable[..., search.Front]:
-    if name not in SEARCHERS:
-        raise UsageError(f"There is no searcher named {name!r}; there are {', '.join(SEARCHERS)}.")
-    return SEARCHERS[name]
+def schema_search(directory: RunDirectory) -> schema.Search | None:
+    """The settings of the search in a directory; None where there is none, or one of before these were kept."""
+    return directory.read("search.json", schema.Search) if (directory / "search.json").is_file() else None
 
 
-def _facts(data: ImageData) -> dict[str, Any]:
-    """What a reader of the run has to know about its images."""
-    images = {split: len(getattr(data, split)) for split in ("train", "validation", "test")}
-    return {"name": data.name, "shape": list(data.shape), "num_classes": data.num_classes, "images": images}
+def _config(directory: RunDirectory) -> Config:
+    value = directory.read("config.json")
+    try:
+        return Config.from_json(value)
+    except UsageError as error:
+        made = directory.read(MARKER).get("supernet", "?") if (directory / MARKER).is_file() else "an early version"
+        raise UsageError(
+            f"{directory / 'config.json'}, made by supernet {made}, cannot be read by this version: {error}"
+        ) from error
 
 
-def _readable(value: float) -> str:
-    return f"{value:,.0f}" if value >= 1000 else f"{value:.3g}"
+def _adopted(directory: RunDirectory, space: Named | None, method: Named | None, data: Named | None) -> Config:
+    """The configuration of a run that was made in Python, kept once its network is found to be that of the training."""
+    if space is None:
+        raise UsageError(
+            f"{directory.path} was made in Python and does not say how its network and data are built. "
+            "`supernet report` works as it is; for search, judge, export and retrain give --space module:function, "
+            "with --data and --method where they are not the defaults."
+        )
+    told = directory.read("training.json", schema.Training)
+    config = Config(
+        space=space,
+        method=method or Named(str(told.recipe.get("name", "?"))),
+        data=data or Config().data,
+        train=Training(
+            steps=told.steps,
+            batch_size=told.batch_size,
+            precision=told.precision,  # type: ignore[arg-type]
+            average=told.average,
+        ),
+        seed=told.seed,
+    )
+    run = Run(config, directory)
+    if run.fresh.space.fingerprint != told.space:
+        raise UsageError(
+            f"{space.name} builds a network over the space {run.fresh.space.fingerprint}, but {directory.path} was "
+            f"trained over {told.space}. Give the function, and its options, that the network was built with."
+        )
+    if run.data.fingerprint() != told.data:
+        raise UsageError(
+            f"{run.data.name} is not the data that {directory.path} was trained on. Give them with --data, with the "
+            "options that they were loaded with."
+        )
+    load_weights(run.net, directory.path)
+    if run.recipe.on(run.net.space).describe() != told.recipe:
+        raise UsageError(
+            f"{config.method.name} with these options is not the method that {directory.path} was trained by. Give it "
+            "with --method and its options, or as module:function."
+        )
+    directory.write("config.json", config.to_json())
+    if not (directory / "data.json").is_file():
+        directory.write("data.json", run.facts)
+    return config
 
 
-def _text(arch: Arch) -> str:
-    return ", ".join(f"{name}={option}" for name, option in arch.options().items())
+__all__ = ["Run", "RunError", "Say", "silent"]

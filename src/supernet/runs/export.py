@@ -1,0 +1,186 @@
+"""Take networks out of a run: fine-tuned if asked, written, verified and measured."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from supernet import deploy, measure, search
+from supernet.data import ImageData
+from supernet.errors import UsageError
+from supernet.io.progress import ProgressBar
+from supernet.measure import Calibration, ThisMachine
+from supernet.measure.scores.calibration import DEFAULT
+from supernet.nn import Supernet
+from supernet.runs import schema
+from supernet.runs.report import refresh
+from supernet.runs.run import Run
+from supernet.space import Arch
+
+_FORMATS: tuple[deploy.Format, ...] = ("onnx", "program")
+
+
+@dataclass(frozen=True)
+class Pick:
+    """A network to take out: what its files are called, its architecture, and what the search knew of it."""
+
+    name: str
+    arch: Arch
+    values: Mapping[str, float] = field(default_factory=dict)
+
+
+def export(run: Run, picks: Sequence[Pick] | None = None) -> list[schema.Export]:
+    """Extract, calibrate, fine-tune if asked, write, and verify networks.
+
+    What an exporter cannot write is said in the row's `problems`; the other format and the other networks are written.
+    `exports.json` keeps the rows of earlier networks.
+
+    Args:
+        run: The run; `run.config.export` says how.
+        picks: The networks; default: `chosen(run)`.
+
+    Returns:
+        The rows of these networks.
+
+    Raises:
+        UsageError: there is nothing to export.
+        RunError: a file does not compute what the network does, or cannot be written.
+    """
+    place = run.place
+    picks = chosen(run) if picks is None else picks
+    rows: list[schema.Export] = []
+    with place.alone(run.say), ProgressBar("export", len(picks), unit="networks") as bar:
+        run.load_searched()
+        run.net.to("cpu")
+        for done, pick in enumerate(picks, start=1):
+            rows.append(_exported(run, pick))
+            for kind, problem in rows[-1].problems.items():
+                run.say(f"warning: {pick.name} could not be written as {kind}: {problem}")
+            bar.update(done, pick.name)
+        names = {row.name for row in rows}
+        place.write("exports.json", [*(row for row in exported(run) if row.name not in names), *rows])
+        refresh(run)
+    return rows
+
+
+def exported(run: Run) -> list[schema.Export]:
+    """The networks that have been taken out of a run so far."""
+    found = run.place / "exports.json"
+    return run.place.read("exports.json", list[schema.Export]) if found.is_file() else []
+
+
+def chosen(run: Run) -> list[Pick]:
+    """The networks to take out by default: spread along the front, and what the method itself derived.
+
+    Raises:
+        UsageError: the run has neither.
+    """
+    picks: list[Pick] = []
+    if (run.place / "front.json").is_file():
+        front = search.Front.read(run.place.path, run.net.space)
+        picks += [Pick(name, p.arch, p.values) for name, p in front.named(run.config.export.count).items()]
+    if (run.directory / "derived.json").is_file():
+        picks.append(Pick("derived", run.net.space.from_json(run.directory.read("derived.json"))))
+    if not picks:
+        raise UsageError(
+            f"{run.place.path} has nothing to export yet. Search it first (supernet search {run.place.path}), or name "
+            "an architecture with --arch."
+        )
+    return picks
+
+
+def named(run: Run, archs: Sequence[Arch]) -> list[Pick]:
+    """Architectures as `arch-1`, `arch-2`, …: each under the name it was exported by before, or the next free one."""
+    names = {tuple(sorted(row.arch.items())): row.name for row in exported(run) if row.name.startswith("arch-")}
+    free = max((int(name.removeprefix("arch-")) for name in names.values()), default=0) + 1
+    picks: dict[Arch, Pick] = {}
+    for arch in dict.fromkeys(archs):
+        name = names.get(tuple(sorted(arch.options().items())))
+        if name is None:
+            name, free = f"arch-{free}", free + 1
+        picks[arch] = Pick(name, arch)
+    return list(picks.values())
+
+
+@dataclass(frozen=True)
+class Written:
+    """A network and its files by format, and why a format could not be written."""
+
+    module: nn.Module
+    files: Mapping[str, Path]
+    problems: Mapping[str, str]
+
+
+def write_formats(
+    net: Supernet, arch: Arch, path: Path, data: ImageData, *, calibration: Calibration = DEFAULT
+) -> Written:
+    """Write a network in every format, those that can be.
+
+    Raises:
+        UsageError: as `deploy.export`.
+        RunError: the network cannot be extracted, or the place cannot be written.
+    """
+    files: dict[str, Path] = {}
+    problems: dict[str, str] = {}
+    module: nn.Module | None = None
+    for kind in _FORMATS:
+        try:
+            done = deploy.export(net, arch, path, formats=(kind,), data=data, calibration=calibration)
+            files[kind], module = done.files[0], module or done.module
+        except UsageError:
+            raise
+        except Exception as error:  # whatever an exporter raises: it has no error of its own
+            if isinstance(error.__cause__, OSError):
+                raise
+            problems[kind] = str(error).strip().partition("\n")[0] or type(error).__name__
+    if module is None:
+        module = deploy.extract(net, arch, data, calibration=calibration)
+    return Written(module, files, problems)
+
+
+def _exported(run: Run, pick: Pick) -> schema.Export:
+    settings, data, net, place = run.config.export, run.data, run.net, run.place.path
+    if settings.finetune_steps:
+        net = deploy.finetuned(net, pick.arch, data.sealed(), steps=settings.finetune_steps, seed=run.config.seed)
+        net.to("cpu")
+    calibration = Calibration(images=settings.calibration_images)
+    written = write_formats(net, pick.arch, place / "export" / pick.name, data.sealed(), calibration=calibration)
+    machine = ThisMachine()
+    latency_ms = machine.measure(written.module, data.shape).median_ms
+    costs = {"macs": measure.macs(net, pick.arch, input_shape=data.shape), "params": measure.params(net, pick.arch)}
+    return schema.Export(
+        name=pick.name,
+        arch=pick.arch.options(),
+        values={**pick.values, **costs, "latency_ms": latency_ms},
+        verified=_verified(written, data, machine.threads),
+        files={kind: str(file.relative_to(place)) for kind, file in written.files.items()},
+        diagram=_diagram(net, pick.arch),
+        problems=dict(written.problems),
+    )
+
+
+def _verified(written: Written, data: ImageData, threads: int) -> schema.Verified | None:
+    if not written.files:
+        return None
+    first, *others = written.files.values()
+    validation, test = (deploy.verify(first, written.module, split) for split in (data.validation, data.test))
+    for file in others:
+        deploy.verify(file, written.module, data.validation)
+    return schema.Verified(
+        accuracy_validation=validation.accuracy_file,
+        accuracy_test=test.accuracy_file,
+        max_difference=max(validation.max_difference, test.max_difference),
+        images=validation.images + test.images,
+        images_test=test.images,
+        threads=threads,
+    )
+
+
+def _diagram(net: Supernet, arch: Arch) -> dict[str, Any] | None:
+    draw = getattr(net.module, "diagram", None)
+    drawn = draw(arch) if callable(draw) else None
+    return None if drawn is None else drawn.to_json()

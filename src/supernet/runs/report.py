@@ -1,0 +1,26 @@
+"""The page of a run, written anew whenever a verb adds something."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from supernet.runs.run import Run
+
+
+def report(path: Path | str) -> Path:
+    """Write `report.html` into the directory of a run, or of a search; of one that was made in Python too.
+
+    Raises:
+        UsageError: the directory holds no file of a run.
+        RunError: a file is damaged, the page cannot be written, or plotly is not installed (extra "report").
+    """
+    from supernet.report import write_report  # it needs an optional extra
+
+    return write_report(Path(path))
+
+
+def refresh(run: Run) -> None:
+    """Write the page anew where there is one; errors: `report`."""
+    for directory in {run.directory.path, run.place.path}:
+        if (directory / "report.html").is_file():
+            report(directory)

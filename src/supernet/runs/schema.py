@@ -1,0 +1,205 @@
+"""What each JSON file of a run holds: whoever reads or writes one uses these, so that there is one reader of each.
+
+    RunDirectory("runs/a").read("exports.json", list[Export])
+
+What a run of an earlier version lacks has a default; what a file holds beyond these is left out in reading. The files
+that lower rooms write are read where they are written: `front.json` by `supernet.search.Front`, `*.jsonl` by
+`supernet.io.lines`, latency tables by `supernet.measure`, and `config.json` is a `supernet.runs.config.Config`.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from msgspec import UNSET, Meta, Struct, UnsetType
+
+from supernet.runs.config import Judging, Searching
+
+Option = bool | int | float | str
+"""An option of a choice."""
+Arch = dict[str, Option]
+"""An architecture: the option of every active choice, by the choice's name."""
+Values = dict[str, float | None]
+"""Quantities by name; None where one is not known."""
+
+
+class Images(Struct, frozen=True):
+    """Numbers of images."""
+
+    train: Annotated[int, Meta(ge=1)]
+    validation: Annotated[int, Meta(ge=1)]
+    test: int = 0
+
+
+class Data(Struct, frozen=True):
+    """`data.json`: what a reader of the run has to know about its images."""
+
+    name: str
+    shape: tuple[int, int, int]
+    num_classes: Annotated[int, Meta(ge=2)]
+    images: Images
+
+
+class Environment(Struct, frozen=True, kw_only=True):
+    """`environment.json`: what a figure depends on besides the code."""
+
+    date: str | None = None
+    supernet: str | None = None
+    python: str | None = None
+    torch: str | None = None
+    cpu: str | None = None
+    cores: int | None = None
+    threads: int | None = None
+    accelerator: str | None = None
+    platform: str | None = None
+    command: str | None = None
+
+
+class Choice(Struct, frozen=True):
+    """A choice of the search space."""
+
+    name: str
+    options: list[Option]
+    when: str | None = None
+
+
+class Space(Struct, frozen=True, kw_only=True):
+    """`space.json`; the size is a text because it may exceed every integer type."""
+
+    fingerprint: str = ""
+    size: Annotated[str, Meta(pattern="^[0-9]+$")]
+    choices: list[Choice]
+
+
+class Training(Struct, frozen=True, kw_only=True):
+    """`training.json`: what a training is recognised by."""
+
+    recipe: dict[str, Any]
+    steps: int
+    batch_size: int
+    seed: int = 0
+    precision: str = "32-true"
+    average: float | None = None
+    space: str = ""
+    data: Any = None
+
+
+class Count(Struct, frozen=True):
+    """A row of `counts.json`: how many paths have trained each option of a choice."""
+
+    choice: str
+    options: list[Option]
+    paths: list[int]
+
+    def __post_init__(self) -> None:
+        if len(self.paths) != len(self.options):
+            raise ValueError(f"a list of {len(self.options)} paths, one for each option of {self.choice!r}")
+
+
+class Derived(Struct, frozen=True):
+    """`derived.json`: the architecture that a differentiable method has derived."""
+
+    space: str
+    decisions: Arch
+
+
+class Search(Struct, frozen=True):
+    """`search.json`: the settings of a search, written before its first result.
+
+    Attributes:
+        search: The settings.
+        run: The trained run that was searched, relative to this directory; None: it is this directory.
+    """
+
+    search: Searching
+    run: str | None = None
+
+
+class Judgement(Struct, frozen=True):
+    """`judging.json`: the settings of a judgement, written before its first result."""
+
+    judge: Judging
+
+
+class Verified(Struct, frozen=True, kw_only=True):
+    """What an exported file was found to compute."""
+
+    accuracy_validation: float
+    accuracy_test: float
+    max_difference: float
+    images: int
+    images_test: int = 0
+    threads: int = 1
+
+
+class Export(Struct, frozen=True, kw_only=True):
+    """A row of `exports.json`: a network taken out of the supernet.
+
+    Attributes:
+        name: What its files are called.
+        arch: Its architecture.
+        values: What was measured of it, and what the search knew.
+        verified: What its file computes; None: there is no file.
+        files: Path of each format, relative to the directory.
+        diagram: Its drawing, as JSON.
+        problems: Why a format could not be written, by format.
+    """
+
+    name: str
+    arch: Arch
+    values: Values
+    verified: Verified | None = None
+    files: dict[str, str] = {}
+    diagram: dict[str, Any] | None = None
+    problems: dict[str, str] = {}
+
+
+class Retrained(Struct, frozen=True, kw_only=True):
+    """`retrained.json`: an architecture that was trained for use; accuracies are those of the exported file."""
+
+    arch: Arch
+    start: str
+    steps: int
+    seed: int
+    accuracy_validation: float
+    accuracy_test: float
+    macs: float
+    params: float
+    files: list[str]
+    problems: dict[str, str] = {}
+
+
+class Figure(Struct, frozen=True, kw_only=True):
+    """A row of `judge.json`: one measure of one ranking, with its interval; None where it is not defined."""
+
+    measure: str
+    ranking: str
+    value: float | None = None
+    low: float | None = None
+    high: float | None = None
+
+
+class Judged(Struct, frozen=True, kw_only=True):
+    """`judge.json`: how right the ranking is; `supernet.judge.RankReport.to_json` says what the rest means."""
+
+    truth: str = ""
+    sentences: list[str] = []
+    rows: list[Figure] = []
+    n: int | UnsetType = UNSET
+    measures: list[dict[str, Any]] = []
+    omitted: dict[str, str] = {}
+    top_id: dict[str, Any] | None = None
+    mass: dict[str, Any] | None = None
+    clusters: dict[str, Any] | None = None
+
+
+class Resources(Struct, frozen=True, kw_only=True):
+    """`resources.json`: what a run of a study took; None where it is not known."""
+
+    training_memory_bytes: int | None = None
+    memory_bytes: int | None = None
+    accelerator_memory_bytes: int | None = None
+    judging_seconds: float | None = None
+    threads: int | None = None
+    workers: int | None = None
+    judging: dict[str, Any] | None = None

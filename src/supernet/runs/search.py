@@ -1,0 +1,162 @@
+"""Search the trained supernet of a run, in its directory or in one of the search's own."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+
+from supernet import measure
+from supernet.errors import UsageError
+from supernet.io.progress import ProgressBar
+from supernet.io.run_directory import SEARCH
+from supernet.judge import OrderAlong
+from supernet.measure import Calibration, NetEvaluator
+from supernet.runs import schema
+from supernet.runs.judge import table_of
+from supernet.runs.kept import refuse_changes
+from supernet.runs.naming import build_searcher, build_shifting
+from supernet.runs.report import refresh
+from supernet.runs.run import Run, schema_search
+from supernet.search import Front, Shifting, Survey, Wrap
+from supernet.search.driver import examine
+from supernet.train import load_candidates
+
+_ORDER_EVERY = 2  # generations between two looks at the order of good and poor architectures
+
+
+def search(run: Run, *, resume: bool = False, overwrite: bool = False, wrap: Wrap | None = None) -> Front:
+    """Search architectures with the weights that the training has left.
+
+    The record goes to `run.place`: `search.json`, the settings, before the first result, `search.jsonl` and
+    `front.json`. One training serves many searches, each in a directory of its own, which every verb that follows a
+    search takes in the place of the run's:
+
+        search(run.into("runs/a/fast").asking(search=Searching(constraints={"latency_ms": 2.0}, seed=1)))
+
+    Args:
+        run: The run.
+        resume: Go on with the search on record, if there is one, with its settings; the budget may grow.
+        overwrite: Replace the search on record, once this one is known to be possible.
+        wrap: What goes on beside it; default: what is configured. Where it shifts the supernet and a table of
+            truth is configured, the order of good and poor architectures is followed along the generations.
+
+    Raises:
+        UsageError: as `supernet.search.run`, settings that shifting does not have, a table too small to draw from, or
+            a search that was begun with other settings.
+        RunError: as `supernet.search.run`.
+    """
+    settings, place = run.config.search, run.place
+    if resume and overwrite:
+        raise UsageError("--resume goes on with the search that --overwrite would replace; give one of them.")
+    kept = schema_search(place)
+    if resume and kept is not None and (place / "search.jsonl").is_file():
+        free = ("search.budget",) if settings.budget >= kept.search.budget else ()
+        refuse_changes(kept.search, settings, place / "search.json", place="search.", free=free)
+    if overwrite:
+        place.check_replaceable()
+    searcher = build_searcher(settings.searcher, settings.searcher_options)
+    run.load()
+    run.say_if_unfinished()
+    wrap = _wrap(run) if wrap is None else wrap
+    if isinstance(wrap, Shifting) and run.config.judge.table:
+        wrap = replace(wrap, on_generation=(*wrap.on_generation, _order_along(run)))
+    evaluator = _evaluator(run)
+    pool = load_candidates(run.net.space, run.directory.path) if settings.pool else []
+
+    def announce(survey: Survey) -> None:
+        _say(run, evaluator, survey)
+        if overwrite:
+            place.replace(SEARCH)
+        if not (place / "search.jsonl").is_file() or resume:
+            place.begin()
+            source = None if run.results is None else os.path.relpath(run.directory.path, place.path)
+            place.write("search.json", schema.Search(settings, source))
+
+    with place.alone(run.say), ProgressBar("search", settings.budget, unit="architectures") as bar:
+        front = searcher(
+            evaluator,
+            objectives=settings.objectives,
+            constraints=settings.constraints or None,
+            budget=settings.budget,
+            seed=_seed(run),
+            initial=[candidate.arch for candidate in pool],
+            out=place.path,
+            resume=resume,
+            progress=lambda done, _, best: bar.update(done, best),
+            announce=announce,
+            wrap=wrap,
+        )
+        refresh(run)
+    if settings.latency is not None:
+        run.say(f"latency_ms is predicted from {settings.latency}, not measured; export measures it")
+    run.say(f"{front.evaluations} architectures evaluated, {len(front.points)} on the front")
+    return front
+
+
+def check_search(run: Run, wrap: Wrap | None = None) -> None:
+    """Check all that a search needs but the trained weights, so that no training ends in a refusal.
+
+    Raises:
+        UsageError: as `search`.
+    """
+    settings = run.config.search
+    build_searcher(settings.searcher, settings.searcher_options)
+    wrap = _wrap(run) if wrap is None else wrap
+    if isinstance(wrap, Shifting):
+        wrap.check_images(run.data)
+    examine(
+        _evaluator(run),
+        objectives=settings.objectives,
+        constraints=settings.constraints or None,
+        budget=settings.budget,
+        seed=_seed(run),
+    )
+
+
+def _seed(run: Run) -> int:
+    return run.config.seed if run.config.search.seed is None else run.config.search.seed
+
+
+def _wrap(run: Run) -> Wrap | None:
+    shifting = run.config.search.shifting
+    return None if shifting is None else build_shifting(shifting)
+
+
+def _evaluator(run: Run) -> NetEvaluator:
+    """What the search asks: accuracy with inherited weights, costs, latency. Never sees test images."""
+    settings = run.config.search
+    latency = None
+    if settings.latency is not None:
+        latency = measure.read_latency(settings.latency, run.net, input_shape=run.data.shape)
+    return NetEvaluator(
+        run.net,
+        run.data.sealed(),
+        latency=latency,
+        calibration=Calibration(images=settings.calibration_images),
+        images=settings.validation_images,
+        precision=run.config.train.precision,
+    )
+
+
+def _order_along(run: Run) -> OrderAlong:
+    settings = run.config.search
+    return OrderAlong(
+        run.data.sealed(),
+        table_of(run),
+        every=_ORDER_EVERY,
+        seed=_seed(run),
+        calibration=Calibration(images=settings.calibration_images),
+        images=settings.validation_images,
+    )
+
+
+def _say(run: Run, evaluator: NetEvaluator, survey: Survey) -> None:
+    for name, (low, high) in survey.ranges.items():
+        run.say(f"{name} of this space: {_readable(low)} to {_readable(high)}")
+    cheap = sorted(evaluator.cheap & set(run.config.search.constraints))
+    if cheap:
+        run.say(f"about {survey.feasible_share:.2%} of the space satisfies the constraints on {', '.join(cheap)}")
+
+
+def _readable(value: float) -> str:
+    return f"{value:,.0f}" if value >= 1000 else f"{value:.3g}"

@@ -1,0 +1,80 @@
+"""Train the supernet of a run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+from typing import Any
+
+from supernet.io.lines import read_lines
+from supernet.io.locking import further_process
+from supernet.judge import RankAlong
+from supernet.measure import Calibration
+from supernet.runs.judge import table_of
+from supernet.runs.run import Run
+from supernet.train import Monitor, fit
+from supernet.train.health import warnings_of
+from supernet.train.monitors.subnet_accuracy import SubnetAccuracy
+
+
+def train(run: Run, *, resume: bool = False) -> Run | None:
+    """Train the supernet of a run, or go on training it.
+
+    Args:
+        run: The run.
+        resume: Go on where a killed or interrupted training stopped.
+
+    Returns:
+        The run with the trained network; None in the further processes of a training on several devices, whose work
+        ends here.
+
+    Raises:
+        UsageError: as `supernet.train.fit`.
+        RunError: as `supernet.train.fit`.
+    """
+    settings = run.config.train
+    run.say(f"{run.data}")
+    run.say(f"space {run.config.space.name}: {run.net.space.size:,} architectures")
+    if resume and not further_process() and run.directory.is_run:
+        run.directory.write("config.json", run.config.to_json())  # a budget may have grown
+    trained = fit(
+        run.fresh,
+        run.recipe,
+        run.data.sealed(),
+        steps=settings.steps,
+        batch_size=settings.batch_size,
+        seed=run.config.seed,
+        out=run.directory,
+        resume=resume,
+        accelerator=settings.accelerator,
+        devices=settings.devices,
+        precision=settings.precision,
+        average=settings.average,
+        monitors=_monitors(run),
+    )
+    if further_process():
+        return None
+    if trained.derived is not None:
+        run.directory.write("derived.json", trained.derived.to_json())
+        run.say(f"derived architecture: {trained.derived}")
+    log = read_lines(run.directory.log, dict[str, Any]).rows
+    for sentence in warnings_of(_scalars(log), run.data.num_classes, images=len(run.data.validation)):
+        run.say(f"warning: {sentence}")
+    return run.holding(trained.net)
+
+
+def _scalars(log: Any) -> list[Mapping[str, float]]:
+    return [{name: value for name, value in row.items() if isinstance(value, int | float)} for row in log]
+
+
+def _monitors(run: Run) -> list[Monitor]:
+    """What is measured along the training: some subnets, and the ranking where there is a table."""
+    every, data, settings = run.config.train.monitor_every, run.data.sealed(), run.config.search
+    if not every:
+        return []
+    monitors: list[Monitor] = [SubnetAccuracy(data, every=every, seed=run.config.seed)]
+    if run.config.judge.table:
+        calibration = Calibration(images=settings.calibration_images)
+        follow = partial(RankAlong, data, every=every, calibration=calibration, images=settings.validation_images)
+        monitors.append(follow(table_of(run), n=run.config.judge.monitor_archs))
+    return monitors

@@ -1,0 +1,73 @@
+"""All of a run: train, search, export, judge, report."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from supernet.errors import SupernetError
+from supernet.judge import RankReport
+from supernet.runs import schema
+from supernet.runs.export import export
+from supernet.runs.judge import judge, table_of
+from supernet.runs.report import report
+from supernet.runs.run import Run
+from supernet.runs.search import check_search, search
+from supernet.runs.train import train
+from supernet.search import Front
+
+
+@dataclass(frozen=True)
+class Whole:
+    """What a whole run leaves.
+
+    Attributes:
+        run: The run, with the trained network.
+        front: What the search found.
+        exports: The networks that were taken out; empty if that failed.
+        judgement: How right the ranking is; None if that was not asked for, or failed.
+        page: The report.
+        problems: What failed after the search, each as a sentence; the page was written all the same.
+    """
+
+    run: Run
+    front: Front
+    exports: list[schema.Export]
+    judgement: RankReport | None
+    page: Path
+    problems: tuple[SupernetError, ...]
+
+
+def whole(run: Run, *, resume: bool = False) -> Whole | None:
+    """Train a supernet, search it, export networks, judge the ranking if asked to, write the report.
+
+    What can be checked is checked before the training begins.
+
+    Args:
+        run: The run.
+        resume: Go on where a killed or interrupted run stopped.
+
+    Returns:
+        What was found; None in the further processes of a training on several devices.
+
+    Raises:
+        UsageError: something cannot be done as it is asked for.
+        RunError: the training or the search failed, or the page could not be written.
+    """
+    check_search(run)
+    if run.config.judge.table:
+        table_of(run)
+    trained = train(run, resume=resume)
+    if trained is None:
+        return None
+    problems: list[SupernetError] = []
+    front, exports, judgement = search(trained, resume=resume), list[schema.Export](), None
+    try:
+        exports = export(trained)
+    except SupernetError as error:
+        problems.append(error)
+    try:
+        judgement = judge(trained) if run.config.judge.wanted else None
+    except SupernetError as error:
+        problems.append(error)
+    return Whole(trained, front, exports, judgement, report(run.place.path), tuple(problems))

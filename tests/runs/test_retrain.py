@@ -1,0 +1,55 @@
+"""An architecture of a run, trained for use: what is left of it, and how a stopped retraining goes on."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Literal
+
+import pytest
+
+from supernet import measure
+from supernet.errors import UsageError
+from supernet.io.run_directory import RunDirectory
+from supernet.runs.arch_argument import arch_text
+from supernet.runs.config import Config, Exporting, Named, Retraining, Training
+from supernet.runs.export import Pick, chosen
+from supernet.runs.retrain import retrain
+from supernet.runs.run import Run
+from supernet.runs.schema import Retrained
+from supernet.runs.train import train
+from supernet.search import ACCURACY, MACS, Constraints, Evaluation, Front
+from supernet.train import load_weights
+
+
+def test_an_architecture_of_a_run(tmp_path: Path) -> None:
+    config = Config(
+        space=Named("small_nets:operations_net"),
+        method=Named("spos"),
+        data=Named("digits"),
+        train=Training(steps=5, batch_size=32, accelerator="cpu", monitor_every=0),
+        export=Exporting(count=1),
+    )
+    job = Run.create(config, tmp_path / "run", overwrite=False, resume=False, say=lambda text: None)
+    train(job)
+    with pytest.raises(UsageError, match="has not been searched"):
+        Front.read(tmp_path / "run", job.net.space)
+    arch, other = (job.net.space.arch({"block0": option, "block1": "skip"}) for option in ("skip", "conv3"))
+    values = {other: {"accuracy": 0.2, "macs": 5.0}, arch: {"accuracy": 0.4, "macs": 9.0}}
+    archive = tuple(Evaluation(a, told, 0) for a, told in values.items())
+    Front((ACCURACY, MACS), Constraints(), archive, {}, 1.0, "random", "budget").write(tmp_path / "run")
+    assert chosen(job) == [Pick("best", arch, values[arch])]
+    assert Front.read(tmp_path / "run", job.net.space).best().arch == arch
+    told = {}
+    starts: tuple[Literal["scratch"], Literal["inherited"]] = ("scratch", "inherited")
+    for start in starts:
+        opened = Run.open(tmp_path / "run", lambda text: None)
+        out = tmp_path / start
+        told[start] = retrain(opened, Retraining(arch=arch_text(arch), steps=8, start=start), out=out)
+        assert RunDirectory(out).read("retrained.json", Retrained) == told[start]
+        net, data = opened.net, opened.data
+        load_weights(net, out)
+        tested = replace(data, validation=data.test)
+        assert measure.accuracy(net, arch, tested) == told[start].accuracy_test
+        assert all((out / name).is_file() for name in ("net.onnx", "net.pt2", "train.jsonl"))
+    assert told["scratch"].accuracy_validation != told["inherited"].accuracy_validation
