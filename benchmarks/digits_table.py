@@ -17,7 +17,6 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-import torch
 
 from supernet import data, measure, zoo
 from supernet.judge import Truth, train_alone, write_csv
@@ -25,7 +24,7 @@ from supernet.judge.truth.truth import one_per_stratum
 from supernet.nn import Supernet
 from supernet.rank import kendall_tau
 from supernet.space import Arch
-from supernet.train import Cosine, CrossEntropy, Fixed, Recipe, TrainPaths, Updates
+from supernet.train import Cosine, CrossEntropy, Fixed, Recipe, TrainPaths, sgd
 
 CHANNELS, CELLS = 8, 3
 STEPS, BATCH, LEARNING_RATE = 30, 128, 0.1
@@ -52,10 +51,7 @@ def main() -> None:
     recipe = Recipe(
         name="alone",
         program=TrainPaths(sampler=Fixed(archs[0]), objective=CrossEntropy()),
-        weights=Updates(
-            optimizer=partial(torch.optim.SGD, lr=LEARNING_RATE, momentum=0.9, nesterov=True, weight_decay=5e-4),
-            schedule=Cosine(),
-        ),
+        weights=sgd(LEARNING_RATE, nesterov=True, weight_decay=5e-4, schedule=Cosine()),
     )
     table = train_alone(
         build,

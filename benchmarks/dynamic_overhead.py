@@ -58,7 +58,7 @@ def main() -> None:
     net = zoo.nasbench201(cells=options.cells).to(memory_format=torch.channels_last).train()
     net.input_shape = (3, size, size)
     same: dict[str, Any] = {"inactive": "decay", "clip_norm": 5.0}
-    contenders = [Contender(net, spos(**same)), Contender(net, dynas(**same))]
+    contenders = [Contender(net, recipe.with_weights(**same)) for recipe in (spos(), dynas())]
     plain, dynamic = contenders
     x = torch.randn(64, 3, size, size).to(memory_format=torch.channels_last)
     y = torch.randint(0, 10, (64,))

@@ -50,7 +50,7 @@ SPACE: dict[str, Any] = {
     "depth_multiplier": 0.5,
     "strides": [2, 2, 2, 1, 1],
 }
-OPTIMISER: dict[str, Any] = {"learning_rate": 0.1, "reference_batch": 128, "weight_decay": 4e-5, "clip_norm": 5.0}
+OPTIMISER: dict[str, Any] = {"lr": 0.1, "per": 128, "weight_decay": 4e-5, "clip_norm": 5.0}
 PASSES = 2000  # of 128 images per supernet, however many paths a step has
 METHODS: dict[str, tuple[str, dict[str, Any], int]] = {
     "spos": ("spos", {"label_smoothing": 0.0}, 1),
@@ -105,7 +105,7 @@ def grey() -> Supernet:
 
 def recipe() -> Any:
     """How architectures are trained alone."""
-    return spos(label_smoothing=0.0, **OPTIMISER)
+    return spos(label_smoothing=0.0).with_weights(**OPTIMISER)
 
 
 class Study:
@@ -125,9 +125,7 @@ class Study:
         """The configuration of a supernet."""
         name, changes, paths = METHODS[method]
         steps = PASSES * 2 // 3 if method == "spos-two-thirds" else PASSES
-        options = {**OPTIMISER, **changes}
-        if name == "one_shot":
-            del options["reference_batch"]  # it has none
+        options = {"weights": OPTIMISER, **changes}
         return Config.from_json(
             {
                 "space": {"name": "shufflenetv2_spos", "options": SPACE},

@@ -134,11 +134,13 @@ def test_the_protocol_of_the_published_study() -> None:
     assert (found.train.steps, found.train.precision) == (10_000, "bf16-mixed")
     assert found.search.validation_images is None
     assert found.method.options == {
-        "weights.lr": 0.025,
-        "weights.per": 64,
-        "weights.nesterov": True,
-        "weights.weight_decay": 5e-4,
-        "weights.clip_norm": 5.0,
-        "weights.inactive": "decay",
+        "weights": {
+            "lr": 0.025,
+            "per": 64,
+            "nesterov": True,
+            "weight_decay": 5e-4,
+            "clip_norm": 5.0,
+            "inactive": "decay",
+        },
         "label_smoothing": 0.0,
     }

@@ -14,6 +14,7 @@ from small_nets import operations_net
 from supernet.errors import UsageError
 from supernet.methods import darts, dynas, fairnas, few_shot, greedynas, one_shot, sandwich, spos
 from supernet.methods.single_path.dynas import WEIGHTS
+from supernet.runs.naming import build_method
 from supernet.train import ComplexityAwareLR, MomentumSeparation, OneGroup, OnLoss, Recipe, StrictFair, Uniform
 
 FAIR = fairnas(weights=replace(WEIGHTS, clip_norm=None))
@@ -95,3 +96,22 @@ def test_what_it_cannot_go_around_is_refused_at_once() -> None:
             dynas(recipe)
     with pytest.raises(UsageError, match="Bilevel of the recipe 'darts' does not train the paths of a sampler"):
         dynas(darts())
+
+
+def test_its_pieces_can_be_named_in_configurations() -> None:
+    options = {"recipe": {"method": "fairnas"}, "gamma_max": 3.0, "states": {"choice": "3<-0"}}
+    plain = dynas(fairnas(), gamma_max=3.0, states=MomentumSeparation(choice="3<-0"))
+    assert build_method("dynas", options).describe() == plain.describe()
+    pieces = {
+        "schedule": {"piece": "OnLoss", "schedule": {"piece": "ComplexityAwareLR", "gamma_max": 3.0}},
+        "states": {"piece": "MomentumSeparation", "choice": "3<-0"},
+    }
+    by_hand = spos().with_weights(
+        schedule=OnLoss(ComplexityAwareLR(gamma_max=3.0)), states=MomentumSeparation(choice="3<-0")
+    )
+    assert build_method("spos", {"weights": pieces}).describe() == by_hand.describe()
+    assert build_method("dynas", {"weights.lr": 0.3}) == dynas().with_weights(lr=0.3)
+    with pytest.raises(UsageError, match="no piece named 'Cosinus'"):
+        build_method("spos", {"weights.schedule": {"piece": "Cosinus"}})
+    with pytest.raises(UsageError, match="has no setting 'gamma'"):
+        build_method("spos", {"weights.schedule": {"piece": "ComplexityAwareLR", "gamma": 3.0}})

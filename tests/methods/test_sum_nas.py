@@ -62,3 +62,14 @@ def test_what_has_a_gradient_of_its_own_is_refused() -> None:
     phases = replace(spos(), program=replace(spos().program, gradient=Reptile()))  # type: ignore[type-var]
     with pytest.raises(UsageError, match="or has a gradient of its own"):
         sum_nas(phases)
+
+
+def test_inner_steps_need_sensible_numbers() -> None:
+    for options, words in (
+        ({"inner_lr": float("nan")}, "lr of the inner steps is nan"),
+        ({"inner_momentum": -1.0}, r"momentum of the inner steps is -1.0; .* at least 0 and below 1"),
+        ({"inner_clip_norm": 0.0}, r"clip_norm of the inner steps \(None for none\) is 0.0"),
+        ({"inner_steps": 0}, "takes 0 steps"),
+    ):
+        with pytest.raises(UsageError, match=words):
+            sum_nas(**options)  # type: ignore[arg-type]

@@ -49,7 +49,7 @@ def trained_apart(net: Supernet, arch: Arch, batch: Batch, rule: Reptile) -> dic
     for layer in twin.modules():
         if isinstance(layer, torch.nn.Dropout):
             layer.p = 0.0
-    optimiser = torch.optim.SGD(twin.parameters(), lr=rule.learning_rate, momentum=rule.momentum)
+    optimiser = torch.optim.SGD(twin.parameters(), lr=rule.lr, momentum=rule.momentum)
     for _ in range(rule.steps):
         optimiser.zero_grad()
         F.cross_entropy(twin(batch.x, arch), batch.y).backward()
@@ -64,7 +64,7 @@ def trained_apart(net: Supernet, arch: Arch, batch: Batch, rule: Reptile) -> dic
 def test_it_is_the_way_that_torch_goes_on_separate_copies(combine: Combine, factor: float, clip: float | None) -> None:
     net = operations_net()
     run, archs = executor(net, DATA), three(net)
-    rule = Reptile(steps=3, learning_rate=0.2, momentum=0.9, clip_norm=clip)
+    rule = Reptile(steps=3, lr=0.2, momentum=0.9, clip_norm=clip)
     ends = [trained_apart(net, arch, run.batch("train"), rule) for arch in archs]
     before = {name: p.detach().clone() for name, p in net.named_parameters()}
     losses = rule(run, Move(paths=paths(archs), combine=combine), step(net))
@@ -83,7 +83,7 @@ def test_it_is_the_way_that_torch_goes_on_separate_copies(combine: Combine, fact
 def test_a_step_at_rate_one_goes_to_the_mean_of_the_ends() -> None:
     net = operations_net()
     run, archs = executor(net, DATA, weights=sgd(1.0)), three(net)
-    rule = Reptile(steps=2, learning_rate=0.1)
+    rule = Reptile(steps=2, lr=0.1)
     ends = [trained_apart(net, arch, run.batch("train"), rule) for arch in archs]
     run.execute(Move(paths=paths(archs), combine=Mean(), gradient=rule), step(net))
     for name, p in net.named_parameters():
@@ -102,8 +102,8 @@ def test_one_step_of_its_own_is_the_plain_gradient_and_two_are_not() -> None:
         return torch.cat([p.grad.flatten() for p in net.parameters() if p.grad is not None])
 
     plain = left(None)
-    torch.testing.assert_close(left(Reptile(steps=1, learning_rate=0.5, clip_norm=None)), 0.5 * plain)
-    assert (left(Reptile(steps=2, learning_rate=0.5, momentum=0.0, clip_norm=None)) - plain).norm() > 0.1 * plain.norm()
+    torch.testing.assert_close(left(Reptile(steps=1, lr=0.5, clip_norm=None)), 0.5 * plain)
+    assert (left(Reptile(steps=2, lr=0.5, momentum=0.0, clip_norm=None)) - plain).norm() > 0.1 * plain.norm()
 
 
 def test_a_rate_by_complexity_on_the_loss_acts_on_the_steps_of_each_path() -> None:
@@ -145,5 +145,5 @@ def test_what_makes_no_sense_is_refused() -> None:
         Reptile()(executor(net, DATA), Move(paths=paths(three(net)), micro_batch=8), step(net))
     with pytest.raises(UsageError, match="0 steps"):
         Reptile(steps=0)
-    with pytest.raises(UsageError, match=r"learning_rate of the inner steps is -1"):
-        Reptile(learning_rate=-1)
+    with pytest.raises(UsageError, match=r"lr of the inner steps is -1; it must be a finite number above 0"):
+        Reptile(lr=-1)

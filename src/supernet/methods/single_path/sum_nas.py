@@ -53,7 +53,7 @@ def sum_nas(
     Raises:
         UsageError: the recipe does not train paths on a whole batch by plain gradients.
     """
-    rule = Reptile(steps=inner_steps, learning_rate=inner_lr, momentum=inner_momentum, clip_norm=inner_clip_norm)
+    rule = Reptile(steps=inner_steps, lr=inner_lr, momentum=inner_momentum, clip_norm=inner_clip_norm)
 
     def by_the_way(program: Program) -> Program:
         if not isinstance(program, TrainPaths) or program.gradient is not None or program.micro_batch is not None:

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from supernet.errors import UsageError
 from supernet.train.executor import Executor
 from supernet.train.move import Move, Path, Step
+from supernet.train.optimisers._protocol import check_number
 from supernet.train.processes import average
 
 
@@ -24,8 +25,8 @@ class Reptile:
 
     Args:
         steps: r, the steps of each path.
-        learning_rate: Of these steps.
-        momentum: Of these steps.
+        lr: Learning rate of these steps.
+        momentum: Momentum of these steps, in [0, 1).
         clip_norm: Largest norm of their gradients; None: any.
 
     Raises:
@@ -33,17 +34,17 @@ class Reptile:
     """
 
     steps: int = 2
-    learning_rate: float = 0.05
+    lr: float = 0.05
     momentum: float = 0.9
     clip_norm: float | None = 5.0
 
     def __post_init__(self) -> None:
         if self.steps < 1:
             raise UsageError(f"Each path takes {self.steps} steps of its own; give at least 1.")
-        for name in ("learning_rate", "clip_norm"):
-            value = getattr(self, name)
-            if value is not None and not value > 0:
-                raise UsageError(f"{name} of the inner steps is {value}; it must be positive.")
+        check_number("The learning rate lr of the inner steps", self.lr, above=0)
+        check_number("The momentum of the inner steps", self.momentum, at_least=0, below=1)
+        if self.clip_norm is not None:
+            check_number("clip_norm of the inner steps (None for none)", self.clip_norm, above=0)
 
     def __call__(self, executor: Executor, move: Move, step: Step) -> list[Tensor]:
         """The first loss of each path."""
@@ -99,6 +100,6 @@ class Reptile:
                 for p, g in used:
                     start.setdefault(p, p.detach().clone())
                     velocity[p] = self.momentum * velocity[p] + g if p in velocity else g
-                    p.sub_(velocity[p], alpha=self.learning_rate)
+                    p.sub_(velocity[p], alpha=self.lr)
         assert first is not None
         return first

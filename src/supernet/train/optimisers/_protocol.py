@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from numbers import Real
 from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 import torch
@@ -51,8 +50,8 @@ def check_number(
     bounds = [(above, "above"), (at_least, "of at least"), (below, "below")]
     told = " and ".join(f"{word} {bound:g}" for bound, word in bounds if bound is not None)
     if (
-        not isinstance(value, Real)
-        or isinstance(value, bool)
+        isinstance(value, bool)
+        or not isinstance(value, int | float)
         or not math.isfinite(value)
         or (above is not None and not value > above)
         or (at_least is not None and not value >= at_least)
