@@ -116,6 +116,17 @@ def test_stale_files_are_named_and_written(tmp_path: Path) -> None:
         stale(tmp_path)
 
 
+def test_what_stands_beside_the_caller_is_found_only_where_it_is_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    catalog.load("methods", "spos")
+    assert str(tmp_path) not in sys.path
+    (tmp_path / "beside_for_catalog.py").write_text("def method(): return 1\n")
+    assert catalog.load("methods", "beside_for_catalog:method")() == 1
+
+
 @pytest.mark.parametrize(
     ("name", "sentence"),
     [

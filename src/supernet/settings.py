@@ -334,12 +334,21 @@ def _satisfies(value: Any, kind: Any) -> bool:
 
 
 def _same_parameters(asked: Callable[..., Any], there: Any) -> bool:
+    """Whether a method can be called as a protocol asks for, by its parameters and by the class that it returns."""
     if not callable(there):
         return False
+    hints = (_hints(function).get("return") for function in (asked, there))
+    wanted, returned = (typing.get_origin(hint) or hint for hint in hints)
+    if isinstance(wanted, type) and isinstance(returned, type) and not _is_protocol(wanted):
+        numbers = wanted is float and returned is int
+        if not (issubclass(returned, wanted) or numbers):
+            return False
     if _takes_anything(there):
         return True
-    names = [p.name for p in inspect.signature(asked).parameters.values() if p.kind != p.POSITIONAL_ONLY]
-    return {*names} - {"self"} <= {*inspect.signature(there).parameters}
+    offered = [p for p in inspect.signature(asked).parameters.values() if p.name != "self"]
+    taken = [p for p in inspect.signature(there).parameters.values() if p.name != "self"]
+    named = {p.name for p in offered if p.kind != p.POSITIONAL_ONLY} <= {p.name for p in taken}
+    return named and sum(p.default is p.empty for p in taken) <= len(offered) <= len(taken)
 
 
 def _called(function: Callable[..., T], given: Mapping[str, Any], name: str) -> T:
