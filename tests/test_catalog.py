@@ -106,7 +106,7 @@ def test_stale_files_are_named_and_written(tmp_path: Path) -> None:
         (tmp_path / "src/supernet" / package).mkdir(parents=True)
     page = tmp_path / "docs/zoo.md"
     page.write_text(page.read_text().replace("15,625 architectures", "many architectures", 1))
-    stubs = [tmp_path / "src/supernet" / package / "__init__.pyi" for package in ("methods", "zoo")]
+    stubs = [tmp_path / "src/supernet" / package / "__init__.pyi" for package in ("", "methods", "zoo")]
     assert stale(tmp_path) == [page, *stubs]
     stale(tmp_path, write=True)
     assert stale(tmp_path) == []
