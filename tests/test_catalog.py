@@ -202,6 +202,31 @@ def test_list_counts_and_refuses() -> None:
     assert "nasbench201" in supernet("list", "tables").out
 
 
+AROUND = """
+from supernet import methods
+from supernet.paper import Paper
+from supernet.train import Recipe
+
+PAPER = Paper(name="Around", title="Around any", authors=("Doe",), venue="ICML", year=2026, provenance="official code")
+
+def around(recipe: Recipe = methods.spos()) -> Recipe:
+    return recipe
+"""
+
+
+def test_cite_names_the_methods_inside(site: Path, tmp_path: Path) -> None:
+    distribution(site, "their-nas", "supernet.methods", "theirs = inner_for_cite:theirs", "inner_for_cite", METHOD)
+    (site / "around_for_cite.py").write_text(AROUND)
+    own = "around_for_cite:around"
+    for inner in ({"recipe": "theirs"}, {"recipe": {"method": own, "recipe": {"method": "theirs"}}}):
+        config = {"space": {"name": "nasbench201"}, "method": {"name": own, "options": inner}}
+        (tmp_path / "config.json").write_text(json.dumps(config))
+        cited = supernet("cite", tmp_path)
+        assert cited.code == 0, cited.err
+        keys = [line for line in cited.out.splitlines() if line.startswith("@")]
+        assert [key.partition("{")[2] for key in keys] == ["doe2026around,", "doe2025theirs,", "dong2020nasbench201,"]
+
+
 def test_cite_without_a_paper_is_a_sentence(tmp_path: Path) -> None:
     assert "is not the directory of a run" in supernet("cite", tmp_path).err
     done = supernet("cite", "random")

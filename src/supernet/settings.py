@@ -159,6 +159,35 @@ def parameters_of(function: Callable[..., Any]) -> dict[str, inspect.Parameter]:
     return {n: p for n, p in found.items() if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)}
 
 
+def inner_methods(function: Callable[..., Any], settings: Mapping[str, Any]) -> list[tuple[str, dict[str, Any]]]:
+    """The methods that a method goes around: of each the name and the settings.
+
+    Where none is named, it is the default's.
+
+    >>> from supernet.train import Recipe
+    >>> def around(recipe: Recipe) -> Recipe: ...
+    >>> inner_methods(around, {"recipe": {"method": "spos", "weights": {"lr": 1}}})
+    [('spos', {'weights': {'lr': 1}})]
+    """
+    found = []
+    hints, asked = _hints(function), _grouped(settings)
+    for key, parameter in parameters_of(function).items():
+        if not _takes_method(_members(hints.get(key, Any))):
+            continue
+        chosen, inner = getattr(parameter.default, "name", None), dict[str, Any]()
+        for rest, item in asked.get(key, []):
+            if rest:
+                inner[rest] = item
+            elif isinstance(item, Mapping):
+                chosen = item.get("method", chosen)
+                inner |= {name: value for name, value in item.items() if name != "method"}
+            else:
+                chosen = item
+        if isinstance(chosen, str):
+            found.append((chosen, inner))
+    return found
+
+
 # -- names into values ----------------------------------------------------------------------------------
 
 
