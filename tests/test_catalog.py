@@ -106,7 +106,7 @@ def test_stale_files_are_named_and_written(tmp_path: Path) -> None:
         (tmp_path / "src/supernet" / package).mkdir(parents=True)
     page = tmp_path / "docs/zoo.md"
     page.write_text(page.read_text().replace("15,625 architectures", "many architectures", 1))
-    stubs = [tmp_path / "src/supernet" / package / "__init__.pyi" for package in ("methods", "zoo")]
+    stubs = [tmp_path / "src/supernet" / package / "__init__.pyi" for package in ("", "methods", "zoo")]
     assert stale(tmp_path) == [page, *stubs]
     stale(tmp_path, write=True)
     assert stale(tmp_path) == []
@@ -114,6 +114,17 @@ def test_stale_files_are_named_and_written(tmp_path: Path) -> None:
     (tmp_path / "README.md").write_text("nothing")
     with pytest.raises(UsageError, match="needs the lines <!-- generated: methods -->"):
         stale(tmp_path)
+
+
+def test_what_stands_beside_the_caller_is_found_only_where_it_is_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    catalog.load("methods", "spos")
+    assert str(tmp_path) not in sys.path
+    (tmp_path / "beside_for_catalog.py").write_text("def method(): return 1\n")
+    assert catalog.load("methods", "beside_for_catalog:method")() == 1
 
 
 @pytest.mark.parametrize(
@@ -189,6 +200,31 @@ def test_list_counts_and_refuses() -> None:
     assert counts == {kind: len(catalog.names(kind)) for kind in catalog.KINDS}
     assert supernet("list", "nothing").code == 2
     assert "nasbench201" in supernet("list", "tables").out
+
+
+AROUND = """
+from supernet import methods
+from supernet.paper import Paper
+from supernet.train import Recipe
+
+PAPER = Paper(name="Around", title="Around any", authors=("Doe",), venue="ICML", year=2026, provenance="official code")
+
+def around(recipe: Recipe = methods.spos()) -> Recipe:
+    return recipe
+"""
+
+
+def test_cite_names_the_methods_inside(site: Path, tmp_path: Path) -> None:
+    distribution(site, "their-nas", "supernet.methods", "theirs = inner_for_cite:theirs", "inner_for_cite", METHOD)
+    (site / "around_for_cite.py").write_text(AROUND)
+    own = "around_for_cite:around"
+    for inner in ({"recipe": "theirs"}, {"recipe": {"method": own, "recipe": {"method": "theirs"}}}):
+        config = {"space": {"name": "nasbench201"}, "method": {"name": own, "options": inner}}
+        (tmp_path / "config.json").write_text(json.dumps(config))
+        cited = supernet("cite", tmp_path)
+        assert cited.code == 0, cited.err
+        keys = [line for line in cited.out.splitlines() if line.startswith("@")]
+        assert [key.partition("{")[2] for key in keys] == ["doe2026around,", "doe2025theirs,", "dong2020nasbench201,"]
 
 
 def test_cite_without_a_paper_is_a_sentence(tmp_path: Path) -> None:

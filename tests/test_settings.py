@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -109,11 +110,10 @@ def given(*texts: str) -> dict[str, Any]:
         ),
         (['hooks=[{"piece": "Cosine", "floor": 1}, "Linear"]'], {"hooks": (Cosine(1.0), Linear())}),
         (["parts.theta.lr=2"], {"parts": {"theta": Stepping(rule=Descent(lr=2.0))}}),
-        (["weights.rule=test_settings:Ascent", "weights.height=3"], {"weights": Stepping(rule=Ascent(height=3.0))}),
+        ([f"weights.rule={__name__}:Ascent", "weights.height=3"], {"weights": Stepping(rule=Ascent(height=3.0))}),
     ],
 )
-def test_settings_lead_to_values(texts: list[str], expected: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(__import__("sys").modules, "test_settings", __import__("sys").modules[__name__])
+def test_settings_lead_to_values(texts: list[str], expected: dict[str, Any]) -> None:
     found = given(*texts)
     assert found == expected
     assert {key: type(value) for key, value in found.items()} == {key: type(value) for key, value in expected.items()}
@@ -188,6 +188,25 @@ def too_much(*, n: int) -> None:
 def test_what_a_function_cannot_do_is_a_sentence(function: Callable[..., Any]) -> None:
     with pytest.raises(UsageError, match="own cannot be built with n=10"):
         settings.call(function, {"n": 10}, name="own")
+
+
+class Maker(Protocol):
+    def __call__(self, groups: list[float], /) -> OrderedDict[str, float]: ...
+
+
+@dataclass(frozen=True)
+class Makes:
+    def __call__(self, parameters: list[float]) -> OrderedDict[str, float]:
+        return OrderedDict(total=sum(parameters))
+
+
+def test_a_piece_that_returns_something_else_does_not_fit() -> None:
+    def built(*, maker: Maker | None = None) -> Maker | None:
+        return maker
+
+    assert settings.call(built, {"maker": f"{__name__}:Makes"}) == Makes()
+    with pytest.raises(UsageError, match="maker is Cosine, which does not fit"):
+        settings.call(built, {"maker": "Cosine"})
 
 
 def test_settings_missing_where_they_are_needed_are_a_sentence() -> None:

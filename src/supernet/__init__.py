@@ -6,52 +6,38 @@ Nothing heavy is imported until it is asked for.
 """
 
 import importlib
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from supernet._version import __version__ as __version__
 
-if TYPE_CHECKING:
-    from supernet.nn import (
-        ElasticBatchNorm2d,
-        ElasticConv2d,
-        ElasticDepth,
-        ElasticLayerNorm,
-        ElasticLinear,
-        ElasticResolution,
-        Mixture,
-        OpChoice,
-        StaleStatistics,
-        Supernet,
-        Zero,
-    )
-    from supernet.space import Arch, Choice, Space
-    from supernet.train import fit
-
-__all__ = [
-    "Arch",
-    "Choice",
-    "ElasticBatchNorm2d",
-    "ElasticConv2d",
-    "ElasticDepth",
-    "ElasticLayerNorm",
-    "ElasticLinear",
-    "ElasticResolution",
-    "Mixture",
-    "OpChoice",
-    "Space",
-    "StaleStatistics",
-    "Supernet",
-    "Zero",
-    "fit",
-]
+_HOMES = {
+    "Arch": "space",
+    "Choice": "space",
+    "ElasticBatchNorm2d": "nn",
+    "ElasticConv2d": "nn",
+    "ElasticDepth": "nn",
+    "ElasticLayerNorm": "nn",
+    "ElasticLinear": "nn",
+    "ElasticResolution": "nn",
+    "Mixture": "nn",
+    "OpChoice": "nn",
+    "Space": "space",
+    "StaleStatistics": "nn",
+    "Supernet": "nn",
+    "Zero": "nn",
+    "fit": "train",
+}
+"""The room that each public name comes from; their types are in the stub beside this file, which is generated."""
 
 _ROOMS = ("bench", "data", "deploy", "judge", "measure", "methods", "nn", "report", "search", "space", "train", "zoo")
+"""The rooms that can be used as attributes after `import supernet`."""
+
+__all__ = list(_HOMES)
 
 
 def __getattr__(name: str) -> Any:
-    if name in __all__:
-        home = {"Arch": "space", "Choice": "space", "Space": "space", "fit": "train"}.get(name, "nn")
-        value = getattr(importlib.import_module(f"supernet.{home}"), name)
+    if name in _HOMES:
+        value = getattr(importlib.import_module(f"supernet.{_HOMES[name]}"), name)
     elif name in _ROOMS:
         value = importlib.import_module(f"supernet.{name}")
     else:
@@ -61,4 +47,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__, *_ROOMS})
+    return sorted({*globals(), *_HOMES, *_ROOMS})

@@ -159,6 +159,35 @@ def parameters_of(function: Callable[..., Any]) -> dict[str, inspect.Parameter]:
     return {n: p for n, p in found.items() if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)}
 
 
+def inner_methods(function: Callable[..., Any], settings: Mapping[str, Any]) -> list[tuple[str, dict[str, Any]]]:
+    """The methods that a method goes around: of each the name and the settings.
+
+    Where none is named, it is the default's.
+
+    >>> from supernet.train import Recipe
+    >>> def around(recipe: Recipe) -> Recipe: ...
+    >>> inner_methods(around, {"recipe": {"method": "spos", "weights": {"lr": 1}}})
+    [('spos', {'weights': {'lr': 1}})]
+    """
+    found = []
+    hints, asked = _hints(function), _grouped(settings)
+    for key, parameter in parameters_of(function).items():
+        if not _takes_method(_members(hints.get(key, Any))):
+            continue
+        chosen, inner = getattr(parameter.default, "name", None), dict[str, Any]()
+        for rest, item in asked.get(key, []):
+            if rest:
+                inner[rest] = item
+            elif isinstance(item, Mapping):
+                chosen = item.get("method", chosen)
+                inner |= {name: value for name, value in item.items() if name != "method"}
+            else:
+                chosen = item
+        if isinstance(chosen, str):
+            found.append((chosen, inner))
+    return found
+
+
 # -- names into values ----------------------------------------------------------------------------------
 
 
@@ -334,12 +363,21 @@ def _satisfies(value: Any, kind: Any) -> bool:
 
 
 def _same_parameters(asked: Callable[..., Any], there: Any) -> bool:
+    """Whether a method can be called as a protocol asks for, by its parameters and by the class that it returns."""
     if not callable(there):
         return False
+    hints = (_hints(function).get("return") for function in (asked, there))
+    wanted, returned = (typing.get_origin(hint) or hint for hint in hints)
+    if isinstance(wanted, type) and isinstance(returned, type) and not _is_protocol(wanted):
+        numbers = wanted is float and returned is int
+        if not (issubclass(returned, wanted) or numbers):
+            return False
     if _takes_anything(there):
         return True
-    names = [p.name for p in inspect.signature(asked).parameters.values() if p.kind != p.POSITIONAL_ONLY]
-    return {*names} - {"self"} <= {*inspect.signature(there).parameters}
+    offered = [p for p in inspect.signature(asked).parameters.values() if p.name != "self"]
+    taken = [p for p in inspect.signature(there).parameters.values() if p.name != "self"]
+    named = {p.name for p in offered if p.kind != p.POSITIONAL_ONLY} <= {p.name for p in taken}
+    return named and sum(p.default is p.empty for p in taken) <= len(offered) <= len(taken)
 
 
 def _called(function: Callable[..., T], given: Mapping[str, Any], name: str) -> T:

@@ -23,6 +23,7 @@ import difflib
 import importlib
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from supernet.catalog.entry import KINDS, NOUNS, Entry, Kind, imported, is_own
@@ -81,10 +82,10 @@ def find(kind: Kind, name: str) -> Entry:
         )
     known = list(names(kind))
     near = difflib.get_close_matches(name, known, n=3, cutoff=0.6)
-    if near and len(known) > 12:
-        listed = f"did you mean {' or '.join(near)}? All of them: supernet list {kind}"
-    else:
-        listed = f"there are {', '.join(known)}"
+    few = len(known) <= 12
+    listed = f"there are {', '.join(known)}" if few else f"supernet list {kind} names the {len(known)} there are"
+    if near and not few:
+        listed = f"did you mean {' or '.join(near)}? Otherwise {listed}"
     raise UsageError(f"There is no {noun} named {name!r}; {listed}. One of your own is given as module:name.")
 
 
@@ -94,7 +95,11 @@ def load(kind: Kind, name: str) -> Any:
     Raises:
         UsageError: there is none, or it cannot be imported.
     """
-    return imported(name, f"The {NOUNS[kind]} {name!r}") if is_own(name) else find(kind, name).load()
+    if not is_own(name):
+        return find(kind, name).load()
+    if str(Path.cwd()) not in sys.path:
+        sys.path.insert(0, str(Path.cwd()))  # a module beside the caller, as `python -m` would find it
+    return imported(name, f"The {NOUNS[kind]} {name!r}")
 
 
 def lazy(package: str) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:

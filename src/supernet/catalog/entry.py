@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import importlib
 import re
-import sys
 from dataclasses import dataclass
-from pathlib import Path
 from types import BuiltinFunctionType
 from typing import Any, Literal, TypeAlias, get_args
 
@@ -79,8 +77,6 @@ def imported(where: str, what: str) -> Any:
     """
     if not _OWN.fullmatch(where):
         raise UsageError(f"{what} is not of the form module:name; name a module and what it defines, as in nets:build.")
-    if str(Path.cwd()) not in sys.path:
-        sys.path.insert(0, str(Path.cwd()))  # a module beside the caller, as `python -m` would find it
     module, _, attribute = where.partition(":")
     try:
         value: Any = importlib.import_module(module)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from itertools import groupby
 from pathlib import Path
 
+import supernet
 from supernet import catalog
 from supernet.catalog.entry import Entry
 from supernet.catalog.sources import ROOT
@@ -53,8 +54,15 @@ def texts(root: Path) -> dict[Path, str]:
         for marker, write in written.items():
             text = _between(name, text, marker, write(root))
         found[root / name] = text
-    for package in ("methods", "zoo"):
-        found[root / "src/supernet" / package / "__init__.pyi"] = _stub(f"supernet.{package}")
+    package, homes = root / "src/supernet", vars(supernet)["_HOMES"]
+    found[package / "__init__.pyi"] = _stub(
+        [("supernet._version", "__version__"), *((f"supernet.{home}", name) for name, home in homes.items())],
+        supernet.__all__,
+    )
+    for room in ("methods", "zoo"):
+        exports = catalog.exports(f"supernet.{room}")
+        main = sorted(e.name for e in exports if e.kind != "pieces")
+        found[package / room / "__init__.pyi"] = _stub([(e.module, e.attribute) for e in exports], main)
     return found
 
 
@@ -65,12 +73,11 @@ def _between(name: str, text: str, marker: str, new: str) -> str:
     return pattern.sub(lambda found: f"{found[1]}{new}{found[3]}", text)
 
 
-def _stub(package: str) -> str:
-    exports = catalog.exports(package)
-    lines = sorted((e.module, e.attribute) for e in exports)
-    imports = "".join(f"from {module} import {name} as {name}\n" for module, name in lines)
-    public = "".join(f'    "{e.name}",\n' for e in sorted(exports, key=lambda e: e.name) if e.kind != "pieces")
-    return f"# Written by: python -m supernet.catalog --write\n{imports}\n__all__ = [\n{public}]\n"
+def _stub(names: Sequence[tuple[str, str]], public: Sequence[str]) -> str:
+    """A stub of names, each with its module, and with what is in `__all__`."""
+    imports = "".join(f"from {module} import {name} as {name}\n" for module, name in sorted(names))
+    listed = "".join(f'    "{name}",\n' for name in public)
+    return f"# Written by: python -m supernet.catalog --write\n{imports}\n__all__ = [\n{listed}]\n"
 
 
 def _method_names(root: Path) -> str:

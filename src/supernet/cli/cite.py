@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 from supernet import catalog
 from supernet.errors import UsageError
 from supernet.paper import Paper
+from supernet.settings import inner_methods
 
 
 def cite(what: str, /) -> None:
@@ -55,16 +55,10 @@ def _config(config: Any, *, searched: bool) -> Iterator[Paper]:
 def _method(name: str, options: Mapping[str, Any]) -> Iterator[Paper]:
     """Papers of a method, of the methods it goes around, and of the pieces that are named in its options."""
     yield from _papers("methods", name)
-    for parameter in inspect.signature(catalog.load("methods", name)).parameters.values():
-        if parameter.annotation not in ("Recipe", "Recipe | None"):
-            continue
-        inner = options.get(parameter.name, getattr(parameter.default, "name", None))
-        if isinstance(inner, Mapping):
-            inner = inner.get("method", getattr(parameter.default, "name", None))
-        start = f"{parameter.name}."
-        rest = {key.removeprefix(start): value for key, value in options.items() if key.startswith(start)}
-        if isinstance(inner, str) and (catalog.is_own(inner) or inner in catalog.names("methods")) and inner != name:
-            yield from _method(inner, rest)
+    for inner, settings in inner_methods(catalog.load("methods", name), options):
+        itself = inner == name and not settings  # what a published baseline of one's own is called
+        if not itself and (catalog.is_own(inner) or inner in catalog.names("methods")):
+            yield from _method(inner, settings)
     for piece in _named(options):
         if piece in catalog.names("pieces"):
             yield from _papers("pieces", piece)

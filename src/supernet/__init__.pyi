@@ -1,0 +1,35 @@
+# Written by: python -m supernet.catalog --write
+from supernet._version import __version__ as __version__
+from supernet.nn import ElasticBatchNorm2d as ElasticBatchNorm2d
+from supernet.nn import ElasticConv2d as ElasticConv2d
+from supernet.nn import ElasticDepth as ElasticDepth
+from supernet.nn import ElasticLayerNorm as ElasticLayerNorm
+from supernet.nn import ElasticLinear as ElasticLinear
+from supernet.nn import ElasticResolution as ElasticResolution
+from supernet.nn import Mixture as Mixture
+from supernet.nn import OpChoice as OpChoice
+from supernet.nn import StaleStatistics as StaleStatistics
+from supernet.nn import Supernet as Supernet
+from supernet.nn import Zero as Zero
+from supernet.space import Arch as Arch
+from supernet.space import Choice as Choice
+from supernet.space import Space as Space
+from supernet.train import fit as fit
+
+__all__ = [
+    "Arch",
+    "Choice",
+    "ElasticBatchNorm2d",
+    "ElasticConv2d",
+    "ElasticDepth",
+    "ElasticLayerNorm",
+    "ElasticLinear",
+    "ElasticResolution",
+    "Mixture",
+    "OpChoice",
+    "Space",
+    "StaleStatistics",
+    "Supernet",
+    "Zero",
+    "fit",
+]
