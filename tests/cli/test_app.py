@@ -292,8 +292,10 @@ def test_a_run_judges_its_ranking_if_asked_to(tmp_path: Path) -> None:
     out = tmp_path / "r"
     done = supernet("run", "--out", out, *QUICK, "--budget", 4, "--exports", 1, "--retrain", 4, "--retrain-steps", 2)
     assert done.code == 0, done.err
-    assert "2 steps of 32 images" in json.loads((out / "judge.json").read_text())["truth"]
-    assert done.out.index("export/best.onnx") < done.out.index("against") < done.out.index("Kendall τ  ")
+    told = json.loads((out / "judge.json").read_text())
+    assert "2 steps of 32 images" in told["truth"]
+    assert done.out.index("export/best.onnx") < done.out.index(told["verdict"]) < done.out.index("Kendall τ  ")
+    assert told["sentences"][0] not in done.out
     assert (out / "ranking.csv").read_text().count("\n") == 5
     assert "Is the ranking right?" in (out / "report.html").read_text()
     before = (out / "retrained.jsonl").read_bytes()

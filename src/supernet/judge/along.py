@@ -145,13 +145,8 @@ class OrderAlong:
             "poor": [arch.options() for arch in self.poor],
             "true": self.true.tolist(),
             "rows": [
-                {
-                    "generation": generation,
-                    "found": order.found,
-                    "by_chance": order.by_chance,
-                    "local_tau": order.local_tau,
-                    "scores": scores,
-                }
+                {"generation": generation, "scores": scores}
+                | {name: getattr(order, name) for name in ("found", "by_chance", "local_tau")}
                 for (generation, scores), order in zip(self.scores.items(), self.order(), strict=True)
             ],
         }

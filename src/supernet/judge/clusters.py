@@ -7,12 +7,11 @@ come from hierarchical clustering cut at a threshold.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.cluster import hierarchy
 
 from supernet.errors import UsageError
 from supernet.rank.checks import Floats, score_lists
@@ -49,13 +48,7 @@ class Cluster:
 
     def to_json(self) -> dict[str, Any]:
         """Everything, and the size."""
-        return {
-            "size": self.size,
-            "true": self.true,
-            "predicted": self.predicted,
-            "common": dict(self.common),
-            "members": list(self.members),
-        }
+        return {"size": self.size} | asdict(self)
 
 
 @dataclass(frozen=True)
@@ -82,8 +75,7 @@ class Clusters:
 
     def to_json(self) -> dict[str, Any]:
         """The threshold and the families."""
-        clusters = [cluster.to_json() for cluster in self.clusters]
-        return {"shared": self.shared, "linkage": self.linkage, "clusters": clusters}
+        return asdict(self) | {"clusters": [cluster.to_json() for cluster in self.clusters]}
 
 
 def too_many(n: int) -> str:
@@ -136,6 +128,8 @@ def specialisation(
         raise UsageError(f"The threshold of {shared} equal decisions is impossible; a number from 0 to {len(space)}.")
     if linkage not in ("complete", "average", "single"):
         raise UsageError(f"The linkage {linkage!r} does not exist; use 'complete', 'average' or 'single'.")
+    from scipy.cluster import hierarchy  # here: half a second that a training that follows its ranking need not pay
+
     above = np.triu_indices(len(codes), 1)
     distance = len(space) - similarity(space, codes)[above]
     tree = hierarchy.linkage(distance, method=linkage)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -102,30 +102,22 @@ def compare(
 ) -> Comparison:
     """Compare the supernet with baselines, all drawn on the same resamples; what is undefined says why."""
 
-    def figure(drawn: Draws | UndefinedError) -> Estimate:
-        if isinstance(drawn, UndefinedError):
-            return undefined(str(drawn), plan)
-        return summarise(drawn, plan, measure.label, higher_is_better=measure.higher_is_better)
-
-    def chance() -> Estimate:
-        if isinstance(ours, UndefinedError):
-            return undefined(str(ours), plan)
+    def figure(make: Callable[..., Estimate], *drawn: Draws | UndefinedError, **options: bool) -> Estimate:
         try:
-            return by_chance(ours, plan, measure.label)
+            for error in drawn:
+                if isinstance(error, UndefinedError):
+                    raise error
+            return make(*drawn, plan, measure.label, **options)
         except UndefinedError as error:
             return undefined(str(error), plan)
 
-    def minus(drawn: Draws | UndefinedError) -> Estimate:
-        if isinstance(ours, UndefinedError) or isinstance(drawn, UndefinedError):
-            return undefined(str(ours if isinstance(ours, UndefinedError) else drawn), plan)
-        return contrast(ours, drawn, plan, measure.label)
-
+    better = measure.higher_is_better
     return Comparison(
         measure,
-        figure(ours),
-        chance(),
-        {name: figure(drawn) for name, drawn in theirs.items()},
-        {name: minus(drawn) for name, drawn in theirs.items()},
+        figure(summarise, ours, higher_is_better=better),
+        figure(by_chance, ours),
+        {name: figure(summarise, drawn, higher_is_better=better) for name, drawn in theirs.items()},
+        {name: figure(contrast, ours, drawn) for name, drawn in theirs.items()},
     )
 
 

@@ -35,7 +35,7 @@ def sampling_mass_curve(probabilities: ArrayLike, true: ArrayLike) -> Floats:
     The top k are all with at least the k-th best true score. Drawing uniformly gives k / N.
 
     Args:
-        probabilities: Pr(α) (N,) of *every* architecture of the space, see `independent`.
+        probabilities: Pr(α) (N,) of *every* architecture of the space, see `supernet.judge.Distribution`.
         true: True scores (N,).
 
     Raises:
@@ -62,7 +62,7 @@ def sampling_mass_of_draws(drawn: ArrayLike, uniform: ArrayLike) -> Floats:
 
     The mass of the top share q is the chance that a draw is at least as good as the best q of the space. That
     threshold is estimated by the k-th best of M architectures drawn uniformly, q ≈ k / M, and the chance by how many
-    architectures drawn from the sampler reach it. Entry k − 1 has a standard error of at most 1 / √(4·len(drawn))
+    architectures drawn from the distribution reach it. Entry k − 1 has a standard error of at most 1 / √(4·len(drawn))
     from the draws, and q one of √(q(1 − q) / M) from the threshold.
 
     It needs the true scores of what was drawn (a surrogate, or trainings). Weighting a uniform sample with Pr(α)
@@ -133,12 +133,7 @@ class Curves:
             "k": k.tolist(),
             "random": self.random[k - 1].tolist(),
             "lines": [
-                {
-                    "name": line.name,
-                    "values": line.values[k - 1].tolist(),
-                    "low": line.low[k - 1].tolist(),
-                    "high": line.high[k - 1].tolist(),
-                }
+                {"name": line.name} | {key: getattr(line, key)[k - 1].tolist() for key in ("values", "low", "high")}
                 for line in self.lines
             ],
         }

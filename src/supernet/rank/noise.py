@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from itertools import combinations
 from typing import Any
 
@@ -43,13 +43,8 @@ class NoiseCeiling:
         )
 
     def to_json(self) -> dict[str, Any]:
-        return {
-            "single": self.single,
-            "mean": self.mean,
-            "averaged": self.averaged,
-            "std": self.std,
-            "architectures": self.architectures,
-        }
+        """All of it."""
+        return asdict(self)
 
 
 def noise_ceiling(values: NDArray[np.float64]) -> NoiseCeiling:
@@ -64,8 +59,8 @@ def noise_ceiling(values: NDArray[np.float64]) -> NoiseCeiling:
     seeds = values.shape[1]
     if seeds < 2 or len(complete) < 3:
         raise UsageError(
-            f"The noise of a table shows where at least three architectures were trained at least twice; this one "
-            f"has {seeds} column(s), and {len(complete)} architectures with all of them."
+            f"The noise of trainings shows where at least three architectures were trained at least twice; here are "
+            f"{seeds} column(s), and {len(complete)} architectures with all of them. Train them again."
         )
     pairs = [kendall_tau(complete[:, a], complete[:, b]) for a, b in combinations(range(seeds), 2)]
     left_out = [kendall_tau(np.delete(complete, seed, axis=1).mean(axis=1), complete[:, seed]) for seed in range(seeds)]

