@@ -384,7 +384,7 @@ def test_the_other_sources_by_path(tmp_path):
 
 
 def test_truth_that_is_not_there(tmp_path, monkeypatch):
-    with pytest.raises(UsageError, match="~nosuchuser/x.csv cannot be resolved"):
+    with pytest.raises(UsageError, match=r"~nosuchuser/x\.csv cannot be resolved"):
         read_truth("~nosuchuser/x.csv", SPACE)
     with pytest.raises(UsageError, match=r"no table x\.csv; give a file, or one of the names nasbench201, nasbench"):
         read_truth("x.csv", SPACE)
