@@ -62,7 +62,7 @@ def blocks(*options: int) -> Supernet:
         (BestOf(sampler=Uniform(3), rating=BY_CODE), ELASTIC),
         (Sandwich(2, BestOf(sampler=Uniform(3), rating=BY_CODE, pick="worst")), ELASTIC),
     ],
-    ids=str,
+    ids=lambda value: getattr(value, "__name__", type(value).__name__),
 )
 def test_samplers_keep_the_laws(sampler: Sampler, net: Supernet, law: SamplerLaw) -> None:
     law(sampler, net)
