@@ -37,8 +37,8 @@ def image_folder(
 
     Files are decoded as they are used, so the set may be of any size. Beside ``train``, the folder ``val`` (or
     ``valid``, ``validation``) holds the validation images and ``test`` the test images; what is not there is held out
-    of the training images. ``test_folder="val"`` is the custom with ImageNet: its validation images serve as test images,
-    and validation images are held out of the training images. A warning names the folders that no split uses.
+    of the training images. ``test_folder="val"`` is the custom with ImageNet: its validation images serve as test
+    images, and validation images are held out of the training images. A warning names the folders that no split uses.
 
     Pixels become 8-bit RGB: 16-bit grey from 0..65535, floats from 0..1 (others are refused), transparent images on
     white, and rotated as their EXIF orientation says.
