@@ -115,6 +115,10 @@ def test_an_unreadable_image_is_named(files: list[Path], num_workers: int) -> No
     assert "Traceback" not in str(caught.value)
 
 
+def test_a_last_image_joins_the_batch_before_it(files: list[Path]) -> None:
+    assert [len(batch.y) for batch in split_of(files[:7]).batches(3)] == [3, 4]
+
+
 def test_the_flip_is_an_option(tmp_path: Path) -> None:
     half = np.zeros((32, 32, 3), dtype=np.uint8)
     half[:, :16] = 255

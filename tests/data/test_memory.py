@@ -3,6 +3,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
 from supernet.data import Augment, MemorySplit
 from supernet.data.memory import channel_statistics
@@ -22,6 +24,17 @@ def test_batches_are_normalised_per_channel() -> None:
     x = next(SPLIT.batches(10)).x.double()
     for c, (mean, std) in enumerate([(0.3, 0.1), (0.6, 0.4)]):
         assert torch.allclose(x[:, c], (PIXELS[:10, c].double() / 255 - mean) / std, atol=1e-5)
+
+
+@given(st.integers(1, 60), st.integers(1, 20))
+def test_no_image_is_left_alone(n: int, batch_size: int) -> None:
+    split = replace(SPLIT, images=PIXELS[:n], labels=torch.arange(n))
+    found = [batch.y for batch in split.batches(batch_size)]
+    assert torch.cat(found).tolist() == list(range(n))
+    sizes = [len(y) for y in found]
+    assert all(size == batch_size for size in sizes[:-1])
+    assert sizes[-1] <= batch_size + (batch_size > 1)
+    assert 1 not in sizes or batch_size == 1 or n == 1
 
 
 def test_float_images_keep_their_scale() -> None:

@@ -6,9 +6,10 @@ import pytest
 import torch
 from torch import nn
 
-from supernet import Choice, ElasticBatchNorm2d, ElasticLayerNorm, Supernet
+from small_nets import images
+from supernet import Choice, ElasticBatchNorm2d, ElasticConv2d, ElasticLayerNorm, OpChoice, Supernet, measure
 from supernet.errors import UsageError
-from supernet.nn import batch_norm
+from supernet.nn import Statistics, batch_norm
 from supernet.nn.norm import is_batch_norm
 
 
@@ -91,3 +92,18 @@ def test_an_unknown_policy_is_refused() -> None:
     for build in (ElasticBatchNorm2d, batch_norm):
         with pytest.raises(UsageError, match="policy 'frozen' does not exist; use one of"):
             build(4, statistics="frozen")
+
+
+@pytest.mark.parametrize("statistics", ["batch", "track", "calibrate"])
+def test_a_batch_of_one_value_is_refused_in_a_sentence(statistics: Statistics) -> None:
+    net = Supernet(nn.Sequential(ElasticConv2d(1, Choice("w", (2, 4)), 1), batch_norm(2, statistics=statistics)))
+    with pytest.raises(UsageError, match=r"a single value per channel, from an input of shape \(1, 2, 1, 1\)"):
+        net(torch.ones(1, 1, 1, 1), {"w": 2})
+    assert net(torch.ones(2, 1, 1, 1), {"w": 2}).shape == (2, 2, 1, 1)
+
+
+def test_513_images_behind_global_pooling_can_be_scored() -> None:
+    head = [nn.AdaptiveAvgPool2d(1), batch_norm(4, statistics="batch"), nn.Flatten(), nn.Linear(4, 10)]
+    net = Supernet(nn.Sequential(OpChoice("op", {"a": nn.Conv2d(1, 4, 1), "b": nn.Conv2d(1, 4, 3)}), *head))
+    scored = measure.scores(net, net.space.smallest(), images(n=2000), batch_size=512, images=513)
+    assert scored.images == 513

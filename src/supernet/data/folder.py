@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from supernet.data.position import AUGMENT, Position, positions
-from supernet.data.split import Batch, check_batches, check_head
+from supernet.data.split import Batch, check_batches, check_head, cuts
 from supernet.errors import RunError, UsageError, require
 
 if TYPE_CHECKING:
@@ -95,7 +95,7 @@ class FolderSplit:
         """Every image once, in order; see :meth:`Split.batches`."""
         check_batches(batch_size, limit)
         end = len(self) if limit is None else min(limit, len(self))
-        parts = (range(first, min(first + batch_size, end)) for first in range(0, end, batch_size))
+        parts = (range(end)[cut] for cut in cuts(end, batch_size))
         return self._decode([_Key(i, 0, 0) for i in part] for part in parts)
 
     def stream(

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from supernet.data.augment import UNIFORMS, Augment
 from supernet.data.position import AUGMENT, Position, generator, positions
-from supernet.data.split import Batch, check_batches, check_head
+from supernet.data.split import Batch, check_batches, check_head, cuts
 from supernet.errors import UsageError
 
 
@@ -95,8 +95,7 @@ class MemorySplit:
         return digest.hexdigest()
 
     def _batches(self, batch_size: int, end: int) -> Iterator[Batch]:
-        for first in range(0, end, batch_size):
-            part = slice(first, min(first + batch_size, end))
+        for part in cuts(end, batch_size):
             yield Batch(self._normalise(self.images[part]), self.labels[part].clone())
 
     def _stream(self, walk: Iterator[Position], seed: int, augment: Augment) -> Iterator[Batch]:

@@ -36,6 +36,9 @@ class Split(Protocol):
     def batches(self, batch_size: int, *, limit: int | None = None) -> Iterator[Batch]:
         """Every image once, in order, without augmentation; the last batch may be smaller.
 
+        A single image that is left over joins the batch before it, which is then larger by one: statistics of a batch
+        of one do not exist.
+
         Args:
             batch_size: Images per batch.
             limit: Stop after this many images (or at the end of the split, if that comes first).
@@ -85,6 +88,20 @@ class Split(Protocol):
     def fingerprint(self) -> str:
         """Hex digest of everything that decides the split's batches."""
         ...
+
+
+def cuts(n: int, batch_size: int) -> Iterator[slice]:
+    """The batches of ``n`` images in order; a single image that is left over joins the batch before it.
+
+    >>> [(cut.start, cut.stop) for cut in cuts(9, 4)], [(cut.start, cut.stop) for cut in cuts(10, 4)]
+    ([(0, 4), (4, 9)], [(0, 4), (4, 8), (8, 10)])
+    """
+    first = 0
+    while first < n:
+        end = min(first + batch_size, n)
+        end = n if batch_size > 1 and end == n - 1 else end
+        yield slice(first, end)
+        first = end
 
 
 def check_batches(batch_size: int, limit: int | None) -> None:

@@ -86,13 +86,19 @@ class ElasticBatchNorm2d(nn.BatchNorm2d, Mutable):
         mean, var = self.running_mean, self.running_var
         if self.training and (self.momentum == 0.0 or not self.track_running_stats):
             mean = var = None  # 0 · NaN is NaN: averages that are to be left alone are not shown to the kernel
+        of_the_batch = self.training or mean is None
+        if of_the_batch and input.numel() == c:
+            raise UsageError(
+                f"Batch norm was to take statistics of a single value per channel, from an input of shape "
+                f"{tuple(input.shape)}. Give batches of two images or more, or larger images."
+            )
         return F.batch_norm(
             input,
             _prefix(mean, c),
             _prefix(var, c),
             _prefix(self.weight, c),
             _prefix(self.bias, c),
-            self.training or mean is None,
+            of_the_batch,
             0.0 if mean is None or not self.training else self._batch_weight(),
             self.eps,
         )

@@ -76,7 +76,7 @@ def test_diverged_weights_are_named():
     net = small_net()
     with torch.no_grad():
         net.module[7].bias[0] = float("nan")
-    with pytest.raises(RunError, match=r"not finite.*width=4, op=skip"):
+    with pytest.raises(RunError, match=r"not finite.*width=4,op=skip"):
         accuracy(net, net.space.arch({"width": 4, "op": "skip"}), DATA, calibration=QUICK)
 
 
