@@ -44,7 +44,7 @@ from supernet.train import (
     load_weights,
 )
 from supernet.train import Path as NetPath
-from supernet.train.edits.partition import SplitByOption
+from supernet.train.edits.split_by_option import SplitByOption
 from supernet.train.laws import RECIPE_LAWS, RecipeLaw, Trial
 from supernet.train.phases import plan
 from supernet.train.samplers.within import Within

@@ -12,7 +12,7 @@ from small_nets import elastic_net, operations_net, step
 from supernet import Choice, ElasticConv2d, OpChoice, Supernet
 from supernet.errors import UsageError
 from supernet.train import ArchitectureParameters, Softmax, Strongest
-from supernet.train.architecture import relaxed
+from supernet.train.relaxations._protocol import relaxed
 
 NET = operations_net()
 

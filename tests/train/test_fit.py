@@ -21,7 +21,7 @@ from supernet.errors import RunError, UsageError
 from supernet.methods import darts, sandwich, spos
 from supernet.train import CrossEntropy, Move, Phase, Recipe, Softmax, Step, Trained, checkpoint, fit, load_weights
 from supernet.train import Path as TrainPath
-from supernet.train.architecture import relaxed
+from supernet.train.relaxations._protocol import relaxed
 
 DATA = images()
 

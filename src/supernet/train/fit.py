@@ -16,10 +16,10 @@ from supernet.nn import Supernet
 from supernet.nn.precision import check_precision
 from supernet.space import Arch
 from supernet.train import checkpoint
-from supernet.train.architecture import ArchitectureParameters
 from supernet.train.averaging import WeightAverage, check_decay
 from supernet.train.executor import Executor
 from supernet.train.loop import Loop, Monitor
+from supernet.train.parametrisations.option_logits import ArchitectureParameters
 from supernet.train.phases import plan
 from supernet.train.processes import exchange, launch, seeded, share
 from supernet.train.recipe import Recipe

@@ -10,9 +10,9 @@ from typing import Any
 from supernet.errors import UsageError
 from supernet.nn import Supernet
 from supernet.space import Space
-from supernet.train.architecture import Derivation
+from supernet.train.derivations._protocol import Derivation
 from supernet.train.phases import Phase, PhasesBySpace
-from supernet.train.programs.basic import Program
+from supernet.train.programs._protocol import Program
 from supernet.train.updates import Updates
 
 

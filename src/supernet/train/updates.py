@@ -12,9 +12,12 @@ from torch import Tensor, nn
 
 from supernet.errors import UsageError
 from supernet.train.move import Path, Step
-from supernet.train.schedules.basic import Constant, LearningRate, Linear, OnLoss
+from supernet.train.schedules._protocol import LearningRate
 from supernet.train.schedules.complexity_aware import ComplexityAwareLR
-from supernet.train.states.momentum_separation import StateGroups
+from supernet.train.schedules.constant import Constant
+from supernet.train.schedules.linear import Linear
+from supernet.train.schedules.on_loss import OnLoss
+from supernet.train.states._protocol import StateGroups
 
 Inactive: TypeAlias = Literal["freeze", "decay"]
 

@@ -31,9 +31,9 @@ from supernet.train import (
     Unrolled,
     Updates,
 )
-from supernet.train.architecture import relaxed
+from supernet.train.combines._protocol import Combine
 from supernet.train.executor import Executor
-from supernet.train.move import Combine
+from supernet.train.relaxations._protocol import relaxed
 
 DATA = images()
 

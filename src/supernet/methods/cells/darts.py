@@ -8,7 +8,7 @@ from typing import Literal
 import torch
 
 from supernet.train import Bilevel, Cosine, CrossEntropy, Recipe, Softmax, Strongest, Updates
-from supernet.train.schedules.basic import LearningRate
+from supernet.train.schedules._protocol import LearningRate
 
 
 def darts(

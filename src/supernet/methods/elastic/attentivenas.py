@@ -20,8 +20,8 @@ from supernet.train import (
     Updates,
     Warmup,
 )
-from supernet.train.ratings.basic import Predictor
-from supernet.train.schedules.basic import LearningRate
+from supernet.train.ratings.predicted import Predictor
+from supernet.train.schedules._protocol import LearningRate
 from supernet.train.updates import Inactive
 
 

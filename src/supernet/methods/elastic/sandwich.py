@@ -8,8 +8,8 @@ from typing import Literal
 import torch
 
 from supernet.train import Cosine, InPlaceDistillation, Recipe, Sandwich, Sum, TrainPaths, Updates, Warmup
-from supernet.train.move import Combine
-from supernet.train.schedules.basic import LearningRate
+from supernet.train.combines._protocol import Combine
+from supernet.train.schedules._protocol import LearningRate
 from supernet.train.updates import Inactive
 
 

@@ -9,12 +9,13 @@ import torch
 
 from supernet.space import Space
 from supernet.train import Cosine, CrossEntropy, Phase, Recipe, TrainPaths, Uniform, Updates
-from supernet.train.edits.partition import CopyPerOption, SplitByOption, parts
+from supernet.train.adapt.copies import CopyPerOption, parts
+from supernet.train.edits.split_by_option import SplitByOption
 from supernet.train.move import Objective
 from supernet.train.samplers import Sampler
 from supernet.train.samplers.within import Within
-from supernet.train.schedules.basic import LearningRate
-from supernet.train.states.momentum_separation import StateGroups
+from supernet.train.schedules._protocol import LearningRate
+from supernet.train.states._protocol import StateGroups
 from supernet.train.updates import Inactive
 
 

@@ -9,12 +9,12 @@ import torch
 
 from supernet.errors import UsageError
 from supernet.train import Cosine, CrossEntropy, Phase, Recipe, TrainPaths, Uniform, Updates
-from supernet.train.edits.gradient_matching import SplitByGradients
-from supernet.train.edits.partition import Copies
+from supernet.train.adapt.copies import Copies
+from supernet.train.edits.split_by_gradients import SplitByGradients
 from supernet.train.samplers import Sampler
 from supernet.train.samplers.within import Within
-from supernet.train.schedules.basic import LearningRate
-from supernet.train.states.momentum_separation import StateGroups
+from supernet.train.schedules._protocol import LearningRate
+from supernet.train.states._protocol import StateGroups
 from supernet.train.updates import Inactive
 
 Restart = Literal["final", "never"]

@@ -8,10 +8,11 @@ from typing import Literal
 import torch
 
 from supernet.train import Cosine, CrossEntropy, Recipe, Uniform, Updates
-from supernet.train.programs.codes import Dictionary, WeightsThenCodes
+from supernet.train.adapt.dictionary import Dictionary
+from supernet.train.programs.weights_then_codes import WeightsThenCodes
 from supernet.train.samplers import Sampler
-from supernet.train.schedules.basic import LearningRate
-from supernet.train.states.momentum_separation import StateGroups
+from supernet.train.schedules._protocol import LearningRate
+from supernet.train.states._protocol import StateGroups
 
 
 def k_shot(

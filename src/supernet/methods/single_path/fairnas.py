@@ -17,8 +17,8 @@ from supernet.train import (
     TrainPaths,
     Updates,
 )
-from supernet.train.move import Combine
-from supernet.train.schedules.basic import LearningRate
+from supernet.train.combines._protocol import Combine
+from supernet.train.schedules._protocol import LearningRate
 from supernet.train.updates import Inactive
 
 

@@ -20,7 +20,7 @@ from supernet.train import (
     ValidationError,
     ValidationLoss,
 )
-from supernet.train.schedules.basic import LearningRate
+from supernet.train.schedules._protocol import LearningRate
 from supernet.train.updates import Inactive
 
 

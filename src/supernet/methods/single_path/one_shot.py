@@ -7,7 +7,7 @@ from functools import partial
 import torch
 
 from supernet.train import Cosine, CrossEntropy, PathDropout, Recipe, TrainPaths, Updates
-from supernet.train.schedules.basic import LearningRate
+from supernet.train.schedules._protocol import LearningRate
 from supernet.train.updates import Inactive
 
 

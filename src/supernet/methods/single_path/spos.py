@@ -8,8 +8,8 @@ import torch
 
 from supernet.train import CrossEntropy, Linear, Recipe, TrainPaths, Uniform, Updates
 from supernet.train.samplers import Sampler
-from supernet.train.schedules.basic import LearningRate
-from supernet.train.states.momentum_separation import StateGroups
+from supernet.train.schedules._protocol import LearningRate
+from supernet.train.states._protocol import StateGroups
 from supernet.train.updates import Inactive
 
 

@@ -18,7 +18,7 @@ from supernet.train import (
     Updates,
 )
 from supernet.train.samplers import OneGroup, Sampler
-from supernet.train.schedules.basic import LearningRate
+from supernet.train.schedules._protocol import LearningRate
 from supernet.train.updates import Inactive
 
 

@@ -1,0 +1,23 @@
+"""What a program promises."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Protocol
+
+from supernet.nn import Supernet
+from supernet.train.move import Move, Step
+
+
+class Program(Protocol):
+    """Says which moves a step consists of. A move is carried out before the next one is asked for."""
+
+    learns_architecture: bool
+
+    def check(self, net: Supernet) -> None:
+        """Raise a UsageError if the program makes no sense for this supernet."""
+        ...
+
+    def moves(self, step: Step) -> Iterator[Move]:
+        """The moves of one step."""
+        ...
