@@ -113,6 +113,7 @@ class RunFiles:
     judgement: Judgement | None
     counts: tuple[Trained, ...]
     classes: int | None
+    chance: float | None
     validation_images: int | None
     torn: tuple[str, ...]  # names of logs whose last line was being written when the process ended
 
@@ -120,7 +121,7 @@ class RunFiles:
     def warnings(self) -> list[str]:
         """What is wrong with the training, by its log."""
         rows = [record.scalars for record in self.train]
-        return warnings_of(rows, self.classes, images=self.validation_images or DEFAULT_IMAGES)
+        return warnings_of(rows, self.classes, chance=self.chance, images=self.validation_images or DEFAULT_IMAGES)
 
     @cached_property
     def units(self) -> Mapping[str, str]:
@@ -162,7 +163,8 @@ def read_run(directory: Path) -> RunFiles:
     config, environment = read_json(directory / "config.json"), read_json(directory / "environment.json")
     space, front = read_json(directory / "space.json"), read_json(directory / "front.json")
     exports, data = read_json(directory / "exports.json"), read_json(directory / "data.json")
-    counts = read_json(directory / "counts.json")
+    counts, training = read_json(directory / "counts.json"), read_json(directory / "training.json")
+    chance = None if training is None else training.optional("chance")
     (train, torn_train), (search, torn_search) = (
         read_json_lines(directory / name) for name in ("train.jsonl", "search.jsonl")
     )
@@ -181,6 +183,7 @@ def read_run(directory: Path) -> RunFiles:
         judgement=read_judgement(directory),
         counts=() if counts is None else tuple(_trained(item) for item in counts.items()),
         classes=None if data is None else _at_least(2, data.field("num_classes")),
+        chance=None if chance is None else chance.number(),
         validation_images=None if data is None else _at_least(1, data.field("images").field("validation")),
         torn=tuple(name for name, torn in ends.items() if torn),
     )

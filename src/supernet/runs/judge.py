@@ -15,6 +15,7 @@ from supernet.judge import RankReport, Table, independent_sampler, rank_report, 
 from supernet.measure import Calibration, cost_model
 from supernet.nn.precision import check_precision
 from supernet.runs.naming import build_net
+from supernet.train.programs._protocol import WeighsOptions
 
 if TYPE_CHECKING:
     from supernet.runs.run import Run
@@ -31,8 +32,9 @@ def judge_run(job: Run, truth: Table, *, n: int) -> RankReport:
     settings = job.config.search
     architecture = job.load_searched()
     sampler = None
-    if architecture is not None and len(truth) == job.net.space.size:
-        weights = {name: values.cpu().numpy() for name, values in architecture.probabilities().items()}
+    program = job.recipe.on(job.net.space).phases[-1].program
+    if architecture is not None and isinstance(program, WeighsOptions) and len(truth) == job.net.space.size:
+        weights = {name: values.cpu().numpy() for name, values in program.probabilities(architecture).items()}
         sampler = independent_sampler(job.net.space, weights)
     with ProgressBar("judge", min(n, len(truth)), unit="architectures") as bar:
         found = rank_report(

@@ -145,7 +145,12 @@ class Run:
             self.directory.write("derived.json", trained.derived.to_json())
             self.say(f"derived architecture: {_text(trained.derived)}")
         log = [json.loads(line) for line in self.directory.log.read_text().splitlines()]
-        for sentence in warnings_of(log, self.data.num_classes, images=len(self.data.validation)):
+        for sentence in warnings_of(
+            log,
+            self.data.num_classes,
+            chance=self.directory.read("training.json")["chance"],
+            images=len(self.data.validation),
+        ):
             self.say(f"warning: {sentence}")
         return trained
 

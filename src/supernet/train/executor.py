@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from supernet.data import Batch, ImageData
-from supernet.errors import RunError
+from supernet.errors import RunError, UsageError
 from supernet.nn import Decisions, Supernet
 from supernet.nn.modes import all_but_normalisation, evaluating, untouched_buffers
 from supernet.space import Arch
@@ -139,9 +139,21 @@ class Executor:
         return path.objective(Outcome(logits, batch, step, earlier)), logits
 
     def logits(self, decisions: Arch | Decisions, batch: Batch) -> Tensor:
-        """Logits (B, K) in float32: one forward pass, and with every gradient taken through them one backward pass."""
-        with self.fabric.autocast():
-            logits: Tensor = self.net(batch.x, decisions).float()
+        """Logits (B, K) in float32: one forward pass, and with every gradient taken through them one backward pass.
+
+        Raises:
+            UsageError: batch norm was given a single value per channel.
+        """
+        try:
+            with self.fabric.autocast():
+                logits: Tensor = self.net(batch.x, decisions).float()
+        except ValueError as error:
+            if "more than 1 value per channel" not in str(error):
+                raise
+            raise UsageError(
+                f"Batch norm was given {len(batch.y)} image and feature maps of one pixel: a single value has no "
+                "variance. Train on batches (and micro-batches) of two images or more."
+            ) from error
         images = len(batch.y) * self.fabric.world_size
         self.passed["forward"] += images
         if logits.requires_grad:

@@ -18,6 +18,7 @@ from supernet.space import Arch
 from supernet.train import checkpoint
 from supernet.train.averaging import WeightAverage, check_decay
 from supernet.train.executor import Executor
+from supernet.train.health import chance_of
 from supernet.train.loop import Loop, Monitor
 from supernet.train.parametrisations.option_logits import ArchitectureParameters
 from supernet.train.phases import plan
@@ -135,6 +136,7 @@ def fit(
         "average": average,
         "space": net.space.fingerprint,
         "data": data.fingerprint(),
+        "chance": chance_of(recipe.phases[-1].program, data.num_classes),
     }
     architecture = None
     steppers = {"weights": Stepper(recipe.weights, net.parameters(), batch_size=global_batch)}

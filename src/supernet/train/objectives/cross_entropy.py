@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import torch.nn.functional as F
@@ -24,6 +25,10 @@ class CrossEntropy:
     def __post_init__(self) -> None:
         if not 0 <= self.label_smoothing < 1:
             raise UsageError(f"The label smoothing is {self.label_smoothing}; it must lie in [0, 1).")
+
+    def chance(self, num_classes: int) -> float:
+        """ln K, whatever the smoothing: the loss of equal probabilities is the same for every target."""
+        return math.log(num_classes)
 
     def __call__(self, outcome: Outcome) -> Tensor:
         return F.cross_entropy(outcome.logits, outcome.batch.y, label_smoothing=self.label_smoothing)

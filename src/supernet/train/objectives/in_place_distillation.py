@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import torch.nn.functional as F
@@ -33,6 +34,10 @@ class InPlaceDistillation:
             raise UsageError(f"The distillation temperature is {self.temperature}; it must be positive.")
         if not 0 <= self.hard <= 1:
             raise UsageError(f"The weight of the hard labels is {self.hard}; it must lie in [0, 1].")
+
+    def chance(self, num_classes: int) -> float | None:
+        """ln K, as of cross-entropy; None at a temperature that scales the loss of all paths but the first."""
+        return math.log(num_classes) if self.temperature == 1 else None
 
     def __call__(self, outcome: Outcome) -> Tensor:
         labels = CrossEntropy(self.label_smoothing)

@@ -32,7 +32,7 @@ class ArchitectureParameters(nn.Module):
         )
 
     def probabilities(self) -> dict[str, Tensor]:
-        """softmax(α) by choice name, each (O,), without gradient."""
+        """softmax(α) by choice name, each (O,), without gradient; what was trained is in `Bilevel.probabilities`."""
         return {
             choice.name: logits.detach().softmax(0) for choice, logits in zip(self.choices, self.logits, strict=True)
         }

@@ -3,10 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Protocol
+from typing import Protocol, runtime_checkable
+
+from torch import Tensor
 
 from supernet.nn import Supernet
 from supernet.train.move import Move, Step
+from supernet.train.parametrisations.option_logits import ArchitectureParameters
+
+
+@runtime_checkable
+class WeighsOptions(Protocol):
+    """A program that learns how much each option counts."""
+
+    def probabilities(self, architecture: ArchitectureParameters) -> dict[str, Tensor]:
+        """How strongly each option is taken, by choice name (O,), as it was trained."""
+        ...
 
 
 class Program(Protocol):

@@ -6,12 +6,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Literal
 
+from torch import Tensor
+
 from supernet.errors import UsageError
 from supernet.nn import Supernet
 from supernet.train.gradients.unrolled import Unrolled
 from supernet.train.move import Move, Objective, Path, Step
 from supernet.train.objectives.cross_entropy import CrossEntropy
 from supernet.train.parametrisations.operation_choices import require_operations_only
+from supernet.train.parametrisations.option_logits import ArchitectureParameters
 from supernet.train.relaxations._protocol import Relaxation, relaxed
 from supernet.train.relaxations.softmax import Softmax
 
@@ -45,6 +48,13 @@ class Bilevel:
 
     def check(self, net: Supernet) -> None:
         require_operations_only(net, "A differentiable method")
+
+    def probabilities(self, architecture: ArchitectureParameters) -> dict[str, Tensor]:
+        """How strongly each option is taken, by choice name (O,), as it was trained: through the relaxation."""
+        return {
+            choice.name: self.relaxation.probabilities(logits.detach())
+            for choice, logits in zip(architecture.choices, architecture.logits, strict=True)
+        }
 
     def moves(self, step: Step) -> Iterator[Move]:
         order = ("architecture", "weights") if self.first == "architecture" else ("weights", "architecture")

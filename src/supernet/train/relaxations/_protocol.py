@@ -18,6 +18,10 @@ class Relaxation(Protocol):
         """Mixture from logits (O,)."""
         ...
 
+    def probabilities(self, logits: Tensor) -> Tensor:
+        """How often, or how strongly, each option is taken (O,), by logits (O,): a distribution."""
+        ...
+
 
 def relaxed(relaxation: Relaxation, step: Step) -> Decisions:
     """Mixtures for every choice, from the architecture parameters of the step."""

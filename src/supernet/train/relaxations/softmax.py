@@ -27,4 +27,8 @@ class Softmax:
 
     def mixture(self, logits: Tensor, step: Step) -> Mixture:
         """softmax(logits / T)."""
-        return Mixture((logits / self.temperature).softmax(0))
+        return Mixture(self.probabilities(logits))
+
+    def probabilities(self, logits: Tensor) -> Tensor:
+        """softmax(logits / T)."""
+        return (logits / self.temperature).softmax(0)
