@@ -15,7 +15,7 @@ from supernet import Choice, Space, zoo
 from supernet.errors import UsageError
 from supernet.methods import dynas, few_shot, k_shot, sandwich, spos
 from supernet.train import Phase, Recipe, Sandwich
-from supernet.train.edits.partition import SplitByOption
+from supernet.train.edits.split_by_option import SplitByOption
 from supernet.train.phases import plan
 from supernet.train.samplers.within import Within
 

@@ -267,12 +267,12 @@ def test_a_healthy_training_gets_no_warning(tmp_path: Path) -> None:
     assert 'class="warning"' not in render(read_run(tmp_path)).split("</style>")[1]
 
 
-def test_the_classes_decide_what_a_collapsed_loss_is(tmp_path: Path) -> None:
+def test_the_objective_decides_what_a_collapsed_loss_is(tmp_path: Path) -> None:
     judge_run(build_run(tmp_path))
     write_lines(tmp_path / "train.jsonl", ({"step": step, "loss": 2.3026} for step in range(20)))
-    assert "for the last 20 lines of the log: ln 10" in words(sections(tmp_path)["training"])
-    data = json.loads((tmp_path / "data.json").read_text())
-    write(tmp_path / "data.json", data | {"num_classes": 100})
+    write(tmp_path / "training.json", {"chance": 2.302585})
+    assert "for the last 20 lines of the log: 2.303 is what" in words(sections(tmp_path)["training"])
+    write(tmp_path / "training.json", {"chance": None})
     assert "lines of the log" not in words(sections(tmp_path)["training"])
 
 

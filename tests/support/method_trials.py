@@ -14,7 +14,7 @@ from supernet import Supernet
 from supernet.data import ImageData
 from supernet.methods import few_shot
 from supernet.train import ArchitectureParameters, Entry, Move, Recipe, Trained, Updates, fit
-from supernet.train.edits.partition import SplitByOption
+from supernet.train.edits.split_by_option import SplitByOption
 from supernet.train.laws import Trial
 
 

@@ -11,8 +11,8 @@ from torch import nn
 from small_nets import elastic_net, operations_net, step
 from supernet import Choice, ElasticConv2d, OpChoice, Supernet
 from supernet.errors import UsageError
-from supernet.train import ArchitectureParameters, Softmax, Strongest
-from supernet.train.architecture import relaxed
+from supernet.train import ArchitectureParameters, Bilevel, Softmax, Strongest
+from supernet.train.relaxations._protocol import relaxed
 
 NET = operations_net()
 
@@ -45,6 +45,8 @@ def test_softmax_divides_by_the_temperature() -> None:
         assert weights.tolist() == pytest.approx([odd / sum(odds) for odd in odds], rel=1e-5)
     cold = relaxed(Softmax(0.01), step(NET, architecture=architecture))["block0"].weights
     assert cold.tolist() == pytest.approx([0, 0, 1])
+    trained = Bilevel(relaxation=Softmax(0.5)).probabilities(architecture)["block0"]
+    assert trained.tolist() == pytest.approx(torch.tensor([0.0, 2.0, 4.0]).softmax(0).tolist()), "as it was trained"
     assert architecture.probabilities()["block1"].tolist() == pytest.approx([1 / 3] * 3)
 
 

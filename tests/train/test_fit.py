@@ -33,7 +33,7 @@ from supernet.train import (
     load_weights,
 )
 from supernet.train import Path as TrainPath
-from supernet.train.architecture import relaxed
+from supernet.train.relaxations._protocol import relaxed
 
 DATA = images()
 
@@ -211,6 +211,20 @@ def test_bfloat16_runs_in_half_precision_with_full_weights() -> None:
     assert not equal(weights(half), weights(full))
     gap = sum((a.float() - b.float()).norm().item() for a, b in zip(weights(half), weights(full), strict=True))
     assert gap < 0.2 * sum(w.float().norm().item() for w in weights(full))
+
+
+def test_one_image_of_one_pixel_is_refused_in_a_sentence() -> None:
+    net = Supernet(
+        nn.Sequential(
+            nn.AdaptiveAvgPool2d(1),
+            nn.BatchNorm2d(1),
+            OpChoice("op", {"skip": nn.Identity(), "tanh": nn.Tanh()}),
+            nn.Flatten(),
+            nn.Linear(1, 10),
+        )
+    )
+    with pytest.raises(UsageError, match=r"a single value has no variance\. Train on batches .* of two images or more"):
+        train(net, batch_size=1)
 
 
 # -- refusals ----------------------------------------------------------------------------------------------------

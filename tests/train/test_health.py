@@ -5,8 +5,12 @@ from __future__ import annotations
 import math
 
 import pytest
+import torch
+import torch.nn.functional as F
 
-from supernet.train.health import warnings_of
+from supernet.data import Batch
+from supernet.train import CrossEntropy, InPlaceDistillation, Outcome, Sandwich, TrainPaths
+from supernet.train.health import chance_of, warnings_of
 
 LN10 = math.log(10)
 
@@ -20,9 +24,9 @@ def accuracies(smallest: float, random: float, largest: float) -> dict[str, floa
 
 
 def test_a_loss_that_stands_at_ln_k_has_collapsed() -> None:
-    (sentence,) = warnings_of(log(2.0, 1.5, *[LN10] * 5), 10)
+    (sentence,) = warnings_of(log(2.0, 1.5, *[LN10] * 5), 10, chance=LN10)
     assert "stood at 2.303 for the last 5 lines" in sentence
-    assert "ln 10 = 2.303" in sentence
+    assert "2.303 is what a network loses that tells no image from another" in sentence
     assert "Lower the learning rate" in sentence
 
 
@@ -40,22 +44,22 @@ def test_a_loss_that_stands_at_ln_k_has_collapsed() -> None:
     ],
 )
 def test_other_losses_have_not(losses: list[float], classes: int | None) -> None:
-    assert warnings_of(log(*losses), classes) == []
+    assert warnings_of(log(*losses), classes, chance=math.log(classes or 10)) == []
 
 
 def test_two_per_cent_is_the_border() -> None:
-    assert warnings_of(log(*[LN10 * 1.019] * 6), 10)
-    assert warnings_of(log(*[LN10 * 0.981] * 6), 10)
-    assert not warnings_of(log(*[LN10 * 0.979] * 6), 10)
+    assert warnings_of(log(*[LN10 * 1.019] * 6), 10, chance=LN10)
+    assert warnings_of(log(*[LN10 * 0.981] * 6), 10, chance=LN10)
+    assert not warnings_of(log(*[LN10 * 0.979] * 6), 10, chance=LN10)
 
 
 def test_equal_accuracies_near_guessing_are_one_answer_to_everything() -> None:
-    (sentence,) = warnings_of([{"loss": 5.0}, accuracies(0.1, 0.1, 0.1)], 10)
+    (sentence,) = warnings_of([{"loss": 5.0}, accuracies(0.1, 0.1, 0.1)], 10, chance=LN10)
     assert "All 3 subnets" in sentence
     assert "10.0 %" in sentence
     assert warnings_of([accuracies(0.1, 0.1, 0.1)], None) == []
-    assert warnings_of([accuracies(1.0, 1.0, 1.0)], 2) == []
-    assert warnings_of([accuracies(0.1, 0.1, 0.11)], 10) == []
+    assert warnings_of([accuracies(1.0, 1.0, 1.0)], 2, chance=math.log(2)) == []
+    assert warnings_of([accuracies(0.1, 0.1, 0.11)], 10, chance=LN10) == []
 
 
 @pytest.mark.parametrize(
@@ -66,7 +70,7 @@ def test_equal_accuracies_near_guessing_are_one_answer_to_everything() -> None:
     ],
 )
 def test_the_largest_must_not_be_the_worst(row: dict[str, float], other: str) -> None:
-    (sentence,) = warnings_of([accuracies(0.5, 0.6, 0.7), row], 10, images=1000)
+    (sentence,) = warnings_of([accuracies(0.5, 0.6, 0.7), row], 10, chance=LN10, images=1000)
     assert f"The largest subnet (80.0 %) is worse than the {other}" in sentence
 
 
@@ -74,20 +78,20 @@ def test_noise_is_no_reason_to_warn() -> None:
     # Standard error of the difference at 0.80 and 0.85 among n images: sqrt((0.16 + 0.1275) / n).
     border = 4 * (0.16 + 0.1275) / 0.05**2
     row = accuracies(0.7, 0.85, 0.80)
-    assert warnings_of([row], 10, images=int(border * 0.98)) == []
-    assert warnings_of([row], 10, images=int(border * 1.02)) != []
+    assert warnings_of([row], 10, chance=LN10, images=int(border * 0.98)) == []
+    assert warnings_of([row], 10, chance=LN10, images=int(border * 1.02)) != []
 
 
 def test_only_the_last_measurement_counts() -> None:
     worse, better = accuracies(0.9, 0.9, 0.5), accuracies(0.9, 0.9, 0.95)
-    assert warnings_of([worse, better, {"loss": 0.1}], 10) == []
-    assert warnings_of([better, worse, {"loss": 0.1}], 10) != []
+    assert warnings_of([worse, better, {"loss": 0.1}], 10, chance=LN10) == []
+    assert warnings_of([better, worse, {"loss": 0.1}], 10, chance=LN10) != []
 
 
 def test_figures_that_are_no_shares_are_left_alone() -> None:
-    assert warnings_of([accuracies(90.0, 85.0, 80.0)], 10) == []
-    assert warnings_of([accuracies(math.nan, 0.5, math.nan)], 10) == []
-    assert warnings_of([{"accuracy/largest": 0.5}], 10) == []
+    assert warnings_of([accuracies(90.0, 85.0, 80.0)], 10, chance=LN10) == []
+    assert warnings_of([accuracies(math.nan, 0.5, math.nan)], 10, chance=LN10) == []
+    assert warnings_of([{"accuracy/largest": 0.5}], 10, chance=LN10) == []
 
 
 @pytest.mark.parametrize(("augmented", "warned"), [(0.56, False), (0.58, True), (0.45, False), (math.nan, False)])
@@ -97,3 +101,21 @@ def test_better_on_augmented_images_means_that_statistics_do_not_fit(augmented: 
     found = warnings_of(rows, images=1000)
     assert bool(found) == warned
     assert all("58.0 % on validation images augmented" in sentence for sentence in found)
+
+
+def test_an_objective_says_what_its_loss_is_by_chance() -> None:
+    """Equal answers lose ln K under any smoothing; an objective that says nothing is never called collapsed."""
+    logits, labels = torch.zeros(4, 7), torch.arange(4)
+    for objective in (CrossEntropy(), CrossEntropy(0.3), InPlaceDistillation(0.1), InPlaceDistillation(hard=0.5)):
+        program = TrainPaths(sampler=Sandwich(), objective=objective)
+        for earlier in ((), (logits,)):
+            loss = float(objective(Outcome(logits, Batch(logits, labels), None, earlier)))  # type: ignore[arg-type]
+            assert chance_of(program, 7) == pytest.approx(loss, rel=1e-5)
+    assert chance_of(TrainPaths(sampler=Sandwich(), objective=InPlaceDistillation(temperature=2.0)), 7) is None
+
+    def of_random_labels(outcome: Outcome) -> torch.Tensor:
+        return F.cross_entropy(outcome.logits, outcome.batch.y.roll(1))
+
+    silent = chance_of(TrainPaths(sampler=Sandwich(), objective=of_random_labels), 10)
+    assert silent is None
+    assert warnings_of(log(*[LN10] * 9), 10, chance=silent) == []

@@ -25,7 +25,7 @@ from supernet.train import (
     ValidationLoss,
     checkpoint,
 )
-from supernet.train.edits.gradient_matching import SplitByGradients
+from supernet.train.edits.split_by_gradients import SplitByGradients
 from supernet.train.executor import Executor
 
 SQUARES = images()  # 96 validation images

@@ -15,6 +15,7 @@ from supernet.runs import schema
 from supernet.runs.naming import build_net
 from supernet.runs.report import refresh
 from supernet.runs.run import Run
+from supernet.train.programs._protocol import WeighsOptions
 
 _MIN_CLUSTERED = 30  # families of fewer architectures have too few members to be averaged over
 
@@ -45,8 +46,9 @@ def judge(run: Run, truth: Truth | None = None) -> RankReport:
         run.say_if_unfinished()
         n = min(run.config.judge.archs, len(truth))
         distribution = None
-        if architecture is not None and len(truth) == run.net.space.size:
-            weights = {name: values.cpu().numpy() for name, values in architecture.probabilities().items()}
+        program = run.recipe.on(run.net.space).phases[-1].program
+        if architecture is not None and isinstance(program, WeighsOptions) and len(truth) == run.net.space.size:
+            weights = {name: values.cpu().numpy() for name, values in program.probabilities(architecture).items()}
             distribution = Distribution.independent(run.net.space, weights)
         with ProgressBar("judge", n, unit="architectures") as bar:
             found = rank_report(

@@ -13,7 +13,7 @@ from supernet.measure import Calibration
 from supernet.runs.judge import table_of
 from supernet.runs.run import Run
 from supernet.train import Monitor, fit
-from supernet.train.health import warnings_of
+from supernet.train.health import chance_of, warnings_of
 from supernet.train.monitors.subnet_accuracy import SubnetAccuracy
 
 
@@ -58,7 +58,8 @@ def train(run: Run, *, resume: bool = False) -> Run | None:
         run.directory.write("derived.json", trained.derived.to_json())
         run.say(f"derived architecture: {trained.derived}")
     log = read_lines(run.directory.log, dict[str, Any]).rows
-    for sentence in warnings_of(_scalars(log), run.data.num_classes, images=len(run.data.validation)):
+    chance = chance_of(trained.recipe.phases[-1].program, run.data.num_classes)
+    for sentence in warnings_of(_scalars(log), run.data.num_classes, chance=chance, images=len(run.data.validation)):
         run.say(f"warning: {sentence}")
     return run.holding(trained.net)
 

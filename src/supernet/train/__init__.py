@@ -1,18 +1,27 @@
 """One loop that executes moves, and the pieces that methods are composed of."""
 
-from supernet.train.architecture import ArchitectureParameters, Softmax, Strongest
+from supernet.train.combines.mean import Mean
+from supernet.train.combines.sum import Sum
+from supernet.train.derivations.strongest import Strongest
 from supernet.train.fit import Trained, fit
+from supernet.train.gradients.backpropagation import Backpropagation
 from supernet.train.gradients.reptile import Reptile
-from supernet.train.gradients.rules import Backpropagation, Unrolled
+from supernet.train.gradients.unrolled import Unrolled
 from supernet.train.loop import Monitor
-from supernet.train.move import Mean, Move, Outcome, Path, Step, Sum
-from supernet.train.objectives.losses import CrossEntropy, InPlaceDistillation
+from supernet.train.move import Move, Outcome, Path, Step
+from supernet.train.objectives.cross_entropy import CrossEntropy
+from supernet.train.objectives.in_place_distillation import InPlaceDistillation
 from supernet.train.optimisers import SGD, Adam, Optimiser, RMSprop
+from supernet.train.parametrisations.option_logits import ArchitectureParameters
 from supernet.train.phases import Entry, Phase
-from supernet.train.programs.basic import Bilevel, TrainPaths
+from supernet.train.programs.bilevel import Bilevel
 from supernet.train.programs.in_turn import TrainInTurn
-from supernet.train.ratings.basic import BatchLoss, Predicted, ValidationError, ValidationLoss
+from supernet.train.programs.train_paths import TrainPaths
+from supernet.train.ratings.batch_loss import BatchLoss
+from supernet.train.ratings.predicted import Predicted
+from supernet.train.ratings.validation import ValidationError, ValidationLoss
 from supernet.train.recipe import Recipe
+from supernet.train.relaxations.softmax import Softmax
 from supernet.train.samplers import (
     BestOf,
     Budget,
@@ -27,10 +36,15 @@ from supernet.train.samplers import (
     Uniform,
 )
 from supernet.train.samplers.candidate_pool import load_candidates
-from supernet.train.schedules.basic import Constant, Cosine, Linear, OnLoss, Warmup
 from supernet.train.schedules.complexity_aware import ComplexityAwareLR
+from supernet.train.schedules.constant import Constant
+from supernet.train.schedules.cosine import Cosine
+from supernet.train.schedules.linear import Linear
+from supernet.train.schedules.on_loss import OnLoss
+from supernet.train.schedules.warmup import Warmup
 from supernet.train.state import load_weights
-from supernet.train.states.momentum_separation import MomentumSeparation, StateGroups
+from supernet.train.states._protocol import StateGroups
+from supernet.train.states.momentum_separation import MomentumSeparation
 from supernet.train.updates import Updates, adam, rmsprop, sgd
 
 __all__ = [

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Literal
 
 import torch
 from torch import Tensor, nn
 
 from supernet.data import Batch, ImageData
-from supernet.errors import RunError
+from supernet.errors import RunError, UsageError
 from supernet.nn import Decisions, Supernet
+from supernet.nn.modes import all_but_normalisation, evaluating, untouched_buffers
 from supernet.space import Arch
-from supernet.train.gradients.rules import Backpropagation, untouched_buffers
 from supernet.train.move import Move, Outcome, Path, Step
 from supernet.train.processes import average
 from supernet.train.updates import Stepper
@@ -60,7 +60,7 @@ class Executor:
         self._streams: dict[str, Iterator[Batch]] = {}
         self._current: dict[str, Batch] = {}
         self._rated_on: dict[int | None, list[Batch]] = {}
-        self._dropouts = [m for m in net.modules() if isinstance(m, nn.modules.dropout._DropoutNd)]
+        self._regularised = all_but_normalisation(net)
 
     @property
     def forwards(self) -> float:
@@ -110,7 +110,7 @@ class Executor:
         batches = [self.batch("train")] if data == "train" else self._validation(images)
         total = sum(len(batch.y) for batch in batches)
         found = torch.zeros(len(archs), device=self.fabric.device)
-        with torch.no_grad(), self._without_dropout(), untouched_buffers(self.net):
+        with torch.no_grad(), evaluating(self._regularised), untouched_buffers(self.net):
             for batch in batches:
                 for number, arch in enumerate(archs):
                     logits = self.logits(arch, batch)
@@ -134,14 +134,26 @@ class Executor:
 
     def run(self, path: Path, batch: Batch, step: Step, earlier: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
         """Loss and logits (B, K) of one path."""
-        with nullcontext() if path.dropout else self._without_dropout():
+        with nullcontext() if path.dropout else evaluating(self._regularised):
             logits = self.logits(path.decisions, batch)
         return path.objective(Outcome(logits, batch, step, earlier)), logits
 
     def logits(self, decisions: Arch | Decisions, batch: Batch) -> Tensor:
-        """Logits (B, K) in float32: one forward pass, and with every gradient taken through them one backward pass."""
-        with self.fabric.autocast():
-            logits = self.net(batch.x, decisions).float()
+        """Logits (B, K) in float32: one forward pass, and with every gradient taken through them one backward pass.
+
+        Raises:
+            UsageError: batch norm was given a single value per channel.
+        """
+        try:
+            with self.fabric.autocast():
+                logits: Tensor = self.net(batch.x, decisions).float()
+        except ValueError as error:
+            if "more than 1 value per channel" not in str(error):
+                raise
+            raise UsageError(
+                f"Batch norm was given {len(batch.y)} image and feature maps of one pixel: a single value has no "
+                "variance. Train on batches (and micro-batches) of two images or more."
+            ) from error
         images = len(batch.y) * self.fabric.world_size
         self.passed["forward"] += images
         if logits.requires_grad:
@@ -151,15 +163,28 @@ class Executor:
     def _count_backward(self, images: int) -> None:
         self.passed["backward"] += images
 
-    @contextmanager
-    def _without_dropout(self) -> Iterator[None]:
-        for layer in self._dropouts:
-            layer.eval()
-        try:
-            yield
-        finally:
-            for layer in self._dropouts:
-                layer.train()
+    def backpropagate(self, move: Move, step: Step) -> list[Tensor]:
+        """Leave ∇ of the weighted losses of all paths on the parameters of the move's family; the loss of each path.
+
+        One backward pass per path, so that memory holds one graph at a time.
+        """
+        # Naming the leaves computes no gradient of the other family, and leaves none there.
+        stepper = self.steppers[move.updates]
+        family = stepper.parameters
+        shared = move.updates != "weights"  # the paths of a move on the architecture share the graph of the mixtures
+        whole = self.batch(move.data)
+        totals = [torch.zeros((), device=whole.x.device) for _ in move.paths]
+        for piece in _pieces(whole, move.micro_batch):
+            share = len(piece.y) / len(whole.y)
+            earlier: list[Tensor] = []
+            for number, path in enumerate(move.paths):
+                loss, logits = self.run(path, piece, step, earlier)
+                earlier.append(logits.detach())
+                factor = move.combine.weight(len(move.paths)) * path.weight * stepper.loss_factor(step, path)
+                scaled = loss * (share * factor)
+                scaled.backward(inputs=family, retain_graph=shared)  # type: ignore[no-untyped-call]
+                totals[number] += share * loss.detach()
+        return totals
 
     def execute(self, move: Move, step: Step) -> float:
         """Carry out one move and return the mean loss of its paths.
@@ -171,9 +196,9 @@ class Executor:
             self._current.pop(move.data, None)
         stepper = self.steppers[move.updates]
         stepper.clear()
-        rule = move.gradient or Backpropagation()
         with nullcontext() if move.updates == "weights" else untouched_buffers(self.net):
-            measured = torch.stack(rule(self, move, step))
+            losses_of = self.backpropagate(move, step) if move.gradient is None else move.gradient(self, move, step)
+            measured = torch.stack(losses_of)
         average(self.fabric, [measured])
         losses: list[float] = measured.tolist()
         for loss, path in zip(losses, move.paths, strict=True):
@@ -188,3 +213,9 @@ class Executor:
         stepper.step(step, move.paths)
         stepper.clear()
         return sum(losses) / len(losses)
+
+
+def _pieces(batch: Batch, size: int | None) -> list[Batch]:
+    if size is None or size >= len(batch.y):
+        return [batch]
+    return [Batch(x, y) for x, y in zip(torch.split(batch.x, size), torch.split(batch.y, size), strict=True)]

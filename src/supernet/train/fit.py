@@ -18,10 +18,11 @@ from supernet.nn.precision import check_precision
 from supernet.nn.tryout import try_options
 from supernet.space import Arch
 from supernet.train import checkpoint
-from supernet.train.architecture import ArchitectureParameters
 from supernet.train.averaging import WeightAverage, check_decay
 from supernet.train.executor import Executor
+from supernet.train.health import chance_of
 from supernet.train.loop import Loop, Monitor
+from supernet.train.parametrisations.option_logits import ArchitectureParameters
 from supernet.train.phases import plan
 from supernet.train.processes import exchange, launch, seeded, share
 from supernet.train.recipe import Recipe
@@ -141,6 +142,7 @@ def fit(
         "average": average,
         "space": net.space.fingerprint,
         "data": data.fingerprint(),
+        "chance": chance_of(recipe.phases[-1].program, data.num_classes),
     }
     architecture = None
     steppers = {"weights": Stepper(recipe.weights, net.parameters(), batch_size=global_batch)}

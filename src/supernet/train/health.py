@@ -11,18 +11,23 @@ DEFAULT_IMAGES = 1000
 AUGMENTED = "largest, augmented"
 """Name of the largest subnet where it is measured on images augmented as in training."""
 
-_NEAR = 0.02  # of ln K: a loss this close to it is that of a constant answer
+_NEAR = 0.02  # of the loss by chance: one this close to it is that of a constant answer
 _LINES = 5
 _SHARE = 0.1
 
 
 def warnings_of(
-    rows: Sequence[Mapping[str, float]], num_classes: int | None = None, *, images: int = DEFAULT_IMAGES
+    rows: Sequence[Mapping[str, float]],
+    num_classes: int | None = None,
+    *,
+    chance: float | None = None,
+    images: int = DEFAULT_IMAGES,
 ) -> list[str]:
     """Sentences about what is wrong with a training, by its log; none where all is well.
 
-    Three things are looked for. *The loss has collapsed*: it stood within 2 % of ln K, the loss of equal probabilities
-    for all K classes, in the last tenth of the log (five lines at least); or the subnets that were measured last all
+    Three things are looked for. *The loss has collapsed*: it stood within 2 % of `chance`, the loss of a network that
+    tells no image from another, in the last tenth of the log (five lines at least);
+    or the subnets that were measured last all
     had the same accuracy, at most 1.5 times that of guessing. *Larger is worse*: at the last measurement the largest
     subnet was below the smallest, or below the random one, by more than two standard errors of the difference.
     *Statistics do not fit*: it was better on augmented images than on plain ones, by more than three.
@@ -30,25 +35,32 @@ def warnings_of(
     Args:
         rows: The log, as in `train.jsonl` or `Trained.history`.
         num_classes: K; None leaves out what needs it.
+        chance: What the objective says its loss is without information, ln K of cross-entropy (`chance_of`). None: it
+            says nothing, as where labels are random by design; then nothing is called collapsed.
         images: Images that accuracies were measured on; they decide the standard error.
     """
-    found = [] if num_classes is None else _collapsed(rows, num_classes)
+    found = [] if num_classes is None or chance is None else _collapsed(rows, num_classes, chance)
     return found or [*_larger_is_worse(_last_accuracies(rows), images), *_better_augmented(rows, images)]
 
 
-def _collapsed(rows: Sequence[Mapping[str, float]], num_classes: int) -> list[str]:
+def chance_of(program: object, num_classes: int) -> float | None:
+    """What the objective of a program says its loss is without information; None: it does not say."""
+    chance = getattr(getattr(program, "objective", None), "chance", None)
+    return None if chance is None else chance(num_classes)
+
+
+def _collapsed(rows: Sequence[Mapping[str, float]], num_classes: int, chance: float) -> list[str]:
     losses = [row["loss"] for row in rows if "loss" in row]
-    constant = math.log(num_classes)
     stood = 0
     for loss in reversed(losses):
-        if not abs(loss - constant) <= _NEAR * constant:
+        if not abs(loss - chance) <= _NEAR * chance:
             break
         stood += 1
     cure = "Lower the learning rate, warm it up, or clip the gradient."
     if stood >= max(_LINES, _SHARE * len(losses)):
         return [
-            f"The loss has stood at {losses[-1]:.3f} for the last {stood} lines of the log: ln {num_classes} = "
-            f"{constant:.3f} is what a network loses that tells no image from another. {cure}"
+            f"The loss has stood at {losses[-1]:.3f} for the last {stood} lines of the log: "
+            f"{chance:.3f} is what a network loses that tells no image from another. {cure}"
         ]
     last = {name: value for name, value in _last_accuracies(rows).items() if name != AUGMENTED}
     if len(last) > 1 and len(set(last.values())) == 1 and min(last.values()) <= 1.5 / num_classes:

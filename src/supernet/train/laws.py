@@ -24,13 +24,14 @@ from torch import Tensor
 from supernet.data import ImageData
 from supernet.errors import UsageError
 from supernet.nn import Decisions, Mixture, Supernet
+from supernet.nn.modes import all_but_normalisation, evaluating
 from supernet.nn.selection import as_decisions
 from supernet.space import Arch, Space
 from supernet.train import checkpoint
-from supernet.train.architecture import ArchitectureParameters
 from supernet.train.executor import Executor
 from supernet.train.fit import Trained, fit
 from supernet.train.move import Step
+from supernet.train.parametrisations.option_logits import ArchitectureParameters
 from supernet.train.phases import Entry
 from supernet.train.processes import launch, seeded
 from supernet.train.recipe import Recipe, describe
@@ -261,8 +262,10 @@ def _inside(path: Arch | Decisions, space: Space) -> bool:
     for name, decision in path.items():
         allowed = space.allowed_codes[space.column(name)].tolist()
         if isinstance(decision, Mixture):
-            decision = range(len(decision.weights)) if decision.run is None else decision.run
-        if not {decision} <= set(allowed) if isinstance(decision, int) else not set(decision) <= set(allowed):
+            used = set(range(len(decision.weights)) if decision.run is None else decision.run)
+        else:
+            used = {decision} if isinstance(decision, int) else set(decision)
+        if not used <= set(allowed):
             return False
     return True
 
@@ -298,9 +301,6 @@ def _different(one: Mapping[str, Tensor], other: Mapping[str, Tensor]) -> list[s
 def _accuracy(net: Supernet, arch: Arch, data: ImageData) -> float:
     """On validation images, with the batch norm statistics of their batch."""
     net = copy.deepcopy(net).train()
-    for layer in net.modules():
-        if isinstance(layer, torch.nn.modules.dropout._DropoutNd):
-            layer.eval()
     batch = next(data.validation.batches(256, limit=256))
-    with torch.no_grad():
+    with torch.no_grad(), evaluating(all_but_normalisation(net)):
         return float((net(batch.x, arch).argmax(1) == batch.y).float().mean())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
+from typing import Any, Literal, Protocol, TypeAlias
 
 import numpy as np
 from torch import Tensor
@@ -13,10 +13,9 @@ from supernet.data import Batch
 from supernet.errors import UsageError
 from supernet.nn import Decisions, Supernet
 from supernet.space import Arch, Space
-
-if TYPE_CHECKING:
-    from supernet.train.architecture import ArchitectureParameters
-    from supernet.train.gradients.rules import GradientRule
+from supernet.train.combines._protocol import Combine
+from supernet.train.combines.sum import Sum
+from supernet.train.parametrisations.option_logits import ArchitectureParameters
 
 Family: TypeAlias = Literal["weights", "architecture"]
 """Whose parameters a move changes: those of the supernet, or those that weigh its options."""
@@ -140,28 +139,8 @@ class Objective(Protocol):
         ...
 
 
-class Combine(Protocol):
-    """How the gradients of the paths of a move become one."""
-
-    def weight(self, paths: int) -> float:
-        """Factor on the loss of each of `paths` paths."""
-        ...
-
-
-@dataclass(frozen=True)
-class Sum:
-    """Add the gradients of all paths (FairNAS, algorithm 1; OFA, AttentiveNAS in code)."""
-
-    def weight(self, paths: int) -> float:
-        return 1.0
-
-
-@dataclass(frozen=True)
-class Mean:
-    """Average the gradients of all paths."""
-
-    def weight(self, paths: int) -> float:
-        return 1.0 / paths
+Gradient: TypeAlias = Callable[[Any, "Move", Step], list[Tensor]]
+"""A `GradientRule` as a move holds it; the first argument is the `Executor`, which knows moves and not the reverse."""
 
 
 @dataclass(frozen=True)
@@ -197,7 +176,7 @@ class Move:
         data: Split that the batch comes from.
         paths: Ways through the supernet, run in order on the same batch.
         combine: How their gradients become one.
-        gradient: How the gradient is computed; default: backpropagation.
+        gradient: How the gradient is computed, a `GradientRule`; None: backpropagation.
         micro_batch: Run the batch in pieces of this many images and average the gradients. Batch
             normalisation then sees one piece at a time (ghost batch normalisation).
         fresh: Draw a new batch even if an earlier move of the step already used one from this split.
@@ -207,6 +186,6 @@ class Move:
     data: Literal["train", "validation"] = "train"
     paths: Sequence[Path]
     combine: Combine = field(default_factory=Sum)
-    gradient: GradientRule | None = None
+    gradient: Gradient | None = None
     micro_batch: int | None = None
     fresh: bool = False

@@ -13,7 +13,7 @@ from supernet.errors import UsageError
 from supernet.nn import Supernet
 from supernet.space import Space
 from supernet.train.executor import Executor
-from supernet.train.programs.basic import Program
+from supernet.train.programs._protocol import Program
 from supernet.train.updates import Stepper
 
 

@@ -15,10 +15,11 @@ from supernet.errors import UsageError
 from supernet.nn import Supernet
 from supernet.space import Arch, Space
 from supernet.train.alone import alone
-from supernet.train.architecture import Derivation
+from supernet.train.derivations._protocol import Derivation
 from supernet.train.move import Objective
 from supernet.train.phases import Phase, PhasesBySpace
-from supernet.train.programs.basic import Program, TrainPaths
+from supernet.train.programs._protocol import Program
+from supernet.train.programs.train_paths import TrainPaths
 from supernet.train.samplers import Fixed, Sampler
 from supernet.train.samplers.draws import Draws, drawn_by
 from supernet.train.updates import Updates

@@ -14,8 +14,8 @@ from supernet.errors import RunError, UsageError
 from supernet.io.run_directory import RunDirectory
 from supernet.nn import Supernet
 from supernet.train import checkpoint
-from supernet.train.architecture import ArchitectureParameters
 from supernet.train.averaging import WeightAverage
+from supernet.train.parametrisations.option_logits import ArchitectureParameters
 from supernet.train.updates import Stepper
 
 _KEPT = ("draws", "losses", "passed", "counts", "memory")  # JSON-able, so that a checkpoint holds them as they are

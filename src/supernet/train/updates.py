@@ -15,8 +15,10 @@ from supernet.train.alone import alone
 from supernet.train.move import Path, Step
 from supernet.train.optimisers import SGD, Adam, Optimiser, RMSprop
 from supernet.train.optimisers._protocol import ForBatches, check_number
-from supernet.train.schedules.basic import Constant, LearningRate, OnLoss
-from supernet.train.states.momentum_separation import StateGroups
+from supernet.train.schedules._protocol import LearningRate
+from supernet.train.schedules.constant import Constant
+from supernet.train.schedules.on_loss import OnLoss
+from supernet.train.states._protocol import StateGroups
 
 Inactive: TypeAlias = Literal["freeze", "decay"]
 

@@ -19,7 +19,7 @@ from supernet import OpChoice, Supernet
 from supernet.errors import UsageError
 from supernet.nn import Decisions
 from supernet.nn.leaves import Leaves
-from supernet.train.edits.gradient_matching import SplitByGradients, dissimilarity, minimum_cut, shared_parameters
+from supernet.train.edits.split_by_gradients import SplitByGradients, dissimilarity, minimum_cut, shared_parameters
 from supernet.train.phases import Entry
 
 SQUARES = images()

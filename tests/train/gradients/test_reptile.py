@@ -27,8 +27,8 @@ from supernet.train import (
     Sum,
     Updates,
 )
-from supernet.train.move import Combine
-from supernet.train.schedules.basic import OnLoss
+from supernet.train.combines._protocol import Combine
+from supernet.train.schedules.on_loss import OnLoss
 
 DATA = images()
 

@@ -29,9 +29,9 @@ from supernet.train import (
     Sum,
     Unrolled,
 )
-from supernet.train.architecture import relaxed
+from supernet.train.combines._protocol import Combine
 from supernet.train.executor import Executor
-from supernet.train.move import Combine
+from supernet.train.relaxations._protocol import relaxed
 
 DATA = images()
 

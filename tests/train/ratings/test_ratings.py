@@ -28,7 +28,7 @@ from supernet.train import (
 )
 from supernet.train.executor import Executor
 from supernet.train.laws import SAMPLER_LAWS, SamplerLaw
-from supernet.train.ratings.basic import Rating, lowest, rated
+from supernet.train.ratings._protocol import Rating, lowest, rated
 
 OPERATIONS, ELASTIC, SQUARES = operations_net(), elastic_net(), images()
 

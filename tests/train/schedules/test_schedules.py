@@ -9,7 +9,7 @@ import pytest
 from small_nets import plain_net, step
 from supernet.errors import UsageError
 from supernet.train import Constant, Cosine, Linear, Warmup
-from supernet.train.schedules.basic import LearningRate
+from supernet.train.schedules._protocol import LearningRate
 
 NET = plain_net()
 

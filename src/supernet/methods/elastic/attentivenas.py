@@ -17,7 +17,7 @@ from supernet.train import (
     TrainPaths,
     Updates,
 )
-from supernet.train.ratings.basic import Predictor
+from supernet.train.ratings.predicted import Predictor
 
 PAPER = Paper(
     name="AttentiveNAS",

@@ -6,7 +6,7 @@ from typing import Literal
 
 from supernet.paper import Paper
 from supernet.train import Cosine, InPlaceDistillation, Recipe, Sandwich, Sum, TrainPaths, Updates, Warmup, sgd
-from supernet.train.move import Combine
+from supernet.train.combines._protocol import Combine
 
 PAPER = Paper(
     name="US-Nets",

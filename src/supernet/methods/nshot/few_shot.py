@@ -10,8 +10,9 @@ from supernet.methods.wrapping import around, one_set_of_weights
 from supernet.paper import Paper
 from supernet.space import Space
 from supernet.train import Cosine, Phase, Recipe, sgd
-from supernet.train.edits.partition import CopyPerOption, SplitByOption, parts
-from supernet.train.programs.basic import Program
+from supernet.train.adapt.copies import CopyPerOption, parts
+from supernet.train.edits.split_by_option import SplitByOption
+from supernet.train.programs._protocol import Program
 
 PAPER = Paper(
     name="Few-shot NAS",

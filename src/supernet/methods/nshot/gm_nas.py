@@ -12,9 +12,9 @@ from supernet.methods.wrapping import around, one_set_of_weights
 from supernet.paper import Paper
 from supernet.space import Space
 from supernet.train import Cosine, Phase, Recipe, sgd
-from supernet.train.edits.gradient_matching import SplitByGradients
-from supernet.train.edits.partition import Copies
-from supernet.train.programs.basic import Program
+from supernet.train.adapt.copies import Copies
+from supernet.train.edits.split_by_gradients import SplitByGradients
+from supernet.train.programs._protocol import Program
 
 PAPER = Paper(
     name="GM-NAS",

@@ -10,7 +10,8 @@ from supernet.methods.single_path.spos import spos
 from supernet.methods.wrapping import around, one_set_of_weights
 from supernet.paper import Paper
 from supernet.train import Cosine, Recipe, TrainPaths, sgd
-from supernet.train.programs.codes import Dictionary, WeightsThenCodes
+from supernet.train.adapt.dictionary import Dictionary
+from supernet.train.programs.weights_then_codes import WeightsThenCodes
 
 PAPER = Paper(
     name="K-shot NAS",

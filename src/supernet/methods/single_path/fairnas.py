@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from supernet.paper import Paper
 from supernet.train import Cosine, CrossEntropy, Recipe, StrictFair, Sum, TrainPaths, Updates, sgd
-from supernet.train.move import Combine
+from supernet.train.combines._protocol import Combine
 
 PAPER = Paper(
     name="FairNAS",

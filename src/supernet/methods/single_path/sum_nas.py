@@ -9,7 +9,7 @@ from supernet.methods.single_path.fairnas import fairnas
 from supernet.methods.wrapping import around
 from supernet.paper import Paper
 from supernet.train import Cosine, Mean, Recipe, Reptile, TrainPaths, sgd
-from supernet.train.programs.basic import Program
+from supernet.train.programs._protocol import Program
 
 PAPER = Paper(
     name="SUM-NAS",

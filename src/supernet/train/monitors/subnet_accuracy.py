@@ -8,6 +8,8 @@ from itertools import islice
 import numpy as np
 
 from supernet.data import ImageData
+from supernet.measure import Calibration, accuracy
+from supernet.measure.scores.scores import run_scores
 from supernet.nn import Supernet
 from supernet.train.health import AUGMENTED
 
@@ -42,18 +44,15 @@ class SubnetAccuracy:
         self.calibration_images, self.seed = calibration_images, seed
 
     def __call__(self, net: Supernet, step: int) -> Mapping[str, float]:
-        from supernet import measure
-        from supernet.measure.scores.scores import run_scores
-
         space = net.space
         archs = {
             "smallest": space.smallest(),
             "random": space.sample(np.random.default_rng(self.seed)),
             "largest": space.largest(),
         }
-        calibration = measure.Calibration(images=self.calibration_images)
+        calibration = Calibration(images=self.calibration_images)
         found = {
-            f"accuracy/{name}": measure.accuracy(net, arch, self.data, calibration=calibration, images=self.images)
+            f"accuracy/{name}": accuracy(net, arch, self.data, calibration=calibration, images=self.images)
             for name, arch in archs.items()
         }
         validation = self.data.validation

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from supernet.nn import Supernet
 from supernet.train.move import Move, Objective, Path, Step
-from supernet.train.objectives.losses import CrossEntropy
+from supernet.train.objectives.cross_entropy import CrossEntropy
 from supernet.train.samplers import Sampler
 
 

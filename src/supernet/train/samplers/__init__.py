@@ -1,5 +1,6 @@
 """Which paths a step trains: one file per rule."""
 
+from supernet.train.samplers._protocol import Sampler
 from supernet.train.samplers.best_of import BestOf
 from supernet.train.samplers.budget import Budget
 from supernet.train.samplers.cost_bins import CostBins
@@ -8,7 +9,6 @@ from supernet.train.samplers.fixed import Fixed
 from supernet.train.samplers.greedy import Greedy
 from supernet.train.samplers.one_group import OneGroup
 from supernet.train.samplers.path_dropout import PathDropout
-from supernet.train.samplers.sampler import Sampler
 from supernet.train.samplers.sandwich import Sandwich
 from supernet.train.samplers.strict_fair import StrictFair
 from supernet.train.samplers.uniform import Uniform

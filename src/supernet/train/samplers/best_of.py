@@ -10,9 +10,10 @@ from supernet.errors import UsageError
 from supernet.nn import Supernet
 from supernet.space import Arch
 from supernet.train.move import Step
-from supernet.train.ratings.basic import BatchLoss, Rating, lowest, only_architectures, rated
+from supernet.train.ratings._protocol import Rating, lowest, only_architectures, rated
+from supernet.train.ratings.batch_loss import BatchLoss
+from supernet.train.samplers._protocol import Sampler
 from supernet.train.samplers.draws import Draws
-from supernet.train.samplers.sampler import Sampler
 
 
 @dataclass(frozen=True, kw_only=True)

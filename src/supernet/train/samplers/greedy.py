@@ -10,10 +10,11 @@ from supernet.errors import UsageError
 from supernet.nn import Supernet
 from supernet.space import Arch
 from supernet.train.move import FINISHED, Step
-from supernet.train.ratings.basic import Rating, ValidationLoss, lowest, only_architectures, rated
+from supernet.train.ratings._protocol import Rating, lowest, only_architectures, rated
+from supernet.train.ratings.validation import ValidationLoss
+from supernet.train.samplers._protocol import Sampler
 from supernet.train.samplers.candidate_pool import CandidatePool
 from supernet.train.samplers.draws import Draws
-from supernet.train.samplers.sampler import Sampler
 from supernet.train.samplers.uniform import Uniform
 
 

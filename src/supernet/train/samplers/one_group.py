@@ -9,8 +9,8 @@ from supernet.errors import UsageError
 from supernet.nn import Supernet
 from supernet.space import Arch
 from supernet.train.move import Step
+from supernet.train.samplers._protocol import Sampler
 from supernet.train.samplers.draws import Draws
-from supernet.train.samplers.sampler import Sampler
 from supernet.train.states.momentum_separation import MomentumSeparation
 
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from supernet.errors import UsageError
 from supernet.nn import Decisions, Supernet
-from supernet.train.choices import operation_choices, require_operations_only
 from supernet.train.move import Step
+from supernet.train.parametrisations.operation_choices import operation_choices, require_operations_only
 from supernet.train.samplers.draws import Draws
 
 

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 from supernet.errors import UsageError
 from supernet.nn import Decisions, Supernet
-from supernet.nn.leaves import Leaves
 from supernet.space import Arch
+from supernet.train.adapt.copies import leaves_of
 from supernet.train.move import Step
+from supernet.train.samplers._protocol import Sampler
 from supernet.train.samplers.draws import Draws, drawn_by
-from supernet.train.samplers.sampler import Sampler
 
 
 @dataclass(frozen=True)
@@ -50,17 +50,3 @@ class Within:
                 "that draws from `step.space`, such as Uniform."
             )
         return paths
-
-
-def leaves_of(net: Supernet) -> Leaves:
-    """The copies that a supernet consists of.
-
-    Raises:
-        UsageError: it is an ordinary one.
-    """
-    if not isinstance(net.module, Leaves):
-        raise UsageError(
-            f"A sub-space needs weights of its own, but this supernet ({type(net.module).__name__}) has one set. "
-            "Give the recipe adapt=Copies(…), or wrap it: Supernet(Leaves(net, count))."
-        )
-    return net.module

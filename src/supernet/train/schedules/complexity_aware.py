@@ -17,7 +17,7 @@ from supernet.nn import Supernet
 from supernet.space import Arch, Codes
 from supernet.space.extremes import extremes
 from supernet.train.move import Path, Step
-from supernet.train.schedules.basic import Linear
+from supernet.train.schedules.linear import Linear
 
 Complexity: TypeAlias = Literal["params", "macs"]
 

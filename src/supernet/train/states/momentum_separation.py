@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Literal, Protocol, get_args
+from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,14 +17,6 @@ from supernet.train.move import Path, Step
 Grouping = Literal["edge", "cluster"]
 
 _SAMPLE = 2000
-
-
-class StateGroups(Protocol):
-    """Sorts paths into groups; each has its own optimiser state over the same parameters."""
-
-    def group(self, step: Step, paths: Sequence[Path]) -> int:
-        """The group of the paths of an update, from 0."""
-        ...
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,54 +1,18 @@
-"""How the gradient of a move is computed: backpropagation, or DARTS's unrolled step (`reptile.py` has another)."""
+"""The unrolled step of DARTS."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
 
 import torch
 from torch import Tensor, nn
 
 from supernet.data import Batch
 from supernet.errors import UsageError
-from supernet.nn import Supernet
+from supernet.train.executor import Executor
 from supernet.train.move import Move, Step
 from supernet.train.processes import average
-
-if TYPE_CHECKING:
-    from supernet.train.executor import Executor
-
-
-class GradientRule(Protocol):
-    """Leaves a gradient on the parameters of the move's family, and returns the loss of each path."""
-
-    def __call__(self, executor: Executor, move: Move, step: Step) -> list[Tensor]: ...
-
-
-@dataclass(frozen=True)
-class Backpropagation:
-    """∇ of the weighted losses of all paths, one backward pass per path so that memory holds one at a time."""
-
-    def __call__(self, executor: Executor, move: Move, step: Step) -> list[Tensor]:
-        # Naming the leaves computes no gradient of the other family, and leaves none there.
-        stepper = executor.steppers[move.updates]
-        family = stepper.parameters
-        shared = move.updates != "weights"  # the paths of a move on the architecture share the graph of the mixtures
-        whole = executor.batch(move.data)
-        pieces = _pieces(whole, move.micro_batch)
-        totals = [torch.zeros((), device=whole.x.device) for _ in move.paths]
-        for piece in pieces:
-            share = len(piece.y) / len(whole.y)
-            earlier: list[Tensor] = []
-            for number, path in enumerate(move.paths):
-                loss, logits = executor.run(path, piece, step, earlier)
-                earlier.append(logits.detach())
-                factor = move.combine.weight(len(move.paths)) * path.weight * stepper.loss_factor(step, path)
-                scaled = loss * (share * factor)
-                scaled.backward(inputs=family, retain_graph=shared)  # type: ignore[no-untyped-call]
-                totals[number] += share * loss.detach()
-        return totals
 
 
 @dataclass(frozen=True)
@@ -105,21 +69,3 @@ class Unrolled:
         for p, direct, plus, minus in zip(logits, first, *ends, strict=True):
             p.grad = direct - rate * (plus - minus) / (2 * epsilon)
         return [loss]
-
-
-def _pieces(batch: Batch, size: int | None) -> list[Batch]:
-    if size is None or size >= len(batch.y):
-        return [batch]
-    return [Batch(x, y) for x, y in zip(torch.split(batch.x, size), torch.split(batch.y, size), strict=True)]
-
-
-@contextmanager
-def untouched_buffers(net: Supernet) -> Iterator[None]:
-    """Restore all buffers (running statistics) afterwards: a pass that only measures must leave no trace."""
-    buffers = list(net.buffers())
-    saved = [b.clone() for b in buffers]
-    try:
-        yield
-    finally:
-        for buffer, before in zip(buffers, saved, strict=True):
-            buffer.copy_(before)

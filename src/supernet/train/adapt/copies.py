@@ -1,4 +1,4 @@
-"""Dividing a space among several copies of the weights: what happens before a training and between its phases."""
+"""A supernet made into several copies of its weights (few-shot NAS, GM-NAS)."""
 
 from __future__ import annotations
 
@@ -6,14 +6,10 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
 from supernet.errors import UsageError
 from supernet.nn import Supernet
-from supernet.nn.leaves import Leaves, draw_afresh
+from supernet.nn.leaves import Leaves
 from supernet.space import Choice, Space
-from supernet.train.phases import Entry
-from supernet.train.samplers.within import leaves_of
 
 
 @dataclass(frozen=True)
@@ -62,28 +58,6 @@ class CopyPerOption:
         return Supernet(Leaves(net, parts(net.space, self.choices)), input_shape=net.input_shape)
 
 
-@dataclass(frozen=True)
-class SplitByOption:
-    """Divides every leaf by some choices into one leaf per option (Few-shot NAS's exhaustive split).
-
-    Args:
-        choices: The choices; None: the first that can split the space.
-        fresh: Draw the weights of every leaf anew; otherwise they are those of the leaf it was part of.
-    """
-
-    choices: tuple[str, ...] | None = None
-    fresh: bool = False
-
-    def __call__(self, entry: Entry) -> None:
-        """Split, at the beginning of a phase."""
-        leaves = leaves_of(entry.net)
-        for choice in _named(leaves.space, self.choices):
-            for leaf in in_use(leaves):
-                leaves.split(leaf, choice.name)
-        if self.fresh:
-            draw_leaves_afresh(leaves, entry.seed)
-
-
 def splittable(space: Space) -> tuple[Choice, ...]:
     """The choices by which a (sub-)space can be split: always active, with two options left or more."""
     return tuple(c for c, count in zip(space.choices, space.counts, strict=True) if c.when is None and count > 1)
@@ -95,21 +69,10 @@ def parts(space: Space, choices: Sequence[str] | None) -> int:
     Raises:
         UsageError: a choice is not in the space, is given twice, or cannot split it.
     """
-    return math.prod(len(space.split(choice.name)) for choice in _named(space, choices))
+    return math.prod(len(space.split(choice.name)) for choice in named(space, choices))
 
 
-def in_use(leaves: Leaves) -> list[int]:
-    """The copies that hold a sub-space."""
-    return [number for number, space in enumerate(leaves.spaces) if space is not None]
-
-
-def draw_leaves_afresh(leaves: Leaves, seed: int) -> None:
-    """Draw the weights of every copy in use anew, each from a seed of its own."""
-    for leaf in in_use(leaves):
-        draw_afresh(leaves.copies[leaf], int(np.random.default_rng([seed, leaf]).integers(2**63)))
-
-
-def _named(space: Space, names: Sequence[str] | None) -> list[Choice]:
+def named(space: Space, names: Sequence[str] | None) -> list[Choice]:
     if names is None:
         names = [choice.name for choice in splittable(space)[:1]]
         if not names:
@@ -119,3 +82,17 @@ def _named(space: Space, names: Sequence[str] | None) -> list[Choice]:
     if not names or len(set(names)) < len(names):
         raise UsageError(f"The choices to split by are {tuple(names)}; give at least one, and each once.")
     return [space.choices[space.column(name)] for name in names]
+
+
+def leaves_of(net: Supernet) -> Leaves:
+    """The copies that a supernet consists of.
+
+    Raises:
+        UsageError: it is an ordinary one.
+    """
+    if not isinstance(net.module, Leaves):
+        raise UsageError(
+            f"A sub-space needs weights of its own, but this supernet ({type(net.module).__name__}) has one set. "
+            "Give the recipe adapt=Copies(…), or wrap it: Supernet(Leaves(net, count))."
+        )
+    return net.module

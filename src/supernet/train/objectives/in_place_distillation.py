@@ -1,7 +1,8 @@
-"""Losses of a path."""
+"""In-place distillation (US-Nets, BigNAS)."""
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import torch.nn.functional as F
@@ -9,24 +10,7 @@ from torch import Tensor
 
 from supernet.errors import UsageError
 from supernet.train.move import Outcome
-
-
-@dataclass(frozen=True)
-class CrossEntropy:
-    """Cross-entropy with the labels.
-
-    Args:
-        label_smoothing: Share of the target spread evenly over the classes.
-    """
-
-    label_smoothing: float = 0.0
-
-    def __post_init__(self) -> None:
-        if not 0 <= self.label_smoothing < 1:
-            raise UsageError(f"The label smoothing is {self.label_smoothing}; it must lie in [0, 1).")
-
-    def __call__(self, outcome: Outcome) -> Tensor:
-        return F.cross_entropy(outcome.logits, outcome.batch.y, label_smoothing=self.label_smoothing)
+from supernet.train.objectives.cross_entropy import CrossEntropy
 
 
 @dataclass(frozen=True)
@@ -50,6 +34,10 @@ class InPlaceDistillation:
             raise UsageError(f"The distillation temperature is {self.temperature}; it must be positive.")
         if not 0 <= self.hard <= 1:
             raise UsageError(f"The weight of the hard labels is {self.hard}; it must lie in [0, 1].")
+
+    def chance(self, num_classes: int) -> float | None:
+        """ln K, as of cross-entropy; None at a temperature that scales the loss of all paths but the first."""
+        return math.log(num_classes) if self.temperature == 1 else None
 
     def __call__(self, outcome: Outcome) -> Tensor:
         labels = CrossEntropy(self.label_smoothing)

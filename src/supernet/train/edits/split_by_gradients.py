@@ -15,13 +15,13 @@ from torch import Tensor, nn
 from supernet.data import Batch
 from supernet.errors import UsageError
 from supernet.nn import OpChoice
+from supernet.nn.modes import all_but_normalisation, evaluating, untouched_buffers
 from supernet.space import Arch, Choice, Space
 from supernet.space.expression import Option
-from supernet.train.edits.partition import draw_leaves_afresh, in_use, splittable
+from supernet.train.adapt.copies import leaves_of, splittable
+from supernet.train.edits.split_by_option import draw_leaves_afresh, in_use
 from supernet.train.executor import Executor
-from supernet.train.gradients.rules import untouched_buffers
 from supernet.train.phases import Entry
-from supernet.train.samplers.within import leaves_of
 
 _MOST = 16  # options: 32,767 bipartitions
 
@@ -107,16 +107,12 @@ def dissimilarity(
         raise UsageError(f"The options of {choice.name!r} share no parameters, so gradients cannot compare them.")
     total = np.zeros((len(allowed), len(allowed)))
     net = executor.net.train()
-    for layer in net.modules():
-        if isinstance(layer, nn.modules.dropout._DropoutNd):
-            layer.eval()
-    with untouched_buffers(net):
+    with evaluating(all_but_normalisation(net)), untouched_buffers(net):
         for batch in batches:
             codes = np.repeat(space.draw(rng, 1), len(allowed), axis=0)
             codes[:, column] = allowed
             turns = torch.stack([direction(executor, arch, batch, parameters) for arch in space.wrap(codes)])
             total += 1 - (turns @ turns.T).double().cpu().numpy()
-    net.train()
     return total / len(batches)
 
 

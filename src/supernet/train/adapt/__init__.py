@@ -1,0 +1,1 @@
+"""What a method makes of the user's supernet before it trains it."""

@@ -1,0 +1,1 @@
+"""How the gradients of several paths become one, one rule per file."""

@@ -1,0 +1,13 @@
+"""What a combination of gradients promises."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+
+class Combine(Protocol):
+    """How the gradients of the paths of a move become one."""
+
+    def weight(self, paths: int) -> float:
+        """Factor on the loss of each of `paths` paths."""
+        ...

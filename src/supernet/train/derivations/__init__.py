@@ -1,0 +1,1 @@
+"""How learned parameters become an architecture, one rule per file."""

@@ -1,0 +1,54 @@
+"""One move on the weights, through the paths of a sampler."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Literal
+
+from supernet.errors import UsageError
+from supernet.nn import Supernet
+from supernet.train.combines._protocol import Combine
+from supernet.train.combines.sum import Sum
+from supernet.train.gradients._protocol import GradientRule
+from supernet.train.move import Move, Objective, Path, Step
+from supernet.train.objectives.cross_entropy import CrossEntropy
+from supernet.train.samplers._protocol import Sampler
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainPaths:
+    """One move: train the weights through the paths of a sampler.
+
+    Args:
+        sampler: Which paths.
+        objective: Loss of each path; it may use the paths before it as teachers.
+        combine: How gradients of several paths become one.
+        gradient: How the gradient is computed; None: backpropagation.
+        micro_batch: Images per piece, for ghost batch normalisation; None: the whole batch.
+        regularise: Which paths dropout acts on.
+    """
+
+    sampler: Sampler
+    objective: Objective = field(default_factory=CrossEntropy)
+    combine: Combine = field(default_factory=Sum)
+    gradient: GradientRule | None = None
+    micro_batch: int | None = None
+    regularise: Literal["all", "first"] = "all"
+    learns_architecture = False
+
+    def __post_init__(self) -> None:
+        if self.micro_batch is not None and self.micro_batch < 1:
+            raise UsageError(f"The micro-batch is {self.micro_batch} images; give at least 1, or None.")
+        if self.regularise not in ("all", "first"):
+            raise UsageError(f"Dropout acts on 'all' paths or on the 'first'; got {self.regularise!r}.")
+
+    def check(self, net: Supernet) -> None:
+        self.sampler.check(net)
+
+    def moves(self, step: Step) -> Iterator[Move]:
+        paths = [
+            Path(decisions, self.objective, dropout=number == 0 or self.regularise == "all")
+            for number, decisions in enumerate(self.sampler.paths(step))
+        ]
+        yield Move(paths=paths, combine=self.combine, gradient=self.gradient, micro_batch=self.micro_batch)

@@ -1,0 +1,1 @@
+"""How learned parameters become mixtures, one rule per file."""
