@@ -92,8 +92,12 @@ def call(function: Callable[..., T], settings: Mapping[str, Any], *, name: str =
     if _takes_anything(function):
         given = {key: settings[key] for key in settings if key not in parameters and "." not in key}
         asked = {key: items for key, items in asked.items() if key not in given}
-    for unknown in (key for key in asked if key not in parameters):
-        raise UsageError(_unknown(name, unknown, list(parameters)))
+    through = next((key for key in parameters if _takes_method(_members(hints.get(key, Any)))), None)
+    for unknown in [key for key in asked if key not in parameters]:
+        if through is None:
+            raise UsageError(_unknown(name, unknown, list(parameters)))
+        moved = [(f"{unknown}.{rest}" if rest else unknown, item) for rest, item in asked.pop(unknown)]
+        asked.setdefault(through, []).extend(moved)
     for key, items in asked.items():
         default = parameters[key].default
         value = _resolved(key, items, hints.get(key, Any), _UNSET if default is inspect.Parameter.empty else default)

@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from torch import nn
 from torch.nn.modules.batchnorm import _NormBase
 
+from supernet.nn.supernet import Supernet
+
 
 @contextmanager
 def untouched_buffers(net: nn.Module) -> Iterator[None]:
@@ -22,8 +24,11 @@ def untouched_buffers(net: nn.Module) -> Iterator[None]:
 
 
 def all_but_normalisation(net: nn.Module) -> list[nn.Module]:
-    """The modules whose mode may be `eval` while batch norm goes on using the statistics of the batch."""
-    return [module for module in net.modules() if not isinstance(module, _NormBase)]
+    """The modules whose mode may be `eval` while batch norm goes on using the statistics of the batch.
+
+    The mode of a `Supernet` itself says which statistics are used, so it is left alone too.
+    """
+    return [module for module in net.modules() if not isinstance(module, _NormBase | Supernet)]
 
 
 @contextmanager
