@@ -13,8 +13,9 @@ from typing import Any, Literal, Protocol
 import pytest
 
 from supernet import methods, settings
-from supernet.data import Augment
+from supernet.data import Augment, ImageData
 from supernet.errors import UsageError
+from supernet.runs.config import Config, Named
 from supernet.runs.naming import build_data, build_method, build_space
 from supernet.train import Cosine, Linear, OnLoss, Recipe
 from supernet.train.schedules._protocol import LearningRate
@@ -221,19 +222,23 @@ def test_a_function_that_takes_anything_gets_it() -> None:
     assert settings.call(own, {"a": "1", "b": "2"}) == (1, {"b": "2"})
 
 
+def images(name: str, options: dict[str, Any], *, seed: int) -> ImageData:
+    return build_data(Config(data=Named(name, options), seed=seed))
+
+
 def test_spaces_and_data_are_refused_in_sentences() -> None:
-    data = build_data("digits", {"augment": {"flip": True}, "validation": "0.5"}, seed=3)
+    data = images("digits", {"augment": {"flip": True}, "validation": "0.5"}, seed=3)
     assert data.name == "digits"
     cases: list[tuple[Callable[[], Any], str]] = [
         (lambda: build_space("nasbench201", {"channels": 99999999999999}, data), "channels=99999999999999"),
         (lambda: build_space("nasbench201", {"statistics": "some"}, data), "track, batch or calibrate"),
         (lambda: build_space("builtins:dict", {}, data), "a space is a function that returns a Supernet"),
         (lambda: build_method("builtins:dict", {}), "a method is a function that returns a Recipe"),
-        (lambda: build_data("builtins:dict", {}, seed=0), "a data set is a function that returns ImageData"),
-        (lambda: build_data("~nosuchuser/x", {}, seed=0), "home directory is not known"),
-        (lambda: build_data("digits", {"size": 3}, seed=0), "digits has no setting 'size'"),
-        (lambda: build_data("digits", {"augment": {"flop": True}}, seed=0), "did you mean flip?"),
-        (lambda: build_data("nowhere", {}, seed=0), "There is no data set 'nowhere'"),
+        (lambda: images("builtins:dict", {}, seed=0), "a data set is a function that returns ImageData"),
+        (lambda: images("~nosuchuser/x", {}, seed=0), "home directory is not known"),
+        (lambda: images("digits", {"size": 3}, seed=0), "digits has no setting 'size'"),
+        (lambda: images("digits", {"augment": {"flop": True}}, seed=0), "did you mean flip?"),
+        (lambda: images("nowhere", {}, seed=0), "There is no data set 'nowhere'"),
     ]
     for make, sentence in cases:
         with pytest.raises(UsageError) as caught:

@@ -92,7 +92,8 @@ def call(function: Callable[..., T], settings: Mapping[str, Any], *, name: str =
     if _takes_anything(function):
         given = {key: settings[key] for key in settings if key not in parameters and "." not in key}
         asked = {key: items for key, items in asked.items() if key not in given}
-    through = next((key for key in parameters if _takes_method(_members(hints.get(key, Any)))), None)
+    methods = [key for key in parameters if _takes_method(_members(hints.get(key, Any))) and parameters[key].default]
+    through = next(iter(methods), None)  # a setting that the method lacks is meant for the one inside it
     for unknown in [key for key in asked if key not in parameters]:
         if through is None:
             raise UsageError(_unknown(name, unknown, list(parameters)))

@@ -113,7 +113,7 @@ def test_a_piece_of_ones_own_needs_no_registration() -> None:
     described = spos().with_weights(schedule=Halves(7)).describe()["weights"]["schedule"]
     assert described["piece"].endswith(":test_a_piece_of_ones_own_needs_no_registration.<locals>.Halves")
     assert described["steps"] == 7
-    assert darts().describe()["derive"] == {"piece": "train.architecture:Strongest", "exclude": []}
+    assert darts().describe()["derive"] == {"piece": "train.derivations.strongest:Strongest", "exclude": []}
 
 
 # -- one architecture alone ----------------------------------------------------------------------------------------
