@@ -70,7 +70,7 @@ def test_a_stopped_retraining_goes_on_as_it_was_begun(tmp_path: Path) -> None:
         assert retrain(Run.open(tmp_path / "r"), resumed, resume=True) == whole
     with pytest.raises(UsageError, match=r"retrain\.lr = 0\.01, and 0\.02 was asked for"):
         retrain(run, replace(settings, lr=0.02), resume=True)
-    with pytest.raises(UsageError, match="holds a training already|already holds a training"):
+    with pytest.raises(UsageError, match="already holds a training"):
         retrain(run, settings)
     assert kept_retraining(out) == settings
     with pytest.raises(UsageError, match="holds no retraining to resume"):
