@@ -3,6 +3,7 @@
 >>> from supernet import Choice, ElasticConv2d, Supernet
 """
 
+from supernet._version import __version__
 from supernet.nn import (
     ElasticBatchNorm2d,
     ElasticConv2d,
@@ -19,8 +20,6 @@ from supernet.nn import (
 from supernet.space import Arch, Choice, Space
 from supernet.train import fit
 
-__version__ = "0.1.0"
-
 __all__ = [
     "Arch",
     "Choice",
@@ -36,5 +35,6 @@ __all__ = [
     "StaleStatistics",
     "Supernet",
     "Zero",
+    "__version__",
     "fit",
 ]

@@ -7,27 +7,25 @@ import json
 from pathlib import Path
 from typing import Any
 
-import msgspec
-
-from supernet.errors import RunError, UsageError
-from supernet.io.files import read_text
+from supernet.errors import UsageError
 from supernet.nn import Supernet
 from supernet.space import Arch
 
 
 def read_arch(net: Supernet, text: str) -> Arch:
-    """An architecture from the command line: a file, JSON text, or `name=option,name=option`.
+    """An architecture from the command line: a JSON file, JSON text, or `name=option,name=option`.
 
     Raises:
         UsageError: it is none of these, or not in the space.
     """
-    with contextlib.suppress(OSError):  # a long text is no name of a file
-        if Path(text).is_file():
-            text = _content(Path(text))
+    path = Path(text)
+    with contextlib.suppress(OSError):
+        if path.is_file():
+            text = path.read_text()
     if text.lstrip().startswith("{"):
         try:
-            value = msgspec.json.decode(text, type=dict[str, Any])
-        except (msgspec.DecodeError, RecursionError) as error:
+            value = json.loads(text)
+        except ValueError as error:
             raise UsageError(f"The architecture is not valid JSON: {error}.") from error
         return net.space.from_json(value) if "decisions" in value else net.space.arch(value)
     pairs = [part.partition("=") for part in text.split(",")]
@@ -47,10 +45,3 @@ def read_arch(net: Supernet, text: str) -> Arch:
 def arch_text(arch: Arch) -> str:
     """An architecture as the text that `read_arch` reads."""
     return json.dumps(arch.options(), ensure_ascii=False)
-
-
-def _content(path: Path) -> str:
-    try:
-        return read_text(path) or ""
-    except RunError as error:
-        raise UsageError(str(error)) from error
