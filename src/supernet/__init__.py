@@ -3,7 +3,6 @@
 >>> from supernet import Choice, ElasticConv2d, Supernet
 """
 
-from supernet._version import __version__
 from supernet.nn import (
     ElasticBatchNorm2d,
     ElasticConv2d,
@@ -20,6 +19,8 @@ from supernet.nn import (
 from supernet.space import Arch, Choice, Space
 from supernet.train import fit
 
+__version__ = "0.1.0"
+
 __all__ = [
     "Arch",
     "Choice",
@@ -35,6 +36,5 @@ __all__ = [
     "StaleStatistics",
     "Supernet",
     "Zero",
-    "__version__",
     "fit",
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -118,12 +119,11 @@ def test_one_training_serves_many_searches(run: Path, tmp_path: Path) -> None:
 
 
 def _settings(run: Run) -> Any:
-    from supernet.runs.arch_argument import arch_text
     from supernet.runs.config import Retraining
     from supernet.search import Front
 
     best = Front.read(run.place.path, run.net.space).best().arch
-    return Retraining(arch=arch_text(best), steps=3, start="inherited")
+    return Retraining(arch=json.dumps(best.options()), steps=3, start="inherited")
 
 
 def test_a_stopped_training_is_spoken_of(tmp_path: Path) -> None:

@@ -18,7 +18,6 @@ from typing import Any, TypeVar
 import msgspec
 import torch
 
-from supernet._version import __version__
 from supernet.errors import RunError, UsageError
 from supernet.io.files import read_json, write_json
 from supernet.io.lines import LinesFile, keep_lines
@@ -176,6 +175,8 @@ class RunDirectory:
             UsageError: see `check_free`.
             RunError: the directory cannot be written.
         """
+        from supernet import __version__
+
         if self.replaces:
             self.replace(RUN)
             self.replaces = False
@@ -326,6 +327,8 @@ def _is_config(path: Path) -> bool:
 
 def environment() -> dict[str, Any]:
     """What a figure depends on besides the code: machine, versions, threads, command."""
+    from supernet import __version__
+
     return {
         "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "supernet": __version__,
