@@ -115,6 +115,11 @@ def test_the_page_follows_every_verb(tmp_path: Path) -> None:
     assert len(set(ages)) == 3
     assert rows[0].name in ages[1]
     assert Run.open(tmp_path / "r").config.judge.retrain == 4
+    (tmp_path / "r/space.json").write_text("{")
+    said: list[str] = []
+    assert export(Run.open(tmp_path / "r", said.append))
+    assert any("report.html is as it was before: " in text and "space.json" in text for text in said)
+    assert page.read_text() == ages[-1]
 
 
 def test_a_run_whose_export_fails_has_its_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
