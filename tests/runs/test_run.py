@@ -11,7 +11,7 @@ import pytest
 from small_nets import operations_net
 from small_runs import SEARCHING, trained_run
 from supernet.data import load
-from supernet.errors import UsageError
+from supernet.errors import RunError, UsageError
 from supernet.methods import spos
 from supernet.runs.config import Config, Named, Training
 from supernet.runs.export import export
@@ -101,7 +101,7 @@ def test_a_run_made_in_python_is_a_run(tmp_path: Path) -> None:
         Run.open(out, space=Named("mbconv"))
 
 
-def test_the_page_follows_every_verb(tmp_path: Path) -> None:
+def test_the_page_follows_every_verb(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run = trained_run(tmp_path / "r")
     search(run)
     assert not (tmp_path / "r/report.html").exists()  # no page was asked for
@@ -115,16 +115,19 @@ def test_the_page_follows_every_verb(tmp_path: Path) -> None:
     assert len(set(ages)) == 3
     assert rows[0].name in ages[1]
     assert Run.open(tmp_path / "r").config.judge.retrain == 4
-    (tmp_path / "r/space.json").write_text("{")
     said: list[str] = []
+
+    def fails(_: Path) -> Path:
+        raise RunError("The disk is full.")
+
+    monkeypatch.setattr("supernet.runs.report.report", fails)
     assert export(Run.open(tmp_path / "r", said.append))
-    assert any("report.html is as it was before: " in text and "space.json" in text for text in said)
+    assert any("report.html is as it was before: The disk is full." in text for text in said)
     assert page.read_text() == ages[-1]
 
 
 def test_a_run_whose_export_fails_has_its_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from supernet import deploy
-    from supernet.errors import RunError
 
     plain = deploy.export
 
