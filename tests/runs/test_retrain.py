@@ -2,24 +2,32 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
 import pytest
 
+from small_runs import trained_run
 from supernet import measure
 from supernet.errors import UsageError
 from supernet.io.run_directory import RunDirectory
-from supernet.runs.arch_argument import arch_text
+from supernet.runs.arch_argument import read_arch
 from supernet.runs.config import Config, Exporting, Named, Retraining, Training
 from supernet.runs.export import Pick, chosen
-from supernet.runs.retrain import retrain
+from supernet.runs.retrain import kept_retraining, retrain
 from supernet.runs.run import Run
 from supernet.runs.schema import Retrained
 from supernet.runs.train import train
 from supernet.search import ACCURACY, MACS, Constraints, Evaluation, Front
+from supernet.space import Arch
 from supernet.train import load_weights
+
+
+def spelt(arch: Arch) -> str:
+    """An architecture as a user may write it."""
+    return ",".join(f"{name}={option}" for name, option in arch.options().items())
 
 
 def test_an_architecture_of_a_run(tmp_path: Path) -> None:
@@ -45,7 +53,7 @@ def test_an_architecture_of_a_run(tmp_path: Path) -> None:
     for start in starts:
         opened = Run.open(tmp_path / "run", lambda text: None)
         out = tmp_path / start
-        told[start] = retrain(opened, Retraining(arch=arch_text(arch), steps=8, start=start), out=out)
+        told[start] = retrain(opened, Retraining(arch=spelt(arch), steps=8, start=start), out=out)
         assert RunDirectory(out).read("retrained.json", Retrained) == told[start]
         net, data = opened.net, opened.data
         load_weights(net, out)
@@ -53,3 +61,28 @@ def test_an_architecture_of_a_run(tmp_path: Path) -> None:
         assert measure.accuracy(net, arch, tested) == told[start].accuracy_test
         assert all((out / name).is_file() for name in ("net.onnx", "net.pt2", "train.jsonl"))
     assert told["scratch"].accuracy_validation != told["inherited"].accuracy_validation
+
+
+def test_a_stopped_retraining_goes_on_as_it_was_begun(tmp_path: Path) -> None:
+    run = trained_run(tmp_path / "r")
+    arch = run.net.space.smallest()
+    settings = Retraining(arch=json.dumps(arch.options()), steps=4, lr=0.01, seed=2)
+    whole = retrain(run, settings)
+    out = tmp_path / "r" / "retrained"
+    kept = kept_retraining(out)
+    assert kept is not None
+    assert read_arch(run.net, kept.arch) == arch
+    assert replace(kept, arch=settings.arch) == settings
+    for name in ("retrained.json", "net.onnx", "net.pt2"):
+        (out / name).unlink()
+    for resumed in (None, replace(settings, arch=spelt(arch))):  # another spelling of the same
+        assert retrain(Run.open(tmp_path / "r"), resumed, resume=True) == whole
+    with pytest.raises(UsageError, match=r"retrain\.lr = 0\.01, and 0\.02 was asked for"):
+        retrain(run, replace(settings, lr=0.02), resume=True)
+    with pytest.raises(UsageError, match="already holds a training"):
+        retrain(run, settings)
+    assert kept_retraining(out) == kept
+    with pytest.raises(UsageError, match="holds no retraining to resume"):
+        retrain(run, None, out=tmp_path / "none", resume=True)
+    with pytest.raises(UsageError, match="Name the architecture and the number of steps"):
+        retrain(run, None, out=tmp_path / "none")

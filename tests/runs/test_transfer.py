@@ -175,6 +175,26 @@ def test_killed_in_any_generation_and_resumed(source: Path, colours: str, tmp_pa
     assert meta["identity"]["transfer"]["run"] == str(source)
 
 
+def test_a_killed_transfer_goes_on_as_it_was_begun(source: Path, colours: str, tmp_path: Path) -> None:
+    settings: dict[str, Any] = {"adapt": "learned", "tune": "head", "seed": 3, "shifting": replace(FAST, lr=0.02)}
+    whole = moved(source, colours, tmp_path / "whole", **settings)
+    out = tmp_path / "run"
+    moved(source, colours, out, **settings, searching=replace(SEARCHING, budget=2))
+    with pytest.raises(UsageError, match=r"transfer\.tune = 'head', and 'all' was asked for"):
+        transfer(source, out=out, resume=True, tune="all")
+    with pytest.raises(UsageError, match=r"transfer\.shifting\.lr = 0\.02, and 0\.05 was asked for"):
+        transfer(source, out=out, resume=True, shifting=replace(FAST, lr=0.05))
+    with pytest.raises(UsageError, match=r"data\.name = '.*npz', and 'digits' was asked for"):
+        transfer(source, out=out, resume=True, data="digits")
+    found = transfer(source, out=out, resume=True, searching=SEARCHING)
+    assert found.front.evaluations == 4
+    assert same(weights(found.net), weights(whole.net))
+    with pytest.raises(UsageError, match="Name the data set to move to"):
+        transfer(source, out=tmp_path / "none")
+    with pytest.raises(UsageError, match="was not transferred"):
+        transfer(tmp_path / "whole", out=source, resume=True)
+
+
 def test_a_transferred_run_can_be_transferred_on(source: Path, colours: str, tmp_path: Path) -> None:
     first = moved(source, colours, tmp_path / "first", adapt="learned")
     second = transfer(tmp_path / "first", data="digits", out=tmp_path / "second", shifting=FAST)

@@ -13,7 +13,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, overload
 
 import msgspec
 import torch
@@ -264,7 +264,13 @@ class RunDirectory:
         """Write a JSON file atomically."""
         write_json(self.path / name, value)
 
-    def read(self, name: str, kind: type[T] = Any) -> T:  # type: ignore[assignment]
+    @overload
+    def read(self, name: str) -> Any: ...
+
+    @overload
+    def read(self, name: str, kind: type[T]) -> T: ...
+
+    def read(self, name: str, kind: Any = Any) -> Any:
         """Read a JSON file as a value of a type, such as a Struct of `supernet.runs.schema`.
 
         Raises:
@@ -275,7 +281,7 @@ class RunDirectory:
         found = read_json(path, kind)
         if found is None and not path.is_file():
             raise UsageError(f"{self.path} holds no {name}; give a directory that `supernet train` or `run` has made.")
-        return found  # type: ignore[return-value]
+        return found
 
     def append(self, row: Mapping[str, float]) -> None:
         """Add a line to the training log."""

@@ -127,16 +127,19 @@ def write_formats(
     files: dict[str, Path] = {}
     problems: dict[str, str] = {}
     module: nn.Module | None = None
-    for kind in _FORMATS:
+    for kinds in (_FORMATS, *((kind,) for kind in _FORMATS)):  # all in one, or else those that can be
         try:
-            done = deploy.export(net, arch, path, formats=(kind,), data=data, calibration=calibration)
-            files[kind], module = done.files[0], module or done.module
+            done = deploy.export(net, arch, path, formats=kinds, data=data, calibration=calibration)
+            files, module = files | dict(zip(kinds, done.files, strict=True)), done.module
         except UsageError:
             raise
         except Exception as error:  # whatever an exporter raises: it has no error of its own
             if isinstance(error.__cause__, OSError):
                 raise
-            problems[kind] = str(error).strip().partition("\n")[0] or type(error).__name__
+            problems |= {kind: str(error).strip().partition("\n")[0] or type(error).__name__ for kind in kinds}
+        if files.keys() == set(_FORMATS):
+            break
+    problems = {kind: problem for kind, problem in problems.items() if kind not in files}
     if module is None:
         module = deploy.extract(net, arch, data, calibration=calibration)
     return Written(module, files, problems)

@@ -7,7 +7,7 @@ from functools import partial
 import numpy as np
 
 from supernet.errors import UsageError
-from supernet.io.files import write_atomically
+from supernet.io.files import read_text, write_atomically
 from supernet.io.progress import ProgressBar
 from supernet.judge import Distribution, RankReport, Truth, rank_report, read_truth, train_alone
 from supernet.measure import Calibration, cost_model
@@ -40,8 +40,15 @@ def judge(run: Run, truth: Truth | None = None) -> RankReport:
         if truth is None:
             check_wanted(run)
             table = table_of(run) if run.config.judge.table else None
+            before = read_text(place / "judging.json")
             place.write("judging.json", schema.Judgement(run.config.judge))
-            truth = trained_alone(run) if table is None else table
+            try:
+                truth = trained_alone(run) if table is None else table
+            except UsageError:  # refused, so the settings of what is on record stay
+                (place / "judging.json").unlink()
+                if before is not None:
+                    write_atomically(place / "judging.json", before.encode())
+                raise
         architecture = run.load_searched()
         run.say_if_unfinished()
         n = min(run.config.judge.archs, len(truth))

@@ -24,7 +24,10 @@ def refuse_changes(kept: Any, asked: Any, file: Path, *, place: str = "", free: 
         UsageError: a setting has changed; names it with both values.
     """
     before, now = _flat(to_json(kept), place), _flat(to_json(asked), place)
-    for name in sorted(before.keys() | now.keys()):
+    names = sorted(before.keys() | now.keys())
+    for name in names:
+        if {} in (before.get(name), now.get(name)) and any(other.startswith(f"{name}.") for other in names):
+            continue  # an empty table against one with settings, which are named themselves
         if before.get(name) != now.get(name) and not any(name == one or name.startswith(f"{one}.") for one in free):
             raise UsageError(
                 f"{file} says {name} = {before.get(name)!r}, and {now.get(name)!r} was asked for: stopped work goes on "

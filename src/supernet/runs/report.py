@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from supernet.errors import SupernetError
 from supernet.runs.run import Run
 
 
@@ -20,7 +21,10 @@ def report(path: Path | str) -> Path:
 
 
 def refresh(run: Run) -> None:
-    """Write the page anew where there is one; errors: `report`."""
-    for directory in {run.directory.path, run.place.path}:
+    """Write the page anew where there is one; says so if it cannot be, for the work it follows is done."""
+    for directory in dict.fromkeys((run.directory.path, run.place.path)):
         if (directory / "report.html").is_file():
-            report(directory)
+            try:
+                report(directory)
+            except SupernetError as error:
+                run.say(f"warning: {directory / 'report.html'} is as it was before: {error}")

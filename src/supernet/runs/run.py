@@ -13,7 +13,7 @@ import torch
 
 from supernet import search
 from supernet.data import ImageData
-from supernet.errors import RunError, UsageError
+from supernet.errors import UsageError
 from supernet.io.locking import further_process
 from supernet.io.run_directory import MARKER, RunDirectory
 from supernet.nn import Supernet
@@ -121,7 +121,7 @@ class Run:
         """
         directory = RunDirectory(path)
         results = directory
-        kept = schema_search(directory)
+        kept = kept_search(directory)
         if kept is not None and kept.run is not None:
             directory = RunDirectory(os.path.normpath(directory / kept.run))
         if (directory / "config.json").is_file() or not (directory / "training.json").is_file():
@@ -206,7 +206,7 @@ class Run:
         architecture = load_weights(self.net, self.directory.path)
         cuda = self.config.train.accelerator in ("auto", "cuda") and torch.cuda.is_available()
         self.net.to("cuda" if cuda else "cpu")
-        self.net.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
+        self.net.to(memory_format=torch.contiguous_format)
         return architecture
 
     def load_searched(self) -> ArchitectureParameters | None:
@@ -229,17 +229,21 @@ class Run:
             )
 
 
-def schema_search(directory: RunDirectory) -> schema.Search | None:
+def kept_search(directory: RunDirectory) -> schema.Search | None:
     """The settings of the search in a directory; None where there is none, or one of before these were kept."""
     return directory.read("search.json", schema.Search) if (directory / "search.json").is_file() else None
 
 
 def _config(directory: RunDirectory) -> Config:
-    value = directory.read("config.json")
+    value = directory.read("config.json", object)
     try:
         return Config.from_json(value)
     except UsageError as error:
-        made = directory.read(MARKER).get("supernet", "?") if (directory / MARKER).is_file() else "an early version"
+        made = (
+            directory.read(MARKER, dict[str, Any]).get("supernet", "?")
+            if (directory / MARKER).is_file()
+            else "an early version"
+        )
         raise UsageError(
             f"{directory / 'config.json'}, made by supernet {made}, cannot be read by this version: {error}"
         ) from error
@@ -287,6 +291,3 @@ def _adopted(directory: RunDirectory, space: Named | None, method: Named | None,
     if not (directory / "data.json").is_file():
         directory.write("data.json", run.facts)
     return config
-
-
-__all__ = ["Run", "RunError", "Say", "silent"]

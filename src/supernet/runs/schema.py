@@ -15,7 +15,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 
 from supernet.runs.config import Judging, Searching
 
-Option = bool | int | float | str
+Option = bool | int | float | str | tuple[Any, ...]
 """An option of a choice."""
 Arch = dict[str, Option]
 """An architecture: the option of every active choice, by the choice's name."""

@@ -16,7 +16,7 @@ from supernet.runs.judge import table_of
 from supernet.runs.kept import refuse_changes
 from supernet.runs.naming import build_searcher, build_shifting
 from supernet.runs.report import refresh
-from supernet.runs.run import Run, schema_search
+from supernet.runs.run import Run, kept_search
 from supernet.search import Front, Shifting, Survey, Wrap
 from supernet.search.driver import examine
 from supernet.train import load_candidates
@@ -48,7 +48,7 @@ def search(run: Run, *, resume: bool = False, overwrite: bool = False, wrap: Wra
     settings, place = run.config.search, run.place
     if resume and overwrite:
         raise UsageError("--resume goes on with the search that --overwrite would replace; give one of them.")
-    kept = schema_search(place)
+    kept = kept_search(place)
     if resume and kept is not None and (place / "search.jsonl").is_file():
         free = ("search.budget",) if settings.budget >= kept.search.budget else ()
         refuse_changes(kept.search, settings, place / "search.json", place="search.", free=free)
