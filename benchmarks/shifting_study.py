@@ -20,7 +20,7 @@ import argparse
 import json
 import os
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import replace
 from multiprocessing import get_context
@@ -63,7 +63,8 @@ SHIFTS: dict[str, Shifting | None] = {
     "paper": Shifting(lr=1e-4),
     "strong": Shifting(lr=1e-2, momentum=0.9, update="batch", evaluate="after"),
 }
-EVOLUTION: dict[str, Any] = {"population": 25, "parents": 10, "mutations": 13, "crossovers": 12, "budget": 120}
+EVOLUTION = search.Evolution(population=25, parents=10, mutations=13, crossovers=12)
+BUDGET = 120
 ALONE_STEPS = 600
 TRUTHS, GOOD, POOR = 31, 10, 20  # one in between: equal accuracies must not stand on both sides
 CALIBRATION, IMAGES = Calibration(images=256), 2000
@@ -196,11 +197,11 @@ class Study:
             before = follow(job.net, 0)
             wrap = None if shift is None else replace(shift, on_generation=(follow, Moved(job.net)))
             evaluator = NetEvaluator(job.net, data, calibration=CALIBRATION, images=IMAGES)
-            find: Callable[..., search.Front] = search.random if method == "one-shot" else search.evolution
-            settings = {"budget": EVOLUTION["budget"]} if method == "one-shot" else EVOLUTION
+            searcher: search.Searcher = search.RandomSearch() if method == "one-shot" else EVOLUTION
             limit = {"macs": self.bound(job.net, data.shape)}
             began = time.process_time()
-            front = find(evaluator, constraints=limit, seed=seed, out=folder, resume=True, wrap=wrap, **settings)
+            request: search.Request = {"constraints": limit, "budget": BUDGET, "seed": seed, "out": folder}
+            front = search.run(searcher, evaluator, **(request | search.Request(resume=True, wrap=wrap)))
             rows = [json.loads(line) for line in _lines(folder / "shifted" / "shifting.jsonl")]
             best = front.points[0]
             found = {"arch": best.arch.options(), "accuracy": best.values["accuracy"], "order": before, "log": rows}
@@ -213,7 +214,7 @@ class Study:
             searcher="evolution",
             objectives=("accuracy",),
             constraints={"macs": [None, self.bound(source.net, source.data.shape)]},
-            budget=EVOLUTION["budget"],
+            budget=BUDGET,
             calibration_images=CALIBRATION.images,
         )
         for tune in ("all", "head"):
@@ -237,7 +238,8 @@ class Study:
             began = time.process_time() - json.loads((folder / "seconds.json").read_text())
             evaluator = NetEvaluator(job.net, job.data.sealed(), calibration=CALIBRATION)
             limit = {"macs": self.bound(job.net, job.data.shape)}
-            self._found(folder, search.evolution(evaluator, constraints=limit, seed=seed, **EVOLUTION), began)
+            front = search.run(EVOLUTION, evaluator, constraints=limit, budget=BUDGET, seed=seed)
+            self._found(folder, front, began)
 
     def _found(self, folder: Path, front: search.Front, began: float) -> None:
         best = front.points[0]

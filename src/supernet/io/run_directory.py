@@ -52,7 +52,7 @@ _RETRAINED = rf"{_TRAINED}|retrained\.json|net\.onnx|net\.pt2"
 RUN = Part(
     name="run",
     files={
-        "": rf"{_RETRAINED}|config\.json|data\.json|derived\.json|resources\.json|search\.jsonl|front\.json|"
+        "": rf"{_RETRAINED}|config\.json|data\.json|derived\.json|resources\.json|search\.jsonl?|front\.json|"
         r"exports\.json|scores\.jsonl|judge\.(json|csv)|ranking\.csv|retrained\.jsonl|latency(-learned)?\.json|"
         r"report\.html",
         "checkpoints": _STEP,
@@ -65,7 +65,7 @@ RUN = Part(
 )
 """Everything. Files by any other name are not ours: they are never moved, removed or written over."""
 
-SEARCH = Part(name="search", files={"": r"search\.jsonl|front\.json|exports\.json", **_SHIFTED}, stands="search.jsonl")
+SEARCH = Part(name="search", files={"": r"search\.jsonl?|front\.json|exports\.json", **_SHIFTED}, stands="search.jsonl")
 """What a search leaves, and the list of what was exported of it."""
 
 
@@ -81,7 +81,7 @@ class RunDirectory:
     | `train.jsonl` | scalars by training step |
     | `counts.json` | how often each candidate was trained |
     | `checkpoints/` | the newest two checkpoints |
-    | `search.jsonl`, `front.json` | every evaluated architecture, and the best of them |
+    | `search.json`, `search.jsonl`, `front.json` | what was asked for, every evaluated architecture, the best of them |
     | `scores.jsonl` | scores of architectures as they become known, so that judging resumes |
     | `judge.json`, `judge.csv` | how right the ranking is |
     | `ranking.csv` | every score that was compared for that |

@@ -12,8 +12,7 @@ from supernet.io.decode import Cursor, Json, read_json, read_json_lines
 from supernet.measure.quantity import ACCURACY, MACS, Quantity
 from supernet.report.diagram import Diagram
 from supernet.report.judgement import Judgement, read_judgement
-from supernet.search import choosing
-from supernet.search.front_file import FrontFile, Point, decode_front, decode_point
+from supernet.search import FrontFile, Point, choosing
 from supernet.train.health import DEFAULT_IMAGES, warnings_of
 
 Arch = Mapping[str, Json]
@@ -135,7 +134,7 @@ def read_run(directory: Path) -> RunFiles:
     if not directory.is_dir():
         raise UsageError(f"{directory} is not a directory. Give the directory that a run was written to.")
     config, environment = read_json(directory / "config.json"), read_json(directory / "environment.json")
-    space, front = read_json(directory / "space.json"), read_json(directory / "front.json")
+    space, front = read_json(directory / "space.json"), FrontFile.read(directory)
     exports, data = read_json(directory / "exports.json"), read_json(directory / "data.json")
     counts = read_json(directory / "counts.json")
     (train, torn_train), (search, torn_search) = (
@@ -149,9 +148,9 @@ def read_run(directory: Path) -> RunFiles:
         environment=_object(environment),
         train=tuple(_record(line) for line in train),
         space=None if space is None else _space(space),
-        search=tuple(decode_point(line) for line in search),
+        search=tuple(_point(line) for line in search),
         shifted=tuple(_record(line, "generation") for line in shifted),
-        front=None if front is None else decode_front(front),
+        front=front,
         exports=() if exports is None else tuple(_export(item) for item in exports.items()),
         judgement=read_judgement(directory),
         counts=() if counts is None else tuple(_trained(item) for item in counts.items()),
@@ -165,6 +164,12 @@ def read_run(directory: Path) -> RunFiles:
             "Give the directory that a run was written to."
         )
     return run
+
+
+def _point(line: Cursor) -> Point:
+    generation = line.optional("generation")
+    told = None if generation is None else generation.integer()
+    return Point(dict(_object(line.field("arch"))), line.field("values").measured(), told)
 
 
 def _object(cursor: Cursor | None) -> Mapping[str, Json]:

@@ -26,17 +26,14 @@ from supernet.runs.export_one import export_one
 from supernet.runs.judge import ground_truth
 from supernet.runs.naming import build_data, build_method, build_net, build_shifting
 from supernet.search import Survey
-from supernet.search.driver import examine
 from supernet.space import Arch
 from supernet.train import ArchitectureParameters, Monitor, Recipe, Trained, fit, load_candidates, load_weights
 from supernet.train.health import warnings_of
 from supernet.train.monitors.subnet_accuracy import SubnetAccuracy
 
 SEARCHERS = {
-    "random": search.random,
-    "regularised_evolution": search.regularised_evolution,
-    "evolution": search.evolution,
-    "nsga2": search.nsga2,
+    searcher.name: searcher
+    for searcher in (search.RandomSearch(), search.RegularisedEvolution(), search.Evolution(), search.NSGA2())
 }
 
 Say = Callable[[str], None]
@@ -199,12 +196,12 @@ class Run:
             UsageError: as `search`.
         """
         settings = self.config.search
-        _searcher(settings.searcher)
         if wrap is None and settings.shifting is not None:
             wrap = build_shifting(settings.shifting)
         if isinstance(wrap, search.Shifting):
             wrap.check_images(self.data)
-        examine(
+        search.check(
+            _searcher(settings.searcher),
             self.evaluator(),
             objectives=settings.objectives,
             constraints=settings.constraints or None,
@@ -253,7 +250,8 @@ class Run:
             self.directory.alone(self.say),
             ProgressBar("search", settings.budget, unit="architectures") as bar,
         ):
-            front = searcher(
+            front = search.run(
+                searcher,
                 evaluator,
                 objectives=settings.objectives,
                 constraints=settings.constraints or None,
@@ -341,7 +339,7 @@ class Run:
         return write_report(self.directory.path)
 
 
-def _searcher(name: str) -> Callable[..., search.Front]:
+def _searcher(name: str) -> search.Searcher:
     if name not in SEARCHERS:
         raise UsageError(f"There is no searcher named {name!r}; there are {', '.join(SEARCHERS)}.")
     return SEARCHERS[name]

@@ -17,7 +17,8 @@ from supernet.errors import RunError, UsageError
 from supernet.io.files import write_atomically
 from supernet.nn import Supernet
 from supernet.nn.precision import Precision
-from supernet.search.archive import FILE_NAME, Evaluation
+from supernet.search.archive import FILE_NAME
+from supernet.search.evaluation import Evaluation
 from supernet.search.evaluator import Evaluator
 from supernet.search.shifting import FOLDER
 from supernet.space import Arch

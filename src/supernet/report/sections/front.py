@@ -11,7 +11,7 @@ from supernet.report.html import Html, details, join, note, table, tag
 from supernet.report.run import Arch, Export, RunFiles, Values
 from supernet.report.section import Section
 from supernet.report.units import THIN, quantity
-from supernet.search.front_file import FrontFile, Point
+from supernet.search import FrontFile, Point
 
 _HOVER = {"hovertemplate": "%{hovertext}<extra></extra>"}
 
@@ -21,7 +21,7 @@ def front(run: RunFiles) -> Section | None:
     if run.front is None and not run.search:
         return None
     points = run.front.points if run.front else ()
-    named = [Point(export.arch, export.values) for export in run.exports]
+    named = [Point(dict(export.arch), dict(export.values)) for export in run.exports]
     y = run.primary.name
     xs = [name for name in _quantities(run) if name != y and any(name in p.values for p in [*points, *run.search])]
     if not xs:
@@ -80,7 +80,9 @@ def _items(run: RunFiles, groups: Sequence[Sequence[Point]]) -> list[dict[str, A
         title = ", ".join(words) or "Evaluated"
         further = exported[key].values if key in exported else {}
         items.append(_item(run, title[:1].upper() + title[1:] if key not in exported else title, point, further))
-    return items + [_item(run, export.name, Point(export.arch, export.values), {}) for export in run.exports]
+    return items + [
+        _item(run, export.name, Point(dict(export.arch), dict(export.values)), {}) for export in run.exports
+    ]
 
 
 def _item(run: RunFiles, title: str, point: Point, further: Values) -> dict[str, Any]:
@@ -207,7 +209,7 @@ def _caveats(run: RunFiles) -> Html:
 
 
 def _points(exports: Sequence[Export]) -> list[Point]:
-    return [Point(export.arch, export.values) for export in exports]
+    return [Point(dict(export.arch), dict(export.values)) for export in exports]
 
 
 def _front_table(run: RunFiles, found: FrontFile) -> Html:

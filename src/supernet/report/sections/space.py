@@ -9,7 +9,7 @@ from supernet.report.html import Html, details, join, note, plain, table, tag
 from supernet.report.run import ChoiceRow, RunFiles
 from supernet.report.section import Section
 from supernet.report.units import large
-from supernet.search.front_file import Point
+from supernet.search import Point
 
 
 def space(run: RunFiles) -> Section | None:
