@@ -200,8 +200,16 @@ class Study:
             searcher: search.Searcher = search.RandomSearch() if method == "one-shot" else EVOLUTION
             limit = {"macs": self.bound(job.net, data.shape)}
             began = time.process_time()
-            request: search.Request = {"constraints": limit, "budget": BUDGET, "seed": seed, "out": folder}
-            front = search.run(searcher, evaluator, **(request | search.Request(resume=True, wrap=wrap)))
+            front = search.run(
+                searcher,
+                evaluator,
+                constraints=limit,
+                budget=BUDGET,
+                seed=seed,
+                out=folder,
+                resume=True,
+                wrap=wrap,
+            )
             rows = [json.loads(line) for line in _lines(folder / "shifted" / "shifting.jsonl")]
             best = front.points[0]
             found = {"arch": best.arch.options(), "accuracy": best.values["accuracy"], "order": before, "log": rows}
