@@ -30,7 +30,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from supernet import deploy, judge, search, zoo
+from supernet import judge, search, zoo
 from supernet.io.run_directory import environment
 from supernet.measure import Calibration, NetEvaluator, cost_model
 from supernet.methods import spos
@@ -38,6 +38,7 @@ from supernet.nn import Supernet
 from supernet.runs.config import Config, Searching
 from supernet.runs.naming import build_data
 from supernet.runs.run import Run
+from supernet.runs.transfer import transfer
 from supernet.search import Shifting
 from supernet.space import Arch
 from supernet.train import load_weights
@@ -229,7 +230,7 @@ class Study:
             folder = self.out / f"transfer-{tune}-{seed}"
             if not (folder / "found.json").is_file():
                 began = time.process_time()
-                done = deploy.transfer(
+                done = transfer(
                     source.directory.path,
                     data=self.target,
                     out=folder,

@@ -13,13 +13,13 @@ import torch
 
 from shifted_searches import same, weights
 from supernet import deploy
-from supernet.deploy import transfer
 from supernet.errors import UsageError
 from supernet.measure import Calibration
 from supernet.runs.config import Config, Exporting, Named, Searching, Training
 from supernet.runs.judge import retrained
 from supernet.runs.run import Run
-from supernet.runs.transfer import SHIFTING
+from supernet.runs.transfer import SHIFTING, Transferred, transfer
+from supernet.search import Front
 from supernet.train import checkpoint, load_weights
 
 FAST = replace(SHIFTING, images=32, batch_size=16, checkpoint_every=1)
@@ -62,7 +62,7 @@ def colours(tmp_path_factory: pytest.TempPathFactory) -> str:
     return str(path)
 
 
-def moved(source: Path, colours: str, out: Path, **options: Any) -> deploy.Transferred:
+def moved(source: Path, colours: str, out: Path, **options: Any) -> Transferred:
     given: dict[str, Any] = {"data_options": {"validation": 0.3}, "shifting": FAST, "progress": False} | options
     return transfer(source, data=colours, out=out, **given)
 
@@ -77,8 +77,9 @@ def test_a_transferred_run_is_like_any_other(source: Path, colours: str, tmp_pat
     assert job.data.shape == ((1, 8, 8) if adapt == "resize" else (3, 12, 10))
     load_weights(job.net, tmp_path / "new")
     assert same(weights(job.net), weights(found.net))
-    front = job.search(resume=True)
-    assert front.archive == found.front.archive
+    assert Front.read(tmp_path / "new", job.net.space).points == found.front.points
+    with pytest.raises(UsageError, match='begun with wrap "Shifting", not none'):
+        job.search(resume=True)
     (row,) = job.export(job.chosen())
     assert row["verified"]["accuracy_validation"] > 0.25
     arch = job.net.space.arch(row["arch"])

@@ -342,7 +342,7 @@ def test_resuming_where_nothing_began_begins(tmp_path: Path) -> None:
     ("options", "message"),
     [
         ({"seed": 4}, r"search.json was begun with seed 3, not 4\. Resume it with the former"),
-        ({"searcher": replace(SMALL, mutation_p=0.9)}, "begun with mutation_p 0.1, not 0.9"),
+        ({"searcher": replace(SMALL, mutation_p=0.9)}, "begun with the searcher's mutation_p 0.1, not 0.9"),
         (
             {"searcher": RandomSearch()},
             'searcher "supernet.search..*:Evolution", not "supernet.search',

@@ -456,7 +456,7 @@ def test_what_does_not_fit_together_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"batches of 640 images, but squares has only \d+ training"):
         evolve(evaluator(), Shifting(batch_size=640))
     evolve(evaluator(), None, out=tmp_path / "plain", budget=12)
-    with pytest.raises(UsageError, match='begun with wrap none, not "Shifting"'):
+    with pytest.raises(UsageError, match=r'begun with wrap none, not "Shifting"\. Resume'):
         evolve(evaluator(), FAST, out=tmp_path / "plain", resume=True)
     evolve(evaluator(), FAST, out=tmp_path / "shifted", budget=12)
     with pytest.raises(UsageError, match=r"begun with the wrap's lr 0.1, not 0.2"):

@@ -42,8 +42,8 @@ def retrain(
         out: Directory for log, checkpoints and exported files. Default: retrained in the run.
         resume: Go on where a killed retraining stopped.
     """
-    from supernet import deploy
     from supernet.runs.arch_argument import read_arch
+    from supernet.runs.retrain import retrain_run
     from supernet.runs.run import Run
     from supernet.search import Front
 
@@ -51,7 +51,7 @@ def retrain(
         raise UsageError("Name the architecture to retrain with --arch, or take the best of the search with --best.")
     job = Run.open(path, _say)
     chosen = read_arch(job.net, arch) if arch is not None else Front.read(path, job.net.space).best().arch
-    found = deploy.retrain_run(
+    found = retrain_run(
         job,
         chosen,
         out=path / "retrained" if out is None else out,

@@ -50,15 +50,15 @@ def transfer(
     """
     from dataclasses import replace
 
-    from supernet import deploy
     from supernet.runs.config import Named
     from supernet.runs.run import Run
     from supernet.runs.transfer import SHIFTING
+    from supernet.runs.transfer import transfer as transferred
 
     given = {name: value for name, value in (("lr", lr), ("images", images)) if value is not None}
     source = Run.open(path, lambda text: None).config
     target = TrainRequest(data=data, data_options=data_options).apply(replace(source, data=Named(data))).data
-    found = deploy.transfer(
+    found = transferred(
         path,
         data=data,
         out=out,

@@ -41,7 +41,7 @@ def export_one(
         RunError: a file does not compute what the network does, or cannot be written.
     """
     if settings.finetune_steps:
-        net = deploy.finetuned(net, arch, data.sealed(), steps=settings.finetune_steps, seed=seed)
+        net = deploy.retrained(net, arch, data.sealed(), steps=settings.finetune_steps, start="inherited", seed=seed)
     exported = deploy.export(
         net,
         arch,

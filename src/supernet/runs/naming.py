@@ -55,10 +55,10 @@ def build_space(name: str, options: Mapping[str, Any], data: ImageData) -> Super
 
 def build_net(config: Config, data: ImageData) -> Supernet:
     """The supernet of a run with fresh weights, on the images as they are after a transfer; errors: `build_space`."""
-    from supernet import deploy
+    from supernet.runs.transfer import data_before, transferred
 
-    built = build_space(config.space.name, config.space.options, deploy.data_before(data, config.transfer))
-    return deploy.transferred(built, data, config.transfer)
+    built = build_space(config.space.name, config.space.options, data_before(data, config.transfer))
+    return transferred(built, data, config.transfer)
 
 
 def build_method(name: str, options: Mapping[str, Any]) -> Recipe:

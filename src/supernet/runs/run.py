@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from supernet import deploy, measure, search
+from supernet import measure, search
 from supernet.data import ImageData
 from supernet.errors import UsageError
 from supernet.io.locking import further_process
@@ -25,6 +25,7 @@ from supernet.runs.config import Config
 from supernet.runs.export_one import export_one
 from supernet.runs.judge import ground_truth
 from supernet.runs.naming import build_data, build_method, build_net, build_shifting
+from supernet.runs.transfer import adapted_data
 from supernet.search import Survey
 from supernet.space import Arch
 from supernet.train import ArchitectureParameters, Monitor, Recipe, Trained, fit, load_candidates, load_weights
@@ -110,7 +111,7 @@ class Run:
     def data(self) -> ImageData:
         """The images."""
         built = build_data(self.config.data.name, self.config.data.options, seed=self.config.seed)
-        return deploy.adapted_data(built, self.config.transfer)
+        return adapted_data(built, self.config.transfer)
 
     @cached_property
     def recipe(self) -> Recipe:

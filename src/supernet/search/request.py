@@ -89,7 +89,12 @@ class Begun(msgspec.Struct, frozen=True, kw_only=True):
             UsageError: settings differ; names each of them with both values.
         """
         mine, theirs = _flat(self), _flat(other)
-        names = [name for name in {**mine, **theirs} if mine.get(name) != theirs.get(name)]
+        names = [name for name in mine if mine[name] != theirs.get(name)] + [
+            name for name in theirs if name not in mine
+        ]
+        for piece in ("searcher", "wrap"):  # the settings of two pieces are not comparable
+            if piece in names:
+                names = [name for name in names if not name.startswith(f"the {piece}'s ")]
         if names:
             told = "; ".join(f"{name} {_text(mine.get(name))}, not {_text(theirs.get(name))}" for name in names)
             raise UsageError(
@@ -121,9 +126,9 @@ def _flat(begun: Begun) -> dict[str, Any]:
     """Every setting by the name that a user knows, as JSON reads it back."""
     told = json.loads(json.dumps(msgspec.to_builtins(begun), default=str))
     searcher, wrap = told["searcher"], told["wrap"] or {}
-    flat = {"searcher": searcher.pop("piece"), **searcher}
-    flat |= {name: told[name] for name in ("space", "objectives", "seed", "initial")}
-    flat |= {"wrap": wrap.pop("piece", None), **{f"the wrap's {name}": value for name, value in wrap.items()}}
+    flat = {name: told[name] for name in ("space", "objectives", "seed", "initial")}
+    for name, piece in (("searcher", searcher), ("wrap", wrap)):
+        flat |= {name: piece.pop("piece", None)} | {f"the {name}'s {setting}": piece[setting] for setting in piece}
     flat |= {f"the constraint on {name}": bounds for name, bounds in told["constraints"].items()}
     return flat | {f"the evaluator's {name}": value for name, value in (told["evaluator"] or {}).items()}
 
