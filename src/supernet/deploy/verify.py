@@ -209,9 +209,8 @@ def _run(file: Path, runner: _Runner, x: Tensor) -> NDArray[np.float32]:
             return runner.run(x)
         missing = -len(x) % runner.batch
         padded = torch.cat([x, x[-1:].expand(missing, *x.shape[1:])])
-        return np.concatenate([runner.run(padded[n : n + runner.batch]) for n in range(0, len(padded), runner.batch)])[
-            : len(x)
-        ]
+        starts = range(0, len(padded), runner.batch)
+        return np.concatenate([runner.run(padded[start : start + runner.batch]) for start in starts])[: len(x)]
     except Exception as error:
         raise RunError(
             f"{file} does not run on images of shape {tuple(x.shape)}: {first_line(error)}. Export it with the "

@@ -89,9 +89,7 @@ class Begun(msgspec.Struct, frozen=True, kw_only=True):
             UsageError: settings differ; names each of them with both values.
         """
         mine, theirs = _flat(self), _flat(other)
-        names = [name for name in mine if mine[name] != theirs.get(name)] + [
-            name for name in theirs if name not in mine
-        ]
+        names = [name for name in {**mine, **theirs} if mine.get(name) != theirs.get(name)]
         for piece in ("searcher", "wrap"):  # the settings of two pieces are not comparable
             if piece in names:
                 names = [name for name in names if not name.startswith(f"the {piece}'s ")]
