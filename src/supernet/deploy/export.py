@@ -105,7 +105,8 @@ def export(
 def extract(net: Supernet, arch: Arch, data: ImageData | Split, *, calibration: Calibration = DEFAULT) -> nn.Module:
     """A subnet as plain torch modules in evaluation mode, with copied weights and BatchNorm statistics of its own.
 
-    It is the module that `export` writes, and as accurate as `measure.accuracy` and a search have told.
+    It is the module that `export` writes, and as accurate as `measure.accuracy` and a search have told; nearly so where
+    BatchNorm was evaluated by the batch (`statistics="batch"`), since here it gets statistics of training images.
 
     Args:
         net: The supernet; it is left untouched.
