@@ -42,7 +42,6 @@ SHIFTS: dict[str, Shifting | None] = {
     "strong": Shifting(lr=1e-2, momentum=0.9, update="batch", evaluate="after"),
     "released": Shifting.released(),
 }
-EVOLUTION: dict[str, Any] = {"population": 50, "parents": 10, "mutations": 25, "crossovers": 25}
 SAMPLE, EVERY = 50, 2
 
 
@@ -102,8 +101,8 @@ def carry_out(options: argparse.Namespace, run: str, label: str) -> None:
     before, shift = follow(job.net, 0), SHIFTS[label]
     wrap = None if shift is None else replace(shift, on_generation=(follow,))
     began = time.process_time()
-    front = search.evolution(
-        evaluator, **EVOLUTION, budget=options.budget, seed=seed, out=folder, resume=True, wrap=wrap
+    front = search.run(
+        search.Evolution(), evaluator, budget=options.budget, seed=seed, out=folder, resume=True, wrap=wrap
     )
     seconds = time.process_time() - began
     latest = {e.arch: e.values["accuracy"] for e in front.archive}

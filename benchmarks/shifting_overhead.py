@@ -31,7 +31,8 @@ def seconds(build: Callable[[], Supernet], images: data.ImageData, budget: int, 
     torch.manual_seed(0)
     evaluator = NetEvaluator(build(), images)
     began = time.process_time()
-    search.evolution(evaluator, population=8, parents=4, mutations=4, crossovers=4, budget=budget, wrap=wrap)
+    searcher = search.Evolution(population=8, parents=4, mutations=4, crossovers=4)
+    search.run(searcher, evaluator, budget=budget, wrap=wrap)
     return time.process_time() - began
 
 

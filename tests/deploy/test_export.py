@@ -11,9 +11,10 @@ from torch import nn
 
 import supernet
 from measure_networks import blobs, small_net
-from supernet import deploy, zoo
+from supernet import Choice, Supernet, deploy, zoo
 from supernet.errors import RunError, UsageError
 from supernet.measure import Calibration, calibrate
+from supernet.nn import ElasticConv2d, ElasticLinear
 
 DATA = blobs()
 QUICK = Calibration(images=60, batch_size=20)
@@ -173,3 +174,76 @@ def test_a_published_space_exports(tmp_path):
     found = deploy.verify(result.files[0], result.module, DATA.validation)
     assert found.max_difference <= 1e-5 * max(found.logit_scale, 1)
     assert found.agreement == 1
+
+
+class Branch(nn.Module):
+    """Its course depends on values."""
+
+    def forward(self, x):
+        return 2 * x if x.sum() > 0 else x
+
+
+class BatchSize(nn.Module):
+    """Takes the number of images as a Python number."""
+
+    def forward(self, x):
+        return x.reshape(int(x.shape[0]), -1).reshape(x.shape)
+
+
+class Bessel(nn.Module):
+    """An operation that ONNX lacks."""
+
+    def forward(self, x):
+        return torch.special.bessel_j0(x)
+
+
+def net_with(part):
+    w = Choice("w", (4, 8))
+    block = nn.Sequential(ElasticConv2d(1, w, 3), part)
+    return Supernet(nn.Sequential(block, nn.AdaptiveAvgPool2d(1), nn.Flatten(), ElasticLinear(w, 3)))
+
+
+BOTH = {"formats": ("onnx", "program"), "input_shape": (1, 8, 8)}
+
+
+@pytest.mark.parametrize(
+    ("part", "words"),
+    [
+        (
+            Branch(),
+            r"0\.1 \(Branch\), which does `return 2 \* x if x.sum\(\) > 0 else x` \(Could not guard",
+        ),
+        (BatchSize(), r"0\.1 \(BatchSize\) \(.*constant \(2\)\)\. .*batch_size=1"),
+    ],
+)
+def test_what_an_exporter_cannot_follow_is_named_in_one_sentence(part, words, tmp_path, capfd):
+    net = net_with(part)
+    with pytest.raises(RunError, match=words) as caught:
+        deploy.export(net, net.space.largest(), tmp_path / "net", **BOTH)
+    assert "\n" not in str(caught.value)
+    assert capfd.readouterr() == ("", "")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_of_several_formats_those_that_can_be_written_are(tmp_path):
+    net = net_with(Bessel())
+    words = r"0\.1 \(Bessel\) uses aten.special_bessel_j0.default, which ONNX does not know"
+    with pytest.raises(RunError, match=words):
+        deploy.export(net, net.space.largest(), tmp_path / "net.onnx", input_shape=(1, 8, 8))
+    with pytest.warns(UserWarning, match=rf"net.onnx was not written. .*{words}"):
+        exported = deploy.export(net, net.space.largest(), tmp_path / "net", **BOTH)
+    assert [file.name for file in exported.files] == [file.name for file in tmp_path.iterdir()] == ["net.pt2"]
+    assert list(exported.failures) == ["onnx"]
+    assert deploy.verify(exported.files[0], exported.module, DATA.validation).agreement == 1
+
+
+def test_a_fixed_number_of_images(tmp_path):
+    net = net_with(BatchSize())
+    exported = deploy.export(net, net.space.largest(), tmp_path / "net", batch_size=5, **BOTH)
+    dims = onnx.load(exported.files[0]).graph.input[0].type.tensor_type.shape.dim
+    assert [dim.dim_param or dim.dim_value for dim in dims] == [5, 1, 8, 8]
+    for file in exported.files:
+        found = deploy.verify(file, exported.module, DATA.validation, images=13, batch_size=8)
+        assert (found.images, found.agreement) == (13, 1)
+    with pytest.raises(UsageError, match="batches of 0 images; give at least 1"):
+        deploy.export(net, net.space.largest(), tmp_path / "net", batch_size=0, **BOTH)

@@ -109,7 +109,7 @@ def test_what_measures_or_calibrates_does_not_warn(tmp_path: Path) -> None:
     with measure.calibrated(net, arch, DATA):
         net(X)
     deploy.export(net, arch, tmp_path / "net.pt2", data=DATA)
-    deploy.finetuned(net, arch, DATA, steps=2, batch_size=16, progress=False)
+    deploy.retrained(net, arch, DATA, steps=2, batch_size=16, start="inherited", progress=False)
     alone = deploy.retrained(net, arch, DATA, steps=2, progress=False)
     alone.extract(arch)  # no other path had a part in its statistics
     assert net.calibrated_for == ()

@@ -8,6 +8,7 @@ from measure_networks import blobs, small_net
 from supernet import deploy
 from supernet.errors import RunError, UsageError
 from supernet.measure import Calibration, accuracy
+from supernet.search import Constraint, Constraints
 
 DATA = blobs()
 
@@ -91,3 +92,15 @@ def test_the_module_is_left_alone(exported):
     assert all(m.training for m in module.modules())
     for name, value in module.state_dict().items():
         assert torch.equal(value, exported.module.state_dict()[name])
+
+
+def test_what_was_promised_and_not_kept_is_said():
+    limits = Constraints((Constraint("latency_ms", 0.1, 0.45), Constraint("accuracy", low=0.9), Constraint("odd", 1.0)))
+    assert deploy.missed(limits, {"latency_ms": 0.45, "accuracy": 0.9, "macs": 1e9}) == ()
+    assert deploy.missed(Constraints(), {"latency_ms": 9.0}) == ()
+    told = deploy.missed(limits, {"latency_ms": 0.5, "accuracy": 0.85, "odd": float("nan")})
+    assert told == (
+        "latency_ms measured after export is 0.5 ms, outside the bound of the search: 0.1 ≤ latency_ms ≤ 0.45.",
+        "accuracy measured after export is 0.85, outside the bound of the search: 0.9 ≤ accuracy.",
+        "odd measured after export is nan, outside the bound of the search: 1 ≤ odd.",
+    )

@@ -169,7 +169,8 @@ def random_search() -> Outcome:
 
 def evolution(wrap: search.Shifting | None = None) -> Outcome:
     asked = evaluator(trained(blocks_net(dropout=0.1)))
-    front = search.evolution(asked, population=6, parents=3, mutations=3, crossovers=3, budget=24, wrap=wrap)
+    searcher = search.Evolution(population=6, parents=3, mutations=3, crossovers=3)
+    front = search.run(searcher, asked, budget=24, wrap=wrap)
     return {**found(front), "weights": weights(asked.net)}
 
 
@@ -249,9 +250,16 @@ OTHERS: dict[str, Case] = {
     "search: random": random_search,
     "search: evolution": evolution,
     "search: regularised evolution": lambda: found(
-        search.regularised_evolution(evaluator(trained(blocks_net())), population=8, sample=3, budget=24)
+        search.run(search.RegularisedEvolution(population=8, sample=3), evaluator(trained(blocks_net())), budget=24)
     ),
-    "search: NSGA-II": lambda: found(search.nsga2(evaluator(trained(blocks_net())), population=8, budget=24)),
+    "search: NSGA-II": lambda: found(
+        search.run(
+            search.NSGA2(population=8),
+            evaluator(trained(blocks_net())),
+            objectives=("accuracy", "macs"),
+            budget=24,
+        )
+    ),
     "search: shifting": lambda: evolution(search.Shifting(lr=0.05, images=32, batch_size=16)),
     "search: shifting as released": lambda: evolution(
         replace(search.Shifting.released(), lr=0.05, images=32, batch_size=16)

@@ -65,7 +65,7 @@ def test_a_killed_search_goes_on_as_it_was_begun(run: Path, tmp_path: Path, monk
     with pytest.raises(UsageError, match=r"search\.budget = 6, and 3 was asked for"):
         search(opened.asking(search=replace(asked, budget=3)), resume=True)
     search(opened, resume=True)
-    for name in ("search.json", "search.jsonl", "front.json"):
+    for name in ("searching.json", "search.jsonl", "front.json"):
         assert (run / name).read_bytes() == (whole / name).read_bytes()
     more = search(Run.open(run).asking(search=replace(asked, budget=7)), resume=True)
     assert Run.open(run).config.search.budget == 7
@@ -74,13 +74,13 @@ def test_a_killed_search_goes_on_as_it_was_begun(run: Path, tmp_path: Path, monk
 
 def test_what_is_refused_changes_no_settings(run: Path) -> None:
     search(Run.open(run))
-    before = (run / "search.json").read_bytes()
+    before = (run / "searching.json").read_bytes()
     for asked in (replace(SEARCHING, constraints={"macs": 1.0}), replace(SEARCHING, searcher="nope")):
         with pytest.raises(UsageError):
             search(Run.open(run).asking(search=asked), overwrite=True)
     with pytest.raises(UsageError, match="holds a search already"):
         search(Run.open(run).asking(search=replace(SEARCHING, budget=3)))
-    assert (run / "search.json").read_bytes() == before
+    assert (run / "searching.json").read_bytes() == before
     assert Run.open(run).config.search == SEARCHING
 
 

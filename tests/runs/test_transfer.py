@@ -22,6 +22,7 @@ from supernet.runs.run import Run
 from supernet.runs.search import search
 from supernet.runs.train import train
 from supernet.runs.transfer import SHIFTING, Transferred, transfer
+from supernet.search import Front
 from supernet.train import checkpoint, load_weights
 
 FAST = replace(SHIFTING, images=32, batch_size=16, checkpoint_every=1)
@@ -81,6 +82,7 @@ def test_a_transferred_run_is_like_any_other(source: Path, colours: str, tmp_pat
     assert same(weights(job.net), weights(found.net))
     front = search(job, resume=True, wrap=FAST)
     assert front.archive == found.front.archive
+    assert Front.read(tmp_path / "new", job.net.space).points == front.points
     (row,) = export(job)
     assert row.verified is not None
     assert row.verified.accuracy_validation > 0.25

@@ -7,8 +7,10 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,7 +19,7 @@ from hypothesis import strategies as st
 
 from supernet import search
 from supernet.errors import RunError, UsageError
-from supernet.search import Evolution, Front, RandomSearch, RegularisedEvolution, Task, run
+from supernet.search import NSGA2, Begun, Evolution, Front, RandomSearch, RegularisedEvolution, Searcher, Task, run
 from supernet.search.laws import Toy, limit, stages
 from supernet.search.pareto import nondominated
 from supernet.space import Arch, Choice, Space
@@ -32,7 +34,14 @@ def lines(folder: Path) -> list[dict[str, object]]:
 def test_record_and_front(tmp_path: Path) -> None:
     toy = Toy(stages(2))
     high = limit(toy, 0.5)
-    front = search.nsga2(toy, population=8, constraints={"macs": high, "size": 1e6}, budget=20, out=tmp_path / "run")
+    front = run(
+        NSGA2(population=8),
+        toy,
+        objectives=BOTH,
+        constraints={"macs": high, "size": 1e6},
+        budget=20,
+        out=tmp_path / "run",
+    )
     record = lines(tmp_path / "run")
     assert len(record) == front.evaluations == 20
     assert [line["generation"] for line in record] == [0] * 8 + [1] * 8 + [2] * 4
@@ -50,31 +59,117 @@ def test_record_and_front(tmp_path: Path) -> None:
     assert data["range"] == {"macs": [costs.min(), costs.max()]}
 
 
-def test_every_function_passes_its_options_on() -> None:
-    """Each option set to something unusual changes the record; a forgotten one would not."""
-    cases: list[tuple[Callable[..., Front], dict[str, list[object]]]] = [
-        (search.random, {}),
+def test_every_setting_and_keyword_changes_the_search() -> None:
+    """Each one set to something unusual changes the record; a forgotten one would not."""
+    cases: list[tuple[Searcher, dict[str, object]]] = [
+        (RandomSearch(), {"batch": 13}),
         (
-            search.evolution,
-            {"population": [14], "parents": [2], "mutations": [3], "crossovers": [2], "mutation_p": [0.6]},
+            Evolution(population=12, mutations=6, crossovers=5),
+            {"population": 14, "parents": 2, "mutations": 3, "crossovers": 2, "mutation_p": 0.6, "attempts": 1},
         ),
-        (search.regularised_evolution, {"population": [14], "sample": [1]}),
-        (search.nsga2, {"population": [14], "crossover_p": [0.0], "mutation_p": [0.7]}),
+        (RegularisedEvolution(population=12), {"population": 14, "sample": 1, "children": 3}),
+        (NSGA2(population=12), {"population": 14, "crossover_p": 0.0, "mutation_p": 0.7}),
     ]
-    for function, options in cases:
-        small: dict[str, object] = {"population": 12} if "population" in options else {}
-        small |= {"mutations": 6, "crossovers": 5} if "mutations" in options else {}
+    for searcher, changes in cases:
 
-        def record(given: Mapping[str, object], function: Callable[..., Front] = function) -> tuple[object, ...]:
-            return function(Toy(stages(3)), **({"budget": 60, "objectives": "accuracy"} | given)).archive
+        def record(searcher: Searcher, **request: Any) -> tuple[object, ...]:
+            return run(searcher, Toy(stages(3)), **({"budget": 60, "objectives": "accuracy"} | request)).archive
 
-        plain = record(small)
-        assert record(small) == plain
-        for name, (value,) in options.items():
-            assert record(small | {name: value}) != plain, name
-        assert record(small | {"seed": 1}) != plain
-        assert record(small | {"constraints": {"macs": 500}}) != plain
-        assert len(record(small | {"budget": 59})) == 59
+        plain = record(searcher)
+        assert record(searcher) == plain
+        for name, value in changes.items():
+            assert record(replace(searcher, **{name: value})) != plain, name
+        assert record(searcher, seed=1) != plain
+        assert record(searcher, constraints={"macs": 500}) != plain
+        assert record(searcher, initial=[stages(3).largest()])[0] != plain[0]
+        assert len(record(searcher, budget=59)) == 59
+
+
+def test_short_forms_are_the_searchers_with_their_published_settings() -> None:
+    for short, searcher, objectives in (
+        (search.random, RandomSearch(), "accuracy"),
+        (search.evolution, Evolution(), "accuracy"),
+        (search.regularised_evolution, RegularisedEvolution(), "accuracy"),
+        (search.nsga2, NSGA2(), BOTH),
+    ):
+        mine = short(Toy(stages(2)), budget=70, seed=2)
+        assert mine.archive == run(searcher, Toy(stages(2)), objectives=objectives, budget=70, seed=2).archive
+        assert mine.searcher == searcher.name == short.__name__
+
+
+def test_what_a_search_was_begun_with_is_on_disk_before_its_first_result(tmp_path: Path) -> None:
+    toy = Toy(stages(2))
+    seen: list[Begun | None] = []
+
+    class Looking(Toy):
+        def evaluate(self, arch: Arch, names: Sequence[str]) -> dict[str, float]:
+            seen.append(Begun.read(tmp_path))
+            return super().evaluate(arch, names)
+
+    first = toy.space.smallest()
+    run(SMALL, Looking(stages(2)), constraints={"macs": (1, 1e6)}, budget=5, seed=7, initial=[first], out=tmp_path)
+    assert seen[0] == Begun(
+        searcher={
+            "piece": "supernet.search.searchers.evolution:Evolution",
+            "population": 8,
+            "parents": 10,
+            "mutations": 4,
+            "crossovers": 4,
+            "mutation_p": 0.1,
+            "attempts": 10,
+        },
+        space=toy.space.fingerprint,
+        objectives=["accuracy"],
+        constraints={"macs": (1.0, 1e6)},
+        budget=5,
+        seed=7,
+        initial=[first.options()],
+    )
+    assert len(set(map(str, seen))) == 1
+    run(SMALL, toy, constraints={"macs": (1, 1e6)}, budget=9, seed=7, initial=[first], out=tmp_path, resume=True)
+    assert (Begun.read(tmp_path) or seen[0]).budget == 9, "a larger budget is the one to resume with"
+
+
+def test_lines_without_what_they_were_begun_with_are_not_resumed(tmp_path: Path) -> None:
+    begun(tmp_path)
+    (tmp_path / "search.json").write_text('{"searcher": 3}')
+    with pytest.raises(RunError, match=r"search.json is damaged: Expected `object`, got `int` - at `\$.searcher`"):
+        resumed(tmp_path)
+    (tmp_path / "search.json").unlink()
+    with pytest.raises(UsageError, match=r"search.jsonl cannot be resumed: search.json beside it"):
+        resumed(tmp_path)
+
+
+def test_how_an_evaluator_measures_is_part_of_the_request(tmp_path: Path) -> None:
+    class Sampling(Toy):
+        def __init__(self, images: int) -> None:
+            super().__init__(stages(2))
+            self.images = images
+
+        def settings(self) -> dict[str, int]:
+            return {"images": self.images}
+
+    run(SMALL, Sampling(100), budget=5, out=tmp_path)
+    with pytest.raises(UsageError, match="begun with the evaluator's images 100, not 50"):
+        run(SMALL, Sampling(50), budget=5, out=tmp_path, resume=True)
+
+
+def test_a_class_is_no_searcher() -> None:
+    with pytest.raises(UsageError, match=r"NSGA2 is no searcher; give a value .* search.NSGA2\(population=50\)"):
+        run(NSGA2, Toy(stages(1)))
+
+
+def test_a_search_is_checked_before_anything_is_evaluated(monkeypatch: pytest.MonkeyPatch) -> None:
+    toy = Toy(stages(1))
+    search.check(NSGA2(), toy, objectives=BOTH, constraints={"macs": 1e6}, budget=3, seed=1)
+    with pytest.raises(UsageError, match="one objective, but 2 were given"):
+        search.check(Evolution(), toy, objectives=BOTH)
+    with pytest.raises(UsageError, match="reaches macs"):
+        search.check(Evolution(), toy, constraints={"macs": 0.0})
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(RunError, match=r"pip install 'supernet\[search\]'"):
+        search.check(NSGA2(), toy)
+    assert not toy.asked
 
 
 def test_defaults_are_the_papers() -> None:
@@ -108,9 +203,12 @@ class Again:
 
     name = "again"
 
-    def __init__(self, task: Task) -> None:
-        self.arch = task.space.wrap(task.known)[0]
+    def __init__(self) -> None:
         self.told: list[Mapping[str, float]] = []
+
+    def begin(self, task: Task) -> Again:
+        self.task, self.arch = task, task.space.wrap(task.known)[0]
+        return self
 
     def ask(self, n: int) -> list[Arch]:
         return [self.arch]
@@ -121,27 +219,22 @@ class Again:
 
 def test_a_searcher_that_learns_nothing_new_is_stopped_and_costs_nothing() -> None:
     toy = Toy(stages(2))
-    searchers: list[Again] = []
-
-    def factory(task: Task) -> Again:
-        searchers.append(Again(task))
-        return searchers[-1]
-
-    front = run(factory, toy, objectives="accuracy", budget=10)
+    searcher = Again()
+    front = run(searcher, toy, objectives="accuracy", budget=10)
     assert (front.stopped, front.evaluations, len(toy.asked)) == ("stalled", 1, 1)
-    assert len(searchers[0].told) == 1001
-    assert all(told == front.archive[0].values for told in searchers[0].told)
+    assert len(searcher.told) == 1001
+    assert all(told == front.archive[0].values for told in searcher.told)
 
 
 class Rude(Again):
     """Asks for what it must not."""
 
-    def __init__(self, task: Task) -> None:
-        super().__init__(task)
-        self.task = task
+    def __init__(self, space: Space | None = None) -> None:
+        super().__init__()
+        self.space = space
 
     def ask(self, n: int) -> list[Arch]:
-        return [self.task.space.largest()]
+        return [(self.space or self.task.space).largest()]
 
 
 class Greedy(Again):
@@ -152,12 +245,12 @@ class Greedy(Again):
 def test_searchers_that_break_the_protocol_are_refused() -> None:
     toy = Toy(stages(2))
     with pytest.raises(RunError, match=r"again asked for Arch\(.*infeasible or outside the space"):
-        run(Rude, toy, objectives="accuracy", constraints={"macs": limit(toy, 0.1)}, budget=10)
+        run(Rude(), toy, objectives="accuracy", constraints={"macs": limit(toy, 0.1)}, budget=10)
     part = Toy(stages(2).restrict({"s0.width": [8]}))
     with pytest.raises(RunError, match="infeasible or outside the space"):
-        run(lambda task: Rude(Task(stages(2), *list(vars(task).values())[1:])), part, objectives="accuracy", budget=10)
+        run(Rude(stages(2)), part, objectives="accuracy", budget=10)
     with pytest.raises(RunError, match="asked for 11 architectures when at most 10 fit"):
-        run(Greedy, toy, objectives="accuracy", budget=10)
+        run(Greedy(), toy, objectives="accuracy", budget=10)
     assert not toy.asked
 
 
@@ -213,14 +306,17 @@ def test_a_failed_request_leaves_no_record(tmp_path: Path) -> None:
     assert not (tmp_path / "run").exists()
 
 
+SMALL = Evolution(population=8, mutations=4, crossovers=4)
+
+
 def begun(folder: Path, *, budget: int = 20) -> Path:
-    search.evolution(Toy(stages(2)), population=8, mutations=4, crossovers=4, seed=3, budget=budget, out=folder)
+    run(SMALL, Toy(stages(2)), seed=3, budget=budget, out=folder)
     return folder / "search.jsonl"
 
 
 def resumed(folder: Path, toy: Toy | None = None, **options: object) -> Front:
-    settings = {"population": 8, "mutations": 4, "crossovers": 4, "seed": 3, "budget": 20} | options
-    return search.evolution(toy or Toy(stages(2)), out=folder, resume=True, **settings)
+    request = {"searcher": SMALL, "seed": 3, "budget": 20} | options
+    return run(subject=toy or Toy(stages(2)), out=folder, resume=True, **request)
 
 
 def test_an_existing_record_is_not_touched_without_resume(tmp_path: Path) -> None:
@@ -245,10 +341,16 @@ def test_resuming_where_nothing_began_begins(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"seed": 4}, r"search.jsonl, line 1 records Arch\(.*another seed, other settings"),
-        ({"mutation_p": 0.9}, r"search.jsonl, line (9|10|11|12) records Arch\(.*another seed, other settings"),
-        ({"objectives": "size"}, "line 1 records accuracy, but this search needs size"),
-        ({"toy": Toy(stages(3))}, r"line 1 cannot be read: .*s2.width"),
+        ({"seed": 4}, r"search.json was begun with seed 3, not 4\. Resume it with the former"),
+        ({"searcher": replace(SMALL, mutation_p=0.9)}, "begun with the searcher's mutation_p 0.1, not 0.9"),
+        (
+            {"searcher": RandomSearch()},
+            'searcher "supernet.search..*:Evolution", not "supernet.search',
+        ),
+        ({"objectives": "size"}, r'begun with objectives \["accuracy"\], not \["size"\]'),
+        ({"constraints": {"macs": 300}}, r"begun with the constraint on macs none, not \[null, 300.0\]"),
+        ({"initial": [stages(2).smallest()]}, r"begun with initial none, not \[\{"),
+        ({"toy": Toy(stages(3))}, "begun with space"),
         ({"budget": 19}, "holds 20 evaluations, more than the budget of 19"),
     ],
 )
@@ -265,7 +367,7 @@ def test_a_record_with_other_rounds_is_refused(tmp_path: Path) -> None:
     parts = path.read_bytes().splitlines(keepends=True)
     parts[10] = parts[10].replace(b'"generation": 1', b'"generation": 2')
     path.write_bytes(b"".join(parts))
-    with pytest.raises(RunError, match=r"line 11 records Arch\(.*another seed, other settings"):
+    with pytest.raises(RunError, match=r"line 11 records Arch\(.*the searcher or the evaluator has changed"):
         resumed(tmp_path)
 
 
@@ -280,7 +382,8 @@ def test_a_record_longer_than_the_search_is_refused(tmp_path: Path) -> None:
     toy = Toy(stages(2))
     path = begun(tmp_path)
     costs = np.sort(toy.costs(toy.space.unindex(range(toy.space.size)), "macs"))
-    path.write_bytes(b"")
+    (tmp_path / "search.json").unlink()
+    path.unlink()
     few = {"constraints": {"macs": float(costs[2])}}
     resumed(tmp_path, **few)
     with path.open("ab") as file:
@@ -309,7 +412,8 @@ class Slow(Toy):
         time.sleep(0.01)
         return super().evaluate(arch, names)
 
-search.evolution(Slow(stages(2)), population=8, mutations=4, crossovers=4, budget=60, out=Path(sys.argv[1]))
+searcher = search.Evolution(population=8, mutations=4, crossovers=4)
+search.run(searcher, Slow(stages(2)), budget=60, out=Path(sys.argv[1]))
 """
 
 
@@ -324,10 +428,9 @@ def test_a_killed_process_is_resumed_bit_for_bit(tmp_path: Path) -> None:
     process.kill()
     process.wait()
     assert 11 <= path.read_bytes().count(b"\n") < 60
-    options = {"population": 8, "mutations": 4, "crossovers": 4, "budget": 60}
-    search.evolution(Toy(stages(2)), out=tmp_path / "killed", resume=True, **options)
-    search.evolution(Toy(stages(2)), out=tmp_path / "whole", **options)
-    for name in ("search.jsonl", "front.json"):
+    run(SMALL, Toy(stages(2)), budget=60, out=tmp_path / "killed", resume=True)
+    run(SMALL, Toy(stages(2)), budget=60, out=tmp_path / "whole")
+    for name in ("search.json", "search.jsonl", "front.json"):
         assert (tmp_path / "killed" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
 
 
@@ -351,14 +454,14 @@ def spaces(draw: st.DrawFn) -> Space:
     seed=st.integers(0, 1000),
     budget=st.integers(1, 40),
     quantiles=st.tuples(st.floats(-0.2, 1.2), st.floats(-0.2, 1.2)),
-    searcher=st.sampled_from([RandomSearch, Evolution, RegularisedEvolution]),
+    searcher=st.sampled_from([RandomSearch(), Evolution(), RegularisedEvolution()]),
 )
 def test_any_space_and_constraint(
     space: Space,
     seed: int,
     budget: int,
     quantiles: tuple[float, float],
-    searcher: type,
+    searcher: Searcher,
 ) -> None:
     """Against brute force: an error exactly if nothing is feasible, else a correct front within the budget."""
     toy = Toy(space, seed)
@@ -366,7 +469,7 @@ def test_any_space_and_constraint(
     costs = toy.costs(everything, "macs")
     low, high = sorted(float(costs.min() + q * (costs.max() - costs.min())) for q in quantiles)
     feasible = {arch for arch, cost in zip(space.wrap(everything), costs, strict=True) if low <= cost <= high}
-    objectives = BOTH if searcher is RandomSearch else ("accuracy",)
+    objectives = BOTH if searcher == RandomSearch() else ("accuracy",)
 
     def search_now() -> Front:
         return run(searcher, toy, objectives=objectives, constraints={"macs": (low, high)}, budget=budget, seed=seed)

@@ -11,31 +11,41 @@ import pytest
 
 from supernet.errors import RunError, UsageError
 from supernet.measure.quantity import ACCURACY
-from supernet.search import NSGA2, Constraints, Evolution, RandomSearch, RegularisedEvolution, Searcher, Task, run
+from supernet.search import (
+    NSGA2,
+    AskTell,
+    Constraints,
+    Evolution,
+    RandomSearch,
+    RegularisedEvolution,
+    Searcher,
+    Task,
+    run,
+)
 from supernet.search.laws import LearningLaws, SearcherLaws, Toy, limit, stages
 from supernet.search.pareto import nondominated
 from supernet.space import Arch, Choice, Space
 
 
 class TestRandomSearch(SearcherLaws):
-    factory = staticmethod(lambda task: RandomSearch(task, batch=9))
+    searcher = RandomSearch(batch=9)
 
 
 class TestEvolution(SearcherLaws, LearningLaws):
-    factory = staticmethod(lambda task: Evolution(task, population=10, parents=5, mutations=5, crossovers=5))
+    searcher = Evolution(population=10, parents=5, mutations=5, crossovers=5)
 
 
 class TestRegularisedEvolution(SearcherLaws, LearningLaws):
-    factory = staticmethod(lambda task: RegularisedEvolution(task, population=12, sample=4))
+    searcher = RegularisedEvolution(population=12, sample=4)
 
 
 class TestNSGA2(SearcherLaws):
-    factory = staticmethod(lambda task: NSGA2(task, population=10))
+    searcher = NSGA2(population=10)
     objectives = ("accuracy", "macs")
 
 
 class TestNSGA2OneObjective(LearningLaws):
-    factory = staticmethod(lambda task: NSGA2(task, population=10))
+    searcher = NSGA2(population=10)
 
 
 def wide_task(seed: int = 0, *, seeds: int = 2) -> Task:
@@ -64,7 +74,7 @@ def born_by(child: Arch, parents: list[Arch]) -> str:
     return "mutation" if distance <= 14 else "random"
 
 
-def generation_after(searcher: Evolution, scores: list[list[float]]) -> tuple[list[list[Arch]], list[Arch]]:
+def generation_after(searcher: AskTell, scores: list[list[float]]) -> tuple[list[list[Arch]], list[Arch]]:
     asked = []
     for row in scores:
         asked.append(searcher.ask(1000))
@@ -73,20 +83,20 @@ def generation_after(searcher: Evolution, scores: list[list[float]]) -> tuple[li
 
 
 def test_evolution_makes_25_mutants_and_25_crossovers_of_the_ten_best() -> None:
-    (first,), second = generation_after(Evolution(wide_task()), [list(range(50))])
+    (first,), second = generation_after(Evolution().begin(wide_task()), [list(range(50))])
     assert len(first) == len(second) == 50
     assert Counter(born_by(child, first[-10:]) for child in second) == {"mutation": 25, "crossover": 25}
 
 
 def test_evolution_fills_up_at_random() -> None:
-    (first,), second = generation_after(Evolution(wide_task(), mutations=20, crossovers=5), [list(range(50))])
+    (first,), second = generation_after(Evolution(mutations=20, crossovers=5).begin(wide_task()), [list(range(50))])
     assert Counter(born_by(child, first[-10:]) for child in second) == {"mutation": 20, "crossover": 5, "random": 25}
 
 
 def test_evolution_mutates_each_decision_with_probability_one_tenth() -> None:
     total, mutants = 0, 0
     for seed in range(10):
-        searcher = Evolution(wide_task(seed), mutations=50, crossovers=0)
+        searcher = Evolution(mutations=50, crossovers=0).begin(wide_task(seed))
         (first,), second = generation_after(searcher, [list(range(50))])
         total += sum(min(changes(child.code, parent.code) for parent in first[-10:]) for child in second)
         mutants += len(second)
@@ -96,12 +106,12 @@ def test_evolution_mutates_each_decision_with_probability_one_tenth() -> None:
 
 
 def test_evolution_keeps_the_best_of_all_time_as_parents() -> None:
-    (first, _), third = generation_after(Evolution(wide_task()), [list(range(50)), [-1.0] * 50])
+    (first, _), third = generation_after(Evolution().begin(wide_task()), [list(range(50)), [-1.0] * 50])
     assert Counter(born_by(child, first[-10:]) for child in third) == {"mutation": 25, "crossover": 25}
 
 
 def test_regularised_evolution_drops_the_oldest_not_the_worst() -> None:
-    searcher = RegularisedEvolution(wide_task(), population=5, sample=100)  # a sample of 100 meets all five
+    searcher = RegularisedEvolution(population=5, sample=100).begin(wide_task())  # a sample of 100 meets all five
     first = searcher.ask(5)
     searcher.tell(first, told([1.0, 0.5, 0.5, 0.5, 0.5]))
     distances = []
@@ -116,7 +126,7 @@ def test_regularised_evolution_drops_the_oldest_not_the_worst() -> None:
 
 
 def test_regularised_evolution_takes_the_best_of_its_sample() -> None:
-    searcher = RegularisedEvolution(wide_task(), population=5, sample=100)
+    searcher = RegularisedEvolution(population=5, sample=100).begin(wide_task())
     first = searcher.ask(5)
     searcher.tell(first, told([0.1, 0.2, 0.3, 0.9, 0.4]))
     for _ in range(4):
@@ -128,7 +138,7 @@ def test_regularised_evolution_takes_the_best_of_its_sample() -> None:
 
 
 def test_regularised_evolution_can_ask_for_children_in_parallel() -> None:
-    searcher = RegularisedEvolution(wide_task(), population=5, sample=100, children=7)
+    searcher = RegularisedEvolution(population=5, sample=100, children=7).begin(wide_task())
     first = searcher.ask(5)
     assert searcher.ask(5) == []
     searcher.tell(first, told([0.1, 0.2, 0.3, 0.9, 0.4]))
@@ -137,8 +147,8 @@ def test_regularised_evolution_can_ask_for_children_in_parallel() -> None:
     assert all(changes(child.code, first[3].code) == 1 for child in children)
 
 
-@pytest.mark.parametrize("searcher", [Evolution, RegularisedEvolution, NSGA2])
-def test_searchers_keep_off_what_violates_a_measured_constraint(searcher: Callable[[Task], Searcher]) -> None:
+@pytest.mark.parametrize("searcher", [Evolution(), RegularisedEvolution(), NSGA2()])
+def test_searchers_keep_off_what_violates_a_measured_constraint(searcher: Searcher) -> None:
     """The best accuracies are infeasible; a searcher that ignored that would breed from them."""
     shares = []
     for constrained in (False, True):
@@ -152,8 +162,8 @@ def test_searchers_keep_off_what_violates_a_measured_constraint(searcher: Callab
     assert shares[1] > 0.4
 
 
-@pytest.mark.parametrize("searcher", [Evolution, RegularisedEvolution])
-def test_one_objective_searchers_refuse_several(searcher: type) -> None:
+@pytest.mark.parametrize("searcher", [Evolution(), RegularisedEvolution()])
+def test_one_objective_searchers_refuse_several(searcher: Searcher) -> None:
     with pytest.raises(UsageError, match=r"one objective, but 2 were given \(accuracy, macs\)\. Use nsga2"):
         run(searcher, Toy(stages(1)), objectives=("accuracy", "macs"), budget=5)
 
@@ -161,18 +171,18 @@ def test_one_objective_searchers_refuse_several(searcher: type) -> None:
 @pytest.mark.parametrize(
     ("build", "message"),
     [
-        (lambda task: Evolution(task, mutations=40), "40 mutants and 25 crossover children"),
-        (lambda task: Evolution(task, parents=0), "at least 1"),
-        (lambda task: Evolution(task, mutation_p=1.5), "1.5; it must lie between 0 and 1"),
-        (lambda task: RegularisedEvolution(task, sample=0), "at least 1"),
-        (lambda task: RandomSearch(task, batch=0), "at least 1"),
-        (lambda task: NSGA2(task, population=0), "at least 1"),
-        (lambda task: NSGA2(task, mutation_p=-1), "between 0 and 1"),
+        (lambda: Evolution(mutations=40), "40 mutants and 25 crossover children"),
+        (lambda: Evolution(parents=0), "at least 1"),
+        (lambda: Evolution(mutation_p=1.5), "1.5; it must lie between 0 and 1"),
+        (lambda: RegularisedEvolution(sample=0), "at least 1"),
+        (lambda: RandomSearch(batch=0), "at least 1"),
+        (lambda: NSGA2(population=0), "at least 1"),
+        (lambda: NSGA2(mutation_p=-1), "between 0 and 1"),
     ],
 )
-def test_hyperparameters_are_checked(build: Callable[[Task], Searcher], message: str) -> None:
+def test_hyperparameters_are_checked(build: Callable[[], Searcher], message: str) -> None:
     with pytest.raises(UsageError, match=message):
-        build(wide_task())
+        build()
 
 
 def true_front(toy: Toy, allowed: Callable[[np.ndarray], np.ndarray]) -> set[Arch]:
@@ -185,7 +195,7 @@ def true_front(toy: Toy, allowed: Callable[[np.ndarray], np.ndarray]) -> set[Arc
 def test_nsga2_finds_the_true_front_far_better_than_chance() -> None:
     """46,656 architectures, 800 evaluations; the truth comes from evaluating all of them."""
     found = {}
-    for name, searcher in (("nsga2", NSGA2), ("random", RandomSearch)):
+    for name, searcher in (("nsga2", NSGA2()), ("random", RandomSearch())):
         shares = []
         for seed in range(2):
             toy = Toy(stages(3), seed)
@@ -203,7 +213,7 @@ def test_nsga2_finds_the_true_constrained_front() -> None:
         toy = Toy(stages(2), 3)
         high = limit(toy, 0.4)
         truth = true_front(toy, lambda codes, toy=toy, high=high: toy.costs(codes, "macs") <= high)
-        front = run(NSGA2, toy, objectives=("accuracy", "macs"), constraints={name: high}, budget=400)
+        front = run(NSGA2(), toy, objectives=("accuracy", "macs"), constraints={name: high}, budget=400)
         assert len(truth & {point.arch for point in front.points}) >= 0.75 * len(truth)
 
 
@@ -211,12 +221,12 @@ def test_nsga2_does_not_depend_on_the_global_generator() -> None:
     fronts = []
     for state in (1, 2):
         np.random.seed(state)  # noqa: NPY002 - the global generator is what must not matter
-        fronts.append(run(NSGA2, Toy(stages(2)), objectives=("accuracy", "macs"), budget=200).archive)
+        fronts.append(run(NSGA2(), Toy(stages(2)), objectives=("accuracy", "macs"), budget=200).archive)
     assert fronts[0] == fronts[1]
 
 
 def test_nsga2_waits_for_its_generation() -> None:
-    searcher = NSGA2(wide_task(), population=6)
+    searcher = NSGA2(population=6).begin(wide_task())
     with pytest.raises(UsageError, match="call ask before tell"):
         searcher.tell([], [])
     first = searcher.ask(4) + searcher.ask(4)
@@ -230,17 +240,17 @@ def test_nsga2_waits_for_its_generation() -> None:
 def test_nsga2_without_pymoo_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(RunError, match=r"pip install 'supernet\[search\]'"):
-        NSGA2(wide_task())
+        NSGA2().begin(wide_task())
 
 
-@pytest.mark.parametrize("searcher", [RandomSearch, Evolution, RegularisedEvolution, NSGA2])
-def test_a_space_of_one_architecture(searcher: Callable[[Task], Searcher]) -> None:
+@pytest.mark.parametrize("searcher", [RandomSearch(), Evolution(), RegularisedEvolution(), NSGA2()])
+def test_a_space_of_one_architecture(searcher: Searcher) -> None:
     front = run(searcher, Toy(Space([Choice("only", (1,))])), objectives="accuracy", budget=10)
     assert (front.evaluations, len(front.points)) == (1, 1)
 
 
-@pytest.mark.parametrize("searcher", [RandomSearch, Evolution, RegularisedEvolution, NSGA2])
-def test_searchers_stay_in_a_restricted_space(searcher: Callable[[Task], Searcher]) -> None:
+@pytest.mark.parametrize("searcher", [RandomSearch(), Evolution(), RegularisedEvolution(), NSGA2()])
+def test_searchers_stay_in_a_restricted_space(searcher: Searcher) -> None:
     whole = stages(2)
     toy = Toy(whole.restrict({"s0.width": [16], "s1.depth": [1], "s0.kernel1": [3, 7]}))
     front = run(searcher, toy, objectives="accuracy", budget=60)

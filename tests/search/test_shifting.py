@@ -9,6 +9,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -74,10 +75,10 @@ def gradient(net: Supernet, arch: Arch, pieces: Sequence[tuple[torch.Tensor, tor
 
 
 SEARCHES: list[Callable[..., Front]] = [
-    lambda asked, **rest: search.random(asked, **rest),
-    lambda asked, **rest: search.regularised_evolution(asked, population=8, sample=3, **rest),
-    lambda asked, **rest: search.nsga2(asked, population=6, **rest),
-    lambda asked, **rest: search.evolution(asked, population=6, parents=3, mutations=3, crossovers=3, **rest),
+    search.random,
+    partial(search.run, search.RegularisedEvolution(population=8, sample=3)),
+    partial(search.run, NSGA2(population=6), objectives=("accuracy", "macs")),
+    partial(search.run, Evolution(population=6, parents=3, mutations=3, crossovers=3)),
 ]
 
 
@@ -278,7 +279,7 @@ def test_accuracy_against_measured_latency_under_a_bound(tmp_path: Path) -> None
         "objectives": ("accuracy", "latency_ms"),
         "constraints": {"latency_ms": 0.5, "macs": 9000},
     }
-    front = search.nsga2(asked, population=6, budget=40, wrap=FAST, out=tmp_path, **shared)
+    front = search.run(NSGA2(population=6), asked, budget=40, wrap=FAST, out=tmp_path, **shared)
     assert front.evaluations == len(front.archive) == 40
     by_generation = Counter((e.generation, e.arch) for e in front.archive)
     assert max(by_generation.values()) == 1, "within a generation nothing is evaluated twice"
@@ -320,9 +321,8 @@ class Fading:
 
 
 def test_only_the_best_few_are_remembered_with_their_latest_values() -> None:
-    front = search.evolution(
-        Toy(stages(2)), population=8, parents=3, mutations=4, crossovers=3, budget=80, wrap=Fading(keep=5)
-    )
+    searcher = Evolution(population=8, parents=3, mutations=4, crossovers=3)
+    front = search.run(searcher, Toy(stages(2)), budget=80, wrap=Fading(keep=5))
     kept: dict[Arch, float] = {}
     for _, group in itertools.groupby(front.archive, key=lambda e: e.generation):
         kept |= {e.arch: e.values["accuracy"] for e in group}
@@ -335,8 +335,8 @@ def test_only_the_best_few_are_remembered_with_their_latest_values() -> None:
 
 def test_the_parents_are_among_the_kept() -> None:
     """With one kept and no crossover every child is its mutant, and with so small a rate most are its very copy."""
-    options: dict[str, Any] = {"population": 4, "parents": 3, "mutations": 4, "crossovers": 0, "mutation_p": 0.01}
-    front = search.evolution(Toy(stages(2)), **options, budget=24, wrap=Fading(keep=1))
+    searcher = Evolution(population=4, parents=3, mutations=4, crossovers=0, mutation_p=0.01)
+    front = search.run(searcher, Toy(stages(2)), budget=24, wrap=Fading(keep=1))
     best = max(front.archive[:4], key=lambda e: e.values["accuracy"]).arch
     assert best in {e.arch for e in front.archive[4:8]}
 
@@ -349,8 +349,8 @@ def bare_task(keep: int, objectives: tuple[Quantity, ...]) -> Task:
 
 def test_evolution_forgets_what_is_not_kept() -> None:
     """Without change by mutation the next generation shows the parents."""
-    sizes = {"population": 4, "parents": 1, "mutations": 4, "crossovers": 0}
-    searcher = Evolution(bare_task(1, (ACCURACY,)), mutation_p=0.0, **sizes)
+    settings = Evolution(population=4, parents=1, mutations=4, crossovers=0, mutation_p=0.0)
+    searcher = settings.begin(bare_task(1, (ACCURACY,)))
     first = searcher.ask(9)
     searcher.tell(first, [{"accuracy": value} for value in (9.0, 8.0, 1.0, 1.0)])
     second = searcher.ask(9)
@@ -361,7 +361,7 @@ def test_evolution_forgets_what_is_not_kept() -> None:
 
 
 def test_nsga2_holds_each_member_once_with_its_latest_values() -> None:
-    searcher = NSGA2(bare_task(6, (ACCURACY, MACS)), population=6, mutation_p=0.02)
+    searcher = NSGA2(population=6, mutation_p=0.02).begin(bare_task(6, (ACCURACY, MACS)))
     rng, repeated = np.random.default_rng(1), 0
     latest: dict[tuple[int, ...], tuple[float, float]] = {}
     for _ in range(12):
@@ -383,8 +383,9 @@ class Twice:
 
     name = "twice"
 
-    def __init__(self, task: Task) -> None:
+    def begin(self, task: Task) -> Twice:
         self.arch = task.space.smallest()
+        return self
 
     def ask(self, n: int) -> list[Arch]:
         return [self.arch, self.arch][:n]
@@ -395,7 +396,7 @@ class Twice:
 
 def test_within_a_generation_an_architecture_has_one_value() -> None:
     toy = Toy(stages(2))
-    front = search.run(Twice, toy, objectives="accuracy", budget=4, wrap=Fading(keep=3))
+    front = search.run(Twice(), toy, objectives="accuracy", budget=4, wrap=Fading(keep=3))
     assert [e.generation for e in front.archive] == [0, 1, 2, 3]
     assert len(toy.asked) == 4
 
@@ -455,10 +456,10 @@ def test_what_does_not_fit_together_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"batches of 640 images, but squares has only \d+ training"):
         evolve(evaluator(), Shifting(batch_size=640))
     evolve(evaluator(), None, out=tmp_path / "plain", budget=12)
-    with pytest.raises(UsageError, match="was begun without shifting"):
+    with pytest.raises(UsageError, match=r'begun with wrap none, not "Shifting"\. Resume'):
         evolve(evaluator(), FAST, out=tmp_path / "plain", resume=True)
     evolve(evaluator(), FAST, out=tmp_path / "shifted", budget=12)
-    with pytest.raises(UsageError, match=r"lr: 0\.1.* there and .*lr: 0\.2.* now"):
+    with pytest.raises(UsageError, match=r"begun with the wrap's lr 0.1, not 0.2"):
         evolve(evaluator(), replace(FAST, lr=0.2), out=tmp_path / "shifted", resume=True)
     with pytest.raises(RunError, match=r"training loss of .* became (nan|inf) while shifting"):
         evolve(evaluator(), replace(FAST, lr=1e30, update="batch"), budget=24)

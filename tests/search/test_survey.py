@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 import pytest
 
@@ -16,7 +14,6 @@ from supernet.search import (
     RandomSearch,
     RegularisedEvolution,
     Searcher,
-    Task,
     run,
     survey,
 )
@@ -154,8 +151,8 @@ def test_sampler_walks_where_chance_never_hits() -> None:
     assert np.median((codes != known[0]).sum(axis=1)) > 3  # they have left home
 
 
-@pytest.mark.parametrize("searcher", [RandomSearch, Evolution, RegularisedEvolution, NSGA2])
-def test_searchers_move_where_no_single_change_is_feasible(searcher: Callable[[Task], Searcher]) -> None:
+@pytest.mark.parametrize("searcher", [RandomSearch(), Evolution(), RegularisedEvolution(), NSGA2()])
+def test_searchers_move_where_no_single_change_is_feasible(searcher: Searcher) -> None:
     """Cost exactly 20: every step must change two decisions at once, and chance is 7.7 standard deviations away."""
     toy = Additive()
     front = run(searcher, toy, objectives="accuracy", constraints={"macs": (20, 20)}, budget=250)

@@ -47,17 +47,10 @@ def evolve(
 ) -> Front:
     """A few generations."""
     half = population // 2
-    return search.evolution(
-        asked,
-        population=population,
-        parents=max(half, 1),
-        mutations=half or 1,
-        crossovers=half,
-        mutation_p=0.3,
-        budget=budget,
-        wrap=wrap,
-        **options,
+    searcher = search.Evolution(
+        population=population, parents=max(half, 1), mutations=half or 1, crossovers=half, mutation_p=0.3
     )
+    return search.run(searcher, asked, budget=budget, wrap=wrap, **options)
 
 
 def weights(net: Supernet) -> dict[str, torch.Tensor]:

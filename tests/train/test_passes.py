@@ -35,7 +35,9 @@ BATCH = 16
 
 @pytest.fixture(autouse=True)
 def _nothing_is_tried_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys.modules["supernet.train.fit"], "_try_out", lambda net, data: None)  # its passes train nothing
+    monkeypatch.setattr(
+        sys.modules["supernet.train.fit"], "_try_out", lambda net, data: None
+    )  # its passes train nothing
 
 
 def train(recipe: Recipe, steps: int = 3, batch_size: int = BATCH, **options: object) -> tuple[Trained, float]:

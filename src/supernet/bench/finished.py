@@ -12,11 +12,10 @@ import numpy as np
 
 from supernet.bench.budget import Budget
 from supernet.errors import RunError, UsageError
-from supernet.io.decode import read_json
 from supernet.io.run_directory import RunDirectory
 from supernet.rank.checks import Floats
 from supernet.runs.config import Config
-from supernet.search.front_file import decode_front
+from supernet.search import FrontFile
 
 _SCORES = "supernet "
 
@@ -124,6 +123,6 @@ def _read_ranking(path: Path) -> Ranking:
 
 
 def _found(path: Path) -> float | None:
-    cursor = read_json(path)
-    points = () if cursor is None else decode_front(cursor).points
+    front = FrontFile.read(path.parent)
+    points = () if front is None else front.points
     return max((point.values["accuracy"] for point in points if "accuracy" in point.values), default=None)

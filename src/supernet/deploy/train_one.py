@@ -43,21 +43,21 @@ def retrained(
 
     Args:
         net: The supernet, left as it is; or a function that builds it.
-        arch: The architecture.
-        data: Training images.
-        steps: Training steps of the whole.
+        arch: The architecture to train.
+        data: The data set with the training images.
+        steps: Number of training steps of the whole.
         start: `"scratch"`: fresh weights, those of the function under the seed, or drawn by the layers'
-            `reset_parameters`. `"inherited"`: the weights that the supernet has now.
-        recipe: Optimiser, schedule and objective, as `Recipe.alone` takes them for one architecture. Default:
-            `plain_sgd` with the learning rate 0.05 from scratch and 0.01 from inherited weights.
-        batch_size: Images per step; all there are, if these are fewer.
+            `reset_parameters`. `"inherited"`: the weights that the supernet has now, which is called fine-tuning.
+        recipe: Method whose optimiser, schedule and objective are used, as `Recipe.alone` takes them for one
+            architecture. Default: `plain_sgd` with the learning rate 0.05 from scratch and 0.01 from inherited weights.
+        batch_size: Number of images per step; all there are, if these are fewer.
         seed: Seed of fresh weights, image order, augmentation and dropout.
         out: Run directory for log and checkpoints; None keeps nothing.
-        resume: Go on from the newest checkpoint in `out`, if there is one.
-        accelerator: As in `fit`.
-        precision: As in `fit`.
+        resume: Whether to go on from the newest checkpoint in `out`, if there is one.
+        accelerator: Kind of device, as in `fit`.
+        precision: Arithmetic of the training, as in `fit`.
         progress: Whether to show progress.
-        stop_after: Return (with a checkpoint) once this many steps of the whole are done.
+        stop_after: Number of steps of the whole after which to return, with a checkpoint.
 
     Raises:
         UsageError: the architecture is not in the space, an option is out of range, fresh weights cannot be drawn, or
@@ -99,9 +99,9 @@ def plain_sgd(lr: float, *, momentum: float = 0.9, weight_decay: float = 1e-4, l
 
     Args:
         lr: Learning rate at the start.
-        momentum: Of SGD.
-        weight_decay: On weights; biases and norms have none.
-        label_smoothing: Of the cross-entropy.
+        momentum: Momentum of SGD.
+        weight_decay: Weight decay of weights; biases and norms have none.
+        label_smoothing: Label smoothing of the cross-entropy.
     """
     return Recipe(
         name="sgd",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,10 +14,28 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from supernet.data import Split
+from supernet.deploy.formats import batch_of, first_line
 from supernet.errors import RunError, UsageError, require
+from supernet.measure.quantity import STANDARD, Quantity
 from supernet.measure.untouched import placed_like, untouched
+from supernet.search import Constraints
 
-_Runner: TypeAlias = Callable[[Tensor], NDArray[np.float32]]
+_Run: TypeAlias = Callable[[Tensor], NDArray[np.float32]]
+
+
+@dataclass(frozen=True)
+class _Runner:
+    """A loaded file.
+
+    Attributes:
+        runtime: Name and version of what runs it.
+        run: Runs images (B, C, H, W) to logits (B, K).
+        batch: The number of images that it takes; None: any number.
+    """
+
+    runtime: str
+    run: _Run
+    batch: int | None
 
 
 @dataclass(frozen=True)
@@ -25,15 +43,15 @@ class Verification:
     """An exported file beside the module it was made from.
 
     Attributes:
-        file: What was run.
-        runtime: With what.
+        file: The file that was run.
+        runtime: Name and version of what ran it.
         max_difference: Largest absolute difference of a logit.
-        logit_scale: Largest absolute logit of the module, to compare it with.
-        accuracy_file: Top-1 of the file, 0 … 1.
-        accuracy_module: Top-1 of the module.
+        logit_scale: Largest absolute logit of the module, to compare the difference with.
+        accuracy_file: Top-1 accuracy of the file, 0 … 1.
+        accuracy_module: Top-1 accuracy of the module, 0 … 1.
         agreement: Share of the images on which both decide for the same class.
-        images: How many images.
-        threads: CPU threads that ran the file.
+        images: Number of images.
+        threads: Number of CPU threads that ran the file.
     """
 
     file: Path
@@ -58,15 +76,16 @@ def verify(
 ) -> Verification:
     """Run an exported file on real images, in the runtime made for it, and compare it with the module.
 
-    An `.onnx` file runs in onnxruntime on the CPU, a `.pt2` program in torch.
+    An `.onnx` file runs in onnxruntime on the CPU, a `.pt2` program in torch. A file for a fixed number of images gets
+    so many at a time.
 
     Args:
-        path: The file.
+        path: The file to run.
         module: The extracted subnet, such as `Exported.module`; it runs in evaluation mode and is left untouched.
         split: Labelled images, such as `data.validation`.
-        images: Use only the first so many.
-        batch_size: Images per batch.
-        tolerance: Largest difference allowed, as a share of the largest logit.
+        images: Number of images to use, the first ones; None: all.
+        batch_size: Number of images per batch.
+        tolerance: Largest difference of a logit that is allowed, as a share of the largest logit.
 
     Raises:
         UsageError: the file is missing, or ends in neither `.onnx` nor `.pt2`.
@@ -77,19 +96,47 @@ def verify(
         raise UsageError(f"There is no file {file} to verify; write it with deploy.export.")
     threads = torch.get_num_threads()
     if file.suffix == ".onnx":
-        runtime, run = _onnx_runner(file, threads)
+        runner = _onnx_runner(file, threads)
     elif file.suffix == ".pt2":
-        runtime, run = _program_runner(file)
+        runner = _program_runner(file)
     else:
         raise UsageError(f"{file.name!r} cannot be verified: files that end in .onnx and .pt2 can.")
     told, expected, labels = [], [], []
     with untouched(module), torch.no_grad():
         for x, y in split.batches(batch_size, limit=images):
             expected.append(module(placed_like(module, x)).float().cpu().numpy())
-            told.append(_run(file, run, x))
+            told.append(_run(file, runner, x))
             labels.append(y.numpy())
     arrays = (np.concatenate(told), np.concatenate(expected), np.concatenate(labels))
-    return _compared(file, runtime, *arrays, threads=threads, tolerance=tolerance)
+    return _compared(file, runner.runtime, *arrays, threads=threads, tolerance=tolerance)
+
+
+def missed(
+    constraints: Constraints, values: Mapping[str, float], quantities: Mapping[str, Quantity] = STANDARD
+) -> tuple[str, ...]:
+    """What was measured of an exported network and lies outside the bounds of the search, a sentence each.
+
+    A search may predict what is measured after export (latency from a table), and fine-tuning changes accuracy.
+
+    Args:
+        constraints: The bounds of the search, such as `front.constraints`.
+        values: What was measured, by the names of quantities; a bound on anything else is not looked at.
+        quantities: The quantities by name, for their units.
+
+    >>> from supernet.search import Constraint
+    >>> missed(Constraints((Constraint("latency_ms", high=0.45),)), {"latency_ms": 0.58, "macs": 9.0})
+    ('latency_ms measured after export is 0.58 ms, outside the bound of the search: latency_ms ≤ 0.45.',)
+    """
+    sentences = []
+    for constraint in constraints.only(values):
+        value = values[constraint.name]
+        if not constraint.excess(np.asarray(value)) <= 0:  # also true of NaN
+            unit = quantities.get(constraint.name, Quantity(constraint.name))
+            sentences.append(
+                f"{constraint.name} measured after export is {unit.text(value)}, outside the bound of the search: "
+                f"{constraint}."
+            )
+    return tuple(sentences)
 
 
 def _compared(
@@ -126,7 +173,7 @@ def _compared(
     return result
 
 
-def _onnx_runner(file: Path, threads: int) -> tuple[str, _Runner]:
+def _onnx_runner(file: Path, threads: int) -> _Runner:
     require("onnxruntime", "export", "Verifying ONNX files")
     import onnxruntime
 
@@ -135,31 +182,38 @@ def _onnx_runner(file: Path, threads: int) -> tuple[str, _Runner]:
     options.inter_op_num_threads = 1
     with _readable(file):
         session = onnxruntime.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
-    name = session.get_inputs()[0].name
+    images = session.get_inputs()[0]
+    name, size = images.name, images.shape[0]
 
     def run(x: Tensor) -> NDArray[np.float32]:
         return np.asarray(session.run(None, {name: x.numpy()})[0], dtype=np.float32)
 
-    return f"onnxruntime {onnxruntime.__version__}", run
+    return _Runner(f"onnxruntime {onnxruntime.__version__}", run, size if isinstance(size, int) else None)
 
 
-def _program_runner(file: Path) -> tuple[str, _Runner]:
+def _program_runner(file: Path) -> _Runner:
     with _readable(file):
-        module = torch.export.load(str(file)).module()
+        program = torch.export.load(str(file))
+        module = program.module()
 
     def run(x: Tensor) -> NDArray[np.float32]:
         logits: Tensor = module(placed_like(module, x))
         return np.asarray(logits.float().cpu().numpy())
 
-    return f"torch {torch.__version__}", run
+    return _Runner(f"torch {torch.__version__}", run, batch_of(program))
 
 
-def _run(file: Path, run: _Runner, x: Tensor) -> NDArray[np.float32]:
+def _run(file: Path, runner: _Runner, x: Tensor) -> NDArray[np.float32]:
     try:
-        return run(x)
+        if runner.batch is None:
+            return runner.run(x)
+        missing = -len(x) % runner.batch
+        padded = torch.cat([x, x[-1:].expand(missing, *x.shape[1:])])
+        starts = range(0, len(padded), runner.batch)
+        return np.concatenate([runner.run(padded[start : start + runner.batch]) for start in starts])[: len(x)]
     except Exception as error:
         raise RunError(
-            f"{file} does not run on images of shape {tuple(x.shape)}: {_first_line(error)}. Export it with the "
+            f"{file} does not run on images of shape {tuple(x.shape)}: {first_line(error)}. Export it with the "
             "input_shape of these images."
         ) from error
 
@@ -170,8 +224,4 @@ def _readable(file: Path) -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        raise RunError(f"{file} cannot be loaded: {_first_line(error)}. Export it anew.") from error
-
-
-def _first_line(error: Exception) -> str:
-    return f"{error}".strip().partition("\n")[0].rstrip(".") or type(error).__name__
+        raise RunError(f"{file} cannot be loaded: {first_line(error)}. Export it anew.") from error

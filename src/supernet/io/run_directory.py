@@ -55,9 +55,10 @@ _RETRAINED = rf"{_TRAINED}|retraining\.json|retrained\.json|net\.onnx|net\.pt2"
 RUN = Part(
     name="run",
     files={
-        "": rf"{_RETRAINED}|config\.json|data\.json|derived\.json|resources\.json|search\.jsonl?|front\.json|"
-        r"exports\.json|scores\.jsonl|judging\.json|judge\.(json|csv)|ranking\.csv|retrained\.jsonl|latency(-learned)?\.json|"
-        r"report\.html",
+        "": rf"{_RETRAINED}|config\.json|data\.json|derived\.json|resources\.json|"
+        r"searching\.json|search\.jsonl?|front\.json|"
+        r"exports\.json|scores\.jsonl|judging\.json|judge\.(json|csv)|ranking\.csv|retrained\.jsonl|"
+        r"latency(-learned)?\.json|report\.html",
         "checkpoints": _STEP,
         **_SHIFTED,
         "export": _NETWORK,
@@ -68,7 +69,11 @@ RUN = Part(
 )
 """Everything. Files by any other name are not ours: they are never moved, removed or written over."""
 
-SEARCH = Part(name="search", files={"": r"search\.jsonl?|front\.json|exports\.json", **_SHIFTED}, stands="search.jsonl")
+SEARCH = Part(
+    name="search",
+    files={"": r"searching\.json|search\.jsonl?|front\.json|exports\.json", **_SHIFTED},
+    stands="search.jsonl",
+)
 """What a search leaves, and the list of what was exported of it."""
 
 
@@ -90,8 +95,8 @@ class RunDirectory:
     | `train.jsonl` | scalars by training step |
     | `counts.json` | how often each candidate was trained |
     | `checkpoints/` | the newest two checkpoints |
-    | `search.json` | the settings of the search, before its first result |
-    | `search.jsonl`, `front.json` | every evaluated architecture, and the best of them |
+    | `searching.json` | the settings of the search, before its first result |
+    | `search.json`, `search.jsonl`, `front.json` | how it was begun, every evaluated architecture, the best of them |
     | `scores.jsonl` | scores of architectures as they become known, so that judging resumes |
     | `judging.json` | the settings of the judgement, before its first result |
     | `judge.json`, `judge.csv` | how right the ranking is |

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,7 +12,7 @@ from torch import nn
 
 from supernet import deploy, measure, search
 from supernet.data import ImageData
-from supernet.errors import UsageError
+from supernet.errors import RunError, UsageError
 from supernet.io.progress import ProgressBar
 from supernet.measure import Calibration, ThisMachine
 from supernet.measure.scores.calibration import DEFAULT
@@ -56,8 +57,11 @@ def export(run: Run, picks: Sequence[Pick] | None = None) -> list[schema.Export]
     with place.alone(run.say), ProgressBar("export", len(picks), unit="networks") as bar:
         run.load_searched()
         run.net.to("cpu")
+        bounds = _bounds(run)
         for done, pick in enumerate(picks, start=1):
             rows.append(_exported(run, pick))
+            for sentence in deploy.missed(bounds, {k: v for k, v in rows[-1].values.items() if v is not None}):
+                run.say(f"warning: {pick.name}: {sentence}")
             for kind, problem in rows[-1].problems.items():
                 run.say(f"warning: {pick.name} could not be written as {kind}: {problem}")
             bar.update(done, pick.name)
@@ -65,6 +69,13 @@ def export(run: Run, picks: Sequence[Pick] | None = None) -> list[schema.Export]
         place.write("exports.json", [*(row for row in exported(run) if row.name not in names), *rows])
         refresh(run)
     return rows
+
+
+def _bounds(run: Run) -> search.Constraints:
+    """What the search on record had to keep to."""
+    if not (run.place / "front.json").is_file():
+        return search.Constraints(())
+    return search.Front.read(run.place.path, run.net.space).constraints
 
 
 def exported(run: Run) -> list[schema.Export]:
@@ -124,31 +135,25 @@ def write_formats(
         UsageError: as `deploy.export`.
         RunError: the network cannot be extracted, or the place cannot be written.
     """
-    files: dict[str, Path] = {}
-    problems: dict[str, str] = {}
-    module: nn.Module | None = None
-    for kinds in (_FORMATS, *((kind,) for kind in _FORMATS)):  # all in one, or else those that can be
-        try:
-            done = deploy.export(net, arch, path, formats=kinds, data=data, calibration=calibration)
-            files, module = files | dict(zip(kinds, done.files, strict=True)), done.module
-        except UsageError:
-            raise
-        except Exception as error:  # whatever an exporter raises: it has no error of its own
-            if isinstance(error.__cause__, OSError):
-                raise
-            problems |= {kind: str(error).strip().partition("\n")[0] or type(error).__name__ for kind in kinds}
-        if files.keys() == set(_FORMATS):
-            break
-    problems = {kind: problem for kind, problem in problems.items() if kind not in files}
-    if module is None:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # a format that cannot be written is told by whoever asks
+            done = deploy.export(net, arch, path, formats=_FORMATS, data=data, calibration=calibration)
+    except RunError as error:
         module = deploy.extract(net, arch, data, calibration=calibration)
-    return Written(module, files, problems)
+        return Written(module, {}, dict.fromkeys(_FORMATS, str(error)))
+    kinds = [kind for kind in _FORMATS if kind not in done.failures]
+    return Written(
+        done.module, dict(zip(kinds, done.files, strict=True)), {str(kind): why for kind, why in done.failures.items()}
+    )
 
 
 def _exported(run: Run, pick: Pick) -> schema.Export:
     settings, data, net, place = run.config.export, run.data, run.net, run.place.path
     if settings.finetune_steps:
-        net = deploy.finetuned(net, pick.arch, data.sealed(), steps=settings.finetune_steps, seed=run.config.seed)
+        net = deploy.retrained(
+            net, pick.arch, data.sealed(), steps=settings.finetune_steps, start="inherited", seed=run.config.seed
+        )
         net.to("cpu")
     calibration = Calibration(images=settings.calibration_images)
     written = write_formats(net, pick.arch, place / "export" / pick.name, data.sealed(), calibration=calibration)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import functools
-import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -12,14 +10,14 @@ from typing import Any
 
 from torch import nn
 
-from supernet import catalog, search, settings
+from supernet import catalog, settings
 from supernet.data import ImageData
 from supernet.deploy.new_data import fitted
 from supernet.deploy.resize import resized
 from supernet.errors import UsageError
 from supernet.nn import Supernet
 from supernet.runs.config import Config
-from supernet.search import Front, Shifting
+from supernet.search import Searcher, Shifting
 from supernet.train.recipe import Recipe
 
 
@@ -95,25 +93,16 @@ def build_data(config: Config) -> ImageData:
     return loaded if moved is None or moved.adapt == "learned" else resized(loaded, moved.shape)
 
 
-def build_searcher(name: str, options: Mapping[str, Any]) -> Callable[..., Front]:
-    """The search of a named algorithm with these settings.
+def build_searcher(name: str, options: Mapping[str, Any]) -> Searcher:
+    """The searcher of a name, or of `module:name`, with these settings.
 
     Raises:
-        UsageError: an unknown name or setting.
+        UsageError: an unknown name or setting, or a value that does not fit.
     """
-    known = {
-        "random": search.random,
-        "regularised_evolution": search.regularised_evolution,
-        "evolution": search.evolution,
-        "nsga2": search.nsga2,
-    }
-    if name not in known:
-        raise UsageError(f"There is no searcher named {name!r}; there are {', '.join(known)}.")
-    own = [p for p in inspect.signature(known[name]).parameters if p not in inspect.signature(search.random).parameters]
-    for option in options:
-        if option not in own:
-            raise UsageError(f"{name} has no setting {option!r}; it has {', '.join(own) or 'none'}.")
-    return functools.partial(known[name], **options)
+    searcher = settings.build("searchers", name, options)
+    if not isinstance(searcher, Searcher):
+        raise UsageError(f"{name} returned {type(searcher).__name__}; a searcher is a value such as search.NSGA2().")
+    return searcher
 
 
 def build_shifting(options: Mapping[str, Any]) -> Shifting:

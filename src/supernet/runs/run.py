@@ -231,7 +231,7 @@ class Run:
 
 def kept_search(directory: RunDirectory) -> schema.Search | None:
     """The settings of the search in a directory; None where there is none, or one of before these were kept."""
-    return directory.read("search.json", schema.Search) if (directory / "search.json").is_file() else None
+    return directory.read("searching.json", schema.Search) if (directory / "searching.json").is_file() else None
 
 
 def _config(directory: RunDirectory) -> Config:

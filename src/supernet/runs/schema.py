@@ -104,7 +104,7 @@ class Derived(Struct, frozen=True):
 
 
 class Search(Struct, frozen=True):
-    """`search.json`: the settings of a search, written before its first result.
+    """`searching.json`: the settings of a search, written before its first result.
 
     Attributes:
         search: The settings.

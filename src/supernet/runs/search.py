@@ -18,7 +18,8 @@ from supernet.runs.naming import build_searcher, build_shifting
 from supernet.runs.report import refresh
 from supernet.runs.run import Run, kept_search
 from supernet.search import Front, Shifting, Survey, Wrap
-from supernet.search.driver import examine
+from supernet.search import check as check_possible
+from supernet.search import run as run_search
 from supernet.train import load_candidates
 
 _ORDER_EVERY = 2  # generations between two looks at the order of good and poor architectures
@@ -27,9 +28,9 @@ _ORDER_EVERY = 2  # generations between two looks at the order of good and poor 
 def search(run: Run, *, resume: bool = False, overwrite: bool = False, wrap: Wrap | None = None) -> Front:
     """Search architectures with the weights that the training has left.
 
-    The record goes to `run.place`: `search.json`, the settings, before the first result, `search.jsonl` and
-    `front.json`. One training serves many searches, each in a directory of its own, which every verb that follows a
-    search takes in the place of the run's:
+    The record goes to `run.place`: `searching.json`, the settings, before the first result, `search.json`,
+    `search.jsonl` and `front.json`. One training serves many searches, each in a directory of its own, which every
+    verb that follows a search takes in the place of the run's:
 
         search(run.into("runs/a/fast").asking(search=Searching(constraints={"latency_ms": 2.0}, seed=1)))
 
@@ -51,7 +52,7 @@ def search(run: Run, *, resume: bool = False, overwrite: bool = False, wrap: Wra
     kept = kept_search(place)
     if resume and kept is not None and (place / "search.jsonl").is_file():
         free = ("search.budget",) if settings.budget >= kept.search.budget else ()
-        refuse_changes(kept.search, settings, place / "search.json", place="search.", free=free)
+        refuse_changes(kept.search, settings, place / "searching.json", place="search.", free=free)
     if overwrite:
         place.check_replaceable()
     searcher = build_searcher(settings.searcher, settings.searcher_options)
@@ -70,10 +71,11 @@ def search(run: Run, *, resume: bool = False, overwrite: bool = False, wrap: Wra
         if not (place / "search.jsonl").is_file() or resume:
             place.begin()
             source = None if run.results is None else os.path.relpath(run.directory.path, place.path)
-            place.write("search.json", schema.Search(settings, source))
+            place.write("searching.json", schema.Search(settings, source))
 
     with place.alone(run.say), ProgressBar("search", settings.budget, unit="architectures") as bar:
-        front = searcher(
+        front = run_search(
+            searcher,
             evaluator,
             objectives=settings.objectives,
             constraints=settings.constraints or None,
@@ -100,11 +102,12 @@ def check_search(run: Run, wrap: Wrap | None = None) -> None:
         UsageError: as `search`.
     """
     settings = run.config.search
-    build_searcher(settings.searcher, settings.searcher_options)
+    searcher = build_searcher(settings.searcher, settings.searcher_options)
     wrap = _wrap(run) if wrap is None else wrap
     if isinstance(wrap, Shifting):
         wrap.check_images(run.data)
-    examine(
+    check_possible(
+        searcher,
         _evaluator(run),
         objectives=settings.objectives,
         constraints=settings.constraints or None,

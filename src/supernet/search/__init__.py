@@ -1,17 +1,18 @@
-"""Which subnet to take: ask/tell searchers under constraints. NumPy only; NSGA-II needs pymoo (extra "search")."""
+"""Which subnet to take: searchers as values, under constraints. NSGA-II needs pymoo (extra "search")."""
 
 from supernet.measure.quantity import ACCURACY, LATENCY_MS, LOSS, MACS, PARAMS, STANDARD, Quantity
 from supernet.search.api import evolution, nsga2, random, regularised_evolution
-from supernet.search.archive import Evaluation
 from supernet.search.constraints import Bounds, Constraint, Constraints
-from supernet.search.driver import Progress, run
+from supernet.search.driver import check, run
+from supernet.search.evaluation import Evaluation, Point
 from supernet.search.evaluator import Evaluator
-from supernet.search.front import Front
+from supernet.search.front import Front, FrontFile
+from supernet.search.request import Announce, Begun, Progress, Request
 from supernet.search.sampler import FeasibleSampler
 from supernet.search.searchers import NSGA2, Evolution, RandomSearch, RegularisedEvolution
 from supernet.search.shifting import Shifting, load_shifted
 from supernet.search.survey import Survey, survey
-from supernet.search.task import Searcher, Task
+from supernet.search.task import AskTell, Searcher, Task
 from supernet.search.wrap import Companion, Wrap
 
 __all__ = [
@@ -22,6 +23,9 @@ __all__ = [
     "NSGA2",
     "PARAMS",
     "STANDARD",
+    "Announce",
+    "AskTell",
+    "Begun",
     "Bounds",
     "Companion",
     "Constraint",
@@ -31,15 +35,19 @@ __all__ = [
     "Evolution",
     "FeasibleSampler",
     "Front",
+    "FrontFile",
+    "Point",
     "Progress",
     "Quantity",
     "RandomSearch",
     "RegularisedEvolution",
+    "Request",
     "Searcher",
     "Shifting",
     "Survey",
     "Task",
     "Wrap",
+    "check",
     "evolution",
     "load_shifted",
     "nsga2",

@@ -4,84 +4,104 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
-from supernet.errors import RunError, SupernetError, UsageError
-from supernet.space import Arch, Space
+import msgspec
+
+from supernet.errors import RunError, UsageError
+from supernet.search.evaluation import Evaluation, Point
+from supernet.search.request import FILE_NAME as SETTINGS
+from supernet.search.request import Begun
+from supernet.space import Space
 
 FILE_NAME = "search.jsonl"
-
-
-@dataclass(frozen=True)
-class Evaluation:
-    """An evaluated architecture: its values by name, and the round of `ask` in which it was evaluated."""
-
-    arch: Arch
-    values: Mapping[str, float]
-    generation: int
-
-    def to_json(self) -> dict[str, Any]:
-        return {"arch": self.arch.options(), "values": dict(self.values), "generation": self.generation}
 
 
 class Archive:
     """`search.jsonl` in a folder: what it already holds, and a way to append.
 
-    Nothing else of a search is stored. A search is resumed by running its deterministic searcher again; the values
-    of the architectures it asks for are first taken from here, in order. A line that was being written
-    when the process died has no end and is cut off.
+    Beside it `search.json` says how the search was begun; nothing else is stored. A search is resumed by running its
+    deterministic searcher again; the values of the architectures it asks for are first taken from here, in order. A
+    line that was being written when the process died has no end and is cut off.
 
     Args:
-        folder: Where `search.jsonl` is or will be; made with the first line. None keeps nothing.
+        folder: The folder of the record, which is made if need be; None keeps nothing.
+        begun: How the search is begun now.
         space: The space the architectures belong to.
         names: The quantities every line holds.
         resume: Whether to continue an archive that exists.
 
     Raises:
-        UsageError: there is an archive but `resume` is false, or there is no folder to resume from.
-        RunError: a line cannot be read; names file and line.
+        UsageError: there is an archive but `resume` is false, there is no folder to resume from, or the archive was
+            begun otherwise.
+        RunError: a file cannot be read; names it and the line.
     """
 
-    def __init__(self, folder: Path | None, space: Space, names: Sequence[str], *, resume: bool) -> None:
+    def __init__(self, folder: Path | None, begun: Begun, space: Space, names: Sequence[str], *, resume: bool) -> None:
         if folder is None and resume:
             raise UsageError("resume=True needs the folder of the search to resume: give out=…")
-        self.path = None if folder is None else Path(folder) / FILE_NAME
+        self.folder, self.begun = folder, begun
+        self.path = None if folder is None else folder / FILE_NAME
         self.recorded: list[Evaluation] = []
         self._file: BinaryIO | None = None
-        if self.path is None or not self.path.exists():
+        if folder is None or self.path is None:
             return
-        if not resume:
+        there = self.path.exists()
+        if there and not resume:
             raise UsageError(
                 f"{self.path} holds a search already. Continue it (resume=True, --resume), replace it (--overwrite), "
                 "or use another folder."
             )
-        data = self.path.read_bytes()
+        before = Begun.read(folder) if resume else None
+        if before is not None:
+            before.check_resumed_by(begun, folder / SETTINGS)
+        elif there:
+            raise UsageError(
+                f"{self.path} cannot be resumed: {SETTINGS} beside it, which says how the search was begun, is "
+                "missing. Restore it, or search anew in another folder."
+            )
+        if there:
+            self._read(self.path, space, names)
+
+    def _read(self, path: Path, space: Space, names: Sequence[str]) -> None:
+        data = path.read_bytes()
         whole = data.rfind(b"\n") + 1
         if whole < len(data):
-            os.truncate(self.path, whole)
+            os.truncate(path, whole)
         for number, line in enumerate(data[:whole].split(b"\n")[:-1], start=1):
-            self.recorded.append(self._read(line, number, space, names))
+            self.recorded.append(self._evaluation(line, number, space, names))
+        if len(self.recorded) > self.begun.budget:
+            raise UsageError(
+                f"{path} holds {len(self.recorded)} evaluations, more than the budget of {self.begun.budget}; resume "
+                "with at least that budget."
+            )
 
-    def _read(self, line: bytes, number: int, space: Space, names: Sequence[str]) -> Evaluation:
+    def _evaluation(self, line: bytes, number: int, space: Space, names: Sequence[str]) -> Evaluation:
+        where = f"{self.path}, line {number}"
         try:
-            data = json.loads(line)
-            values = {name: float(value) for name, value in data["values"].items()}
-            evaluation = Evaluation(space.arch(data["arch"]), values, int(data["generation"]))
-        except (ValueError, TypeError, KeyError, AttributeError) as error:
-            reason = str(error) if isinstance(error, SupernetError) else "it is not a line of a search"
+            point = msgspec.json.decode(line, type=Point)
+            evaluation = point.evaluation(space)
+        except (msgspec.DecodeError, UnicodeDecodeError, UsageError) as error:
             raise RunError(
-                f"{self.path}, line {number} cannot be read: {reason} Resume with the space the search was begun "
-                "in, or search anew in another folder."
+                f"{where} cannot be read: {str(error).rstrip('.')}. Restore the file, or search anew in another folder."
             ) from error
-        if set(values) != set(names):
+        if set(point.values) != set(names) or point.generation is None:
             raise RunError(
-                f"{self.path}, line {number} records {', '.join(values)}, but this search needs {', '.join(names)}. "
-                "Resume with the objectives and constraints it was begun with, or search anew in another folder."
+                f"{where} cannot be read: it holds {', '.join(point.values) or 'no value'}, but this search needs "
+                f"{', '.join(names)} and the generation. Restore the file, or search anew in another folder."
             )
         return evaluation
+
+    def begin(self) -> None:
+        """Write how the search is begun, before its first result.
+
+        Raises:
+            RunError: the place cannot be written.
+        """
+        if self.folder is not None:
+            self.begun.write(self.folder)
 
     def append(self, evaluation: Evaluation) -> None:
         """Write one line, all the way to the disk.

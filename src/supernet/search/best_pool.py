@@ -8,8 +8,8 @@ import numpy as np
 
 from supernet.measure.quantity import Quantity
 from supernet.search import pareto
-from supernet.search.archive import Evaluation
 from supernet.search.constraints import Constraints
+from supernet.search.evaluation import Evaluation
 
 
 def best(

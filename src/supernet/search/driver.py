@@ -1,4 +1,4 @@
-"""The loop that runs any searcher on any evaluator."""
+"""The one entry point of a search, and the loop that runs any searcher on any evaluator."""
 
 from __future__ import annotations
 
@@ -6,43 +6,42 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
+from supernet.data import ImageData
 from supernet.errors import RunError, UsageError
 from supernet.io.locking import locked
-from supernet.measure.quantity import Quantity, objectives_of
+from supernet.measure import NetEvaluator
+from supernet.measure.quantity import objectives_of
+from supernet.nn import Supernet
 from supernet.search.archive import Archive
 from supernet.search.constraints import Bounds, Constraints
 from supernet.search.evaluator import Evaluator, costs_of
 from supernet.search.front import Front
 from supernet.search.ledger import Ledger
+from supernet.search.request import Announce, Begun, Progress, check_searcher, described
 from supernet.search.survey import Survey, survey
-from supernet.search.task import Searcher, Task
+from supernet.search.task import AskTell, Searcher, Task
 from supernet.search.wrap import Wrap
 from supernet.space import Arch, Codes, Space
-
-Progress: TypeAlias = Callable[[int, int, str], None]
-"""Called as `progress(done, total, best)` after every evaluation."""
-
-Announce: TypeAlias = Callable[[Survey], None]
-"""Called as `announce(survey)` before the first evaluation."""
+from supernet.train.recipe import describe
 
 _IDLE_ROUNDS = 1000
 
 
 def run(
-    factory: Callable[[Task], Searcher],
-    evaluator: Evaluator,
+    searcher: Searcher,
+    subject: Supernet | Evaluator,
+    data: ImageData | None = None,
     *,
-    objectives: str | Sequence[str],
+    objectives: str | Sequence[str] = ("accuracy",),
     constraints: Mapping[str, Bounds] | Constraints | None = None,
-    budget: int,
+    budget: int = 1000,
     seed: int = 0,
     initial: Sequence[Arch] = (),
-    out: Path | None = None,
+    out: Path | str | None = None,
     resume: bool = False,
     progress: Progress | None = None,
     announce: Announce | None = None,
@@ -50,64 +49,61 @@ def run(
 ) -> Front:
     """Search under constraints.
 
-    Every architecture is evaluated at most once; asking for it again is free (`wrap` may change that). With `out`, each
-    evaluation is appended to `out/search.jsonl` at once and the result goes to `out/front.json`. A resumed search ends
-    with the very file an uninterrupted one writes, provided the evaluator repeats itself; a larger budget continues it.
+    Every architecture is evaluated at most once; asking for it again is free (`wrap` may change that). With `out`, the
+    request is written to `out/search.json` before the first result, each evaluation is appended to `out/search.jsonl`
+    at once, and the result goes to `out/front.json`. A resumed search ends with the very files an uninterrupted one
+    writes, provided the evaluator repeats itself; a larger budget continues it.
 
     Args:
-        factory: Makes the searcher from its task, such as `Evolution` or `lambda task: NSGA2(task, population=20)`.
-        evaluator: Where values come from.
+        searcher: A searcher with its settings, such as `NSGA2(population=20)`.
+        subject: A trained supernet, or any evaluator.
+        data: The images, with a supernet: accuracy is that of the validation images with batch norm calibrated on
+            2,000 training images. For other settings pass a `measure.NetEvaluator`.
         objectives: Names of the quantities to optimise.
-        constraints: Name → upper bound or (low, high). Cheap ones are checked before an architecture is proposed,
-            others after it has been evaluated.
+        constraints: Bounds by name, an upper one or (low, high). Those on cheap quantities are checked before an
+            architecture is proposed, the others after it has been evaluated.
         budget: Largest number of architectures to evaluate.
         seed: Seed of everything random.
-        initial: Architectures to begin with, the most important first, in place of random ones; those that violate a
+        initial: Architectures to begin with in place of random ones, the most important first, such as those that an
+            earlier search found or that a training by GreedyNAS kept (`train.load_candidates`). Those that violate a
             cheap constraint are left out.
         out: Folder of the record; None keeps none.
-        resume: Continue the record in `out`, if there is one.
-        progress: Called after every evaluation.
-        announce: Called with the ranges of the cheap quantities and the feasible share, before the first evaluation.
+        resume: Whether to continue the record in `out`, if there is one. It must have been begun with this request; the
+            budget may be larger.
+        progress: A function that is called after every evaluation, see `Progress`.
+        announce: A function that is called with the ranges of the cheap quantities and the feasible share, before the
+            first evaluation.
         wrap: What goes on beside the search and changes the values, such as `Shifting`. Unless its `keep` is None
             an architecture may be evaluated again in every generation, which counts; the latest values hold.
 
     Raises:
-        UsageError: the request is wrong, or nothing feasible exists or was found before the first evaluation.
+        UsageError: the request is wrong, or contradicts the one that the record was begun with, or nothing feasible
+            exists or was found before the first evaluation.
         RunError: a value is not finite; the record belongs to another search; the searcher breaks its protocol; or
             no evaluated architecture satisfies the constraints.
     """
-    request = examine(evaluator, objectives=objectives, constraints=constraints, budget=budget, seed=seed)
-    goals, limits, quick, found = request.goals, request.limits, request.quick, request.found
-    names = request.names
-
-    def feasible(codes: Codes) -> NDArray[np.bool_]:
-        satisfied: NDArray[np.bool_] = quick.violations(costs_of(evaluator, codes, quick.names), len(codes)) == 0
-        return satisfied
-
-    keep = None if wrap is None else wrap.keep
-    first = _allowed(evaluator.space, initial, feasible)
-    searcher = factory(Task(evaluator.space, goals, seed, feasible, limits, found.known, keep, first))
+    evaluator = _evaluator(subject, data)
+    plan = _plan(searcher, evaluator, objectives, constraints, budget, seed, initial, wrap)
+    task, found = plan.task, plan.found
+    folder = None if out is None else Path(out)
     if announce is not None:
         announce(found)
-    with nullcontext() if out is None else locked(out), Archive(out, evaluator.space, names, resume=resume) as archive:
-        if len(archive.recorded) > budget:
-            raise UsageError(
-                f"{archive.path} holds {len(archive.recorded)} evaluations, more than the budget of {budget}; "
-                "resume with at least that budget."
-            )
+    lock = nullcontext() if folder is None else locked(folder)
+    with lock, Archive(folder, plan.begun, task.space, plan.names, resume=resume) as archive:
         companion = None
         if wrap is not None:
-            folder = None if out is None else Path(out)
             companion = wrap.begin(evaluator, seed=seed, out=folder, recorded=len(archive.recorded))
-        ledger = Ledger(evaluator, goals, limits, names, archive, keep=keep, companion=companion)
-        stopped = _search(searcher, ledger, budget, progress)
+        archive.begin()
+        limits = task.constraints
+        ledger = Ledger(evaluator, task.objectives, limits, plan.names, archive, keep=task.keep, companion=companion)
+        stopped = _search(plan.begins, searcher.name, ledger, budget, progress)
         ledger.check_replayed()
         if companion is not None:
             companion.end(len(ledger.evaluations))
     if ledger.feasible == 0:
         raise RunError(ledger.nothing_feasible())
     front = Front(
-        goals,
+        task.objectives,
         limits,
         tuple(ledger.evaluations),
         found.ranges,
@@ -117,51 +113,100 @@ def run(
         remembered=ledger.remembered() if wrap is not None else None,
         wrap=wrap.describe() if wrap is not None else None,
     )
-    if out is not None:
-        front.write(Path(out))
+    if folder is not None:
+        front.write(folder)
     return front
 
 
-@dataclass(frozen=True)
-class Request:
-    """A search that was found possible.
-
-    Attributes:
-        goals: What is optimised.
-        limits: What must hold.
-        quick: Those of the limits that are cheap to check.
-        names: All quantities that are asked for.
-        found: The survey of the space.
-    """
-
-    goals: tuple[Quantity, ...]
-    limits: Constraints
-    quick: Constraints
-    names: tuple[str, ...]
-    found: Survey
-
-
-def examine(
-    evaluator: Evaluator,
+def check(
+    searcher: Searcher,
+    subject: Supernet | Evaluator,
+    data: ImageData | None = None,
     *,
+    objectives: str | Sequence[str] = ("accuracy",),
+    constraints: Mapping[str, Bounds] | Constraints | None = None,
+    budget: int = 1000,
+    seed: int = 0,
+) -> None:
+    """Raise what `run` would raise before its first evaluation, so that no long training ends in a refusal.
+
+    The arguments are those of `run`.
+    """
+    _plan(searcher, _evaluator(subject, data), objectives, constraints, budget, seed, (), None)
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """A search that was found possible: what it is about, its beginning, the survey, and what is written of it."""
+
+    task: Task
+    begins: AskTell
+    found: Survey
+    begun: Begun
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """All quantities that are asked for."""
+        return tuple(dict.fromkeys([goal.name for goal in self.task.objectives] + list(self.task.constraints.names)))
+
+
+def _plan(
+    searcher: Searcher,
+    evaluator: Evaluator,
     objectives: str | Sequence[str],
     constraints: Mapping[str, Bounds] | Constraints | None,
     budget: int,
     seed: int,
-) -> Request:
-    """Check a search before anything is evaluated; arguments and errors are those of `run`."""
+    initial: Sequence[Arch],
+    wrap: Wrap | None,
+) -> _Plan:
+    check_searcher(searcher)
     goals = objectives_of(objectives, evaluator.quantities)
     limits = Constraints.of(constraints, evaluator.quantities)
     if budget < 1:
         raise UsageError(f"The budget is {budget} evaluations; give at least 1.")
     if seed < 0:
         raise UsageError(f"The seed is {seed}; give an integer of at least 0.")
-    names = tuple(dict.fromkeys([goal.name for goal in goals] + list(limits.names)))
+    names = dict.fromkeys([goal.name for goal in goals] + list(limits.names))
     cheap = [name for name in names if name in evaluator.cheap]
     quick = limits.only(cheap)
     # The survey has a stream of its own: what it draws does not shift what the searcher draws.
     found = survey(evaluator, cheap, quick, np.random.default_rng([seed, 1]))
-    return Request(goals, limits, quick, names, found)
+
+    def feasible(codes: Codes) -> NDArray[np.bool_]:
+        satisfied: NDArray[np.bool_] = quick.violations(costs_of(evaluator, codes, quick.names), len(codes)) == 0
+        return satisfied
+
+    keep = None if wrap is None else wrap.keep
+    space = evaluator.space
+    task = Task(space, goals, seed, feasible, limits, found.known, keep, _allowed(space, initial, feasible))
+    measured = getattr(evaluator, "settings", None)
+    begun = Begun(
+        searcher=described(searcher),
+        space=space.fingerprint,
+        objectives=[goal.name for goal in goals],
+        constraints={limit.name: (limit.low, limit.high) for limit in limits},
+        budget=budget,
+        seed=seed,
+        initial=[arch.options() for arch in initial],
+        evaluator=describe(measured()) if callable(measured) else None,
+        wrap=None if wrap is None else dict(wrap.describe()),
+    )
+    return _Plan(task, searcher.begin(task), found, begun)
+
+
+def _evaluator(subject: Supernet | Evaluator, data: ImageData | None) -> Evaluator:
+    if isinstance(subject, Supernet):
+        if data is None:
+            raise UsageError(
+                "To search a supernet pass the images that its subnets are judged on: search.…(net, data, …)."
+            )
+        return NetEvaluator(subject, data.sealed())
+    if not hasattr(subject, "evaluate"):
+        raise UsageError(f"A search needs a Supernet or an evaluator; got {type(subject).__name__}.")
+    if data is not None:
+        raise UsageError("An evaluator brings its own data; pass `data` only with a supernet.")
+    return subject
 
 
 def _allowed(space: Space, initial: Sequence[Arch], feasible: Callable[[Codes], NDArray[np.bool_]]) -> Codes | None:
@@ -182,21 +227,21 @@ def _allowed(space: Space, initial: Sequence[Arch], feasible: Callable[[Codes], 
     return allowed
 
 
-def _search(searcher: Searcher, ledger: Ledger, budget: int, progress: Progress | None) -> str:
+def _search(begun: AskTell, name: str, ledger: Ledger, budget: int, progress: Progress | None) -> str:
     generation, idle = 0, 0
     while (before := len(ledger.evaluations)) < budget:
-        archs = searcher.ask(budget - before)
+        archs = begun.ask(budget - before)
         if not archs:
             return "exhausted"
         if len(archs) > budget - before:
-            raise RunError(f"{searcher.name} asked for {len(archs)} architectures when at most {budget - before} fit.")
-        costs = ledger.costs(archs, searcher.name)
+            raise RunError(f"{name} asked for {len(archs)} architectures when at most {budget - before} fit.")
+        costs = ledger.costs(archs, name)
         if ledger.companion is not None:
             ledger.companion.begin_generation(generation, before)
         for arch, cost in zip(archs, costs, strict=True):
             if ledger.settle(arch, cost, generation) and progress is not None:
                 progress(len(ledger.evaluations), budget, ledger.best())
-        searcher.tell(archs, [ledger.known[arch].values for arch in archs])
+        begun.tell(archs, [ledger.known[arch].values for arch in archs])
         ledger.end_generation()
         generation += 1
         idle = 0 if len(ledger.evaluations) > before else idle + 1

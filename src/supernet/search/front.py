@@ -2,23 +2,65 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
+import msgspec
 import numpy as np
 
 from supernet.errors import UsageError
-from supernet.io.decode import Cursor, read_json
 from supernet.io.files import write_json
 from supernet.measure.quantity import Quantity
 from supernet.search import choosing, pareto
-from supernet.search.archive import Evaluation
 from supernet.search.constraints import Constraint, Constraints
-from supernet.search.front_file import FILE_NAME, decode_front, decode_point
+from supernet.search.decoding import damaged, decoded
+from supernet.search.evaluation import Evaluation, Point
 from supernet.space import Space
+
+FILE_NAME = "front.json"
+
+
+class FrontFile(msgspec.Struct, frozen=True, kw_only=True):
+    """The content of `front.json`: readable without the network and its space.
+
+    Args:
+        objectives: The quantities that were optimised, at least one.
+        constraints: Bounds [low, high] by the name of a quantity.
+        searcher: Name of the searcher.
+        evaluations: Number of evaluations.
+        range: Smallest and largest value found of each cheap quantity over the space.
+        feasible_share: Estimated share of the space that satisfies the cheap constraints.
+        stopped: Why the search ended, see `Front`.
+        wrap: Settings of what went on beside the search.
+        points: The architectures on the front, in the order of `Front.points`.
+    """
+
+    objectives: Annotated[tuple[Quantity, ...], msgspec.Meta(min_length=1)]
+    constraints: dict[str, tuple[float | None, float | None]] = {}
+    searcher: str = ""
+    evaluations: int | None = None
+    range: dict[str, tuple[float, float]] = {}
+    feasible_share: float | None = None
+    stopped: str = ""
+    wrap: dict[str, Any] | None = None
+    points: tuple[Point, ...]
+
+    @classmethod
+    def read(cls, folder: Path) -> FrontFile | None:
+        """Read `front.json` in a folder; None where there is none.
+
+        Raises:
+            RunError: the file is damaged; names the file and the place.
+        """
+        path = folder / FILE_NAME
+        if not path.is_file():
+            return None
+        told = decoded(path, path.read_bytes(), cls)
+        _check_values(path, told, [objective.name for objective in told.objectives])
+        return told
 
 
 @dataclass(frozen=True)
@@ -26,8 +68,8 @@ class Front:
     """What a search found.
 
     Args:
-        objectives: What was optimised.
-        constraints: What had to hold.
+        objectives: The quantities that were optimised.
+        constraints: The bounds that had to hold.
         archive: Every evaluated architecture, in order of evaluation; of a front that was read from its file, those on
             the front.
         range: Smallest and largest value found of each cheap objective and constrained quantity over the space.
@@ -35,7 +77,8 @@ class Front:
         searcher: Name of the searcher.
         stopped: `"budget"`: it was used up. `"exhausted"`: the searcher found no further new feasible
             architecture. `"stalled"`: it kept asking for architectures it knew.
-        remembered: What the points are chosen from, where the search had to forget; None: the whole archive.
+        remembered: The evaluations that the points are chosen from, where the search had to forget; None: the whole
+            archive.
         wrap: Settings of what went on beside the search.
         recorded: Number of evaluations, where the archive does not hold them all.
     """
@@ -142,18 +185,20 @@ class Front:
             raise UsageError(f"{name!r} is not an objective of this search; those are {', '.join(map(repr, names))}.")
 
     def to_json(self) -> dict[str, Any]:
-        """The contents of `front.json`."""
-        return {
-            "objectives": [objective.to_json() for objective in self.objectives],
-            "constraints": self.constraints.to_json(),
-            "searcher": self.searcher,
-            "evaluations": self.evaluations,
-            "range": {name: list(ends) for name, ends in self.range.items()},
-            "feasible_share": self.feasible_share,
-            "stopped": self.stopped,
-            **({} if self.wrap is None else {"wrap": dict(self.wrap)}),
-            "points": [point.to_json() for point in self.points],
-        }
+        """The content of `front.json`."""
+        file = FrontFile(
+            objectives=self.objectives,
+            constraints={limit.name: (limit.low, limit.high) for limit in self.constraints},
+            searcher=self.searcher,
+            evaluations=self.evaluations,
+            range=dict(self.range),
+            feasible_share=self.feasible_share,
+            stopped=self.stopped,
+            wrap=None if self.wrap is None else dict(self.wrap),
+            points=tuple(Point(p.arch.options(), dict(p.values), p.generation) for p in self.points),
+        )
+        told: dict[str, Any] = msgspec.to_builtins(file)
+        return {name: value for name, value in told.items() if value is not None}
 
     def write(self, folder: Path) -> Path:
         """Write `front.json` atomically and return its path."""
@@ -173,44 +218,36 @@ class Front:
             UsageError: the folder holds no `front.json`.
             RunError: the file is damaged, or its architectures are not of this space; names the file and the place.
         """
-        cursor = read_json(folder / FILE_NAME)
-        if cursor is None:
+        path = folder / FILE_NAME
+        told = FrontFile.read(folder)
+        if told is None:
             raise UsageError(
                 f"{folder} has not been searched: it holds no {FILE_NAME}. Search it (supernet search {folder}), or "
                 "name an architecture."
             )
-        told = decode_front(cursor)
-        if not told.points:
-            raise cursor.field("points").damaged("at least one point")
-        limits = []
-        for name, (low, high) in told.constraints.items():
-            try:
-                limits.append(Constraint(name, low, high))
-            except UsageError as error:
-                raise cursor.field("constraints").field(name).damaged(f"bounds ({error})") from error
-        names = [*(o.name for o in told.objectives), *told.constraints]
-        points = tuple(_evaluation(item, space, names) for item in cursor.field("points").items())
-        wrap = cursor.optional("wrap")
+        if not told.points or told.feasible_share is None:
+            raise damaged(path, f"it holds no {'feasible_share' if told.points else 'points'}")
+        _check_values(path, told, told.constraints)
+        try:
+            limits = Constraints(tuple(Constraint(name, *bounds) for name, bounds in told.constraints.items()))
+            points = tuple(point.evaluation(space) for point in told.points)
+        except UsageError as error:
+            raise damaged(path, str(error)) from error
         return cls(
             objectives=told.objectives,
-            constraints=Constraints(tuple(limits)),
+            constraints=limits,
             archive=points,
             range=told.range,
-            feasible_share=cursor.field("feasible_share").number(),
-            searcher=cursor.field("searcher").text(),
-            stopped=cursor.field("stopped").text(),
-            wrap=None if wrap is None else {name: field.value for name, field in wrap.fields().items()},
-            recorded=cursor.field("evaluations").integer(),
+            feasible_share=told.feasible_share,
+            searcher=told.searcher,
+            stopped=told.stopped,
+            wrap=told.wrap,
+            recorded=told.evaluations,
         )
 
 
-def _evaluation(cursor: Cursor, space: Space, names: Sequence[str]) -> Evaluation:
-    point = decode_point(cursor)
+def _check_values(path: Path, told: FrontFile, names: Iterable[str]) -> None:
     for name in names:
-        if name not in point.values:
-            raise cursor.field("values").damaged(f"a value for {name!r}")
-    try:
-        arch = space.arch(point.arch)
-    except UsageError as error:
-        raise cursor.field("arch").damaged(f"an architecture of the space that is searched ({error})") from error
-    return Evaluation(arch, point.values, cursor.field("generation").integer())
+        for place, point in enumerate(told.points):
+            if name not in point.values:
+                raise damaged(path, f"points[{place}].values has no value for {name!r}")

@@ -1,16 +1,16 @@
 """What every searcher promises, as tests to inherit.
 
     class TestMySearcher(SearcherLaws, LearningLaws):
-        factory = staticmethod(MySearcher)
+        searcher = MySearcher(population=10)
 
-Run with pytest. `LearningLaws` is for searchers that should beat chance on one objective. Hyper-parameters should
+Run with pytest. `LearningLaws` is for searchers that should beat chance on one objective. Settings should
 be small (a population of about 10) so that a budget of 24 spans several generations.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import ClassVar
@@ -25,7 +25,7 @@ from supernet.search.constraints import Bounds
 from supernet.search.driver import run
 from supernet.search.front import Front
 from supernet.search.searchers.random import RandomSearch
-from supernet.search.task import Searcher, Task
+from supernet.search.task import Searcher
 from supernet.space import Arch, Choice, Codes, Space
 
 
@@ -92,9 +92,9 @@ def limit(toy: Toy, share: float) -> float:
 
 
 class SearcherUnderTest:
-    """The searcher that laws are about. Override `factory`; `objectives` too if it needs several."""
+    """The searcher that laws are about. Set `searcher`; `objectives` too if it needs several."""
 
-    factory: ClassVar[Callable[[Task], Searcher]]
+    searcher: ClassVar[Searcher]
     objectives: ClassVar[tuple[str, ...]] = ("accuracy",)
 
     def search(
@@ -109,7 +109,7 @@ class SearcherUnderTest:
         resume: bool = False,
     ) -> Front:
         return run(
-            type(self).factory,
+            self.searcher,
             toy,
             objectives=self.objectives,
             constraints=constraints,
@@ -210,6 +210,19 @@ class SearcherLaws(SearcherUnderTest):
             self.search(Toy(stages(2)), budget=budget, out=tmp_path / "short", resume=True)
         assert (tmp_path / "short" / FILE_NAME).read_bytes() == (tmp_path / "long" / FILE_NAME).read_bytes()
 
+    def test_resumes_only_what_was_asked_for(self, tmp_path: Path) -> None:
+        """The request is on disk before the first result, and one that contradicts it is refused by name."""
+        limits = {"macs": limit(Toy(stages(2)), 0.9)}
+        self.search(Toy(stages(2)), constraints=limits, budget=13, out=tmp_path)
+        (tmp_path / FILE_NAME).unlink()  # killed before the first line
+        for other, told in (({"seed": 1}, "seed 0, not 1"), ({"constraints": {"macs": 1e9}}, "the constraint on macs")):
+            message = ""
+            try:
+                self.search(Toy(stages(2)), **({"constraints": limits} | other), budget=13, out=tmp_path, resume=True)
+            except UsageError as error:
+                message = str(error)
+            assert told in message, f"{message!r} does not name what differs"
+
     def test_generations_count_up(self, tmp_path: Path) -> None:
         self.search(Toy(stages(2)), budget=40, out=tmp_path)
         lines = (tmp_path / FILE_NAME).read_text().splitlines()
@@ -227,6 +240,6 @@ class LearningLaws(SearcherUnderTest):
         for seed in range(6):
             toy = Toy(space, seed)
             own = self.search(toy, budget=120, seed=seed).best("accuracy").values["accuracy"]
-            chance = run(RandomSearch, toy, objectives="accuracy", budget=120, seed=seed).best("accuracy")
+            chance = run(RandomSearch(), toy, objectives="accuracy", budget=120, seed=seed).best("accuracy")
             wins += own > chance.values["accuracy"]
         assert wins >= 5, f"better than random search on only {wins} of 6 functions"

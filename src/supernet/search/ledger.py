@@ -9,8 +9,9 @@ import numpy as np
 from supernet.errors import RunError
 from supernet.measure.quantity import Quantity
 from supernet.search import best_pool as pool
-from supernet.search.archive import Archive, Evaluation
+from supernet.search.archive import Archive
 from supernet.search.constraints import Constraints
+from supernet.search.evaluation import Evaluation
 from supernet.search.evaluator import Evaluator, costs_of, values_of
 from supernet.search.wrap import Companion
 from supernet.space import Arch
@@ -103,8 +104,8 @@ class Ledger:
         if recorded.arch != arch or recorded.generation != generation:
             raise RunError(
                 f"{where} records {recorded.arch} in round {recorded.generation}, but the resumed search asks for "
-                f"{arch} in round {generation}: it was begun with another seed, other settings or another version. "
-                "Resume with those, or search anew in another folder."
+                f"{arch} in round {generation}: the searcher or the evaluator has changed since. Resume with the "
+                "version it was begun with, or search anew in another folder."
             )
         for name, value in cost.items():
             if not np.isclose(recorded.values[name], value, rtol=_ROUNDING, atol=0.0):
@@ -120,8 +121,8 @@ class Ledger:
         if place < len(self.archive.recorded):
             raise RunError(
                 f"{self.archive.path}, line {place + 1} records {self.archive.recorded[place].arch}, but the resumed "
-                "search ends before it: it was begun with another seed, other settings or another version. Resume "
-                "with those, or search anew in another folder."
+                "search ends before it: the searcher or the evaluator has changed since. Resume with the version it "
+                "was begun with, or search anew in another folder."
             )
 
     def best(self) -> str:

@@ -1,10 +1,10 @@
-"""What a searcher is given, and what it must do: ask and tell."""
+"""What a search is given, and what it must do: ask and tell."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,11 +20,11 @@ class Task:
     """Everything a searcher may know before it asks for its first value.
 
     Args:
-        space: Where to search.
-        objectives: What to optimise.
+        space: The space to search.
+        objectives: The quantities to optimise.
         seed: Seed of everything random in the searcher.
-        feasible: Which rows (N,) of a population satisfy the constraints that are cheap to check.
-        constraints: All constraints; values that are told can be judged by them.
+        feasible: Tells which rows (N,) of a population (N, D) satisfy the constraints that are cheap to check.
+        constraints: All constraints, so that values that are told can be judged.
         known: Some feasible architectures (K, D), K ≥ 1, from which others can be reached when chance finds none.
         keep: None: values hold for good. A number: they go stale, so architectures may be asked for again in a later
             generation, the latest values count, and only the best so many are to be remembered.
@@ -62,21 +62,36 @@ class Task:
             )
 
 
-class Searcher(Protocol):
-    """Proposes architectures and learns their values.
+class AskTell(Protocol):
+    """A search that has begun: it proposes architectures and learns their values.
 
-    A searcher is deterministic: what it asks follows from its task and what it was told. It asks only for
-    feasible architectures of its space. It may ask again for one it knows: that costs nothing, or where values go stale
-    (`Task.keep`) a new evaluation. What it
-    proposes does not depend on the `n` of `ask`, so that a search can be continued with a larger budget.
+    It is deterministic: what it asks follows from its task and what it was told. It asks only for feasible
+    architectures of its space. It may ask again for one it knows: that costs nothing, or where values go stale
+    (`Task.keep`) a new evaluation. What it proposes does not depend on the `n` of `ask`, so that a search can be
+    continued with a larger budget.
     """
-
-    @property
-    def name(self) -> str:
-        """How the result names the searcher."""
 
     def ask(self, n: int) -> list[Arch]:
         """At most `n` architectures to evaluate next; none if there is nothing new to propose."""
 
     def tell(self, archs: Sequence[Arch], values: Sequence[Mapping[str, float]]) -> None:
         """The values of architectures: objectives and constrained quantities, by name."""
+
+
+@runtime_checkable
+class Searcher(Protocol):
+    """A published search as a value: a frozen dataclass of its settings, which begins searches.
+
+    The settings are written down when a search begins (`search.json`) and compared when it is resumed.
+    """
+
+    @property
+    def name(self) -> str:
+        """How results and errors name the searcher."""
+
+    def begin(self, task: Task) -> AskTell:
+        """Start a search.
+
+        Raises:
+            UsageError: the task is not one that this searcher can do.
+        """

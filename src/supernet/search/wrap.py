@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
-from supernet.search.archive import Evaluation
+from supernet.search.evaluation import Evaluation
 from supernet.search.evaluator import Evaluator
 from supernet.space import Arch
 

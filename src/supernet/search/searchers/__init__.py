@@ -1,4 +1,4 @@
-"""One searcher per file; each is a class made from a task, with its hyper-parameters in the signature."""
+"""One published searcher per file: a frozen dataclass of its settings, whose `begin(task)` starts a search."""
 
 from supernet.search.searchers.evolution import Evolution
 from supernet.search.searchers.nsga2 import NSGA2

@@ -1,8 +1,10 @@
-"""The evolutionary search of SPOS (Guo et al., ECCV 2020, algorithm 1)."""
+"""The evolutionary search of SPOS (Guo et al., ECCV 2020, algorithm 1, https://arxiv.org/abs/1904.00420)."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
@@ -23,8 +25,13 @@ PAPER = Paper(
 )
 
 
+@dataclass(frozen=True, kw_only=True)
 class Evolution:
     """Generations of mutants and crossovers of the best architectures of all time. One objective.
+
+    SPOS, Guo et al., *Single Path One-Shot Neural Architecture Search with Uniform Sampling*, ECCV 2020, algorithm 1
+    ([arXiv 1904.00420](https://arxiv.org/abs/1904.00420)); the defaults and a budget of 1,000, its 20 generations of
+    50, are the paper's.
 
     The first generation is random. Each later one holds `mutations` mutants of random parents, `crossovers` children
     of random pairs of parents, and is filled up at random. The parents are the `parents` best of everything told so
@@ -32,47 +39,54 @@ class Evolution:
     cannot be made within them is filled up at random too.
 
     Where values go stale (`Task.keep`) the parents are the best of the architectures that are kept, and an
-    architecture may be asked for again in every generation (Zhang et al., CVPR 2024, section 3.3).
+    architecture may be asked for again in every generation (Zhang et al., CVPR 2024, section 3.3,
+    [arXiv 2403.11380](https://arxiv.org/abs/2403.11380)).
 
     Args:
-        task: What to search.
-        population: Architectures per generation.
-        parents: How many of the best are parents.
-        mutations: Mutants per generation.
-        crossovers: Crossover children per generation.
+        population: Number of architectures per generation.
+        parents: Number of best architectures that are bred from.
+        mutations: Number of mutants per generation.
+        crossovers: Number of crossover children per generation.
         mutation_p: Probability that a mutation resamples a decision.
-        attempts: Tries per child.
+        attempts: Number of tries to make a child that is feasible and new.
 
     Raises:
-        UsageError: several objectives, or sizes that do not fit together.
+        UsageError: a number outside its range, or more children than the population holds.
     """
 
-    name = "evolution"
+    name: ClassVar[str] = "evolution"
 
-    def __init__(
-        self,
-        task: Task,
-        *,
-        population: int = 50,
-        parents: int = 10,
-        mutations: int = 25,
-        crossovers: int = 25,
-        mutation_p: float = 0.1,
-        attempts: int = 10,
-    ) -> None:
-        task.require_one_objective("Evolution")
-        if min(population, parents, attempts) < 1 or min(mutations, crossovers) < 0:
+    population: int = 50
+    parents: int = 10
+    mutations: int = 25
+    crossovers: int = 25
+    mutation_p: float = 0.1
+    attempts: int = 10
+
+    def __post_init__(self) -> None:
+        if min(self.population, self.parents, self.attempts) < 1 or min(self.mutations, self.crossovers) < 0:
             raise UsageError("Evolution needs population, parents and attempts of at least 1 and no negative number.")
-        if mutations + crossovers > population:
+        if self.mutations + self.crossovers > self.population:
             raise UsageError(
-                f"Evolution was to make {mutations} mutants and {crossovers} crossover children per generation, more "
-                f"than its population of {population}; lower them or raise the population."
+                f"Evolution was to make {self.mutations} mutants and {self.crossovers} crossover children per "
+                f"generation, more than its population of {self.population}; lower them or raise the population."
             )
-        if not 0 <= mutation_p <= 1:
-            raise UsageError(f"The mutation probability is {mutation_p}; it must lie between 0 and 1.")
-        self.task = task
-        self.population, self.parents, self.mutations, self.crossovers = population, parents, mutations, crossovers
-        self.mutation_p, self.attempts = mutation_p, attempts
+        if not 0 <= self.mutation_p <= 1:
+            raise UsageError(f"The mutation probability is {self.mutation_p}; it must lie between 0 and 1.")
+
+    def begin(self, task: Task) -> _Breeding:
+        """Start a search, see `Searcher`.
+
+        Raises:
+            UsageError: several objectives.
+        """
+        task.require_one_objective("Evolution")
+        return _Breeding(self, task)
+
+
+class _Breeding:
+    def __init__(self, settings: Evolution, task: Task) -> None:
+        self.settings, self.task = settings, task
         self._rng = np.random.default_rng(task.seed)
         self._sampler = FeasibleSampler(task.space, task.feasible, known=task.known, rng=self._rng, first=task.initial)
         self._visited: set[Code] = set()
@@ -95,15 +109,16 @@ class Evolution:
             self._visited.clear()
             kept = sorted(self._ranks, key=self._ranks.__getitem__)[: self.task.keep]
             self._ranks = {arch: self._ranks[arch] for arch in kept}
+        settings = self.settings
         children: list[Code] = []
         if self._ranks:
             space, rng = self.task.space, self._rng
-            best = space.codes(sorted(self._ranks, key=self._ranks.__getitem__)[: self.parents])
-            chosen = best[rng.integers(len(best), size=self.attempts * self.mutations)]
-            children += self._admit(space.mutate(chosen, rng, p=self.mutation_p), self.mutations)
-            first, second = best[rng.integers(len(best), size=(2, self.attempts * self.crossovers))]
-            children += self._admit(space.crossover(first, second, rng), self.crossovers)
-        fill = self._sampler.draw(self.population - len(children), self._visited)
+            best = space.codes(sorted(self._ranks, key=self._ranks.__getitem__)[: settings.parents])
+            chosen = best[rng.integers(len(best), size=settings.attempts * settings.mutations)]
+            children += self._admit(space.mutate(chosen, rng, p=settings.mutation_p), settings.mutations)
+            first, second = best[rng.integers(len(best), size=(2, settings.attempts * settings.crossovers))]
+            children += self._admit(space.crossover(first, second, rng), settings.crossovers)
+        fill = self._sampler.draw(settings.population - len(children), self._visited)
         children += self._admit(fill, len(fill))
         return population(self.task.space, children)
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -24,10 +25,13 @@ PAPER = Paper(
 )
 
 
+@dataclass(frozen=True, kw_only=True)
 class NSGA2:
     """Non-dominated sorting with crowding, for any number of objectives.
 
-    pymoo's own ask/tell interface decides who survives and who mates. Children are made by the space, so that gated
+    Deb, Pratap, Agarwal, Meyarivan: *A Fast and Elitist Multiobjective Genetic Algorithm: NSGA-II*, IEEE Transactions
+    on Evolutionary Computation 6(2), 2002 ([doi](https://doi.org/10.1109/4235.996017)). pymoo decides who survives and
+    who mates, through its own ask/tell interface. Children are made by the space, so that gated
     choices stay right: crossover with probability `crossover_p`, then every decision resampled with probability
     `mutation_p`. Constraints that are cheap to check are met by every child; of the others pymoo is told the
     excess, and prefers feasible to infeasible members. No architecture is asked for twice; where values go stale
@@ -35,39 +39,45 @@ class NSGA2:
     remembered is the population.
 
     Args:
-        task: What to search.
-        population: Members of the population, and children per generation.
+        population: Number of members of the population, and of children per generation.
         crossover_p: Probability that a child has two parents.
         mutation_p: Probability that a decision is resampled; None is one over the number of choices.
-        attempts: Tries per child; what cannot be made within them is filled up at random.
+        attempts: Number of tries per child; what cannot be made within them is filled up at random.
 
     Raises:
         UsageError: a number outside its range.
-        RunError: pymoo is not installed.
     """
 
-    name = "nsga2"
+    name: ClassVar[str] = "nsga2"
 
-    def __init__(
-        self,
-        task: Task,
-        *,
-        population: int = 50,
-        crossover_p: float = 0.9,
-        mutation_p: float | None = None,
-        attempts: int = 10,
-    ) -> None:
-        if min(population, attempts) < 1:
+    population: int = 50
+    crossover_p: float = 0.9
+    mutation_p: float | None = None
+    attempts: int = 10
+
+    def __post_init__(self) -> None:
+        if min(self.population, self.attempts) < 1:
             raise UsageError("NSGA-II needs population and attempts of at least 1.")
-        mutation_p = 1 / max(len(task.space), 1) if mutation_p is None else mutation_p
-        if not (0 <= crossover_p <= 1 and 0 <= mutation_p <= 1):
+        if not (0 <= self.crossover_p <= 1 and (self.mutation_p is None or 0 <= self.mutation_p <= 1)):
             raise UsageError(
-                f"The crossover probability is {crossover_p} and the mutation probability {mutation_p}; "
+                f"The crossover probability is {self.crossover_p} and the mutation probability {self.mutation_p}; "
                 "both must lie between 0 and 1."
             )
+
+    def begin(self, task: Task) -> _Sorting:
+        """Start a search, see `Searcher`.
+
+        Raises:
+            RunError: pymoo is not installed.
+        """
+        return _Sorting(self, task)
+
+
+class _Sorting:
+    def __init__(self, settings: NSGA2, task: Task) -> None:
         self.task = task
-        self._mating = _Mating(task, crossover_p, mutation_p, attempts)
-        self._algorithm = _algorithm(task, population, self._mating)
+        mating = _Mating(task, settings)
+        self._algorithm = _algorithm(task, settings.population, mating)
         self._queue: list[Arch] = []
         self._generation: Any = None  # pymoo's population that is being evaluated
         self._values: dict[Code, Mapping[str, float]] = {}
@@ -110,8 +120,9 @@ class NSGA2:
 class _Mating:
     """What pymoo calls to get children: its own tournament, the space's crossover and mutation."""
 
-    def __init__(self, task: Task, crossover_p: float, mutation_p: float, attempts: int) -> None:
-        self.task, self.crossover_p, self.mutation_p, self.attempts = task, crossover_p, mutation_p, attempts
+    def __init__(self, task: Task, settings: NSGA2) -> None:
+        self.task, self.settings = task, settings
+        self.mutation_p = 1 / max(len(task.space), 1) if settings.mutation_p is None else settings.mutation_p
         self.visited: set[Code] = set()
         self.sampler = FeasibleSampler(
             task.space, task.feasible, known=task.known, rng=np.random.default_rng(task.seed), first=task.initial
@@ -131,7 +142,7 @@ class _Mating:
             self.visited.clear()
         selection = TournamentSelection(func_comp=binary_tournament)
         children: list[Code] = []
-        for _ in range(self.attempts):
+        for _ in range(self.settings.attempts):
             pairs = selection.do(
                 problem, pop, n - len(children), 2, to_pop=False, algorithm=algorithm, random_state=random_state
             )
@@ -148,7 +159,7 @@ class _Mating:
     def _vary(self, parents: Codes, rng: np.random.Generator) -> Codes:
         """Children (N, D) of pairs (N, 2, D)."""
         first, second = parents[:, 0], parents[:, 1]
-        mixed = rng.random(len(parents)) < self.crossover_p
+        mixed = rng.random(len(parents)) < self.settings.crossover_p
         child = np.where(mixed[:, None], self.task.space.crossover(first, second, rng), first)
         return self.task.space.mutate(child, rng, p=self.mutation_p)
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
@@ -12,25 +14,35 @@ from supernet.search.task import Task
 from supernet.space import Arch
 
 
+@dataclass(frozen=True, kw_only=True)
 class RandomSearch:
     """Distinct feasible architectures, drawn uniformly over the options of every choice. Any number of objectives.
 
     Where values go stale (`Task.keep`) those of one batch are distinct.
 
     Args:
-        task: What to search.
-        batch: How many are drawn at once.
+        batch: Number of architectures that are drawn at once; one batch is one generation.
 
     Raises:
         UsageError: batch below 1.
     """
 
-    name = "random"
+    name: ClassVar[str] = "random"
 
-    def __init__(self, task: Task, *, batch: int = 50) -> None:
-        if batch < 1:
-            raise UsageError(f"Random search was to draw {batch} architectures at once; draw at least 1.")
-        self.task, self.batch = task, batch
+    batch: int = 50
+
+    def __post_init__(self) -> None:
+        if self.batch < 1:
+            raise UsageError(f"Random search was to draw {self.batch} architectures at once; draw at least 1.")
+
+    def begin(self, task: Task) -> _Drawing:
+        """Start a search, see `Searcher`."""
+        return _Drawing(self, task)
+
+
+class _Drawing:
+    def __init__(self, settings: RandomSearch, task: Task) -> None:
+        self.settings, self.task = settings, task
         rng = np.random.default_rng(task.seed)
         self._sampler = FeasibleSampler(task.space, task.feasible, known=task.known, rng=rng, first=task.initial)
         self._visited: set[Code] = set()
@@ -40,7 +52,7 @@ class RandomSearch:
         if not self._queue:
             if self.task.keep is not None:
                 self._visited.clear()
-            self._queue = self.task.space.wrap(self._sampler.draw(self.batch, self._visited))
+            self._queue = self.task.space.wrap(self._sampler.draw(self.settings.batch, self._visited))
             self._visited.update(arch.code for arch in self._queue)
         asked, self._queue = self._queue[:n], self._queue[n:]
         return asked

@@ -1,9 +1,11 @@
-"""Regularised (ageing) evolution (Real et al., AAAI 2019, algorithm 1)."""
+"""Regularised (ageing) evolution (Real et al., AAAI 2019, algorithm 1, https://arxiv.org/abs/1802.01548)."""
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
@@ -24,49 +26,61 @@ PAPER = Paper(
 )
 
 
+@dataclass(frozen=True, kw_only=True)
 class RegularisedEvolution:
     """A queue of architectures: the best of a random sample gets a mutant, and the oldest dies. One objective.
+
+    Real et al., *Regularized Evolution for Image Classifier Architecture Search*, AAAI 2019, algorithm 1
+    ([arXiv 1802.01548](https://arxiv.org/abs/1802.01548)).
 
     The first `population` architectures are random. From then on each child is the best of `sample` members drawn
     with replacement, with one decision changed; it joins at the young end and the oldest member leaves, however
     good it is. As in the paper a child may be one that is known already.
 
     Args:
-        task: What to search.
-        population: Members of the queue.
-        sample: Members drawn for each tournament.
-        children: Children per ask; 1 is the paper's algorithm, more are for evaluation in parallel.
-        attempts: Mutants tried per child until one is feasible. If none is (a narrow band of costs, where one change
-            must make up for another), as many with two and then three changes; if none is again, the parent is asked
-            for once more.
+        population: Number of members of the queue.
+        sample: Number of members drawn for each tournament.
+        children: Number of children per ask; 1 is the paper's algorithm, more are for evaluation in parallel.
+        attempts: Number of mutants tried per child until one is feasible. If none is (a narrow band of costs, where
+            one change must make up for another), as many with two and then three changes; if none is again, the
+            parent is asked for once more.
 
     Raises:
-        UsageError: several objectives, or a number below 1.
+        UsageError: a number below 1.
     """
 
-    name = "regularised_evolution"
+    name: ClassVar[str] = "regularised_evolution"
 
-    def __init__(
-        self,
-        task: Task,
-        *,
-        population: int = 100,
-        sample: int = 25,
-        children: int = 1,
-        attempts: int = 64,
-    ) -> None:
-        task.require_one_objective("Regularised evolution")
-        if min(population, sample, children, attempts) < 1:
+    population: int = 100
+    sample: int = 25
+    children: int = 1
+    attempts: int = 64
+
+    def __post_init__(self) -> None:
+        if min(self.population, self.sample, self.children, self.attempts) < 1:
             raise UsageError("Regularised evolution needs population, sample, children and attempts of at least 1.")
-        self.task, self.sample, self.children, self.attempts = task, sample, children, attempts
+
+    def begin(self, task: Task) -> _Ageing:
+        """Start a search, see `Searcher`.
+
+        Raises:
+            UsageError: several objectives.
+        """
+        task.require_one_objective("Regularised evolution")
+        return _Ageing(self, task)
+
+
+class _Ageing:
+    def __init__(self, settings: RegularisedEvolution, task: Task) -> None:
+        self.settings, self.task = settings, task
         self._rng = np.random.default_rng(task.seed)
         sampler = FeasibleSampler(task.space, task.feasible, known=task.known, rng=self._rng, first=task.initial)
-        self._queue = task.space.wrap(sampler.draw(population))
-        self._members: deque[tuple[tuple[float, ...], Arch]] = deque(maxlen=population)
+        self._queue = task.space.wrap(sampler.draw(settings.population))
+        self._members: deque[tuple[tuple[float, ...], Arch]] = deque(maxlen=settings.population)
 
     def ask(self, n: int) -> list[Arch]:
         if not self._queue and self._members:
-            self._queue = [self._child() for _ in range(self.children)]
+            self._queue = [self._child() for _ in range(self.settings.children)]
         asked, self._queue = self._queue[:n], self._queue[n:]
         return asked
 
@@ -75,9 +89,9 @@ class RegularisedEvolution:
 
     def _child(self) -> Arch:
         space = self.task.space
-        drawn = [self._members[place] for place in self._rng.integers(len(self._members), size=self.sample)]
+        drawn = [self._members[place] for place in self._rng.integers(len(self._members), size=self.settings.sample)]
         _, parent = min(drawn, key=lambda member: member[0])
-        mutants = np.repeat(space.codes([parent]), self.attempts, axis=0)
+        mutants = np.repeat(space.codes([parent]), self.settings.attempts, axis=0)
         for _ in range(3):
             mutants = step(space, mutants, self._rng)
             allowed = mutants[self.task.feasible(mutants)]
