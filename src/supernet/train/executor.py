@@ -157,7 +157,7 @@ class Executor:
         images = len(batch.y) * self.fabric.world_size
         self.passed["forward"] += images
         if logits.requires_grad:
-            logits.register_hook(lambda _: self._count_backward(images))
+            logits.register_hook(lambda _: self._count_backward(images))  # type: ignore[no-untyped-call]
         return logits
 
     def _count_backward(self, images: int) -> None:
