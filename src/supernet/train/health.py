@@ -26,11 +26,10 @@ def warnings_of(
     """Sentences about what is wrong with a training, by its log; none where all is well.
 
     Three things are looked for. *The loss has collapsed*: it stood within 2 % of `chance`, the loss of a network that
-    tells no image from another, in the last tenth of the log (five lines at least);
-    or the subnets that were measured last all
-    had the same accuracy, at most 1.5 times that of guessing. *Larger is worse*: at the last measurement the largest
-    subnet was below the smallest, or below the random one, by more than two standard errors of the difference.
-    *Statistics do not fit*: it was better on augmented images than on plain ones, by more than three.
+    tells no image from another, in the last tenth of the log (five lines at least); or the subnets that were measured
+    last all had the same accuracy, at most 1.5 times that of guessing. *Larger is worse*: at the last measurement the
+    largest subnet was below the smallest, or below the random one, by more than two standard errors of the
+    difference. *Statistics do not fit*: it was better on augmented images than on plain ones, by more than three.
 
     Args:
         rows: The log, as in `train.jsonl` or `Trained.history`.
