@@ -190,7 +190,7 @@ def test_the_marker_says_who_made_it(run: Path) -> None:
 
 def test_what_fails_before_it_stands_brings_the_old_run_back(run: Path) -> None:
     before = content(run)
-    done = supernet("train", "--out", run, *QUICK, "-M", "learning_rate=1e30", "--overwrite")
+    done = supernet("train", "--out", run, *QUICK, "-M", "weights.lr=1e30", "--overwrite")
     assert done.code == 1
     assert "is back" in done.out
     assert content(run) == before

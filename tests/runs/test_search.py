@@ -60,7 +60,9 @@ def test_a_killed_search_goes_on_as_it_was_begun(run: Path, tmp_path: Path, monk
     opened = Run.open(run)
     assert opened.config.search == asked  # without a word
     changed = opened.asking(search=replace(asked, constraints={}))
-    with pytest.raises(UsageError, match=r"search\.json says search\.constraints\.macs = 60000\.0, and None was asked"):
+    with pytest.raises(
+        UsageError, match=r"searching\.json says search\.constraints\.macs = 60000\.0, and None was asked"
+    ):
         search(changed, resume=True)
     with pytest.raises(UsageError, match=r"search\.budget = 6, and 3 was asked for"):
         search(opened.asking(search=replace(asked, budget=3)), resume=True)
@@ -86,7 +88,7 @@ def test_what_is_refused_changes_no_settings(run: Path) -> None:
 
 def test_settings_of_a_search_algorithm_reach_it(run: Path) -> None:
     settings = replace(SEARCHING, searcher="evolution", objectives=("accuracy",), searcher_options={"populaton": 3})
-    with pytest.raises(UsageError, match="evolution has no setting 'populaton'; it has population, parents"):
+    with pytest.raises(UsageError, match="evolution has no setting 'populaton'; did you mean population"):
         search(Run.open(run).asking(search=settings))
     small = {"population": 2, "parents": 2, "mutations": 1, "crossovers": 1}
     front = search(Run.open(run).asking(search=replace(settings, searcher_options=small)))

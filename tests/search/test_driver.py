@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -198,6 +198,7 @@ def test_measured_constraints_that_nothing_meets() -> None:
         search.random(toy, constraints={"size": 0.0}, budget=30)
 
 
+@dataclass(init=False, eq=False)
 class Again:
     """Asks for the same architecture for ever."""
 
@@ -244,7 +245,7 @@ class Greedy(Again):
 
 def test_searchers_that_break_the_protocol_are_refused() -> None:
     toy = Toy(stages(2))
-    with pytest.raises(RunError, match=r"again asked for Arch\(.*infeasible or outside the space"):
+    with pytest.raises(RunError, match=r"again asked for s0.*infeasible or outside the space"):
         run(Rude(), toy, objectives="accuracy", constraints={"macs": limit(toy, 0.1)}, budget=10)
     part = Toy(stages(2).restrict({"s0.width": [8]}))
     with pytest.raises(RunError, match="infeasible or outside the space"):
@@ -269,9 +270,9 @@ class Broken(Toy):
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
-        ({"accuracy": float("nan")}, r"told accuracy = nan for Arch\(s0.width="),
-        ({"accuracy": float("-inf")}, r"told accuracy = -inf for Arch\("),
-        ({"loss": 1.0}, r"asked for 'accuracy' of Arch\(.* but only told \['loss'\]"),
+        ({"accuracy": float("nan")}, r"told accuracy = nan for s0.width="),
+        ({"accuracy": float("-inf")}, r"told accuracy = -inf for s0"),
+        ({"loss": 1.0}, r"asked for 'accuracy' of s0.* but only told \['loss'\]"),
     ],
 )
 def test_bad_values_stop_the_search_but_keep_the_record(wrong: dict[str, float], message: str, tmp_path: Path) -> None:
@@ -367,7 +368,7 @@ def test_a_record_with_other_rounds_is_refused(tmp_path: Path) -> None:
     parts = path.read_bytes().splitlines(keepends=True)
     parts[10] = parts[10].replace(b'"generation": 1', b'"generation": 2')
     path.write_bytes(b"".join(parts))
-    with pytest.raises(RunError, match=r"line 11 records Arch\(.*the searcher or the evaluator has changed"):
+    with pytest.raises(RunError, match=r"line 11 records s0.*the searcher or the evaluator has changed"):
         resumed(tmp_path)
 
 

@@ -8,7 +8,7 @@ import signal
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -378,6 +378,7 @@ def test_nsga2_holds_each_member_once_with_its_latest_values() -> None:
     assert repeated > 5
 
 
+@dataclass(init=False, eq=False)
 class Twice:
     """Asks for the same architecture twice in every generation."""
 
