@@ -175,7 +175,14 @@ def code_lines(file: Path) -> int:
 # -- published settings, beside those of the optimisers that the files of the methods check ------------------------
 
 SETTINGS: dict[str, dict[str, Any]] = {
-    "attentivenas": {"mode": "best", "candidates": 3, "bins": 70, "predictor": None, "random": 2, "regularise": "first"},
+    "attentivenas": {
+        "mode": "best",
+        "candidates": 3,
+        "bins": 70,
+        "predictor": None,
+        "random": 2,
+        "regularise": "first",
+    },
     "darts": {"order": 1, "temperature": 1.0, "first": "architecture", "begin": 0.0, "exclude": ()},
     "dynas": {"gamma_max": 4.0, "complexity": "params", "states": MomentumSeparation(by="edge", choice=None)},
     "fairnas": {"combine": Sum()},
