@@ -9,6 +9,7 @@ import pytest
 from supernet.errors import UsageError
 from supernet.methods.single_path import one_shot, spos
 from supernet.paper import Paper
+from supernet.search.searchers import nsga2
 
 PAPER: dict[str, Any] = {
     "name": "X",
@@ -31,6 +32,14 @@ PAPER: dict[str, Any] = {
 def test_what_cannot_be_cited_is_refused(changed: dict[str, Any], words: str) -> None:
     with pytest.raises(UsageError, match=words):
         Paper(**PAPER | changed)
+
+
+def test_a_journal_is_cited_as_one() -> None:
+    entry = nsga2.PAPER.bibtex()
+    assert entry.startswith("@article{deb2002nsgaii,")
+    assert "  journal = {IEEE Transactions on Evolutionary Computation}," in entry
+    assert "booktitle" not in entry
+    assert spos.PAPER.bibtex().startswith("@inproceedings{guo2020spos,")
 
 
 def test_a_paper_outside_arxiv_has_an_address() -> None:

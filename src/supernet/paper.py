@@ -22,6 +22,7 @@ class Paper:
         title: Title of the paper.
         authors: Family names in the paper's order.
         venue: Conference or journal, such as `"ICCV"`.
+        journal: Whether the venue is a journal.
         year: Of the venue.
         arxiv: Number at arXiv, such as `"1907.01845"`; None: it is not there.
         url: Another address of the paper, where it is not at arXiv.
@@ -54,6 +55,7 @@ class Paper:
     title: str
     authors: tuple[str, ...]
     venue: str
+    journal: bool = False
     year: int
     arxiv: str | None = None
     url: str | None = None
@@ -85,7 +87,7 @@ class Paper:
         entries = {
             "title": f"{{{self.title}}}",
             "author": " and ".join(self.authors),
-            "booktitle": self.venue,
+            "journal" if self.journal else "booktitle": self.venue,
             "year": str(self.year),
         }
         if self.arxiv is not None:
@@ -93,4 +95,4 @@ class Paper:
         elif self.url is not None:
             entries["url"] = self.url
         lines = ",\n".join(f"  {name} = {{{value}}}" for name, value in entries.items())
-        return f"@inproceedings{{{self.key},\n{lines}\n}}"
+        return f"@{'article' if self.journal else 'inproceedings'}{{{self.key},\n{lines}\n}}"

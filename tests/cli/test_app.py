@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import os
 import random
@@ -303,11 +304,16 @@ def test_a_run_judges_its_ranking_if_asked_to(tmp_path: Path) -> None:
     assert "2 steps of 32 images" in told["truth"]
     assert done.out.index("export/best.onnx") < done.out.index(told["verdict"]) < done.out.index("Kendall τ  ")
     assert told["sentences"][0] not in done.out
-    assert (out / "ranking.csv").read_text().count("\n") == 5
+    rows = list(csv.DictReader((out / "ranking.csv").read_text().splitlines()))
+    assert len(rows) == 4
     assert "Is the ranking right?" in (out / "report.html").read_text()
     before = (out / "retrained.jsonl").read_bytes()
     assert supernet("run", "--out", out, "--resume").code == 0
     assert (out / "retrained.jsonl").read_bytes() == before
+    exported = supernet("export", out, "--arch", rows[-1]["arch"])  # as the table prints it
+    assert exported.code == 0, exported.err
+    (network,) = json.loads((out / "exports.json").read_text())
+    assert str(zoo.nasbench201(channels=4, cells=1).space.arch(network["arch"])) == rows[-1]["arch"]
     done = supernet("judge", out, "--retrain-steps", 3)  # other trainings than those that are there
     assert done.code == 2
     assert "retrained.jsonl" in done.err

@@ -14,7 +14,7 @@ from small_nets import elastic_net, operations_net
 from supernet import OpChoice, Supernet
 from supernet.errors import UsageError
 from supernet.methods import darts
-from supernet.methods.cells.darts import ARCHITECTURE
+from supernet.methods.cells.darts import ARCHITECTURE, WEIGHTS_NAS_BENCH_201
 from supernet.train import Constant, Move, Recipe, Step, adam, sgd
 from supernet.train.executor import Executor
 
@@ -45,6 +45,13 @@ def test_defaults_are_the_published_ones() -> None:
         "decay_vectors": True,
         "end": 0.04,
     }
+
+
+def test_the_protocol_of_nas_bench_201_differs_in_momentum_and_decay() -> None:
+    told, darts_own = published(WEIGHTS_NAS_BENCH_201), published(darts().weights)
+    assert told == {**darts_own, "nesterov": True, "weight_decay": 5e-4}
+    found = moves(darts(first="weights", weights=WEIGHTS_NAS_BENCH_201), operations_net())
+    assert [move.updates for move in found] == ["weights", "architecture"]
 
 
 def test_the_architecture_is_stepped_with_the_published_adam() -> None:

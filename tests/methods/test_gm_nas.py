@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -20,14 +21,21 @@ TRIALS = {
     "gm_nas": lambda: on_digits(gm_nas(**SHORT).with_weights(lr=0.3), operations_net(), steps=180),
     "gm_nas, sizes": lambda: on_digits(gm_nas(**SHORT, restart="never").with_weights(lr=0.2), elastic_net(), steps=80),
 }
-ALTERNATIVES = {"recipe": spos(), "epochs": (5, 6), "repeats": 101, "balanced": True, "restart": "never"}
+ALTERNATIVES = {
+    "recipe": spos(),
+    "epochs": (5, 6),
+    "repeats": 101,
+    "balanced": False,
+    "restart": "never",
+    "schedule_over": "stage",
+}
 
 
 def test_defaults_are_the_released_ones() -> None:
     assert published(gm_nas().weights) == {
         "lr": 0.025,
         "momentum": 0.9,
-        "nesterov": False,
+        "nesterov": True,
         "weight_decay": 1e-4,
         "per": None,
         "clip": 5.0,
@@ -45,6 +53,36 @@ def test_gm_nas_doubles_its_leaves_from_stage_to_stage() -> None:
     never = gm_nas(restart="never").on(operations_net().space)
     assert not any(phase.enter.fresh for phase in never.phases if phase.enter is not None)
     assert all(phase.restart for phase in phases)
+
+
+def cosine(position: float) -> float:
+    """From 0.025 to 0.001."""
+    return 0.001 + 0.024 * (1 + math.cos(math.pi * position)) / 2
+
+
+@pytest.mark.parametrize(
+    ("options", "positions"),
+    [
+        ({}, [0, 1, *[2, 3] * 2, *[0, 1, 2, 3, 4] * 4]),
+        ({"restart": "never"}, [0, 1, *[2, 3] * 2, *[4, 5, 6, 7, 8] * 4]),
+    ],
+)
+def test_one_cosine_spans_the_stages_of_a_leaf(options: dict[str, Any], positions: list[int]) -> None:
+    """As in the released command: of 2 + 2 + 5 steps, and leaves with fresh weights begin it again."""
+    rates = [row["lr"] for row in train(gm_nas(epochs=(2, 2, 5), repeats=1, **options), steps=26, log_every=1).history]
+    assert rates == pytest.approx([cosine(position / 9) for position in positions])
+
+
+def test_or_a_cosine_spans_every_stage() -> None:
+    recipe = gm_nas(epochs=(2, 2, 5), repeats=1, schedule_over="stage")
+    rates = [row["lr"] for row in train(recipe, steps=26, log_every=1).history]
+    expected = [cosine(p / 2) for p in [0, 1] * 3] + [cosine(p / 5) for p in [*range(5)] * 4]
+    assert rates == pytest.approx(expected)
+
+
+def test_the_split_is_the_released_one() -> None:
+    splits = [phase.enter for phase in gm_nas().on(operations_net().space).phases if phase.enter is not None]
+    assert {(split.repeats, split.balanced) for split in splits} == {(100, True)}
 
 
 def test_gm_nas_splits_by_the_data() -> None:
@@ -72,6 +110,8 @@ def test_what_makes_no_sense_is_refused() -> None:
         gm_nas(epochs=(1,))
     with pytest.raises(UsageError, match="'final', 'never'"):
         gm_nas(restart="sometimes")  # type: ignore[arg-type]
+    with pytest.raises(UsageError, match="'training', 'stage'"):
+        gm_nas(schedule_over="epoch")  # type: ignore[arg-type]
     with pytest.raises(UsageError, match="gm_nas makes several sets of weights of one supernet, but 'few_shot'"):
         gm_nas(few_shot())
 

@@ -14,7 +14,6 @@ from numpy.typing import ArrayLike
 from supernet.errors import UsageError
 from supernet.judge import figures, words
 from supernet.judge.clusters import Clusters
-from supernet.judge.truth.spelling import write_arch
 from supernet.rank.checks import Floats, UndefinedError, check_same_length, scores, share_to_k
 from supernet.rank.comparison import Comparison, compare
 from supernet.rank.curves import Curves, mass_curves, top_id_curves
@@ -283,7 +282,7 @@ class RankReport:
         """The scores themselves as CSV text: `arch` (where known), `true`, one column per training and baseline."""
         columns: dict[str, Sequence[Any]] = {"true": self.true.tolist()}
         if self.archs:
-            columns = {"arch": [write_arch(arch) for arch in self.archs]} | columns
+            columns = {"arch": [str(arch) for arch in self.archs]} | columns
         columns |= {f"supernet {seed}": row.tolist() for seed, row in zip(self.seeds, self.predicted, strict=True)}
         columns |= {name: values.tolist() for name, values in self.baselines.items()}
         text = io.StringIO()

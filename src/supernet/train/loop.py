@@ -124,13 +124,14 @@ class Loop:
         number, stretch = next((n, s) for n, s in enumerate(self.stretches) if state.done < s.start + s.steps)
         if state.done == stretch.start:
             self._enter(number, stretch)
+        index, total = stretch.place(state.done)
         step = Step(
-            index=state.done - stretch.start,
-            total=stretch.steps,
+            index=index,
+            total=total,
             net=state.net,
             rng=rng,
             architecture=state.architecture,
-            start=stretch.start,
+            start=state.done - index,
             seed=self.seed,
             memory=state.memory,
             rater=executor.rate,

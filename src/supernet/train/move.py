@@ -35,13 +35,15 @@ class Step:
     """Where training stands, as samplers, objectives and schedules see it.
 
     Attributes:
-        index: Steps done so far, 0 … total − 1; in a training of several phases those of the present one.
-        total: Steps of the training, or of the phase.
+        index: Steps done so far, 0 … total − 1; in a training of several phases those of the present one. A phase that
+            is a `part` of a longer training counts as that training would.
+        total: Steps of the training, of the phase, or of the longer training that the phase is a part of.
         net: The supernet.
         rng: Randomness of this step. It depends on the seed and the step alone, so that a resumed run and every
             process of a distributed one draw the same.
         architecture: Parameters that weigh the options, for methods that learn them.
-        start: Steps of all earlier phases.
+        start: What `index` lacks to the steps done in the whole training: those of all earlier phases, less what a
+            phase that is a `part` counts as done before it.
         seed: Seed of the training, for what is drawn once and not at every step.
         memory: What a program remembers from step to step, JSON-able; it is kept in checkpoints. A reason under the key
             `FINISHED` ends the training after this step.

@@ -47,7 +47,7 @@ class Entry:
 
 @dataclass(frozen=True, kw_only=True)
 class Phase:
-    """A stretch of the training. Steps, progress and so all schedules count from its beginning.
+    """A stretch of the training. Steps, progress and so all schedules count from its beginning, unless it is a `part`.
 
     Args:
         name: What the log calls it.
@@ -56,9 +56,11 @@ class Phase:
         enter: Called before its first step, to change the network or to start from weights of an earlier phase. A
             training that is resumed just there calls it again on the same state, so it must depend on nothing else.
         restart: Whether optimisers forget their state (momentum) at the beginning.
+        part: The shares of a longer training at which it begins and ends, as schedules and all that asks for the
+            progress see it: one half of a cosine is (0, 0.5). The default is a whole training of its own.
 
     Raises:
-        UsageError: the share is not positive.
+        UsageError: the share is not positive, or the part is none.
     """
 
     name: str
@@ -66,10 +68,17 @@ class Phase:
     program: Program
     enter: Callable[[Entry], None] | None = None
     restart: bool = True
+    part: tuple[float, float] = (0.0, 1.0)
 
     def __post_init__(self) -> None:
         if not self.share > 0:
             raise UsageError(f"The phase {self.name!r} has a share of {self.share}; give a positive number.")
+        begin, end = self.part
+        if not 0 <= begin < end <= 1:
+            raise UsageError(
+                f"The phase {self.name!r} goes from {begin} to {end} of a longer training; give two shares between 0 "
+                "and 1, the smaller one first."
+            )
 
 
 @runtime_checkable
@@ -87,6 +96,12 @@ class Stretch(NamedTuple):
     phase: Phase
     start: int
     steps: int
+
+    def place(self, done: int) -> tuple[int, int]:
+        """The index and the total (see `Step`) of the step that comes after `done` steps of the whole training."""
+        begin, end = self.phase.part
+        total = round(self.steps / (end - begin))
+        return min(round(begin * total), total - self.steps) + done - self.start, total
 
 
 def plan(phases: Sequence[Phase], steps: int) -> tuple[Stretch, ...]:

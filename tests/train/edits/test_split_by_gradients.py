@@ -200,6 +200,16 @@ def test_every_leaf_is_split_by_its_own_gradients() -> None:
     assert len({leaf["a", "a"], leaf["b", "a"], leaf["a", "c"], leaf["b", "c"]}) == 4
 
 
+def test_no_choice_is_split_twice() -> None:
+    """Though two of the first's options that stayed together disagree more than those of the second."""
+    entry = entered(planted({"a": 1.0, "b": -1.0, "c": -1.0, "d": -1.0}, {"same": 1.0, "again": 1.0}))
+    split = SplitByGradients(repeats=2, balanced=True)
+    split(entry)
+    split(entry)
+    sizes = [[len(space.allowed(name)) for name in ("first", "second")] for space in entry.net.module.spaces]
+    assert sizes == [[2, 1]] * 4
+
+
 @pytest.mark.parametrize("fresh", [False, True])
 def test_fresh_weights_only_where_asked_for(fresh: bool) -> None:
     entry = entered(operations_net(), copies=2)
@@ -217,7 +227,7 @@ def test_a_leaf_without_choices_is_not_split() -> None:
     split = SplitByGradients(repeats=1)
     split(entry)
     split(entry)
-    with pytest.raises(UsageError, match="leaf 0 has two options left"):
+    with pytest.raises(UsageError, match="leaf 0 has split it already, and none is split twice"):
         split(entry)
     with pytest.raises(UsageError, match="0 batches"):
         SplitByGradients(repeats=0)

@@ -44,6 +44,15 @@ def test_the_released_architecture_counted_while_it_runs(net):
     assert sum(p.numel() for p in subnet.parameters()) == 3_529_312  # BatchNorm has no weights here
 
 
+def test_a_dropout_of_a_tenth_stands_before_the_classifier_alone(net):
+    dropouts = [(name, module.p) for name, module in net.named_modules() if isinstance(module, nn.Dropout)]
+    (name, share) = dropouts[0]
+    assert (len(dropouts), share) == (1, 0.1)
+    assert dict(net.named_modules())[name.removesuffix("5") + "6"].out_features == 1000
+    (bare,) = [m for m in zoo.shufflenetv2_spos(dropout=0.0).modules() if isinstance(m, nn.Dropout)]
+    assert bare.p == 0.0
+
+
 def weights_by_hand(block: str, c_in: int, c_out: int, *, first: bool) -> int:
     """Weights of one layer, written down from the paper's figures rather than read off modules."""
     hidden, seen = c_out // 2, c_in if first else c_in // 2

@@ -14,7 +14,7 @@ import numpy as np
 
 from supernet.errors import RunError, SupernetError, UsageError
 from supernet.io.files import write_atomically
-from supernet.judge.truth.spelling import read_arch, write_arch
+from supernet.judge.truth.spelling import read_arch
 from supernet.judge.truth.truth import Truth
 from supernet.measure.quantity import Quantity
 from supernet.space import Arch, Space
@@ -45,7 +45,7 @@ def write_csv(truth: Truth, path: Path | str) -> None:
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(["arch", truth.metric.name, *(_SEED + seed for seed in truth.seeds)])
     for arch, mean, row in zip(truth.archs, truth.mean.tolist(), truth.values.tolist(), strict=True):
-        writer.writerow([write_arch(arch), repr(mean), *("" if math.isnan(value) else repr(value) for value in row)])
+        writer.writerow([str(arch), repr(mean), *("" if math.isnan(value) else repr(value) for value in row)])
     write_atomically(Path(path), text.getvalue().encode())
 
 

@@ -12,7 +12,7 @@ import msgspec
 import numpy as np
 
 from supernet.errors import RunError, SupernetError, UsageError
-from supernet.judge.truth.spelling import read_arch, write_arch
+from supernet.judge.truth.spelling import read_arch
 from supernet.judge.truth.truth import Truth
 from supernet.measure.quantity import ACCURACY, Quantity
 from supernet.space import Arch, Space
@@ -99,7 +99,7 @@ class TruthFile:
             raise UsageError(f"The {self.metric.name} of {arch!r} with seed {seed} is {value}; it must be finite.")
         if (arch, seed) in self:
             raise UsageError(f"{arch!r} with seed {seed} is in it already.")
-        self._write({"arch": write_arch(arch), "seed": seed, self.metric.name: value} | facts)
+        self._write({"arch": str(arch), "seed": seed, self.metric.name: value} | facts)
         self._values.setdefault(code, {})[seed] = value
 
     def truth(self, *, seeds: Sequence[int] | None = None) -> Truth:

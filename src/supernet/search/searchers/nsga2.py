@@ -19,6 +19,7 @@ PAPER = Paper(
     title="A Fast and Elitist Multiobjective Genetic Algorithm: NSGA-II",
     authors=("Deb", "Pratap", "Agarwal", "Meyarivan"),
     venue="IEEE Transactions on Evolutionary Computation",
+    journal=True,
     year=2002,
     url="https://doi.org/10.1109/4235.996017",
     provenance="others' code",

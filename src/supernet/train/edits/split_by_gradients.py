@@ -122,8 +122,8 @@ class SplitByGradients:
 
     With D from `dissimilarity`, the two groups are the minimum cut of the graph whose edges weigh −D: the smallest sum
     of D is left inside the groups, and options with equal gradients stay together. Of all choices the one with the
-    largest sum of D between its groups is split. All of it costs (options of all choices) × `repeats` forwards and as
-    many backwards a leaf, which the log counts.
+    largest sum of D between its groups is split; one that an ancestor of the leaf was split by is not split again. All
+    of it costs (options of these choices) × `repeats` forwards and as many backwards a leaf, which the log counts.
 
     Args:
         repeats: Batches, each with an architecture drawn at random; the released code uses 100.
@@ -155,13 +155,16 @@ class SplitByGradients:
         """The choice to split a leaf by, and the two groups of its options.
 
         Raises:
-            UsageError: the sub-space of the leaf has no choice left.
+            UsageError: every choice of the leaf has been split already.
         """
         leaves = leaves_of(entry.net)
         space = leaves.spaces[leaf]
-        choices = splittable(space) if space is not None else ()
+        choices = [] if space is None else [c for c in splittable(space) if _whole(c.name, space, leaves.space)]
         if space is None or not choices:
-            raise UsageError(f"No choice of leaf {leaf} has two options left, so it cannot be split any further.")
+            raise UsageError(
+                f"Every choice that can split leaf {leaf} has split it already, and none is split twice. Split fewer "
+                "times."
+            )
         batches = [entry.batch(number) for number in range(self.repeats)]
         found = []
         for choice in choices:
@@ -171,3 +174,8 @@ class SplitByGradients:
         at = min(range(len(found)), key=lambda number: found[number].cut)
         options = space.allowed(choices[at].name)
         return choices[at].name, [[options[place] for place in group] for group in (found[at].first, found[at].second)]
+
+
+def _whole(name: str, space: Space, of: Space) -> bool:
+    """Whether a choice has in a sub-space all the options that it has in the space."""
+    return space.allowed(name) == of.allowed(name)
