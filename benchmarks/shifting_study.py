@@ -212,7 +212,7 @@ class Study:
         budget = Searching(
             searcher="evolution",
             objectives=("accuracy",),
-            constraints={"macs": [None, self.bound(source.net, source.data.shape)]},
+            constraints={"macs": (None, self.bound(source.net, source.data.shape))},
             budget=EVOLUTION["budget"],
             calibration_images=CALIBRATION.images,
         )

@@ -19,11 +19,14 @@ import pytest
 import torch
 
 from lock_holder import Holder
+from supernet import measure
 from supernet.bench import Study, run_study, worker
-from supernet.bench.finished import is_finished, read_resources
+from supernet.bench.finished import Ranking, is_finished, read_resources
 from supernet.bench.worker import peak_memory_bytes, work
 from supernet.errors import RunError, UsageError
 from supernet.io.files import write_json
+from supernet.judge.truth.spelling import read_arch
+from supernet.runs.run import Run
 
 BASE = {
     "space": {"name": "nasbench201", "options": {"channels": 4, "cells": 1}},
@@ -113,8 +116,8 @@ def test_interrupted_resumed_and_failing(tmp_path: Path) -> None:
 
 
 def test_a_study_that_was_killed_goes_on_at_once(tmp_path: Path) -> None:
-    """Its worker is still in a step, and ends after it; the next call waits for that and goes on from the checkpoint."""
-    found, log = study({"a": {"train": {"steps": 3000}}}), tmp_path / "out/a/seed-0/train.jsonl"
+    """Its worker ends after the step that it is in; the next call waits for that and goes on from the checkpoint."""
+    found, log = study({"a": {"train": {"steps": 400}}}), tmp_path / "out/a/seed-0/train.jsonl"
     write_json(tmp_path / "mine.json", found.to_json())
     command = [sys.executable, "-m", "supernet", "bench", str(tmp_path / "mine.json"), "--out", str(tmp_path / "out")]
     with subprocess.Popen(command, stderr=subprocess.PIPE) as process:
@@ -122,12 +125,11 @@ def test_a_study_that_was_killed_goes_on_at_once(tmp_path: Path) -> None:
             assert process.poll() is None
             time.sleep(0.02)
         process.kill()
-    short = study({"a": {"train": {"steps": 3000}}})
-    table = run_study(short, tmp_path / "out")
+    table = run_study(found, tmp_path / "out")
     assert not table.failed
     said = (tmp_path / "out/a/seed-0.log").read_text()
     assert "Training was interrupted after" in said  # by the end of the study, not by its own
-    assert [json.loads(line)["step"] for line in log.read_text().splitlines()][-1] == 3000
+    assert [json.loads(line)["step"] for line in log.read_text().splitlines()][-1] == 400
 
 
 def test_a_new_truth_is_judged_without_training_again(copied: Path) -> None:
@@ -139,6 +141,17 @@ def test_a_new_truth_is_judged_without_training_again(copied: Path) -> None:
     assert is_finished(run, more.judge)
     assert len((run / "ranking.csv").read_text().splitlines()) == 16
     assert {path: path.stat().st_mtime_ns for path in (run / "checkpoints").iterdir()} == before
+
+
+def test_subnets_are_scored_on_batches_as_asked(copied: Path) -> None:
+    """Batch norm normalises by the batch here, so that its size decides what a subnet scores."""
+    path = make(copied, study({"a": {}}, judge={**TRUTH, "batch_size": 50}), "a")
+    run = Run.open(path)
+    run.load()
+    ranking = Ranking.read(path / "ranking.csv")
+    archs = [read_arch(run.net.space, text) for text in ranking.archs]
+    expected = {size: measure.accuracies(run.net, archs, run.data, batch_size=size, images=100) for size in (50, 512)}
+    assert ranking.predicted.tolist() == expected[50] != expected[512]
 
 
 def test_a_run_that_died_while_judging_is_not_finished(copied: Path) -> None:

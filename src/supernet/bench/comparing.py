@@ -272,8 +272,8 @@ def _notes(groups: Mapping[str, Sequence[FinishedRun]]) -> list[str]:
     runs = [run for group in groups.values() for run in group]
     stopped = [run for run in runs if run.spent.steps < run.spent.asked_steps]
     if stopped:
-        said = [f"{run.path} after {run.spent.steps:,} of {run.spent.asked_steps:,} steps" for run in stopped]
-        notes.append(f"Trainings were stopped early: {', '.join(said)}.")
+        early = [f"{run.path} after {run.spent.steps:,} of {run.spent.asked_steps:,} steps" for run in stopped]
+        notes.append(f"Trainings were stopped early: {', '.join(early)}.")
     spent = {name: group[0].spent for name, group in groups.items()}
     known = {name: one.images for name, one in spent.items() if one.images is not None}
     if known and max(known.values()) > _TOLERANCE * min(known.values()):

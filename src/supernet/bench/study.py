@@ -8,10 +8,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeAlias
 
+from supernet.catalog import load
 from supernet.errors import UsageError
 from supernet.judge.truth.read import NAMES, check_truth, has_choice
 from supernet.runs.config import Config, Judging, read_settings, section
 from supernet.runs.naming import build_method
+from supernet.settings import inner_methods
 
 _KEYS = ("seeds", "baseline", "judge", "base", "cells")
 _JUDGE = ("table", "dataset", "metric", "retrain", "retrain_steps", "archs", "batch_size")
@@ -94,7 +96,7 @@ class Study:
             raise UsageError(f"The study's seeds are {seeds!r}; give a list such as [0, 1, 2].")
         return cls(
             seeds=tuple(seeds),
-            cells={name: _config(name, merged(base, change)) for name, change in cells.items()},
+            cells={name: _config(name, _cell(base, change)) for name, change in cells.items()},
             baseline=value.get("baseline", next(iter(cells), "")),
             judge=_judging(value.get("judge"), folder, truth or {}),
         )
@@ -151,6 +153,29 @@ def check_seeds(seeds: Sequence[int]) -> None:
     wrong = [seed for seed in seeds if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0]
     if wrong or not seeds or len(set(seeds)) < len(seeds):
         raise UsageError(f"The seeds are {list(seeds)!r}; give different whole numbers from 0 up, at least one.")
+
+
+def _cell(base: Settings, change: Settings) -> dict[str, Any]:
+    """The settings of a cell: the base with its changes.
+
+    A method that goes around another, such as few_shot, goes around that of the base.
+    """
+    inner, method = base.get("method"), change.get("method")
+    if not isinstance(inner, dict) or not isinstance(method, dict) or not _goes_around(method.get("name")):
+        return merged(base, change)
+    recipe = {"method": inner["name"]} if "name" in inner else {}
+    options = dict(method.get("options", {}))
+    if isinstance(options.get("recipe"), str):
+        options["recipe"] = {"method": options["recipe"]}
+    around = merged({"recipe": recipe | inner.get("options", {})}, options)
+    return merged(base, change) | {"method": {**method, "options": around}}
+
+
+def _goes_around(method: object) -> bool:
+    try:
+        return isinstance(method, str) and bool(inner_methods(load("methods", method), {"recipe": "any"}))
+    except UsageError:
+        return False  # there is no such method, as the check of the study says
 
 
 def _config(name: str, settings: dict[str, Any]) -> Config:
