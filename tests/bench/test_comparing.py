@@ -14,7 +14,7 @@ from scipy import stats
 from bench_runs import ARCHS, PARAMS, TRUE, N, scores, write_run
 from supernet import rank
 from supernet.bench import RunTable, compare_runs
-from supernet.bench.budget import Budget
+from supernet.bench.finished import Spent
 from supernet.errors import RunError, UsageError
 
 FAIR = {"method": {"name": "fairnas"}}
@@ -121,7 +121,7 @@ def test_text_and_files(table: RunTable, tmp_path: Path) -> None:
     kept = json.loads((tmp_path / "comparison.json").read_text())
     assert [cell["name"] for cell in kept["cells"]] == ["poor", "good"]
     run = kept["cells"][1]["runs"][2]
-    assert (run["seed"], run["budget"]["steps"]) == (2, 100)
+    assert (run["seed"], run["spent"]["steps"]) == (2, 100)
     assert run["figures"]["kendall_tau"] == tau.trainings[2]
     assert kept["cells"][1]["settings"]["train.steps"] == 100
     page = (tmp_path / "comparison.md").read_text()
@@ -129,46 +129,35 @@ def test_text_and_files(table: RunTable, tmp_path: Path) -> None:
     assert all(f"- {sentence}" in page for sentence in table.sentences())
     lengths = {line.count("|") for line in page.splitlines() if line.startswith("| ")}
     assert len(lengths) == 2  # two tables, each of one width
-    drawing = (tmp_path / "comparison.svg").read_text()
-    assert drawing.count("<circle") == 6
-    assert "parameter count" in drawing
-
-
-def test_the_drawing_is_to_scale(table: RunTable, tmp_path: Path) -> None:
-    """Dots lie between the ticks that enclose them."""
-    table.write(tmp_path)
-    drawing = (tmp_path / "comparison.svg").read_text()
-    ticks = {float(v): float(x) for x, v in re.findall(r'<text x="([\d.]+)"[^>]*>(-?\d\.\d)</text>', drawing)}
-    dots = [(float(x), float(tau)) for x, tau in re.findall(r'cx="([\d.]+)".*?: (-?[\d.]+)</title>', drawing)]
-    (first, start), *_, (last, end) = sorted(ticks.items())
-    assert len(dots) == 6
-    for x, tau in dots:
-        assert x == pytest.approx(start + (tau - first) / (last - first) * (end - start), abs=0.4)
+    assert "![Kendall τ by cell, one dot per seed](comparison.svg)" in page
     assert not (tmp_path / "budget.svg").exists()  # both cells have one length
 
 
-def test_cells_that_differ_in_length_alone_are_a_line_over_the_budget(tmp_path: Path) -> None:
-    for steps, noise in ((100, 6.0), (400, 2.0), (800, 1.0)):
-        for seed in range(2):
-            length = {"train": {"steps": steps}}
-            write_run(
-                tmp_path / f"runs/poor-{steps}/{seed}", scores(noise, seed), seed=seed, settings=length, backwards=steps
-            )
-    write_run(tmp_path / "runs/good/0", scores(1.0, 0), settings=FAIR, backwards=800)  # of one length only: in no line
-    compare_runs([tmp_path / "runs"]).write(tmp_path / "out")
-    drawing = (tmp_path / "out/budget.svg").read_text()
-    (line,) = re.findall(r'<polyline[^>]*points="([^"]*)"', drawing)
-    points = [tuple(map(float, point.split(","))) for point in line.split()]
-    across = [x for x, _ in points]
-    assert (across[1] - across[0]) / (across[2] - across[1]) == pytest.approx(2, abs=0.02)  # of logarithms: 4 to 2
-    dots = [(float(x), float(y)) for x, y in re.findall(r'cx="([\d.]+)" cy="([\d.]+)"', drawing)]
-    assert [x for x, _ in dots] == [x for x in across for _ in range(2)]
-    for point, one, other in zip(points, dots[::2], dots[1::2], strict=True):
-        assert point[1] == pytest.approx((one[1] + other[1]) / 2, abs=0.2)
-    assert points[0][1] > points[1][1] > points[2][1]  # up is better
-    assert ">poor-100</text>" in drawing
-    assert "good" not in drawing
-    assert "(budget.svg)" in (tmp_path / "out/comparison.md").read_text()
+def test_without_matplotlib_the_page_has_no_drawing(
+    table: RunTable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    assert table.write(tmp_path) == ["comparison.md", "comparison.csv", "comparison.json"]
+    assert "svg" not in (tmp_path / "comparison.md").read_text()
+
+
+def test_a_dash_where_a_figure_is_undefined(tmp_path: Path) -> None:
+    """A supernet whose subnets are all equally accurate ranks nothing; the others are compared all the same."""
+    write_run(tmp_path / "a", scores(1.0, 0))
+    write_run(tmp_path / "b", np.full(N, 0.1), settings=FAIR)
+    for paths in ([tmp_path / "a", tmp_path / "b"], [tmp_path / "b", tmp_path / "a"]):
+        found = compare_runs(paths)
+        assert found["a"].figures["kendall_tau"].value == pytest.approx(
+            stats.kendalltau(scores(1.0, 0), TRUE).statistic
+        )
+        assert not found["b"].figures["kendall_tau"].defined
+        (line,) = [line for line in found.to_text().splitlines() if line.startswith("b  ")]
+        assert line.split()[2] == "–"
+        assert any("The figures of b are undefined" in note and "constant" in note for note in found.notes)
+        found.write(tmp_path / "out")
+        assert json.loads((tmp_path / "out/comparison.json").read_text())["n"] == N
+        rows = csv.DictReader((tmp_path / "out/comparison.csv").read_text().splitlines())
+        assert {row["row"]: row["kendall_tau"] for row in rows}["b"] == ""
 
 
 # -- budgets ------------------------------------------------------------------------------------------------
@@ -176,7 +165,7 @@ def test_cells_that_differ_in_length_alone_are_a_line_over_the_budget(tmp_path: 
 
 def test_what_a_run_spent(tmp_path: Path) -> None:
     path = write_run(tmp_path / "a", scores(1.0, 0))
-    found = Budget.read(path)
+    found = Spent.read(path)
     # 50 steps of 32 images at 64 and at 128 images a second
     assert (found.steps, found.forwards, found.backwards, found.images, found.training_seconds) == (
         100,
@@ -193,7 +182,24 @@ def test_unequal_budgets_are_told(tmp_path: Path) -> None:
     write_run(tmp_path / "b", scores(1.0, 1), settings=FAIR, backwards=500)
     notes = " ".join(compare_runs([tmp_path / "a", tmp_path / "b"]).notes)
     assert "budgets differ" in notes
-    assert "a 3,200, b 16,000" in notes
+    assert "a 3,200, b 16,000; forward, a 6,400, b 32,000." in notes
+
+
+def test_trainings_stopped_at_one_step_are_no_line_over_the_budget(tmp_path: Path) -> None:
+    """They differ in what was asked for alone, and have spent the same."""
+    for steps in (300, 400):
+        path = write_run(tmp_path / f"runs/asked-{steps}", scores(1.0, 0), settings={"train": {"steps": steps}})
+        asked = json.loads((path / "training.json").read_text())
+        (path / "training.json").write_text(json.dumps(asked | {"steps": steps}))
+    found = compare_runs([tmp_path / "runs"])
+    found.write(tmp_path / "out")
+    assert not found.lengths()
+    assert not (tmp_path / "out/budget.svg").exists()
+    (note,) = [note for note in found.notes if "stopped early" in note]
+    assert "asked-300 after 100 of 300 steps" in note
+    assert "asked-400 after 100 of 400 steps" in note
+    (path / "counts.json").write_text("[]")  # a training that ended of itself
+    assert "asked-400" not in " ".join(compare_runs([tmp_path / "runs"]).notes)
 
 
 def test_equal_budgets_are_not(table: RunTable) -> None:
@@ -208,7 +214,7 @@ def test_an_unknown_budget_is_told(tmp_path: Path) -> None:
 def test_a_log_that_was_cut_short(tmp_path: Path) -> None:
     path = write_run(tmp_path / "a", scores(1.0, 0))
     (path / "train.jsonl").write_text("")
-    with pytest.raises(RunError, match="not the log of a whole training"):
+    with pytest.raises(RunError, match="empty, so it is not the log of a training"):
         compare_runs([path])
 
 
@@ -282,6 +288,9 @@ def test_a_damaged_ranking(tmp_path: Path) -> None:
     text = (path / "ranking.csv").read_text()
     (path / "ranking.csv").write_text(text.replace("kernel=5,9", "kernel=5,nine"))
     with pytest.raises(RunError, match="damaged in the column 'true'"):
+        compare_runs([path])
+    (path / "ranking.csv").write_text(text.replace("kernel=5,", "kernel=5,nan,9,"))
+    with pytest.raises(RunError, match=r"ranking\.csv is damaged"):
         compare_runs([path])
     (path / "ranking.csv").write_text(text.replace("supernet 0", "supernet"))
     with pytest.raises(RunError, match="ranking of one training"):

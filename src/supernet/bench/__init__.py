@@ -1,9 +1,8 @@
 """Methods × seeds at stated budgets, judged against one truth, in one table with paired tests."""
 
 from supernet.bench.comparing import compare_runs
-from supernet.bench.judging import Judging
-from supernet.bench.run_table import Row, RunTable
-from supernet.bench.running import run_study
+from supernet.bench.run import run_study
 from supernet.bench.study import Study
+from supernet.bench.table import Row, RunTable
 
-__all__ = ["Judging", "Row", "RunTable", "Study", "compare_runs", "run_study"]
+__all__ = ["Row", "RunTable", "Study", "compare_runs", "run_study"]

@@ -3,24 +3,38 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
+from scipy import stats
 
-from supernet.bench.finished import FinishedRun, Ranking
-from supernet.bench.grouping import differences, find_runs, grouped
-from supernet.bench.notes import budget_notes
-from supernet.bench.paired import paired_t
-from supernet.bench.run_table import ADDED, FOUND, FREE, MEASURES, TOP_TAU, Row, RunTable
+from supernet.bench.finished import FinishedRun, Ranking, differences, find_runs, grouped
+from supernet.bench.table import ADDED, FOUND, FREE, MEASURES, TOP_TAU, PairedT, Row, RunTable
 from supernet.errors import UsageError
-from supernet.rank.checks import Floats, share_to_k
-from supernet.rank.evidence import Draws, Estimate, Resamples, by_chance, contrast, draws, resamples, summarise
+from supernet.rank.checks import Floats, UndefinedError, share_to_k
+from supernet.rank.evidence import (
+    Draws,
+    Estimate,
+    Resamples,
+    by_chance,
+    contrast,
+    draws,
+    resamples,
+    summarise,
+    undefined,
+)
 from supernet.rank.measures import TAU, Measure, add_ranks, dense_ranks
 
 _MIN_TOP = 10  # fewer architectures rank by noise
 _MIN_SHARED = 30  # fewer architectures of different samples are no sample of either
+_MIN_SEEDS = 3  # fewer differences have no spread to speak of
+_TOLERANCE = 1.01  # budgets that differ by less are equal
+
+Drawn: TypeAlias = Draws | str
+"""A measure of several trainings, or why it is undefined for them."""
 
 
 def compare_runs(paths: Sequence[Path], *, baseline: str | None = None) -> RunTable:
@@ -60,75 +74,130 @@ def tabulate(
     """
     runs = [run for group in groups.values() for run in group]
     _check_same_space(runs)
-    own_notes = [*notes, *budget_notes(groups)]
+    told = [*notes, *_notes(groups)]
     first = groups[baseline or next(iter(groups))][0]
     changes = {name: differences(group[0].config, first.config) for name, group in groups.items()}
     if all(run.ranking is None for run in runs):
-        return _found(groups, baseline, changes, own_notes, failed)
-    rankings, shared_notes = _aligned(runs)
-    by_run = dict(zip((id(run) for run in runs), rankings, strict=True))
+        return _found(groups, baseline, changes, told, failed)
+    aligned, shared = _aligned(runs)
+    by_run = {id(run): ranking for run, ranking in zip(runs, aligned, strict=True)}
+    rankings = {name: [by_run[id(run)] for run in group] for name, group in groups.items()}
     example = by_run[id(first)]
-    own_notes += shared_notes
-    own_notes += _free_notes(example, [by_run[id(group[0])] for group in groups.values()], first)
+    told += shared + _free_notes(example, [group[0] for group in rankings.values()], first)
     n = len(example.archs)
     plan = resamples(n)
     measures = [m for m in MEASURES if m is not TOP_TAU or share_to_k(0.2, n) >= _MIN_TOP]
-    drawn = {}
-    for name, group in groups.items():
-        predicted = np.stack([by_run[id(run)].predicted for run in group])
-        drawn[name] = {m: draws(m, predicted, example.true, plan) for m in measures}
-    free_drawn = {
-        name: {m: draws(m, values[None], example.true, plan) for m in measures}
-        for name, values in example.baselines.items()
-    }
+
+    def drawn(predicted: Floats) -> dict[Measure, Drawn]:
+        return {m: _drawn(partial(draws, m, predicted, example.true, plan)) for m in measures}
+
+    cells = {name: drawn(np.stack([ranking.predicted for ranking in group])) for name, group in rankings.items()}
+    free = {name: drawn(values[None]) for name, values in example.baselines.items()}
+    for name, found in cells.items():
+        if isinstance(reason := found[TAU], str):
+            told.append(f"The figures of {name} are undefined: {reason}")
     rows = []
     for name, group in groups.items():
-        ours, minus, paired = drawn[name], {}, None
+        ours, minus, paired = cells[name], {}, None
         if baseline is not None and name != baseline:
-            minus = {m.name: contrast(ours[m], drawn[baseline][m], plan, m.label) for m in measures}
-            paired = paired_t(_by_seed(group, ours[TAU]), _by_seed(groups[baseline], drawn[baseline][TAU]))
+            theirs = cells[baseline]
+            minus = {m.name: _contrast(ours[m], theirs[m], plan, m) for m in measures}
+            paired = paired_t(_by_seed(group, ours[TAU]), _by_seed(groups[baseline], theirs[TAU]))
         rows.append(
             Row(
                 name=name,
                 runs=group,
                 figures=_estimates(ours, plan),
                 minus_baseline=minus,
-                minus_free={
-                    free: contrast(ours[TAU], other[TAU], plan, TAU.label) for free, other in free_drawn.items()
-                },
-                added=_added([by_run[id(run)].predicted for run in group], example, plan),
+                minus_free={other: _contrast(ours[TAU], found[TAU], plan, TAU) for other, found in free.items()},
+                added=_added(rankings[name], example, plan),
                 paired=paired,
                 changes=changes[name],
             )
         )
-    free = {name: _estimates(found, plan) for name, found in free_drawn.items()}
-    any_order = next(iter(drawn.values()))
-    free["random order"] = {m.name: by_chance(any_order[m], plan, m.label) for m in measures}
+    compared = {name: _estimates(found, plan) for name, found in free.items()}
+    compared["random order"] = {m.name: _chance(m, [*cells.values(), *free.values()], plan) for m in measures}
     return RunTable(
         rows=rows,
         baseline=baseline,
         measures=measures,
-        free=free,
+        free=compared,
         n=n,
         best=float(example.true.max()),
         truth=first.truth,
-        notes=own_notes,
+        notes=told,
         failed=failed,
     )
 
 
-def _added(predicted: Sequence[Floats], example: Ranking, plan: Resamples) -> Estimate | None:
+def paired_t(first: Mapping[int, float], second: Mapping[int, float]) -> PairedT | None:
+    """Test whether two cells differ, by their figures per seed; None below three shared seeds, or where all agree.
+
+    The architectures count as given: the test says whether other *trainings* would differ, not other architectures.
+
+    >>> found = paired_t({0: 0.5, 1: 0.6, 2: 0.7}, {0: 0.4, 1: 0.4, 2: 0.4})
+    >>> round(found.mean, 3), round(found.std, 3), round(found.p_value, 4)
+    (0.2, 0.1, 0.0742)
+    """
+    seeds = tuple(seed for seed in first if seed in second)
+    each = np.asarray([first[seed] - second[seed] for seed in seeds])
+    if len(seeds) < _MIN_SEEDS or each.std(ddof=1) < 1e-12:
+        return None
+    found = stats.ttest_1samp(each, 0.0)
+    return PairedT(seeds, float(each.mean()), float(each.std(ddof=1)), float(found.pvalue))
+
+
+def _drawn(make: Callable[[], Draws]) -> Drawn:
+    try:
+        return make()
+    except UndefinedError as error:
+        return str(error)
+
+
+def _estimates(drawn: Mapping[Measure, Drawn], plan: Resamples) -> dict[str, Estimate]:
+    return {m.name: _estimate(found, plan, m.label, m.higher_is_better) for m, found in drawn.items()}
+
+
+def _estimate(drawn: Drawn, plan: Resamples, label: str, higher_is_better: bool = True) -> Estimate:
+    if isinstance(drawn, str):
+        return undefined(drawn, plan)
+    return summarise(drawn, plan, label, higher_is_better=higher_is_better)
+
+
+def _contrast(ours: Drawn, theirs: Drawn, plan: Resamples, measure: Measure) -> Estimate:
+    if isinstance(ours, str) or isinstance(theirs, str):
+        return undefined(ours if isinstance(ours, str) else str(theirs), plan)
+    return contrast(ours, theirs, plan, measure.label)
+
+
+def _chance(measure: Measure, drawn: Sequence[Mapping[Measure, Drawn]], plan: Resamples) -> Estimate:
+    """What random orders reach, of the first scores that define the measure."""
+    reason = ""
+    for found in drawn:
+        one = found[measure]
+        try:
+            if not isinstance(one, str):
+                return by_chance(one, plan, measure.label)
+            reason = reason or one
+        except UndefinedError as error:
+            reason = str(error)
+    return undefined(reason, plan)
+
+
+def _added(group: Sequence[Ranking], example: Ranking, plan: Resamples) -> Estimate | None:
     if FREE not in example.baselines:
         return None
-    ranked = np.stack([add_ranks(row, example.baselines[FREE]) for row in predicted])
-    return summarise(draws(TAU, ranked, example.true, plan), plan, ADDED)
+
+    def drawn() -> Draws:
+        ranked = [add_ranks(ranking.predicted, example.baselines[FREE]) for ranking in group]
+        return draws(TAU, np.stack(ranked), example.true, plan)
+
+    return _estimate(_drawn(drawn), plan, ADDED)
 
 
-def _estimates(drawn: Mapping[Measure, Draws], plan: Resamples) -> dict[str, Estimate]:
-    return {m.name: summarise(d, plan, m.label, higher_is_better=m.higher_is_better) for m, d in drawn.items()}
-
-
-def _by_seed(group: Sequence[FinishedRun], drawn: Draws) -> dict[int, float]:
+def _by_seed(group: Sequence[FinishedRun], drawn: Drawn) -> dict[int, float]:
+    if isinstance(drawn, str):
+        return {}
     return {run.seed: value for run, value in zip(group, drawn.observed.tolist(), strict=True)}
 
 
@@ -143,7 +212,7 @@ def _check_same_space(runs: Sequence[FinishedRun]) -> None:
 
 
 def _aligned(runs: Sequence[FinishedRun]) -> tuple[list[Ranking], list[str]]:
-    """The rankings of the architectures that all runs were judged on.
+    """The rankings of the architectures that all runs were judged on, and what to say of that.
 
     Raises:
         UsageError: a run was not judged, the truths differ, or they share too few architectures.
@@ -197,6 +266,41 @@ def _free_notes(example: Ranking, others: Sequence[Ranking], first: FinishedRun)
     ]
 
 
+def _notes(groups: Mapping[str, Sequence[FinishedRun]]) -> list[str]:
+    """Sentences on unequal budgets, on times that cannot be compared, and on seeds."""
+    notes = []
+    runs = [run for group in groups.values() for run in group]
+    stopped = [run for run in runs if run.spent.steps < run.spent.asked_steps]
+    if stopped:
+        early = [f"{run.path} after {run.spent.steps:,} of {run.spent.asked_steps:,} steps" for run in stopped]
+        notes.append(f"Trainings were stopped early: {', '.join(early)}.")
+    spent = {name: group[0].spent for name, group in groups.items()}
+    known = {name: one.images for name, one in spent.items() if one.images is not None}
+    if known and max(known.values()) > _TOLERANCE * min(known.values()):
+        forward = [f"{name} {one.images_forward:,}" for name, one in spent.items() if one.images_forward is not None]
+        notes.append(
+            "The budgets differ: images backward through the supernet (backwards x batch size) were "
+            f"{', '.join(f'{name} {count:,}' for name, count in known.items())}; forward, {', '.join(forward)}. "
+            "A difference in ranking may be one of budget."
+        )
+    if unknown := [name for name in spent if name not in known]:
+        notes.append(
+            f"The log of {', '.join(unknown)} does not count backwards, so the budget is not known to be equal."
+        )
+    conditions = {(run.spent.machine, run.spent.threads, run.spent.workers) for run in runs}
+    if any((run.spent.workers or 1) > 1 for run in runs):
+        notes.append("Runs were made side by side, so times hold for such a machine under load and say little else.")
+    elif len(conditions) > 1:
+        notes.append("Times were taken on different machines, or with different numbers of threads or of runs.")
+    seeds = {name: [run.seed for run in group] for name, group in groups.items()}
+    if len({tuple(sorted(values)) for values in seeds.values()}) > 1:
+        said = "; ".join(f"{name} {', '.join(map(str, values))}" for name, values in seeds.items())
+        notes.append(f"The cells have different seeds: {said}.")
+    if any(len(values) == 1 for values in seeds.values()):
+        notes.append("Where a cell has one seed, its interval leaves out how trainings differ.")
+    return notes
+
+
 def _found(
     groups: Mapping[str, Sequence[FinishedRun]],
     baseline: str | None,
@@ -215,17 +319,15 @@ def _found(
     rows = []
     for name, group in groups.items():
         each = tuple(values[name].values())
-        figure = Estimate(sum(each) / len(each), None, None, None, 0, 0.95, each)
-        paired = None if baseline in (None, name) else paired_t(values[name], values[str(baseline)])
         rows.append(
             Row(
                 name=name,
                 runs=group,
-                figures={FOUND: figure},
+                figures={FOUND: Estimate(sum(each) / len(each), None, None, None, 0, 0.95, each)},
                 minus_baseline={},
                 minus_free={},
                 added=None,
-                paired=paired,
+                paired=None if baseline is None or name == baseline else paired_t(values[name], values[baseline]),
                 changes=changes[name],
             )
         )

@@ -1,23 +1,117 @@
-"""A run that is over, read from its directory."""
+"""A run of a study or of one's own, read from its directory: what it was asked, what it spent, how it ranks."""
 
 from __future__ import annotations
 
 import csv
-from collections.abc import Mapping
-from dataclasses import dataclass
+import io
+import json
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from supernet.bench.budget import Budget
 from supernet.errors import RunError, UsageError
+from supernet.io.files import read_text
+from supernet.io.lines import read_lines
 from supernet.io.run_directory import RunDirectory
 from supernet.rank.checks import Floats
-from supernet.runs.config import Config
+from supernet.runs import schema
+from supernet.runs.config import Config, Judging, Named
 from supernet.search import FrontFile
 
 _SCORES = "supernet "
+_RANKS_THE_SAME = ("monitor_every", "accelerator")
+"""Settings of the training that do not decide how a run ranks."""
+_SCORING = ("calibration_images", "validation_images")
+"""Settings of the search that judging uses too."""
+_JUDGED = ("table", "dataset", "metric", "archs", "batch_size")
+"""Settings that decide what a judgement by a table says."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Spent:
+    """What a run has spent; None where it is not known.
+
+    Attributes:
+        steps: Training steps.
+        asked_steps: Training steps that were asked for; more than `steps` where the training was stopped.
+        forwards: Forward passes of one path over one batch, ratings included.
+        backwards: Backward passes of one path over one batch: what budgets are compared by.
+        images: Images that went backward through the supernet, backwards × batch size.
+        images_forward: Images that went forward through it.
+        training_seconds: Of training steps, from the log; evaluations on the way are not in it.
+        judging_seconds: Of judging or searching.
+        training_memory_bytes: Largest resident memory of the process by the end of training.
+        memory_bytes: Larger of that and the memory of the whole process.
+        accelerator_memory_bytes: Largest memory that torch allocated on the accelerator.
+        threads: Threads of torch.
+        workers: Runs made at the same time.
+        machine: Processor and accelerator.
+    """
+
+    steps: int
+    asked_steps: int
+    forwards: float | None
+    backwards: float | None
+    images: int | None
+    images_forward: int | None
+    training_seconds: float
+    judging_seconds: float | None
+    training_memory_bytes: int | None
+    memory_bytes: int | None
+    accelerator_memory_bytes: int | None
+    threads: int | None
+    workers: int | None
+    machine: str | None
+
+    @property
+    def seconds(self) -> float:
+        """Of the whole run."""
+        return self.training_seconds + (self.judging_seconds or 0.0)
+
+    @classmethod
+    def read(cls, run: Path) -> Spent:
+        """What the run directory says.
+
+        Raises:
+            UsageError: it holds no training.
+            RunError: a file is damaged.
+        """
+        directory = RunDirectory(run)
+        asked = directory.read("training.json", schema.Training)
+        machine = directory.read("environment.json", schema.Environment)
+        took = read_resources(run)
+        log = read_lines(directory.log, schema.Logged).rows
+        if not log:
+            raise RunError(
+                f"{directory.log} is empty, so it is not the log of a training. Finish the training, or leave the run "
+                "out."
+            )
+        last, batch = log[-1], asked.batch_size
+        rows = [schema.Logged(step=0, images_per_s=1.0), *log]
+        seconds = sum((row.step - before.step) * batch / row.images_per_s for before, row in pairwise(rows))
+        stopped = not (run / "counts.json").is_file()  # written by a training that ends, if before its last step
+        memory = [took.training_memory_bytes, took.memory_bytes]
+        return cls(
+            steps=last.step,
+            asked_steps=asked.steps if stopped else last.step,
+            forwards=last.forwards,
+            backwards=last.backwards,
+            images=None if last.backwards is None else round(last.backwards * batch),
+            images_forward=None if last.forwards is None else round(last.forwards * batch),
+            training_seconds=round(seconds, 1),
+            judging_seconds=took.judging_seconds,
+            training_memory_bytes=took.training_memory_bytes,
+            memory_bytes=max((count for count in memory if count), default=None),
+            accelerator_memory_bytes=took.accelerator_memory_bytes,
+            threads=took.threads or machine.threads,
+            workers=took.workers,
+            machine=", ".join(filter(None, (machine.cpu, machine.accelerator))) or None,
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,12 +132,38 @@ class Ranking:
 
     def take(self, archs: tuple[str, ...]) -> Ranking:
         """Only these architectures, in this order."""
-        if archs == self.archs:
-            return self
         place = {arch: row for row, arch in enumerate(self.archs)}
         rows = [place[arch] for arch in archs]
         baselines = {name: values[rows] for name, values in self.baselines.items()}
         return Ranking(archs, self.true[rows], self.predicted[rows], baselines)
+
+    @classmethod
+    def read(cls, path: Path) -> Ranking:
+        """Read the scores of one training.
+
+        Raises:
+            RunError: the file is damaged, or holds no such scores.
+        """
+        try:
+            head, *body = list(csv.reader(io.StringIO(read_text(path) or "", newline=""))) or [[]]
+            columns = dict(zip(head, zip(*body, strict=True), strict=True))
+        except (csv.Error, ValueError) as error:
+            raise RunError(f"{path} is damaged ({error}). Judge the run again.") from error
+        scored = [name for name in columns if name.startswith(_SCORES)]
+        if not {"arch", "true"} <= columns.keys() or len(scored) != 1:
+            raise RunError(
+                f"{path} does not hold the ranking of one training (its columns are {', '.join(columns) or 'missing'})."
+                " Judge the run again."
+            )
+        archs, values = columns.pop("arch"), dict[str, Floats]()
+        for name, column in columns.items():
+            try:
+                values[name] = np.asarray(column, dtype=np.float64)
+            except ValueError as error:
+                raise RunError(f"{path} is damaged in the column {name!r} ({error}). Judge the run again.") from error
+            if not np.isfinite(values[name]).all():
+                raise RunError(f"{path} is damaged in the column {name!r} (not all finite). Judge the run again.")
+        return cls(archs, values.pop("true"), values.pop(scored[0]), values)
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,7 +174,7 @@ class FinishedRun:
         path: Its directory.
         config: Its configuration.
         space: Fingerprint of its space.
-        budget: What it spent.
+        spent: What it spent.
         ranking: Scores, if it was judged.
         found_accuracy: Best validation accuracy that its search found with inherited weights, if it was searched.
         truth: What it was judged against, in words.
@@ -63,7 +183,7 @@ class FinishedRun:
     path: Path
     config: Config
     space: str
-    budget: Budget
+    spent: Spent
     ranking: Ranking | None
     found_accuracy: float | None
     truth: str
@@ -81,48 +201,128 @@ class FinishedRun:
             UsageError: it is no run, or has been neither judged nor searched.
             RunError: a file is damaged.
         """
-        directory = RunDirectory(path)
-        config = Config.from_json(directory.read("config.json"))
-        ranked = path / "ranking.csv"
+        directory, ranked = RunDirectory(path), path / "ranking.csv"
         if not ranked.is_file() and not (path / "front.json").is_file():
             raise UsageError(
                 f"{path} has no ranking.csv, so it has not been judged (or by an older version). Judge it first: "
                 f"supernet judge {path} --table FILE."
             )
+        judged = directory.read("judge.json", schema.Judged) if (path / "judge.json").is_file() else schema.Judged()
         return cls(
             path=path,
-            config=config,
-            space=directory.read("space.json")["fingerprint"],
-            budget=Budget.read(path),
-            ranking=_read_ranking(ranked) if ranked.is_file() else None,
+            config=Config.read(path / "config.json"),
+            space=directory.read("space.json", schema.Space).fingerprint,
+            spent=Spent.read(path),
+            ranking=Ranking.read(ranked) if ranked.is_file() else None,
             found_accuracy=_found(path / "front.json"),
-            truth=directory.read("judge.json").get("truth", "") if (path / "judge.json").is_file() else "",
+            truth=judged.truth,
         )
 
 
-def _read_ranking(path: Path) -> Ranking:
-    with path.open(newline="") as file:
-        rows = list(csv.reader(file))
-    head, body = rows[0] if rows else [], rows[1:]
-    scored = [name for name in head if name.startswith(_SCORES)]
-    if not {"arch", "true"} <= set(head) or len(scored) != 1:
-        raise RunError(
-            f"{path} does not hold the ranking of one training (its columns are {', '.join(head) or 'missing'}). "
-            "Judge the run again."
-        )
-    columns: dict[str, Any] = {}
-    for place, name in enumerate(head):
-        try:
-            column = [row[place] for row in body]
-            columns[name] = column if name == "arch" else np.asarray([float(text) for text in column])
-        except (IndexError, ValueError) as error:
-            raise RunError(f"{path} is damaged in the column {name!r} ({error}). Judge the run again.") from error
-    archs = tuple(columns.pop("arch"))
-    true, predicted = columns.pop("true"), columns.pop(scored[0])
-    return Ranking(archs, true, predicted, columns)
+def is_finished(run: Path, judge: Judging | None) -> bool:
+    """Whether a run of a study is complete: searched, or judged as the study says.
+
+    One whose judgement does not say how it was made, as of an earlier version, is taken as it is.
+
+    Raises:
+        RunError: a file is damaged.
+    """
+    if judge is None:
+        return (run / "front.json").is_file()
+    if not (run / "judge.json").is_file() or not (run / "ranking.csv").is_file():
+        return False
+    if not (run / "judging.json").is_file():
+        return True
+    kept = RunDirectory(run).read("judging.json", schema.Judgement).judge
+    return all(getattr(kept, name) == getattr(judge, name) for name in _JUDGED)
+
+
+def read_resources(run: Path) -> schema.Resources:
+    """What a run of a study took; nothing is known of one that was made by hand."""
+    known = (run / "resources.json").is_file()
+    return RunDirectory(run).read("resources.json", schema.Resources) if known else schema.Resources()
+
+
+def settings(config: Config) -> dict[str, Any]:
+    """What decides how a run ranks, besides its seed: `"method"`, `"method.weights.lr"`, `"train.steps"` …"""
+    found: dict[str, Any] = {}
+    for part in ("space", "method", "data"):
+        named: Named = getattr(config, part)
+        found[part] = named.name
+        found |= {f"{part}.{option}": value for option, value in named.options.items()}
+    found |= {f"train.{name}": value for name, value in asdict(config.train).items() if name not in _RANKS_THE_SAME}
+    return found | {f"search.{name}": getattr(config.search, name) for name in _SCORING}
+
+
+def differences(config: Config, other: Config) -> dict[str, Any]:
+    """The settings of `config` that `other` has not, or has otherwise; `(default)` where only `other` gives one."""
+    ours, theirs = settings(config), settings(other)
+    missing = object()
+    names = dict.fromkeys([*ours, *theirs])
+    return {name: ours.get(name, "(default)") for name in names if ours.get(name, missing) != theirs.get(name, missing)}
+
+
+def find_runs(paths: Iterable[Path]) -> list[Path]:
+    """Run directories: each path itself, or all trained runs below it.
+
+    Raises:
+        UsageError: a path holds no run, or one is given twice.
+    """
+    found: list[Path] = []
+    for path in paths:
+        inside = [path]
+        if not (path / "config.json").is_file():
+            below = (config.parent for config in path.rglob("config.json"))
+            inside = sorted(run for run in below if (run / "train.jsonl").is_file() and not run.name.startswith("."))
+        if not inside:
+            raise UsageError(f"{path} holds no run; give directories that `supernet train`, `run` or `bench` has made.")
+        found += inside
+    places = [path.resolve() for path in found]
+    for number, place in enumerate(places):
+        if place in places[:number]:
+            raise UsageError(f"The run {found[number]} is given twice.")
+    return found
+
+
+def grouped(runs: Sequence[FinishedRun]) -> dict[str, list[FinishedRun]]:
+    """Runs that differ in nothing but their seed, by name and in order of seed.
+
+    Raises:
+        UsageError: two runs of the same settings and seed.
+    """
+    groups: dict[str, list[FinishedRun]] = {}
+    for run in runs:
+        groups.setdefault(json.dumps(settings(run.config), sort_keys=True), []).append(run)
+    named: dict[str, list[FinishedRun]] = {}
+    for group in groups.values():
+        group.sort(key=lambda run: run.seed)
+        for one, other in pairwise(group):
+            if one.seed == other.seed:
+                raise UsageError(
+                    f"{one.path} and {other.path} are runs of the same settings and the same seed {one.seed}. "
+                    "They are not two samples of anything; leave one out."
+                )
+        name, number = _name(group), 2
+        while (unique := name if name not in named else f"{name} ({number})") in named:
+            number += 1
+        named[unique] = group
+    return named
+
+
+def _name(group: Sequence[FinishedRun]) -> str:
+    """What the directories call it, without the seed; the method where they do not agree."""
+    names = {_stem(run.path.resolve(), run.seed) for run in group}
+    return names.pop() if len(names) == 1 else group[0].config.method.name
+
+
+def _stem(path: Path, seed: int) -> str:
+    if re.fullmatch(r"(seed)?[-_ ]?\d+", path.name):
+        return path.parent.name
+    return re.sub(rf"[-_ ]?(seed)?[-_ ]?{seed}$", "", path.name) or path.name
 
 
 def _found(path: Path) -> float | None:
+    """The best accuracy on the front of a search; None where there is none."""
     front = FrontFile.read(path.parent)
     points = () if front is None else front.points
     return max((point.values["accuracy"] for point in points if "accuracy" in point.values), default=None)

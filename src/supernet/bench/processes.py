@@ -12,8 +12,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from supernet.bench.places import log_file, run_directory
 from supernet.bench.study import TRUTH
+from supernet.bench.words import duration
 from supernet.errors import RunError
 from supernet.train.interruption import Interruption
 
@@ -44,15 +44,15 @@ class Task:
     @property
     def run(self) -> Path:
         """Its directory."""
-        return run_directory(self.out, self.cell, self.seed)
+        return self.out / TRUTH if self.cell == TRUTH else self.out / self.cell / f"seed-{self.seed}"
 
     @property
     def log(self) -> Path:
-        """What its process says."""
-        return log_file(self.run)
+        """What its process says, beside its directory."""
+        return self.run.with_name(self.run.name + ".log")
 
     def start(self, threads: int | None) -> subprocess.Popen[bytes]:
-        """Start the process; what it says is added to the log."""
+        """Start the process, which ends with this one; what it says is added to the log."""
         self.log.parent.mkdir(parents=True, exist_ok=True)
         limits = {} if threads is None else dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS"), str(threads))
         asked = (self.out, self.cell, self.seed, self.beside)
@@ -61,7 +61,7 @@ class Task:
             # A session of its own: Ctrl-C reaches it through us, once, and not half of its processes from the terminal.
             return subprocess.Popen(
                 command,
-                stdin=subprocess.DEVNULL,
+                stdin=subprocess.PIPE,  # closed where we end, however that is: see the worker
                 stdout=log,
                 stderr=log,
                 env={**os.environ, **limits},
@@ -151,6 +151,7 @@ def run_tasks(
                     if code is None:
                         continue
                     del running[task]
+                    _close(process)
                     seconds = time.monotonic() - began
                     if code == 0:
                         estimator.add(task.cell, seconds)
@@ -166,21 +167,8 @@ def run_tasks(
     finally:
         for process, _ in running.values():
             _signal(process, signal.SIGKILL)
+            _close(process)
     return failures
-
-
-def duration(seconds: float) -> str:
-    """A time in the units of people.
-
-    >>> duration(4.2), duration(75), duration(3 * 3600 + 300)
-    ('4 s', '1 min 15 s', '3 h 5 min')
-    """
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60} s"
-    return f"{whole // 3600} h {whole % 3600 // 60} min"
 
 
 def last_line(log: Path) -> str:
@@ -213,6 +201,12 @@ def _stop(processes: Sequence[subprocess.Popen[bytes]]) -> None:
         _signal(process, signal.SIGTERM)  # not SIGINT, which is ignored by what a shell script starts with &
     for process in processes:
         process.wait()
+
+
+def _close(process: subprocess.Popen[bytes]) -> None:
+    """Close what we hold of a process that has ended, or is about to."""
+    with process:
+        pass
 
 
 def _signal(process: subprocess.Popen[bytes], number: signal.Signals) -> None:

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-import json
 import re
-import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from supernet.bench.judging import Judging
+from supernet.catalog import load
 from supernet.errors import UsageError
-from supernet.judge.truth.read import NAMES
-from supernet.runs.config import Config
+from supernet.judge.truth.read import NAMES, check_truth, has_choice
+from supernet.runs.config import Config, Judging, read_settings, section
+from supernet.runs.naming import build_method
+from supernet.settings import inner_methods
 
 _KEYS = ("seeds", "baseline", "judge", "base", "cells")
+_JUDGE = ("table", "dataset", "metric", "retrain", "retrain_steps", "archs", "batch_size")
 _NAME = re.compile(r"[A-Za-z0-9][\w.+-]*")
 TRUTH = "truth"
 """Directory of the architectures that a study trains alone; no cell may have this name."""
@@ -31,16 +32,18 @@ class Study:
         seeds: Seeds of every cell.
         cells: Configuration of each cell, by name; its seed is replaced.
         baseline: Cell that the others are compared with.
-        judging: The truth; None: the supernets are searched instead.
+        judge: The truth: a table, or architectures trained alone once for all runs, by the baseline's configuration;
+            None: the supernets are searched instead.
 
     Raises:
-        UsageError: no cell or seed, a name that cannot be a directory, an unknown baseline, or two equal cells.
+        UsageError: no cell or seed, a name that cannot be a directory, an unknown baseline, two equal cells, or a truth
+            that is none.
     """
 
     seeds: tuple[int, ...]
     cells: Mapping[str, Config]
     baseline: str
-    judging: Judging | None = None
+    judge: Judging | None = None
 
     def __post_init__(self) -> None:
         check_seeds(self.seeds)
@@ -59,6 +62,8 @@ class Study:
             for other in names[:place]:
                 if self.cells[name] == self.cells[other]:
                     raise UsageError(f"The cells {other!r} and {name!r} have the same settings; keep one of them.")
+        if self.judge is not None:
+            _check_judge(self.judge)
 
     @classmethod
     def read(cls, path: Path, *, data: str | None = None, truth: Settings | None = None) -> Study:
@@ -72,19 +77,11 @@ class Study:
         Raises:
             UsageError: the file is missing, unreadable, or not a study.
         """
-        if not path.is_file():
-            raise UsageError(f"There is no study {path}; give a .toml or .json file.")
-        try:
-            text = path.read_text()
-            value = tomllib.loads(text) if path.suffix == ".toml" else json.loads(text)
-        except (ValueError, OSError) as error:
-            kind = "TOML" if path.suffix == ".toml" else "JSON"
-            raise UsageError(f"{path} cannot be read as {kind}: {error}.") from error
-        return cls.of(value, path.parent, data=data, truth=truth)
+        return cls.of(read_settings(path, "study"), path.parent, data=data, truth=truth)
 
     @classmethod
     def of(cls, value: Any, folder: Path, *, data: str | None = None, truth: Settings | None = None) -> Study:
-        """A study from the content of its file; see `read`."""
+        """A study from the content of its file, which stands in `folder`; see `read`."""
         if not isinstance(value, dict) or (unknown := [key for key in value if key not in _KEYS]):
             found = f"an unknown setting {unknown[0]!r}" if isinstance(value, dict) else "no settings"
             raise UsageError(f"The study has {found}; it consists of {', '.join(_KEYS)}.")
@@ -94,11 +91,14 @@ class Study:
                 raise UsageError(f"The study's {name} must be a table of settings; got {part!r}.")
         if data is not None:
             base = merged(base, {"data": {"name": data}})
+        seeds = value.get("seeds", [0, 1, 2])
+        if not isinstance(seeds, list):
+            raise UsageError(f"The study's seeds are {seeds!r}; give a list such as [0, 1, 2].")
         return cls(
-            seeds=_seeds(value.get("seeds", [0, 1, 2])),
-            cells={name: _config(name, merged(base, change)) for name, change in cells.items()},
+            seeds=tuple(seeds),
+            cells={name: _config(name, _cell(base, change)) for name, change in cells.items()},
             baseline=value.get("baseline", next(iter(cells), "")),
-            judging=_judging(value.get("judge"), folder, truth or {}),
+            judge=_judging(value.get("judge"), folder, truth or {}),
         )
 
     def to_json(self) -> dict[str, Any]:
@@ -106,12 +106,18 @@ class Study:
         cells = {name: config.to_json() for name, config in self.cells.items()}
         for cell in cells.values():
             del cell["seed"]
-        judge = {} if self.judging is None else {"judge": self.judging.to_json()}
+        judge = {} if self.judge is None else {"judge": {name: getattr(self.judge, name) for name in _JUDGE}}
         return {"seeds": list(self.seeds), "baseline": self.baseline, **judge, "cells": cells}
 
     def config(self, cell: str, seed: int) -> Config:
         """The configuration of one run."""
         return replace(self.cells[cell], seed=seed)
+
+    def truth(self, out: Path) -> Judging | None:
+        """What the runs in a directory are judged against; architectures trained alone are a table by then."""
+        if self.judge is None or not self.judge.retrain:
+            return self.judge
+        return replace(self.judge, table=str((out / TRUTH / "retrained.jsonl").resolve()), retrain=0)
 
     def check(self) -> None:
         """Find out what can be found out before the first run starts.
@@ -120,15 +126,13 @@ class Study:
             UsageError: an unknown method or option, a table that is not there.
             RunError: a package is missing.
         """
-        from supernet.runs.naming import build_method
-
         for name, config in self.cells.items():
             try:
                 build_method(config.method.name, config.method.options)
             except UsageError as error:
                 raise UsageError(f"The cell {name!r} cannot be run: {error}") from error
-        if self.judging is not None:
-            self.judging.check()
+        if self.judge is not None and self.judge.table:
+            check_truth(self.judge.table, dataset=self.judge.dataset or None, metric=self.judge.metric or None)
 
 
 def merged(base: Settings, change: Settings) -> dict[str, Any]:
@@ -151,10 +155,27 @@ def check_seeds(seeds: Sequence[int]) -> None:
         raise UsageError(f"The seeds are {list(seeds)!r}; give different whole numbers from 0 up, at least one.")
 
 
-def _seeds(value: Any) -> tuple[int, ...]:
-    if not isinstance(value, list):
-        raise UsageError(f"The study's seeds are {value!r}; give a list such as [0, 1, 2].")
-    return tuple(value)
+def _cell(base: Settings, change: Settings) -> dict[str, Any]:
+    """The settings of a cell: the base with its changes.
+
+    A method that goes around another, such as few_shot, goes around that of the base.
+    """
+    inner, method = base.get("method"), change.get("method")
+    if not isinstance(inner, dict) or not isinstance(method, dict) or not _goes_around(method.get("name")):
+        return merged(base, change)
+    recipe = {"method": inner["name"]} if "name" in inner else {}
+    options = dict(method.get("options", {}))
+    if isinstance(options.get("recipe"), str):
+        options["recipe"] = {"method": options["recipe"]}
+    around = merged({"recipe": recipe | inner.get("options", {})}, options)
+    return merged(base, change) | {"method": {**method, "options": around}}
+
+
+def _goes_around(method: object) -> bool:
+    try:
+        return isinstance(method, str) and bool(inner_methods(load("methods", method), {"recipe": "any"}))
+    except UsageError:
+        return False  # there is no such method, as the check of the study says
 
 
 def _config(name: str, settings: dict[str, Any]) -> Config:
@@ -162,19 +183,40 @@ def _config(name: str, settings: dict[str, Any]) -> Config:
         raise UsageError("A study gives its seeds once, as seeds = [0, 1, 2]; leave `seed` out of base and cells.")
     try:
         return Config.from_json(settings)
-    except (UsageError, TypeError) as error:
+    except UsageError as error:
         raise UsageError(f"The cell {name!r} is not a configuration: {error}") from error
 
 
 def _judging(value: Any, folder: Path, truth: Settings) -> Judging | None:
+    """The truth of a study, a file sought beside it; with what `truth` says instead, a file sought where we are."""
     if value is None and not truth:
         return None
-    kept = Judging.of(value, folder).to_json() if value is not None else {}
-    table = truth.get("table")
-    if table is not None:
-        kept = {name: setting for name, setting in kept.items() if name not in ("retrain", "table")}
-        found = Judging(table=table if table in NAMES else str(Path(table).expanduser().resolve()))
-        if not found.has_choice:
-            kept = {name: setting for name, setting in kept.items() if name not in ("dataset", "metric")}
-        truth = {**truth, "table": found.table}
-    return Judging(**{**kept, **truth})
+    kept = {} if value is None else value
+    if not isinstance(kept, dict) or (unknown := [name for name in kept if name not in _JUDGE]):
+        found = f"an unknown setting {unknown[0]!r}" if isinstance(kept, dict) else repr(value)
+        raise UsageError(f"The study's judge has {found}; it is a table of {', '.join(_JUDGE)}.")
+    kept = {**kept, **_found(kept.get("table"), folder)}
+    if table := _found(truth.get("table"), Path()):
+        free = ("retrain", "retrain_steps", "table", *(() if has_choice(table["table"]) else ("dataset", "metric")))
+        kept = {name: setting for name, setting in kept.items() if name not in free}
+    return section(Judging, {**kept, **truth, **table}, "judge.")
+
+
+def _found(table: Any, folder: Path) -> dict[str, str]:
+    """A table as it is kept: a name, or a whole path."""
+    if not isinstance(table, str) or not table:
+        return {}
+    return {"table": table if table in NAMES else str((folder / Path(table).expanduser()).resolve())}
+
+
+def _check_judge(judge: Judging) -> None:
+    if not judge.wanted:
+        raise UsageError(
+            'The study\'s judge names a truth: table = "FILE" or retrain = N architectures, one of them. '
+            "Leave out judge altogether to search the supernets instead."
+        )
+    if (judge.dataset or judge.metric) and not (judge.table and has_choice(judge.table)):
+        raise UsageError(
+            "The study's judge.dataset and judge.metric choose from a benchmark's table with several; "
+            f"{judge.table or 'retrain'} has nothing to choose. Leave them out."
+        )

@@ -1,20 +1,38 @@
 """One run of a study, in a process of its own: `python -m supernet.bench.worker OUT CELL SEED WORKERS`.
 
-The cell `truth` trains the architectures alone that the runs are judged against.
+The cell `truth` trains the architectures alone that the runs are judged against. The process ends with the one that
+holds its standard input, however that ends: a training after its step, with a checkpoint.
 """
 
 from __future__ import annotations
 
+import contextlib
+import os
+import signal
 import sys
 import time
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from threading import Thread
+from typing import Any
 
-from supernet.bench.places import finished, retrained_file, run_directory
-from supernet.bench.resources import Resources, accelerator_memory_bytes, peak_memory_bytes
+import msgspec
+import torch
+
+from supernet.bench.finished import is_finished, read_resources
+from supernet.bench.processes import Task
 from supernet.bench.study import TRUTH, Study
 from supernet.errors import SupernetError, UsageError
 from supernet.io.run_directory import RunDirectory
+from supernet.runs import schema
+from supernet.runs.judge import judge, trained_alone
+from supernet.runs.run import Run
+from supernet.runs.search import search
+from supernet.runs.train import train
+
+PATIENCE_SECONDS = 60.0
+"""How long a worker of a study that was killed may need for its last step."""
 
 
 def work(out: Path, cell: str, seed: int, *, workers: int) -> None:
@@ -24,71 +42,89 @@ def work(out: Path, cell: str, seed: int, *, workers: int) -> None:
         UsageError: as training and judging raise it, and another process is at work on this run.
         RunError: as training and judging raise it.
     """
-    study = Study.read(out / "study.json")
-    path = run_directory(out, cell, seed)
-    with RunDirectory(path).alone(_say):
+    study, path = Study.read(out / "study.json"), Task(out, cell, seed).run
+    with _alone(RunDirectory(path)):
+        if cell != TRUTH and is_finished(path, study.truth(out)):
+            return
+        config = study.config(study.baseline if cell == TRUTH else cell, seed)
+        run = Run.create(config, path, resume=RunDirectory(path).is_run, say=_say)
         if cell == TRUTH:
-            _train_alone(study, out, path, workers)
-        elif not finished(path, study.judging):
-            _train_and_judge(study, out, path, cell, seed, workers)
+            assert study.judge is not None
+            run.directory.begin()
+            trained_alone(run.asking(judge=replace(study.judge, workers=workers)))
+        else:
+            _train_and_judge(study, run, out, cell, workers)
+        _say(f"finished: {path}")
 
 
-def _train_and_judge(study: Study, out: Path, path: Path, cell: str, seed: int, workers: int) -> None:
-    import torch
-
-    from supernet.runs.judge import judge
-    from supernet.runs.run import Run
-    from supernet.runs.search import search
-    from supernet.runs.train import train
-
-    job = Run.create(study.config(cell, seed), path, overwrite=False, resume=RunDirectory(path).is_run, say=_say)
-    trained = train(job, resume=True)
+def _train_and_judge(study: Study, run: Run, out: Path, cell: str, workers: int) -> None:
+    trained = train(run, resume=True)
     assert trained is not None  # one device each
-    job = trained
-    _say(f"trained: {path}")
-    _note_command(job.directory, f"supernet bench {out / 'study.json'} --out {out} --only {cell} --seeds {seed}")
-    judging = study.judging
-    before = Resources.read(path) or Resources()
-    took = Resources(
+    command = f"supernet bench {out / 'study.json'} --out {out} --only {cell} --seeds {run.config.seed}"
+    run.directory.write(
+        "environment.json", run.directory.read("environment.json", dict[str, Any]) | {"command": command}
+    )
+    before, truth = read_resources(run.directory.path), study.truth(out)
+    took = schema.Resources(
         training_memory_bytes=max(filter(None, (peak_memory_bytes(), before.training_memory_bytes)), default=None),
         threads=torch.get_num_threads(),
         workers=workers,
-        judging=None if judging is None else judging.to_json(),
     )
-    # What an earlier study found goes first, so that no file says more than is true if this process dies.
-    for name in ("ranking.csv", "judge.json") if judging is not None else ():
-        (path / name).unlink(missing_ok=True)
-    took.write(path)
+    run.directory.write("resources.json", took)
     began = time.monotonic()
-    if judging is None:
-        search(job, resume=True)
+    if truth is None:
+        search(trained, resume=True)
     else:
-        job = job.asking(judge=replace(job.config.judge, archs=judging.archs))
-        for sentence in judge(job, judging.truth(job, retrained_file(out))).sentences():
+        # What an earlier study found goes first, so that no file says more than is true if this process dies.
+        for name in ("ranking.csv", "judge.json"):
+            (run.directory / name).unlink(missing_ok=True)
+        for sentence in judge(trained.asking(judge=truth)).sentences():
             _say(sentence)
-    replace(
-        took,
-        judging_seconds=round(time.monotonic() - began, 1),
-        memory_bytes=peak_memory_bytes(),
-        accelerator_memory_bytes=accelerator_memory_bytes(),
-    ).write(path)
-    _say(f"finished: {path}")
+    spent = {
+        "judging_seconds": round(time.monotonic() - began, 1),
+        "memory_bytes": peak_memory_bytes(),
+        "accelerator_memory_bytes": torch.cuda.max_memory_allocated() if torch.cuda.is_available() else None,
+    }
+    run.directory.write("resources.json", msgspec.structs.replace(took, **spent))
 
 
-def _train_alone(study: Study, out: Path, path: Path, workers: int) -> None:
-    from supernet.runs.judge import trained_alone
-    from supernet.runs.run import Run
+def peak_memory_bytes() -> int | None:
+    """Largest resident memory that this process has had."""
+    try:
+        for line in Path("/proc/self/status").read_text().splitlines():
+            # Not `ru_maxrss`: Linux hands that of the parent on to the programs it starts.
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) * 1024
+    except OSError:
+        pass
+    try:
+        import resource
+    except ImportError:  # Windows
+        return None
+    largest = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return largest if sys.platform == "darwin" else largest * 1024
 
-    assert study.judging is not None
-    job = Run.create(study.config(study.baseline, 0), path, overwrite=False, resume=RunDirectory(path).is_run, say=_say)
-    job.directory.begin()
-    asked = replace(job.config.judge, table="", retrain=study.judging.retrain or 0, workers=workers)
-    trained_alone(job.asking(judge=asked))
+
+@contextlib.contextmanager
+def _alone(directory: RunDirectory) -> Iterator[None]:
+    """Hold a run, once a worker that a killed study has left behind is through with it."""
+    until = time.monotonic() + PATIENCE_SECONDS
+    with contextlib.ExitStack() as held:
+        while True:
+            try:
+                held.enter_context(directory.alone(_say))
+                break
+            except UsageError:
+                if time.monotonic() > until:
+                    raise
+                time.sleep(0.1)
+        yield
 
 
-def _note_command(directory: RunDirectory, command: str) -> None:
-    """The command that a user would give, in the place of this process's own."""
-    directory.write("environment.json", directory.read("environment.json") | {"command": command})
+def _end_with_parent() -> None:
+    while os.read(sys.stdin.fileno(), 1024):
+        pass
+    os.kill(os.getpid(), signal.SIGTERM)
 
 
 def _say(text: str) -> None:
@@ -98,6 +134,7 @@ def _say(text: str) -> None:
 
 def main() -> None:
     """Entry point: the last line of the log says why a run failed."""
+    Thread(target=_end_with_parent, daemon=True).start()
     out, cell, seed, workers = sys.argv[1:]
     try:
         work(Path(out), cell, int(seed), workers=int(workers))

@@ -40,6 +40,7 @@ class RankAlong:
         seed: Decides which.
         calibration: Batch norm statistics of each subnet; None keeps what the network holds.
         images: Validation images to score on; None: all.
+        batch_size: Images per batch, as in `rank_report`.
 
     Raises:
         UsageError: fewer than three architectures.
@@ -55,17 +56,20 @@ class RankAlong:
         seed: int = 0,
         calibration: Calibration | None = _CALIBRATION,
         images: int | None = None,
+        batch_size: int = 512,
     ) -> None:
         if min(n, len(truth)) < MIN_ARCHITECTURES:
             raise UsageError(f"A ranking of {min(n, len(truth))} architectures says nothing; measure three or more.")
         self.data, self.every = data, every
         self.sample = truth if n >= len(truth) else truth.sample(n, np.random.default_rng(seed))
-        self.calibration, self.images = calibration, images
+        self.calibration, self.images, self.batch_size = calibration, images, batch_size
 
     def __call__(self, net: Supernet, step: int) -> Mapping[str, float]:
         archs = net.space.wrap(net.space.codes(self.sample.archs))
         true = _higher_is_better(self.sample)
-        found = accuracies(net, archs, self.data, calibration=self.calibration, images=self.images)
+        found = accuracies(
+            net, archs, self.data, calibration=self.calibration, batch_size=self.batch_size, images=self.images
+        )
         row = {f"rank/{name}": value for name, value in _figures(np.asarray(found), true).items()}
         params = cost_model(net, self.data.shape).params(net.space.codes(archs))
         of_params = _figures(params, true)

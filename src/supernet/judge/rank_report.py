@@ -39,6 +39,7 @@ def rank_report(
     clusters: bool = False,
     calibration: Calibration | None = DEFAULT,
     images: int | None = None,
+    batch_size: int = 512,
     precision: Precision = "32-true",
     out: Path | str | None = None,
     progress: Callable[[int, int], None] | None = None,
@@ -60,6 +61,7 @@ def rank_report(
             so in `omitted`.
         calibration: Batch norm statistics of each subnet; None keeps what the network holds.
         images: Validation images to score on; None: all.
+        batch_size: Images per batch. It changes the scores only where BatchNorm uses the batch (`statistics="batch"`).
         precision: Arithmetic of the scoring.
         out: A `.jsonl` file that keeps the scores as they become known; called again, only the missing ones are made.
             None keeps nothing.
@@ -82,7 +84,9 @@ def rank_report(
         )
     judged = truth if n >= len(truth) else truth.sample(n, np.random.default_rng(seed))
     archs = net.space.wrap(net.space.codes(judged.archs))
-    evaluator = NetEvaluator(net, data.sealed(), calibration=calibration, images=images, precision=precision)
+    evaluator = NetEvaluator(
+        net, data.sealed(), calibration=calibration, batch_size=batch_size, images=images, precision=precision
+    )
     predicted = _scored(evaluator, archs, out=out, progress=progress)
     codes = net.space.codes(archs)
     baselines = {"parameter count": evaluator.costs(codes, "params"), "MACs": evaluator.costs(codes, "macs")}

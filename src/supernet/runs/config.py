@@ -128,6 +128,8 @@ class Judging:
     """Number of architectures of the table to judge on."""
     monitor_archs: Annotated[int, Meta(ge=3)] = 60
     """Number of architectures of the table to follow while training."""
+    batch_size: Positive = 512
+    """Number of images per batch that subnets are scored on; it counts where batch norm normalises by the batch."""
     workers: Positive = 1
     """Number of processes that train architectures alone."""
 

@@ -67,6 +67,7 @@ def judge(run: Run, truth: Truth | None = None) -> RankReport:
                 clusters=n >= _MIN_CLUSTERED,
                 calibration=Calibration(images=settings.calibration_images),
                 images=settings.validation_images,
+                batch_size=run.config.judge.batch_size,
                 precision=run.config.train.precision,
                 out=place / "scores.jsonl",
                 progress=lambda done, _: bar.update(done),

@@ -84,6 +84,15 @@ class Training(Struct, frozen=True, kw_only=True):
     data: Any = None
 
 
+class Logged(Struct, frozen=True, kw_only=True):
+    """A line of `train.jsonl`, as far as every training writes it; the counts are those since the first step."""
+
+    step: Annotated[int, Meta(ge=0)]
+    images_per_s: Annotated[float, Meta(gt=0)]
+    forwards: float | None = None
+    backwards: float | None = None
+
+
 class Count(Struct, frozen=True):
     """A row of `counts.json`: how many paths have trained each option of a choice."""
 
@@ -202,4 +211,3 @@ class Resources(Struct, frozen=True, kw_only=True):
     judging_seconds: float | None = None
     threads: int | None = None
     workers: int | None = None
-    judging: dict[str, Any] | None = None

@@ -77,5 +77,6 @@ def _monitors(run: Run) -> list[Monitor]:
     if run.config.judge.table:
         calibration = Calibration(images=settings.calibration_images)
         follow = partial(RankAlong, data, every=every, calibration=calibration, images=settings.validation_images)
-        monitors.append(follow(table_of(run), n=run.config.judge.monitor_archs))
+        asked = run.config.judge
+        monitors.append(follow(table_of(run), n=asked.monitor_archs, batch_size=asked.batch_size))
     return monitors

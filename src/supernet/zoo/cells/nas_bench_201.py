@@ -41,6 +41,7 @@ def nasbench201(
     num_classes: int = 10,
     in_channels: int = 3,
     affine: bool = False,
+    fixed_affine: bool = True,
     statistics: Statistics = "batch",
 ) -> Supernet:
     """NAS-Bench-201: a cell of 4 nodes and 6 edges with 5 operations each; 15,625 architectures.
@@ -53,8 +54,10 @@ def nasbench201(
         cells: Number N of cells per stage. C = 16 and N = 5 are the benchmark's.
         num_classes: Number of classes.
         in_channels: Channels of the images.
-        affine: Whether BatchNorms of the candidates learn scale and shift; those of the fixed layers always do.
-            The benchmark searches without and trains its architectures with.
+        affine: Whether BatchNorms of the candidates learn scale and shift. The benchmark searches without and trains
+            its architectures with.
+        fixed_affine: Whether those of the fixed layers (stem, reductions, head) do, as in the benchmark's searches.
+            The released supernets of DYNAS have none at all.
         statistics: What BatchNorm uses outside training, see `supernet.nn.Statistics`.
 
     Returns:
@@ -69,13 +72,14 @@ def nasbench201(
     layers: list[nn.Module] = []
     for width in (channels, 2 * channels, 4 * channels):
         if layers:
-            layers.append(ReductionBlock(width // 2, width, statistics=statistics))
+            layers.append(ReductionBlock(width // 2, width, affine=fixed_affine, statistics=statistics))
         layers += [Cell(choices, width, affine=affine, statistics=statistics) for _ in range(cells)]
     stem = nn.Sequential(
-        nn.Conv2d(in_channels, channels, 3, padding=1, bias=False), batch_norm(channels, statistics=statistics)
+        nn.Conv2d(in_channels, channels, 3, padding=1, bias=False),
+        batch_norm(channels, affine=fixed_affine, statistics=statistics),
     )
     head = nn.Sequential(
-        batch_norm(4 * channels, statistics=statistics),
+        batch_norm(4 * channels, affine=fixed_affine, statistics=statistics),
         nn.ReLU(inplace=True),
         nn.AdaptiveAvgPool2d(1),
         nn.Flatten(),
@@ -148,11 +152,11 @@ def _candidates(width: int, *, affine: bool, statistics: Statistics) -> dict[str
 class ReductionBlock(nn.Module):
     """The fixed residual block between stages: (B, C, H, W) -> (B, C', ⌈H/2⌉, ⌈W/2⌉)."""
 
-    def __init__(self, width_in: int, width_out: int, *, statistics: Statistics) -> None:
+    def __init__(self, width_in: int, width_out: int, *, affine: bool, statistics: Statistics) -> None:
         super().__init__()
         self.body = nn.Sequential(
-            relu_conv_bn(width_in, width_out, 3, stride=2, affine=True, statistics=statistics),
-            relu_conv_bn(width_out, width_out, 3, affine=True, statistics=statistics),
+            relu_conv_bn(width_in, width_out, 3, stride=2, affine=affine, statistics=statistics),
+            relu_conv_bn(width_out, width_out, 3, affine=affine, statistics=statistics),
         )
         # The benchmark's images have even sides, where ceil_mode changes nothing; with it odd sides work too.
         self.shortcut = nn.Sequential(nn.AvgPool2d(2, ceil_mode=True), nn.Conv2d(width_in, width_out, 1, bias=False))

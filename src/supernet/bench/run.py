@@ -6,15 +6,12 @@ import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from supernet.bench.budget import Budget
 from supernet.bench.comparing import tabulate
-from supernet.bench.finished import FinishedRun
-from supernet.bench.grouping import settings
-from supernet.bench.places import finished, run_directory
+from supernet.bench.finished import FinishedRun, Spent, differences, is_finished
 from supernet.bench.processes import Estimator, Say, Task, run_tasks
-from supernet.bench.run_table import RunTable
 from supernet.bench.study import TRUTH, Study, check_seeds
-from supernet.errors import RunError, UsageError, require
+from supernet.bench.table import RunTable
+from supernet.errors import RunError, UsageError
 from supernet.io.files import write_json
 from supernet.io.locking import locked
 from supernet.runs.config import Config
@@ -33,7 +30,8 @@ def run_study(
     """Make the runs of a study that are missing, and compare all that there are.
 
     Every run has a directory `out/CELL/seed-N` and a process of its own. Finished ones are kept, stopped ones go on.
-    `comparison.md`, `.csv`, `.json` and `.svg` are written to `out`.
+    The study is in `out/study.json` before the first run starts. `comparison.md`, `.csv`, `.json` and `.svg` are
+    written to `out`.
 
     Args:
         study: The study.
@@ -58,20 +56,15 @@ def run_study(
     check_seeds(chosen)
     study.check()
     everything = tuple(dict.fromkeys([*study.seeds, *chosen]))
-    if len(everything) > 1:
-        require("scipy", "judge", "The interval over several trainings")
     # All cells have their first seed before any has its second: a table can be had early.
     wanted = [Task(out, cell, seed, beside=workers) for seed in chosen for cell in cells]
-    for task in wanted:
-        _check_kept(study, task)
-    missing = [task for task in wanted if not finished(task.run, study.judging)]
-    say(
-        f"cells {', '.join(cells)}; seeds {', '.join(map(str, chosen))}; {len(wanted) - len(missing)} of {len(wanted)} "
-        f"runs are done, {len(missing)} to do, {workers} at a time, in {out}"
-    )
-    if (out / "study.json").is_file():
-        Study.read(out / "study.json")  # what is no study is somebody else's file, and not written over
     with locked(out):
+        _check_kept(study, out, wanted)
+        missing = [task for task in wanted if not is_finished(task.run, study.truth(out))]
+        say(
+            f"cells {', '.join(cells)}; seeds {', '.join(map(str, chosen))}; {len(wanted) - len(missing)} of "
+            f"{len(wanted)} runs are done, {len(missing)} to do, {workers} at a time, in {out}"
+        )
         failures: dict[Task, str] = {}
         if missing:
             write_json(out / "study.json", study.to_json())
@@ -79,13 +72,13 @@ def run_study(
         return _compared(study, out, everything, failures)
 
 
-def _compared(study: Study, out: Path, everything: Sequence[int], failures: Mapping[Task, str]) -> RunTable:
+def _compared(study: Study, out: Path, seeds: Sequence[int], failures: Mapping[Task, str]) -> RunTable:
     """Compare what is finished, and write it."""
     groups = {
         cell: [
-            FinishedRun.read(path)
-            for seed in everything
-            if finished(path := run_directory(out, cell, seed), study.judging)
+            FinishedRun.read(task.run)
+            for task in (Task(out, cell, seed) for seed in seeds)
+            if is_finished(task.run, study.truth(out))
         ]
         for cell in study.cells
     }
@@ -109,28 +102,41 @@ def _compared(study: Study, out: Path, everything: Sequence[int], failures: Mapp
 def _make(
     study: Study, missing: Sequence[Task], before: int, out: Path, workers: int, again: str, say: Say
 ) -> dict[Task, str]:
-    if study.judging is not None and study.judging.retrain is not None:
+    if study.judge is not None and study.judge.retrain:
         truth = Task(out, TRUTH, 0, beside=workers)
-        say(f"first the truth: {study.judging.retrain} architectures trained alone")
+        say(f"first the truth: {study.judge.retrain} architectures trained alone")
         for reason in run_tasks([truth], workers=1, before=0, estimator=Estimator(), say=say, again=again).values():
             raise RunError(f"The truth could not be made: {reason} (log: {truth.log}).")
     estimator = Estimator()
     for cell in study.cells:
         for path in sorted((out / cell).glob("seed-*")):
-            if path.is_dir() and finished(path, study.judging):
-                seconds = Budget.read(path).seconds
-                if seconds is not None:
-                    estimator.add(cell, seconds)
+            if path.is_dir() and is_finished(path, study.truth(out)):
+                estimator.add(cell, Spent.read(path).seconds)
     return run_tasks(missing, workers=workers, before=before, estimator=estimator, say=say, again=again)
 
 
-def _check_kept(study: Study, task: Task) -> None:
-    kept = task.run / "config.json"
-    if kept.is_file() and settings(Config.read(kept)) != settings(study.config(task.cell, task.seed)):
-        raise UsageError(
-            f"{task.run} holds a run with other settings (see {kept}), so it is not what the study asks for. Delete "
-            "it, or choose another directory with --out."
-        )
+def _check_kept(study: Study, out: Path, wanted: Sequence[Task]) -> None:
+    """Check that what is in the directory is of this study, as far as it is wanted.
+
+    Raises:
+        UsageError: a file is no study, or a run was begun with other settings; names them.
+    """
+    if (out / "study.json").is_file():
+        Study.read(out / "study.json")  # what is no study is somebody else's file, and not written over
+    alone = [Task(out, TRUTH, 0)] if study.judge is not None and study.judge.retrain else []
+    for task in [*wanted, *alone]:
+        file = task.run / "config.json"
+        if not file.is_file():
+            continue
+        kept = Config.read(file)
+        asked = study.config(study.baseline if task.cell == TRUTH else task.cell, task.seed)
+        before, now = differences(kept, asked), differences(asked, kept)
+        if before:
+            said = ", ".join(f"{name} = {before[name]!r}, not {now[name]!r}" for name in before)
+            raise UsageError(
+                f"{task.run} was begun with other settings than the study has: {file} says {said}. Give the study "
+                "these settings, delete the run, or choose another directory with --out."
+            )
 
 
 def _again(out: Path) -> str:

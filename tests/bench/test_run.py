@@ -6,6 +6,8 @@ import json
 import os
 import shutil
 import signal
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -17,12 +19,14 @@ import pytest
 import torch
 
 from lock_holder import Holder
-from supernet.bench import Study, run_study
-from supernet.bench.places import finished
-from supernet.bench.resources import Resources, peak_memory_bytes
-from supernet.bench.worker import work
+from supernet import measure
+from supernet.bench import Study, run_study, worker
+from supernet.bench.finished import Ranking, is_finished, read_resources
+from supernet.bench.worker import peak_memory_bytes, work
 from supernet.errors import RunError, UsageError
 from supernet.io.files import write_json
+from supernet.judge.truth.spelling import read_arch
+from supernet.runs.run import Run
 
 BASE = {
     "space": {"name": "nasbench201", "options": {"channels": 4, "cells": 1}},
@@ -95,9 +99,10 @@ def test_interrupted_resumed_and_failing(tmp_path: Path) -> None:
     assert "There is no finished run of bad." in table.notes
     assert json.loads((tmp_path / "comparison.json").read_text())["n"] == 12
 
-    took = Resources.read(tmp_path / "good/seed-0")
-    assert took is not None
-    assert (took.workers, took.threads, took.judging) == (2, 1, TRUTH)
+    took = read_resources(tmp_path / "good/seed-0")
+    assert (took.workers, took.threads) == (2, 1)
+    judged = json.loads((tmp_path / "good/seed-0/judging.json").read_text())["judge"]
+    assert (judged["table"], judged["archs"]) == ("nasbench201_digits", 12)
     assert 100 * 2**20 < (took.training_memory_bytes or 0) <= (took.memory_bytes or 0) < 4 * 2**30
     command = json.loads((tmp_path / "good/seed-0/environment.json").read_text())["command"]
     assert command == f"supernet bench {tmp_path / 'study.json'} --out {tmp_path} --only good --seeds 0"
@@ -110,33 +115,64 @@ def test_interrupted_resumed_and_failing(tmp_path: Path) -> None:
     assert {path: path.stat().st_mtime_ns for path in (tmp_path / "good").rglob("*")} == files
 
 
+def test_a_study_that_was_killed_goes_on_at_once(tmp_path: Path) -> None:
+    """Its worker ends after the step that it is in; the next call waits for that and goes on from the checkpoint."""
+    found, log = study({"a": {"train": {"steps": 400}}}), tmp_path / "out/a/seed-0/train.jsonl"
+    write_json(tmp_path / "mine.json", found.to_json())
+    command = [sys.executable, "-m", "supernet", "bench", str(tmp_path / "mine.json"), "--out", str(tmp_path / "out")]
+    with subprocess.Popen(command, stderr=subprocess.PIPE) as process:
+        while not (log.is_file() and log.read_text()):
+            assert process.poll() is None
+            time.sleep(0.02)
+        process.kill()
+    table = run_study(found, tmp_path / "out")
+    assert not table.failed
+    said = (tmp_path / "out/a/seed-0.log").read_text()
+    assert "Training was interrupted after" in said  # by the end of the study, not by its own
+    assert [json.loads(line)["step"] for line in log.read_text().splitlines()][-1] == 400
+
+
 def test_a_new_truth_is_judged_without_training_again(copied: Path) -> None:
     run, more = copied / "a/seed-0", study({"a": {}}, judge={**TRUTH, "archs": 15})
     before = {path: path.stat().st_mtime_ns for path in (run / "checkpoints").iterdir()}
-    assert finished(run, study({"a": {}}).judging)
-    assert not finished(run, more.judging)
+    assert is_finished(run, study({"a": {}}).judge)
+    assert not is_finished(run, more.judge)
     make(copied, more, "a")
-    assert finished(run, more.judging)
+    assert is_finished(run, more.judge)
     assert len((run / "ranking.csv").read_text().splitlines()) == 16
     assert {path: path.stat().st_mtime_ns for path in (run / "checkpoints").iterdir()} == before
 
 
+def test_subnets_are_scored_on_batches_as_asked(copied: Path) -> None:
+    """Batch norm normalises by the batch here, so that its size decides what a subnet scores."""
+    path = make(copied, study({"a": {}}, judge={**TRUTH, "batch_size": 50}), "a")
+    run = Run.open(path)
+    run.load()
+    ranking = Ranking.read(path / "ranking.csv")
+    archs = [read_arch(run.net.space, text) for text in ranking.archs]
+    expected = {size: measure.accuracies(run.net, archs, run.data, batch_size=size, images=100) for size in (50, 512)}
+    assert ranking.predicted.tolist() == expected[50] != expected[512]
+
+
 def test_a_run_that_died_while_judging_is_not_finished(copied: Path) -> None:
     (copied / "a/seed-0/ranking.csv").unlink()  # written last
-    assert not finished(copied / "a/seed-0", study({"a": {}}).judging)
+    assert not is_finished(copied / "a/seed-0", study({"a": {}}).judge)
 
 
 def test_a_run_made_by_hand_is_taken_as_it_is(copied: Path) -> None:
-    (copied / "a/seed-0/resources.json").unlink()
+    for name in ("resources.json", "judging.json"):
+        (copied / "a/seed-0" / name).unlink()
     table = run_study(study({"a": {}}), copied)
-    assert table["a"].runs[0].budget.training_memory_bytes is None
+    assert table["a"].runs[0].spent.training_memory_bytes is None
     assert table.n == 12
 
 
 def test_other_settings_are_refused_before_anything_runs(copied: Path) -> None:
     changed = study({"a": {"train": {"steps": 7}}})
     said: list[str] = []
-    with pytest.raises(UsageError, match=r"a/seed-0 holds a run with other settings.*--out"):
+    with pytest.raises(
+        UsageError, match=r"a/seed-0 was begun .*: .*config\.json says train\.steps = 6, not 7\..*--out"
+    ):
         run_study(changed, copied, say=said.append)
     assert not said
 
@@ -149,7 +185,8 @@ def test_a_run_that_was_searched_since_is_still_the_same(copied: Path) -> None:
     assert run_study(study({"a": {}}), copied).n == 12
 
 
-def test_two_studies_never_write_the_same_run(tmp_path: Path) -> None:
+def test_two_studies_never_write_the_same_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(worker, "PATIENCE_SECONDS", 0.3)
     process = Holder(tmp_path / "a/seed-0")
     with process, pytest.raises(UsageError, match=rf"a/seed-0 is in use by process {process.pid} on "):
         make(tmp_path, study({"a": {}}), "a")

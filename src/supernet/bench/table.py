@@ -1,0 +1,380 @@
+"""Trained supernets side by side: who ranks architectures better, how sure that is, and what it cost."""
+
+from __future__ import annotations
+
+import csv
+import importlib.util
+import io
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from supernet.bench import charts
+from supernet.bench.finished import FinishedRun, settings
+from supernet.bench.words import counted, duration, in_words, memory, signed, signed_interval, spread
+from supernet.errors import UsageError
+from supernet.io.files import write_atomically, write_json
+from supernet.io.text import aligned
+from supernet.rank.evidence import Estimate
+from supernet.rank.measures import RHO, TAU, Measure, regret_at, tau_in_true_top, top_id
+
+TOP_TAU, TOP_ID, REGRET = tau_in_true_top(0.2), top_id(0.05), regret_at(1)
+MEASURES = {TAU: "τ", TOP_TAU: "τ in top 20 %", RHO: "ρ", TOP_ID: "top-5 % ID", REGRET: "favourite"}
+"""What is measured of rankings, with the titles of the columns."""
+FREE = "parameter count"
+"""The ranking that costs nothing and is compared with."""
+ADDED = "added_tau with parameter count"
+FOUND = "found_accuracy"
+"""Name of the only figure of runs that were searched and not judged."""
+_SPENT = ("steps", "forwards", "backwards", "images", "training_seconds", "judging_seconds", "training_memory_bytes")
+_DASH = "–"
+
+
+@dataclass(frozen=True)
+class PairedT:
+    """A paired t-test (two-sided) of one figure over the seeds that two cells share.
+
+    Attributes:
+        seeds: The shared seeds.
+        mean: Mean difference.
+        std: Standard deviation of the differences.
+        p_value: Of a mean of 0.
+    """
+
+    seeds: tuple[int, ...]
+    mean: float
+    std: float
+    p_value: float
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Row:
+    """The trainings of one cell.
+
+    Attributes:
+        name: The cell.
+        runs: Its runs, one per seed.
+        figures: By name of the measure; mean, spread and interval over architectures and trainings.
+        minus_baseline: The same, minus the baseline cell, on the same architectures; empty for the baseline.
+        minus_free: Kendall's τ minus that of each ranking that costs nothing.
+        added: Kendall's τ of the ranks of supernet and parameter count added; None where nothing was ranked.
+        paired: Test over the seeds that both cells have, from three on.
+        changes: Settings in which it differs from the baseline cell, or from the first.
+    """
+
+    name: str
+    runs: Sequence[FinishedRun]
+    figures: Mapping[str, Estimate]
+    minus_baseline: Mapping[str, Estimate]
+    minus_free: Mapping[str, Estimate]
+    added: Estimate | None
+    paired: PairedT | None
+    changes: Mapping[str, Any]
+
+    @property
+    def seeds(self) -> list[int]:
+        """Seeds of the runs."""
+        return [run.seed for run in self.runs]
+
+    def mean(self, what: str) -> float | None:
+        """The mean of something that its runs spent; None where it is not known of all."""
+        values = [value for run in self.runs if (value := getattr(run.spent, what)) is not None]
+        return sum(values) / len(values) if len(values) == len(self.runs) else None
+
+    def against(self, baseline: Row) -> str:
+        """The verdict beside the baseline cell, in words."""
+        ours, theirs = len(self.runs), len(baseline.runs)
+        rests = f"{counted(ours, 'seed')} each" if ours == theirs else f"{ours} and {counted(theirs, 'seed')}"
+        if self.paired is not None:
+            rests += f"; paired t over {counted(len(self.paired.seeds), 'seed')}: p = {self.paired.p_value:.2g}"
+        if min(ours, theirs) == 1:
+            rests += "; other seeds may say otherwise"
+        if FOUND in self.figures:
+            gap = 100 * (self.figures[FOUND].value - baseline.figures[FOUND].value)
+            return f"{self.name} found {signed(gap)} % of accuracy compared with {baseline.name} ({rests})."
+        difference = self.minus_baseline[TAU.name]
+        verdict = _verdict(difference, "ranks better than", "ranks worse than", "is not shown to rank otherwise than")
+        return f"{self.name} {verdict} {baseline.name}: τ {signed_interval(difference)} ({rests})."
+
+    def to_json(self) -> dict[str, Any]:
+        """All of it; the figures of a single run are in the order of `trainings`."""
+        each = {name: estimate.trainings for name, estimate in self.figures.items() if estimate.trainings}
+        return {
+            "name": self.name,
+            "settings": settings(self.runs[0].config),
+            "changes": dict(self.changes),
+            "figures": _json(self.figures),
+            "minus_baseline": _json(self.minus_baseline),
+            "minus_free": _json(self.minus_free),
+            "added": None if self.added is None else self.added.to_json(),
+            "paired_t": None if self.paired is None else asdict(self.paired),
+            "runs": [
+                {
+                    "path": str(run.path),
+                    "seed": run.seed,
+                    "figures": {name: trainings[place] for name, trainings in each.items()},
+                    "spent": asdict(run.spent),
+                }
+                for place, run in enumerate(self.runs)
+            ],
+        }
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class RunTable:
+    """Cells side by side.
+
+    Attributes:
+        rows: One per cell.
+        baseline: Name of the cell the others are compared with; None: it has no run.
+        measures: What was measured of the rankings; none where the runs were searched and not judged.
+        free: The measures of rankings that cost nothing: parameter count, MACs, a random order.
+        n: Architectures that all runs were judged on.
+        best: The best true score among them.
+        truth: What they were judged against.
+        notes: What a reader has to know.
+        failed: Runs that failed, each with the reason.
+    """
+
+    rows: Sequence[Row]
+    baseline: str | None
+    measures: Sequence[Measure]
+    free: Mapping[str, Mapping[str, Estimate]]
+    n: int
+    best: float
+    truth: str
+    notes: Sequence[str]
+    failed: Sequence[str]
+
+    def __getitem__(self, cell: str) -> Row:
+        """The row of a cell.
+
+        Raises:
+            UsageError: there is none.
+        """
+        for row in self.rows:
+            if row.name == cell:
+                return row
+        raise UsageError(f"There is no cell {cell!r}; there are {', '.join(row.name for row in self.rows)}.")
+
+    def sentences(self) -> list[str]:
+        """The verdicts in words: every cell against the baseline cell, then against parameter count."""
+        said = []
+        if self.baseline is not None:
+            said = [row.against(self[self.baseline]) for row in self.rows if row.name != self.baseline]
+        for row in self.rows:
+            if FREE in row.minus_free:
+                verdict = _verdict(row.minus_free[FREE], "beats", "is worse than", "does not beat")
+                ours, theirs = row.figures[TAU.name], self.free[FREE][TAU.name]
+                said.append(f"{row.name} {verdict} {FREE} (τ {ours} against {theirs}).")
+        return said
+
+    def lengths(self) -> dict[str, list[tuple[int, Row]]]:
+        """Backwards and rows of cells that differ in the length of training alone, by the shortest name.
+
+        A cell is in none that has no neighbour of another length, or whose log does not count backwards.
+        """
+        alike: dict[str, list[tuple[int, Row]]] = {}
+        for row in self.rows:
+            backwards = row.runs[0].spent.backwards
+            if backwards and row.figures[self.measures[0].name].defined:
+                rest = {name: value for name, value in settings(row.runs[0].config).items() if name != "train.steps"}
+                alike.setdefault(json.dumps(rest, sort_keys=True), []).append((round(backwards), row))
+        lines = [sorted(line, key=lambda cell: cell[0]) for line in alike.values()]
+        lines = [line for line in lines if line[0][0] < line[-1][0]]
+        return {min((row.name for _, row in line), key=len): line for line in lines}
+
+    def to_text(self) -> str:
+        """Table, verdicts and notes for a terminal."""
+        head, *lines = aligned(self._cells()).splitlines()
+        changes = [
+            f"{row.name}, beside {self._reference}: {in_words(row.changes)}." for row in self.rows if row.changes
+        ]
+        rule = "-" * max(map(len, (head, *lines)))
+        said = [*self.sentences(), *self._legend(), *changes, *self.notes, *self.failed]
+        return "\n".join([head, rule, *lines, "", *said])
+
+    def to_markdown(self, drawings: Sequence[str] = ()) -> str:
+        """A page with table, verdicts, the settings that differ, and notes.
+
+        Args:
+            drawings: Names of files to show.
+        """
+        head, *lines = self._cells()
+        page = ["# Comparison", "", _line(head), _line(["---", *("---:" for _ in head[1:])]), *map(_line, lines), ""]
+        for name in drawings:
+            page += [f"![{_SHOWS[name]}]({name})", ""]
+        page += [f"- {sentence}" for sentence in self.sentences()]
+        page += ["", *(line for sentence in self._legend() for line in (sentence, ""))]
+        page += [_line(["cell", f"settings, beside those of {self._reference}", "seeds"]), _line(["---"] * 3)]
+        page += [_line([row.name, in_words(row.changes), ", ".join(map(str, row.seeds))]) for row in self.rows]
+        page += ["", *(f"- {remark}" for remark in [*self.notes, *self.failed])]
+        return "\n".join(page).rstrip() + "\n"
+
+    def to_csv(self) -> str:
+        """A line per cell and per ranking that costs nothing; every figure unrounded."""
+        names = [measure.name for measure in self.measures] or [FOUND]
+        lines: list[dict[str, Any]] = []
+        for row in self.rows:
+            line: dict[str, Any] = {"row": row.name, "kind": "cell", "seeds": " ".join(map(str, row.seeds))}
+            for name in names:
+                line |= _figure(name, row.figures[name])
+                if self.measures:
+                    minus = row.minus_baseline.get(name)
+                    line |= _figure(f"{name} minus baseline", minus, parts=("", " low", " high"))
+            if self.measures:
+                line |= _figure(ADDED, row.added)
+            line["paired t p"] = None if row.paired is None else row.paired.p_value
+            lines.append(line | {name: row.mean(name) for name in _SPENT})
+        columns = list(lines[0])
+        for free, figures in self.free.items():
+            found = [_figure(name, figures[name]) for name in names]
+            lines.append({"row": free, "kind": "free"} | {key: value for part in found for key, value in part.items()})
+        text = io.StringIO()
+        writer = csv.DictWriter(text, columns, lineterminator="\n", restval="")
+        writer.writeheader()
+        writer.writerows(lines)
+        return text.getvalue()
+
+    def to_json(self) -> dict[str, Any]:
+        """Everything, single runs included, except the scores of the architectures."""
+        return {
+            "baseline": self.baseline,
+            "truth": self.truth,
+            "n": self.n,
+            "best": self.best if self.measures else None,
+            "measures": [
+                {"name": measure.name, "label": measure.label, "higher_is_better": measure.higher_is_better}
+                for measure in self.measures
+            ],
+            "cells": [row.to_json() for row in self.rows],
+            "free": {name: _json(figures) for name, figures in self.free.items()},
+            "sentences": self.sentences(),
+            "notes": list(self.notes),
+            "failed": list(self.failed),
+        }
+
+    def write(self, out: Path) -> list[str]:
+        """Write `comparison.md`, `comparison.csv` and `comparison.json`.
+
+        Where there is a ranking and matplotlib is installed, also `comparison.svg`; where cells differ in nothing but
+        the length of their training, `budget.svg`, Kendall's τ over it.
+
+        Returns:
+            The names of the files.
+
+        Raises:
+            RunError: a file cannot be written.
+        """
+        write_json(out / "comparison.json", self.to_json())
+        write_atomically(out / "comparison.csv", self.to_csv().encode())
+        drawings = self._drawings()
+        for name, drawn in drawings.items():
+            write_atomically(out / name, drawn())
+        write_atomically(out / "comparison.md", self.to_markdown(tuple(drawings)).encode())
+        return ["comparison.md", "comparison.csv", "comparison.json", *drawings]
+
+    def _drawings(self) -> dict[str, Callable[[], bytes]]:
+        if not self.measures or importlib.util.find_spec("matplotlib") is None:
+            return {}
+        tau = self.measures[0].name
+        free = {name: figures[tau] for name, figures in self.free.items()}
+        cells = {row.name: row.figures[tau] for row in self.rows if row.figures[tau].defined}
+        lines = {
+            name: [(backwards, row.figures[tau]) for backwards, row in line] for name, line in self.lengths().items()
+        }
+        drawings = {"comparison.svg": lambda: charts.svg(charts.tau_by_cell(cells, free))}
+        if lines:
+            drawings["budget.svg"] = lambda: charts.svg(charts.tau_over_budget(lines, free))
+        return drawings
+
+    def _cells(self) -> list[list[str]]:
+        """The table as text, head first."""
+        compared = self.baseline is not None and len(self.rows) > 1 and bool(self.measures)
+        titles = [MEASURES[measure] for measure in self.measures] or ["best accuracy"]
+        if compared:
+            titles.insert(1, f"Δτ to {self.baseline}")
+        if self.measures:
+            titles.append("τ + params")
+        lines = [["cell", "seeds", *titles, "steps", "backwards", "training", "memory"]]
+        for row in self.rows:
+            figures = [self._shown(measure, row.figures[measure.name]) for measure in self.measures]
+            if self.measures:
+                figures.append(_DASH if row.added is None else self._shown(TAU, row.added))
+            else:
+                figures = [spread(row.figures[FOUND].trainings, 3)]
+            if compared:
+                figures.insert(1, signed_interval(row.minus_baseline[TAU.name]) if row.minus_baseline else _DASH)
+            lines.append([row.name, str(len(row.runs)), *figures, *_spent(row)])
+        for name, free in self.free.items():
+            figures = [self._shown(measure, free[measure.name]) for measure in self.measures]
+            if compared:
+                figures.insert(1, _DASH)
+            lines.append([name, _DASH, *figures, *[_DASH] * 5])
+        return lines
+
+    def _shown(self, measure: Measure, estimate: Estimate) -> str:
+        """Mean ± standard deviation; of the favourite its true score instead of what it lacks."""
+        if measure is REGRET:
+            return spread([self.best - lost for lost in estimate.trainings], 4)
+        if measure is TOP_ID:
+            return spread([100 * share for share in estimate.trainings], 2) + " %" * estimate.defined
+        deviation = "" if estimate.std is None else f" ± {estimate.std:.2f}"
+        return signed(estimate.value).removeprefix("+") + deviation
+
+    def _legend(self) -> list[str]:
+        if not self.measures:
+            return []
+        truth = self.truth.removeprefix("Truth(").removesuffix(")") or "unknown"
+        return [
+            f"Mean ± standard deviation over seeds, on {self.n} architectures. Truth: {truth}.",
+            f"Favourite: true score of the architecture ranked first; the best there is has {self.best:.4g}. "
+            "Brackets: 95 % intervals over architectures and trainings, each by itself.",
+            "τ + params: of the ranks of supernet and parameter count added.",
+        ]
+
+    @property
+    def _reference(self) -> str:
+        return self.baseline or self.rows[0].name
+
+
+_SHOWS = {
+    "comparison.svg": "Kendall τ by cell, one dot per seed",
+    "budget.svg": "Kendall τ over the length of the training",
+}
+
+
+def _verdict(difference: Estimate, better: str, worse: str, neither: str) -> str:
+    if difference.low is None or difference.high is None:
+        return neither
+    return better if difference.low > 0 else worse if difference.high < 0 else neither
+
+
+def _json(figures: Mapping[str, Estimate]) -> dict[str, Any]:
+    return {name: estimate.to_json() for name, estimate in figures.items()}
+
+
+def _spent(row: Row) -> list[str]:
+    """Steps, backwards, time, memory. Steps and backwards are those of the first run; the rest is mean and largest."""
+    backwards, seconds = row.runs[0].spent.backwards, row.mean("training_seconds")
+    memories = [run.spent.training_memory_bytes for run in row.runs if run.spent.training_memory_bytes is not None]
+    return [
+        f"{row.runs[0].spent.steps:,}",
+        _DASH if backwards is None else f"{backwards:,.0f}",
+        _DASH if seconds is None else duration(seconds),
+        memory(max(memories)) if memories else _DASH,
+    ]
+
+
+def _figure(
+    name: str, estimate: Estimate | None, *, parts: Sequence[str] = ("", " std", " low", " high")
+) -> dict[str, Any]:
+    """The columns of a figure; empty where there is none, or where it is undefined."""
+    known: dict[str, Any] = {} if estimate is None else estimate.to_json()
+    return {f"{name}{part}": known.get(part.strip() or "value") for part in parts}
+
+
+def _line(cells: Sequence[str]) -> str:
+    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
