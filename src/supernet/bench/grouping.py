@@ -16,7 +16,7 @@ from supernet.runs.config import Config, Named
 
 _RANKS_THE_SAME = ("monitor_every", "accelerator")
 """Settings of the training that do not decide how a run ranks."""
-_SCORING = ("calibration_images", "validation_images")
+_SCORING = ("calibration", "calibration_images", "validation_images")
 """Settings of the search that judging uses too."""
 
 

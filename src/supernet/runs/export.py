@@ -17,11 +17,10 @@ from supernet.measure import Calibration, ThisMachine
 from supernet.measure.scores.calibration import DEFAULT
 from supernet.nn import Supernet
 from supernet.runs import schema
+from supernet.runs.config import Exporting
 from supernet.runs.report import refresh
 from supernet.runs.run import Run
 from supernet.space import Arch
-
-_FORMATS: tuple[deploy.Format, ...] = ("onnx", "program")
 
 
 @dataclass(frozen=True)
@@ -116,9 +115,9 @@ class Written:
 
 
 def write_formats(
-    net: Supernet, arch: Arch, path: Path, data: ImageData, *, calibration: Calibration = DEFAULT
+    net: Supernet, arch: Arch, path: Path, data: ImageData, settings: Exporting, *, calibration: Calibration = DEFAULT
 ) -> Written:
-    """Write a network in every format, those that can be.
+    """Write a network in the formats that are asked for, those that can be.
 
     Raises:
         UsageError: as `deploy.export`.
@@ -127,9 +126,10 @@ def write_formats(
     files: dict[str, Path] = {}
     problems: dict[str, str] = {}
     module: nn.Module | None = None
-    for kind in _FORMATS:
+    fixed: dict[str, Any] = {} if settings.dynamic_batch else {"batch_size": 1}
+    for kind in settings.formats:
         try:
-            done = deploy.export(net, arch, path, formats=(kind,), data=data, calibration=calibration)
+            done = deploy.export(net, arch, path, formats=(kind,), data=data, calibration=calibration, **fixed)
             files[kind], module = done.files[0], module or done.module
         except UsageError:
             raise
@@ -148,7 +148,9 @@ def _exported(run: Run, pick: Pick) -> schema.Export:
         net = deploy.finetuned(net, pick.arch, data.sealed(), steps=settings.finetune_steps, seed=run.config.seed)
         net.to("cpu")
     calibration = Calibration(images=settings.calibration_images)
-    written = write_formats(net, pick.arch, place / "export" / pick.name, data.sealed(), calibration=calibration)
+    written = write_formats(
+        net, pick.arch, place / "export" / pick.name, data.sealed(), settings, calibration=calibration
+    )
     machine = ThisMachine()
     latency_ms = machine.measure(written.module, data.shape).median_ms
     costs = {"macs": measure.macs(net, pick.arch, input_shape=data.shape), "params": measure.params(net, pick.arch)}
