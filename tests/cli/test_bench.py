@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
-from cyclopts import App
+from cyclopts import App, CycloptsError
 
 from bench_runs import scores, write_run
 from supernet.cli.bench import bench
@@ -57,7 +57,7 @@ def test_the_table_covers_more_than_what_runs_now(study: Path, capsys: pytest.Ca
 
 def test_wrong_words(study: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     out = study.parent / "out"
-    with pytest.raises(UsageError, match="--seeds is 'all'"):
+    with pytest.raises(CycloptsError, match="--seeds is 'all'"):
         supernet("bench", study, "--out", out, "--seeds", "all")
     with pytest.raises(UsageError, match=r"no table .*other\.csv"):
         supernet("bench", study, "--out", out, "--table", "other.csv")

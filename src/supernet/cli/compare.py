@@ -26,6 +26,8 @@ def compare(
 ) -> None:
     """Compare runs that were judged against the same truth; those that differ only in their seed share a row.
 
+    Differences come with intervals, so that luck with a seed is not taken for a better method.
+
     supernet compare runs/a runs/b --out runs/comparison
     """
     from supernet.bench import compare_runs

@@ -31,6 +31,8 @@ def export(
 ) -> None:
     """Export networks of a run to ONNX and torch.export, and verify the files.
 
+    What was exported before is kept beside it.
+
     supernet export runs/a --exports 5 --finetune-steps 500
 
     supernet export runs/a --arch op1=conv3x3,op2=skip --format onnx --fixed-batch

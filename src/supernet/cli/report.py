@@ -9,6 +9,8 @@ from supernet.cli.output import Json, Output
 def report(path: Searched, /, *, as_json: Json = False) -> None:
     """Write the report page of a run, report.html in its directory.
 
+    The page needs no network; a run that was made in Python, or stopped early, has one too.
+
     supernet report runs/a
     """
     from supernet.io.run_directory import RunDirectory

@@ -43,6 +43,8 @@ def retrain(
 ) -> None:
     """Train one architecture of a run for use, then export and measure it.
 
+    By default from fresh weights, as published networks are; --start inherited goes on from the supernet's.
+
     supernet retrain runs/a --best --steps 5000
 
     supernet retrain runs/a --arch best.json --steps 2000 --start inherited --lr 0.01

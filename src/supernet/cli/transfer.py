@@ -70,6 +70,8 @@ def transfer(
 ) -> None:
     """Move a trained supernet to other data: keep its features, and train it while it is searched.
 
+    The classifier is a new one; no supernet is trained anew. What it makes is a run like any other.
+
     supernet transfer runs/a --data photographs/ --out runs/photographs --budget 200
 
     supernet transfer runs/a --out runs/photographs --resume
