@@ -70,15 +70,11 @@ def test_another_table_brings_its_own_choices() -> None:
 
 def test_the_help_of_a_run_shows_every_field_with_its_default() -> None:
     text = page("run")
-    spelled = {"count": "exports", "formats": "format", "constraints": "max"}
+    spelled = {"count": "exports", "formats": "format", "constraints": "max", "searcher_options": "searcher-option"}
     for section in (Training, Exporting, Judging, Searching):
         for field in fields(section):
-            if (section, field.name) in (
-                (Searching, "seed"),
-                (Searching, "shifting"),
-                (Exporting, "calibration_images"),
-            ):
-                continue  # that of the run; --shift; beside that of the search
+            if field.name in ("seed", "shifting") or (section, field.name) == (Exporting, "calibration_images"):
+                continue  # that of the run; --shift; there is one of the search too
             name = f"--{spelled.get(field.name, field.name).replace('_', '-')}"
             assert re.search(rf"{name}\b", text), name
             if isinstance(field.default, int | str) and not isinstance(field.default, bool) and field.default != "":

@@ -38,7 +38,8 @@ def test_options_override_a_file_even_with_what_is_the_default(tmp_path: Path) -
 
 def test_another_name_leaves_the_settings_of_the_one_before(tmp_path: Path) -> None:
     (tmp_path / "c.toml").write_text(FILE)
-    done = supernet("train", "--config", tmp_path / "c.toml", "--out", tmp_path / "r", "--space", "mbconv")
+    other = ("--space", "mbconv", "--method", "spos")
+    done = supernet("train", "--config", tmp_path / "c.toml", "--out", tmp_path / "r", *other)
     assert done.code == 0, done.err
     assert json.loads((tmp_path / "r/config.json").read_text())["space"] == {"name": "mbconv", "options": {}}
 

@@ -16,9 +16,8 @@ def test_a_supernet_moves_and_goes_on(trained_run: Path, tmp_path: Path) -> None
     np.savez(tmp_path / "mine.npz", x_train=images, y_train=np.arange(400) % 3)
     out = tmp_path / "new"
     to = ("transfer", trained_run, "--out", out)
-    done = supernet(
-        *to, "--data", tmp_path / "mine.npz", "--images", 64, "--searcher", "random", "--budget", 2, "--json"
-    )
+    quick = ("--images", 64, "--searcher", "random", "--budget", 2)
+    done = supernet(*to, "--data", tmp_path / "mine.npz", *quick, "--json")
     assert done.code == 0, done.err
     found = json.loads(done.out)
     assert (found["run"], found["evaluations"]) == (str(out), 2)

@@ -19,7 +19,8 @@ _LEFT, _TOP, _WIDE, _HIGH, _LABEL = 64, 24, 480, 280, 16
 def lengths(table: RunTable) -> dict[str, list[tuple[int, Row]]]:
     """Backwards and rows of cells that differ in `train.steps` alone, shortest training first, by the shortest name.
 
-    A cell that has no such neighbour, or whose log does not count backwards, is in none.
+    A cell that has no such neighbour, or none that went on for longer, is in none; nor is one whose log does not count
+    backwards.
     """
     alike: dict[str, list[tuple[int, Row]]] = {}
     for row in table.rows:
@@ -27,7 +28,7 @@ def lengths(table: RunTable) -> dict[str, list[tuple[int, Row]]]:
         if backwards is not None:
             rest = {name: value for name, value in settings(row.runs[0].config).items() if name != "train.steps"}
             alike.setdefault(json.dumps(rest, sort_keys=True), []).append((round(backwards), row))
-    lines = [sorted(line, key=lambda cell: cell[0]) for line in alike.values() if len(line) > 1]
+    lines = [sorted(line, key=lambda cell: cell[0]) for line in alike.values() if len({spent for spent, _ in line}) > 1]
     return {min((row.name for _, row in line), key=len): line for line in lines}
 
 

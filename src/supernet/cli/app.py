@@ -74,8 +74,9 @@ def _prepare() -> None:
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:  # started with it closed
             setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: PTH123, SIM115 - for the whole process
-    if shutil.get_terminal_size().columns < _NARROWEST:
-        os.environ["COLUMNS"] = str(_NARROWEST)
+    width = shutil.get_terminal_size().columns
+    if width < _NARROWEST or "COLUMNS" in os.environ:  # 0 is none to the system, but not to rich
+        os.environ["COLUMNS"] = str(max(width, _NARROWEST))
     for argument in sys.argv[1:]:
         if not argument.isprintable() and any("\udc80" <= letter <= "\udcff" for letter in argument):
             raise UsageError(f"{os.fsencode(argument)!r} is not text in UTF-8; rename what it names.")

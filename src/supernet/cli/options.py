@@ -233,8 +233,8 @@ _JUDGING = options(
     ("table", "dataset", "metric", "monitor_archs", "retrain", "retrain_steps", "archs", "workers"),
     table=Parameter(
         help="Ground truth that the ranking is compared with, also while training: a .csv (arch,metric), the .jsonl of "
-        "an earlier --retrain, the file of a benchmark (docs/judge-tables.md), or a name: "
-        f"{', '.join(catalog.names('tables'))}."
+        "an earlier --retrain, the file of a benchmark (docs/judge-tables.md), or a name: nasbench201 or "
+        "nasbench201_digits."
     ),
 )
 
