@@ -1,4 +1,4 @@
-"""`supernet bench` and `supernet compare`, from their words to what they print and write."""
+"""`supernet bench`, from its words to what it prints and writes."""
 
 from __future__ import annotations
 
@@ -6,11 +6,10 @@ import json
 from pathlib import Path
 
 import pytest
-from cyclopts import App
+from cyclopts import App, CycloptsError
 
 from bench_runs import scores, write_run
 from supernet.cli.bench import bench
-from supernet.cli.compare import compare
 from supernet.errors import RunError, UsageError
 
 CELLS = {"a": {}, "b": {"train": {"batch_size": 16}}}
@@ -19,7 +18,6 @@ CELLS = {"a": {}, "b": {"train": {"batch_size": 16}}}
 def supernet(*words: object) -> None:
     app = App()
     app.command(bench)
-    app.command(compare)
     app([str(word) for word in words], exit_on_error=False, print_error=False, result_action="return_value")
 
 
@@ -48,6 +46,11 @@ def test_bench_prints_and_writes_the_table(study: Path, capsys: pytest.CaptureFi
     assert {path.suffix for path in out.glob("comparison.*")} == {".md", ".csv", ".json", ".svg"}
 
 
+def test_the_result_as_json(study: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    supernet("bench", study, "--out", study.parent / "out", "--json")
+    assert json.loads(capsys.readouterr().out) == json.loads((study.parent / "out/comparison.json").read_text())
+
+
 def test_the_table_covers_more_than_what_runs_now(study: Path, capsys: pytest.CaptureFixture[str]) -> None:
     supernet("bench", study, "--out", study.parent / "out", "--only", "b", "--seeds", "1")
     said = capsys.readouterr()
@@ -57,7 +60,7 @@ def test_the_table_covers_more_than_what_runs_now(study: Path, capsys: pytest.Ca
 
 def test_wrong_words(study: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     out = study.parent / "out"
-    with pytest.raises(UsageError, match="--seeds is 'all'"):
+    with pytest.raises(CycloptsError, match="--seeds is 'all'"):
         supernet("bench", study, "--out", out, "--seeds", "all")
     with pytest.raises(UsageError, match=r"no table .*other\.csv"):
         supernet("bench", study, "--out", out, "--table", "other.csv")
@@ -79,14 +82,3 @@ def test_a_failure_is_told_and_ends_with_an_error(
     said = capsys.readouterr().out
     assert f"b seed 1 failed (see {out / 'b/seed-1.log'}): No space left." in said
     assert "The cells have different seeds: a 0, 1; b 0." in said
-
-
-def test_compare(study: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    out = study.parent / "out"
-    supernet("compare", out / "a", out / "b/seed-0", out / "b/seed-1", "--baseline", "b", "--out", tmp_path / "c")
-    said = capsys.readouterr().out
-    assert "a ranks worse than b: τ -0." in said
-    assert "a, beside b: train.batch_size=32." in said
-    assert (tmp_path / "c/comparison.json").is_file()
-    with pytest.raises(UsageError, match="at least one run"):
-        supernet("compare")

@@ -31,7 +31,7 @@ def built(path: Path) -> LatencyTable | LatencyPredictor:
 
 def test_a_space_becomes_a_table_a_check_and_a_predictor(tmp_path, capsys):
     out = tmp_path / "chain.json"
-    latency_build(space=SPACE, out=out, seconds=0, repeats=1, learn=20, check=4)
+    latency_build(built={"space": SPACE}, out=out, seconds=0, repeats=1, learn=20, check=4)
     said = capsys.readouterr().out
     assert f": {out}\n" in said
     assert "4 networks measured whole" in said
@@ -40,8 +40,8 @@ def test_a_space_becomes_a_table_a_check_and_a_predictor(tmp_path, capsys):
     assert isinstance(built(out), LatencyTable)
     assert isinstance(built(tmp_path / "chain-learned.json"), LatencyPredictor)
     with pytest.raises(UsageError, match="made with repeats=1, not 2"):
-        latency_build(space=SPACE, out=out, seconds=0, repeats=2, check=0)
-    latency_build(space=SPACE, out=out, seconds=0, repeats=2, check=0, overwrite=True)
+        latency_build(built={"space": SPACE}, out=out, seconds=0, repeats=2, check=0)
+    latency_build(built={"space": SPACE}, out=out, seconds=0, repeats=2, check=0, overwrite=True)
 
 
 def test_a_run_directory_keeps_its_table(tmp_path, capsys):
@@ -58,6 +58,6 @@ def test_a_request_names_a_run_or_a_space(tmp_path):
     with pytest.raises(UsageError, match="a run directory or for a --space; give one"):
         latency_build()
     with pytest.raises(UsageError, match="a run directory or for a --space; give one"):
-        latency_build(tmp_path, space="mbconv")
+        latency_build(tmp_path, built={"space": "mbconv"})
     with pytest.raises(UsageError, match="says itself which space and data"):
-        latency_build(tmp_path, data="digits")
+        latency_build(tmp_path, built={"data": "digits"})

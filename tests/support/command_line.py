@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import os
 import sys
 from typing import NamedTuple
 from unittest import mock
@@ -22,7 +23,12 @@ def supernet(*arguments: object) -> Done:
     out, err = io.StringIO(), io.StringIO()
     argv = ["supernet", *map(str, arguments)]
     code = 0
-    with mock.patch.object(sys, "argv", argv), contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+    with (
+        mock.patch.object(sys, "argv", argv),
+        mock.patch.dict(os.environ),
+        contextlib.redirect_stdout(out),
+        contextlib.redirect_stderr(err),
+    ):
         try:
             cli.main()
         except SystemExit as stop:

@@ -2,28 +2,42 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
+
+from cyclopts import Parameter
 
 from supernet import catalog
+from supernet.cli.list import described
+from supernet.cli.output import Json, Output
 from supernet.errors import UsageError
 from supernet.paper import Paper
 from supernet.settings import inner_methods
 
 
-def cite(what: str, /) -> None:
+def cite(
+    what: Annotated[
+        str,
+        Parameter(
+            help="Directory of a run, whose space, method, pieces and search are cited; or a method, space or searcher "
+            "by name (supernet list)."
+        ),
+    ],
+    /,
+    *,
+    as_json: Json = False,
+) -> None:
     """Print BibTeX of what a run, or a method, rests on.
 
-    Args:
-        what: Run directory, whose space, method, pieces and search are cited; or a method (see `supernet list
-            methods`), space or searcher by name.
+    supernet cite runs/a >> references.bib
+
+    supernet cite fairnas
     """
     papers = _of_run(Path(what)) if (Path(what) / "config.json").is_file() else _of_name(what)
     if not papers:
         raise UsageError(f"No paper is known for {what}; a module says its own with a constant PAPER = Paper(…).")
-    sys.stdout.write("\n\n".join(paper.bibtex() for paper in papers) + "\n")
+    Output(as_json).result([described(paper) for paper in papers], "\n\n".join(paper.bibtex() for paper in papers))
 
 
 def _of_name(name: str) -> list[Paper]:

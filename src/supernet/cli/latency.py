@@ -2,81 +2,109 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from contextlib import nullcontext
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from cyclopts import Parameter
+from msgspec import Meta
 
-from supernet.cli.requests import Pairs
+from supernet.cli.options import DEVICE, NOTHING, RUN, SpaceOptions, asked, at_least, value
+from supernet.cli.output import Json, Output
 from supernet.errors import UsageError
 from supernet.io.progress import ProgressBar
+from supernet.runs.config import Config, Seed
 
 
 def latency_build(
-    path: Path | None = None,
+    path: Annotated[
+        Path | None,
+        Parameter(help="Directory of a run, as `supernet train` or `run` has made it. Or none, with --space."),
+    ] = None,
     /,
     *,
-    space: str | None = None,
-    space_options: Annotated[Pairs, Parameter(name=("--space-option", "-S"))] = None,
-    data: str | None = None,
-    data_options: Annotated[Pairs, Parameter(name=("--data-option", "-D"))] = None,
-    out: Annotated[Path | None, Parameter(name=("--out", "-o"))] = None,
-    batch_size: int = 1,
-    threads: int = 1,
-    figure: Literal["median", "p10"] = "median",
-    seconds: float = 0.1,
-    repeats: int = 3,
-    learn: int = 0,
-    check: int = 30,
-    seed: int = 0,
-    overwrite: Annotated[bool, Parameter(negative=(), show_default=False)] = False,
+    built: SpaceOptions = NOTHING,
+    out: Annotated[
+        Path | None,
+        Parameter(
+            name=("--out", "-o"),
+            group=RUN,
+            help="File for the table. By default latency.json in the directory of the run, or here.",
+        ),
+    ] = None,
+    batch_size: Annotated[int, at_least(1), Parameter(group=DEVICE, help="Number of images per forward pass.")] = 1,
+    threads: Annotated[
+        int,
+        at_least(1),
+        Parameter(group=DEVICE, help="Number of CPU threads that a forward pass takes."),
+    ] = 1,
+    figure: Annotated[
+        Literal["median", "p10"],
+        Parameter(
+            group=DEVICE,
+            help="What counts of the repeated passes: their median, or p10, the time that a tenth of them stays below, "
+            "for a machine that others use at the same time.",
+        ),
+    ] = "median",
+    seconds: Annotated[
+        float,
+        value(Annotated[float, Meta(ge=0, le=3600)]),
+        Parameter(group=DEVICE, help="Seconds for which the passes of a network or block are repeated."),
+    ] = 0.1,
+    repeats: Annotated[
+        int, at_least(1), Parameter(group=DEVICE, help="Number of times each block is measured, in mixed order.")
+    ] = 3,
+    learn: Annotated[
+        int,
+        at_least(0),
+        Parameter(
+            group=DEVICE,
+            help="Number of networks to measure whole too, to learn from them what the table misses; kept beside the "
+            "table as NAME-learned.json. At least 20; 0: none.",
+        ),
+    ] = 0,
+    check: Annotated[
+        int,
+        at_least(0),
+        Parameter(
+            group=DEVICE, help="Number of networks to measure whole for the comparison, each twice; 0: no comparison."
+        ),
+    ] = 30,
+    seed: Annotated[int, value(Seed), Parameter(group=DEVICE, help="Seed of which networks are measured.")] = 0,
+    overwrite: Annotated[
+        bool,
+        Parameter(negative=(), show_default=False, group=RUN, help="Measure anew what is already in the files."),
+    ] = False,
+    as_json: Json = False,
 ) -> None:
     """Build a table of block latencies on this machine, and compare it with networks measured whole.
 
     What was measured is kept: started again after an interruption, it goes on.
 
-    Args:
-        path: Run directory that `train` or `run` has made. Or none, with --space.
-        space: Search space without a run (see `supernet list spaces`), or module:function of your own.
-        space_options: Option of the space, as name=value; repeatable.
-        data: Data set that gives the space without a run its image size and classes. Default: digits.
-        data_options: Option of the data, as name=value; repeatable.
-        out: The table. Default: latency.json in the run directory, or here.
-        batch_size: Images per forward pass.
-        threads: CPU threads.
-        figure: What counts of the repeated passes: their median, or p10, the time that a tenth of them stays below,
-            for a machine that others use at the same time.
-        seconds: How long each network or block is repeated.
-        repeats: How often each block is measured, in mixed order.
-        learn: Measure also so many networks whole, and learn from them what the table misses; kept beside the table
-            as NAME-learned.json. At least 20.
-        check: Networks to measure whole for the comparison, each twice; 0: none.
-        seed: Which networks.
-        overwrite: Measure anew what is already in the files.
+        supernet latency build runs/a --threads 4
+
+        supernet latency build --space nasbench201 --data cifar10 --learn 100
     """
     from supernet import measure
-    from supernet.cli.requests import TrainRequest
     from supernet.io.run_directory import RunDirectory
-    from supernet.runs.config import Config
     from supernet.runs.run import Run
 
-    if (path is None) == (space is None):
+    output = Output(as_json)
+    if (path is None) == ("space" not in built):
         raise UsageError("A table is built for a run directory or for a --space; give one of them.")
     if path is not None:
-        if space_options or data or data_options:
+        if built:
             raise UsageError("A run directory says itself which space and data it has; leave these options out.")
-        run = Run.open(path, _say)
+        run = Run.open(path, output.say)
         file = path / "latency.json" if out is None else out
     else:
-        asked = TrainRequest(space=space, space_options=space_options, data=data, data_options=data_options)
-        run = Run(asked.apply(Config()), RunDirectory("."), _say)
+        run = Run(asked(Config(), built=built), RunDirectory("."), output.say)
         file = Path("latency.json") if out is None else out
-    if learn and learn < 20:
+    if 0 < learn < 20:
         raise UsageError(f"--learn is {learn}; a predictor is learned from at least 20 networks (0: none).")
-    with nullcontext() if path is None else run.directory.alone(_say):
+    result: dict[str, Any] = {"table": file}
+    with nullcontext() if path is None else run.directory.alone(output.say):
         net, shape = run.net, run.data.shape
         device = measure.ThisMachine(batch_size=batch_size, threads=threads, seconds=seconds)
         counted: measure.Figure = "p10_ms" if figure == "p10" else "median_ms"
@@ -93,12 +121,13 @@ def latency_build(
                 resume=not overwrite,
                 progress=_into(bar),
             )
-        _say(f"{table}: {file}")
+        output.say(f"{table}: {file}")
         if check:
             with ProgressBar("check", 0, unit="measurements") as bar:
                 found = table.check(net, device, n=check, seed=seed + 1, progress=_into(bar))
+            result["check"] = found.to_json()
             for sentence in found.sentences():
-                _say(sentence)
+                output.say(sentence)
         if learn:
             beside = file.with_name(f"{file.stem}-learned.json")
             with ProgressBar("learn", 0, unit="measurements") as bar:
@@ -114,9 +143,11 @@ def latency_build(
                     resume=not overwrite,
                     progress=_into(bar),
                 )
+            result |= {"predictor": beside, "learned": learned.sentences()}
             for sentence in learned.sentences():
-                _say(sentence)
-            _say(f"predictor: {beside}")
+                output.say(sentence)
+            output.say(f"predictor: {beside}")
+    output.result(result)
 
 
 def _into(bar: ProgressBar) -> Callable[[int, int], None]:
@@ -125,8 +156,3 @@ def _into(bar: ProgressBar) -> Callable[[int, int], None]:
         bar.update(done)
 
     return progress
-
-
-def _say(text: str) -> None:
-    sys.stdout.write(text + "\n")
-    sys.stdout.flush()

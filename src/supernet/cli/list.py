@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import sys
 from itertools import groupby
 from typing import Annotated, Any
 
@@ -11,40 +9,44 @@ from cyclopts import Parameter
 
 from supernet import catalog
 from supernet.catalog import Entry, Kind
+from supernet.cli.output import Json, Output
+from supernet.paper import Paper
 
 
 def list_names(
-    kind: Kind | None = None, /, *, as_json: Annotated[bool, Parameter(name="--json", negative=())] = False
+    kind: Annotated[Kind | None, Parameter(help="What to list. By default how many there are of each kind.")] = None,
+    /,
+    *,
+    as_json: Json = False,
 ) -> None:
     """List what there is by name: methods, spaces, data sets, pieces of methods, searchers, tables of ground truth.
 
     Packages beside this one that offer some are listed too.
 
-    Args:
-        kind: What to list. Default: how many there are of each kind.
-        as_json: Print JSON, with all that is known of each.
+        supernet list methods
+
+        supernet list pieces --json
     """
+    output = Output(as_json)
     if kind is None:
         counts = {each: len(catalog.entries(each)) for each in catalog.KINDS}
         lines = [f"{each:<9}  {count:>3}  {_MEANINGS[each]}" for each, count in counts.items()]
-        _say(json.dumps(counts) if as_json else "\n".join([*lines, "", "supernet list KIND names them."]))
+        output.result(counts, "\n".join([*lines, "", "supernet list KIND names them."]))
         return
     found = catalog.entries(kind)
-    if as_json:
-        _say(json.dumps([_described(entry) for entry in found], indent=2, ensure_ascii=False))
-        return
     width = max((len(entry.name) for entry in found), default=0)
     blocks = []
     for family, group in groupby(found, key=lambda entry: entry.family):
         lines = [f"  {entry.name:<{width}}  {entry.summary}{_source(entry)}".rstrip() for entry in group]
         blocks.append("\n".join([f"{family}:", *lines] if family else lines))
-    _say("\n\n".join(blocks))
-    if kind == "data":
-        _say("\nA directory of images or an .npz file of one's own is given by its path.")
-    elif kind == "tables":
-        _say("\nA file of one's own is given by its path.")
-    else:
-        _say("\nOne of your own is given as module:name.")
+    match kind:
+        case "data":
+            blocks.append("A directory of images or an .npz file of your own is given by its path.")
+        case "tables":
+            blocks.append("A file of your own is given by its path.")
+        case _:
+            blocks.append("One of your own is given as module:name.")
+    output.result([_described(entry) for entry in found], "\n\n".join(blocks))
 
 
 _MEANINGS: dict[Kind, str] = {
@@ -66,19 +68,17 @@ def _source(entry: Entry) -> str:
 
 
 def _described(entry: Entry) -> dict[str, Any]:
-    papers = [
-        {"name": p.name, "title": p.title, "venue": p.venue, "year": p.year, "link": p.link, "provenance": p.provenance}
-        for p in entry.papers
-    ]
     return {
         "name": entry.name,
         "family": entry.family,
         "summary": entry.summary,
         "where": entry.where,
         "package": entry.origin,
-        "papers": papers,
+        "papers": [described(paper) for paper in entry.papers],
     }
 
 
-def _say(text: str) -> None:
-    sys.stdout.write(f"{text}\n")
+def described(paper: Paper) -> dict[str, Any]:
+    """What is known of a paper, for programs."""
+    names = ("name", "title", "authors", "venue", "year", "link", "provenance")
+    return {name: getattr(paper, name) for name in names}

@@ -2,64 +2,79 @@
 
 from __future__ import annotations
 
-import sys
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 from cyclopts import Parameter
 
+from supernet.cli.opening import opened
+from supernet.cli.options import NOTHING, RUN, TRAINING, AdoptOptions, Given, Resume, RetrainOptions, Searched
+from supernet.cli.output import Json, Output
 from supernet.errors import UsageError
-
-Flag = Annotated[bool, Parameter(negative=(), show_default=False)]
+from supernet.runs.config import Retraining
 
 
 def retrain(
-    path: Path,
+    path: Searched,
     /,
     *,
-    steps: int,
-    arch: str | None = None,
-    best: Flag = False,
-    start: Literal["scratch", "inherited"] = "scratch",
-    batch_size: int | None = None,
-    lr: float | None = None,
-    seed: int | None = None,
-    out: Annotated[Path | None, Parameter(name=("--out", "-o"))] = None,
-    resume: Flag = False,
+    training: RetrainOptions = NOTHING,
+    best: Annotated[
+        bool,
+        Parameter(
+            negative=(),
+            show_default=False,
+            group=TRAINING,
+            help="In place of --arch: take the architecture that the search found best in its first objective.",
+        ),
+    ] = False,
+    out: Annotated[
+        Path | None,
+        Parameter(
+            name=("--out", "-o"),
+            group=RUN,
+            help="Directory for log, checkpoints and files. By default `retrained` in that of the run.",
+        ),
+    ] = None,
+    built: AdoptOptions = NOTHING,
+    resume: Resume = False,
+    as_json: Json = False,
 ) -> None:
     """Train one architecture of a run for use, then export and measure it.
 
-    Args:
-        path: Run directory that `train` or `run` has made.
-        steps: Training steps.
-        arch: The architecture: a JSON file, JSON, or choice=option,choice=option.
-        best: Instead of --arch: the best of the search in its first objective.
-        start: scratch (fresh weights), or inherited (go on from the supernet's).
-        batch_size: Images per step. Default: that of the run.
-        lr: Learning rate of SGD with a cosine schedule. Default: the optimiser of the run from scratch, 0.01 from
-            inherited weights.
-        seed: Seed of fresh weights, image order and augmentation. Default: that of the run.
-        out: Directory for log, checkpoints and exported files. Default: retrained in the run.
-        resume: Go on where a killed retraining stopped.
+    By default from fresh weights, as published networks are; --start inherited goes on from the supernet's.
+
+    supernet retrain runs/a --best --steps 5000
+
+    supernet retrain runs/a --arch best.json --steps 2000 --start inherited --lr 0.01
+
+    supernet retrain runs/a --resume
     """
-    from supernet.runs.config import Retraining
-    from supernet.runs.retrain import retrain as retrain_run
-    from supernet.runs.run import Run
+    from supernet.runs.retrain import kept_retraining
+    from supernet.runs.retrain import retrain as runs_retrain
     from supernet.search import Front
 
-    if (arch is None) != best:
-        raise UsageError("Name the architecture to retrain with --arch, or take the best of the search with --best.")
-    job = Run.open(path, _say)
-    chosen = arch if arch is not None else str(Front.read(path, job.net.space).best().arch)
-    settings = Retraining(arch=chosen, steps=steps, start=start, batch_size=batch_size, lr=lr, seed=seed)
-    found = retrain_run(job, settings, out=out, resume=resume)
-    _say(
+    output = Output(as_json)
+    if best and "arch" in training:
+        raise UsageError("--best names the architecture in place of --arch; give one of them.")
+    job = opened(path, output, built)
+    chosen = {"arch": str(Front.read(path, job.net.space).best().arch)} if best else {}
+    kept = kept_retraining(job.place / "retrained" if out is None else out) if resume else None
+    found = runs_retrain(job, _asked(kept, {**training, **chosen}), out=out, resume=resume)
+    output.result(
+        found,
         f"accuracy of the exported network: {found.accuracy_validation:.2%} on validation images, "
-        f"{found.accuracy_test:.2%} on test images"
+        f"{found.accuracy_test:.2%} on test images\nretrained: {found.files[0]}",
     )
-    _say(f"retrained: {found.files[0]}")
 
 
-def _say(text: str) -> None:
-    sys.stdout.write(text + "\n")
-    sys.stdout.flush()
+def _asked(kept: Retraining | None, given: Given) -> Retraining:
+    """The settings: as the retraining was begun, with what is given."""
+    if kept is not None:
+        return replace(kept, **given)
+    if "arch" not in given:
+        raise UsageError("Name the architecture to retrain with --arch, or take the best of the search with --best.")
+    if "steps" not in given:
+        raise UsageError("Say with --steps how long to train the architecture.")
+    return Retraining(**given)

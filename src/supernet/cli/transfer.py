@@ -2,83 +2,103 @@
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
-from typing import Annotated, Literal
+from dataclasses import replace
+from typing import Annotated
 
 from cyclopts import Parameter
 
-from supernet.cli.requests import Pairs, SearchRequest, TrainRequest
+from supernet.cli.options import (
+    ABOVE_0,
+    NOTHING,
+    TRAINING,
+    DataOptions,
+    Existing,
+    Out,
+    Overwrite,
+    PlainSearchOptions,
+    Resume,
+    SeedOptions,
+    TransferOptions,
+    asked,
+    at_least,
+)
+from supernet.cli.output import Json, Output, points
 
-_SEARCH = SearchRequest()
 
-Flag = Annotated[bool, Parameter(negative=(), show_default=False)]
+def _shown(name: str) -> Parameter:
+    """Shows the default of a setting of the training on candidates, once the help asks for it."""
+
+    def default(_: object) -> str:
+        from supernet.runs.transfer import SHIFTING
+
+        return str(getattr(SHIFTING, name))
+
+    return Parameter(show_default=default)
 
 
 def transfer(
-    path: Path,
+    path: Existing,
     /,
     *,
-    data: str,
-    out: Annotated[Path, Parameter(name=("--out", "-o"))],
-    data_options: Annotated[Pairs, Parameter(name=("--data-option", "-D"))] = None,
-    classifier: str | None = None,
-    adapt: Literal["resize", "learned"] = "resize",
-    tune: Literal["all", "head"] = "all",
-    lr: float | None = None,
-    images: int | None = None,
-    searching: SearchRequest = _SEARCH,
-    seed: int | None = None,
-    resume: Flag = False,
-    overwrite: Flag = False,
+    out: Out,
+    data: DataOptions = NOTHING,
+    classifier: Annotated[
+        str | None,
+        Parameter(
+            group=TRAINING,
+            help="Layer to replace, such as head.4. By default the last linear layer with an output per class.",
+        ),
+    ] = None,
+    moving: TransferOptions = NOTHING,
+    lr: Annotated[
+        float | None,
+        ABOVE_0,
+        _shown("lr"),
+        Parameter(group=TRAINING, help="Learning rate of the training on each candidate."),
+    ] = None,
+    images: Annotated[
+        int | None,
+        at_least(1),
+        _shown("images"),
+        Parameter(group=TRAINING, help="Number of training images per candidate, a multiple of 64."),
+    ] = None,
+    searching: PlainSearchOptions = NOTHING,
+    seed: SeedOptions = NOTHING,
+    resume: Resume = False,
+    overwrite: Overwrite = False,
+    as_json: Json = False,
 ) -> None:
-    """Move a trained supernet to other data: keep its features, and train while searching.
+    """Move a trained supernet to other data: keep its features, and train it while it is searched.
 
-    Args:
-        path: Run directory that `train` or `run` has made.
-        data: Data set to move to (see `supernet list data`), a directory of images or an .npz file.
-        out: Run directory to make.
-        data_options: Option of the data, as name=value; repeatable.
-        classifier: Layer to replace, such as head.4. Default: the last linear layer with an output per class.
-        adapt: How images fit the network: resize, or learned (a layer in front).
-        tune: What is trained: all, or the head (the new classifier).
-        lr: Learning rate. Default: 0.05.
-        images: Training images per candidate, a multiple of 64. Default: 640.
-        seed: Seed of everything random. Default: that of the run.
-        resume: Go on where a killed transfer stopped.
-        overwrite: Replace a run that is already in the directory.
+    The classifier is a new one; no supernet is trained anew. What it makes is a run like any other.
+
+    supernet transfer runs/a --data photographs/ --out runs/photographs --budget 200
+
+    supernet transfer runs/a --out runs/photographs --resume
     """
-    from dataclasses import replace
-
-    from supernet.runs.config import Named
     from supernet.runs.run import Run
     from supernet.runs.transfer import SHIFTING
-    from supernet.runs.transfer import transfer as transfer_run
+    from supernet.runs.transfer import transfer as runs_transfer
 
-    given = {name: value for name, value in (("lr", lr), ("images", images)) if value is not None}
-    source = Run.open(path, lambda text: None).config
-    target = TrainRequest(data=data, data_options=data_options).apply(replace(source, data=Named(data))).data
-    found = transfer_run(
+    output = Output(as_json)
+    training = {name: value for name, value in (("lr", lr), ("images", images)) if value is not None}
+    source = Run.open(out if resume else path).config
+    found = runs_transfer(
         path,
-        data=data,
+        data=data.get("data"),
         out=out,
-        data_options=target.options,
+        data_options=data.get("data_options"),
         classifier=classifier,
-        adapt=adapt,
-        tune=tune,
-        shifting=replace(SHIFTING, **given),  # type: ignore[arg-type]
-        searching=searching.apply(source).search,
-        seed=seed,
+        adapt=moving.get("adapt"),
+        tune=moving.get("tune"),
+        shifting=replace(SHIFTING, **training) if training else None,  # type: ignore[arg-type]
+        searching=asked(source, search=searching).search if searching else None,
+        seed=seed.get("seed"),
         resume=resume,
         overwrite=overwrite,
-        say=_say,
+        say=output.say,
     )
-    for point in found.front.points:
-        values = ", ".join(f"{name} {value:,.6g}" for name, value in point.values.items())
-        sys.stdout.write(f"  {values}\n")
-    sys.stdout.write(f"transferred: {out}\n")
-
-
-def _say(text: str) -> None:
-    sys.stdout.write(text + "\n")
-    sys.stdout.flush()
+    front = found.front
+    output.result(
+        {"run": out, **front.to_json()}, f"{points(point.values for point in front.points)}\ntransferred: {out}"
+    )

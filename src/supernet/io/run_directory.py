@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any, TypeVar, overload
 
 import msgspec
-import torch
 
 from supernet.errors import RunError, UsageError
 from supernet.io.files import read_json, write_json
@@ -338,6 +337,8 @@ def _is_config(path: Path) -> bool:
 
 def environment() -> dict[str, Any]:
     """What a figure depends on besides the code: machine, versions, threads, command."""
+    import torch  # not above: the command line looks into directories before it needs PyTorch
+
     from supernet._version import __version__
 
     return {

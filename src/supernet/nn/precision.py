@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Literal, TypeAlias, cast, get_args
+from typing import cast, get_args
 
 from supernet.errors import UsageError
-
-Precision: TypeAlias = Literal["32-true", "bf16-mixed"]
-"""`"32-true"`: float32. `"bf16-mixed"`: bfloat16 where it is safe, with float32 weights."""
+from supernet.precision import Precision as Precision
 
 
 def check_precision(precision: str) -> Precision:

@@ -17,7 +17,7 @@ from msgspec import Meta
 
 from supernet.errors import RunError, UsageError
 from supernet.io.files import needed, read_text
-from supernet.nn.precision import Precision
+from supernet.precision import Precision
 
 Accelerator: TypeAlias = Literal["auto", "cpu", "cuda", "mps"]
 Count: TypeAlias = Annotated[int, Meta(ge=0)]
@@ -77,6 +77,9 @@ class Searching:
     """Upper bound, or [low, high], of a quantity, such as `{"macs": 20e6}`."""
     budget: Positive = 300
     """Number of architectures to evaluate."""
+    calibration: Literal["pooled", "spos", "ofa", "attentive"] = "pooled"
+    """Way in which each architecture gets its batch normalisation statistics: from `calibration_images` training images
+    as if they were one batch, or as the code of SPOS, OFA or AttentiveNAS does, with its number of images."""
     calibration_images: Positive = 512
     """Number of training images that batch normalisation statistics are computed from, per architecture."""
     validation_images: Positive | None = None
@@ -92,6 +95,13 @@ class Searching:
 
     def __post_init__(self) -> None:
         _check(self, "search.")
+        usual = type(self).calibration_images
+        if self.calibration != "pooled" and self.calibration_images != usual:
+            raise UsageError(
+                f"search.calibration is {self.calibration}, which has a number of images of its own, and "
+                f"search.calibration_images is {self.calibration_images}. Leave the latter at {usual}, or calibrate "
+                "pooled."
+            )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,6 +114,10 @@ class Exporting:
     """Number of steps of further training of each exported network."""
     calibration_images: Positive = 2000
     """Number of training images for the final batch normalisation statistics."""
+    formats: Annotated[tuple[Literal["onnx", "program"], ...], Meta(min_length=1)] = ("onnx", "program")
+    """Formats to write: an ONNX model (.onnx), a program of torch.export (.pt2)."""
+    dynamic_batch: bool = True
+    """Whether the files take any number of images at a time, or one."""
 
     def __post_init__(self) -> None:
         _check(self, "export.")
@@ -322,13 +336,28 @@ def _check(settings: Any, place: str) -> None:
         value = getattr(settings, name)
         if is_dataclass(value):
             continue  # it has checked itself
-        try:
-            object.__setattr__(settings, name, msgspec.convert(value, hint))
-        except msgspec.ValidationError as error:
-            where, wanted = needed(error)
-            options = [option for part in (hint, *typing.get_args(hint)) for option in _literals(part)]
-            wanted = f"one of {', '.join(map(str, options))}" if options else wanted
-            raise UsageError(f"{place}{name}{where} is {_shown(value)}; it must be {wanted}.") from error
+        object.__setattr__(settings, name, checked(f"{place}{name}", value, hint))
+
+
+def checked(name: str, value: object, hint: Any, *, strict: bool = True) -> Any:
+    """A value as the type and range of a field of a section.
+
+    Args:
+        name: What to call it in errors.
+        value: The value.
+        hint: The field's annotation.
+        strict: Whether texts stay texts; False also reads numbers from them.
+
+    Raises:
+        UsageError: it is not of this type, or out of range.
+    """
+    try:
+        return msgspec.convert(value, hint, strict=strict)
+    except msgspec.ValidationError as error:
+        where, wanted = needed(error)
+        options = [option for part in (hint, *typing.get_args(hint)) for option in _literals(part)]
+        wanted = f"one of {', '.join(map(str, options))}" if options else wanted
+        raise UsageError(f"{name}{where} is {_shown(value)}; it must be {wanted}.") from error
 
 
 def _hints(cls: type[Any]) -> dict[str, Any]:

@@ -18,11 +18,10 @@ from supernet.measure import Calibration, ThisMachine
 from supernet.measure.scores.calibration import DEFAULT
 from supernet.nn import Supernet
 from supernet.runs import schema
+from supernet.runs.config import Exporting
 from supernet.runs.report import refresh
 from supernet.runs.run import Run
 from supernet.space import Arch
-
-_FORMATS: tuple[deploy.Format, ...] = ("onnx", "program")
 
 
 @dataclass(frozen=True)
@@ -127,22 +126,25 @@ class Written:
 
 
 def write_formats(
-    net: Supernet, arch: Arch, path: Path, data: ImageData, *, calibration: Calibration = DEFAULT
+    net: Supernet, arch: Arch, path: Path, data: ImageData, settings: Exporting, *, calibration: Calibration = DEFAULT
 ) -> Written:
-    """Write a network in every format, those that can be.
+    """Write a network in the formats that are asked for, those that can be.
 
     Raises:
         UsageError: as `deploy.export`.
         RunError: the network cannot be extracted, or the place cannot be written.
     """
+    batch_size = None if settings.dynamic_batch else 1
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)  # a format that cannot be written is told by whoever asks
-            done = deploy.export(net, arch, path, formats=_FORMATS, data=data, calibration=calibration)
+            done = deploy.export(
+                net, arch, path, formats=settings.formats, data=data, calibration=calibration, batch_size=batch_size
+            )
     except RunError as error:
         module = deploy.extract(net, arch, data, calibration=calibration)
-        return Written(module, {}, dict.fromkeys(_FORMATS, str(error)))
-    kinds = [kind for kind in _FORMATS if kind not in done.failures]
+        return Written(module, {}, dict.fromkeys(settings.formats, str(error)))
+    kinds = [kind for kind in settings.formats if kind not in done.failures]
     return Written(
         done.module, dict(zip(kinds, done.files, strict=True)), {str(kind): why for kind, why in done.failures.items()}
     )
@@ -156,7 +158,9 @@ def _exported(run: Run, pick: Pick) -> schema.Export:
         )
         net.to("cpu")
     calibration = Calibration(images=settings.calibration_images)
-    written = write_formats(net, pick.arch, place / "export" / pick.name, data.sealed(), calibration=calibration)
+    written = write_formats(
+        net, pick.arch, place / "export" / pick.name, data.sealed(), settings, calibration=calibration
+    )
     machine = ThisMachine()
     latency_ms = machine.measure(written.module, data.shape).median_ms
     costs = {"macs": measure.macs(net, pick.arch, input_shape=data.shape), "params": measure.params(net, pick.arch)}

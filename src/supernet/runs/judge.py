@@ -10,9 +10,9 @@ from supernet.errors import UsageError
 from supernet.io.files import read_text, write_atomically
 from supernet.io.progress import ProgressBar
 from supernet.judge import Distribution, RankReport, Truth, rank_report, read_truth, train_alone
-from supernet.measure import Calibration, cost_model
+from supernet.measure import cost_model
 from supernet.runs import schema
-from supernet.runs.naming import build_net
+from supernet.runs.naming import build_calibration, build_net
 from supernet.runs.report import refresh
 from supernet.runs.run import Run
 from supernet.train.programs._protocol import WeighsOptions
@@ -65,7 +65,7 @@ def judge(run: Run, truth: Truth | None = None) -> RankReport:
                 n=run.config.judge.archs,
                 distribution=distribution,
                 clusters=n >= _MIN_CLUSTERED,
-                calibration=Calibration(images=settings.calibration_images),
+                calibration=build_calibration(settings),
                 images=settings.validation_images,
                 batch_size=run.config.judge.batch_size,
                 precision=run.config.train.precision,

@@ -15,8 +15,9 @@ from supernet.data import ImageData
 from supernet.deploy.new_data import fitted
 from supernet.deploy.resize import resized
 from supernet.errors import UsageError
+from supernet.measure import Calibration
 from supernet.nn import Supernet
-from supernet.runs.config import Config
+from supernet.runs.config import Config, Searching
 from supernet.search import Searcher, Shifting
 from supernet.train.recipe import Recipe
 
@@ -103,6 +104,19 @@ def build_searcher(name: str, options: Mapping[str, Any]) -> Searcher:
     if not isinstance(searcher, Searcher):
         raise UsageError(f"{name} returned {type(searcher).__name__}; a searcher is a value such as search.NSGA2().")
     return searcher
+
+
+def build_calibration(settings: Searching) -> Calibration:
+    """How the architectures of a search, and of a judgement, get their batch norm statistics."""
+    match settings.calibration:
+        case "spos":
+            return Calibration.spos()
+        case "ofa":
+            return Calibration.ofa()
+        case "attentive":
+            return Calibration.attentive()
+        case "pooled":
+            return Calibration(images=settings.calibration_images)
 
 
 def build_shifting(options: Mapping[str, Any]) -> Shifting:

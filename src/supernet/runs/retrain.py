@@ -76,7 +76,7 @@ def retrain(
             precision=run.config.train.precision,
         )
         net.to("cpu")
-        written = write_formats(net, arch, place / "net", run.data.sealed())
+        written = write_formats(net, arch, place / "net", run.data.sealed(), run.config.export)
         for kind, problem in written.problems.items():
             run.say(f"warning: the network could not be written as {kind}: {problem}")
         if not written.files:

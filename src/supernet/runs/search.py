@@ -10,11 +10,11 @@ from supernet.errors import UsageError
 from supernet.io.progress import ProgressBar
 from supernet.io.run_directory import SEARCH
 from supernet.judge import OrderAlong
-from supernet.measure import Calibration, NetEvaluator
+from supernet.measure import NetEvaluator
 from supernet.runs import schema
 from supernet.runs.judge import table_of
 from supernet.runs.kept import refuse_changes
-from supernet.runs.naming import build_searcher, build_shifting
+from supernet.runs.naming import build_calibration, build_searcher, build_shifting
 from supernet.runs.report import refresh
 from supernet.runs.run import Run, kept_search
 from supernet.search import Front, Shifting, Survey, Wrap
@@ -135,7 +135,7 @@ def _evaluator(run: Run) -> NetEvaluator:
         run.net,
         run.data.sealed(),
         latency=latency,
-        calibration=Calibration(images=settings.calibration_images),
+        calibration=build_calibration(settings),
         images=settings.validation_images,
         precision=run.config.train.precision,
     )
@@ -148,7 +148,7 @@ def _order_along(run: Run) -> OrderAlong:
         table_of(run),
         every=_ORDER_EVERY,
         seed=_seed(run),
-        calibration=Calibration(images=settings.calibration_images),
+        calibration=build_calibration(settings),
         images=settings.validation_images,
     )
 

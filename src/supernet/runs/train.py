@@ -9,8 +9,8 @@ from typing import Any
 from supernet.io.lines import read_lines
 from supernet.io.locking import further_process
 from supernet.judge import RankAlong
-from supernet.measure import Calibration
 from supernet.runs.judge import table_of
+from supernet.runs.naming import build_calibration
 from supernet.runs.run import Run
 from supernet.train import Monitor, fit
 from supernet.train.health import chance_of, warnings_of
@@ -75,7 +75,7 @@ def _monitors(run: Run) -> list[Monitor]:
         return []
     monitors: list[Monitor] = [SubnetAccuracy(data, every=every, seed=run.config.seed)]
     if run.config.judge.table:
-        calibration = Calibration(images=settings.calibration_images)
+        calibration = build_calibration(settings)
         follow = partial(RankAlong, data, every=every, calibration=calibration, images=settings.validation_images)
         asked = run.config.judge
         monitors.append(follow(table_of(run), n=asked.monitor_archs, batch_size=asked.batch_size))

@@ -1,0 +1,50 @@
+"""`supernet export`: networks of a run as files."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from supernet.cli.opening import opened
+from supernet.cli.options import EXPORT, NOTHING, AdoptOptions, ExportOptions, Searched, asked
+from supernet.cli.output import Json, Output
+from supernet.cli.tables import exports_table
+
+
+def export(
+    path: Searched,
+    /,
+    *,
+    arch: Annotated[
+        list[str] | None,
+        Parameter(
+            negative=(),
+            group=EXPORT,
+            help="Architecture to export: a file that holds one, JSON, or choice=option,choice=option. Repeatable. By "
+            "default some along the front of the search.",
+        ),
+    ] = None,
+    exporting: ExportOptions = NOTHING,
+    built: AdoptOptions = NOTHING,
+    as_json: Json = False,
+) -> None:
+    """Export networks of a run to ONNX and torch.export, and verify the files.
+
+    What was exported before is kept beside it.
+
+    supernet export runs/a --exports 5 --finetune-steps 500
+
+    supernet export runs/a --arch op1=conv3x3,op2=skip --format onnx --fixed-batch
+    """
+    from supernet.io.run_directory import RunDirectory
+    from supernet.runs import export as runs_export
+    from supernet.runs.arch_argument import read_arch
+
+    output = Output(as_json)
+    with RunDirectory(path).alone(output.say):
+        job = opened(path, output, built)
+        job = job.asking(export=asked(job.config, export=exporting).export)
+        archs = [read_arch(job.net, text) for text in arch or []]
+        rows = runs_export.export(job, runs_export.named(job, archs) if archs else None)
+    output.result({"run": path, "exports": rows}, exports_table(rows))

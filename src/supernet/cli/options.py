@@ -1,0 +1,364 @@
+"""Options that are fields of the configuration: their types, ranges, defaults and meanings stand there alone.
+
+A command takes a section as `training: TrainOptions = NOTHING` and receives those of its fields that were given, by
+name. `asked` puts them into a configuration. Options that no section has are declared by the command that takes them.
+"""
+
+from __future__ import annotations
+
+import typing
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import MISSING, fields, replace
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias, TypedDict
+
+from cyclopts import Group, Parameter, Token
+from docstring_parser import parse_from_object
+from msgspec import Meta
+
+from supernet import catalog, settings
+from supernet.errors import UsageError
+from supernet.runs.config import Config, Exporting, Judging, Named, Retraining, Searching, Training, Transfer, checked
+
+Given: TypeAlias = Mapping[str, Any]
+"""The options of a section that were given, by the name of the field; the others are not in it."""
+
+NOTHING: Given = MappingProxyType({})
+
+BUILT = Group("Supernet", sort_key=1)
+TRAINING = Group("Training", sort_key=2)
+SEARCH = Group("Search", sort_key=3)
+EXPORT = Group("Export", sort_key=4)
+TRUTH = Group("Truth", help="What the ranking is judged against.", sort_key=5)
+DEVICE = Group("Measuring", sort_key=6)
+ADOPTED = Group("Run made in Python", help="How its network is built, which it does not say itself.", sort_key=6)
+RUN = Group("Run", sort_key=7)
+
+
+# -- values ---------------------------------------------------------------------------------------------
+
+
+def value(hint: Any) -> Parameter:
+    """An option whose value is checked like a field of the configuration with this annotation; `none` is no value."""
+
+    def convert(_: Any, tokens: Sequence[Token]) -> Any:
+        name, text = tokens[0].keyword or "the argument", tokens[0].value
+        empty = type(None) in typing.get_args(hint) and text.lower() == "none"
+        return None if empty else checked(name, text, hint, strict=False)
+
+    return Parameter(converter=convert)
+
+
+def at_least(least: int) -> Parameter:
+    """An option that is a whole number of at least this."""
+    return value(Annotated[int, Meta(ge=least)])
+
+
+ABOVE_0 = value(Annotated[float, Meta(gt=0, le=1e9)])
+"""An option that is a number above 0."""
+
+
+def listed(hint: Any = str) -> Parameter:
+    """An option that is several values, separated by commas."""
+
+    def convert(_: Any, tokens: Sequence[Token]) -> tuple[Any, ...]:
+        name, text = tokens[0].keyword or "the argument", tokens[0].value
+        return tuple(checked(name, part.strip(), hint, strict=False) for part in text.split(","))
+
+    return Parameter(converter=convert)
+
+
+def _pairs(_: Any, tokens: Sequence[Token]) -> dict[str, Any]:
+    return settings.parse([token.value for token in tokens])
+
+
+PAIRS = Parameter(converter=_pairs, negative=(), metavar="NAME=VALUE")
+"""A repeatable option that is a setting, as name=value."""
+
+
+# -- what many commands take ----------------------------------------------------------------------------
+
+Existing = Annotated[Path, Parameter(help="Directory of a run, as `supernet train` or `run` has made it.")]
+Searched = Annotated[Path, Parameter(help="Directory of a run, or of a search in a directory of its own.")]
+Out = Annotated[Path, Parameter(name=("--out", "-o"), group=RUN, help="Directory of the run.")]
+ConfigFile = Annotated[
+    Path | None,
+    Parameter(
+        name=("--config", "-c"),
+        group=RUN,
+        help="Settings from a .json or .toml file; options that are given override it.",
+    ),
+]
+Resume = Annotated[
+    bool, Parameter(negative=(), show_default=False, group=RUN, help="Go on where stopped work ended, as it was begun.")
+]
+Overwrite = Annotated[
+    bool,
+    Parameter(
+        negative=(),
+        show_default=False,
+        group=RUN,
+        help="Replace what is there, once everything is found sound; nothing of yours is removed.",
+    ),
+]
+
+
+# -- sections -------------------------------------------------------------------------------------------
+
+
+def options(section: type[Any], panel: Group, names: Iterable[str], **told: Parameter) -> Given:
+    """Fields of a section as options: annotations by name.
+
+    Args:
+        section: A dataclass of the configuration.
+        panel: Where the options stand in the help.
+        names: The fields that are options.
+        told: What is otherwise than the field says, or called otherwise, on the command line.
+    """
+    hints = typing.get_type_hints(section, include_extras=True)
+    meanings = {found.arg_name: found.description or "" for found in parse_from_object(section).params}
+    defaults = {field.name: _shown(field.default) for field in fields(section)}
+    annotations = {}
+    for name in names:
+        kind, reader, note = _read(hints[name])
+        own = told.get(name, Parameter())
+        usual = Parameter(
+            name=f"--{name.replace('_', '-')}",
+            group=panel,
+            help=" ".join((own.help or meanings[name]).split()) + note,
+            show_default=defaults[name],
+        )
+        annotations[name] = Annotated[kind, Parameter.combine(reader, usual, own, Parameter(help=usual.help))]
+    return annotations
+
+
+def grouped(name: str, *annotations: Given) -> Any:
+    """Options by name and annotation: the annotation of a command's parameter."""
+    together = {option: found for each in annotations for option, found in each.items()}
+    made = TypedDict(f"{name}Options", together, total=False)  # type: ignore[misc]
+    return Annotated[made, Parameter(name="*")]
+
+
+def _read(hint: Any) -> tuple[Any, Parameter, str]:
+    """How a field's value is written: its type on the command line, what reads it, and how to say that it repeats."""
+    kinds = {typing.get_origin(part) or part: part for part in (hint, *typing.get_args(hint))}
+    if bool in kinds:
+        return bool, Parameter(), ""
+    if dict in kinds:
+        return list[str], PAIRS, " Repeatable."
+    if tuple not in kinds:
+        return hint, value(hint), ""
+    inner = typing.get_args(kinds[tuple])[0]
+    if typing.get_origin(inner) is typing.Literal:
+        return list[inner], Parameter(negative=()), " Repeatable."  # type: ignore[valid-type]
+    return str, listed(inner), " Several are separated by commas."
+
+
+def _names(section: type[Any]) -> list[str]:
+    return [field.name for field in fields(section)]
+
+
+def _only(annotations: Given, *names: str) -> Given:
+    return {name: annotations[name] for name in names}
+
+
+def _but(annotations: Given, name: str) -> Given:
+    return {other: found for other, found in annotations.items() if other != name}
+
+
+def _shown(default: Any) -> str | bool:
+    """A default as it would be typed; False: there is none to show."""
+    if default is MISSING or default is None or default == "":
+        return False
+    return ",".join(map(str, default)) if isinstance(default, tuple) else str(default)
+
+
+_BUILT: Mapping[str, tuple[catalog.Kind, str]] = {
+    "space": ("spaces", "Search space"),
+    "method": ("methods", "Training method"),
+    "data": ("data", "Data set, a directory of images, or an .npz file"),
+}
+
+
+def _built(part: str, *, panel: Group = BUILT, default: bool = True) -> Given:
+    """The two options of something that is built by name: the name, and its settings."""
+    kind, what = _BUILT[part]
+    name = Parameter(
+        group=panel,
+        help=f"{what}: {', '.join(catalog.names(kind))}, or module:name of your own.",
+        show_default=getattr(Config(), part).name if default else False,
+    )
+    setting = Parameter(
+        name=(f"--{part}-option", f"-{part[0].upper()}"),
+        group=panel,
+        help=f"Setting of what --{part} names, as name=value. Repeatable.",
+    )
+    return {part: Annotated[str, name], f"{part}_options": Annotated[list[str], PAIRS, setting]}
+
+
+_SHIFT: Given = {
+    "shift": Annotated[
+        bool,
+        Parameter(group=SEARCH, help="Whether to go on training the supernet on the candidates (supernet shifting)."),
+    ],
+    "shift_options": Annotated[
+        list[str],
+        PAIRS,
+        Parameter(
+            name="--shift-option",
+            group=SEARCH,
+            help="Setting of the shifting, such as lr=1e-4 or images=640, which turns it on. Repeatable.",
+        ),
+    ],
+}
+_SCORING = ("calibration", "calibration_images", "validation_images")
+_SEARCHING = options(
+    Searching,
+    SEARCH,
+    ("searcher", "searcher_options", "objectives", "constraints", "budget", "latency", "pool", *_SCORING, "seed"),
+    searcher=Parameter(help=f"Search algorithm: {', '.join(catalog.names('searchers'))}."),
+    searcher_options=Parameter(
+        name=("--searcher-option", "-R"), help="Setting of the search algorithm, as name=value, such as population=50."
+    ),
+    constraints=Parameter(
+        name="--max",
+        help="Upper bound of a quantity, such as macs=20e6 or latency_ms=3, or a range, as in macs=[1e6,20e6].",
+    ),
+    seed=Parameter(help="Seed of the search; that of the run by default."),
+)
+_JUDGING = options(
+    Judging,
+    TRUTH,
+    ("table", "dataset", "metric", "monitor_archs", "retrain", "retrain_steps", "archs", "workers"),
+    table=Parameter(
+        help="Ground truth that the ranking is compared with, also while training: a .csv (arch,metric), the .jsonl of "
+        "an earlier --retrain, the file of a benchmark (docs/judge-tables.md), or a name: nasbench201 or "
+        "nasbench201_digits."
+    ),
+)
+
+if TYPE_CHECKING:
+    BuiltOptions: TypeAlias = Given
+    AdoptOptions: TypeAlias = Given
+    SpaceOptions: TypeAlias = Given
+    DataOptions: TypeAlias = Given
+    SeedOptions: TypeAlias = Given
+    TrainOptions: TypeAlias = Given
+    SearchOptions: TypeAlias = Given
+    PlainSearchOptions: TypeAlias = Given
+    SearchAloneOptions: TypeAlias = Given
+    ScoringOptions: TypeAlias = Given
+    ExportOptions: TypeAlias = Given
+    TableOptions: TypeAlias = Given
+    JudgeOptions: TypeAlias = Given
+    RetrainOptions: TypeAlias = Given
+    StudyOptions: TypeAlias = Given
+    TransferOptions: TypeAlias = Given
+else:
+    BuiltOptions = grouped("Built", *map(_built, _BUILT))
+    AdoptOptions = grouped("Adopt", *(_built(part, panel=ADOPTED, default=False) for part in _BUILT))
+    SpaceOptions = grouped("Space", _built("space", default=False), _built("data"))
+    DataOptions = grouped("Data", _built("data", default=False))
+    SeedOptions = grouped("Seed", options(Config, RUN, ("seed",)))
+    TrainOptions = grouped("Train", options(Training, TRAINING, _names(Training)))
+    SearchAloneOptions = grouped("SearchAlone", _SEARCHING, _SHIFT)
+    SearchOptions = grouped("Search", _but(_SEARCHING, "seed"), _SHIFT)
+    PlainSearchOptions = grouped("PlainSearch", _but(_SEARCHING, "seed"))
+    ScoringOptions = grouped("Scoring", options(Searching, TRUTH, _SCORING))
+    ExportOptions = grouped(
+        "Export",
+        options(
+            Exporting,
+            EXPORT,
+            _names(Exporting),
+            count=Parameter(name="--exports"),
+            calibration_images=Parameter(name="--export-calibration-images"),
+            formats=Parameter(name="--format", help="Format to write: an ONNX model (.onnx), or a program (.pt2)."),
+            dynamic_batch=Parameter(negative="--fixed-batch"),
+        ),
+    )
+    TableOptions = grouped("Table", _only(_JUDGING, "table", "dataset", "metric", "monitor_archs"))
+    JudgeOptions = grouped("Judge", _only(_JUDGING, "retrain", "retrain_steps", "archs", "workers"))
+    StudyOptions = grouped("Study", _only(_JUDGING, "table", "dataset", "metric", "archs"))
+    RetrainOptions = grouped("Retrain", options(Retraining, TRAINING, _names(Retraining)))
+    TransferOptions = grouped("Transfer", options(Transfer, TRAINING, ("adapt", "tune")))
+
+
+# -- into a configuration -------------------------------------------------------------------------------
+
+
+def asked(
+    base: Config,
+    *,
+    built: Given = NOTHING,
+    seed: Given = NOTHING,
+    train: Given = NOTHING,
+    search: Given = NOTHING,
+    export: Given = NOTHING,
+    judge: Given = NOTHING,
+) -> Config:
+    """A configuration with the options that were given; all others keep their value.
+
+    Settings of what is built by name are added to those that there are, unless another name is given.
+
+    Raises:
+        UsageError: options that exclude each other.
+    """
+    parts = {part: _named(getattr(base, part), built, part) for part in ("space", "method", "data")}
+    return replace(
+        base,
+        **parts,
+        train=replace(base.train, **train),
+        search=_search(base.search, search),
+        export=replace(base.export, **export),
+        judge=_judge(base.judge, judge),
+        **seed,
+    )
+
+
+def named(given: Given, part: str) -> Named | None:
+    """What is built by name, where its name is given.
+
+    Raises:
+        UsageError: settings are given without it.
+    """
+    if part in given:
+        return _named(Named(given[part]), given, part)
+    if f"{part}_options" in given:
+        raise UsageError(f"--{part}-option is a setting of what --{part} names, and that was not given; give both.")
+    return None
+
+
+def _named(before: Named, given: Given, part: str) -> Named:
+    name = given.get(part, before.name)
+    kept = before.options if name == before.name else {}
+    return Named(name, {**kept, **given.get(f"{part}_options", {})})
+
+
+def _search(before: Searching, given: Given) -> Searching:
+    changes = dict(given)
+    shift, shifting = changes.pop("shift", None), changes.pop("shift_options", None)
+    if shift is False and shifting is not None:
+        raise UsageError("--shift-option is a setting of the shifting that --no-shift turns off; give one of them.")
+    if shift is not None or shifting is not None:
+        changes["shifting"] = None if shift is False else shifting or {}
+    if "searcher_options" in changes and changes.get("searcher", before.searcher) == before.searcher:
+        changes["searcher_options"] = {**before.searcher_options, **changes["searcher_options"]}
+    elif changes.get("searcher", before.searcher) != before.searcher:
+        changes.setdefault("searcher_options", {})
+    return replace(before, **changes)
+
+
+def _judge(before: Judging, given: Given) -> Judging:
+    """A table takes the place of trainings alone and of another table with its choices, and they that of a table."""
+    if given.get("table") and given.get("retrain"):
+        raise UsageError(
+            "A ranking is judged against a --table or against --retrain N architectures; give one of them."
+        )
+    gone: Given = {}
+    if "table" in given:
+        gone = {"retrain": 0, "dataset": "", "metric": ""}
+    elif "retrain" in given:
+        gone = {"table": ""}
+    return replace(before, **{**gone, **given})

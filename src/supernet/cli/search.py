@@ -1,0 +1,83 @@
+"""`supernet search`: a trained supernet."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import Parameter
+
+from supernet.cli.opening import opened
+from supernet.cli.options import (
+    NOTHING,
+    RUN,
+    AdoptOptions,
+    Existing,
+    Overwrite,
+    Resume,
+    SearchAloneOptions,
+    TableOptions,
+    asked,
+)
+from supernet.cli.output import Json, Output, points
+from supernet.errors import UsageError
+
+if TYPE_CHECKING:
+    from supernet.runs.run import Run
+
+
+def search(
+    path: Existing,
+    /,
+    *,
+    out: Annotated[
+        Path | None,
+        Parameter(
+            name=("--out", "-o"),
+            group=RUN,
+            help="Directory of its own for this search, so that one training serves several.",
+        ),
+    ] = None,
+    searching: SearchAloneOptions = NOTHING,
+    truth: TableOptions = NOTHING,
+    built: AdoptOptions = NOTHING,
+    resume: Resume = False,
+    overwrite: Overwrite = False,
+    as_json: Json = False,
+) -> None:
+    """Search a trained supernet for architectures.
+
+    A run that was made in Python is told how its network is built with --space, --method and --data.
+
+        supernet search runs/a --budget 500 --objectives accuracy,latency_ms --max latency_ms=3
+
+        supernet search runs/a --out runs/a-small --seed 1 --searcher evolution -R population=30 --max params=20e3
+
+        supernet search runs/a --resume
+    """
+    from supernet.io.run_directory import RunDirectory
+    from supernet.runs import search as runs_search
+    from supernet.runs.run import Run as AnyRun
+
+    output = Output(as_json)
+    with RunDirectory(path if out is None else out).alone(output.say):
+        job = opened(path, output, built)
+        if out is not None:
+            known = resume and (out / "search.json").is_file()
+            job = _same(job, AnyRun.open(out, output.say), out) if known else job.into(out)
+        if resume and not (job.place / "search.jsonl").is_file():
+            raise UsageError(f"{job.place.path} holds no search to resume; leave --resume out to begin one.")
+        settings = asked(job.config, search=searching, judge=truth)
+        job = job.asking(search=settings.search, judge=settings.judge)
+        front = runs_search.search(job, resume=resume, overwrite=overwrite)
+    output.result({"run": path, "directory": job.place.path, **front.to_json()}, points(p.values for p in front.points))
+
+
+def _same(job: Run, kept: Run, out: Path) -> Run:
+    """The search on record, if it is one of this training."""
+    if kept.directory.path.resolve() != job.directory.path.resolve():
+        raise UsageError(
+            f"{out} holds a search of {kept.directory.path}, not of {job.directory.path}. Give that run, or choose "
+            "another directory with --out."
+        )
+    return kept

@@ -1,0 +1,48 @@
+"""Results as text for a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from supernet.io.text import aligned
+
+if TYPE_CHECKING:
+    from supernet.judge import RankReport
+    from supernet.runs.run import Run
+    from supernet.runs.schema import Export
+
+
+def exports_table(rows: Sequence[Export]) -> str:
+    """A line per exported network."""
+    lines = [("network", "validation", "test", "MACs", "params", "latency", "difference", "file")]
+    for row in rows:
+        values, verified = {name: value or 0.0 for name, value in row.values.items()}, row.verified
+        lines.append(
+            (
+                row.name,
+                f"{verified.accuracy_validation:.1%}" if verified else "–",
+                f"{verified.accuracy_test:.1%}" if verified else "–",
+                f"{values['macs'] / 1e6:.3f} M",
+                f"{values['params'] / 1e3:.1f} k",
+                f"{values['latency_ms']:.2f} ms",
+                f"{verified.max_difference:.0e}" if verified else "–",
+                next(iter(row.files.values()), "–"),
+            )
+        )
+    return aligned(lines, left=(0, len(lines[0]) - 1))
+
+
+def judgement_text(run: Run, found: RankReport, *, verbose: bool) -> str:
+    """The verdict first, then the figures, and on request the sentences behind it."""
+    place = run.place
+    return "\n".join(
+        [
+            found.verdict(),
+            "",
+            found.text(),
+            *(["", *found.sentences()] if verbose else []),
+            "",
+            f"all figures: {place / 'judge.csv'}, all scores: {place / 'ranking.csv'}",
+        ]
+    )

@@ -1,0 +1,22 @@
+"""`supernet cite`: papers of a run and of a name."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from command_line import supernet
+
+
+def test_a_run_rests_on_its_space_method_and_search(whole_run: Path) -> None:
+    text = supernet("cite", whole_run).out
+    assert text.count("@inproceedings") == 3
+    found = json.loads(supernet("cite", whole_run, "--json").out)
+    assert {paper["name"] for paper in found} == {"SPOS", "NAS-Bench-201", "NSGA-II"}
+    assert all(paper["title"] in text for paper in found)
+
+
+def test_what_has_no_paper_or_is_no_run(tmp_path: Path) -> None:
+    done = supernet("cite", tmp_path)
+    assert done.code == 2
+    assert "no config.json" in done.err

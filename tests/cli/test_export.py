@@ -1,0 +1,46 @@
+"""`supernet export`: which networks, in which formats."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from command_line import supernet
+from quick_runs import SMALL_SPACE
+
+
+def rows(run: Path) -> list[dict[str, Any]]:
+    """What is known of the exported networks."""
+    found: list[dict[str, Any]] = json.loads((run / "exports.json").read_text())
+    return found
+
+
+def test_architectures_by_name_in_two_spellings(whole: Path) -> None:
+    arch, again = (point["arch"] for point in json.loads((whole / "front.json").read_text())["points"][:2])
+    text = ",".join(f"{name}={option}" for name, option in arch.items())
+    program = ("export", whole, "--format", "program")
+    done = supernet(*program, "--arch", text, "--arch", json.dumps(arch), "--json")
+    assert done.code == 0, done.err
+    assert json.loads(done.out)["exports"] == rows(whole)[1:]
+    assert [row["name"] for row in rows(whole)] == ["best", "arch-1"]  # two spellings of one, beside the earlier
+    assert rows(whole)[1]["arch"] == arch
+    assert rows(whole)[1]["files"] == {"program": "export/arch-1.pt2"}
+    assert supernet(*program, "--arch", json.dumps(again), "--arch", text).code == 0
+    assert {row["name"]: row["arch"] for row in rows(whole)[1:]} == {"arch-1": arch, "arch-2": again}
+
+
+def test_finetuning_changes_the_exported_network(whole: Path) -> None:
+    before = (whole / "export/best.pt2").read_bytes()
+    done = supernet("export", whole, "--exports", 1, "--format", "program", "--finetune-steps", 3)
+    assert done.code == 0, done.err
+    assert (whole / "export/best.pt2").read_bytes() != before
+
+
+def test_darts_exports_what_it_derives(tmp_path: Path) -> None:
+    out = tmp_path / "d"
+    options = ("--method", "darts", "--batch-size", 16, "--steps", 3, "--monitor-every", 0, "-D", "validation=0.5")
+    assert supernet("train", "--out", out, *SMALL_SPACE, *options).code == 0
+    done = supernet("export", out, "--format", "program")
+    assert done.code == 0, done.err
+    assert [row["name"] for row in rows(out)] == ["derived"]

@@ -1,0 +1,31 @@
+"""`supernet retrain`: which architecture, how long, and how it goes on."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from command_line import supernet
+
+
+def test_the_best_is_retrained_and_gone_on_with(whole: Path) -> None:
+    retrain = ("retrain", whole, "--best", "--start", "inherited")
+    done = supernet(*retrain, "--steps", 2, "--batch-size", 16, "--json")
+    assert done.code == 0, done.err
+    found = json.loads(done.out)
+    best = max(json.loads((whole / "front.json").read_text())["points"], key=lambda p: p["values"]["accuracy"])
+    assert found["arch"] == best["arch"]
+    assert found == json.loads((whole / "retrained/retrained.json").read_text())
+    kept = json.loads((whole / "retrained/retraining.json").read_text())
+    assert (kept["steps"], kept["batch_size"], kept["start"]) == (2, 16, "inherited")
+    assert supernet("retrain", whole, "--resume").code == 0
+    done = supernet("retrain", whole, "--resume", "--batch-size", 8)
+    assert done.code == 2
+    assert "retrain.batch_size = 16" in done.err
+
+
+def test_what_is_missing_is_asked_for(whole_run: Path) -> None:
+    for options, word in (((), "--arch"), (("--best",), "--steps"), (("--best", "--arch", "a=b"), "one of them")):
+        done = supernet("retrain", whole_run, *options)
+        assert done.code == 2
+        assert word in done.err

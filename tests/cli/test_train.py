@@ -1,0 +1,126 @@
+"""`supernet train`: from a file and options to a run, in one process and in several."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from command_line import supernet
+from quick_runs import QUICK, SMALL, SMALL_SPACE
+from supernet import zoo
+from supernet.judge import Truth, write_csv
+
+FILE = (
+    'seed = 3\n[space]\nname = "nasbench201"\noptions = {channels = 4, cells = 1}\n[method]\nname = "fairnas"\n'
+    "[train]\nsteps = 2\nbatch_size = 16\nmonitor_every = 0\naverage = 0.5\n"
+)
+
+
+def test_options_override_a_file_even_with_what_is_the_default(tmp_path: Path) -> None:
+    (tmp_path / "c.toml").write_text(FILE)
+    given = ("--steps", 3, "--seed", 0, "--average", "none", "-S", "statistics=calibrate")
+    done = supernet("train", "--config", tmp_path / "c.toml", "--out", tmp_path / "r", *given, "--json")
+    assert done.code == 0, done.err
+    kept = json.loads((tmp_path / "r/config.json").read_text())
+    assert (kept["seed"], kept["train"]["steps"], kept["method"]["name"]) == (0, 3, "fairnas")
+    assert (kept["train"]["batch_size"], kept["train"]["average"]) == (16, None)
+    assert kept["space"]["options"] == {"channels": 4, "cells": 1, "statistics": "calibrate"}
+    found = json.loads(done.out)
+    assert found["run"] == str(tmp_path / "r")
+    assert found["log"]["step"] == 3
+    assert "15,625 architectures" in done.err
+
+
+def test_another_name_leaves_the_settings_of_the_one_before(tmp_path: Path) -> None:
+    (tmp_path / "c.toml").write_text(FILE)
+    other = ("--space", "mbconv", "--method", "spos")
+    done = supernet("train", "--config", tmp_path / "c.toml", "--out", tmp_path / "r", *other)
+    assert done.code == 0, done.err
+    assert json.loads((tmp_path / "r/config.json").read_text())["space"] == {"name": "mbconv", "options": {}}
+
+
+def test_what_cannot_be_built_leaves_no_run_behind(tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    done = supernet("train", "--out", out, *QUICK, "-S", "chanels=8")
+    assert done.code == 2
+    assert "no setting 'chanels'" in done.err
+    assert not out.exists()
+
+
+def test_it_follows_the_ranking_of_a_table(tmp_path: Path) -> None:
+    space = zoo.nasbench201(channels=4, cells=1).space
+    archs = space.wrap(space.population(np.random.default_rng(0), 8))
+    write_csv(Truth.of(archs, np.linspace(0, 1, 8)), tmp_path / "truth.csv")
+    out = tmp_path / "r"
+    options = ("--steps", 4, "--monitor-every", 2, "--table", tmp_path / "truth.csv")
+    done = supernet("train", "--out", out, *SMALL, *options)
+    assert done.code == 0, done.err
+    rows = [json.loads(line) for line in (out / "train.jsonl").read_text().splitlines()]
+    assert [row["step"] for row in rows if "rank/accuracy_std" in row] == [2, 4]
+    assert json.loads((out / "data.json").read_text())["images"]["validation"] == 288
+    done = supernet("judge", out)  # the run knows its table
+    assert done.code == 0, done.err
+    assert json.loads((out / "judge.json").read_text())["n"] == 8
+
+
+def test_a_training_that_collapses_is_warned_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "flat_for_cli.py").write_text(
+        "from torch import nn\n"
+        "from supernet import Choice, ElasticConv2d, ElasticLinear\n"
+        "def space(num_classes):\n"
+        "    w = Choice('w', (4, 8))\n"
+        "    head = ElasticLinear(w, num_classes)\n"
+        "    nn.init.zeros_(head.weight), nn.init.zeros_(head.bias)\n"
+        "    return nn.Sequential(ElasticConv2d(1, w), nn.AdaptiveAvgPool2d(1), nn.Flatten(), head)\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    options = ("--method", "spos", "-M", "weights.lr=0", "--steps", 6, "--monitor-every", 1)
+    done = supernet("train", "--out", "r", "--space", "flat_for_cli:space", *options)
+    assert done.code == 0, done.err
+    assert "warning: The loss has stood at 2.303 for the last 6 lines of the log: ln 10 = 2.303" in done.out
+
+
+def test_two_processes_train_one_run(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "supernet", "train", "--out", str(tmp_path / "r"), *map(str, SMALL)]
+    command += ["--steps", "4", "--monitor-every", "0", "--accelerator", "cpu", "--devices", "2"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("trained:") == 1
+    assert json.loads((tmp_path / "r/training.json").read_text())["batch_size"] == 64
+
+
+def test_a_finished_directory_is_not_overwritten_by_accident(trained_run: Path) -> None:
+    before = (trained_run / "config.json").read_bytes()
+    done = supernet("train", "--out", trained_run, *QUICK)
+    assert done.code == 2
+    assert "--resume" in done.err
+    assert "--overwrite" in done.err
+    assert (trained_run / "config.json").read_bytes() == before
+
+
+def test_overwrite_refuses_a_directory_that_is_no_run(tmp_path: Path) -> None:
+    (tmp_path / "thesis.txt").write_text("years of work")
+    done = supernet("train", "--out", tmp_path, *QUICK, "--overwrite")
+    assert done.code == 2
+    assert (tmp_path / "thesis.txt").read_text() == "years of work"
+
+
+def test_nothing_to_resume_is_an_error(tmp_path: Path) -> None:
+    done = supernet("train", "--resume", "--out", tmp_path / "typo")
+    assert done.code == 2
+    assert "no run to resume" in done.err
+    assert not (tmp_path / "typo").exists()
+
+
+def test_what_an_environment_of_several_processes_left_behind_changes_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LOCAL_RANK", "1")
+    options = ("--method", "spos", "--batch-size", 32, "--steps", 2, "--monitor-every", 0)
+    assert supernet("train", "--out", tmp_path / "r", *SMALL_SPACE, *options).code == 0
+    assert json.loads((tmp_path / "r/config.json").read_text())["train"]["steps"] == 2
