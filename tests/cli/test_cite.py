@@ -10,7 +10,7 @@ from command_line import supernet
 
 def test_a_run_rests_on_its_space_method_and_search(whole_run: Path) -> None:
     text = supernet("cite", whole_run).out
-    assert text.count("@inproceedings") == 3
+    assert text.count("@") == 3
     found = json.loads(supernet("cite", whole_run, "--json").out)
     assert {paper["name"] for paper in found} == {"SPOS", "NAS-Bench-201", "NSGA-II"}
     assert all(paper["title"] in text for paper in found)

@@ -34,7 +34,8 @@ def test_resumed_after_a_stop_it_finds_the_same(trained: Path, tmp_path: Path) -
     whole = Path(shutil.copytree(trained, tmp_path / "whole"))
     assert supernet("run", "--out", whole, *options, "--resume").code == 0
     assert json.loads((whole / "config.json").read_text())["search"]["budget"] == 8
-    (trained / "config.json").write_bytes((whole / "config.json").read_bytes())
+    for settings in ("config.json", *(path.name for path in whole.glob("search*.json"))):  # what is on disk by then
+        (trained / settings).write_bytes((whole / settings).read_bytes())
     lines = (whole / "search.jsonl").read_text().splitlines(keepends=True)
     (trained / "search.jsonl").write_text("".join(lines[:3]) + lines[3][:20])
     done = supernet("run", "--out", trained, "--resume")

@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Callable
 from copy import deepcopy
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -20,16 +21,16 @@ from command_line import supernet
 from quick_runs import QUICK
 from supernet.judge import Truth, write_csv
 from supernet.measure import cost_model
+from supernet.runs.config import Searching
 from supernet.runs.run import Run
 from supernet.train import load_candidates, load_weights
 
 Copied = Callable[..., Path]
 
 
-def kept(run: Path) -> dict[str, object]:
+def kept(run: Path) -> Searching:
     """The settings of the search on record."""
-    found: dict[str, object] = json.loads((run / "search.json").read_text())["search"]
-    return found
+    return Run.open(run).config.search
 
 
 def asked_for(run: Path) -> list[dict[str, object]]:
@@ -61,12 +62,12 @@ def test_one_training_serves_several_searches(trained: Path, tmp_path: Path) -> 
     assert found["points"] == json.loads((out / "front.json").read_text())["points"]
     assert "architectures evaluated" in done.err
     settings = kept(out)
-    assert settings["searcher_options"] == {"population": 4, "parents": 2, "mutations": 2, "crossovers": 2}
-    assert (settings["seed"], settings["calibration"], settings["validation_images"]) == (7, "ofa", 50)
+    assert settings.searcher_options == {"population": 4, "parents": 2, "mutations": 2, "crossovers": 2}
+    assert (settings.seed, settings.calibration, settings.validation_images) == (7, "ofa", 50)
     assert not (trained / "search.jsonl").exists()
     done = supernet("search", trained, "--out", out, "--resume", "--budget", 10)
     assert done.code == 0, done.err
-    assert kept(out) == settings | {"budget": 10}
+    assert kept(out) == replace(settings, budget=10)
     assert len(asked_for(out)) == 10
     done = supernet("search", trained, "--out", out, "--resume", "--budget", 10, "--seed", 8)
     assert done.code == 2
@@ -171,6 +172,6 @@ def test_a_damaged_checkpoint_is_a_failure(trained: Path) -> None:
 def test_a_searcher_of_its_name(trained: Path, searcher: str, objectives: str) -> None:
     done = supernet("search", trained, "--searcher", searcher, "--budget", 3, "--objectives", objectives)
     assert done.code == 0, done.err
-    assert kept(trained)["objectives"] == objectives.split(", ")
-    assert kept(trained)["searcher"] == searcher
+    assert kept(trained).objectives == tuple(objectives.split(", "))
+    assert kept(trained).searcher == searcher
     assert json.loads((trained / "front.json").read_text())["evaluations"] == 3

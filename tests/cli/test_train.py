@@ -82,7 +82,7 @@ def test_a_training_that_collapses_is_warned_of(tmp_path: Path, monkeypatch: pyt
     options = ("--method", "spos", "-M", "weights.lr=0", "--steps", 6, "--monitor-every", 1)
     done = supernet("train", "--out", "r", "--space", "flat_for_cli:space", *options)
     assert done.code == 0, done.err
-    assert "warning: The loss has stood at 2.303 for the last 6 lines of the log: ln 10 = 2.303" in done.out
+    assert "warning: The loss has stood at 2.303 for the last 6 lines of the log: " in done.out
 
 
 def test_two_processes_train_one_run(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import sys
 from typing import TYPE_CHECKING, NoReturn
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from cyclopts import App
 
@@ -45,7 +45,19 @@ def app() -> App:
         version=__version__,
         suppress_keyboard_interrupt=False,
     )
-    verbs = (run, train, search, export, judge, retrain, transfer, report, bench, compare, cite)
+    verbs: tuple[Callable[..., None], ...] = (
+        run,
+        train,
+        search,
+        export,
+        judge,
+        retrain,
+        transfer,
+        report,
+        bench,
+        compare,
+        cite,
+    )
     for place, verb in enumerate(verbs):
         built.command(verb, sort_key=place)
     built.command(list_names, name="list", sort_key=len(verbs))

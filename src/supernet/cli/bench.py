@@ -33,7 +33,7 @@ def bench(
     ] = None,
     truth: StudyOptions = NOTHING,
     seeds: Annotated[
-        str | None,
+        list[int] | None,
         listed(Seed),
         Parameter(group=_STUDY, help="Seeds to run now in place of the study's, separated by commas, such as 0,1,2."),
     ] = None,

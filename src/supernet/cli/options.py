@@ -9,6 +9,7 @@ from __future__ import annotations
 import typing
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import MISSING, fields, replace
+from functools import cache
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Annotated, Any, TypeAlias, TypedDict
@@ -63,10 +64,10 @@ def listed(hint: Any = str) -> Parameter:
     """An option that is several values, separated by commas."""
 
     def convert(_: Any, tokens: Sequence[Token]) -> tuple[Any, ...]:
-        name, text = tokens[0].keyword or "the argument", tokens[0].value
-        return tuple(checked(name, part.strip(), hint, strict=False) for part in text.split(","))
+        parts = [(token.keyword or "the argument", part.strip()) for token in tokens for part in token.value.split(",")]
+        return tuple(checked(name, part, hint, strict=False) for name, part in parts)
 
-    return Parameter(converter=convert)
+    return Parameter(converter=convert, negative=(), metavar="A,B")
 
 
 def _pairs(_: Any, tokens: Sequence[Token]) -> dict[str, Any]:
@@ -117,7 +118,7 @@ def options(section: type[Any], panel: Group, names: Iterable[str], **told: Para
         told: What is otherwise than the field says, or called otherwise, on the command line.
     """
     hints = typing.get_type_hints(section, include_extras=True)
-    meanings = {found.arg_name: found.description or "" for found in parse_from_object(section).params}
+    meanings = _meanings(section)
     defaults = {field.name: _shown(field.default) for field in fields(section)}
     annotations = {}
     for name in names:
@@ -152,7 +153,18 @@ def _read(hint: Any) -> tuple[Any, Parameter, str]:
     inner = typing.get_args(kinds[tuple])[0]
     if typing.get_origin(inner) is typing.Literal:
         return list[inner], Parameter(negative=()), " Repeatable."  # type: ignore[valid-type]
-    return str, listed(inner), " Several are separated by commas."
+    return list[str], listed(inner), " Several are separated by commas."
+
+
+@cache
+def _known(kind: catalog.Kind) -> tuple[str, ...]:
+    return catalog.names(kind)
+
+
+@cache
+def _meanings(section: type[Any]) -> dict[str, str]:
+    """What the docstrings of a section's fields say."""
+    return {found.arg_name: found.description or "" for found in parse_from_object(section).params}
 
 
 def _names(section: type[Any]) -> list[str]:
@@ -186,7 +198,7 @@ def _built(part: str, *, panel: Group = BUILT, default: bool = True) -> Given:
     kind, what = _BUILT[part]
     name = Parameter(
         group=panel,
-        help=f"{what}: {', '.join(catalog.names(kind))}, or module:name of your own.",
+        help=f"{what}: {', '.join(_known(kind))}, or module:name of your own.",
         show_default=getattr(Config(), part).name if default else False,
     )
     setting = Parameter(
@@ -217,7 +229,7 @@ _SEARCHING = options(
     Searching,
     SEARCH,
     ("searcher", "searcher_options", "objectives", "constraints", "budget", "latency", "pool", *_SCORING, "seed"),
-    searcher=Parameter(help=f"Search algorithm: {', '.join(catalog.names('searchers'))}."),
+    searcher=Parameter(help=f"Search algorithm: {', '.join(_known('searchers'))}."),
     searcher_options=Parameter(
         name=("--searcher-option", "-R"), help="Setting of the search algorithm, as name=value, such as population=50."
     ),
@@ -305,10 +317,11 @@ def asked(
     Raises:
         UsageError: options that exclude each other.
     """
-    parts = {part: _named(getattr(base, part), built, part) for part in ("space", "method", "data")}
     return replace(
         base,
-        **parts,
+        space=_named(base.space, built, "space"),
+        method=_named(base.method, built, "method"),
+        data=_named(base.data, built, "data"),
         train=replace(base.train, **train),
         search=_search(base.search, search),
         export=replace(base.export, **export),

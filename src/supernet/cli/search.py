@@ -63,7 +63,7 @@ def search(
     with RunDirectory(path if out is None else out).alone(output.say):
         job = opened(path, output, built)
         if out is not None:
-            known = resume and (out / "search.json").is_file()
+            known = resume and (out / "search.jsonl").is_file()
             job = _same(job, AnyRun.open(out, output.say), out) if known else job.into(out)
         if resume and not (job.place / "search.jsonl").is_file():
             raise UsageError(f"{job.place.path} holds no search to resume; leave --resume out to begin one.")
