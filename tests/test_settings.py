@@ -15,7 +15,7 @@ import pytest
 from supernet import methods, settings
 from supernet.data import Augment, ImageData
 from supernet.errors import UsageError
-from supernet.runs.config import Config, Named
+from supernet.io.config import Config, Named
 from supernet.runs.naming import build_data, build_method, build_space
 from supernet.train import Cosine, Linear, OnLoss, Recipe
 from supernet.train.schedules._protocol import LearningRate

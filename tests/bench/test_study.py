@@ -14,7 +14,7 @@ from torch import nn
 from supernet import zoo
 from supernet.bench import Study
 from supernet.errors import RunError, UsageError
-from supernet.runs.config import Judging
+from supernet.io.config import Judging
 from supernet.runs.naming import build_method
 from supernet.train import SGD, ComplexityAwareLR, Constant, Cosine, MomentumSeparation, OnLoss, Recipe
 

@@ -9,8 +9,8 @@ from torch import nn
 from supernet import OpChoice, Supernet
 from supernet.cli.latency import latency_build
 from supernet.errors import UsageError
+from supernet.io.config import Config
 from supernet.measure import LatencyPredictor, LatencyTable, read_latency
-from supernet.runs.config import Config
 from supernet.runs.run import Run
 
 torch.set_num_threads(1)

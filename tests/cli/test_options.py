@@ -12,7 +12,7 @@ import pytest
 from supernet.cli.app import app
 from supernet.cli.options import asked, named
 from supernet.errors import UsageError
-from supernet.runs.config import Config, Exporting, Judging, Named, Searching, Training
+from supernet.io.config import Config, Exporting, Judging, Named, Searching, Training
 
 BASE = Config(
     space=Named("nasbench201", {"channels": 4}),

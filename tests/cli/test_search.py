@@ -19,9 +19,9 @@ import torch
 
 from command_line import supernet
 from quick_runs import QUICK
+from supernet.io.config import Searching
 from supernet.judge import Truth, write_csv
 from supernet.measure import cost_model
-from supernet.runs.config import Searching
 from supernet.runs.run import Run
 from supernet.train import load_candidates, load_weights
 

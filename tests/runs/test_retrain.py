@@ -12,13 +12,13 @@ import pytest
 from small_runs import trained_run
 from supernet import measure
 from supernet.errors import UsageError
+from supernet.io.config import Config, Exporting, Named, Retraining, Training
 from supernet.io.run_directory import RunDirectory
+from supernet.io.schema import Retrained
 from supernet.runs.arch_argument import read_arch
-from supernet.runs.config import Config, Exporting, Named, Retraining, Training
 from supernet.runs.export import Pick, chosen
 from supernet.runs.retrain import kept_retraining, retrain
 from supernet.runs.run import Run
-from supernet.runs.schema import Retrained
 from supernet.runs.train import train
 from supernet.search import ACCURACY, MACS, Constraints, Evaluation, Front
 from supernet.space import Arch

@@ -13,8 +13,8 @@ from small_nets import operations_net
 from small_runs import SEARCHING, trained_run
 from supernet.data import load
 from supernet.errors import RunError, UsageError
+from supernet.io.config import Config, Named, Training
 from supernet.methods import spos
-from supernet.runs.config import Config, Named, Training
 from supernet.runs.export import export
 from supernet.runs.judge import judge
 from supernet.runs.report import report

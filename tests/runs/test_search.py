@@ -12,7 +12,7 @@ import pytest
 
 from small_runs import SEARCHING, trained_run
 from supernet.errors import UsageError
-from supernet.runs.config import Searching
+from supernet.io.config import Searching
 from supernet.runs.export import export
 from supernet.runs.retrain import kept_retraining, retrain
 from supernet.runs.run import Run
@@ -121,7 +121,7 @@ def test_one_training_serves_many_searches(run: Path, tmp_path: Path) -> None:
 
 
 def _settings(run: Run) -> Any:
-    from supernet.runs.config import Retraining
+    from supernet.io.config import Retraining
     from supernet.search import Front
 
     best = Front.read(run.place.path, run.net.space).best().arch

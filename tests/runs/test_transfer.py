@@ -14,8 +14,8 @@ import torch
 from shifted_searches import same, weights
 from supernet import deploy
 from supernet.errors import UsageError
+from supernet.io.config import Config, Exporting, Judging, Named, Searching, Training
 from supernet.measure import Calibration
-from supernet.runs.config import Config, Exporting, Judging, Named, Searching, Training
 from supernet.runs.export import export
 from supernet.runs.judge import trained_alone
 from supernet.runs.run import Run

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from supernet.bench.study import merged
-from supernet.runs.config import Config
+from supernet.io.config import Config
 
 N = 120
 ARCHS = [f"kernel={place}" for place in range(N)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from supernet.runs.config import Config, Exporting, Named, Searching, Training
+from supernet.io.config import Config, Exporting, Named, Searching, Training
 from supernet.runs.run import Run
 from supernet.runs.train import train
 

@@ -15,12 +15,12 @@ from typing import Any
 import numpy as np
 
 from supernet.errors import RunError, UsageError
+from supernet.io import schema
+from supernet.io.config import Config, Judging, Named
 from supernet.io.files import read_text
 from supernet.io.lines import read_lines
 from supernet.io.run_directory import RunDirectory
 from supernet.rank.checks import Floats
-from supernet.runs import schema
-from supernet.runs.config import Config, Judging, Named
 from supernet.search import FrontFile
 
 _SCORES = "supernet "

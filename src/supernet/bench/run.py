@@ -12,9 +12,9 @@ from supernet.bench.processes import Estimator, Say, Task, run_tasks
 from supernet.bench.study import TRUTH, Study, check_seeds
 from supernet.bench.table import RunTable
 from supernet.errors import RunError, UsageError
+from supernet.io.config import Config
 from supernet.io.files import write_json
 from supernet.io.locking import locked
-from supernet.runs.config import Config
 
 
 def run_study(

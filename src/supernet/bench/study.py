@@ -10,8 +10,8 @@ from typing import Any, TypeAlias
 
 from supernet.catalog import load
 from supernet.errors import UsageError
+from supernet.io.config import Config, Judging, read_settings, section
 from supernet.judge.truth.read import NAMES, check_truth, has_choice
-from supernet.runs.config import Config, Judging, read_settings, section
 from supernet.runs.naming import build_method
 from supernet.settings import inner_methods
 

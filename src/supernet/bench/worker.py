@@ -24,8 +24,8 @@ from supernet.bench.finished import is_finished, read_resources
 from supernet.bench.processes import Task
 from supernet.bench.study import TRUTH, Study
 from supernet.errors import SupernetError, UsageError
+from supernet.io import schema
 from supernet.io.run_directory import RunDirectory
-from supernet.runs import schema
 from supernet.runs.judge import judge, trained_alone
 from supernet.runs.run import Run
 from supernet.runs.search import search

@@ -12,7 +12,7 @@ from cyclopts import Group, Parameter
 from supernet.cli.options import NOTHING, RUN, StudyOptions, at_least, listed
 from supernet.cli.output import Json, Output
 from supernet.errors import RunError
-from supernet.runs.config import Seed
+from supernet.io.config import Seed
 
 _STUDY = Group("Study", sort_key=1)
 

@@ -51,7 +51,7 @@ def _of_name(name: str) -> list[Paper]:
 
 
 def _of_run(path: Path) -> list[Paper]:
-    from supernet.runs.config import Config
+    from supernet.io.config import Config
 
     config = Config.read(path / "config.json")
     return _distinct(_config(config, searched=(path / "front.json").is_file()))

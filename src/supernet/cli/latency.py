@@ -13,8 +13,8 @@ from msgspec import Meta
 from supernet.cli.options import DEVICE, NOTHING, RUN, SpaceOptions, asked, at_least, value
 from supernet.cli.output import Json, Output
 from supernet.errors import UsageError
+from supernet.io.config import Config, Seed
 from supernet.io.progress import ProgressBar
-from supernet.runs.config import Config, Seed
 
 
 def latency_build(

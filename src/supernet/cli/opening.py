@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from supernet.cli.options import NOTHING, Given, asked, named
 from supernet.cli.output import Output
-from supernet.runs.config import Config
+from supernet.io.config import Config
 
 if TYPE_CHECKING:
     from supernet.runs.run import Run

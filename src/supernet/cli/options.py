@@ -20,7 +20,7 @@ from msgspec import Meta
 
 from supernet import catalog, settings
 from supernet.errors import UsageError
-from supernet.runs.config import Config, Exporting, Judging, Named, Retraining, Searching, Training, Transfer, checked
+from supernet.io.config import Config, Exporting, Judging, Named, Retraining, Searching, Training, Transfer, checked
 
 Given: TypeAlias = Mapping[str, Any]
 """The options of a section that were given, by the name of the field; the others are not in it."""

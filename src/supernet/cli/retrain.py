@@ -12,7 +12,7 @@ from supernet.cli.opening import opened
 from supernet.cli.options import NOTHING, RUN, TRAINING, AdoptOptions, Given, Resume, RetrainOptions, Searched
 from supernet.cli.output import Json, Output
 from supernet.errors import UsageError
-from supernet.runs.config import Retraining
+from supernet.io.config import Retraining
 
 
 def retrain(

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 from supernet.io.text import aligned
 
 if TYPE_CHECKING:
+    from supernet.io.schema import Export
     from supernet.judge import RankReport
     from supernet.runs.run import Run
-    from supernet.runs.schema import Export
 
 
 def exports_table(rows: Sequence[Export]) -> str:

@@ -275,7 +275,7 @@ class RunDirectory:
     def read(self, name: str, kind: type[T]) -> T: ...
 
     def read(self, name: str, kind: Any = Any) -> Any:
-        """Read a JSON file as a value of a type, such as a Struct of `supernet.runs.schema`.
+        """Read a JSON file as a value of a type, such as a Struct of `supernet.io.schema`.
 
         Raises:
             UsageError: the directory has no such file.

@@ -13,12 +13,12 @@ from torch import nn
 from supernet import deploy, measure, search
 from supernet.data import ImageData
 from supernet.errors import RunError, UsageError
+from supernet.io import schema
+from supernet.io.config import Exporting
 from supernet.io.progress import ProgressBar
 from supernet.measure import Calibration, ThisMachine
 from supernet.measure.scores.calibration import DEFAULT
 from supernet.nn import Supernet
-from supernet.runs import schema
-from supernet.runs.config import Exporting
 from supernet.runs.report import refresh
 from supernet.runs.run import Run
 from supernet.space import Arch

@@ -7,11 +7,11 @@ from functools import partial
 import numpy as np
 
 from supernet.errors import UsageError
+from supernet.io import schema
 from supernet.io.files import read_text, write_atomically
 from supernet.io.progress import ProgressBar
 from supernet.judge import Distribution, RankReport, Truth, rank_report, read_truth, train_alone
 from supernet.measure import cost_model
-from supernet.runs import schema
 from supernet.runs.naming import build_calibration, build_net
 from supernet.runs.report import refresh
 from supernet.runs.run import Run

@@ -15,9 +15,9 @@ from supernet.data import ImageData
 from supernet.deploy.new_data import fitted
 from supernet.deploy.resize import resized
 from supernet.errors import UsageError
+from supernet.io.config import Config, Searching
 from supernet.measure import Calibration
 from supernet.nn import Supernet
-from supernet.runs.config import Config, Searching
 from supernet.search import Searcher, Shifting
 from supernet.train.recipe import Recipe
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from supernet.errors import SupernetError
+from supernet.report import write_report
 from supernet.runs.run import Run
 
 
@@ -15,8 +16,6 @@ def report(path: Path | str) -> Path:
         UsageError: the directory holds no file of a run.
         RunError: a file is damaged, the page cannot be written, or plotly is not installed (extra "report").
     """
-    from supernet.report import write_report  # it needs an optional extra
-
     return write_report(Path(path))
 
 

@@ -9,11 +9,11 @@ from pathlib import Path
 from supernet import measure
 from supernet.deploy import plain_sgd, retrained, verify
 from supernet.errors import RunError, UsageError
+from supernet.io import schema
+from supernet.io.config import Retraining, section
 from supernet.io.run_directory import RunDirectory
 from supernet.nn import Supernet
-from supernet.runs import schema
 from supernet.runs.arch_argument import read_arch
-from supernet.runs.config import Retraining, section
 from supernet.runs.export import write_formats
 from supernet.runs.kept import refuse_changes
 from supernet.runs.report import refresh

@@ -14,11 +14,11 @@ import torch
 from supernet import search
 from supernet.data import ImageData
 from supernet.errors import UsageError
+from supernet.io import schema
+from supernet.io.config import Config, Named, Training
 from supernet.io.locking import further_process
 from supernet.io.run_directory import MARKER, RunDirectory
 from supernet.nn import Supernet
-from supernet.runs import schema
-from supernet.runs.config import Config, Named, Training
 from supernet.runs.kept import refuse_changes
 from supernet.runs.naming import build_data, build_method, build_net
 from supernet.train import ArchitectureParameters, Recipe, checkpoint, load_weights

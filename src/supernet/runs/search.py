@@ -7,11 +7,11 @@ from dataclasses import replace
 
 from supernet import measure
 from supernet.errors import UsageError
+from supernet.io import schema
 from supernet.io.progress import ProgressBar
 from supernet.io.run_directory import SEARCH
 from supernet.judge import OrderAlong
 from supernet.measure import NetEvaluator
-from supernet.runs import schema
 from supernet.runs.judge import table_of
 from supernet.runs.kept import refuse_changes
 from supernet.runs.naming import build_calibration, build_searcher, build_shifting

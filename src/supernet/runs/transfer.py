@@ -10,10 +10,10 @@ from typing import Any, Literal
 from supernet.deploy.new_data import inherit, tuned
 from supernet.deploy.surgery import find_classifier
 from supernet.errors import UsageError
+from supernet.io import schema
+from supernet.io.config import Config, Named, Searching, Transfer
 from supernet.io.run_directory import RunDirectory
 from supernet.nn import Supernet
-from supernet.runs import schema
-from supernet.runs.config import Config, Named, Searching, Transfer
 from supernet.runs.naming import build_shifting
 from supernet.runs.run import Run, Say, silent
 from supernet.runs.search import check_search, search

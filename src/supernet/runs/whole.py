@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from supernet.errors import SupernetError
+from supernet.io import schema
 from supernet.judge import RankReport
-from supernet.runs import schema
 from supernet.runs.export import export
 from supernet.runs.judge import judge, table_of
 from supernet.runs.report import report

@@ -4,7 +4,7 @@
 
 What a run of an earlier version lacks has a default; what a file holds beyond these is left out in reading. The files
 that lower rooms write are read where they are written: `front.json` by `supernet.search.Front`, `*.jsonl` by
-`supernet.io.lines`, latency tables by `supernet.measure`, and `config.json` is a `supernet.runs.config.Config`.
+`supernet.io.lines`, latency tables by `supernet.measure`, and `config.json` is a `supernet.io.config.Config`.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Annotated, Any
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from supernet.runs.config import Judging, Searching
+from supernet.io.config import Judging, Searching
 
 Option = bool | int | float | str | tuple[Any, ...]
 """An option of a choice."""

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from supernet.errors import UsageError
-from supernet.runs.config import Config, Exporting, Judging, Named, Searching, Training, Transfer
+from supernet.io.config import Config, Exporting, Judging, Named, Searching, Training, Transfer
 
 FULL = Config(
     space=Named("nasbench201", {"channels": 4}),
