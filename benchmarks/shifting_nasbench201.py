@@ -28,7 +28,7 @@ import torch
 from supernet import judge, search
 from supernet.measure import Calibration, NetEvaluator, cost_model
 from supernet.nn import Supernet
-from supernet.nn.precision import check_precision
+from supernet.precision import check_precision
 from supernet.rank import draw_good_and_poor, kendall_tau, order_along
 from supernet.runs.run import Run
 from supernet.search import Shifting

@@ -34,7 +34,7 @@ from shifted_searches import (
 from supernet import Supernet, measure, search
 from supernet.errors import RunError, UsageError
 from supernet.measure import Latency, NetEvaluator
-from supernet.nn.precision import check_precision
+from supernet.precision import check_precision
 from supernet.search import (
     ACCURACY,
     MACS,

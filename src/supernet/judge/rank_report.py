@@ -18,7 +18,7 @@ from supernet.judge.truth.truth import Truth
 from supernet.measure import Calibration, NetEvaluator
 from supernet.measure.scores.calibration import DEFAULT
 from supernet.nn import Supernet
-from supernet.nn.precision import Precision
+from supernet.precision import Precision
 from supernet.rank.checks import MIN_ARCHITECTURES, UndefinedError
 from supernet.rank.curves import Curves, mass_curves
 from supernet.space import Arch

@@ -19,7 +19,7 @@ from supernet.measure.scores.calibration import DEFAULT, Calibration
 from supernet.measure.scores.scores import Scores, run_scores
 from supernet.measure.untouched import placed_like
 from supernet.nn import Supernet
-from supernet.nn.precision import Precision, check_precision
+from supernet.precision import Precision, check_precision
 from supernet.space import Arch, Codes, Space
 
 _KEPT_BYTES = 2**30

@@ -16,7 +16,7 @@ from supernet.data import ImageData
 from supernet.errors import RunError, UsageError
 from supernet.io.files import write_atomically
 from supernet.nn import Supernet
-from supernet.nn.precision import Precision
+from supernet.precision import Precision
 from supernet.paper import Paper
 from supernet.search.evaluation import Evaluation
 from supernet.search.evaluator import Evaluator

@@ -14,7 +14,7 @@ from supernet.data import ImageData
 from supernet.errors import UsageError
 from supernet.io.run_directory import RunDirectory
 from supernet.nn import Supernet
-from supernet.nn.precision import check_precision
+from supernet.precision import check_precision
 from supernet.nn.tryout import try_options
 from supernet.space import Arch
 from supernet.train import checkpoint

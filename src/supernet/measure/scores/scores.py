@@ -16,7 +16,7 @@ from supernet.measure.scores.batch_statistics import tracked_batch_norms
 from supernet.measure.scores.calibration import DEFAULT, Calibration
 from supernet.measure.scores.recalibration import activated, calibrated
 from supernet.measure.untouched import placed_like, untouched
-from supernet.nn.precision import Precision
+from supernet.precision import Precision
 from supernet.space import Arch
 
 
