@@ -6,6 +6,9 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pytest
+import torch
+
 from command_line import supernet
 from quick_runs import SMALL_SPACE
 
@@ -35,6 +38,15 @@ def test_finetuning_changes_the_exported_network(whole: Path) -> None:
     done = supernet("export", whole, "--exports", 1, "--format", "program", "--finetune-steps", 3)
     assert done.code == 0, done.err
     assert (whole / "export/best.pt2").read_bytes() != before
+
+
+def test_a_file_for_one_image_at_a_time(whole: Path) -> None:
+    done = supernet("export", whole, "--exports", 1, "--format", "program", "--fixed-batch")
+    assert done.code == 0, done.err
+    network = torch.export.load(whole / rows(whole)[0]["files"]["program"]).module()
+    assert network(torch.zeros(1, 1, 8, 8)).shape == (1, 10)
+    with pytest.raises(Exception, match="1"):
+        network(torch.zeros(2, 1, 8, 8))
 
 
 def test_darts_exports_what_it_derives(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """`latency build`: from a space or a run directory to files and sentences."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -39,6 +40,10 @@ def test_a_space_becomes_a_table_a_check_and_a_predictor(tmp_path, capsys):
     assert "learned from 20 networks" in said
     assert isinstance(built(out), LatencyTable)
     assert isinstance(built(tmp_path / "chain-learned.json"), LatencyPredictor)
+    latency_build(built={"space": SPACE}, out=out, seconds=0, repeats=1, check=4, as_json=True)
+    told = json.loads(capsys.readouterr().out)
+    assert told["table"] == str(out)
+    assert told["check"]
     with pytest.raises(UsageError, match="made with repeats=1, not 2"):
         latency_build(built={"space": SPACE}, out=out, seconds=0, repeats=2, check=0)
     latency_build(built={"space": SPACE}, out=out, seconds=0, repeats=2, check=0, overwrite=True)

@@ -19,11 +19,13 @@ import torch
 
 from command_line import supernet
 from quick_runs import QUICK
+from small_nets import operations_net
+from supernet import data, methods
 from supernet.io.config import Searching
 from supernet.judge import Truth, write_csv
 from supernet.measure import cost_model
 from supernet.runs.run import Run
-from supernet.train import load_candidates, load_weights
+from supernet.train import fit, load_candidates, load_weights
 
 Copied = Callable[..., Path]
 
@@ -156,6 +158,18 @@ def test_a_training_without_candidates_has_none_to_begin_with(trained_run: Path)
     done = supernet("search", trained_run, "--pool")
     assert done.code == 2
     assert "kept no candidate pool; those by GreedyNAS do" in done.err
+
+
+def test_a_run_that_was_made_in_python_is_told_how_its_network_is_built(tmp_path: Path) -> None:
+    out = tmp_path / "made"
+    fit(operations_net(), methods.spos(), data.digits(), steps=4, batch_size=32, out=out, accelerator="cpu")
+    search = ("search", out, "--searcher", "random", "--budget", 2)
+    done = supernet(*search)
+    assert done.code == 2
+    assert "--space module:function" in done.err
+    done = supernet(*search, "--space", "small_nets:operations_net")
+    assert done.code == 0, done.err
+    assert supernet(*search, "--overwrite").code == 0  # what was told is kept
 
 
 def test_a_damaged_checkpoint_is_a_failure(trained: Path) -> None:

@@ -7,7 +7,7 @@ name. `asked` puts them into a configuration. Options that no section has are de
 from __future__ import annotations
 
 import typing
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import MISSING, fields, replace
 from functools import cache
 from pathlib import Path
@@ -118,7 +118,7 @@ def options(section: type[Any], panel: Group, names: Iterable[str], **told: Para
         told: What is otherwise than the field says, or called otherwise, on the command line.
     """
     hints = typing.get_type_hints(section, include_extras=True)
-    meanings = _meanings(section)
+    meanings = _meanings(typing.cast(Hashable, section))
     defaults = {field.name: _shown(field.default) for field in fields(section)}
     annotations = {}
     for name in names:
@@ -162,7 +162,7 @@ def _known(kind: catalog.Kind) -> tuple[str, ...]:
 
 
 @cache
-def _meanings(section: type[Any]) -> dict[str, str]:
+def _meanings(section: Hashable) -> dict[str, str]:
     """What the docstrings of a section's fields say."""
     return {found.arg_name: found.description or "" for found in parse_from_object(section).params}
 
