@@ -34,6 +34,7 @@ ALTERNATIVES = {
     "parent_epochs": 601,
     "leaf_epochs": 301,
 }
+SETTINGS = {"choices": None, "transfer": True, "parent_epochs": 600, "leaf_epochs": 300}
 
 
 def test_defaults_are_the_released_ones() -> None:

@@ -29,6 +29,13 @@ ALTERNATIVES = {
     "restart": "never",
     "schedule_over": "stage",
 }
+SETTINGS = {
+    "epochs": (20, 20, 50),
+    "repeats": 100,
+    "balanced": True,
+    "restart": "final",
+    "schedule_over": "training",
+}
 
 
 def test_defaults_are_the_released_ones() -> None:

@@ -31,6 +31,18 @@ ALTERNATIVES = {
     "label_smoothing": 0.5,
     "weights": sgd(0.1),
 }
+SETTINGS = {
+    "candidates": 10,
+    "keep": 5,
+    "pool": 1000,
+    "images": 1000,
+    "rate_by": "loss",
+    "epsilon": 0.8,
+    "warmup": 0.07,
+    "max_macs": None,
+    "stop_turnover": None,
+}
+SMOOTHING = 0.1
 
 
 def step_of(net: Supernet, index: int = 50, *, total: int = 100) -> Step:

@@ -27,6 +27,16 @@ ALTERNATIVES = {
     "code_data": "validation",
     "seed": 1,
 }
+SETTINGS = {
+    "k": 8,
+    "hidden": 64,
+    "temperature": 1.0,
+    "entropy": 0.0,
+    "code_lr": 0.1,
+    "code_data": "train",
+    "seed": 0,
+}
+SMOOTHING = 0.1
 
 
 def test_defaults_are_those_of_the_reconstruction() -> None:
