@@ -36,6 +36,7 @@ SETTINGS = {
     "restart": "final",
     "schedule_over": "training",
 }
+REFUSES = {"darts", "few_shot", "gm_nas", "k_shot"}
 
 
 def test_defaults_are_the_released_ones() -> None:

@@ -86,6 +86,9 @@ def test_it_keeps_to_its_budget() -> None:
     assert Budget(high=limit) == recipe.samplers[0].explore  # type: ignore[attr-defined]
 
 
+SHORT = {"candidates": 2, "keep": 1, "images": 16}
+
+
 def test_it_rates_by_loss_or_accuracy() -> None:
     with pytest.raises(UsageError, match="by 'loss' or 'accuracy'; got 'latency'"):
         greedynas(rate_by="latency")  # type: ignore[arg-type]

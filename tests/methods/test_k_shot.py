@@ -96,6 +96,22 @@ def test_it_goes_around_single_paths_alone() -> None:
             k_shot(recipe)
 
 
+SHORT = {"k": 2}
+REFUSES = {
+    "attentivenas",
+    "darts",
+    "dynas",
+    "fairnas",
+    "few_shot",
+    "gm_nas",
+    "greedynas",
+    "k_shot",
+    "one_shot",
+    "sandwich",
+    "sum_nas",
+}
+
+
 def test_it_refuses_to_carry_sets_on_while_codes_learn() -> None:
     with pytest.raises(UsageError, match="Give it updates with inactive='freeze'"):
         k_shot(dynas())
