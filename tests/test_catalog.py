@@ -136,13 +136,28 @@ def test_what_stands_beside_the_caller_is_found_only_where_it_is_asked_for(
         ("json:__doc__", "is a value of the type str"),
         ("no_such_module:x", "No module named 'no_such_module'"),
         ("json:no_such", "has no attribute 'no_such'"),
-        ("sposs", "there are darts"),
         ("", "There is no method named ''"),
     ],
 )
 def test_a_wrong_name_is_a_sentence(name: str, sentence: str) -> None:
     with pytest.raises(UsageError, match="method") as caught:
         catalog.load("methods", name)
+    assert sentence in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("others", "sentence"),
+    [
+        (11, "; there are spos, other0,"),
+        (12, "; did you mean spos? Otherwise supernet list methods names the 13 there are"),
+    ],
+)
+def test_few_names_are_listed_and_of_many_the_nearest(
+    others: int, sentence: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(catalog, "names", lambda kind: ("spos", *(f"other{number}" for number in range(others))))
+    with pytest.raises(UsageError) as caught:
+        catalog.find("methods", "sposs")
     assert sentence in str(caught.value)
 
 

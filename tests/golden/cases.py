@@ -108,37 +108,33 @@ def zoo_net(name: str) -> Supernet:
 STATES = MomentumSeparation(choice="block1")
 
 
-TRAININGS: dict[str, Case] = {
+def default(name: str) -> Case:
+    return lambda: train(getattr(methods, name)())
+
+
+TRAININGS: dict[str, Case] = {name: default(name) for name in methods.__all__} | {
     "attentivenas": lambda: train(methods.attentivenas(), elastic_net()),
     "attentivenas, worst": lambda: train(methods.attentivenas(mode="worst"), elastic_net()),
-    "darts": lambda: train(methods.darts()),
     "darts, second order": lambda: train(methods.darts(order=2)),
     "darts, weights first": lambda: train(methods.darts(first="weights", begin=0.3, exclude=("skip",))),
-    "dynas": lambda: train(methods.dynas()),
     "dynas, clusters": lambda: train(
         methods.dynas(complexity="macs", states=MomentumSeparation(by="cluster", groups=2))
     ),
     "dynas, strictly fair": lambda: train(methods.dynas(methods.fairnas(weights=replace(DYNAS, clip_norm=None)))),
-    "fairnas": lambda: train(methods.fairnas()),
     "fairnas, subnet-aware": lambda: train(methods.dynas(methods.fairnas(), states=STATES)),
-    "few_shot": lambda: train(methods.few_shot()),
     "few_shot, fresh": lambda: train(methods.few_shot(transfer=False)),
     "few_shot, subnet-aware": lambda: train(methods.dynas(methods.few_shot(), states=STATES)),
     "gm_nas": lambda: train(methods.gm_nas(), steps=26),
-    "greedynas": lambda: train(methods.greedynas()),
     "greedynas, sizes": lambda: train(methods.greedynas(rate_by="accuracy", max_macs=15_000), elastic_net()),
-    "k_shot": lambda: train(methods.k_shot()),
     "k_shot, subnet-aware": lambda: train(methods.dynas(methods.k_shot(), states=STATES)),
     "one_shot": lambda: train(methods.one_shot(), batch_size=32),
     "sandwich": lambda: train(methods.sandwich(), elastic_net()),
-    "spos": lambda: train(methods.spos()),
     "spos, subnet-aware": lambda: train(methods.dynas(methods.spos(), states=STATES)),
     "spos, sizes": lambda: train(methods.spos(), elastic_net()),
     "spos, averaged": lambda: train(methods.spos(), average=0.99),
     "spos, augmented digits": lambda: train(methods.spos(), images=data.digits(augment=AUGMENT), seed=3),
     "spos, two phases": lambda: train(two_phases()),
     "spos, mbconv": lambda: train(methods.spos(), zoo_net("mbconv"), steps=8),
-    "sum_nas": lambda: train(methods.sum_nas()),
 }
 
 

@@ -6,7 +6,10 @@ import argparse
 import json
 import math
 import platform
+import re
+from collections.abc import Sequence
 from importlib.metadata import version
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +17,7 @@ import torch
 
 from golden.cases import CASES
 
-FILE = Path(__file__).with_name("recorded.json")
+FOLDER = Path(__file__).with_name("recorded")
 TOLERANCE = 1e-3
 DECISIVE = ("torch", "capability", "threads", "numpy", "pymoo", "onnxruntime")  # where they agree, so does every bit
 
@@ -75,13 +78,18 @@ def check(name: str, held: dict[str, Any]) -> list[str]:
     return found and [f"{name}, {how}; recorded on {held['machine']}, run on {here}", *found]
 
 
-def read() -> dict[str, Any]:
-    """The file: `machine`, and `cases` by name."""
-    held: dict[str, Any] = json.loads(FILE.read_text())
+def file(name: str) -> Path:
+    """What holds a case: one file per method, and one each for searches, judging, deployment and spaces."""
+    return FOLDER / f"{re.split('[,:]', name)[0]}.json"
+
+
+def read(path: Path) -> dict[str, Any]:
+    """A file: `machine`, and `cases` by name."""
+    held: dict[str, Any] = json.loads(path.read_text())
     return held
 
 
-def write(held: dict[str, Any]) -> None:
+def write(path: Path, held: dict[str, Any]) -> None:
     """One line per entry of a case, in the order of the cases."""
 
     def block(entries: dict[str, str], indent: str) -> str:
@@ -93,7 +101,28 @@ def write(held: dict[str, Any]) -> None:
         for name in CASES
         if name in held["cases"]
     }
-    FILE.write_text(block({"machine": json.dumps(held["machine"]), "cases": block(cases, " ")}, "") + "\n")
+    path.write_text(block({"machine": json.dumps(held["machine"]), "cases": block(cases, " ")}, "") + "\n")
+
+
+def record(path: Path, names: Sequence[str], *, only: bool) -> None:
+    """Record cases of one file anew, and say what has changed; with `only` the others in the file stay as they are."""
+    held = read(path) if path.is_file() else {"machine": machine(), "cases": {}}
+    if only and not rounds_alike(held["machine"], machine()):
+        raise SystemExit(
+            f"The other cases of {path.name} were recorded on {held['machine']}; record all anew, without --only."
+        )
+    before = held["cases"]
+    held = {"machine": machine(), "cases": {name: outcome(name) for name in names}}
+    for name, found in held["cases"].items():
+        if name not in before:
+            print(f"{name}: new")  # noqa: T201
+        for line in differences(before.get(name, found), found, bitwise=True):
+            print(f"{name}: {line}")  # noqa: T201
+    for name in before.keys() - CASES.keys():
+        print(f"{name}: removed")  # noqa: T201
+    if only:
+        held["cases"] = before | held["cases"]
+    write(path, held)
 
 
 def main() -> None:
@@ -101,20 +130,8 @@ def main() -> None:
     parser.add_argument("--only", metavar="NAME", choices=CASES, help="record this case alone")
     only = parser.parse_args().only
     torch.set_num_threads(1)
-    held = read() if FILE.is_file() else {"machine": machine(), "cases": {}}
-    if only and not rounds_alike(held["machine"], machine()):
-        parser.error(f"the other cases were recorded on {held['machine']}; record all of them anew, without --only")
-    before, held["machine"] = held["cases"], machine()
-    held["cases"] = dict(before)
-    for name in (only,) if only else CASES:
-        held["cases"][name] = outcome(name)
-        if name not in before:
-            print(f"{name}: new")  # noqa: T201
-        for line in differences(before.get(name, held["cases"][name]), held["cases"][name], bitwise=True):
-            print(f"{name}: {line}")  # noqa: T201
-    for name in before.keys() - CASES.keys():
-        print(f"{name}: removed")  # noqa: T201
-    write(held)
+    for path, names in groupby(sorted((only,) if only else CASES, key=file), key=file):
+        record(path, list(names), only=bool(only))
 
 
 if __name__ == "__main__":

@@ -28,6 +28,15 @@ ALTERNATIVES = {
     "regularise": "all",
     "weights": sgd(0.1),
 }
+SETTINGS = {
+    "mode": "best",
+    "candidates": 3,
+    "bins": 70,
+    "predictor": None,
+    "random": 2,
+    "regularise": "first",
+}
+SMOOTHING = 0.1
 
 
 def step_of(net: Supernet, index: int = 50, *, total: int = 100) -> Step:

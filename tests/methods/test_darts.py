@@ -31,6 +31,7 @@ ALTERNATIVES = {
     "weights": sgd(0.1),
     "architecture": adam(0.1),
 }
+SETTINGS = {"order": 1, "temperature": 1.0, "first": "architecture", "begin": 0.0, "exclude": ()}
 
 
 def test_defaults_are_the_published_ones() -> None:

@@ -28,6 +28,8 @@ ALTERNATIVES = {
     "complexity": "macs",
     "states": MomentumSeparation(by="cluster", groups=2),
 }
+SETTINGS = {"gamma_max": 4.0, "complexity": "params", "states": MomentumSeparation(by="edge", choice=None)}
+REFUSES = {"attentivenas", "darts", "dynas", "one_shot", "sandwich"}
 
 
 def test_the_settings_are_the_released_ones() -> None:

@@ -11,10 +11,11 @@ from method_trials import moves, on_digits, published, train
 from small_nets import elastic_net, operations_net
 from supernet.errors import UsageError
 from supernet.methods import fairnas, spos
-from supernet.train import Mean, TrainPaths, Uniform, sgd
+from supernet.train import Mean, Sum, TrainPaths, Uniform, sgd
 
 TRIALS = {"fairnas": lambda: on_digits(fairnas().with_weights(lr=0.05, per=None), operations_net())}
 ALTERNATIVES = {"combine": Mean(), "label_smoothing": 0.2, "weights": sgd(0.1)}
+SETTINGS = {"combine": Sum()}
 
 
 def test_defaults_are_those_of_the_reconstruction() -> None:

@@ -34,6 +34,9 @@ ALTERNATIVES = {
     "parent_epochs": 601,
     "leaf_epochs": 301,
 }
+SETTINGS = {"choices": None, "transfer": True, "parent_epochs": 600, "leaf_epochs": 300}
+SHORT = {"parent_epochs": 1, "leaf_epochs": 1}
+REFUSES = {"darts", "few_shot", "gm_nas", "k_shot"}
 
 
 def test_defaults_are_the_released_ones() -> None:

@@ -29,6 +29,14 @@ ALTERNATIVES = {
     "restart": "never",
     "schedule_over": "stage",
 }
+SETTINGS = {
+    "epochs": (20, 20, 50),
+    "repeats": 100,
+    "balanced": True,
+    "restart": "final",
+    "schedule_over": "training",
+}
+REFUSES = {"darts", "few_shot", "gm_nas", "k_shot"}
 
 
 def test_defaults_are_the_released_ones() -> None:

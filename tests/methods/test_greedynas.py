@@ -31,6 +31,18 @@ ALTERNATIVES = {
     "label_smoothing": 0.5,
     "weights": sgd(0.1),
 }
+SETTINGS = {
+    "candidates": 10,
+    "keep": 5,
+    "pool": 1000,
+    "images": 1000,
+    "rate_by": "loss",
+    "epsilon": 0.8,
+    "warmup": 0.07,
+    "max_macs": None,
+    "stop_turnover": None,
+}
+SMOOTHING = 0.1
 
 
 def step_of(net: Supernet, index: int = 50, *, total: int = 100) -> Step:
@@ -72,6 +84,9 @@ def test_it_keeps_to_its_budget() -> None:
     with pytest.raises(UsageError, match="they range from"):
         greedynas(max_macs=1.0).programs[0].check(net)
     assert Budget(high=limit) == recipe.samplers[0].explore  # type: ignore[attr-defined]
+
+
+SHORT = {"candidates": 2, "keep": 1, "images": 16}
 
 
 def test_it_rates_by_loss_or_accuracy() -> None:

@@ -27,6 +27,16 @@ ALTERNATIVES = {
     "code_data": "validation",
     "seed": 1,
 }
+SETTINGS = {
+    "k": 8,
+    "hidden": 64,
+    "temperature": 1.0,
+    "entropy": 0.0,
+    "code_lr": 0.1,
+    "code_data": "train",
+    "seed": 0,
+}
+SMOOTHING = 0.1
 
 
 def test_defaults_are_those_of_the_reconstruction() -> None:
@@ -84,6 +94,22 @@ def test_it_goes_around_single_paths_alone() -> None:
     for recipe in (fairnas(), greedynas(), sum_nas(spos())):
         with pytest.raises(UsageError, match="k_shot trains one path on one batch by its gradient"):
             k_shot(recipe)
+
+
+SHORT = {"k": 2}
+REFUSES = {
+    "attentivenas",
+    "darts",
+    "dynas",
+    "fairnas",
+    "few_shot",
+    "gm_nas",
+    "greedynas",
+    "k_shot",
+    "one_shot",
+    "sandwich",
+    "sum_nas",
+}
 
 
 def test_it_refuses_to_carry_sets_on_while_codes_learn() -> None:

@@ -6,7 +6,7 @@ import ast
 import importlib.util
 import inspect
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Set
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import ModuleType
@@ -23,7 +23,7 @@ from supernet.judge.alone import Alone, Regime
 from supernet.methods import darts, fairnas, one_shot, sandwich, spos
 from supernet.paper import Paper
 from supernet.space import Arch
-from supernet.train import Fixed, MomentumSeparation, Recipe, Sum, TrainPaths, Uniform, fit
+from supernet.train import Fixed, Recipe, TrainPaths, fit
 from supernet.train.executor import Executor
 from supernet.train.laws import RECIPE_LAWS, RecipeLaw, Trial, learns, moves_change_one_family
 from supernet.train.move import Move, Step
@@ -33,10 +33,25 @@ METHODS: dict[str, Callable[..., Recipe]] = {name: getattr(methods, name) for na
 
 @dataclass(frozen=True)
 class Tried:
-    """What the test file of a method says of it."""
+    """What the test file of a method says of it.
+
+    Attributes:
+        trials: `TRIALS`, trainings that keep the laws; named after the method.
+        alternatives: `ALTERNATIVES`, another value than the default for every option.
+        settings: `SETTINGS`, the defaults that paper or code give, beside label smoothing and updates.
+        smoothing: `SMOOTHING`, the label smoothing; 0 where the file does not say.
+        short: `SHORT`, options by which it can be trained in a few steps.
+        refuses: `REFUSES`, the methods that this one does not go around.
+        refused_by: `REFUSED_BY`, the methods that do not go around this one, beside those whose `REFUSES` name it.
+    """
 
     trials: Mapping[str, Callable[[], Trial]]
     alternatives: Mapping[str, Any]
+    settings: Mapping[str, Any]
+    smoothing: float
+    short: Mapping[str, Any]
+    refuses: Set[str]
+    refused_by: Set[str]
 
 
 def tried() -> dict[str, Tried]:
@@ -45,7 +60,15 @@ def tried() -> dict[str, Tried]:
     for file in sorted(Path(__file__).parent.glob("test_*.py")):
         if file.name != Path(__file__).name and "TRIALS = {" in file.read_text(encoding="utf-8"):
             module = imported(file)
-            found[file.stem.removeprefix("test_")] = Tried(module.TRIALS, module.ALTERNATIVES)
+            found[file.stem.removeprefix("test_")] = Tried(
+                module.TRIALS,
+                module.ALTERNATIVES,
+                module.SETTINGS,
+                getattr(module, "SMOOTHING", 0.0),
+                getattr(module, "SHORT", {}),
+                getattr(module, "REFUSES", frozenset()),
+                getattr(module, "REFUSED_BY", frozenset()),
+            )
     return found
 
 
@@ -174,60 +197,13 @@ def code_lines(file: Path) -> int:
 
 # -- published settings, beside those of the optimisers that the files of the methods check ------------------------
 
-SETTINGS: dict[str, dict[str, Any]] = {
-    "attentivenas": {
-        "mode": "best",
-        "candidates": 3,
-        "bins": 70,
-        "predictor": None,
-        "random": 2,
-        "regularise": "first",
-    },
-    "darts": {"order": 1, "temperature": 1.0, "first": "architecture", "begin": 0.0, "exclude": ()},
-    "dynas": {"gamma_max": 4.0, "complexity": "params", "states": MomentumSeparation(by="edge", choice=None)},
-    "fairnas": {"combine": Sum()},
-    "few_shot": {"choices": None, "transfer": True, "parent_epochs": 600, "leaf_epochs": 300},
-    "gm_nas": {
-        "epochs": (20, 20, 50),
-        "repeats": 100,
-        "balanced": True,
-        "restart": "final",
-        "schedule_over": "training",
-    },
-    "greedynas": {
-        "candidates": 10,
-        "keep": 5,
-        "pool": 1000,
-        "images": 1000,
-        "rate_by": "loss",
-        "epsilon": 0.8,
-        "warmup": 0.07,
-        "max_macs": None,
-        "stop_turnover": None,
-    },
-    "k_shot": {
-        "k": 8,
-        "hidden": 64,
-        "temperature": 1.0,
-        "entropy": 0.0,
-        "code_lr": 0.1,
-        "code_data": "train",
-        "seed": 0,
-    },
-    "one_shot": {"rate": 0.05, "ramp": 1.0, "ghost_batch": 32},
-    "sandwich": {"random": 2, "temperature": 1.0, "hard": 0.0, "combine": Sum(), "regularise": "first"},
-    "spos": {"sampler": Uniform()},
-    "sum_nas": {"inner_steps": 2, "inner_lr": 0.05, "inner_momentum": 0.9, "inner_clip_norm": 5.0},
-}
-SMOOTHING = {"attentivenas": 0.1, "greedynas": 0.1, "k_shot": 0.1, "sandwich": 0.1, "spos": 0.1}
-
 
 @pytest.mark.parametrize("name", METHODS)
 def test_the_settings_are_those_of_paper_or_code(name: str) -> None:
     parameters = inspect.signature(METHODS[name]).parameters.values()
     elsewhere = {"recipe", "weights", "architecture", "label_smoothing"}
-    assert {p.name: p.default for p in parameters if p.name not in elsewhere} == SETTINGS[name]
-    assert smoothing(METHODS[name]()) == SMOOTHING.get(name, 0.0)
+    assert {p.name: p.default for p in parameters if p.name not in elsewhere} == TRIED[name].settings
+    assert smoothing(METHODS[name]()) == TRIED[name].smoothing
 
 
 # -- what sets the methods apart -------------------------------------------------------------------------------
@@ -301,34 +277,22 @@ def test_one_architecture_alone_can_be_trained() -> None:
 # -- methods around methods ------------------------------------------------------------------------------------
 
 AROUND = tuple(name for name, method in METHODS.items() if "recipe" in inspect.signature(method).parameters)
-REFUSED = {
-    "dynas": {"attentivenas", "darts", "dynas", "one_shot", "sandwich"},
-    "few_shot": {"darts", "few_shot", "gm_nas", "k_shot"},
-    "gm_nas": {"darts", "few_shot", "gm_nas", "k_shot"},
-    "k_shot": set(METHODS) - {"spos"},
-    "sum_nas": {"darts", "greedynas", "k_shot", "one_shot", "sum_nas"},
-}
-SHORT: dict[str, Any] = {
-    "gm_nas": {"epochs": (1, 1), "repeats": 1},
-    "few_shot": {"parent_epochs": 1, "leaf_epochs": 1},
-    "k_shot": {"k": 2},
-    "greedynas": {"candidates": 2, "keep": 1, "images": 16},
-}
 
 
-def test_five_methods_go_around_others() -> None:
-    assert AROUND == ("dynas", "few_shot", "gm_nas", "k_shot", "sum_nas")
+def test_methods_around_others_say_which_they_refuse() -> None:
+    assert [name for name, found in TRIED.items() if found.refuses] == list(AROUND)
+    assert len(AROUND) >= 5
 
 
 @pytest.mark.parametrize("inner", METHODS)
 @pytest.mark.parametrize("outer", AROUND)
 def test_every_pair_trains_or_is_refused_where_it_is_made(outer: str, inner: str) -> None:
-    recipe = METHODS[inner](**SHORT.get(inner, {}))
-    if inner in REFUSED[outer]:
+    recipe = METHODS[inner](**TRIED[inner].short)
+    if inner in TRIED[outer].refuses or outer in TRIED[inner].refused_by:
         with pytest.raises(UsageError):
-            METHODS[outer](recipe, **SHORT.get(outer, {}))
+            METHODS[outer](recipe, **TRIED[outer].short)
         return
-    around = METHODS[outer](recipe, **SHORT.get(outer, {}))
+    around = METHODS[outer](recipe, **TRIED[outer].short)
     assert around.name == f"{outer}({recipe.name})"
     net = operations_net()
     steps = max(2, len(around.on(net.space).phases))
@@ -351,7 +315,8 @@ def test_every_pair_trains_or_is_refused_where_it_is_made(outer: str, inner: str
 )
 def test_three_methods_around_each_other_train(made: Callable[..., Recipe]) -> None:
     few, gm, k = (
-        lambda recipe, name=name: METHODS[name](recipe, **SHORT[name]) for name in ("few_shot", "gm_nas", "k_shot")
+        lambda recipe, name=name: METHODS[name](recipe, **TRIED[name].short)
+        for name in ("few_shot", "gm_nas", "k_shot")
     )
     recipe, net = made(few, gm, k), operations_net()
     steps = 2 * len(recipe.on(net.space).phases)

@@ -12,6 +12,7 @@ from supernet.train import sgd
 
 TRIALS = {"one_shot": lambda: on_digits(one_shot(), operations_net())}
 ALTERNATIVES = {"rate": 0.5, "ramp": 0.5, "ghost_batch": 33, "weights": sgd(0.2)}
+SETTINGS = {"rate": 0.05, "ramp": 1.0, "ghost_batch": 32}
 
 
 def test_defaults_are_those_of_the_reconstruction() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from method_trials import moves, on_digits, published
 from small_nets import elastic_net
 from supernet.methods import sandwich
-from supernet.train import Mean, sgd
+from supernet.train import Mean, Sum, sgd
 
 TRIALS = {"sandwich": lambda: on_digits(sandwich().with_weights(per=None), elastic_net())}
 ALTERNATIVES = {
@@ -17,6 +17,8 @@ ALTERNATIVES = {
     "regularise": "all",
     "weights": sgd(0.1),
 }
+SETTINGS = {"random": 2, "temperature": 1.0, "hard": 0.0, "combine": Sum(), "regularise": "first"}
+SMOOTHING = 0.1
 
 
 def test_defaults_are_the_published_ones() -> None:

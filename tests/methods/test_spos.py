@@ -12,6 +12,8 @@ TRIALS = {
     "spos, sizes": lambda: on_digits(spos().with_weights(lr=0.1, per=None), elastic_net()),
 }
 ALTERNATIVES = {"sampler": Uniform(2), "label_smoothing": 0.2, "weights": sgd(0.1)}
+SETTINGS = {"sampler": Uniform()}
+SMOOTHING = 0.1
 
 
 def test_defaults_are_the_published_ones() -> None:

@@ -26,6 +26,8 @@ ALTERNATIVES = {
     "inner_momentum": 0.45,
     "inner_clip_norm": 2.5,
 }
+SETTINGS = {"inner_steps": 2, "inner_lr": 0.05, "inner_momentum": 0.9, "inner_clip_norm": 5.0}
+REFUSES = {"darts", "greedynas", "k_shot", "one_shot", "sum_nas"}
 
 
 def test_defaults_are_those_of_the_code_of_pa_da() -> None:

@@ -8,6 +8,7 @@ from supernet.methods.nshot.k_shot import k_shot as k_shot
 from supernet.methods.single_path.dynas import dynas as dynas
 from supernet.methods.single_path.fairnas import fairnas as fairnas
 from supernet.methods.single_path.greedynas import greedynas as greedynas
+from supernet.methods.single_path.magic_t import magic_t as magic_t
 from supernet.methods.single_path.one_shot import one_shot as one_shot
 from supernet.methods.single_path.spos import spos as spos
 from supernet.methods.single_path.sum_nas import sum_nas as sum_nas
@@ -21,6 +22,7 @@ __all__ = [
     "gm_nas",
     "greedynas",
     "k_shot",
+    "magic_t",
     "one_shot",
     "sandwich",
     "spos",
