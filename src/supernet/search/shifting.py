@@ -16,8 +16,8 @@ from supernet.data import ImageData
 from supernet.errors import RunError, UsageError
 from supernet.io.files import write_atomically
 from supernet.nn import Supernet
-from supernet.precision import Precision
 from supernet.paper import Paper
+from supernet.precision import Precision
 from supernet.search.evaluation import Evaluation
 from supernet.search.evaluator import Evaluator
 from supernet.space import Arch
@@ -30,6 +30,8 @@ from supernet.train.updates import Stepper
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
+
+__all__ = ["Shifting", "load_shifted"]
 
 Update: TypeAlias = Literal["generation", "candidate", "batch"]
 """When the weights change: once for all candidates of a generation, after each candidate, after each batch."""

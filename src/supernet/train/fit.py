@@ -14,8 +14,8 @@ from supernet.data import ImageData
 from supernet.errors import UsageError
 from supernet.io.run_directory import RunDirectory
 from supernet.nn import Supernet
-from supernet.precision import check_precision
 from supernet.nn.tryout import try_options
+from supernet.precision import check_precision
 from supernet.space import Arch
 from supernet.train import checkpoint
 from supernet.train.averaging import WeightAverage, check_decay
@@ -31,6 +31,8 @@ from supernet.train.updates import Stepper
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
+
+__all__ = ["Trained", "fit"]
 
 _ADAPT, _TRY_OUT, _DERIVE = range(2**31, 2**31 + 3)  # what is seeded besides steps, whose numbers are smaller
 
