@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import importlib
 import inspect
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
 from command_line import supernet
-from supernet import catalog, methods, zoo
+from supernet import catalog, methods, search, train, zoo
 from supernet.catalog.generated import stale
 from supernet.errors import UsageError
+from supernet.runs.naming import build_method
+from supernet.settings import parse
 from supernet.train import Recipe
 
 METHOD = '''
@@ -79,6 +84,38 @@ def test_lazy_packages_hold_what_the_catalogue_names() -> None:
         methods.sops  # noqa: B018
 
 
+@pytest.mark.parametrize("room", catalog.LAZY)
+def test_a_lazy_package_offers_each_name_from_one_module(room: str) -> None:
+    package = importlib.import_module(f"supernet.{room}")
+    for name, module in catalog.exports(room).items():
+        offered = getattr(package, name)
+        assert offered is getattr(importlib.import_module(module), name)
+        assert not isinstance(offered, ModuleType), name
+    assert set(package.__all__) <= catalog.exports(room).keys()
+    homes = {path: text for path in Path(package.__file__ or "").parent.rglob("*.py") if (text := path.read_text())}
+    for name in package.__all__:
+        definition = re.compile(rf"^(class {name}\b|def {name}\()", re.MULTILINE)
+        found = [path for path, text in homes.items() if definition.search(text)]
+        assert len(found) <= 1, f"{name} is offered, and stands in {found}"
+
+
+def test_every_piece_and_searcher_is_offered_by_its_room() -> None:
+    pieces = {entry.attribute for kind in ("pieces", "monitors") for entry in catalog.own(kind)}
+    assert {"Sum", "Mean", "Softmax", "Strongest", "SubnetAccuracy", "SplitByOption"} <= pieces <= set(train.__all__)
+    assert {"Sampler", "Program", "LearningRate", "Recipe", "fit", "sgd"} <= set(train.__all__)
+    searchers = catalog.own("searchers")
+    assert {entry.attribute for entry in searchers} | {entry.name for entry in searchers} <= set(search.__all__)
+    assert inspect.isfunction(train.fit)
+    assert inspect.isfunction(search.survey)
+
+
+def test_pieces_in_folders_are_listed_and_chosen() -> None:
+    listed = supernet("list", "pieces").out
+    assert all(f"  {name} " in listed for name in ("Sum", "Mean", "Softmax", "Strongest"))
+    recipe = build_method("fairnas", parse(["combine=Mean"]))
+    assert recipe.describe()["program"]["combine"] == {"piece": "train.combines.mean:Mean"}
+
+
 def test_names_and_listings_need_no_pytorch() -> None:
     code = (
         "import sys, supernet, supernet.methods, supernet.zoo\n"
@@ -102,11 +139,11 @@ def test_stale_files_are_named_and_written(tmp_path: Path) -> None:
     for name in ("README.md", "docs/methods/README.md", "docs/zoo.md", "docs/train.md"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text((root / name).read_text())
-    for package in ("methods", "zoo"):
+    for package in catalog.LAZY:
         (tmp_path / "src/supernet" / package).mkdir(parents=True)
     page = tmp_path / "docs/zoo.md"
     page.write_text(page.read_text().replace("15,625 architectures", "many architectures", 1))
-    stubs = [tmp_path / "src/supernet" / package / "__init__.pyi" for package in ("", "methods", "zoo")]
+    stubs = [tmp_path / "src/supernet" / package / "__init__.pyi" for package in ("", *catalog.LAZY)]
     assert stale(tmp_path) == [page, *stubs]
     stale(tmp_path, write=True)
     assert stale(tmp_path) == []
@@ -192,6 +229,75 @@ def test_a_method_of_another_package_is_listed_cited_and_trained(site: Path, tmp
     assert cited.count("@inproceedings") == 2
     assert "Their method" in cited
     assert "NAS-Bench-201: Extending the Scope" in cited
+
+
+SEARCHER = """
+from dataclasses import dataclass
+from typing import ClassVar
+from supernet.search import RandomSearch
+
+@dataclass(frozen=True, kw_only=True)
+class TheirSearch:
+    \"\"\"Theirs: what random search finds.\"\"\"
+
+    name: ClassVar[str] = "their_search"
+    batch: int = 50
+
+    def begin(self, task):
+        return RandomSearch(batch=self.batch).begin(task)
+"""
+
+TABLE = """
+from supernet.judge import Truth, nasbench201_digits_truth
+
+def their_truth(dataset: str = "digits") -> Truth:
+    \"\"\"Theirs: the first twelve of the digits table.\"\"\"
+    assert dataset == "digits"
+    whole = nasbench201_digits_truth()
+    return whole.subset(whole.archs[:12])
+"""
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run that a search and a judgement can follow."""
+    out = tmp_path_factory.mktemp("catalog") / "run"
+    small = ("--space", "nasbench201", "-S", "channels=4", "-S", "cells=1", "--batch-size", 16, "--monitor-every", 0)
+    assert supernet("train", "--out", out, *small, "--steps", 2).code == 0
+    return out
+
+
+@pytest.mark.parametrize("name", ["theirs", "their_searchers:TheirSearch"])
+def test_a_searcher_of_another_package_is_used(site: Path, tmp_path: Path, trained: Path, name: str) -> None:
+    distribution(
+        site, "their-nas", "supernet.searchers", "theirs = their_searchers:TheirSearch", "their_searchers", SEARCHER
+    )
+    assert "theirs" in catalog.names("searchers")
+    few = ("--budget", 3, "-R", "batch=2", "--validation-images", 16, "--calibration-images", 16)
+    done = supernet("search", trained, "--out", tmp_path / "search", "--searcher", name, *few)
+    assert done.code == 0, done.err
+    begun = json.loads((tmp_path / "search/search.json").read_text())
+    assert begun["searcher"] == {"batch": 2, "piece": "their_searchers:TheirSearch"}
+
+
+@pytest.mark.parametrize("name", ["theirs", "their_tables:their_truth"])
+def test_a_table_of_another_package_is_used(site: Path, trained: Path, name: str) -> None:
+    distribution(site, "their-nas", "supernet.tables", "theirs = their_tables:their_truth", "their_tables", TABLE)
+    few = ("--archs", 12, "--validation-images", 16, "--calibration-images", 16)
+    done = supernet("judge", trained, "--table", name, "--dataset", "digits", *few)
+    assert done.code == 0, done.err
+    assert len((trained / "ranking.csv").read_text().splitlines()) == 1 + 12
+    refused = supernet("judge", trained, "--table", name, "--metric", "loss", *few)
+    assert refused.code == 2
+    assert "has no setting 'metric'" in refused.err
+
+
+def test_a_table_that_is_none_is_a_sentence(site: Path, trained: Path) -> None:
+    (site / "no_tables.py").write_text("def table():\n    return 1\n")
+    done = supernet("judge", trained, "--table", "no_tables:table")
+    assert done.code == 2
+    assert "no_tables:table returned int; a table is a function that returns a Truth" in done.err
+    assert "nasbench201, nasbench201_digits, or a function" in supernet("judge", trained, "--table", "no").err
 
 
 def test_two_packages_with_one_name_are_both_named(site: Path) -> None:

@@ -17,8 +17,7 @@ from supernet.data import Augment, ImageData
 from supernet.errors import UsageError
 from supernet.io.config import Config, Named
 from supernet.runs.naming import build_data, build_method, build_space
-from supernet.train import Cosine, Linear, OnLoss, Recipe
-from supernet.train.schedules._protocol import LearningRate
+from supernet.train import Cosine, LearningRate, Linear, OnLoss, Recipe
 from supernet.train.schedules.complexity_aware import ComplexityAwareLR
 
 

@@ -14,7 +14,7 @@ from supernet.nn import Zero as Zero
 from supernet.space import Arch as Arch
 from supernet.space import Choice as Choice
 from supernet.space import Space as Space
-from supernet.train import fit as fit
+from supernet.train.fit import fit as fit
 
 __all__ = [
     "Arch",

@@ -15,12 +15,13 @@ from supernet.errors import UsageError
 from supernet.io.config import Config, Exporting, Named, Retraining, Training
 from supernet.io.run_directory import RunDirectory
 from supernet.io.schema import Retrained
+from supernet.measure.quantity import ACCURACY, MACS
 from supernet.runs.arch_argument import read_arch
 from supernet.runs.export import Pick, chosen
 from supernet.runs.retrain import kept_retraining, retrain
 from supernet.runs.run import Run
 from supernet.runs.train import train
-from supernet.search import ACCURACY, MACS, Constraints, Evaluation, Front
+from supernet.search import Constraints, Evaluation, Front
 from supernet.space import Arch
 from supernet.train import load_weights
 

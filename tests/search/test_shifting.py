@@ -34,17 +34,15 @@ from shifted_searches import (
 from supernet import Supernet, measure, search
 from supernet.errors import RunError, UsageError
 from supernet.measure import Latency, NetEvaluator
+from supernet.measure.quantity import ACCURACY, MACS, Quantity
 from supernet.precision import check_precision
 from supernet.search import (
-    ACCURACY,
-    MACS,
     NSGA2,
     Constraints,
     Evaluation,
     Evaluator,
     Evolution,
     Front,
-    Quantity,
     Shifting,
     Task,
     best_pool,

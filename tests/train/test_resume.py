@@ -19,10 +19,9 @@ from small_nets import images, operations_net
 from supernet import Supernet
 from supernet.errors import RunError
 from supernet.methods import darts, one_shot
-from supernet.train import Recipe, Trained, TrainPaths, checkpoint, fit
+from supernet.train import Recipe, Trained, TrainPaths, Uniform, checkpoint, fit
 from supernet.train.laws import Trial, resumes_bitwise
 from supernet.train.move import Step
-from supernet.train.samplers import Uniform
 
 DATA = images()
 

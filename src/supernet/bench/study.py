@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 from supernet.catalog import load
 from supernet.errors import UsageError
 from supernet.io.config import Config, Judging, read_settings, section
-from supernet.judge.truth.read import NAMES, check_truth, has_choice
+from supernet.judge.truth.read import check_truth, has_choice, is_named
 from supernet.runs.naming import build_method
 from supernet.settings import inner_methods
 
@@ -203,10 +203,10 @@ def _judging(value: Any, folder: Path, truth: Settings) -> Judging | None:
 
 
 def _found(table: Any, folder: Path) -> dict[str, str]:
-    """A table as it is kept: a name, or a whole path."""
+    """A table as it is kept: a name, `module:name`, or a whole path."""
     if not isinstance(table, str) or not table:
         return {}
-    return {"table": table if table in NAMES else str((folder / Path(table).expanduser()).resolve())}
+    return {"table": table if is_named(table) else str((folder / Path(table).expanduser()).resolve())}
 
 
 def _check_judge(judge: Judging) -> None:

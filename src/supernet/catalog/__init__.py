@@ -1,4 +1,4 @@
-"""What there is, by kind and name: methods, spaces, pieces, searchers, data sets, tables.
+"""What there is, by kind and name: methods, spaces, pieces, monitors, searchers, data sets, tables.
 
 Nothing is registered. What belongs to a kind is seen in the sources, which are read and not imported, so that a listing
 needs no PyTorch; what other packages offer is found by their entry points, whose groups are named `supernet.methods`,
@@ -8,7 +8,8 @@ needs no PyTorch; what other packages offer is found by their entry points, whos
 |---|---|---|
 | `methods` | a public function named like its module, annotated `-> Recipe` | `methods/` |
 | `spaces` | a public function annotated `-> Supernet` | `zoo/` |
-| `pieces` | a public frozen dataclass | the folders of `train/` |
+| `pieces` | a public frozen dataclass | the folders of `train/` but `monitors/` |
+| `monitors` | a public frozen dataclass | `train/monitors/` |
 | `searchers` | a public frozen dataclass, or a class that says its `name` | `search/searchers/` |
 | `data` | a public function annotated `-> ImageData` that needs no argument | `data/` |
 | `tables` | a public function `NAME_truth` annotated `-> Truth` that needs no argument | `judge/truth/` |
@@ -28,11 +29,12 @@ from typing import Any
 
 from supernet.catalog.entry import KINDS, NOUNS, Entry, Kind, imported, is_own
 from supernet.catalog.offers import offered
-from supernet.catalog.sources import exports, own, papers_of
+from supernet.catalog.sources import LAZY, exports, listed, own, papers_of
 from supernet.errors import UsageError
 
 __all__ = [
     "KINDS",
+    "LAZY",
     "Entry",
     "Kind",
     "entries",
@@ -40,6 +42,7 @@ __all__ = [
     "find",
     "is_own",
     "lazy",
+    "listed",
     "load",
     "names",
     "own",
@@ -103,23 +106,22 @@ def load(kind: Kind, name: str) -> Any:
 
 
 def lazy(package: str) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
-    """`__getattr__` and `__dir__` of a package whose public names are those of the catalogue, imported when asked for.
+    """`__getattr__` and `__dir__` of a package of this one that imports what it offers when it is asked for.
 
-    Its `__all__` are the methods or spaces it holds. What belongs to a space is found too: functions named after it
-    (`nasbench201_arch`) and the dataclasses of its folder.
+    What it offers is what `exports` says, and its `__all__` what `listed` says; types are in the generated stub.
     """
+    room = package.rpartition(".")[2]
 
     def get(name: str) -> Any:
         if name == "__all__":
-            return sorted(entry.name for entry in exports(package) if entry.kind != "pieces")
-        found = None if name.startswith("_") else next((e for e in exports(package) if e.name == name), None)
-        if found is None:
+            return listed(room)
+        if name.startswith("_") or name not in exports(room):
             raise AttributeError(f"module {package!r} has no attribute {name!r}")
-        value = getattr(importlib.import_module(found.module), found.attribute)
+        value = getattr(importlib.import_module(exports(room)[name]), name)
         setattr(sys.modules[package], name, value)
         return value
 
     def listing() -> list[str]:
-        return sorted({*vars(sys.modules[package]), *(entry.name for entry in exports(package))})
+        return sorted({*vars(sys.modules[package]), *exports(room)})
 
     return get, listing

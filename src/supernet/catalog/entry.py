@@ -11,7 +11,7 @@ from typing import Any, Literal, TypeAlias, get_args
 from supernet.errors import UsageError
 from supernet.paper import Paper
 
-Kind: TypeAlias = Literal["methods", "spaces", "data", "pieces", "searchers", "tables"]
+Kind: TypeAlias = Literal["methods", "spaces", "data", "pieces", "monitors", "searchers", "tables"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
 
@@ -20,6 +20,7 @@ NOUNS: dict[Kind, str] = {
     "spaces": "space",
     "data": "data set",
     "pieces": "piece",
+    "monitors": "monitor",
     "searchers": "searcher",
     "tables": "table",
 }

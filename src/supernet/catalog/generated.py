@@ -56,14 +56,18 @@ def texts(root: Path) -> dict[Path, str]:
         found[root / name] = text
     package, homes = root / "src/supernet", vars(supernet)["_HOMES"]
     found[package / "__init__.pyi"] = _stub(
-        [("supernet._version", "__version__"), *((f"supernet.{home}", name) for name, home in homes.items())],
+        [("supernet._version", "__version__"), *((_module(name, home), name) for name, home in homes.items())],
         supernet.__all__,
     )
-    for room in ("methods", "zoo"):
-        exports = catalog.exports(f"supernet.{room}")
-        main = sorted(e.name for e in exports if e.kind != "pieces")
-        found[package / room / "__init__.pyi"] = _stub([(e.module, e.attribute) for e in exports], main)
+    for room in catalog.LAZY:
+        modules = [(module, name) for name, module in catalog.exports(room).items()]
+        found[package / room / "__init__.pyi"] = _stub(modules, catalog.listed(room))
     return found
+
+
+def _module(name: str, room: str) -> str:
+    """Where a name of this package's stub is from: its module, which a type checker cannot take for the name."""
+    return catalog.exports(room)[name] if room in catalog.LAZY else f"supernet.{room}"
 
 
 def _between(name: str, text: str, marker: str, new: str) -> str:
@@ -76,7 +80,8 @@ def _between(name: str, text: str, marker: str, new: str) -> str:
 def _stub(names: Sequence[tuple[str, str]], public: Sequence[str]) -> str:
     """A stub of names, each with its module, and with what is in `__all__`."""
     imports = "".join(f"from {module} import {name} as {name}\n" for module, name in sorted(names))
-    listed = "".join(f'    "{name}",\n' for name in public)
+    sort = sorted(public, key=lambda name: (not name.isupper(), not name[0].isupper(), name))  # as ruff sorts it
+    listed = "".join(f'    "{name}",\n' for name in sort)
     return f"# Written by: python -m supernet.catalog --write\n{imports}\n__all__ = [\n{listed}]\n"
 
 

@@ -20,10 +20,11 @@ _FOLDERS: dict[Kind, str] = {
     "spaces": "zoo",
     "data": "data",
     "pieces": "train",
+    "monitors": "train/monitors",
     "searchers": "search/searchers",
     "tables": "judge/truth",
 }
-_TRUTH = ("_table", "_truth")
+_TRUTH = "_truth"
 
 
 @cache
@@ -34,31 +35,58 @@ def own(kind: Kind) -> tuple[Entry, ...]:
     return tuple(sorted(found, key=lambda entry: (entry.family, entry.name.lower(), entry.name)))
 
 
+_ROOMS: dict[str, tuple[Kind, ...]] = {
+    "methods": ("methods",),
+    "zoo": ("spaces",),
+    "train": ("pieces", "monitors"),
+    "search": ("searchers",),
+}
+"""The packages that import what they offer when it is asked for, with the kinds that they hold."""
+
+LAZY = tuple(_ROOMS)
+
+
 @cache
-def exports(package: str) -> tuple[Entry, ...]:
-    """What a lazy package exports; the helpers of spaces are of the kind `pieces`."""
-    kind: Kind = "methods" if package == "supernet.methods" else "spaces"
-    built_in = own(kind)
-    if kind == "methods":
-        return built_in
-    helpers = []
-    for module, path in _modules(ROOT / _FOLDERS[kind]):
-        for node in public(tree_of(path)):
-            after_a_space = isinstance(node, ast.FunctionDef) and node.name.startswith(
-                tuple(f"{e.name}_" for e in built_in)
-            )
-            beside_a_space = _is_frozen(node) and module.startswith(tuple(e.module for e in built_in))
-            if (after_a_space and not _is_space(node)) or beside_a_space:
-                helpers.append(Entry("pieces", node.name, module, node.name))
-    return (*built_in, *helpers)
+def exports(room: str) -> dict[str, str]:
+    """What a lazy package of this one offers, by name, with the module: what it holds of its kinds, and helpers.
+
+    Helpers of spaces are the functions named after a space (`nasbench201_arch`) and the dataclasses of its folder.
+    Those of `train` and `search` are what the modules name in `__all__`.
+    """
+    kinds = _ROOMS[room]
+    found = {entry.attribute: entry.module for kind in kinds for entry in own(kind)}
+    for module, path in _modules(ROOT / room, private=True):
+        helpers = _beside_spaces(module, path) if room == "zoo" else _named_public(tree_of(path))
+        found |= dict.fromkeys(helpers, module)
+    return found
 
 
-def _modules(folder: Path) -> Iterator[tuple[str, Path]]:
-    """The public modules below a folder of this package, with their files."""
+def listed(room: str) -> list[str]:
+    """The `__all__` of a lazy package: all it offers, but for the helpers of spaces."""
+    return sorted(entry.attribute for entry in own("spaces")) if room == "zoo" else sorted(exports(room))
+
+
+def _beside_spaces(module: str, path: Path) -> Iterator[str]:
+    spaces = own("spaces")
+    for node in public(tree_of(path)):
+        after_a_space = isinstance(node, ast.FunctionDef) and node.name.startswith(tuple(f"{e.name}_" for e in spaces))
+        beside_a_space = _is_frozen(node) and module.startswith(tuple(e.module for e in spaces))
+        if (after_a_space and not _is_space(node)) or beside_a_space:
+            yield node.name
+
+
+def _named_public(tree: ast.Module) -> list[str]:
+    """What a module names in `__all__`."""
+    found = [n.value for n in tree.body if isinstance(n, ast.Assign) and ast.unparse(n.targets[0]) == "__all__"]
+    return [name for value in found for name in ast.literal_eval(value)]
+
+
+def _modules(folder: Path, *, private: bool = False) -> Iterator[tuple[str, Path]]:
+    """The modules below a folder of this package, with their files; private ones only where they are asked for."""
     for found in sorted(pkgutil.iter_modules([str(folder)]), key=lambda info: info.name):
         if found.ispkg:
-            yield from _modules(folder / found.name)
-        elif not found.name.startswith("_"):
+            yield from _modules(folder / found.name, private=private)
+        elif private or not found.name.startswith("_"):
             path = folder / f"{found.name}.py"
             yield ".".join(("supernet", *path.relative_to(ROOT).with_suffix("").parts)), path
 
@@ -77,18 +105,20 @@ def public(tree: ast.Module) -> Iterator[ast.FunctionDef | ast.ClassDef]:
 def _read(kind: Kind, module: str, path: Path) -> Iterator[Entry]:
     tree, stem = tree_of(path), path.stem
     within = path.relative_to(ROOT / _FOLDERS[kind]).parts[:-1]
-    if kind == "pieces" and not within:
-        return  # the spine of `train`
+    if kind == "pieces" and within[:1] in ((), ("monitors",)):
+        return  # the spine of `train`, and a kind of its own
     for node in public(tree):
         if _is_of(kind, node, stem):
-            name = {"searchers": stem, "tables": node.name.rpartition("_")[0]}.get(kind, node.name)
+            name = {"searchers": stem, "tables": node.name.removesuffix(_TRUTH)}.get(kind, node.name)
             family = within[0] if within else ""
             yield Entry(kind, name, module, node.name, family, summary_of(node), papers_in(tree))
 
 
 def _is_of(kind: Kind, node: ast.FunctionDef | ast.ClassDef, stem: str) -> bool:
     if isinstance(node, ast.ClassDef):
-        return (kind == "pieces" and _is_frozen(node)) or (kind == "searchers" and (_is_frozen(node) or _says(node)))
+        return (kind in ("pieces", "monitors") and _is_frozen(node)) or (
+            kind == "searchers" and (_is_frozen(node) or _says(node))
+        )
     match kind:
         case "methods":
             return node.name == stem and _returns(node) == "Recipe"
@@ -97,7 +127,7 @@ def _is_of(kind: Kind, node: ast.FunctionDef | ast.ClassDef, stem: str) -> bool:
         case "data":
             return _returns(node) == "ImageData" and not _required(node)
         case "tables":
-            return node.name.endswith(_TRUTH) and _returns(node) in ("Table", "Truth") and not _required(node)
+            return node.name.endswith(_TRUTH) and _returns(node) == "Truth" and not _required(node)
         case _:
             return False
 

@@ -19,7 +19,7 @@ def list_names(
     *,
     as_json: Json = False,
 ) -> None:
-    """List what there is by name: methods, spaces, data sets, pieces of methods, searchers, tables of ground truth.
+    """List what there is by name: methods, spaces, data sets, pieces of methods, monitors, searchers, tables of truth.
 
     Packages beside this one that offer some are listed too.
 
@@ -43,7 +43,7 @@ def list_names(
         case "data":
             blocks.append("A directory of images or an .npz file of your own is given by its path.")
         case "tables":
-            blocks.append("A file of your own is given by its path.")
+            blocks.append("A file of your own is given by its path, a function of your own as module:name.")
         case _:
             blocks.append("One of your own is given as module:name.")
     output.result([_described(entry) for entry in found], "\n\n".join(blocks))
@@ -54,6 +54,7 @@ _MEANINGS: dict[Kind, str] = {
     "spaces": "search spaces (--space)",
     "data": "data sets (--data)",
     "pieces": "what methods are composed of, and their settings take (-M weights.schedule=Cosine)",
+    "monitors": "measurements along a training (`monitors` of `fit`)",
     "searchers": "ways to search a trained supernet (--searcher)",
     "tables": "ground truth to judge a ranking by (--table)",
 }

@@ -229,7 +229,7 @@ _SEARCHING = options(
     Searching,
     SEARCH,
     ("searcher", "searcher_options", "objectives", "constraints", "budget", "latency", "pool", *_SCORING, "seed"),
-    searcher=Parameter(help=f"Search algorithm: {', '.join(_known('searchers'))}."),
+    searcher=Parameter(help=f"Search algorithm: {', '.join(_known('searchers'))}, or module:name of your own."),
     searcher_options=Parameter(
         name=("--searcher-option", "-R"), help="Setting of the search algorithm, as name=value, such as population=50."
     ),
@@ -245,8 +245,8 @@ _JUDGING = options(
     ("table", "dataset", "metric", "monitor_archs", "retrain", "retrain_steps", "archs", "workers"),
     table=Parameter(
         help="Ground truth that the ranking is compared with, also while training: a .csv (arch,metric), the .jsonl of "
-        "an earlier --retrain, the file of a benchmark (docs/judge-tables.md), or a name: nasbench201 or "
-        "nasbench201_digits."
+        f"an earlier --retrain, the file of a benchmark (docs/judge-tables.md), a name: {', '.join(_known('tables'))}, "
+        "or module:name of your own."
     ),
 )
 

@@ -128,8 +128,8 @@ class Judging:
     """Whether the supernet's ranking is judged, and against what."""
 
     table: str = ""
-    """Ground truth that the ranking is compared with, also while training: a file or a name as in `judge.read_truth`;
-    empty: there is none."""
+    """Ground truth that the ranking is compared with, also while training: a file, a name of the catalogue or
+    `module:name`, as in `judge.read_truth`; empty: there is none."""
     dataset: str = ""
     """Data set of a benchmark's table that has several; empty: cifar10."""
     metric: str = ""

@@ -9,7 +9,7 @@ from supernet.judge.report import RankReport
 from supernet.judge.truth.csv_file import read_csv, write_csv
 from supernet.judge.truth.growing import TruthFile, read_truth_file
 from supernet.judge.truth.read import (
-    digits_truth,
+    nasbench201_digits_truth,
     nasbench201_truth,
     nasbench_macro_truth,
     natsbench_size_truth,
@@ -26,7 +26,7 @@ __all__ = [
     "RankReport",
     "Truth",
     "TruthFile",
-    "digits_truth",
+    "nasbench201_digits_truth",
     "nasbench201_truth",
     "nasbench_macro_truth",
     "natsbench_size_truth",

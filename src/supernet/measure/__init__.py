@@ -9,6 +9,7 @@ from supernet.measure.latency.machine import Device, Latency, ThisMachine, laten
 from supernet.measure.latency.model import Figure, LatencyModel, Subject
 from supernet.measure.latency.predictor import LatencyPredictor
 from supernet.measure.latency.table import LatencyTable
+from supernet.measure.quantity import Quantity
 from supernet.measure.scores.calibration import Calibration
 from supernet.measure.scores.recalibration import calibrate, calibrated
 from supernet.measure.scores.scores import Scores, accuracies, accuracy, loss, scores
@@ -24,6 +25,7 @@ __all__ = [
     "LatencyPredictor",
     "LatencyTable",
     "NetEvaluator",
+    "Quantity",
     "Scores",
     "Subject",
     "ThisMachine",

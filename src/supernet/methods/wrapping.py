@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from supernet.errors import UsageError
-from supernet.train import Recipe
+from supernet.train import Program, Recipe
 from supernet.train.phases import PhasesBySpace
-from supernet.train.programs._protocol import Program
 
 
 def around(name: str, recipe: Recipe) -> str:

@@ -12,9 +12,8 @@ from supernet.judge import RankAlong
 from supernet.runs.judge import table_of
 from supernet.runs.naming import build_calibration
 from supernet.runs.run import Run
-from supernet.train import Monitor, fit
+from supernet.train import Monitor, SubnetAccuracy, fit
 from supernet.train.health import chance_of, warnings_of
-from supernet.train.monitors.subnet_accuracy import SubnetAccuracy
 
 
 def train(run: Run, *, resume: bool = False) -> Run | None:

@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 from supernet.errors import UsageError
 from supernet.measure.quantity import Quantity, listing
 
+__all__ = ["Bounds", "Constraint", "Constraints"]
+
 Bounds: TypeAlias = "float | tuple[float | None, float | None]"
 """An upper bound, or (low, high) where None leaves a side open."""
 

@@ -28,6 +28,8 @@ from supernet.search.wrap import Wrap
 from supernet.space import Arch, Codes, Space
 from supernet.train.recipe import describe
 
+__all__ = ["check", "run"]
+
 _IDLE_ROUNDS = 1000
 
 

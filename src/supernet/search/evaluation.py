@@ -10,6 +10,8 @@ import msgspec
 
 from supernet.space import Arch, Space
 
+__all__ = ["Evaluation", "Point"]
+
 
 @dataclass(frozen=True)
 class Evaluation:

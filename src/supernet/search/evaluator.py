@@ -13,6 +13,8 @@ from supernet.errors import RunError
 from supernet.measure.quantity import Quantity
 from supernet.space import Arch, Codes, Space
 
+__all__ = ["Evaluator"]
+
 
 class Evaluator(Protocol):
     """Tells quantities of architectures. Cheap ones come by the population, the others one by one."""

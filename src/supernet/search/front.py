@@ -20,6 +20,8 @@ from supernet.search.decoding import damaged, decoded
 from supernet.search.evaluation import Evaluation, Point
 from supernet.space import Space
 
+__all__ = ["Front", "FrontFile"]
+
 FILE_NAME = "front.json"
 
 

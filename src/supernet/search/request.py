@@ -19,6 +19,8 @@ from supernet.search.wrap import Wrap
 from supernet.space import Arch
 from supernet.train.recipe import describe
 
+__all__ = ["Begun", "Request"]
+
 FILE_NAME = "search.json"
 
 Progress: TypeAlias = Callable[[int, int, str], None]

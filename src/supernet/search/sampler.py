@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 from supernet.errors import UsageError
 from supernet.space import Codes, Space
 
+__all__ = ["FeasibleSampler"]
+
 Code: TypeAlias = tuple[int, ...]
 
 _LISTED = 2**16

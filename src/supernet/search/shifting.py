@@ -31,6 +31,8 @@ from supernet.train.updates import Stepper
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
 
+__all__ = ["Shifting", "load_shifted"]
+
 Update: TypeAlias = Literal["generation", "candidate", "batch"]
 """When the weights change: once for all candidates of a generation, after each candidate, after each batch."""
 

@@ -15,6 +15,8 @@ from supernet.search.evaluator import Evaluator, costs_of
 from supernet.search.sampler import countable, distinct, population, step
 from supernet.space import Codes, Space
 
+__all__ = ["Survey", "survey"]
+
 
 @dataclass(frozen=True)
 class Survey:

@@ -14,6 +14,8 @@ from supernet.measure.quantity import Quantity
 from supernet.search.constraints import Constraints
 from supernet.space import Arch, Codes, Space
 
+__all__ = ["AskTell", "Searcher", "Task"]
+
 
 @dataclass(frozen=True)
 class Task:

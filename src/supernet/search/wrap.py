@@ -10,6 +10,8 @@ from supernet.search.evaluation import Evaluation
 from supernet.search.evaluator import Evaluator
 from supernet.space import Arch
 
+__all__ = ["Companion", "Wrap"]
+
 
 class Companion(Protocol):
     """Follows one search from its beginning to its end."""

@@ -32,6 +32,8 @@ from supernet.train.updates import Stepper
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
 
+__all__ = ["Trained", "fit"]
+
 _ADAPT, _TRY_OUT, _DERIVE = range(2**31, 2**31 + 3)  # what is seeded besides steps, whose numbers are smaller
 
 

@@ -35,7 +35,7 @@ from supernet.train.parametrisations.option_logits import ArchitectureParameters
 from supernet.train.phases import Entry
 from supernet.train.processes import launch, seeded
 from supernet.train.recipe import Recipe, describe
-from supernet.train.samplers import Sampler
+from supernet.train.samplers._protocol import Sampler
 from supernet.train.updates import Stepper
 
 SamplerLaw: TypeAlias = Callable[[Sampler, Supernet], None]

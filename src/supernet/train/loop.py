@@ -23,11 +23,16 @@ from supernet.train.phases import Entry, Stretch
 from supernet.train.processes import seeded
 from supernet.train.state import TrainingState
 
+__all__ = ["Monitor"]
+
 
 class Monitor(Protocol):
     """Measures something while training, without touching it."""
 
-    every: int
+    @property
+    def every(self) -> int:
+        """Steps between measurements."""
+        ...
 
     def __call__(self, net: Supernet, step: int) -> Mapping[str, float]:
         """Scalars for the log, by name."""

@@ -17,6 +17,8 @@ from supernet.train.combines._protocol import Combine
 from supernet.train.combines.sum import Sum
 from supernet.train.parametrisations.option_logits import ArchitectureParameters
 
+__all__ = ["Move", "Objective", "Outcome", "Path", "Step"]
+
 Family: TypeAlias = Literal["weights", "architecture"]
 """Whose parameters a move changes: those of the supernet, or those that weigh its options."""
 

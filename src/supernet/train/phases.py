@@ -16,6 +16,8 @@ from supernet.train.executor import Executor
 from supernet.train.programs._protocol import Program
 from supernet.train.updates import Stepper
 
+__all__ = ["Entry", "Phase"]
+
 
 @dataclass(frozen=True)
 class Entry:

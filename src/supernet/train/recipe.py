@@ -20,9 +20,12 @@ from supernet.train.move import Objective
 from supernet.train.phases import Phase, PhasesBySpace
 from supernet.train.programs._protocol import Program
 from supernet.train.programs.train_paths import TrainPaths
-from supernet.train.samplers import Fixed, Sampler
+from supernet.train.samplers._protocol import Sampler
 from supernet.train.samplers.draws import Draws, drawn_by
+from supernet.train.samplers.fixed import Fixed
 from supernet.train.updates import Updates
+
+__all__ = ["Recipe"]
 
 
 @runtime_checkable
@@ -309,6 +312,3 @@ def _told_apart(function: Any) -> Any:
 def _name(thing: Any) -> str:
     module = getattr(thing, "__module__", None) or "builtins"
     return f"{module.removeprefix('supernet.')}:{thing.__qualname__}"
-
-
-__all__ = ["Recipe", "describe", "replace"]

@@ -18,6 +18,8 @@ from supernet.train.averaging import WeightAverage
 from supernet.train.parametrisations.option_logits import ArchitectureParameters
 from supernet.train.updates import Stepper
 
+__all__ = ["load_weights"]
+
 _KEPT = ("draws", "losses", "passed", "counts", "memory")  # JSON-able, so that a checkpoint holds them as they are
 
 

@@ -13,12 +13,16 @@ from torch import Tensor, nn
 from supernet.errors import UsageError
 from supernet.train.alone import alone
 from supernet.train.move import Path, Step
-from supernet.train.optimisers import SGD, Adam, Optimiser, RMSprop
-from supernet.train.optimisers._protocol import ForBatches, check_number
+from supernet.train.optimisers._protocol import ForBatches, Optimiser, check_number
+from supernet.train.optimisers.adam import Adam
+from supernet.train.optimisers.rmsprop import RMSprop
+from supernet.train.optimisers.sgd import SGD
 from supernet.train.schedules._protocol import LearningRate
 from supernet.train.schedules.constant import Constant
 from supernet.train.schedules.on_loss import OnLoss
 from supernet.train.states._protocol import StateGroups
+
+__all__ = ["Updates", "adam", "rmsprop", "sgd"]
 
 Inactive: TypeAlias = Literal["freeze", "decay"]
 

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from supernet import measure, zoo
-from supernet.judge import digits_truth, rank_report
+from supernet.judge import nasbench201_digits_truth, rank_report
 
 
 def test_it_holds_many_topologies_with_several_trainings_each() -> None:
-    table = digits_truth()
+    table = nasbench201_digits_truth()
     assert len(table) == 320
     assert len(set(table.archs)) == 320
     assert table.values.shape[1] >= 3
@@ -19,12 +19,12 @@ def test_it_holds_many_topologies_with_several_trainings_each() -> None:
 
 
 def test_its_trainings_agree_far_better_than_chance_and_not_perfectly() -> None:
-    ceiling = digits_truth().noise_ceiling()
+    ceiling = nasbench201_digits_truth().noise_ceiling()
     assert 0.4 < ceiling.single < ceiling.mean < 0.95
 
 
 def test_it_spreads_over_parameter_count() -> None:
-    table = digits_truth()
+    table = nasbench201_digits_truth()
     net = zoo.nasbench201(channels=8, cells=3, in_channels=1)
     ours = measure.cost_model(net, (1, 8, 8)).params(net.space.codes(net.space.wrap(table.codes)))
     everything = measure.cost_model(net, (1, 8, 8)).params(zoo.nasbench201_codes())
@@ -36,7 +36,7 @@ def test_an_untrained_supernet_is_not_called_good() -> None:
     from supernet import data
 
     net = zoo.nasbench201(channels=4, cells=1, in_channels=1)
-    report = rank_report(net, data.digits(), digits_truth(), n=24, images=64, calibration=None)
+    report = rank_report(net, data.digits(), nasbench201_digits_truth(), n=24, images=64, calibration=None)
     assert report.n == 24
     assert abs(report["kendall_tau"].supernet.value) < 0.5
     assert any("parameter count" in sentence for sentence in report.sentences())

@@ -13,7 +13,7 @@ import pytest
 from supernet import zoo
 from supernet.errors import RunError, UsageError
 from supernet.judge import (
-    digits_truth,
+    nasbench201_digits_truth,
     nasbench201_truth,
     nasbench_macro_truth,
     natsbench_size_truth,
@@ -380,13 +380,13 @@ def test_the_other_sources_by_path(tmp_path):
     own = tmp_path / "own.csv"
     write_csv(nasbench201_truth(source=file, metric="test_acc"), own)
     assert read_truth(str(own), SPACE).mean.tolist() == [0, 1, 2, 3]
-    assert read_truth("nasbench201_digits", SPACE).mean.tolist() == digits_truth().mean.tolist()
+    assert read_truth("nasbench201_digits", SPACE).mean.tolist() == nasbench201_digits_truth().mean.tolist()
 
 
 def test_truth_that_is_not_there(tmp_path, monkeypatch):
     with pytest.raises(UsageError, match=r"~nosuchuser/x\.csv cannot be resolved"):
         read_truth("~nosuchuser/x.csv", SPACE)
-    with pytest.raises(UsageError, match=r"no table x\.csv; give a file, or one of the names nasbench201, nasbench"):
+    with pytest.raises(UsageError, match=r"no table x\.csv; give a file, one of the names nasbench201, nasbench"):
         read_truth("x.csv", SPACE)
     for source in ("nasbench201_digits", str(tmp_path / "macro.json")):
         (tmp_path / "macro.json").touch()

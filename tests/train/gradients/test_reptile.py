@@ -17,6 +17,7 @@ from supernet.errors import UsageError
 from supernet.space import Arch
 from supernet.train import (
     Backpropagation,
+    Combine,
     ComplexityAwareLR,
     CrossEntropy,
     Mean,
@@ -27,7 +28,6 @@ from supernet.train import (
     Sum,
     Updates,
 )
-from supernet.train.combines._protocol import Combine
 from supernet.train.schedules.on_loss import OnLoss
 
 DATA = images()

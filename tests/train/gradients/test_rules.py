@@ -20,6 +20,7 @@ from supernet.space import Arch
 from supernet.train import (
     ArchitectureParameters,
     Backpropagation,
+    Combine,
     CrossEntropy,
     InPlaceDistillation,
     Mean,
@@ -29,7 +30,6 @@ from supernet.train import (
     Sum,
     Unrolled,
 )
-from supernet.train.combines._protocol import Combine
 from supernet.train.executor import Executor
 from supernet.train.relaxations._protocol import relaxed
 

@@ -8,8 +8,7 @@ from small_nets import operations_net
 from supernet.data import Augment, ImageData, from_arrays
 from supernet.measure import accuracy
 from supernet.methods import spos
-from supernet.train import fit
-from supernet.train.monitors.subnet_accuracy import SubnetAccuracy
+from supernet.train import SubnetAccuracy, fit
 
 
 def bars(augment: Augment) -> ImageData:

@@ -20,6 +20,7 @@ from supernet.train import (
     Fixed,
     PathDropout,
     Predicted,
+    Rating,
     Sandwich,
     Step,
     StrictFair,
@@ -28,7 +29,7 @@ from supernet.train import (
 )
 from supernet.train.executor import Executor
 from supernet.train.laws import SAMPLER_LAWS, SamplerLaw
-from supernet.train.ratings._protocol import Rating, lowest, rated
+from supernet.train.ratings._protocol import lowest, rated
 
 OPERATIONS, ELASTIC, SQUARES = operations_net(), elastic_net(), images()
 

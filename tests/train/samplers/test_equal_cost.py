@@ -13,9 +13,8 @@ from scipy import stats
 from small_nets import elastic_net, operations_net, step
 from supernet import Supernet, measure, zoo
 from supernet.errors import UsageError
-from supernet.train import Budget, EqualCost, Uniform
+from supernet.train import Budget, EqualCost, Sampler, Uniform
 from supernet.train.laws import SAMPLER_LAWS, SamplerLaw
-from supernet.train.samplers import Sampler
 from supernet.train.samplers.cost_table import CostTable, cost_table, survey
 
 

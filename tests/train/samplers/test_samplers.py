@@ -25,6 +25,7 @@ from supernet.train import (
     PathDropout,
     Predicted,
     Recipe,
+    Sampler,
     Sandwich,
     Step,
     StrictFair,
@@ -32,7 +33,6 @@ from supernet.train import (
     fit,
 )
 from supernet.train.laws import SAMPLER_LAWS, SamplerLaw, paths_stay_in_the_subspace
-from supernet.train.samplers import Sampler
 
 OPERATIONS, ELASTIC = operations_net(), elastic_net()
 BY_CODE = Predicted(lambda archs: [sum(arch.code) for arch in archs])

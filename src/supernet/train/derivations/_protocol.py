@@ -8,6 +8,8 @@ from supernet.nn import Supernet
 from supernet.space import Arch
 from supernet.train.parametrisations.option_logits import ArchitectureParameters
 
+__all__ = ["Derivation"]
+
 
 class Derivation(Protocol):
     """Turns learned architecture parameters into one architecture."""

@@ -9,6 +9,8 @@ from torch import Tensor
 from supernet.train.executor import Executor
 from supernet.train.move import Move, Step
 
+__all__ = ["GradientRule"]
+
 
 class GradientRule(Protocol):
     """Leaves a gradient on the parameters of the move's family, and returns the loss of each path."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import KW_ONLY, dataclass
 from itertools import islice
 
 import numpy as np
@@ -16,6 +17,7 @@ from supernet.train.health import AUGMENTED
 _BATCH = 512
 
 
+@dataclass(frozen=True)
 class SubnetAccuracy:
     """Validation accuracy of the smallest, the largest and one random subnet, each with calibrated batch norm.
 
@@ -31,17 +33,12 @@ class SubnetAccuracy:
         seed: Decides the random subnet, which stays the same throughout.
     """
 
-    def __init__(
-        self,
-        data: ImageData,
-        *,
-        every: int,
-        images: int | None = None,
-        calibration_images: int = 512,
-        seed: int = 0,
-    ) -> None:
-        self.data, self.every, self.images = data, every, images
-        self.calibration_images, self.seed = calibration_images, seed
+    data: ImageData
+    _: KW_ONLY
+    every: int
+    images: int | None = None
+    calibration_images: int = 512
+    seed: int = 0
 
     def __call__(self, net: Supernet, step: int) -> Mapping[str, float]:
         space = net.space

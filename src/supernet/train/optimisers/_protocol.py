@@ -10,6 +10,8 @@ import torch
 
 from supernet.errors import UsageError
 
+__all__ = ["Optimiser"]
+
 Groups: TypeAlias = Iterable[dict[str, Any]]
 """Parameter groups as torch's optimisers take them: `{"params": […]}`, and settings that hold for the group alone."""
 

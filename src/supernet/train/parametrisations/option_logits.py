@@ -9,6 +9,8 @@ from supernet.nn import Supernet
 from supernet.space import Choice
 from supernet.train.parametrisations.operation_choices import operation_choices, require_operations_only
 
+__all__ = ["ArchitectureParameters"]
+
 
 class ArchitectureParameters(nn.Module):
     """One logit per option of every choice, α ~ scale · N(0, 1).

@@ -11,6 +11,8 @@ from supernet.nn import Supernet
 from supernet.train.move import Move, Step
 from supernet.train.parametrisations.option_logits import ArchitectureParameters
 
+__all__ = ["Program"]
+
 
 @runtime_checkable
 class WeighsOptions(Protocol):

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from supernet.nn import Supernet
 from supernet.train.move import Move, Objective, Path, Step
 from supernet.train.objectives.cross_entropy import CrossEntropy
-from supernet.train.samplers import Sampler
+from supernet.train.samplers._protocol import Sampler
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,8 +12,8 @@ from supernet.train.adapt.dictionary import dictionary_of
 from supernet.train.gradients.of_codes import OfCodes, OfWeights
 from supernet.train.move import Move, Objective, Path, Step
 from supernet.train.objectives.cross_entropy import CrossEntropy
-from supernet.train.samplers import Uniform
 from supernet.train.samplers._protocol import Sampler
+from supernet.train.samplers.uniform import Uniform
 
 
 @dataclass(frozen=True, kw_only=True)

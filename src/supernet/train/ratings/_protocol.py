@@ -11,6 +11,8 @@ from supernet.nn import Decisions
 from supernet.space import Arch
 from supernet.train.move import Step
 
+__all__ = ["Rating"]
+
 
 class Rating(Protocol):
     """Tells good architectures from bad ones, with the weights as they are."""

@@ -10,6 +10,8 @@ from supernet.errors import UsageError
 from supernet.nn import Decisions, Mixture
 from supernet.train.move import Step
 
+__all__ = ["Relaxation"]
+
 
 class Relaxation(Protocol):
     """Turns the logits of one choice into a mixture of its options."""

@@ -9,6 +9,8 @@ from supernet.nn import Decisions, Supernet
 from supernet.space import Arch
 from supernet.train.move import Step
 
+__all__ = ["Sampler"]
+
 
 class Sampler(Protocol):
     """Draws the group of paths that one move trains. All randomness comes from `step.rng`."""

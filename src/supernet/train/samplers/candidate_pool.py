@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -13,6 +12,8 @@ from supernet.errors import UsageError
 from supernet.io.run_directory import RunDirectory
 from supernet.space import Arch, Codes, Space
 from supernet.train import checkpoint
+
+__all__ = ["load_candidates"]
 
 Code: TypeAlias = tuple[int, ...]
 
@@ -64,8 +65,7 @@ class CandidatePool:
         self._memory[_KEY] = [list(entry) for entry in ranked[: self.capacity]]
 
 
-@dataclass(frozen=True)
-class Candidate:
+class Candidate(NamedTuple):
     """A member of the pool.
 
     Attributes:

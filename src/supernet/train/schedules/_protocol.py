@@ -8,6 +8,8 @@ from typing import Protocol
 from supernet.errors import UsageError
 from supernet.train.move import Path, Step
 
+__all__ = ["LearningRate"]
+
 
 class LearningRate(Protocol):
     """A factor on the base learning rate, given where training stands and which paths are about to be updated.

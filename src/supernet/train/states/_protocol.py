@@ -7,6 +7,8 @@ from typing import Protocol
 
 from supernet.train.move import Path, Step
 
+__all__ = ["StateGroups"]
+
 
 class StateGroups(Protocol):
     """Sorts paths into groups; each has its own optimiser state over the same parameters."""

@@ -1,0 +1,156 @@
+# Written by: python -m supernet.catalog --write
+from supernet.train.adapt.copies import Copies as Copies
+from supernet.train.adapt.copies import CopyPerOption as CopyPerOption
+from supernet.train.adapt.dictionary import Dictionary as Dictionary
+from supernet.train.combines._protocol import Combine as Combine
+from supernet.train.combines.mean import Mean as Mean
+from supernet.train.combines.sum import Sum as Sum
+from supernet.train.derivations._protocol import Derivation as Derivation
+from supernet.train.derivations.strongest import Strongest as Strongest
+from supernet.train.edits.split_by_gradients import SplitByGradients as SplitByGradients
+from supernet.train.edits.split_by_option import SplitByOption as SplitByOption
+from supernet.train.fit import Trained as Trained
+from supernet.train.fit import fit as fit
+from supernet.train.gradients._protocol import GradientRule as GradientRule
+from supernet.train.gradients.backpropagation import Backpropagation as Backpropagation
+from supernet.train.gradients.of_codes import OfCodes as OfCodes
+from supernet.train.gradients.of_codes import OfWeights as OfWeights
+from supernet.train.gradients.reptile import Reptile as Reptile
+from supernet.train.gradients.unrolled import Unrolled as Unrolled
+from supernet.train.loop import Monitor as Monitor
+from supernet.train.monitors.subnet_accuracy import SubnetAccuracy as SubnetAccuracy
+from supernet.train.move import Move as Move
+from supernet.train.move import Objective as Objective
+from supernet.train.move import Outcome as Outcome
+from supernet.train.move import Path as Path
+from supernet.train.move import Step as Step
+from supernet.train.objectives.cross_entropy import CrossEntropy as CrossEntropy
+from supernet.train.objectives.in_place_distillation import InPlaceDistillation as InPlaceDistillation
+from supernet.train.optimisers._protocol import Optimiser as Optimiser
+from supernet.train.optimisers.adam import Adam as Adam
+from supernet.train.optimisers.rmsprop import RMSprop as RMSprop
+from supernet.train.optimisers.sgd import SGD as SGD
+from supernet.train.parametrisations.option_logits import ArchitectureParameters as ArchitectureParameters
+from supernet.train.phases import Entry as Entry
+from supernet.train.phases import Phase as Phase
+from supernet.train.programs._protocol import Program as Program
+from supernet.train.programs.bilevel import Bilevel as Bilevel
+from supernet.train.programs.in_turn import TrainInTurn as TrainInTurn
+from supernet.train.programs.train_paths import TrainPaths as TrainPaths
+from supernet.train.programs.weights_then_codes import WeightsThenCodes as WeightsThenCodes
+from supernet.train.ratings._protocol import Rating as Rating
+from supernet.train.ratings.batch_loss import BatchLoss as BatchLoss
+from supernet.train.ratings.predicted import Predicted as Predicted
+from supernet.train.ratings.validation import ValidationError as ValidationError
+from supernet.train.ratings.validation import ValidationLoss as ValidationLoss
+from supernet.train.recipe import Recipe as Recipe
+from supernet.train.relaxations._protocol import Relaxation as Relaxation
+from supernet.train.relaxations.softmax import Softmax as Softmax
+from supernet.train.samplers._protocol import Sampler as Sampler
+from supernet.train.samplers.best_of import BestOf as BestOf
+from supernet.train.samplers.budget import Budget as Budget
+from supernet.train.samplers.candidate_pool import load_candidates as load_candidates
+from supernet.train.samplers.cost_bins import CostBins as CostBins
+from supernet.train.samplers.equal_cost import EqualCost as EqualCost
+from supernet.train.samplers.fixed import Fixed as Fixed
+from supernet.train.samplers.greedy import Greedy as Greedy
+from supernet.train.samplers.hamming_walk import HammingWalk as HammingWalk
+from supernet.train.samplers.one_group import OneGroup as OneGroup
+from supernet.train.samplers.path_dropout import PathDropout as PathDropout
+from supernet.train.samplers.sandwich import Sandwich as Sandwich
+from supernet.train.samplers.strict_fair import StrictFair as StrictFair
+from supernet.train.samplers.uniform import Uniform as Uniform
+from supernet.train.samplers.within import Within as Within
+from supernet.train.schedules._protocol import LearningRate as LearningRate
+from supernet.train.schedules.complexity_aware import ComplexityAwareLR as ComplexityAwareLR
+from supernet.train.schedules.constant import Constant as Constant
+from supernet.train.schedules.cosine import Cosine as Cosine
+from supernet.train.schedules.linear import Linear as Linear
+from supernet.train.schedules.on_loss import OnLoss as OnLoss
+from supernet.train.schedules.warmup import Warmup as Warmup
+from supernet.train.state import load_weights as load_weights
+from supernet.train.states._protocol import StateGroups as StateGroups
+from supernet.train.states.momentum_separation import MomentumSeparation as MomentumSeparation
+from supernet.train.updates import Updates as Updates
+from supernet.train.updates import adam as adam
+from supernet.train.updates import rmsprop as rmsprop
+from supernet.train.updates import sgd as sgd
+
+__all__ = [
+    "SGD",
+    "Adam",
+    "ArchitectureParameters",
+    "Backpropagation",
+    "BatchLoss",
+    "BestOf",
+    "Bilevel",
+    "Budget",
+    "Combine",
+    "ComplexityAwareLR",
+    "Constant",
+    "Copies",
+    "CopyPerOption",
+    "Cosine",
+    "CostBins",
+    "CrossEntropy",
+    "Derivation",
+    "Dictionary",
+    "Entry",
+    "EqualCost",
+    "Fixed",
+    "GradientRule",
+    "Greedy",
+    "HammingWalk",
+    "InPlaceDistillation",
+    "LearningRate",
+    "Linear",
+    "Mean",
+    "MomentumSeparation",
+    "Monitor",
+    "Move",
+    "Objective",
+    "OfCodes",
+    "OfWeights",
+    "OnLoss",
+    "OneGroup",
+    "Optimiser",
+    "Outcome",
+    "Path",
+    "PathDropout",
+    "Phase",
+    "Predicted",
+    "Program",
+    "RMSprop",
+    "Rating",
+    "Recipe",
+    "Relaxation",
+    "Reptile",
+    "Sampler",
+    "Sandwich",
+    "Softmax",
+    "SplitByGradients",
+    "SplitByOption",
+    "StateGroups",
+    "Step",
+    "StrictFair",
+    "Strongest",
+    "SubnetAccuracy",
+    "Sum",
+    "TrainInTurn",
+    "TrainPaths",
+    "Trained",
+    "Uniform",
+    "Unrolled",
+    "Updates",
+    "ValidationError",
+    "ValidationLoss",
+    "Warmup",
+    "WeightsThenCodes",
+    "Within",
+    "adam",
+    "fit",
+    "load_candidates",
+    "load_weights",
+    "rmsprop",
+    "sgd",
+]
