@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from supernet.io import schema
 from supernet.space import Arch, Space
 
 
@@ -32,7 +33,7 @@ class Point(msgspec.Struct, frozen=True):
         generation: The round of `ask` in which it was evaluated; files of older versions do not say so.
     """
 
-    arch: dict[str, Any]
+    arch: schema.Arch
     values: dict[str, float]
     generation: int | None = None
 

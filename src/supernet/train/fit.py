@@ -14,8 +14,8 @@ from supernet.data import ImageData
 from supernet.errors import UsageError
 from supernet.io.run_directory import RunDirectory
 from supernet.nn import Supernet
-from supernet.precision import check_precision
 from supernet.nn.tryout import try_options
+from supernet.precision import check_precision
 from supernet.space import Arch
 from supernet.train import checkpoint
 from supernet.train.averaging import WeightAverage, check_decay
