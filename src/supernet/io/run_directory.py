@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import datetime
-import json
 import os
 import platform
 import re
@@ -309,10 +308,9 @@ def _move(files: Iterable[Path], source: Path, target: Path) -> None:
 def _object(path: Path) -> Mapping[str, Any]:
     """The JSON object in a file; empty if there is none."""
     try:
-        value = json.loads(path.read_bytes())
-    except (OSError, ValueError, RecursionError):
+        return read_json(path, dict[str, Any]) or {}
+    except RunError:
         return {}
-    return value if isinstance(value, dict) else {}
 
 
 def _is_environment(path: Path) -> bool:
