@@ -373,7 +373,7 @@ def test_a_latency_file_is_replaced_by_a_finished_one_alone(tmp_path: Path) -> N
     assert supernet(*build).code == 2
     assert file.read_text() == '{"mine": 1}'
     file.unlink()
-    Record(file, "kind", {}, resume=True).save({"table": 1})
-    with pytest.raises(KeyboardInterrupt), Record(file, "kind", {}, resume=False):
+    Record(file, "supernet latency table 1", {}, resume=True).save({"table": 1})
+    with pytest.raises(KeyboardInterrupt), Record(file, "supernet latency table 1", {}, resume=False):
         raise KeyboardInterrupt
     assert json.loads(file.read_text())["result"] == {"table": 1}

@@ -7,6 +7,7 @@ import hashlib
 import html
 import json
 import re
+import shutil
 from collections.abc import Callable
 from importlib.resources import files
 from pathlib import Path
@@ -178,7 +179,7 @@ def test_exports_table_states_its_conditions(tmp_path: Path) -> None:
 
 
 def test_training_tells_what_went_wrong(tmp_path: Path) -> None:
-    rows = [{"step": step, "loss": float("nan") if step == 3 else 1.0 / step} for step in range(1, 6)]
+    rows = [{"step": step, "loss": None if step == 3 else 1.0 / step} for step in range(1, 6)]
     rows.append({"step": 5, "accuracy/smallest": 0.9, "accuracy/largest": 0.8})
     write_lines(tmp_path / "train.jsonl", rows)
     body = sections(tmp_path)["training"]
@@ -270,9 +271,10 @@ def test_a_healthy_training_gets_no_warning(tmp_path: Path) -> None:
 def test_the_objective_decides_what_a_collapsed_loss_is(tmp_path: Path) -> None:
     judge_run(build_run(tmp_path))
     write_lines(tmp_path / "train.jsonl", ({"step": step, "loss": 2.3026} for step in range(20)))
-    write(tmp_path / "training.json", {"chance": 2.302585})
+    training = {"recipe": {}, "steps": 20, "batch_size": 8}
+    write(tmp_path / "training.json", training | {"chance": 2.302585})
     assert "for the last 20 lines of the log: 2.303 is what" in words(sections(tmp_path)["training"])
-    write(tmp_path / "training.json", {"chance": None})
+    write(tmp_path / "training.json", training | {"chance": None})
     assert "lines of the log" not in words(sections(tmp_path)["training"])
 
 
@@ -381,7 +383,7 @@ def test_a_damaged_file_costs_its_part_and_is_named(tmp_path: Path) -> None:
 
 def test_a_run_of_which_nothing_can_be_read_still_says_so(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text("[" * 100_000)
-    assert "nested too deeply" in words(write_report(tmp_path).read_text().split("</style>")[1])
+    assert "config.json is damaged: " in words(write_report(tmp_path).read_text().split("</style>")[1])
 
 
 def retrain(directory: Path, folder: str = "retrained", **changes: Any) -> None:
@@ -406,7 +408,8 @@ def test_the_headline_is_the_best_network_there_is(tmp_path: Path) -> None:
     assert 'href="retrained/net.onnx"' in body["exports"]
     assert "retrained: trained alone from fresh weights for 150 steps, seed 3." in words(body["exports"])
     assert "97.6 – 99.7 %" in words(body["exports"])  # Wilson interval of 357 right among the 360 of data.json
-    write(tmp_path / "retrained" / "retrained.json", {"arch": {}, "steps": 1, "accuracy_validation": 0.5})
+    shutil.rmtree(tmp_path / "retrained")
+    retrain(tmp_path, accuracy_validation=0.5)
     assert "large is the best of 4 networks" in words(header(read_run(tmp_path)))
 
 
@@ -415,7 +418,7 @@ def test_every_verb_is_named_with_its_options(tmp_path: Path) -> None:
     for name in ("config.json", "environment.json", "exports.json"):
         value = json.loads((tmp_path / name).read_text())
         if name == "environment.json":
-            value["command"] = "__main__.py train --out x --steps 1200"
+            value["command"] = "supernet train --out x --steps 1200"
         elif name == "exports.json":
             value[2]["name"] = "arch-1"
         else:
@@ -431,7 +434,7 @@ def test_every_verb_is_named_with_its_options(tmp_path: Path) -> None:
     arch = json.dumps(json.loads((tmp_path / "exports.json").read_text())[2]["arch"], separators=(",", ":"))
     search = f"supernet search {tmp_path} --searcher nsga2 --objectives accuracy,macs --budget 240 --max macs=8000000.0"
     assert commands == [
-        "python -m supernet train --out x --steps 1200",
+        "supernet train --out x --steps 1200",
         f"{search} --shift --shift-option lr=0.01",
         f"supernet export {tmp_path} --exports 3 --finetune-steps 200",
         f"supernet export {tmp_path} --arch '{arch}' --finetune-steps 200",

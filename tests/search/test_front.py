@@ -241,15 +241,15 @@ def test_what_is_read_is_what_was_written(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
-        (lambda told: {}, r"front.json is damaged: Object missing required field `objectives`"),
-        (lambda told: [], "Expected `object`, got `array`"),
-        (lambda told: told | {"objectives": []}, r"length >= 1 - at `\$.objectives`"),
+        (lambda told: {}, r"front.json is damaged: it must hold a table with 'objectives'"),
+        (lambda told: [], "it must hold a table of names and values"),
+        (lambda told: told | {"objectives": []}, "objectives must be a list of length of at least 1"),
         (lambda told: told | {"points": []}, "it holds no points"),
-        (lambda told: told | {"points": [{}]}, r"missing required field `arch` - at `\$.points"),
+        (lambda told: told | {"points": [{}]}, r"points\[0\] must be a table with 'arch'"),
         (lambda told: told | {"constraints": {"macs": [2, 1]}}, r"constraint on 'macs' .* low <= high"),
         (lambda told: told | {"constraints": {"energy": [0, 1]}}, r"points\[0\]\.values has no value for 'energy'"),
-        (lambda told: told | {"evaluations": "many"}, r"got `str` - at `\$.evaluations`"),
-        (lambda told: told | {"stopped": None}, r"got `null` - at `\$.stopped`"),
+        (lambda told: told | {"evaluations": "many"}, "evaluations must be a whole number"),
+        (lambda told: told | {"stopped": None}, "stopped must be a text"),
         (lambda told: told | {"points": [told["points"][0] | {"arch": {"n": 77}}]}, "front.json is damaged: .* kernel"),
     ],
 )

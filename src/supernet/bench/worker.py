@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shlex
 import signal
 import sys
 import time
@@ -15,7 +16,6 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from threading import Thread
-from typing import Any
 
 import msgspec
 import torch
@@ -60,10 +60,10 @@ def work(out: Path, cell: str, seed: int, *, workers: int) -> None:
 def _train_and_judge(study: Study, run: Run, out: Path, cell: str, workers: int) -> None:
     trained = train(run, resume=True)
     assert trained is not None  # one device each
-    command = f"supernet bench {out / 'study.json'} --out {out} --only {cell} --seeds {run.config.seed}"
-    run.directory.write(
-        "environment.json", run.directory.read("environment.json", dict[str, Any]) | {"command": command}
-    )
+    words = ["supernet", "bench", str(out / "study.json"), "--out", str(out), "--only", cell]
+    command = shlex.join([*words, "--seeds", str(run.config.seed)])
+    machine = run.directory.read("environment.json", schema.Environment)
+    run.directory.write("environment.json", msgspec.structs.replace(machine, command=command))
     before, truth = read_resources(run.directory.path), study.truth(out)
     took = schema.Resources(
         training_memory_bytes=max(filter(None, (peak_memory_bytes(), before.training_memory_bytes)), default=None),

@@ -97,10 +97,18 @@ def decode(text: str | bytes, kind: type[T], path: Path, place: str = "") -> T:
         where, wanted = needed(error)
         where = " ".join(part for part in (place, where.removeprefix(".")) if part)
         reason = f"{where} must be {wanted}" if where else f"it must hold {wanted}"
+        if wanted.endswith("."):  # the sentence of a value that checks itself
+            reason = f"{where}: {wanted}" if where else wanted
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
         reason = f"{place}: {error}" if place else str(error)
-    raise RunError(
-        f"{path} is damaged: {reason}. Repeat the step that writes this file, or move it away to go on without it."
+    raise damaged(path, reason)
+
+
+def damaged(path: Path, reason: str) -> RunError:
+    """The error for a file that cannot be what its writer wrote."""
+    return RunError(
+        f"{path} is damaged: {reason.rstrip('.')}. Repeat the step that writes this file, or move it away to go on "
+        "without it."
     )
 
 
@@ -113,7 +121,8 @@ def needed(error: msgspec.ValidationError) -> tuple[str, str]:
     said = said.partition(", got ")[0].removeprefix("Expected ")
     named = re.fullmatch(r"`([\w |]+)`(.*)", said)
     if named is None:
-        return path.rstrip("`"), "an allowed value" if "enum" in said else said
+        said = "a number in range" if said.endswith("out of range") else said
+        return path.rstrip("`"), "an allowed value" if said.startswith("Invalid") else said
     kinds = " or ".join(_KINDS.get(kind, kind) for kind in named[1].split(" | "))
     limit = (
         named[2].replace(">=", "of at least").replace("<=", "of at most").replace(">", "above").replace("<", "below")

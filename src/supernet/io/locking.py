@@ -7,6 +7,7 @@ import datetime
 import json
 import os
 import platform
+import shlex
 import sys
 from collections.abc import Iterator
 from contextvars import ContextVar
@@ -88,11 +89,15 @@ def _taken(path: Path) -> IO[str]:
         file.close()  # its holder has removed it between our opening and our locking
     file.truncate(0)
     now = datetime.datetime.now().astimezone().isoformat(sep=" ", timespec="seconds")
-    program = Path(sys.argv[0]).name.replace("__main__.py", "supernet")  # python -m supernet
-    command = " ".join([program, *sys.argv[1:]])
-    json.dump({"pid": os.getpid(), "host": platform.node(), "since": now, "command": command}, file)
+    json.dump({"pid": os.getpid(), "host": platform.node(), "since": now, "command": command_line()}, file)
     file.flush()
     return file
+
+
+def command_line() -> str:
+    """The command that started this process, such that it can be pasted into a shell."""
+    program = Path(sys.argv[0]).name.replace("__main__.py", "supernet")  # python -m supernet
+    return shlex.join([program, *sys.argv[1:]])
 
 
 def _flock(file: IO[str]) -> bool:

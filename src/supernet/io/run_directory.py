@@ -4,23 +4,20 @@ from __future__ import annotations
 
 import contextlib
 import datetime
-import json
 import os
 import platform
 import re
 import shutil
-import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar, overload
 
-import msgspec
-
 from supernet.errors import RunError, UsageError
+from supernet.io import schema
 from supernet.io.files import read_json, write_json
 from supernet.io.lines import LinesFile, keep_lines
-from supernet.io.locking import LOCK, locked
+from supernet.io.locking import LOCK, command_line, locked
 
 T = TypeVar("T")
 
@@ -74,12 +71,6 @@ SEARCH = Part(
     stands="search.jsonl",
 )
 """What a search leaves, and the list of what was exported of it."""
-
-
-class Step(msgspec.Struct, frozen=True):
-    """Where in the training a line of the log belongs."""
-
-    step: int
 
 
 class RunDirectory:
@@ -294,7 +285,7 @@ class RunDirectory:
 
     def cut_log(self, step: int) -> None:
         """Drop log lines after `step` (they belong to steps that will run again) and a torn last line."""
-        keep_lines(self.log, Step, lambda row: row.step <= step)
+        keep_lines(self.log, schema.Step, lambda row: row.step <= step)
 
     def write_environment(self) -> None:
         """Record machine, versions and command."""
@@ -317,10 +308,9 @@ def _move(files: Iterable[Path], source: Path, target: Path) -> None:
 def _object(path: Path) -> Mapping[str, Any]:
     """The JSON object in a file; empty if there is none."""
     try:
-        value = json.loads(path.read_bytes())
-    except (OSError, ValueError, RecursionError):
+        return read_json(path, dict[str, Any]) or {}
+    except RunError:
         return {}
-    return value if isinstance(value, dict) else {}
 
 
 def _is_environment(path: Path) -> bool:
@@ -351,7 +341,7 @@ def environment() -> dict[str, Any]:
         "threads": torch.get_num_threads(),
         "accelerator": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
         "platform": platform.platform(),
-        "command": " ".join([Path(sys.argv[0]).name, *sys.argv[1:]]),
+        "command": command_line(),
     }
 
 

@@ -3,15 +3,15 @@
     RunDirectory("runs/a").read("exports.json", list[Export])
 
 What a run of an earlier version lacks has a default; what a file holds beyond these is left out in reading. The files
-that lower rooms write are read where they are written: `front.json` by `supernet.search.Front`, `*.jsonl` by
-`supernet.io.lines`, latency tables by `supernet.measure`, and `config.json` is a `supernet.io.config.Config`.
+that one lower room alone writes have their type there: those of a search `supernet.search` (`Begun`, `Point`,
+`FrontFile`), truths `supernet.judge`, latencies `supernet.measure`; and `config.json` is a `supernet.io.config.Config`.
 """
 
 from __future__ import annotations
 
 from typing import Annotated, Any
 
-from msgspec import UNSET, Meta, Struct, UnsetType
+from msgspec import Meta, Struct
 
 from supernet.io.config import Judging, Searching
 
@@ -19,6 +19,8 @@ Option = bool | int | float | str | tuple[Any, ...]
 """An option of a choice."""
 Arch = dict[str, Option]
 """An architecture: the option of every active choice, by the choice's name."""
+Row = dict[str, float | bool | str | list[Any] | dict[str, Any] | None]
+"""A line of a log: numbers by name, and whatever else a function of the user's own tells."""
 Values = dict[str, float | None]
 """Quantities by name; None where one is not known."""
 
@@ -72,7 +74,7 @@ class Space(Struct, frozen=True, kw_only=True):
 
 
 class Training(Struct, frozen=True, kw_only=True):
-    """`training.json`: what a training is recognised by."""
+    """`training.json`: what a training is recognised by; `chance` is the loss of telling no image apart."""
 
     recipe: dict[str, Any]
     steps: int
@@ -82,12 +84,24 @@ class Training(Struct, frozen=True, kw_only=True):
     average: float | None = None
     space: str = ""
     data: Any = None
+    chance: float | None = None
 
 
-class Logged(Struct, frozen=True, kw_only=True):
-    """A line of `train.jsonl`, as far as every training writes it; the counts are those since the first step."""
+class Step(Struct, frozen=True):
+    """Where in the training a line of `train.jsonl` belongs."""
 
     step: Annotated[int, Meta(ge=0)]
+
+
+class Generation(Struct, frozen=True):
+    """Where in the search a line of `shifting.jsonl` belongs."""
+
+    generation: Annotated[int, Meta(ge=0)]
+
+
+class Logged(Step, frozen=True, kw_only=True):
+    """A line of `train.jsonl`, as far as every training writes it; the counts are those since the first step."""
+
     images_per_s: Annotated[float, Meta(gt=0)]
     forwards: float | None = None
     backwards: float | None = None
@@ -188,18 +202,73 @@ class Figure(Struct, frozen=True, kw_only=True):
     high: float | None = None
 
 
+class Measure(Struct, frozen=True):
+    """A measure with its name in words."""
+
+    measure: str
+    label: str
+
+
+class Line(Struct, frozen=True):
+    """One ranking along a curve (K,), with the range of its trainings."""
+
+    name: str
+    values: list[float]
+    low: list[float]
+    high: list[float]
+
+
+class Curves(Struct, frozen=True):
+    """Rankings at K thresholds: the best k of n; beside a random order."""
+
+    quantity: str
+    n: Annotated[int, Meta(ge=1)]
+    k: list[float]
+    random: list[float]
+    lines: list[Line]
+
+    def __post_init__(self) -> None:
+        for values in (self.random, *(part for line in self.lines for part in (line.values, line.low, line.high))):
+            if len(values) != len(self.k):
+                raise ValueError(f"curves of {len(self.k)} numbers, one for each k")
+
+    @property
+    def share(self) -> list[float]:
+        """The thresholds as shares of all."""
+        return [k / self.n for k in self.k]
+
+
+class Family(Struct, frozen=True):
+    """A cluster of similar architectures, by its means and what all of them decide alike."""
+
+    size: int
+    true: float
+    predicted: float
+    common: Arch
+
+
+class Families(Struct, frozen=True):
+    """All clusters, and how many equal decisions two members share at least."""
+
+    shared: float
+    clusters: list[Family]
+
+
 class Judged(Struct, frozen=True, kw_only=True):
     """`judge.json`: how right the ranking is; `supernet.judge.RankReport.to_json` says what the rest means."""
 
     truth: str = ""
     sentences: list[str] = []
     rows: list[Figure] = []
-    n: int | UnsetType = UNSET
-    measures: list[dict[str, Any]] = []
-    omitted: dict[str, str] = {}
-    top_id: dict[str, Any] | None = None
-    mass: dict[str, Any] | None = None
-    clusters: dict[str, Any] | None = None
+    measures: list[Measure] = []
+    top_id: Curves | None = None
+    mass: Curves | None = None
+    clusters: Families | None = None
+
+    @property
+    def figures(self) -> list[Figure]:
+        """The figures that are known."""
+        return [row for row in self.rows if row.value is not None]
 
 
 class Resources(Struct, frozen=True, kw_only=True):

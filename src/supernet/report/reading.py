@@ -7,38 +7,24 @@ import io
 import json
 import math
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import unquote
 
-from msgspec import MsgspecError, Struct, convert
+from msgspec.json import encode
+from msgspec.structs import asdict
 
-from supernet.errors import UsageError
-from supernet.report.records import (
-    Arch,
-    Data,
-    Front,
-    Judgement,
-    Network,
-    Point,
-    Record,
-    Retraining,
-    Scored,
-    Space,
-    Trained,
-)
-from supernet.report.run_files import RunFiles, measured
+from supernet.errors import RunError, UsageError
+from supernet.io import schema
+from supernet.io.files import damaged, decode, read_json, read_text
+from supernet.io.lines import read_lines
+from supernet.nn.diagram import Diagram
+from supernet.report.run_files import Network, Record, RunFiles, Scored, measured
+from supernet.search.evaluation import Point
+from supernet.search.front import FrontFile
 
 _T = TypeVar("_T")
-
-
-class _Step(Struct):
-    step: int
-
-
-class _Generation(Struct):
-    generation: int
 
 
 def read_run(directory: Path) -> RunFiles:
@@ -50,32 +36,31 @@ def read_run(directory: Path) -> RunFiles:
     if not directory.is_dir():
         raise UsageError(f"{directory} is not a directory. Give the directory that a run was written to.")
     reader = _Reader(directory)
-    config, environment = (reader.read(name, dict[str, Any]) for name in ("config.json", "environment.json"))
-    folders = sorted(path.parent.name for path in directory.glob("*/retrained.json"))
-    retrainings = {folder: reader.read(f"{folder}/retrained.json", Retraining) for folder in folders}
-    environments = {folder: reader.read(f"{folder}/environment.json", dict[str, Any]) or {} for folder in folders}
+    config, environment = reader.json("config.json", dict[str, Any]), reader.environment("")
+    folders = sorted(f"{path.parent.name}/" for path in directory.glob("*/retrained.json"))
+    retrainings = {folder: reader.json(f"{folder}retrained.json", schema.Retrained) for folder in folders}
     run = RunFiles(
         directory=directory,
         config=config or {},
-        environment=environment or {},
-        train=reader.lines("train.jsonl", lambda value: _record(value, convert(value, _Step).step)),
-        space=reader.read("space.json", Space),
-        search=reader.lines("search.jsonl", lambda value: _converted(value, Point)),
-        shifted=reader.lines(
-            "shifted/shifting.jsonl", lambda value: _record(value, convert(value, _Generation).generation)
-        ),
-        front=reader.read("front.json", Front),
-        exports=reader.read("exports.json", tuple[Network, ...]) or (),
-        retrainings={folder: found for folder, found in retrainings.items() if found is not None},
-        commands={folder: str(found["command"]) for folder, found in environments.items() if "command" in found},
-        judgement=reader.read("judge.json", Judgement),
-        scores=reader.scores("ranking.csv"),
-        counts=reader.read("counts.json", tuple[Trained, ...]) or (),
-        data=reader.read("data.json", Data),
+        environment=environment,
+        train=reader.log("train.jsonl", schema.Step, lambda row: row.step),
+        space=reader.json("space.json", schema.Space),
+        search=reader.lines("search.jsonl", Point),
+        shifted=reader.log("shifted/shifting.jsonl", schema.Generation, lambda row: row.generation),
+        front=reader.part(lambda: FrontFile.read(directory)),
+        exports=reader.part(lambda: _networks(directory / "exports.json")) or [],
+        retrainings={folder[:-1]: found for folder, found in retrainings.items() if found is not None},
+        commands={folder[:-1]: told for folder in folders if (told := reader.environment(folder).command)},
+        judgement=reader.json("judge.json", schema.Judged),
+        scores=reader.part(lambda: _scores(directory / "ranking.csv")) or [],
+        counts=reader.json("counts.json", list[schema.Count]) or [],
+        data=reader.json("data.json", schema.Data),
+        training=reader.json("training.json", schema.Training),
         torn=reader.torn,
         damaged=reader.damaged,
     )
-    if not any((config, environment, run.train, run.space, run.search, run.front, run.exports, run.damaged)):
+    known = environment != schema.Environment()
+    if not any((config, known, run.train, run.space, run.search, run.front, run.exports, run.damaged)):
         raise UsageError(
             f"{directory} holds no files of a run (config.json, train.jsonl, front.json, …). "
             "Give the directory that a run was written to."
@@ -91,103 +76,69 @@ class _Reader:
         self.torn: list[str] = []
         self.damaged: list[str] = []
 
-    def read(self, name: str, kind: type[_T]) -> _T | None:
+    def part(self, read: Callable[[], _T | None]) -> _T | None:
+        """What a function reads; None where that is damaged."""
+        try:
+            return read()
+        except RunError as error:
+            self.damaged.append(str(error))
+            return None
+
+    def json(self, name: str, kind: type[_T]) -> _T | None:
         """A JSON file; None where it is missing or damaged."""
-        text = self._text(name)
-        try:
-            return None if text is None else _converted(json.loads(text), kind)
-        except (ValueError, RecursionError, MsgspecError) as error:
-            self._wrong(name, error)
-            return None
+        return self.part(lambda: read_json(self.directory / name, kind))
 
-    def lines(self, name: str, convert_line: Callable[[Any], _T]) -> list[_T]:
-        """A file with one JSON object per line; a last one without its end is left out and noted."""
-        lines = (self._text(name) or "").split("\n")
-        found: list[_T] = []
-        for number, line in enumerate(lines, start=1):
-            if not line.strip():
-                continue
-            try:
-                value = json.loads(line)
-            except (ValueError, RecursionError) as error:
-                if found and number == len(lines):
-                    self.torn.append(Path(name).name)
-                    return found
-                self._wrong(name, error, f" in line {number}")
-                return []
-            try:
-                found.append(convert_line(value))
-            except (MsgspecError, OverflowError) as error:
-                self._wrong(name, error, f" in line {number}")
-                return []
-        return found
+    def environment(self, folder: str) -> schema.Environment:
+        """The environment of a folder, as far as it is known."""
+        return self.json(f"{folder}environment.json", schema.Environment) or schema.Environment()
 
-    def scores(self, name: str) -> list[Scored]:
-        """The table of scores."""
-        text = self._text(name)
-        if text is None:
+    def lines(self, name: str, kind: type[_T]) -> Sequence[_T]:
+        """A file of lines; none where it is damaged. A last one without its end is left out and noted."""
+        found = self.part(lambda: read_lines(self.directory / name, kind))
+        if found is None:
             return []
-        rows = csv.reader(io.StringIO(text, newline=""))
-        head = next(rows, [])
-        try:
-            if "true" not in head or not any(column.startswith("supernet") for column in head):
-                raise ValueError("line 1 lacks the columns 'true' and 'supernet …'")
-            return [_scored(number, head, row) for number, row in enumerate(rows, start=2)]
-        except (ValueError, csv.Error) as error:
-            self._wrong(name, error)
-            return []
+        self.torn += [Path(name).name] if found.torn else []
+        return found.rows
 
-    def _text(self, name: str) -> str | None:
-        try:
-            return (self.directory / name).read_text(encoding="utf-8")
-        except FileNotFoundError:
-            return None
-        except (OSError, UnicodeDecodeError) as error:
-            self.damaged.append(f"{self.directory / name} cannot be read: {error}. {_CURE}")
-            return None
-
-    def _wrong(self, name: str, error: Exception, where: str = "") -> None:
-        self.damaged.append(f"{self.directory / name} is damaged{where}{_found(error)}. {_CURE}")
+    def log(self, name: str, kind: type[_T], place: Callable[[_T], int]) -> Sequence[Record]:
+        """A log: the scalars of each line, and where it belongs."""
+        path = self.directory / name
+        places = self.lines(name, kind)
+        rows = self.part(lambda: read_lines(path, schema.Row).rows) if places else ()
+        return [_record(place(at), row) for at, row in zip(places, rows or (), strict=False)]  # it may have grown
 
 
-_CURE = "Repeat the step that writes this file, or move it away to leave its part out of the report."
-_KINDS = {"object": "an object", "array": "a list", "str": "a text", "int": "a whole number", "float": "a number"}
-_KINDS |= {"bool": "true or false", "null": "null"}
-
-
-def _found(error: Exception) -> str:
-    """What is wrong and where, in words: " at points[0].values: expected a number, got a text"."""
-    if isinstance(error, RecursionError):
-        return ": it is nested too deeply"
-    if not isinstance(error, MsgspecError):
-        return f": {error}"
-    text, _, place = str(error).partition(" - at `$")
-    place = place.rstrip("`").removeprefix(".").replace("[...]", "")
-    text = re.sub(r"`([a-z]+)( \| null)?`", lambda kind: _KINDS.get(kind[1], f"'{kind[1]}'"), text).replace("`", "'")
-    return f"{f' at {place}' if place else ''}: {text[:1].lower()}{text[1:]}"
-
-
-def _converted(value: Any, kind: type[_T]) -> _T:
-    return convert(value, kind, dec_hook=_special)
-
-
-def _special(kind: type, value: Any) -> Any:
-    """Build an `Arch` or `Values`; a ValueError becomes an error that names the place."""
-    if kind is Arch and isinstance(value, str):
-        return _decisions(value)
-    try:
-        if kind is Arch:
-            return Arch(convert(value, dict[str, Any]))
-        return measured(convert(value, dict[str, float | None]))
-    except MsgspecError as error:
-        raise ValueError(str(error).partition(" - at `")[0]) from error
-
-
-def _record(value: Mapping[str, Any], step: int) -> Record:
+def _record(step: int, row: schema.Row) -> Record:
     """The scalars of a line; null counts as not a number."""
-    scalars = {name: math.nan if item is None else item for name, item in value.items()}
-    numbers = {name: item for name, item in scalars.items() if type(item) in (int, float)}
-    return Record(step, {name: float(item) for name, item in numbers.items() if name not in ("step", "generation")})
+    scalars = {name: math.nan if item is None else item for name, item in row.items()}
+    numbers = {name: item for name, item in scalars.items() if isinstance(item, float)}
+    return Record(step, {name: item for name, item in numbers.items() if name not in ("step", "generation")})
+
+
+def _networks(path: Path) -> list[Network]:
+    rows = read_json(path, list[schema.Export]) or []
+    found = []
+    for number, row in enumerate(rows):
+        drawn = row.diagram
+        diagram = None if drawn is None else decode(encode(drawn), Diagram, path, f"[{number}].diagram")
+        verified = {} if row.verified is None else measured(asdict(row.verified))
+        found.append(Network(row.name, row.arch, measured(row.values), verified, row.files, diagram))
+    return found
+
+
+def _scores(path: Path) -> list[Scored]:
+    """The table of scores."""
+    text = read_text(path)
+    if text is None:
+        return []
+    rows = csv.reader(io.StringIO(text, newline=""))
+    head = next(rows, [])
+    try:
+        if "true" not in head or not any(column.startswith("supernet") for column in head):
+            raise ValueError("line 1 lacks the columns 'true' and 'supernet …'")
+        return [_scored(number, head, row) for number, row in enumerate(rows, start=2)]
+    except (ValueError, csv.Error) as error:
+        raise damaged(path, str(error)) from error
 
 
 def _scored(number: int, head: Sequence[str], row: Sequence[str]) -> Scored:
@@ -203,14 +154,14 @@ def _scored(number: int, head: Sequence[str], row: Sequence[str]) -> Scored:
     return Scored(_decisions(cells.get("arch", "")), scores.pop("true"), scores)
 
 
-def _decisions(text: str) -> Arch:
+def _decisions(text: str) -> schema.Arch:
     """What an architecture decides, as far as its text tells without its space."""
     if text.startswith("{"):
         try:
-            return Arch(json.loads(text))
+            return dict(json.loads(text))
         except (ValueError, TypeError, RecursionError):
-            return Arch(architecture=text)
+            return {"architecture": text}
     parts = [part.partition("=") for part in re.split(r"[;,]\s*(?=[^;,=]+=)", text)]
     if all(equals for _, equals, _ in parts):
-        return Arch({unquote(name): unquote(option) for name, _, option in parts})
-    return Arch(architecture=text) if text else Arch()
+        return {unquote(name): unquote(option) for name, _, option in parts}
+    return {"architecture": text} if text else {}

@@ -10,21 +10,44 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from supernet.report.records import (
-    Data,
-    Front,
-    Judgement,
-    Network,
-    Objective,
-    Point,
-    Record,
-    Retraining,
-    Scored,
-    Space,
-    Trained,
-    Values,
-)
+from supernet.io import schema
+from supernet.measure.quantity import ACCURACY, MACS, Quantity
+from supernet.nn.diagram import Diagram
+from supernet.search.evaluation import Point
+from supernet.search.front import FrontFile
 from supernet.train.health import DEFAULT_IMAGES, warnings_of
+
+
+@dataclass(frozen=True)
+class Record:
+    """One line of a log: of the training by step, of a shifting by generation."""
+
+    step: int
+    scalars: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class Scored:
+    """A row of `ranking.csv`: one architecture with its true score and what each ranking gives it."""
+
+    arch: schema.Arch
+    true: float
+    scores: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class Network:
+    """A network that was taken out of the supernet, exported as it is or retrained, with what is known of it.
+
+    `values` was measured in the supernet, with the costs; `verified` was measured of the files.
+    """
+
+    name: str
+    arch: schema.Arch
+    values: Mapping[str, float]
+    verified: Mapping[str, float]
+    files: Mapping[str, str]
+    diagram: Diagram | None
 
 
 @dataclass(frozen=True)
@@ -38,19 +61,20 @@ class RunFiles:
 
     directory: Path
     config: Mapping[str, Any] = field(default_factory=dict)
-    environment: Mapping[str, Any] = field(default_factory=dict)
+    environment: schema.Environment = field(default_factory=schema.Environment)
     train: Sequence[Record] = ()
-    space: Space | None = None
+    space: schema.Space | None = None
     search: Sequence[Point] = ()
     shifted: Sequence[Record] = ()
-    front: Front | None = None
+    front: FrontFile | None = None
     exports: Sequence[Network] = ()
-    retrainings: Mapping[str, Retraining] = field(default_factory=dict)
+    retrainings: Mapping[str, schema.Retrained] = field(default_factory=dict)
     commands: Mapping[str, str] = field(default_factory=dict)
-    judgement: Judgement | None = None
+    judgement: schema.Judged | None = None
     scores: Sequence[Scored] = ()
-    counts: Sequence[Trained] = ()
-    data: Data | None = None
+    counts: Sequence[schema.Count] = ()
+    data: schema.Data | None = None
+    training: schema.Training | None = None
     torn: Sequence[str] = ()
     damaged: Sequence[str] = ()
 
@@ -58,9 +82,9 @@ class RunFiles:
     def warnings(self) -> list[str]:
         """What is wrong with the training, by its log."""
         rows = [record.scalars for record in self.train]
-        known = self.data
+        known, chance = self.data, self.training.chance if self.training else None
         images = known.images.validation if known else DEFAULT_IMAGES
-        return warnings_of(rows, known.num_classes if known else None, images=images)
+        return warnings_of(rows, known.num_classes if known else None, chance=chance, images=images)
 
     @cached_property
     def networks(self) -> list[Network]:
@@ -71,10 +95,10 @@ class RunFiles:
         for folder, found in self.retrainings.items():
             files = {Path(file).suffix: f"{folder}/{Path(file).name}" for file in found.files}
             costs = measured({"macs": found.macs, "params": found.params})
-            verified = {"accuracy_validation": found.accuracy_validation, "accuracy_test": found.accuracy_test}
-            verified["images_test"] = images
+            accuracies = {"accuracy_validation": found.accuracy_validation, "accuracy_test": found.accuracy_test}
+            verified = measured(accuracies | {"images_test": images})
             diagram = drawn.get(key(found.arch))
-            retrained.append(Network(folder, found.arch, costs, measured(verified), files, diagram))
+            retrained.append(Network(folder, found.arch, costs, verified, files, diagram))
         return [*self.exports, *retrained]
 
     @cached_property
@@ -83,17 +107,17 @@ class RunFiles:
         return {o.name: o.unit for o in self.front.objectives} if self.front else {}
 
     @cached_property
-    def primary(self) -> Objective:
+    def primary(self) -> Quantity:
         """The quantity networks are ranked by: the first one to be maximised, else the first."""
         objectives = self.front.objectives if self.front else ()
         ranked = [o for o in objectives if o.goal == "max"] or list(objectives)
-        return ranked[0] if ranked else Objective("accuracy", "max")
+        return ranked[0] if ranked else ACCURACY
 
     @cached_property
-    def cost(self) -> Objective:
+    def cost(self) -> Quantity:
         """The quantity traded against the primary one: the first other objective, else MACs."""
         others = [o for o in (self.front.objectives if self.front else ()) if o.name != self.primary.name]
-        return others[0] if others else Objective("macs", "min", "MAC")
+        return others[0] if others else MACS
 
     def feasible(self, values: Mapping[str, float]) -> bool:
         """Whether an architecture keeps the constraints of the search, as far as they were measured."""
@@ -110,6 +134,6 @@ def key(arch: Mapping[str, Any]) -> str:
     return json.dumps(dict(arch), sort_keys=True)
 
 
-def measured(values: Mapping[str, float | None]) -> Values:
+def measured(values: Mapping[str, float | None]) -> dict[str, float]:
     """The quantities that are known: those that are null, NaN or infinite are left out."""
-    return Values({name: value for name, value in values.items() if value is not None and math.isfinite(value)})
+    return {name: value for name, value in values.items() if value is not None and math.isfinite(value)}

@@ -121,7 +121,7 @@ def plain(value: Any) -> str:
         return "yes" if value else "no"
     if isinstance(value, float):
         return f"{value:.10g}"
-    if isinstance(value, list):
+    if isinstance(value, list | tuple):
         return ", ".join(plain(item) for item in value) or "none"
     if isinstance(value, dict):
         return ", ".join(f"{key}: {plain(item)}" for key, item in value.items()) or "none"

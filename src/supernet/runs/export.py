@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from msgspec.structs import asdict
 from torch import nn
 
 from supernet import deploy, measure, search
@@ -94,7 +95,8 @@ def chosen(run: Run) -> list[Pick]:
         front = search.Front.read(run.place.path, run.net.space)
         picks += [Pick(name, p.arch, p.values) for name, p in front.named(run.config.export.count).items()]
     if (run.directory / "derived.json").is_file():
-        picks.append(Pick("derived", run.net.space.from_json(run.directory.read("derived.json"))))
+        derived = run.directory.read("derived.json", schema.Derived)
+        picks.append(Pick("derived", run.net.space.from_json(asdict(derived))))
     if not picks:
         raise UsageError(
             f"{run.place.path} has nothing to export yet. Search it first (supernet search {run.place.path}), or name "

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import json
-import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import BinaryIO
 
-import msgspec
-
-from supernet.errors import RunError, UsageError
+from supernet.errors import UsageError
+from supernet.io.files import damaged
+from supernet.io.lines import LinesFile, read_lines
 from supernet.search.evaluation import Evaluation, Point
 from supernet.search.request import FILE_NAME as SETTINGS
 from supernet.search.request import Begun
@@ -23,8 +20,7 @@ class Archive:
     """`search.jsonl` in a folder: what it already holds, and a way to append.
 
     Beside it `search.json` says how the search was begun; nothing else is stored. A search is resumed by running its
-    deterministic searcher again; the values of the architectures it asks for are first taken from here, in order. A
-    line that was being written when the process died has no end and is cut off.
+    deterministic searcher again; the values of the architectures it asks for are first taken from here, in order.
 
     Args:
         folder: The folder of the record, which is made if need be; None keeps nothing.
@@ -45,7 +41,7 @@ class Archive:
         self.folder, self.begun = folder, begun
         self.path = None if folder is None else folder / FILE_NAME
         self.recorded: list[Evaluation] = []
-        self._file: BinaryIO | None = None
+        self._file = LinesFile(self.path, goes_on="make room, then resume the search")
         if folder is None or self.path is None:
             return
         there = self.path.exists()
@@ -66,33 +62,22 @@ class Archive:
             self._read(self.path, space, names)
 
     def _read(self, path: Path, space: Space, names: Sequence[str]) -> None:
-        data = path.read_bytes()
-        whole = data.rfind(b"\n") + 1
-        if whole < len(data):
-            os.truncate(path, whole)
-        for number, line in enumerate(data[:whole].split(b"\n")[:-1], start=1):
-            self.recorded.append(self._evaluation(line, number, space, names))
+        for number, point in enumerate(read_lines(path, Point).rows, start=1):
+            if set(point.values) != set(names) or point.generation is None:
+                raise damaged(
+                    path,
+                    f"line {number} holds {', '.join(point.values) or 'no value'}, but this search needs "
+                    f"{', '.join(names)} and the generation",
+                )
+            try:
+                self.recorded.append(point.evaluation(space))
+            except UsageError as error:
+                raise damaged(path, f"line {number}: {error}") from error
         if len(self.recorded) > self.begun.budget:
             raise UsageError(
                 f"{path} holds {len(self.recorded)} evaluations, more than the budget of {self.begun.budget}; resume "
                 "with at least that budget."
             )
-
-    def _evaluation(self, line: bytes, number: int, space: Space, names: Sequence[str]) -> Evaluation:
-        where = f"{self.path}, line {number}"
-        try:
-            point = msgspec.json.decode(line, type=Point)
-            evaluation = point.evaluation(space)
-        except (msgspec.DecodeError, UnicodeDecodeError, UsageError) as error:
-            raise RunError(
-                f"{where} cannot be read: {str(error).rstrip('.')}. Restore the file, or search anew in another folder."
-            ) from error
-        if set(point.values) != set(names) or point.generation is None:
-            raise RunError(
-                f"{where} cannot be read: it holds {', '.join(point.values) or 'no value'}, but this search needs "
-                f"{', '.join(names)} and the generation. Restore the file, or search anew in another folder."
-            )
-        return evaluation
 
     def begin(self) -> None:
         """Write how the search is begun, before its first result.
@@ -109,24 +94,10 @@ class Archive:
         Raises:
             RunError: the disk is full or the place cannot be written; the lines before are safe.
         """
-        if self.path is None:
-            return
-        line = json.dumps(evaluation.to_json(), ensure_ascii=False, allow_nan=False) + "\n"
-        try:
-            if self._file is None:
-                self.path.parent.mkdir(parents=True, exist_ok=True)
-                self._file = self.path.open("ab", buffering=0)
-            self._file.write(line.encode())
-            os.fsync(self._file.fileno())
-        except OSError as error:
-            raise RunError(
-                f"{self.path} could not be written: {error.strerror or error}. The evaluations before are safe; "
-                "make room, then resume the search."
-            ) from error
+        self._file.append(evaluation.to_json())
 
     def __enter__(self) -> Archive:
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._file is not None:
-            self._file.close()
+        self._file.close()

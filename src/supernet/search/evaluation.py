@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from supernet.io import schema
 from supernet.space import Arch, Space
 
 __all__ = ["Evaluation", "Point"]
@@ -34,7 +35,7 @@ class Point(msgspec.Struct, frozen=True):
         generation: The round of `ask` in which it was evaluated; files of older versions do not say so.
     """
 
-    arch: dict[str, Any]
+    arch: schema.Arch
     values: dict[str, float]
     generation: int | None = None
 

@@ -12,11 +12,10 @@ import msgspec
 import numpy as np
 
 from supernet.errors import UsageError
-from supernet.io.files import write_json
+from supernet.io.files import damaged, read_json, write_json
 from supernet.measure.quantity import Quantity
 from supernet.search import choosing, pareto
 from supernet.search.constraints import Constraint, Constraints
-from supernet.search.decoding import damaged, decoded
 from supernet.search.evaluation import Evaluation, Point
 from supernet.space import Space
 
@@ -58,10 +57,9 @@ class FrontFile(msgspec.Struct, frozen=True, kw_only=True):
             RunError: the file is damaged; names the file and the place.
         """
         path = folder / FILE_NAME
-        if not path.is_file():
-            return None
-        told = decoded(path, path.read_bytes(), cls)
-        _check_values(path, told, [objective.name for objective in told.objectives])
+        told = read_json(path, cls)
+        if told is not None:
+            _check_values(path, told, [objective.name for objective in told.objectives])
         return told
 
 

@@ -10,9 +10,8 @@ from typing import Any, TypeAlias, TypedDict
 import msgspec
 
 from supernet.errors import UsageError
-from supernet.io.files import write_json
+from supernet.io.files import read_json, write_json
 from supernet.search.constraints import Bounds, Constraints
-from supernet.search.decoding import decoded
 from supernet.search.survey import Survey
 from supernet.search.task import Searcher
 from supernet.search.wrap import Wrap
@@ -77,12 +76,11 @@ class Begun(msgspec.Struct, frozen=True, kw_only=True):
         Raises:
             RunError: `search.json` is damaged.
         """
-        path = Path(folder) / FILE_NAME
-        return decoded(path, path.read_bytes(), cls) if path.is_file() else None
+        return read_json(Path(folder) / FILE_NAME, cls)
 
     def write(self, folder: Path) -> None:
         """Write `search.json`, whole or not at all."""
-        write_json(folder / FILE_NAME, msgspec.to_builtins(self))
+        write_json(folder / FILE_NAME, self)
 
     def check_resumed_by(self, other: Begun, path: Path) -> None:
         """Refuse to go on with other settings; the budget may change.

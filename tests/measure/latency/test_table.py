@@ -67,7 +67,7 @@ def test_the_line_takes_in_what_comes_with_every_measurement():
     plain, anchored = build(net, device, anchors=0), build(net, device, anchors=6)
     assert plain.predict_ms(codes) == pytest.approx(whole(net, codes, device) + 4 * 2.0)
     assert anchored.predict_ms(codes) == pytest.approx(whole(net, codes, device))
-    assert anchored.line == pytest.approx((-8.0, 1.0))
+    assert (anchored.line.offset_ms, anchored.line.scale) == pytest.approx((-8.0, 1.0))
 
 
 def test_the_line_withstands_disturbed_anchors_and_keeps_the_order():
@@ -179,8 +179,17 @@ def test_other_files_are_refused(tmp_path):
     file.write_text("{}")
     with pytest.raises(UsageError, match="is no supernet latency table 1 or supernet latency predictor 1"):
         read_latency(file, chain())
+    file.write_text('{"format": "supernet latency table 1", "about": {}, "result": {}}')
+    with pytest.raises(RunError, match=r"t\.json is damaged: about must be a table with 'space'"):
+        LatencyTable.read(file, chain())
+    build(chain(), Additive()).save(file)
+    kept = json.loads(file.read_text())
+    kept["result"]["anchors"] = ["1,x"]
+    file.write_text(json.dumps(kept))
+    with pytest.raises(RunError, match=r"t\.json is damaged: result anchors\[0\] must be a text"):
+        LatencyTable.read(file, chain())
     file.write_text("{")
-    with pytest.raises(RunError, match="not valid JSON"):
+    with pytest.raises(RunError, match=r"t\.json is damaged: "):
         LatencyTable.read(file, chain())
 
 

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, BinaryIO, TypeAlias
+from typing import Any, TypeAlias
 
 import msgspec
 import numpy as np
 
-from supernet.errors import RunError, SupernetError, UsageError
+from supernet.errors import RunError, UsageError
+from supernet.io.files import damaged, decode
+from supernet.io.lines import LinesFile, read_lines
 from supernet.judge.truth.spelling import read_arch
 from supernet.judge.truth.truth import Truth
 from supernet.measure.quantity import ACCURACY, Quantity
@@ -35,8 +36,7 @@ class _Head(msgspec.Struct, tag_field="format", tag=FORMAT):
 class TruthFile:
     """A `.jsonl` file of single trainings: a first line that says what they are, then one line each.
 
-    A line is on the disk when `append` returns. One that was being written when the process died has no end and is
-    cut off when the file is opened again.
+    A line is on the disk when `append` returns.
 
     Args:
         path: The file; made with the first line. None keeps everything in memory only.
@@ -62,16 +62,16 @@ class TruthFile:
         self.path = None if path is None else Path(path)
         self.space, self.metric, self.source = space, metric, source
         self._values: Trainings = {}
-        self._file: BinaryIO | None = None
+        self._file = LinesFile(self.path)
         made = json.loads(json.dumps(dict(settings or {})))
         self._head = _Head(space.fingerprint, metric, source, made)
-        if self.path is not None and self.path.is_file():
-            lines = _whole_lines(self.path, cut=True)
-            if lines:
-                found = _read_head(self.path, lines[0])
-                _check_space(self.path, found, space)
-                _check_same(self.path, found, self._head)
-                self._values = _read_lines(self.path, space, metric.name, lines[1:])
+        found = None if self.path is None else _read(self.path)
+        self._headed = found is not None
+        if self.path is not None and found is not None:
+            head, lines = found
+            _check_space(self.path, head, space)
+            _check_same(self.path, head, self._head)
+            self._values = _trainings(self.path, space, metric.name, lines)
 
     def __contains__(self, training: tuple[Arch, int]) -> bool:
         arch, seed = training
@@ -99,7 +99,10 @@ class TruthFile:
             raise UsageError(f"The {self.metric.name} of {arch!r} with seed {seed} is {value}; it must be finite.")
         if (arch, seed) in self:
             raise UsageError(f"{arch!r} with seed {seed} is in it already.")
-        self._write({"arch": str(arch), "seed": seed, self.metric.name: value} | facts)
+        if not self._headed:
+            self._file.append(self._head)
+            self._headed = True
+        self._file.append({"arch": str(arch), "seed": seed, self.metric.name: value} | facts)
         self._values.setdefault(code, {})[seed] = value
 
     def truth(self, *, seeds: Sequence[int] | None = None) -> Truth:
@@ -113,31 +116,11 @@ class TruthFile:
         """
         return _truth(self.space, self._values, self.metric, self.source, seeds)
 
-    def _write(self, line: Mapping[str, Any]) -> None:
-        if self.path is None:
-            return
-        try:
-            if self._file is None:
-                self.path.parent.mkdir(parents=True, exist_ok=True)
-                self._file = self.path.open("ab")
-                if self._file.tell() == 0:
-                    self._file.write(msgspec.json.encode(self._head) + b"\n")
-            self._file.write(_line(line))
-            self._file.flush()
-            os.fsync(self._file.fileno())
-        except OSError as error:
-            raise RunError(
-                f"{self.path} could not be written: {error.strerror or error}. What it holds is kept; make room "
-                "and start again to go on."
-            ) from error
-
     def __enter__(self) -> TruthFile:
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._file is not None:
-            self._file.close()
-            self._file = None
+        self._file.close()
 
 
 def read_truth_file(path: Path | str, space: Space, *, metric: Quantity | None = None) -> Truth:
@@ -148,14 +131,14 @@ def read_truth_file(path: Path | str, space: Space, *, metric: Quantity | None =
         RunError: a line cannot be read; names file and line.
     """
     path = Path(path)
-    lines = _whole_lines(path, cut=False)
-    if not lines:
+    found = _read(path)
+    if found is None:
         raise UsageError(f"{path} holds no training yet; let the first training end.")
-    head = _read_head(path, lines[0])
+    head, lines = found
     if metric is not None and metric != head.metric:
         raise UsageError(f"{path} holds {head.metric}, but {metric} was asked for. Ask for what it holds.")
     _check_space(path, head, space)
-    return _truth(space, _read_lines(path, space, head.metric.name, lines[1:]), head.metric, head.source, None)
+    return _truth(space, _trainings(path, space, head.metric.name, lines), head.metric, head.source, None)
 
 
 def read_source(path: Path) -> str:
@@ -164,8 +147,8 @@ def read_source(path: Path) -> str:
     Raises:
         RunError: the first line cannot be read.
     """
-    lines = _whole_lines(path, cut=False)
-    return _read_head(path, lines[0]).source if lines else ""
+    found = _read(path)
+    return "" if found is None else found[0].source
 
 
 def _truth(
@@ -189,28 +172,13 @@ def _truth(
     )
 
 
-def _line(value: Mapping[str, Any]) -> bytes:
-    return (json.dumps(value, ensure_ascii=False, allow_nan=False) + "\n").encode()
-
-
-def _whole_lines(path: Path, *, cut: bool) -> list[bytes]:
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise RunError(f"{path} cannot be read: {error.strerror or error}. Check the path and its rights.") from error
-    whole = data.rfind(b"\n") + 1
-    if cut and whole < len(data):
-        os.truncate(path, whole)
-    return data[:whole].split(b"\n")[:-1]
-
-
-def _read_head(path: Path, line: bytes) -> _Head:
-    try:
-        return msgspec.json.decode(line, type=_Head)
-    except (ValueError, RecursionError) as error:  # msgspec's errors are ValueErrors
-        raise RunError(
-            f"{path}, line 1 is not the beginning of a table ({error}). Restore the file, or choose another one."
-        ) from error
+def _read(path: Path) -> tuple[_Head, Sequence[dict[str, Any]]] | None:
+    """The first line and the others; None where there is none."""
+    rows = read_lines(path, msgspec.Raw).rows
+    if not rows:
+        return None
+    others = [decode(row, dict[str, Any], path, f"line {number}") for number, row in enumerate(rows[1:], start=2)]
+    return decode(rows[0], _Head, path, "line 1"), others
 
 
 def _check_space(path: Path, found: _Head, space: Space) -> None:
@@ -231,17 +199,15 @@ def _check_same(path: Path, found: _Head, wanted: _Head) -> None:
             )
 
 
-def _read_lines(path: Path, space: Space, metric: str, lines: Sequence[bytes]) -> Trainings:
+def _trainings(path: Path, space: Space, metric: str, lines: Sequence[Mapping[str, Any]]) -> Trainings:
     values: Trainings = {}
     for number, line in enumerate(lines, start=2):
         try:
-            data = msgspec.json.decode(line, type=dict[str, Any])
-            arch, seed, value = read_arch(space, data["arch"]), int(data["seed"]), float(data[metric])
-            if not np.isfinite(value):
-                raise ValueError(f"{metric} is {value}")
-        except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
-            reason = str(error) if isinstance(error, SupernetError) else "it is not a training"
-            raise RunError(f"{path}, line {number} cannot be read: {reason} Restore the file, or delete it.") from error
+            arch, seed, value = read_arch(space, line["arch"]), int(line["seed"]), float(line[metric])
+        except UsageError as error:
+            raise damaged(path, f"line {number}: {error}") from error
+        except (ValueError, TypeError, KeyError, AttributeError, OverflowError) as error:
+            raise damaged(path, f"line {number} must be a training with 'arch', 'seed' and {metric!r}") from error
         row = values.setdefault(arch.code, {})
         if row.setdefault(seed, value) != value:
             raise RunError(

@@ -7,7 +7,7 @@ from pathlib import Path
 from supernet.measure.latency import predictor as latency_predictor
 from supernet.measure.latency import table as latency_table
 from supernet.measure.latency.predictor import LatencyPredictor
-from supernet.measure.latency.record import finished
+from supernet.measure.latency.record import read_record
 from supernet.measure.latency.table import LatencyTable
 from supernet.nn import Supernet
 
@@ -26,6 +26,6 @@ def read_latency(
         UsageError: neither, unfinished, or one of another network or input shape.
         RunError: the file is damaged.
     """
-    kind = finished(path, latency_table.FORMAT, latency_predictor.FORMAT)["format"]
-    model = LatencyTable if kind == latency_table.FORMAT else LatencyPredictor
+    form = read_record(path, latency_table.FORMAT, latency_predictor.FORMAT).format
+    model = LatencyTable if form == latency_table.FORMAT else LatencyPredictor
     return model.read(path, net, input_shape=input_shape)

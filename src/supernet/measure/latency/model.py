@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, is_dataclass
 from typing import Any, Literal, Protocol, TypeAlias, get_args
 
@@ -40,7 +39,7 @@ class Subject:
     space: str
     net: str
     input_shape: tuple[int, ...]
-    device: Mapping[str, Any]
+    device: dict[str, Any]
     figure: Figure
 
     @classmethod
@@ -61,10 +60,6 @@ class Subject:
             raise UsageError(f"A latency has no figure {figure!r}; use one of {get_args(Figure)}.")
         shape = input_shape_of(net, input_shape)
         return cls(net.space.fingerprint, net_fingerprint(net), shape, device_facts(device, net), figure)
-
-    @classmethod
-    def from_json(cls, value: Mapping[str, Any]) -> Subject:
-        return cls(value["space"], value["net"], tuple(value["input_shape"]), value["device"], value["figure"])
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self) | {"input_shape": list(self.input_shape)}

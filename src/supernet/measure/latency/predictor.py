@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
 
 import numpy as np
+from msgspec import Struct
 from numpy.typing import NDArray
 
 from supernet.errors import UsageError
@@ -16,16 +16,17 @@ from supernet.measure.costs.model import cost_model
 from supernet.measure.latency.check import LatencyCheck, check_latency, tau_or_none, unseen
 from supernet.measure.latency.machine import THIS_MACHINE, Device
 from supernet.measure.latency.model import Figure, Subject
-from supernet.measure.latency.record import Progress, Record, code_text, codes_of, finished
-from supernet.measure.latency.ridge import Inputs, Ridge, fit_ridge, held_out
-from supernet.measure.latency.table import LatencyTable
+from supernet.measure.latency.record import CodeText, Progress, Record, code_text, codes_of, read_result
+from supernet.measure.latency.ridge import Inputs, Ridge, RidgeFile, fit_ridge, held_out
+from supernet.measure.latency.table import LatencyTable, TableFile
 from supernet.nn import Supernet
 from supernet.space import Codes
 
 FORMAT = "supernet latency predictor 1"
 
 
-class Errors(NamedTuple):
+@dataclass(frozen=True)
+class Errors:
     """Errors on networks left out of the fit.
 
     Attributes:
@@ -37,6 +38,25 @@ class Errors(NamedTuple):
     mae_ms: float
     mape: float
     tau: float | None
+
+
+class HeldTable(Struct, frozen=True):
+    """The table that a predictor starts from, as it stands in a file."""
+
+    of: Subject
+    table: TableFile
+
+
+class PredictorFile(Struct, frozen=True, kw_only=True):
+    """A predictor as it stands in a file, but for what it is of."""
+
+    errors: Errors
+    table_errors: Errors | None
+    codes: list[CodeText]
+    measured_ms: list[float]
+    macs: bool
+    ridge: RidgeFile
+    table: HeldTable | None
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -113,7 +133,7 @@ class LatencyPredictor:
             told = record.measure(1, measures, seed, progress)
             measured = np.asarray([told[name] for name in measures])
             found = cls.fit(net, codes, measured, subject=subject, table=table, macs=macs, seed=seed)
-            record.save(found.to_json())
+            record.save(found.to_file())
         return found
 
     @classmethod
@@ -187,40 +207,37 @@ class LatencyPredictor:
         Raises:
             RunError: the file cannot be written.
         """
-        Record(path, FORMAT, self.subject.to_json(), resume=False).save(self.to_json())
+        Record(path, FORMAT, self.subject.to_json(), resume=False).save(self.to_file())
 
     @classmethod
     def read(cls, path: Path | str, net: Supernet, *, input_shape: tuple[int, ...] | None = None) -> LatencyPredictor:
         """Read what `save` or `build` has written; arguments and errors as of `LatencyTable.read`."""
-        content = finished(path, FORMAT)
-        subject = Subject.from_json(content["about"])
+        subject, told = read_result(path, FORMAT, Subject, PredictorFile)
         subject.check_net(net, input_shape, f"The predictor {path}")
-        value: Mapping[str, Any] = content["result"]
-        held = value["table"]
         return cls(
             subject,
-            Errors(**value["errors"]),
-            None if value["table_errors"] is None else Errors(**value["table_errors"]),
-            codes_of(value["codes"], len(net.space)),
-            np.asarray(value["measured_ms"]),
+            told.errors,
+            told.table_errors,
+            codes_of(told.codes, len(net.space)),
+            np.asarray(told.measured_ms),
             net,
-            None if held is None else LatencyTable.from_json(held["table"], net.space, Subject.from_json(held["of"])),
-            value["macs"],
-            Ridge.from_json(value["ridge"]),
+            None if told.table is None else LatencyTable.of_file(told.table.table, net.space, told.table.of),
+            told.macs,
+            Ridge.of_file(told.ridge),
         )
 
-    def to_json(self) -> dict[str, Any]:
+    def to_file(self) -> PredictorFile:
         """Everything but what the predictor is of."""
         table = self._table
-        return {
-            "errors": self.errors._asdict(),
-            "table_errors": None if self.table_errors is None else self.table_errors._asdict(),
-            "codes": [code_text(code) for code in self.codes.tolist()],
-            "measured_ms": self.measured_ms.tolist(),
-            "macs": self._use_macs,
-            "ridge": self._ridge.to_json(),
-            "table": None if table is None else {"of": table.subject.to_json(), "table": table.to_json()},
-        }
+        return PredictorFile(
+            errors=self.errors,
+            table_errors=self.table_errors,
+            codes=[code_text(code) for code in self.codes.tolist()],
+            measured_ms=self.measured_ms.tolist(),
+            macs=self._use_macs,
+            ridge=self._ridge.to_file(),
+            table=None if table is None else HeldTable(table.subject, table.to_file()),
+        )
 
     def __repr__(self) -> str:
         return f"LatencyPredictor({len(self.codes)} networks, {_text(self.errors)})"

@@ -8,17 +8,42 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Annotated, Any, TypeVar
 
 import numpy as np
+from msgspec import Meta, Struct, to_builtins
+from msgspec.json import encode
 
 from supernet.errors import RunError, UsageError
-from supernet.io.files import write_json
+from supernet.io.files import decode, read_json, write_json
 
 Progress = Callable[[int, int], None]
 """Called with the number of measurements done and their total."""
 
+A = TypeVar("A")
+T = TypeVar("T")
+
+CodeText = Annotated[str, Meta(pattern=r"^\d+(,\d+)*$")]
+"""Name of an architecture in a record: its code."""
+
 _SAVED_EVERY_SECONDS = 1.0
+_FAMILY = "supernet latency"
+
+
+class Kept(Struct, frozen=True, kw_only=True):
+    """What the file of a record holds.
+
+    Attributes:
+        format: What the file becomes, or has become.
+        about: Settings that the figures depend on.
+        result: What was made of the figures; None while they are measured.
+        figures: Milliseconds by the name of a measurement.
+    """
+
+    format: str = ""
+    about: dict[str, Any] = {}
+    result: dict[str, Any] | None = None
+    figures: dict[str, float] = {}
 
 
 class Record:
@@ -45,16 +70,16 @@ class Record:
         self._saved = time.monotonic()
         self._replaces = False
         if self.path is not None and not resume and self.path.exists():
-            self._replaces = _replaceable(self.path)["result"] is not None
+            self._replaces = _replaceable(self.path).result is not None
         if self.path is not None and resume and self.path.is_file():
-            content = read_record(self.path, kind)
+            kept = read_record(self.path, kind)
             for name in self.about:
-                if content["about"].get(name) != self.about[name]:
+                if kept.about.get(name) != self.about[name]:
                     raise UsageError(
-                        f"{self.path} holds figures made with {name}={content['about'].get(name)!r}, not "
+                        f"{self.path} holds figures made with {name}={kept.about.get(name)!r}, not "
                         f"{self.about[name]!r}. Choose another file, or pass resume=False to replace it."
                     )
-            self._figures = content["figures"]
+            self._figures = kept.figures
 
     def measure(
         self, rounds: int, measures: Mapping[str, Callable[[], float]], seed: int, progress: Progress | None
@@ -81,12 +106,12 @@ class Record:
                 progress(done, len(order))
         return {name: float(np.median([self._figures[f"{name}/{r}"] for r in range(rounds)])) for name in names}
 
-    def save(self, result: Mapping[str, Any] | None) -> None:
+    def save(self, result: Struct | None) -> None:
         """Write the file; `result` is what the measurements became, None while they go on."""
         self._saved = time.monotonic()
         if self.path is not None and not (self._replaces and result is None):
-            figures = self._figures
-            write_json(self.path, {"format": self.kind, "about": self.about, "result": result, "figures": figures})
+            told = None if result is None else to_builtins(result)
+            write_json(self.path, Kept(format=self.kind, about=self.about, result=told, figures=self._figures))
 
     def __enter__(self) -> Record:
         return self
@@ -98,54 +123,52 @@ class Record:
             self.save(None)
 
 
-def _replaceable(path: Path) -> dict[str, Any]:
+def _replaceable(path: Path) -> Kept:
     """The content of a file that may be replaced, because it is a record.
 
     Raises:
         UsageError: it is not.
     """
     try:
-        content = json.loads(path.read_bytes())
-    except (OSError, ValueError):
-        content = None
-    if not isinstance(content, dict) or not content.keys() >= {"format", "about", "result", "figures"}:
+        kept = read_json(path, Kept)
+    except RunError:
+        kept = None
+    if kept is None or not kept.format.startswith(_FAMILY):
         raise UsageError(
             f"{path} is no file of latencies that supernet wrote, so it was not replaced. Choose another file, or move "
             "this one away."
         )
-    return content
+    return kept
 
 
-def read_record(path: Path | str, *kinds: str) -> dict[str, Any]:
+def read_record(path: Path | str, *formats: str) -> Kept:
     """The content of a record's file.
 
     Raises:
         UsageError: there is no such file, or it holds something else.
         RunError: it is damaged.
     """
-    path = Path(path)
-    if not path.is_file():
+    kept = read_json(Path(path), Kept)
+    if kept is None:
         raise UsageError(f"There is no file {path}; make one with `supernet latency build`.")
-    try:
-        content = json.loads(path.read_text())
-    except ValueError as error:
-        raise RunError(f"{path} is not valid JSON ({error}). Delete it and measure again.") from error
-    if not isinstance(content, dict) or content.get("format") not in kinds:
-        raise UsageError(f"{path} is no {' or '.join(kinds)}; give a file that was written as one.")
-    return content
+    if kept.format not in formats:
+        raise UsageError(f"{path} is no {' or '.join(formats)}; give a file that was written as one.")
+    return kept
 
 
-def finished(path: Path | str, *kinds: str) -> dict[str, Any]:
-    """The content of a record's file whose measurements are complete.
+def read_result(path: Path | str, form: str, about: type[A], result: type[T]) -> tuple[A, T]:
+    """What the measurements in a record's file are about, and what they became.
 
     Raises:
         UsageError: as in `read_record`, or they are not complete.
-        RunError: it is damaged.
+        RunError: it is damaged; names the place.
     """
-    content = read_record(path, *kinds)
-    if content["result"] is None:
+    kept = read_record(path, form)
+    if kept.result is None:
         raise UsageError(f"{path} is unfinished; run the same build again to complete it.")
-    return content
+    return decode(encode(kept.about), about, Path(path), "about"), decode(
+        encode(kept.result), result, Path(path), "result"
+    )
 
 
 def code_text(code: Iterable[int]) -> str:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
+from msgspec import Struct
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
@@ -22,6 +23,16 @@ class Inputs(NamedTuple):
     def rows(self, index: NDArray[np.int64]) -> Inputs:
         """Some of the architectures."""
         return Inputs(self.features[index], None if self.guess_ms is None else self.guess_ms[index])
+
+
+class RidgeFile(Struct, frozen=True):
+    """A fit as it stands in a file."""
+
+    logarithmic: bool
+    mean: list[float]
+    scale: list[float]
+    weights: list[float]
+    intercept: float
 
 
 class Ridge(NamedTuple):
@@ -43,14 +54,14 @@ class Ridge(NamedTuple):
             return np.asarray(np.exp(value + _log_guess(inputs)))
         return np.asarray(np.maximum(value + _guess(inputs), 0.0))
 
-    def to_json(self) -> dict[str, Any]:
-        values = zip(self._fields, self, strict=True)
-        return {name: value.tolist() if isinstance(value, np.ndarray) else value for name, value in values}
+    def to_file(self) -> RidgeFile:
+        mean, scale, weights = (value.tolist() for value in (self.mean, self.scale, self.weights))
+        return RidgeFile(self.logarithmic, mean, scale, weights, self.intercept)
 
     @classmethod
-    def from_json(cls, value: dict[str, Any]) -> Ridge:
-        mean, scale, weights = (np.asarray(value[name], dtype=np.float64) for name in ("mean", "scale", "weights"))
-        return cls(value["logarithmic"], mean, scale, weights, value["intercept"])
+    def of_file(cls, told: RidgeFile) -> Ridge:
+        mean, scale, weights = (np.asarray(value, dtype=np.float64) for value in (told.mean, told.scale, told.weights))
+        return cls(told.logarithmic, mean, scale, weights, told.intercept)
 
 
 def fit_ridge(inputs: Inputs, y: Floats, rng: np.random.Generator) -> Ridge:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
-from typing import Any, NamedTuple
 
 import numpy as np
+from msgspec import Struct
 from numpy.typing import NDArray
 
 from supernet.errors import UsageError
@@ -17,18 +17,36 @@ from supernet.measure.latency.blocks import Block, Entry, Setting, blocks_of
 from supernet.measure.latency.check import LatencyCheck, check_latency
 from supernet.measure.latency.machine import THIS_MACHINE, Device
 from supernet.measure.latency.model import Figure, Subject, block_fingerprint
-from supernet.measure.latency.record import Progress, Record, code_text, codes_of, finished
+from supernet.measure.latency.record import CodeText, Progress, Record, code_text, codes_of, read_result
 from supernet.nn import Supernet
 from supernet.space import Codes, Space
 
 FORMAT = "supernet latency table 1"
 
 
-class Line(NamedTuple):
+@dataclass(frozen=True)
+class Line:
     """From the sum over blocks to the whole network: `offset_ms + scale · sum`."""
 
     offset_ms: float
     scale: float
+
+
+class BlockFile(Struct, frozen=True):
+    """What a block costs by joint setting of its choices, as it stands in a file."""
+
+    name: str
+    choices: list[str]
+    cost_ms: list[float]
+
+
+class TableFile(Struct, frozen=True):
+    """A table as it stands in a file, but for what it is of."""
+
+    line: Line
+    forms: int
+    anchors: list[CodeText]
+    blocks: list[BlockFile]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -130,7 +148,7 @@ class LatencyTable:
             sums = _sums(net.space, entries)(chosen)
             line = _line(sums, np.asarray([told[code_text(code)] for code in chosen.tolist()]))
             table = cls(net.space, subject, entries, line, len(forms), chosen)
-            record.save(table.to_json())
+            record.save(table.to_file())
         return table
 
     def predict_ms(self, codes: Codes) -> NDArray[np.float64]:
@@ -174,7 +192,7 @@ class LatencyTable:
         Raises:
             RunError: the file cannot be written.
         """
-        Record(path, FORMAT, self.subject.to_json(), resume=False).save(self.to_json())
+        Record(path, FORMAT, self.subject.to_json(), resume=False).save(self.to_file())
 
     @classmethod
     def read(cls, path: Path | str, net: Supernet, *, input_shape: tuple[int, ...] | None = None) -> LatencyTable:
@@ -189,32 +207,23 @@ class LatencyTable:
             UsageError: no finished table, or one of another network or input shape.
             RunError: the file is damaged.
         """
-        content = finished(path, FORMAT)
-        subject = Subject.from_json(content["about"])
+        subject, told = read_result(path, FORMAT, Subject, TableFile)
         subject.check_net(net, input_shape, f"The table {path}")
-        return cls.from_json(content["result"], net.space, subject)
+        return cls.of_file(told, net.space, subject)
 
-    def to_json(self) -> dict[str, Any]:
+    def to_file(self) -> TableFile:
         """Everything but what the table is of."""
-        return {
-            "line": self.line._asdict(),
-            "forms": self.forms,
-            "anchors": [code_text(code) for code in self.anchors.tolist()],
-            "blocks": [
-                {"name": e.name, "choices": [c.name for c in e.choices], "cost_ms": list(e.cost_ms)}
-                for e in self.entries
-            ],
-        }
+        blocks = [BlockFile(e.name, [choice.name for choice in e.choices], list(e.cost_ms)) for e in self.entries]
+        return TableFile(self.line, self.forms, [code_text(code) for code in self.anchors.tolist()], blocks)
 
     @classmethod
-    def from_json(cls, value: Mapping[str, Any], space: Space, subject: Subject) -> LatencyTable:
-        """The inverse of `to_json`."""
+    def of_file(cls, told: TableFile, space: Space, subject: Subject) -> LatencyTable:
+        """The table of which a file tells."""
         entries = tuple(
-            Entry(b["name"], tuple(space.choices[space.column(name)] for name in b["choices"]), tuple(b["cost_ms"]))
-            for b in value["blocks"]
+            Entry(block.name, tuple(space.choices[space.column(name)] for name in block.choices), tuple(block.cost_ms))
+            for block in told.blocks
         )
-        anchors = codes_of(value["anchors"], len(space))
-        return cls(space, subject, entries, Line(**value["line"]), value["forms"], anchors)
+        return cls(space, subject, entries, told.line, told.forms, codes_of(told.anchors, len(space)))
 
     @cached_property
     def _sums(self) -> Tables:

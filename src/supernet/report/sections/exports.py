@@ -7,8 +7,7 @@ from typing import Any
 
 from scipy.stats import binomtest
 
-from supernet.report.records import Network
-from supernet.report.run_files import RunFiles
+from supernet.report.run_files import Network, RunFiles
 from supernet.report.units import THIN, counted, quantity
 
 

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from supernet.report.charts import HOVER, Chart, View, chart_text
-from supernet.report.records import Point
 from supernet.report.run_files import RunFiles, key
 from supernet.report.units import THIN, counted, quantity
+from supernet.search.evaluation import Point
 
 Groups = tuple[Sequence[Point], Sequence[Point], Sequence[Point]]
 
@@ -16,7 +16,7 @@ Groups = tuple[Sequence[Point], Sequence[Point], Sequence[Point]]
 def front(run: RunFiles) -> dict[str, Any] | None:
     """Evaluated architectures, the front and the exported networks, in two quantities at a time."""
     points = run.front.points if run.front else ()
-    groups: Groups = run.search, points, [Point(export.arch, export.values) for export in run.exports]
+    groups: Groups = run.search, points, [Point(export.arch, dict(export.values)) for export in run.exports]
     y = run.primary.name
     objectives = [o.name for o in run.front.objectives] if run.front else []
     names = [

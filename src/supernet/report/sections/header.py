@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
-from supernet.report.records import Network, Values
-from supernet.report.run_files import RunFiles
+from supernet.report.run_files import Network, RunFiles
 from supernet.report.units import counted, quantity
 
 
@@ -23,7 +23,7 @@ def header(run: RunFiles) -> dict[str, Any]:
     origin = [name_of_run(run)]
     origin += [f"trained with {method}"] if method else []
     origin += [f"seed {seed}"] if isinstance(seed, int) else []
-    origin += [date[:10]] if isinstance(date := run.environment.get("date"), str) else []
+    origin += [run.environment.date[:10]] if run.environment.date else []
     verdict, remark = _verdict(run)
     return {"origin": origin, "verdict": verdict, "remark": remark} | _figures(run)
 
@@ -69,7 +69,7 @@ def _tested(run: RunFiles, network: Network) -> str:
     return quantity("accuracy_validation").words(network.values["accuracy"])
 
 
-def _at_cost(run: RunFiles, values: Values) -> str:
+def _at_cost(run: RunFiles, values: Mapping[str, float]) -> str:
     cost = run.cost.name
     return f" at {quantity(cost, run.units).words(values[cost])}" if cost in values else ""
 

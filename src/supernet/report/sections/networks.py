@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
-from supernet.report.records import Network
-from supernet.report.run_files import RunFiles
+from supernet.report.run_files import Network, RunFiles
 from supernet.report.units import plain
 
 
@@ -19,7 +19,7 @@ def networks(run: RunFiles) -> dict[str, Any] | None:
     return {"title": "The chosen network" if len(cards) == 1 else "The chosen networks", "cards": cards}
 
 
-def _figures(network: Network) -> dict[str, float]:
+def _figures(network: Network) -> Mapping[str, float]:
     """What was measured in the supernet, and the accuracy of the file where nothing was."""
     named = "accuracy_validation"
     checked = {named: network.verified[named]} if named in network.verified else {}

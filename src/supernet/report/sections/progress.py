@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
+from supernet.measure.quantity import Quantity
 from supernet.report.charts import Chart, View, axes, line, thin
-from supernet.report.records import Objective, Values
 from supernet.report.run_files import RunFiles, key
 from supernet.report.units import quantity
 from supernet.search.pareto import hypervolume
@@ -82,8 +83,8 @@ def _area(run: RunFiles) -> Part | None:
     return "hypervolume of the front", axes(_X, "share of the area between worst and best seen", ".0%"), [trace]
 
 
-def _losses(values: Values, objectives: tuple[Objective, ...]) -> list[float]:
-    return [-values[o.name] if o.goal == "max" else values[o.name] for o in objectives]
+def _losses(values: Mapping[str, float], objectives: Sequence[Quantity]) -> list[float]:
+    return [objective.loss(values[objective.name]) for objective in objectives]
 
 
 def _feasible(run: RunFiles) -> Part | None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from supernet.io.schema import Curves, Families, Figure, Judged
 from supernet.report.charts import COLOURS, HOVER, Chart, View, axes, chart_text, line, thin
-from supernet.report.records import Curves, Families, Figure, Judgement, Scored
-from supernet.report.run_files import RunFiles
+from supernet.report.run_files import RunFiles, Scored
 from supernet.report.units import counted, quantity
 
 _DRAWN = 2000  # points of the scatter plot at most
@@ -46,7 +46,7 @@ def ranking(run: RunFiles) -> dict[str, Any] | None:
     } | (_measures(judged) if judged else {})
 
 
-def _measures(judged: Judgement) -> dict[str, Any]:
+def _measures(judged: Judged) -> dict[str, Any]:
     """The main measures, and the others on demand: names, and a cell for every ranking."""
     figures = judged.figures
     labels = {item.measure: item.label for item in judged.measures}

@@ -7,20 +7,23 @@ import shlex
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from msgspec.structs import asdict
+
 from supernet.report.run_files import RunFiles
 from supernet.report.units import plain
 
 
 def reproduce(run: RunFiles) -> dict[str, Any] | None:
     """A command for every verb that was used, seed, environment and configuration."""
-    if not run.config and not run.environment:
+    told = {name: value for name, value in asdict(run.environment).items() if value is not None}
+    if not run.config and not told:
         return None
     groups = [(name, list(_flat(value, ""))) for name, value in run.config.items() if isinstance(value, dict)]
     seed = [("seed", plain(run.config["seed"]))] if "seed" in run.config else []
     return {
         "title": "How to do it again",
         "commands": "\n".join(_commands(run)),
-        "machine": seed + [(name, plain(value)) for name, value in run.environment.items() if name != "command"],
+        "machine": seed + [(name, plain(value)) for name, value in told.items() if name != "command"],
         "single": [(name, plain(value)) for name, value in run.config.items() if not isinstance(value, dict)],
         "groups": groups,
     }
@@ -28,11 +31,10 @@ def reproduce(run: RunFiles) -> dict[str, Any] | None:
 
 def _commands(run: RunFiles) -> Iterator[str]:
     """One line per verb, as it was recorded, else with the options that the files of the run tell."""
-    first = run.environment.get("command")
-    words = first.split() if isinstance(first, str) else []
-    if words:
-        yield _recorded(" ".join(words))
-    if "run" not in words[:4]:
+    command = run.environment.command or ""
+    if command:
+        yield command
+    if "run" not in command.split()[:4]:
         if run.search or run.front:
             yield shlex.join(["supernet", "search", str(run.directory), *_searched(run)])
         yield from _exported(run)
@@ -46,13 +48,7 @@ def _commands(run: RunFiles) -> Iterator[str]:
             [] if folder == "retrained" else ["--out", f"{run.directory}/{folder}"]
         )
         told = run.commands.get(folder)
-        yield _recorded(told) if told else shlex.join(["supernet", "retrain", str(run.directory), *options])
-
-
-def _recorded(command: str) -> str:
-    """A command as it was typed; one that was started as `python -m supernet` names its program too."""
-    program, _, rest = command.partition(" ")
-    return f"python -m supernet {rest}" if program == "__main__.py" else command
+        yield told or shlex.join(["supernet", "retrain", str(run.directory), *options])
 
 
 def _section(run: RunFiles, name: str) -> Mapping[str, Any]:
