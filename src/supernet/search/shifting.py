@@ -16,8 +16,8 @@ from supernet.data import ImageData
 from supernet.errors import RunError, UsageError
 from supernet.io.files import write_atomically
 from supernet.nn import Supernet
-from supernet.precision import Precision
 from supernet.paper import Paper
+from supernet.precision import Precision
 from supernet.search.evaluation import Evaluation
 from supernet.search.evaluator import Evaluator
 from supernet.space import Arch

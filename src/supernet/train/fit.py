@@ -14,8 +14,8 @@ from supernet.data import ImageData
 from supernet.errors import UsageError
 from supernet.io.run_directory import RunDirectory
 from supernet.nn import Supernet
-from supernet.precision import check_precision
 from supernet.nn.tryout import try_options
+from supernet.precision import check_precision
 from supernet.space import Arch
 from supernet.train import checkpoint
 from supernet.train.averaging import WeightAverage, check_decay
@@ -41,7 +41,7 @@ class Trained:
 
     Attributes:
         net: The supernet that was trained: the one that was given, or what the method made of it (`Recipe.adapt`).
-        recipe: How.
+        recipe: The recipe that it was trained by, as it holds for the net's space.
         steps: Steps done; fewer than asked for if the training was stopped, or its program saw no use in more.
         history: The scalar log of this call: one mapping per logged step. `train.jsonl` holds the whole of a
             resumed training.

@@ -93,12 +93,12 @@ def dissimilarity(
     supernet is left as it was; batch norm uses the statistics of the batch, dropout is off.
 
     Args:
-        executor: Runs the supernet.
+        executor: The executor that runs the supernet and computes gradients.
         module: The copy of the weights that architectures of the sub-space run on.
-        space: The sub-space.
+        space: The sub-space of the leaf, from which architectures are drawn.
         choice: The choice; only options that the sub-space allows are compared, in their order.
-        batches: What the gradients are computed on.
-        rng: Draws the architectures.
+        batches: The images and labels that the gradients are computed on, one architecture per batch.
+        rng: The generator that architectures are drawn with.
     """
     parameters = shared_parameters(module, choice)
     column = space.column(choice.name)

@@ -20,7 +20,7 @@ class InPlaceDistillation:
     The target is the softmax of the first path's logits, without gradient, at the current weights.
 
     Args:
-        label_smoothing: Of the first path's cross-entropy.
+        label_smoothing: Share of the target of the first path's cross-entropy that is spread evenly over the classes.
         temperature: T of both softmaxes; the loss is scaled by T² so that its gradient keeps its size.
         hard: Weight of the labels for the others, in [0, 1]; the papers use none.
     """

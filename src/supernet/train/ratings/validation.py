@@ -17,7 +17,7 @@ class ValidationLoss:
     The supernet then learns what to train from validation labels, so accuracies on this split flatter the method.
 
     Args:
-        images: How many; None: all.
+        images: Number of validation images, the first of the split; None: all of them.
     """
 
     images: int | None = 1000
@@ -34,7 +34,7 @@ class ValidationError:
     """Share of the first validation images that are classified wrongly; coarser than `ValidationLoss`.
 
     Args:
-        images: How many; None: all.
+        images: Number of validation images, the first of the split; None: all of them.
     """
 
     images: int | None = 1000

@@ -16,7 +16,7 @@ class Softmax:
     """Weights softmax(α / T) (DARTS, eq. 2).
 
     Args:
-        temperature: T.
+        temperature: The temperature T that logits are divided by, above 0; the smaller, the closer to one option.
     """
 
     temperature: float = 1.0

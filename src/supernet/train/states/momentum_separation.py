@@ -35,8 +35,8 @@ class MomentumSeparation:
             paper's abstract describes; a reconstruction).
         choice: The choice for `"edge"`; None, or where a sub-space has fixed it: one drawn from the seed of the
             training, as released.
-        groups: Number of clusters.
-        exclude: Choices that are not drawn.
+        groups: Number of clusters, for `"cluster"` alone.
+        exclude: Names of choices that are never drawn for `"edge"`.
 
     Raises:
         UsageError: an unknown grouping, fewer than one group, or an option that the grouping has no use for.
