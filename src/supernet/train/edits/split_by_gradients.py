@@ -89,6 +89,8 @@ def dissimilarity(
 ) -> NDArray[np.float64]:
     """D (m, m) between the options of a choice: 1 − cos of their gradients on shared parameters (GM-NAS, §3.2).
 
+    [arXiv 2203.15207](https://arxiv.org/abs/2203.15207).
+
     For every batch an architecture is drawn, and each option takes its turn in it; D is the mean over batches. The
     supernet is left as it was; batch norm uses the statistics of the batch, dropout is off.
 
@@ -119,6 +121,8 @@ def dissimilarity(
 @dataclass(frozen=True, kw_only=True)
 class SplitByGradients:
     """Divides every leaf in two, by the choice and into the groups whose gradients disagree most (GM-NAS).
+
+    [arXiv 2203.15207](https://arxiv.org/abs/2203.15207).
 
     With D from `dissimilarity`, the two groups are the minimum cut of the graph whose edges weigh −D: the smallest sum
     of D is left inside the groups, and options with equal gradients stay together. Of all choices the one with the

@@ -17,6 +17,9 @@ from supernet.train.objectives.cross_entropy import CrossEntropy
 class InPlaceDistillation:
     """The first path of the move learns from labels, the others from the first (US-Nets, §3.3; BigNAS, §3.1).
 
+    US-Nets: [arXiv 1903.05134](https://arxiv.org/abs/1903.05134); BigNAS:
+    [arXiv 2003.11142](https://arxiv.org/abs/2003.11142).
+
     The target is the softmax of the first path's logits, without gradient, at the current weights.
 
     Args:

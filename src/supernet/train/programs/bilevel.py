@@ -23,6 +23,8 @@ from supernet.train.relaxations.softmax import Softmax
 class Bilevel:
     """Two moves: the architecture on validation data, the weights on training data (DARTS, algorithm 1).
 
+    [arXiv 1806.09055](https://arxiv.org/abs/1806.09055).
+
     Args:
         relaxation: The rule by which logits become mixtures, such as `Softmax()`.
         objective: The loss of the paths of both moves.

@@ -14,6 +14,8 @@ from supernet.train.move import Step
 class ValidationLoss:
     """Cross-entropy on the first validation images, always the same ones (GreedyNAS, §3.2).
 
+    [arXiv 2003.11236](https://arxiv.org/abs/2003.11236).
+
     The supernet then learns what to train from validation labels, so accuracies on this split flatter the method.
 
     Args:

@@ -19,6 +19,8 @@ from supernet.train.samplers.draws import Draws
 class EqualCost:
     """A group whose cost lies in one bin; the bin is drawn as often as uniform decisions hit it (AttentiveNAS, §3.1).
 
+    [arXiv 2011.09011](https://arxiv.org/abs/2011.09011).
+
     Within the bin every decision is drawn independently, as often as architectures of the bin take it; what misses
     the bin is rejected, up to `tries` times per architecture, and then the last one is taken.
 

@@ -22,6 +22,8 @@ from supernet.train.samplers.uniform import Uniform
 class Greedy:
     """The `keep` best of `candidates` paths, each drawn from a pool of good ones or anew (GreedyNAS, §3.2–3.3).
 
+    [arXiv 2003.11236](https://arxiv.org/abs/2003.11236).
+
     Each candidate comes from the pool with probability ε and from `explore` otherwise. All are rated, the best are
     returned, the best first, and all enter the pool, which holds the `capacity` best rated so far. ε is 0 during
     warm-up and then rises linearly to `epsilon`. A member of the pool that is drawn is rated anew.

@@ -23,6 +23,8 @@ _SAMPLE = 2000
 class MomentumSeparation:
     """One optimiser state per group of structurally similar subnets (MS; Jeon et al., CVPR 2025, §3.3).
 
+    [arXiv 2503.10740](https://arxiv.org/abs/2503.10740).
+
     An update through a subnet α moves and uses the momentum μ_g of its group g alone:
     μ_g ← β μ_g + ∇L(α), W ← W − η μ_g. The weights stay shared. Memory grows by one state per further group.
 
