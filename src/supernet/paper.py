@@ -18,12 +18,12 @@ class Paper:
     """A publication.
 
     Args:
-        name: What the method is called.
+        name: Name of the method, space or searcher that it describes.
         title: Title of the paper.
         authors: Family names in the paper's order.
         venue: Conference or journal, such as `"ICCV"`.
         journal: Whether the venue is a journal.
-        year: Of the venue.
+        year: Year of the venue.
         arxiv: Number at arXiv, such as `"1907.01845"`; None: it is not there.
         url: Another address of the paper, where it is not at arXiv.
         provenance: What the settings of the method follow in this package.

@@ -32,10 +32,10 @@ class Entry:
     """Something that can be asked for by name.
 
     Args:
-        kind: What it is.
-        name: The name.
+        kind: The kind of thing, such as `"methods"`.
+        name: Name by which it is asked for.
         module: The module that defines it.
-        attribute: Its name there.
+        attribute: Name of the function or class in that module.
         family: The folder it stands in, such as `single_path`; empty for what stands in none.
         summary: First line of its docstring.
         papers: Where it comes from: the constant `PAPER` of its module.

@@ -44,16 +44,16 @@ def from_arrays(
     Args:
         images: uint8 or float, ``(N, H, W)``, ``(N, H, W, C)`` or ``(N, C, H, W)``.
         labels: ``(N,)`` whole numbers from 0.
-        name: For logs and reports.
+        name: Name of the data set in logs and reports.
         test: Test images and labels of their own, or how much of ``images`` to hold out for testing:
             a fraction in (0, 1) or a number of images.
         validation: Validation images and labels of their own, or how much of the images that are not test images to
             hold out for validation.
-        seed: Decides which images are held out.
+        seed: The seed that decides which images are held out.
         classes: Class names; by default the labels themselves.
         layout: Where the channels of four-dimensional images are; by default the axis of 4 or less.
-        downscale: Shrink both sides by this factor, by average pooling.
-        augment: Default: :func:`default_augment`.
+        downscale: Factor by which both sides shrink, by average pooling; 1: none.
+        augment: Random changes of training images; None: those of `default_augment`.
         array_names: What messages call the arrays: images and labels, those for testing, those for validation.
 
     Returns:

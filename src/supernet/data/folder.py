@@ -56,10 +56,10 @@ class FolderSplit:
         files: Paths, in the split's order.
         labels: Class index of each.
         size: Side of the square images, pixels.
-        mean: Per channel (R, G, B), on the scale 0..1.
-        std: Likewise.
+        mean: Mean of each channel (R, G, B), on the scale 0..1.
+        std: Standard deviation of each channel (R, G, B), on the same scale.
         augment: What ``stream`` does to the images; ``batches`` resizes and crops the centre.
-        num_workers: Processes that decode; 0 decodes in the caller's. Batches do not depend on it.
+        num_workers: Number of processes that decode; 0 decodes in the caller's. Batches do not depend on it.
 
     Raises:
         UsageError: A value is out of range.

@@ -44,17 +44,17 @@ def image_folder(
     white, and rotated as their EXIF orientation says.
 
     Args:
-        root: The directory.
+        root: The directory that holds the images.
         size: Side of the square images, pixels.
-        seed: Decides the splits.
+        seed: The seed that decides the splits.
         validation: Fraction or number of the images that are not test images, where there is no folder of validation
             images; default 0.2.
         test: Fraction or number of all images, where there is no folder of test images; default 0.2.
         test_folder: Which folder beside ``train`` holds the test images; default ``test``, where there is one.
-        augment: Default: random resized crop and flip.
-        mean: Per channel (R, G, B), on the scale 0..1.
-        std: Likewise.
-        num_workers: Processes that decode images, per stream.
+        augment: Random changes of training images; None: random resized crop and flip.
+        mean: Mean of each channel (R, G, B), on the scale 0..1.
+        std: Standard deviation of each channel (R, G, B), on the same scale.
+        num_workers: Number of processes that decode images, per stream.
 
     Raises:
         RunError: torchvision is not installed.

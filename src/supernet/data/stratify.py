@@ -33,9 +33,9 @@ def hold_out(
     """Divide images into those kept and those held out, each class in proportion.
 
     Args:
-        labels: ``(N,)`` class indices.
+        labels: Class indices ``(N,)``.
         size: A fraction in (0, 1), or a number of images.
-        rng: Decides which images.
+        rng: The generator that decides which images are held out.
         classes: Class names, for messages.
         option: What the caller calls ``size``, for messages.
 

@@ -24,8 +24,8 @@ def fitted(
     """A supernet that was built for other data, with a new classifier, and if asked an input that learns to adapt.
 
     Args:
-        net: The supernet; changed in place.
-        data: The new data.
+        net: The supernet, which is changed in place.
+        data: The data set that the supernet is to work on.
         classifier: Name of the layer to replace.
         shape: (C, H, W) of the images that the supernet was built for.
         adapt: `"resize"`: the data have this shape already. `"learned"`: by a layer in front of the supernet.

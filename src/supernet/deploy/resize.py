@@ -40,7 +40,7 @@ class ResizedSplit:
     """A split whose batches are resized as they come; a `supernet.data.Split`.
 
     Attributes:
-        split: Where the images come from.
+        split: The split that the images come from.
         shape: (C, H, W) of the images that go out.
     """
 

@@ -37,9 +37,9 @@ def replace_classifier(net: Supernet, name: str, num_classes: int) -> None:
     """Put a new linear layer, drawn from torch's generator, in the place of another; the space stays as it is.
 
     Args:
-        net: Changed in place.
+        net: The supernet, which is changed in place.
         name: Name of the layer inside `net.module`, such as `"head.4"`.
-        num_classes: Outputs of the new layer.
+        num_classes: Number of outputs of the new layer, one per class.
 
     Raises:
         UsageError: there is no such layer, or it is not a linear one with a fixed number of outputs.
@@ -74,7 +74,7 @@ class LearnedInput(nn.Module):
     channel as it is.
 
     Args:
-        channels: Channels of the images.
+        channels: Number of channels of the images.
         shape: (C', H', W') that the network takes.
     """
 

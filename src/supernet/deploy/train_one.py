@@ -54,8 +54,8 @@ def retrained(
         seed: Seed of fresh weights, image order, augmentation and dropout.
         out: Run directory for log and checkpoints; None keeps nothing.
         resume: Whether to go on from the newest checkpoint in `out`, if there is one.
-        accelerator: Kind of device, as in `fit`.
-        precision: Arithmetic of the training, as in `fit`.
+        accelerator: Kind of processor to train on: `"auto"`, `"cpu"`, `"cuda"` or `"mps"`.
+        precision: Arithmetic of the training: `"32-true"` or `"bf16-mixed"`.
         progress: Whether to show progress.
         stop_after: Number of steps of the whole after which to return, with a checkpoint.
 
@@ -99,7 +99,7 @@ def plain_sgd(lr: float, *, momentum: float = 0.9, weight_decay: float = 1e-4, l
 
     Args:
         lr: Learning rate at the start.
-        momentum: Momentum of SGD.
+        momentum: Momentum of SGD, in [0, 1).
         weight_decay: Weight decay of weights; biases and norms have none.
         label_smoothing: Label smoothing of the cross-entropy.
     """

@@ -44,12 +44,12 @@ class Regime:
     Attributes:
         build: Makes the network with fresh weights, drawn from torch's generator.
         recipe: Optimiser, schedule and objective, as `Recipe.alone` takes them for one architecture.
-        data: Images.
-        steps: Training steps.
-        batch_size: Images per step.
-        split: What is measured on.
+        data: The data set with the training images and those that are measured on.
+        steps: Number of training steps of each architecture.
+        batch_size: Number of images per training step.
+        split: The split whose accuracy is measured.
         calibration: BatchNorm statistics for the measurement; None keeps those of the training.
-        accelerator: As in `fit`.
+        accelerator: Kind of processor to train on: `"auto"`, `"cpu"`, `"cuda"` or `"mps"`.
     """
 
     build: Callable[[], Supernet]
@@ -108,7 +108,7 @@ class Alone:
     given to the optimiser.
 
     Args:
-        regime: How.
+        regime: How each architecture is trained and measured.
     """
 
     def __init__(self, regime: Regime) -> None:
@@ -231,19 +231,19 @@ def train_alone(
         net: A function that builds the supernet with fresh weights; or a supernet, of which only the layers'
             `reset_parameters` are used, never the weights. For `workers` above 1 it must be importable.
         recipe: Optimiser, schedule and objective; its sampler is replaced by the one architecture.
-        data: Images.
-        archs: Architectures; one that is given twice is trained once.
-        steps: Training steps of each.
-        batch_size: Images per step.
-        seeds: How many trainings of each architecture (seeds 0, 1, …), or their seeds. A seed decides initial
-            weights, image order and augmentation.
+        data: The data set with the training images and those that are measured on.
+        archs: The architectures to train; one that is given twice is trained once.
+        steps: Number of training steps of each architecture.
+        batch_size: Number of images per training step.
+        seeds: Number of trainings of each architecture (seeds 0, 1, …), or their seeds. A seed decides initial weights,
+            image order and augmentation.
         out: A `.jsonl` file that grows by a line per training; None keeps nothing.
         split: Measure on the validation images; on the test images only if told so.
         calibration: BatchNorm statistics for the measurement; None keeps those of the training, which networks
             built with `statistics="track"` have.
-        workers: Processes. A script that uses more than one needs `if __name__ == "__main__":`.
-        threads: Threads of each process.
-        accelerator: As in `fit`.
+        workers: Number of processes. A script that uses more than one needs `if __name__ == "__main__":`.
+        threads: Number of CPU threads of each process.
+        accelerator: Kind of processor to train on: `"auto"`, `"cpu"`, `"cuda"` or `"mps"`.
         progress: Whether to show progress.
 
     Returns:

@@ -32,15 +32,16 @@ class RankAlong:
     (a deviation of 0) nothing is ranked, and the τ within the top needs three architectures there.
 
     Args:
-        data: Images; only training (for calibration) and validation images are used.
+        data: The data set, of which only training (for calibration) and validation images are used.
         truth: Ground truth for architectures of the same space.
-        every: Steps between measurements.
-        n: Architectures, one of each stratum of the truth's values; all where it holds fewer. The τ within the top
-            is that of a fifth of them.
-        seed: Decides which.
+        every: Number of steps between two measurements.
+        n: Number of architectures, one of each stratum of the truth's values; all where it holds fewer. The τ within
+            the top is that of a fifth of them.
+        seed: The seed that these architectures are drawn with.
         calibration: Batch norm statistics of each subnet; None keeps what the network holds.
-        images: Validation images to score on; None: all.
-        batch_size: Images per batch, as in `rank_report`.
+        images: Number of validation images to score on; None: all of them.
+        batch_size: Number of images per batch. It changes the scores only where BatchNorm uses the batch
+            (`statistics="batch"`).
 
     Raises:
         UsageError: fewer than three architectures.
@@ -86,15 +87,15 @@ class OrderAlong:
     `order/local_tau` for the log.
 
     Args:
-        data: Images; only training (for calibration) and validation images are used.
+        data: The data set, of which only training (for calibration) and validation images are used.
         truth: Ground truth that holds the good and the poor ones.
         good: Good architectures, each better than every poor one; drawn from the best 5 % of the truth if neither is
             given.
-        poor: Poor architectures.
-        every: Generations between measurements.
-        seed: Decides which are drawn.
+        poor: Poor architectures; drawn from the rest of the truth if neither is given.
+        every: Number of generations between two measurements.
+        seed: The seed that good and poor architectures are drawn with.
         calibration: Batch norm statistics of each subnet; None keeps what the network holds.
-        images: Validation images to score on; None: all.
+        images: Number of validation images to score on; None: all of them.
 
     Raises:
         UsageError: an architecture is not in the truth, only one of `good` and `poor` is given, the two overlap in

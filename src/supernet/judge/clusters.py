@@ -30,9 +30,9 @@ class Cluster:
     """A family of similar architectures.
 
     Attributes:
-        members: Rows of the population.
-        true: Mean true score.
-        predicted: Mean score with the supernet's weights.
+        members: Rows of the population, by their numbers.
+        true: Mean true score of the members.
+        predicted: Mean score of the members with the supernet's weights.
         common: The decisions all members share.
     """
 
@@ -56,9 +56,9 @@ class Clusters:
     """The families, the truly best first.
 
     Attributes:
-        shared: Threshold: equal decisions.
-        linkage: What the threshold applies to.
-        clusters: The families.
+        shared: Number of equal options from which architectures belong together.
+        linkage: The pairs that this threshold holds for, see `specialisation`.
+        clusters: The families, the truly best first.
     """
 
     shared: float
@@ -104,10 +104,10 @@ def specialisation(
     A supernet that has specialised scores some families of good architectures far above the rest.
 
     Args:
-        space: The space.
+        space: The space that the architectures are from.
         codes: Population (N, D), 3 ≤ N ≤ 5,000, no architecture twice.
-        predicted: Supernet scores (N,).
-        true: True scores (N,).
+        predicted: Scores (N,) with the supernet's weights, the higher the better.
+        true: True scores (N,), the higher the better.
         shared: Threshold, in equal decisions. With complete linkage any two members of a cluster share at least as
             many; with average linkage this holds on average between the parts that were merged; with single linkage
             each member shares them with some other. None: the largest whole number for which clusters have five

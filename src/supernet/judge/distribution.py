@@ -21,7 +21,7 @@ class Distribution:
     in spaces with conditions too.
 
     Attributes:
-        space: The space.
+        space: The space, or sub-space, that is drawn from.
         probabilities: Per choice of the space the probability of each option.
     """
 
@@ -54,8 +54,10 @@ class Distribution:
         architecture search", app. C.2).
 
         Args:
-            space: The space. Of a sub-space only the allowed options are drawn, with their probabilities rescaled.
-            probabilities: For every choice the probabilities (number of its options,), in the order of its options.
+            space: The space that is drawn from; of a sub-space only the allowed options, with their probabilities
+                rescaled.
+            probabilities: Probabilities of the options of every choice, by its name, (number of its options,), in the
+                order of its options.
 
         Raises:
             UsageError: a choice without probabilities or unknown to the space; not one number per option; negative, not

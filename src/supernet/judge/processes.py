@@ -13,9 +13,9 @@ def processes(count: int, begin: Callable[..., None], *arguments: object) -> Pro
     """A pool of processes that start from nothing and end with this process, also where it is killed.
 
     Args:
-        count: How many.
+        count: Number of processes.
         begin: Called in each process before its first task; a function at the top level of a module.
-        arguments: What it is called with.
+        arguments: Arguments that the function is called with.
     """
     spawn = get_context("spawn")
     return ProcessPoolExecutor(count, mp_context=spawn, initializer=_begin, initargs=(begin, arguments))

@@ -49,19 +49,20 @@ def rank_report(
     Scores that did not come from a `Supernet` are judged by `RankReport.of`.
 
     Args:
-        net: The trained supernet.
-        data: Images; validation images are scored, training images calibrate batch norm.
+        net: The trained supernet whose ranking is judged.
+        data: The data set: validation images are scored, training images calibrate batch norm.
         truth: Ground truth for architectures of the same space.
-        n: Architectures to judge on, spread over their quality; all of them if the truth holds fewer.
-        seed: Decides which, and drives the bootstrap.
+        n: Number of architectures to judge on, spread over their quality; all of them if the truth holds fewer.
+        seed: The seed that decides these architectures and drives the bootstrap.
         distribution: How likely the method draws each architecture, from architecture parameters:
             `Distribution.independent(net.space, architecture.probabilities())`. The report then has its sampling mass
             over the whole truth, which must hold every architecture of the space.
-        clusters: Group the architectures by similarity, see `specialisation`. More than 5,000 are not: the report says
-            so in `omitted`.
+        clusters: Whether to group the architectures by similarity, see `specialisation`. More than 5,000 are not: the
+            report says so in `omitted`.
         calibration: Batch norm statistics of each subnet; None keeps what the network holds.
-        images: Validation images to score on; None: all.
-        batch_size: Images per batch. It changes the scores only where BatchNorm uses the batch (`statistics="batch"`).
+        images: Number of validation images to score on; None: all of them.
+        batch_size: Number of images per batch. It changes the scores only where BatchNorm uses the batch
+            (`statistics="batch"`).
         precision: Arithmetic of the scoring.
         out: A `.jsonl` file that keeps the scores as they become known; called again, only the missing ones are made.
             None keeps nothing.
@@ -122,8 +123,8 @@ def _scored(
     """Accuracies of subnets with inherited weights, in the order of the architectures.
 
     Args:
-        evaluator: Tells them.
-        archs: The architectures.
+        evaluator: The evaluator that tells the accuracies.
+        archs: The architectures to score.
         out: A `.jsonl` file that grows by a line per architecture. Called again with the same weights, images and
             settings, only those that are missing are scored; a file of other scores is replaced. None keeps nothing.
         progress: Called as `progress(done, total)` after each architecture.

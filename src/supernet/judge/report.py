@@ -69,7 +69,7 @@ class RankReport:
     Attributes:
         n: Number of architectures N.
         seeds: Seeds, or names, of the trainings (S,).
-        confidence: Nominal coverage of all intervals.
+        confidence: Nominal coverage of all intervals, in (0, 1).
         n_bootstrap: Number of resamples and of random orders that were drawn.
         comparisons: One per measure; Kendall's τ is the first.
         partial: Per baseline Kendall's partial τ of the supernet given that baseline.
@@ -131,13 +131,13 @@ class RankReport:
             seeds: Seeds or names of the S trainings; 0 … S − 1 by default.
             archs: The architectures (N,), to be kept with the scores.
             probabilities: Sampling probabilities (N,) or (S, N), where these N architectures are the whole space.
-            clusters: From `specialisation`, to be shown in the report.
-            shares: Top shares that the ID rate, P@k and the τ within the top are taken for.
-            picks: k of N@k and of the regret of the predicted top k; at most N.
+            clusters: Families of similar architectures, as `specialisation` finds them, to be shown in the report.
+            shares: Shares of the best that the ID rate, P@k and the τ within the top are taken for.
+            picks: Numbers k for N@k and for the regret of the predicted top k; at most N.
             n_bootstrap: Number of resamples and random orders; fewer for more than 3,000 architectures, see
                 `supernet.rank.evidence`.
-            seed: Seed of both.
-            confidence: Nominal coverage of all intervals.
+            seed: The seed of the resamples and of the random orders.
+            confidence: Nominal coverage of all intervals, in (0, 1).
 
         Raises:
             UsageError: scores that are not usable, lists of different length, an option out of range.

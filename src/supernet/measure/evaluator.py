@@ -32,19 +32,19 @@ class NetEvaluator:
     training images; the test images are never read. What was measured is remembered until a weight changes.
 
     Args:
-        net: The supernet.
-        data: Where training and validation images come from.
+        net: The supernet whose subnets are evaluated.
+        data: The data set with the training and validation images.
         calibration: How to recompute BatchNorm statistics; None keeps those that the network holds.
-        device: Where latency is measured.
+        device: The device that latency is measured on.
         latency: A `LatencyTable` or `LatencyPredictor` that tells `latency_ms` instead of measuring it. Latency is
             then cheap: a constraint on it is met before anything is evaluated.
-        batch_size: Images per validation batch.
-        images: Use only the first so many validation images.
-        space: A sub-space to search; default: the whole space of the network.
+        batch_size: Number of images per validation batch.
+        images: Number of validation images to use, the first ones; None: all of them.
+        space: A sub-space to search; None: the whole space of the network.
         precision: Arithmetic of the evaluation; `"bf16-mixed"` is faster where the processor computes in bfloat16.
 
     Attributes:
-        cheap: What `costs` tells for whole populations.
+        cheap: Names of the quantities that `costs` tells for whole populations.
 
     Raises:
         UsageError: the latency model is of another network or input shape.

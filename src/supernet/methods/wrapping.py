@@ -22,7 +22,7 @@ def one_set_of_weights(name: str, recipe: Recipe) -> Program:
 
     Args:
         name: The method that makes several sets of weights of it.
-        recipe: The method.
+        recipe: The recipe of the method that is made to have several.
 
     Raises:
         UsageError: it has several sets of weights or phases already, or does not train the paths of a sampler.

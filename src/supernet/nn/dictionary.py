@@ -23,6 +23,8 @@ from supernet.space import Choice
 class WeightDictionary(nn.Module, Mutable):
     """A network whose parameters are θ(a) = Σₖ λₖ(a) θₖ (K-shot NAS, §3): (B, …) -> the network's output.
 
+    [arXiv 2106.06442](https://arxiv.org/abs/2106.06442).
+
     The code λ(a) is on the simplex; a small network computes it from the one-hot encoding of the architecture. Only the
     parameters of modules that run are mixed. Statistics of batch norm are those of the first set.
 
@@ -31,9 +33,9 @@ class WeightDictionary(nn.Module, Mutable):
 
     Args:
         net: The supernet; its weights are the first set.
-        count: K.
+        count: Number K of sets of weights.
         hidden: Width of the hidden layer of the network that computes codes.
-        temperature: Of the softmax; codes are near one-hot where it is small.
+        temperature: Temperature of the softmax, above 0; codes are near one-hot where it is small.
         seed: Seed of the other sets, and of the network that computes codes.
 
     Attributes:

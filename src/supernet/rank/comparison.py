@@ -20,9 +20,9 @@ class Comparison:
 
     Attributes:
         measure: The measure.
-        supernet: Of the supernet.
+        supernet: The figure of the supernet.
         random: What random orders of the supernet's scores reach.
-        baselines: Of each baseline.
+        baselines: The figure of each baseline, by its name.
         differences: Supernet minus baseline, with a paired interval.
     """
 

@@ -38,11 +38,11 @@ class Estimate:
         value: The figure; the mean over the trainings if there are several; NaN where it is undefined, and printed as
             a dash.
         low: Lower end of the interval; None where no valid interval is known.
-        high: Upper end.
+        high: Upper end of the interval.
         p_value: Share of random orders that do at least as well (one-sided permutation test, (1 + hits) / (1 + B));
             None for a difference.
-        n: Number of architectures.
-        confidence: Nominal coverage of the interval.
+        n: Number of architectures that it rests on.
+        confidence: Nominal coverage of the interval, in (0, 1).
         trainings: The figure of each training of the supernet, (S,).
         reason: Why there is no value, or no interval where one could be expected; empty otherwise.
     """
@@ -104,7 +104,7 @@ class Resamples:
     Attributes:
         bootstrap: Places (B, N), drawn with replacement.
         permutations: Orders (B, N).
-        confidence: Nominal coverage of intervals.
+        confidence: Nominal coverage of the interval, in (0, 1).
     """
 
     bootstrap: NDArray[np.intp]
@@ -253,8 +253,8 @@ def estimate(
         predicted: Scores (N,), or (S, N) of S trainings of the supernet with different seeds.
         true: True scores (N,).
         n_bootstrap: Number of resamples and of random orders; fewer for more than 3,000 architectures.
-        seed: Seed of both.
-        confidence: Nominal coverage.
+        seed: The seed of the resamples and of the random orders.
+        confidence: Nominal coverage of the interval, in (0, 1).
 
     Raises:
         UsageError: scores that are not usable, or a measure that is undefined for them.
@@ -283,9 +283,9 @@ def difference(
         first: Scores (N,), or (S, N) of several trainings.
         second: The same, of another supernet (its number of trainings may differ) or of a baseline.
         true: True scores (N,).
-        n_bootstrap: As in `estimate`.
-        seed: As in `estimate`.
-        confidence: As in `estimate`.
+        n_bootstrap: Number of resamples, see `estimate`.
+        seed: The seed of the resamples.
+        confidence: Nominal coverage of the interval, in (0, 1).
 
     Raises:
         UsageError: as in `estimate`.

@@ -16,7 +16,7 @@ def refuse_changes(kept: Any, asked: Any, file: Path, *, place: str = "", free: 
     Args:
         kept: The section of settings that it was begun with.
         asked: The section of settings that is asked for now.
-        file: Where the former are kept.
+        file: The file that the former settings are kept in.
         place: Where the section stands in the whole, such as `"search."`.
         free: Names of settings, or of whole sections, that may change.
 

@@ -32,8 +32,8 @@ def retrain(
     training, `net.onnx`, `net.pt2` and `retrained.json`.
 
     Args:
-        run: The run.
-        settings: How. None, to resume: as it was begun (`kept_retraining`).
+        run: The run whose architecture is trained.
+        settings: The architecture and how it is trained. None, to resume: as it was begun (`kept_retraining`).
         out: Directory to write to; default: `retrained` in the directory of the run.
         resume: Go on where a killed retraining stopped.
 

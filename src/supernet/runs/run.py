@@ -39,7 +39,7 @@ class Run:
     Attributes:
         config: What was asked for; where a search or a judgement is on record, with its settings.
         directory: The directory of the training.
-        say: Where sentences about the progress go.
+        say: A function that is called with each sentence about the progress.
         results: The directory of the search, where its exports and their like go too; None: that of the training.
     """
 
@@ -57,12 +57,12 @@ class Run:
         Nothing is written yet: `RunDirectory.begin` does so when the first verb has found its settings sound.
 
         Args:
-            config: The configuration.
-            out: The directory.
-            overwrite: Replace the run that is there, if there is one.
-            resume: Go on with the run that is there. What is trained must be the same; what comes after the training
-                may change, as far as the verbs allow it.
-            say: Where progress goes.
+            config: The settings of everything that the run is to do.
+            out: The directory of the run; it need not exist.
+            overwrite: Whether to replace the run that is there, if there is one.
+            resume: Whether to go on with the run that is there. What is trained must be the same; what comes after the
+                training may change, as far as the verbs allow it.
+            say: A function that is called with each sentence about the progress.
 
         Raises:
             UsageError: the directory holds something else, or a run of another configuration, or nothing to resume; or
@@ -107,12 +107,13 @@ class Run:
         """Open the directory of a run, or that of a search in a directory of its own.
 
         Args:
-            path: The directory.
-            say: Where progress goes.
+            path: The directory of the run or of the search.
+            say: A function that is called with each sentence about the progress.
             space: How to build the network of a run that was made in Python, which does not say so itself; what is
                 given is kept in the directory, once it has been found to fit.
-            method: Likewise its method. Default: the one of the name that the training has noted.
-            data: Likewise its data.
+            method: How to build the method of such a run. None: the method of the name that the training has noted,
+                with its defaults.
+            data: How to load the data of such a run. None: `digits`.
 
         Raises:
             UsageError: there is no run; or it was made in Python and cannot be built without these, or not with these;

@@ -35,10 +35,10 @@ def search(run: Run, *, resume: bool = False, overwrite: bool = False, wrap: Wra
         search(run.into("runs/a/fast").asking(search=Searching(constraints={"latency_ms": 2.0}, seed=1)))
 
     Args:
-        run: The run.
-        resume: Go on with the search on record, if there is one, with its settings; the budget may grow.
-        overwrite: Replace the search on record, once this one is known to be possible.
-        wrap: What goes on beside it; default: what is configured. Where it shifts the supernet and a table of
+        run: The run that is searched; `run.config.search` says how.
+        resume: Whether to go on with the search on record, if there is one, with its settings; the budget may grow.
+        overwrite: Whether to replace the search on record, once this one is known to be possible.
+        wrap: What goes on beside the search; None: what is configured. Where it shifts the supernet and a table of
             truth is configured, the order of good and poor architectures is followed along the generations.
 
     Raises:

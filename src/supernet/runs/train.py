@@ -20,8 +20,8 @@ def train(run: Run, *, resume: bool = False) -> Run | None:
     """Train the supernet of a run, or go on training it.
 
     Args:
-        run: The run.
-        resume: Go on where a killed or interrupted training stopped.
+        run: The run that is trained; `run.config.train` says how.
+        resume: Whether to go on where a killed or interrupted training stopped.
 
     Returns:
         The run with the trained network; None in the further processes of a training on several devices, whose work

@@ -33,7 +33,7 @@ class Transferred:
 
     Attributes:
         run: A run on the new data, to search, export, judge and report like any other.
-        front: What the search found.
+        front: The front that the search found.
     """
 
     run: Run
@@ -70,20 +70,20 @@ def transfer(
         run: Run directory of the trained supernet; it is left as it is.
         out: Run directory to make.
         data: Data set by name or path, as on the command line; needed unless a transfer is resumed.
-        data_options: Options of the data.
+        data_options: Options of the data, by name.
         classifier: Name of the layer to replace, such as `"head.4"`. Default: the last linear layer with as many
             outputs as the run had classes.
         adapt: `"resize"` (default): in the data (better in the paper). `"learned"`: by a 1 × 1 convolution and an
             interpolation that are part of the network.
         tune: Train the whole supernet (`"all"`, the default), or only what is new (`"head"`: the classifier, and a
             learned input).
-        shifting: How candidates are trained on. Default: `SHIFTING`.
-        searching: How to search. Default: as the run was.
-        seed: Default: that of the run.
+        shifting: How candidates are trained on. None: `SHIFTING`.
+        searching: How to search. None: as the run was searched.
+        seed: The seed of the new run. None: that of the run.
         resume: Go on where a killed transfer stopped, with its settings; what is given must be the same, but for a
             larger budget.
         overwrite: Replace a run that is in `out`.
-        say: Where progress goes.
+        say: A function that is called with each sentence about the progress.
 
     Raises:
         UsageError: the run has no checkpoint, the classifier cannot be found, the images cannot be adapted, or `out`

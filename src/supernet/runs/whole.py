@@ -23,10 +23,10 @@ class Whole:
 
     Attributes:
         run: The run, with the trained network.
-        front: What the search found.
+        front: The front that the search found.
         exports: The networks that were taken out; empty if that failed.
         judgement: How right the ranking is; None if that was not asked for, or failed.
-        page: The report.
+        page: Path of the page, `report.html`.
         problems: What failed after the search, each as a sentence; the page was written all the same.
     """
 
@@ -44,8 +44,8 @@ def whole(run: Run, *, resume: bool = False) -> Whole | None:
     What can be checked is checked before the training begins.
 
     Args:
-        run: The run.
-        resume: Go on where a killed or interrupted run stopped.
+        run: The run, of which everything is done that `run.config` asks for.
+        resume: Whether to go on where a killed or interrupted run stopped.
 
     Returns:
         What was found; None in the further processes of a training on several devices.

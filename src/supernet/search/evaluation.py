@@ -30,8 +30,8 @@ class Point(msgspec.Struct, frozen=True):
     """An evaluated architecture as it stands in `search.jsonl` and `front.json`: readable without the space.
 
     Args:
-        arch: Options by choice.
-        values: Quantities by name.
+        arch: The option of every active choice, by the choice's name.
+        values: The values of the quantities, by their names.
         generation: The round of `ask` in which it was evaluated; files of older versions do not say so.
     """
 

@@ -31,7 +31,7 @@ class FrontFile(msgspec.Struct, frozen=True, kw_only=True):
         objectives: The quantities that were optimised, at least one.
         constraints: Bounds [low, high] by the name of a quantity.
         searcher: Name of the searcher.
-        evaluations: Number of evaluations.
+        evaluations: Number of evaluations that the search made; None: the file does not say so.
         range: Smallest and largest value found of each cheap quantity over the space.
         feasible_share: Estimated share of the space that satisfies the cheap constraints.
         stopped: Why the search ended, see `Front`.
@@ -211,7 +211,7 @@ class Front:
         """Read what `write` has written.
 
         Args:
-            folder: Where `front.json` is.
+            folder: The folder that holds `front.json`.
             space: The space that was searched.
 
         Raises:

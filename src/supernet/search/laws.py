@@ -50,8 +50,8 @@ class Toy:
     is on record in `asked`.
 
     Args:
-        space: Any space.
-        seed: Seed of the tables.
+        space: The space of the toy, which may be any.
+        seed: The seed that scores and costs are drawn with.
     """
 
     quantities: Mapping[str, Quantity] = {"accuracy": ACCURACY, "macs": MACS, "size": Quantity("size")}

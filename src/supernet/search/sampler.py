@@ -51,10 +51,10 @@ class FeasibleSampler:
     list, so that there "none left" is a proof.
 
     Args:
-        space: Where to draw.
-        feasible: Which rows of a population satisfy the constraints.
+        space: The space, or sub-space, to draw from.
+        feasible: A function that says which rows of a population satisfy the constraints.
         known: Feasible architectures (K, D) for the walks.
-        rng: Source of randomness.
+        rng: The generator that everything is drawn with.
         first: Architectures (I, D) to hand out before any that chance draws.
         batches: Largest number of rejection batches of one draw.
         walks: Largest number of walks of one draw.

@@ -51,12 +51,12 @@ def survey(
     met, reduce the violation.
 
     Args:
-        evaluator: Tells the costs.
-        names: Cheap quantities to report; the constrained ones must be among them.
+        evaluator: The evaluator that tells the costs.
+        names: Names of the cheap quantities to report; the constrained ones must be among them.
         constraints: Constraints on cheap quantities.
-        rng: Source of randomness.
+        rng: The generator that everything is drawn with.
         sample: Number of architectures to draw.
-        climbers: Population of each hill climb.
+        climbers: Number of architectures in the population of each hill climb.
         rounds: Largest number of rounds of each hill climb.
 
     Raises:

@@ -33,7 +33,7 @@ class Space:
 
     Attributes:
         choices: The choices, one per column.
-        names: Their names.
+        names: Names of the choices, in the order of the columns.
         allowed_codes: Per choice the codes that this (sub-)space allows, ascending.
         counts: Per choice (D,) how many these are.
 
@@ -294,7 +294,7 @@ class Space:
         """Draw a population (N, D) with replacement.
 
         Args:
-            rng: Source of randomness.
+            rng: The generator that they are drawn with.
             n: Number of architectures.
             per: `"choice"` draws every decision uniformly and independently, so that with gated choices
                 small depths collect more of the probability than their share of the architectures;

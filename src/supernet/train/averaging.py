@@ -21,8 +21,8 @@ class WeightAverage:
     calibrate batch norm before evaluating.
 
     Args:
-        net: Whose parameters.
-        decay: In (0, 1).
+        net: The network whose parameters are averaged.
+        decay: The share of the average that a step keeps, in (0, 1), such as 0.999.
 
     Raises:
         UsageError: a decay outside (0, 1).

@@ -43,7 +43,7 @@ class Trained:
 
     Attributes:
         net: The supernet that was trained: the one that was given, or what the method made of it (`Recipe.adapt`).
-        recipe: How.
+        recipe: The recipe that it was trained by, as it holds for the net's space.
         steps: Steps done; fewer than asked for if the training was stopped, or its program saw no use in more.
         history: The scalar log of this call: one mapping per logged step. `train.jsonl` holds the whole of a
             resumed training.

@@ -50,10 +50,10 @@ class Trial:
 
     Attributes:
         recipe: The recipe under test.
-        net: A small supernet.
+        net: A supernet small enough for a few seconds of training; every law works on a copy of it.
         data: Images that it can learn from in `steps`.
         steps: Steps of the training.
-        batch_size: Images per move.
+        batch_size: Number of images in the batch of a move.
     """
 
     recipe: Recipe

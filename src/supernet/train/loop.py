@@ -44,14 +44,14 @@ class Loop:
 
     Args:
         state: Everything that a step changes.
-        executor: Carries out moves.
+        executor: The executor that carries out the moves.
         stretches: The phases with their places.
-        seed: Seed of everything random.
-        steps: Steps of the whole training.
+        seed: The seed of everything random in the training.
+        steps: Number of steps of the whole training.
         directory: Where log and checkpoints go; None keeps nothing.
         identity: What the training is, for its checkpoints.
-        log_every: Steps between log lines.
-        checkpoint_every: Steps between checkpoints.
+        log_every: Number of steps between two lines of the log.
+        checkpoint_every: Number of steps between two checkpoints.
         monitors: Measurements to take along the way.
     """
 

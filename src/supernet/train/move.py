@@ -40,7 +40,7 @@ class Step:
         index: Steps done so far, 0 … total − 1; in a training of several phases those of the present one. A phase that
             is a `part` of a longer training counts as that training would.
         total: Steps of the training, of the phase, or of the longer training that the phase is a part of.
-        net: The supernet.
+        net: The supernet that is trained.
         rng: Randomness of this step. It depends on the seed and the step alone, so that a resumed run and every
             process of a distributed one draw the same.
         architecture: Parameters that weigh the options, for methods that learn them.
@@ -49,7 +49,7 @@ class Step:
         seed: Seed of the training, for what is drawn once and not at every step.
         memory: What a program remembers from step to step, JSON-able; it is kept in checkpoints. A reason under the key
             `FINISHED` ends the training after this step.
-        rater: Answers `rate`.
+        rater: The function that answers `rate`; None: the step was made by hand, outside a training.
         subspace: What `space` is limited to, see `within`; None: the whole space of the supernet.
     """
 
@@ -105,9 +105,9 @@ class Step:
         Batch norm uses the statistics of the batch and its buffers stay as they are; dropout is off.
 
         Args:
-            archs: What to rate.
+            archs: The architectures to rate.
             data: `"train"`: the batch of this step; `"validation"`: the first validation images, always the same.
-            images: How many validation images; None: all.
+            images: Number of validation images; None: all of them. It has no meaning for `"train"`.
             measure: `"loss"`: mean cross-entropy; `"error"`: share of images that are classified wrongly.
 
         Raises:
@@ -125,7 +125,7 @@ class Outcome:
     Attributes:
         logits: (B, K) output of the path.
         batch: The images and labels it ran on.
-        step: Where training stands.
+        step: The step of the training that the forward belongs to.
         earlier: Detached logits of the paths that ran before it in the same move: its possible teachers.
     """
 
@@ -153,9 +153,9 @@ class Path:
 
     Attributes:
         decisions: An architecture, or any decisions by choice name.
-        objective: Its loss.
+        objective: The loss of this path.
         dropout: Whether dropout layers drop (BigNAS regularises only the largest subnet).
-        weight: Factor on its loss.
+        weight: Factor on the loss of this path.
     """
 
     decisions: Arch | Decisions
@@ -179,7 +179,7 @@ class Move:
         updates: The family that changes; nothing else does.
         data: Split that the batch comes from.
         paths: Ways through the supernet, run in order on the same batch.
-        combine: How their gradients become one.
+        combine: The rule by which the paths' gradients become one, such as `Sum()` or `Mean()`.
         gradient: How the gradient is computed, a `GradientRule`; None: backpropagation.
         micro_batch: Run the batch in pieces of this many images and average the gradients. Batch
             normalisation then sees one piece at a time (ghost batch normalisation).

@@ -52,9 +52,9 @@ class Phase:
     """A stretch of the training. Steps, progress and so all schedules count from its beginning, unless it is a `part`.
 
     Args:
-        name: What the log calls it.
-        share: Its share of all steps, relative to the other phases.
-        program: The moves of a step.
+        name: The name by which logs and errors call the phase.
+        share: The phase's share of all steps, relative to those of the other phases.
+        program: The program that yields the moves of a step.
         enter: Called before its first step, to change the network or to start from weights of an earlier phase. A
             training that is resumed just there calls it again on the same state, so it must depend on nothing else.
         restart: Whether optimisers forget their state (momentum) at the beginning.

@@ -227,7 +227,7 @@ class Recipe:
         it is given, once. What judges a supernet by trainings of its subnets and what trains one for use both do this.
 
         Args:
-            arch: The architecture.
+            arch: The architecture to train.
 
         Raises:
             UsageError: the last program has no objective, or as in `programs`.

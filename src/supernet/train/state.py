@@ -28,11 +28,11 @@ class TrainingState:
     """Everything that a step changes.
 
     Attributes:
-        net: The supernet.
+        net: The supernet that is trained.
         architecture: Parameters that weigh the options, for methods that learn them.
         steppers: Optimisers, by the family of parameters they step.
-        done: Steps done.
-        draws: Batches drawn from each split.
+        done: Number of steps done.
+        draws: Number of batches drawn from each split.
         losses: Losses since the last line of the log, by name.
         passed: Images that went `forward` and `backward` through the supernet, see `Executor`.
         counts: How often each option was trained, see `UpdateCounts`.

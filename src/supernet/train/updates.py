@@ -35,17 +35,19 @@ class Updates:
     """How parameters are stepped; `sgd`, `adam` and `rmsprop` are short forms.
 
     Args:
-        optimiser: Makes a torch optimiser from parameter groups, such as `SGD(lr=0.1)` or, of one's own,
+        optimiser: A function that makes a torch optimiser of parameter groups, such as `SGD(lr=0.1)` or, of one's own,
             `functools.partial(torch.optim.AdamW, lr=1e-3)`.
-        schedule: Factor on the learning rate over the training.
-        clip_norm: Largest norm of the gradient over the whole family; None: any.
-        clip_value: Largest absolute entry of the gradient; None: any.
+        schedule: A factor on the learning rate over the training, such as `Cosine()`.
+        clip_norm: The largest norm of the gradient over the whole family; None: gradients are not clipped by their
+            norm.
+        clip_value: The largest absolute entry of the gradient; None: entries are not clipped.
         inactive: Parameters that no path of the move used are left alone (`"freeze"`), or get a gradient of
             zero, so that weight decay and momentum still move them (`"decay"`: what torch before 2.0 did to
             parameters from their first use on, and many published figures rest on). It concerns whole tensors;
             the unused part of an elastic weight always has a gradient of zero.
         decay_vectors: Whether weight decay also applies to biases and to norm scales and shifts.
-        states: Which paths share the optimiser's state (momentum); None: all do.
+        states: The rule by which paths are grouped, each group with an optimiser's state (momentum) of its own; None:
+            all share one.
 
     Raises:
         UsageError: a value outside its range, or of another kind.
@@ -173,9 +175,10 @@ class Stepper:
     """The parameters of one family with their optimiser, which may have several states over the same parameters.
 
     Args:
-        updates: How to step.
-        parameters: What to step.
-        batch_size: Images per step over all processes; the learning rate of an optimiser with `per` scales with it.
+        updates: The optimiser and all that goes with it.
+        parameters: The parameters to step; those that need no gradient are left out.
+        batch_size: Number of images per step over all processes; the learning rate of an optimiser with `per` scales
+            with it.
     """
 
     def __init__(self, updates: Updates, parameters: Iterable[nn.Parameter], *, batch_size: int) -> None:

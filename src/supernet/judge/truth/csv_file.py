@@ -53,9 +53,9 @@ def read_csv(path: Path | str, space: Space, *, metric: Quantity | None = None) 
     """Read what `write_csv` wrote, or any file with the columns `arch`, the metric, and perhaps `seed …`.
 
     Args:
-        path: The file.
+        path: The file to read.
         space: The space of its architectures.
-        metric: What is measured; default: what the file says of itself, else its column's name, more is better.
+        metric: The metric; None: what the file says of itself, or its column's name, more being better.
 
     Raises:
         UsageError: the columns are not these, or the file is about another metric or other architectures.

@@ -41,7 +41,7 @@ class TruthFile:
     Args:
         path: The file; made with the first line. None keeps everything in memory only.
         space: The space of the architectures.
-        metric: What is measured.
+        metric: The quantity that the values are of.
         source: Where the values come from, for reports.
         settings: How the values were made, as JSON. A file made by other settings is refused.
 
@@ -85,9 +85,9 @@ class TruthFile:
         """Add one training, all the way to the disk.
 
         Args:
-            arch: The architecture.
-            seed: Of the training.
-            value: The metric.
+            arch: The architecture that was trained.
+            seed: The seed of its training.
+            value: The value of the metric.
             facts: Other figures to note on the line; they are not read back.
 
         Raises:

@@ -126,7 +126,7 @@ def read_package(dataset: DataSet, metric: Metric, *, source: Path | str | None,
     The package is looked up, not imported.
 
     Args:
-        dataset: As in `nasbench201_truth`.
+        dataset: The data set, `"cifar10"`, `"cifar100"` or `"ImageNet16-120"`.
         metric: Only `"val_acc"` is there.
         source: One of the files; None: that of the installed package.
         epochs: Only 200 is there.

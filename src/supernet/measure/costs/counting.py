@@ -48,7 +48,7 @@ def count_macs(module: nn.Module, input_shape: tuple[int, ...]) -> int:
 
     Args:
         module: Any module; it runs in evaluation mode and is left as it was.
-        input_shape: Of one input, without the batch: (C, H, W).
+        input_shape: Shape of one input without the batch, (C, H, W).
 
     >>> count_macs(nn.Conv2d(3, 8, kernel_size=3, padding=1), (3, 32, 32)) == 3 * 8 * 9 * 32 * 32
     True

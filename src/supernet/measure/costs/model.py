@@ -36,7 +36,7 @@ class CostModel:
 
     Args:
         net: The supernet. Its modules must not be exchanged afterwards; weights may change.
-        input_shape: Of one input, (C, H, W).
+        input_shape: Shape of one input, (C, H, W).
 
     Attributes:
         blind: Names of modules whose matrix products depend on more than can be tabulated; `macs` leaves them out.
@@ -80,7 +80,7 @@ class CostModel:
         """Number of parameters: of an architecture, or (N,) of a population (N, D).
 
         Args:
-            archs: What to count.
+            archs: An architecture, or a population of codes (N, D).
             norm: Whether to count those of normalisation layers.
             bias: Whether to count the biases of other layers.
         """
@@ -104,8 +104,9 @@ def cost_model(net: Supernet, input_shape: tuple[int, ...] | None = None) -> Cos
     """The `CostModel` of a supernet, made at the first call and remembered.
 
     Args:
-        net: The supernet.
-        input_shape: Of one input, (C, H, W). Default: `net.input_shape` where there is one, or what was given before.
+        net: The supernet that the architectures belong to.
+        input_shape: Shape of one input, (C, H, W). Default: `net.input_shape` where there is one, or what was given
+            before.
 
     Raises:
         UsageError: the input shape is not known.
@@ -122,9 +123,10 @@ def macs(net: Supernet, arch: Arch, *, input_shape: tuple[int, ...] | None = Non
     """Multiply-accumulates of one image under an architecture; see `CostModel` for what counts.
 
     Args:
-        net: The supernet.
-        arch: The architecture.
-        input_shape: Of one input, (C, H, W). Default: `net.input_shape` where there is one, or what was given before.
+        net: The supernet that the architectures belong to.
+        arch: The architecture to count.
+        input_shape: Shape of one input, (C, H, W). Default: `net.input_shape` where there is one, or what was given
+            before.
 
     Raises:
         UsageError: the input shape is not known, or what was given is no architecture, or one of another space.
@@ -136,8 +138,8 @@ def params(net: Supernet, arch: Arch, *, norm: bool = True) -> int:
     """Number of parameters of an architecture.
 
     Args:
-        net: The supernet.
-        arch: The architecture.
+        net: The supernet that the architectures belong to.
+        arch: The architecture to count.
         norm: Whether to count those of normalisation layers.
 
     Raises:

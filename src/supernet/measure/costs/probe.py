@@ -33,7 +33,7 @@ class Call(NamedTuple):
     """One call of a module in one pass.
 
     Attributes:
-        module: What was called.
+        module: The module that was called.
         conditions: The decisions on which the call depends.
         macs: Its multiply-accumulates per image, without those of the modules it called.
     """
@@ -148,7 +148,7 @@ def completing_codes(space: Space, seen: Codes, needs: Sequence[Codes]) -> Codes
     """Few more architectures, so that every need is met.
 
     Args:
-        space: The space.
+        space: The space that the architectures are from.
         seen: Rows (N, D) that exist already.
         needs: Per need, the partial rows (M, D) of which one must occur; −1 leaves a column open.
     """

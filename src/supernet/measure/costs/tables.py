@@ -22,10 +22,10 @@ class Term:
     """`size · factor`, where the conditions of any alternative hold; 0 elsewhere.
 
     Attributes:
-        size: What varies with the architecture.
+        size: The factor that varies with the architecture, such as a width; a number where nothing varies.
         factors: One per joint setting of the choices in `by`.
         by: The choices that decide the factor.
-        alternatives: When the term counts.
+        alternatives: Sets of conditions, of which one must hold for the term to count.
     """
 
     size: Expr | float
@@ -71,8 +71,8 @@ class Tables:
     """A sum of terms over whole populations. Terms that depend on the same choices share a table.
 
     Args:
-        space: Whose populations are asked for.
-        terms: What to add up.
+        space: The space whose populations are asked for.
+        terms: The terms that are added up.
     """
 
     def __init__(self, space: Space, terms: Iterable[Term]) -> None:

@@ -43,11 +43,12 @@ class Block:
     """One call of one module, timed by itself.
 
     Attributes:
-        name: Of the module in the network.
-        module: The module.
-        choices: What decides the module's form and the shape that enters.
-        alternatives: When it runs.
-        settings: By joint setting of the choices, in the order of `tables.grid`; those left out never run.
+        name: Name of the module in the network.
+        module: The module that is called.
+        choices: The choices that decide the module's form and the shape that enters.
+        alternatives: Sets of conditions, of which one holds when the block runs.
+        settings: The forms of the block by joint setting of the choices, in the order of `tables.grid`; those left out
+            never run.
     """
 
     name: str
@@ -74,9 +75,10 @@ class Entry(NamedTuple):
     """What a block costs.
 
     Attributes:
-        name: Of the module in the network.
-        choices: What the cost depends on.
-        cost_ms: By joint setting of the choices, in the order of `tables.grid`; 0 where the block does not run.
+        name: Name of the module in the network.
+        choices: The choices that the cost depends on.
+        cost_ms: Milliseconds by joint setting of the choices, in the order of `tables.grid`; 0 where the block does not
+            run.
     """
 
     name: str
@@ -93,7 +95,7 @@ def blocks_of(net: Supernet, input_shape: Shape, *, max_settings: int) -> list[B
 
     Args:
         net: The supernet; it is left untouched.
-        input_shape: Of one input, (C, H, W).
+        input_shape: Shape of one input, (C, H, W).
         max_settings: A piece that occurs in more settings is cut into the modules it calls.
 
     Raises:

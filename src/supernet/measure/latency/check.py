@@ -32,19 +32,19 @@ class LatencyCheck:
 
     Attributes:
         n: Number of architectures.
-        mae_ms: Mean absolute error.
+        mae_ms: Mean absolute error of the modelled latency, in milliseconds.
         mape: Mean absolute error relative to the measured latency.
-        bias_ms: Mean of modelled minus measured.
+        bias_ms: Mean of modelled minus measured latency, in milliseconds.
         tau: Kendall's τ of modelled and measured latency; None where one of them is constant.
-        tau_macs: The same of MACs.
-        tau_params: The same of parameters.
-        repeat_mae_ms: Mean absolute difference of the two measurements.
+        tau_macs: Kendall's τ of MACs and measured latency.
+        tau_params: Kendall's τ of parameters and measured latency.
+        repeat_mae_ms: Mean absolute difference of the two measurements, in milliseconds.
         repeat_tau: Kendall's τ of the two measurements.
-        codes: The architectures.
-        measured_ms: Their latencies, the mean of two measurements.
-        predicted_ms: What the model says.
-        macs: MACs of one image.
-        params: Numbers of parameters.
+        codes: The architectures (N, D) that were measured.
+        measured_ms: Their latencies (N,) in milliseconds, the mean of two measurements.
+        predicted_ms: Their modelled latencies (N,) in milliseconds.
+        macs: Their multiply-accumulates (N,) for one image.
+        params: Their numbers of parameters (N,).
     """
 
     n: int

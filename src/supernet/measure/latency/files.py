@@ -19,8 +19,9 @@ def read_latency(
 
     Args:
         path: The file (.json) that `build` or `save` has written.
-        net: The supernet.
-        input_shape: Of one input, (C, H, W). Default: `net.input_shape`, or what was given before.
+        net: The supernet that the file was made for.
+        input_shape: Shape of one input, (C, H, W). Default: `net.input_shape` where there is one, or what was given
+            before.
 
     Raises:
         UsageError: neither, unfinished, or one of another network or input shape.

@@ -24,10 +24,10 @@ class Latency(NamedTuple):
     """Milliseconds for one batch.
 
     Attributes:
-        median_ms: Half of the runs were faster.
-        p10_ms: A tenth of the runs were faster; close to what the device can do undisturbed.
-        p90_ms: Nine tenths of the runs were faster.
-        runs: How many runs were timed.
+        median_ms: Milliseconds that half of the runs stayed below.
+        p10_ms: Milliseconds that a tenth of the runs stayed below; close to what the device can do undisturbed.
+        p90_ms: Milliseconds that nine tenths of the runs stayed below.
+        runs: Number of runs that were timed.
     """
 
     median_ms: float
@@ -49,12 +49,12 @@ class ThisMachine:
     """The machine this process runs on; a module on an accelerator is timed there.
 
     Args:
-        batch_size: Images per run.
-        threads: CPU threads, set for the measurement and put back afterwards.
-        warm_up: Runs before the clock starts.
-        seconds: Runs are repeated for this long …
-        min_runs: … but at least so often …
-        max_runs: … and at most so often.
+        batch_size: Number of images per run.
+        threads: Number of CPU threads, set for the measurement and put back afterwards.
+        warm_up: Number of runs before the clock starts.
+        seconds: Seconds for which runs are repeated, within the two bounds below.
+        min_runs: The least number of runs, also if these take longer.
+        max_runs: The largest number of runs, also if these take less.
 
     Raises:
         UsageError: a number out of range.
@@ -108,9 +108,10 @@ def latency(
 
     Args:
         net: A supernet, or any plain module (then without `arch`).
-        arch: The architecture.
-        device: Where to time it.
-        input_shape: Of one input, (C, H, W). Default: `net.input_shape` where there is one, or what was given before.
+        arch: The architecture to time; None where `net` is no supernet.
+        device: The device to time it on, by default this machine with one thread and one image.
+        input_shape: Shape of one input, (C, H, W). Default: `net.input_shape` where there is one, or what was given
+            before.
 
     Raises:
         UsageError: the input shape is not known, or the architecture belongs to another space.

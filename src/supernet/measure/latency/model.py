@@ -31,9 +31,9 @@ class Subject:
     Attributes:
         space: Fingerprint of the space.
         net: Fingerprint of the layers; weights make no difference.
-        input_shape: Of one input, (C, H, W).
+        input_shape: Shape of one input, (C, H, W).
         device: What is known of the device, see `device_facts`.
-        figure: Which figure counts.
+        figure: The figure of a measurement that counts, `"median_ms"` or `"p10_ms"`.
     """
 
     space: str

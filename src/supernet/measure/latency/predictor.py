@@ -30,7 +30,7 @@ class Errors:
     """Errors on networks left out of the fit.
 
     Attributes:
-        mae_ms: Mean absolute error.
+        mae_ms: Mean absolute error in milliseconds.
         mape: Mean absolute error relative to the measured latency.
         tau: Kendall's τ with measured latency; None where one is constant.
     """
@@ -69,11 +69,11 @@ class LatencyPredictor:
     reported error comes from folds that had no part in that choice.
 
     Attributes:
-        subject: What the latencies are of.
-        errors: On networks left out of the fit (five folds).
-        table_errors: Of the table alone on the same networks; None without a table.
+        subject: What the latencies are those of: network, input shape, device, figure.
+        errors: Errors of the predictor on networks left out of the fit (five folds).
+        table_errors: Errors of the table alone on the same networks; None without a table.
         codes: The architectures (N, D) it was fitted to.
-        measured_ms: Their latencies (N,).
+        measured_ms: Their latencies (N,) in milliseconds.
     """
 
     subject: Subject
@@ -105,14 +105,16 @@ class LatencyPredictor:
         """Measure random architectures whole, and fit.
 
         Args:
-            net: The supernet.
-            device: Where to measure.
-            n: Number of architectures, 20 or more.
+            net: The supernet whose subnets are measured.
+            device: The device to measure on.
+            n: Number of architectures to measure, 20 or more.
             table: A table of the same network and device, to start from.
             macs: Whether MACs are a feature; False for networks whose MACs cannot be tabulated.
-            input_shape: Of one input, (C, H, W). Default: `net.input_shape`, or what was given before.
-            figure: Which figure of a measurement counts; `"p10_ms"` where others use the machine too.
-            seed: Which architectures, and the folds.
+            input_shape: Shape of one input, (C, H, W). Default: `net.input_shape` where there is one, or what was given
+                before.
+            figure: The figure of a measurement that counts, `"median_ms"`, or `"p10_ms"` where others use the machine
+                too.
+            seed: The seed that decides the architectures and the folds of the cross-validation.
             out: File (.json) that keeps the figures while they are made, and the predictor.
             resume: Whether to go on with the figures in `out`; otherwise it is replaced.
             progress: Called with the number of measurements done and their total.
@@ -151,13 +153,13 @@ class LatencyPredictor:
         """Fit to latencies measured before.
 
         Args:
-            net: The supernet.
+            net: The supernet whose subnets are measured.
             codes: Architectures (N, D), 20 or more.
-            measured_ms: Their latencies (N,), all above 0.
-            subject: What they are of, `Subject.of(net, device)`.
+            measured_ms: Their latencies (N,) in milliseconds, all above 0.
+            subject: What the latencies are those of, as `Subject.of(net, device)` says it.
             table: A table of the same network, to start from.
             macs: Whether MACs are a feature.
-            seed: Of the folds.
+            seed: The seed that decides the folds of the cross-validation.
 
         Raises:
             UsageError: fewer than 20 architectures, another number of latencies, one that is no duration, or a table

@@ -53,7 +53,7 @@ class Record:
 
     Args:
         path: The file; None keeps everything in memory.
-        kind: What the file becomes.
+        kind: The format of the file when it is finished.
         about: Settings that the figures depend on, as JSON.
         resume: Whether to go on with the figures in the file. Otherwise it is replaced: a finished one not before the
             new one is finished too.

@@ -59,11 +59,11 @@ class LatencyTable:
     stays unknown; `check` says how much that is, and `LatencyPredictor` learns it.
 
     Attributes:
-        space: The space.
-        subject: What the latencies are of.
-        entries: The blocks.
-        line: From the sum to the whole.
-        forms: How many different blocks were timed.
+        space: The space whose populations the table can tell.
+        subject: What the latencies are those of: network, input shape, device, figure.
+        entries: The blocks with their latencies.
+        line: Offset in milliseconds and scale, which lead from the sum of the blocks to the whole network.
+        forms: Number of different blocks that were timed.
         anchors: The architectures (A, D) that the line was put through.
 
     >>> from torch import nn
@@ -108,14 +108,17 @@ class LatencyTable:
         `repeats` times in mixed order, and the median counts.
 
         Args:
-            net: The supernet.
-            device: Where to measure.
-            input_shape: Of one input, (C, H, W). Default: `net.input_shape`, or what was given before.
-            figure: Which figure of a measurement counts; `"p10_ms"` where others use the machine too.
-            repeats: Measurements of each block.
-            anchors: Architectures to measure whole: the smallest, the largest, and random ones. 0: the plain sum.
-            max_settings: A piece of the network that occurs in more settings is cut into the modules it calls.
-            seed: Which random anchors, and the order of the measurements.
+            net: The supernet whose subnets are measured.
+            device: The device to measure on.
+            input_shape: Shape of one input, (C, H, W). Default: `net.input_shape` where there is one, or what was given
+                before.
+            figure: The figure of a measurement that counts, `"median_ms"`, or `"p10_ms"` where others use the machine
+                too.
+            repeats: Number of measurements of each block.
+            anchors: Number of architectures to measure whole: the smallest, the largest, and random ones. 0: the plain
+                sum.
+            max_settings: Number of settings above which a piece of the network is cut into the modules it calls.
+            seed: The seed that decides the random anchors and the order of the measurements.
             out: File (.json) that keeps the figures while they are made, and the table.
             resume: Whether to go on with the figures in `out`; otherwise it is replaced.
             progress: Called with the number of measurements done and their total.
@@ -175,10 +178,10 @@ class LatencyTable:
         """Compare with `n` whole networks that had no part in the table; see `LatencyCheck`.
 
         Args:
-            net: The supernet.
+            net: The supernet whose subnets are measured.
             device: The device that the table was made on.
-            n: Architectures to measure, each twice.
-            seed: Which ones.
+            n: Number of architectures to measure, each twice.
+            seed: The seed that these architectures are drawn with.
             progress: Called with the number of measurements done and their total.
 
         Raises:
@@ -199,9 +202,10 @@ class LatencyTable:
         """Read what `save` or `build` has written; it may have been made on another machine.
 
         Args:
-            path: The file.
-            net: The supernet.
-            input_shape: Of one input, (C, H, W). Default: `net.input_shape`, or what was given before.
+            path: The file that was written.
+            net: The supernet whose subnets are measured.
+            input_shape: Shape of one input, (C, H, W). Default: `net.input_shape` where there is one, or what was given
+                before.
 
         Raises:
             UsageError: no finished table, or one of another network or input shape.

@@ -33,11 +33,11 @@ class Calibration:
 
     Args:
         mode: How the batches are joined, see `Mode`.
-        images: How many images, at most (a split may hold fewer).
-        batch_size: Images per batch.
+        images: Number of images, at most (a split may hold fewer).
+        batch_size: Number of images per batch.
         momentum: Weight of a new batch; only for `"ema"`, where the default is 0.1.
         reset: Whether averages start from mean 0 and variance 1; only `"ema"` may start from what the network holds.
-        split: Where the images come from.
+        split: The split that the images come from.
 
     Raises:
         UsageError: a size below 1, or an option that the mode has no use for.

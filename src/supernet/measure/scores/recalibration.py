@@ -29,9 +29,9 @@ def calibrated(
 
     Args:
         net: A supernet, or any module (then `arch` is None).
-        arch: The architecture.
+        arch: The architecture to calibrate; None where `net` is no supernet.
         data: A data set, of which the policy says the split; or a split to be used as it is.
-        policy: How.
+        policy: How the statistics are computed.
 
     Raises:
         UsageError: the architecture belongs to another space.
@@ -47,9 +47,9 @@ def calibrate(net: nn.Module, arch: Arch | None, data: ImageData | Split, policy
     Args:
         net: A supernet, of which the statistics of other subnets are overwritten, or any module (then `arch` is None).
             Its modes and momenta stay as they are.
-        arch: The architecture.
+        arch: The architecture to calibrate; None where `net` is no supernet.
         data: A data set, of which the policy says the split; or a split to be used as it is.
-        policy: How.
+        policy: How the statistics are computed.
 
     Returns:
         The number of BatchNorms that were recalibrated.

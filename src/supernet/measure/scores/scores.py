@@ -26,7 +26,7 @@ class Scores(NamedTuple):
     Attributes:
         accuracy: Share of the images whose class got the largest logit (top-1), 0 … 1.
         loss: Mean cross-entropy in nats.
-        images: How many images.
+        images: Number of images they were measured on.
     """
 
     accuracy: float
@@ -47,11 +47,12 @@ def scores(
 
     Args:
         net: A supernet, or any module that returns logits (B, K); then `arch` is None.
-        arch: The architecture.
+        arch: The architecture to measure; None where `net` is no supernet.
         data: A data set, of which the validation images are used (never the test images); or a split, all of it.
         calibration: How to recompute BatchNorm statistics first; None keeps those that the network holds.
-        batch_size: Images per batch. It changes the result only where BatchNorm uses the batch (`statistics="batch"`).
-        images: Use only the first so many images.
+        batch_size: Number of images per batch. It changes the result only where BatchNorm uses the batch
+            (`statistics="batch"`).
+        images: Number of images to use, the first ones; None: all of them.
 
     Raises:
         UsageError: a calibration is asked for but only a split was given; or none is, and the network's policy
@@ -106,13 +107,14 @@ def accuracies(
     """Top-1 accuracies of many subnets; see `scores` for the other arguments and errors.
 
     Args:
-        net: The supernet.
-        archs: The architectures.
-        data: As in `scores`.
-        calibration: As in `scores`.
-        batch_size: As in `scores`.
-        images: As in `scores`.
-        progress: Called after each with the number done and its scores.
+        net: The supernet with the weights.
+        archs: The architectures to measure.
+        data: A data set, of which the validation images are used (never the test images); or a split, all of it.
+        calibration: How to recompute BatchNorm statistics first; None keeps those that the network holds.
+        batch_size: Number of images per batch. It changes the result only where BatchNorm uses the batch
+            (`statistics="batch"`).
+        images: Number of images to use, the first ones; None: all of them.
+        progress: A function that is called after each architecture with the number done and its scores.
     """
     found = []
     for done, arch in enumerate(archs, start=1):

@@ -47,7 +47,7 @@ def darts(
         begin: The share of the training before α starts to learn.
         exclude: The options that may not be derived.
         weights: How the supernet's weights are stepped.
-        architecture: How α is stepped.
+        architecture: How the architecture parameters α are stepped.
     """
     program = Bilevel(relaxation=Softmax(temperature), objective=CrossEntropy(), order=order, first=first, begin=begin)
     return Recipe(

@@ -92,7 +92,7 @@ class StageAfterStage:
     """Phases: in each stage leaf after leaf, twice as many as in the stage before.
 
     Args:
-        program: What trains a leaf.
+        program: The program that trains a leaf.
         epochs: The share of each leaf's training, per stage.
         split: What divides the leaves between stages.
         fresh: Whether the leaves of the last stage start from fresh weights.

@@ -89,16 +89,18 @@ def dissimilarity(
 ) -> NDArray[np.float64]:
     """D (m, m) between the options of a choice: 1 − cos of their gradients on shared parameters (GM-NAS, §3.2).
 
+    [arXiv 2203.15207](https://arxiv.org/abs/2203.15207).
+
     For every batch an architecture is drawn, and each option takes its turn in it; D is the mean over batches. The
     supernet is left as it was; batch norm uses the statistics of the batch, dropout is off.
 
     Args:
-        executor: Runs the supernet.
+        executor: The executor that runs the supernet and computes gradients.
         module: The copy of the weights that architectures of the sub-space run on.
-        space: The sub-space.
+        space: The sub-space of the leaf, from which architectures are drawn.
         choice: The choice; only options that the sub-space allows are compared, in their order.
-        batches: What the gradients are computed on.
-        rng: Draws the architectures.
+        batches: The images and labels that the gradients are computed on, one architecture per batch.
+        rng: The generator that architectures are drawn with.
     """
     parameters = shared_parameters(module, choice)
     column = space.column(choice.name)
@@ -119,6 +121,8 @@ def dissimilarity(
 @dataclass(frozen=True, kw_only=True)
 class SplitByGradients:
     """Divides every leaf in two, by the choice and into the groups whose gradients disagree most (GM-NAS).
+
+    [arXiv 2203.15207](https://arxiv.org/abs/2203.15207).
 
     With D from `dissimilarity`, the two groups are the minimum cut of the graph whose edges weigh −D: the smallest sum
     of D is left inside the groups, and options with equal gradients stay together. Of all choices the one with the

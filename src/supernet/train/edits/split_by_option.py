@@ -15,6 +15,8 @@ from supernet.train.phases import Entry
 class SplitByOption:
     """Divides every leaf by some choices into one leaf per option (Few-shot NAS's exhaustive split).
 
+    [arXiv 2006.06863](https://arxiv.org/abs/2006.06863).
+
     Args:
         choices: The choices; None: the first that can split the space.
         fresh: Draw the weights of every leaf anew; otherwise they are those of the leaf it was part of.

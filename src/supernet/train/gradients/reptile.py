@@ -18,6 +18,8 @@ from supernet.train.processes import average
 class Reptile:
     """θ − φᵢ, combined over the paths of a move (SUM-NAS; Reptile, Nichol et al., 2018).
 
+    SUM-NAS: [OpenReview](https://openreview.net/forum?id=Z8FzvVU6_Kj).
+
     φᵢ is where `steps` steps of SGD through path i on the batch of the move lead from θ; every path starts from θ, with
     a momentum of zero. The weights are restored exactly, and the optimiser of the family makes the step: with
     `combine=Mean()` and a learning rate of 1 it goes to the mean of the φᵢ. Parameters that no path used have no

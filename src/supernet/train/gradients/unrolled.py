@@ -19,6 +19,8 @@ from supernet.train.processes import average
 class Unrolled:
     """∇_α L_val(w', α) with w' one training step ahead, by finite differences (DARTS, eq. 6–8), for one path.
 
+    [arXiv 1806.09055](https://arxiv.org/abs/1806.09055).
+
     w' = w − ξ (μ·buffer + ∇_w L_train + λ w) with the current learning rate ξ, momentum μ and weight decay λ.
     The gradient is ∇_α L_val(w', α) − ξ [∇_α L_train(w⁺, α) − ∇_α L_train(w⁻, α)] / 2ε,
     w± = w ± ε ∇_{w'} L_val, ε = `radius` / ‖∇_{w'} L_val‖₂. The weights are restored exactly.

@@ -27,10 +27,10 @@ class SubnetAccuracy:
 
     Args:
         data: Images; only training (for calibration) and validation images are used.
-        every: Steps between measurements.
-        images: Validation images to measure on; None: all.
-        calibration_images: Training images for batch norm statistics.
-        seed: Decides the random subnet, which stays the same throughout.
+        every: Number of steps between two measurements.
+        images: Number of validation images to measure on; None: all of them.
+        calibration_images: Number of training images that batch norm statistics are computed from.
+        seed: The seed that the random subnet is drawn with; it stays the same throughout.
     """
 
     data: ImageData

@@ -17,10 +17,13 @@ from supernet.train.objectives.cross_entropy import CrossEntropy
 class InPlaceDistillation:
     """The first path of the move learns from labels, the others from the first (US-Nets, §3.3; BigNAS, §3.1).
 
+    US-Nets: [arXiv 1903.05134](https://arxiv.org/abs/1903.05134); BigNAS:
+    [arXiv 2003.11142](https://arxiv.org/abs/2003.11142).
+
     The target is the softmax of the first path's logits, without gradient, at the current weights.
 
     Args:
-        label_smoothing: Of the first path's cross-entropy.
+        label_smoothing: Share of the target of the first path's cross-entropy that is spread evenly over the classes.
         temperature: T of both softmaxes; the loss is scaled by T² so that its gradient keeps its size.
         hard: Weight of the labels for the others, in [0, 1]; the papers use none.
     """

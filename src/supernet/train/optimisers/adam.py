@@ -17,11 +17,12 @@ class Adam:
     Args:
         lr: The learning rate η.
         betas: Shares of the running means of the gradient and of its square that are kept from step to step.
-        eps: Added to the denominator.
+        eps: A small number that is added to the denominator.
         weight_decay: Factor λ of the weights.
         decoupled: Whether the weights shrink by η λ apart from the gradient (AdamW, Loshchilov and Hutter,
             [arXiv 1711.05101](https://arxiv.org/abs/1711.05101)); otherwise λ w is added to the gradient.
-        per: `lr` is for batches of `per` images and scales linearly with the batch; None: it holds as it is.
+        per: Number of images per batch that `lr` is meant for, with which it scales linearly; None: `lr` holds for
+            every batch.
 
     Raises:
         UsageError: a setting outside its range.

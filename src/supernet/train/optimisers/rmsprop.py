@@ -17,9 +17,10 @@ class RMSprop:
         lr: The learning rate η.
         alpha: Share of the running mean of squares that is kept from step to step, in [0, 1).
         momentum: Share of the buffer that is kept from step to step, in [0, 1).
-        eps: Added to the denominator, outside the root.
+        eps: A small number that is added to the denominator, outside the root.
         weight_decay: Factor λ of the weights in the gradient.
-        per: `lr` is for batches of `per` images and scales linearly with the batch; None: it holds as it is.
+        per: Number of images per batch that `lr` is meant for, with which it scales linearly; None: `lr` holds for
+            every batch.
 
     Raises:
         UsageError: a setting outside its range.

@@ -19,7 +19,8 @@ class SGD:
         momentum: Share μ of the buffer that is kept from step to step, in [0, 1).
         nesterov: Whether the step looks ahead along the buffer (Nesterov's momentum).
         weight_decay: Factor λ of the weights in the gradient.
-        per: `lr` is for batches of `per` images and scales linearly with the batch; None: it holds as it is.
+        per: Number of images per batch that `lr` is meant for, with which it scales linearly; None: `lr` holds for
+            every batch.
 
     Raises:
         UsageError: a setting outside its range, or Nesterov's momentum without any.

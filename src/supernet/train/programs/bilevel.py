@@ -23,12 +23,14 @@ from supernet.train.relaxations.softmax import Softmax
 class Bilevel:
     """Two moves: the architecture on validation data, the weights on training data (DARTS, algorithm 1).
 
+    [arXiv 1806.09055](https://arxiv.org/abs/1806.09055).
+
     Args:
-        relaxation: How logits become mixtures.
-        objective: Loss of both moves.
+        relaxation: The rule by which logits become mixtures, such as `Softmax()`.
+        objective: The loss of the paths of both moves.
         order: 1 takes the weights as constant in the architecture's gradient; 2 unrolls one step of them.
         first: Family that moves first. DARTS begins with the architecture, AutoDL-Projects with the weights.
-        begin: Share of the training before the architecture starts to learn.
+        begin: Share of the training, in [0, 1), in which only the weights learn; the architecture starts after it.
     """
 
     relaxation: Relaxation = field(default_factory=Softmax)

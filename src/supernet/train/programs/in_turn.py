@@ -18,8 +18,8 @@ class TrainInTurn:
     The sampler draws them all before the first move. A step has as many updates as paths, at one learning rate.
 
     Args:
-        sampler: Which paths.
-        objective: Loss of each.
+        sampler: The rule that draws the paths of a step.
+        objective: The loss of each path.
     """
 
     sampler: Sampler

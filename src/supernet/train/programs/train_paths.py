@@ -21,12 +21,13 @@ class TrainPaths:
     """One move: train the weights through the paths of a sampler.
 
     Args:
-        sampler: Which paths.
-        objective: Loss of each path; it may use the paths before it as teachers.
-        combine: How gradients of several paths become one.
-        gradient: How the gradient is computed; None: backpropagation.
-        micro_batch: Images per piece, for ghost batch normalisation; None: the whole batch.
-        regularise: Which paths dropout acts on.
+        sampler: The rule that draws the paths of a step.
+        objective: The loss of each path; it may use the paths before it as teachers.
+        combine: The rule by which the gradients of several paths become one.
+        gradient: The rule by which the gradient is computed; None: backpropagation.
+        micro_batch: Number of images per piece of the batch, for ghost batch normalisation; None: the whole batch at
+            once.
+        regularise: The paths in which dropout layers drop: all of them, or the first of a step alone.
     """
 
     sampler: Sampler

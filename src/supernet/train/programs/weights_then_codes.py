@@ -21,9 +21,9 @@ class WeightsThenCodes:
     """Two moves over the same paths: the sets of weights, then the network that computes codes.
 
     Args:
-        sampler: Which paths.
-        objective: Loss of each path, in both moves.
-        rate: Learning rate of the second move, relative to the first.
+        sampler: The rule that draws the paths of a step.
+        objective: The loss of each path, in both moves.
+        rate: The learning rate of the second move, as a factor on that of the first.
         entropy: Weight of the mean entropy of the codes, which the second move also raises. It keeps codes from
             collapsing onto one set.
         data: Split that the second move learns from.

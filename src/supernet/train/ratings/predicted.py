@@ -18,7 +18,7 @@ class Predicted:
     """What a predictor says, without running the supernet (AttentiveNAS with an accuracy predictor).
 
     Args:
-        scores: Maps architectures to as many scores, the higher the better. It must depend on them alone.
+        scores: A function from architectures to as many scores, the higher the better, which must depend on them alone.
     """
 
     scores: Predictor

@@ -14,10 +14,12 @@ from supernet.train.move import Step
 class ValidationLoss:
     """Cross-entropy on the first validation images, always the same ones (GreedyNAS, §3.2).
 
+    [arXiv 2003.11236](https://arxiv.org/abs/2003.11236).
+
     The supernet then learns what to train from validation labels, so accuracies on this split flatter the method.
 
     Args:
-        images: How many; None: all.
+        images: Number of validation images, the first of the split; None: all of them.
     """
 
     images: int | None = 1000
@@ -34,7 +36,7 @@ class ValidationError:
     """Share of the first validation images that are classified wrongly; coarser than `ValidationLoss`.
 
     Args:
-        images: How many; None: all.
+        images: Number of validation images, the first of the split; None: all of them.
     """
 
     images: int | None = 1000

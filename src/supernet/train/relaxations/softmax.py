@@ -15,8 +15,10 @@ from supernet.train.move import Step
 class Softmax:
     """Weights softmax(α / T) (DARTS, eq. 2).
 
+    [arXiv 1806.09055](https://arxiv.org/abs/1806.09055).
+
     Args:
-        temperature: T.
+        temperature: The temperature T that logits are divided by, above 0; the smaller, the closer to one option.
     """
 
     temperature: float = 1.0

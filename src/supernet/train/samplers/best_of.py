@@ -20,6 +20,8 @@ from supernet.train.samplers.draws import Draws
 class BestOf:
     """Of the group that another sampler draws, the paths that are rated best, or worst (AttentiveNAS, §3.2).
 
+    [arXiv 2011.09011](https://arxiv.org/abs/2011.09011).
+
     Args:
         sampler: Draws the candidates, such as `Uniform(3)` or `EqualCost(count=3)`.
         rating: Tells good from bad; default: the loss on the training batch.

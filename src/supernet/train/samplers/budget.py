@@ -25,10 +25,10 @@ class Budget:
     """`count` architectures, uniform among those whose cost keeps within bounds; the others are rejected.
 
     Args:
-        high: Largest cost allowed, such as 330e6 MACs.
-        low: Smallest cost allowed.
-        cost: `"macs"` or `"params"`.
-        count: Paths per step.
+        high: The largest cost allowed, such as 330e6 MACs.
+        low: The smallest cost allowed, in the same unit.
+        cost: What the bounds are about: multiply-accumulates of an image (`"macs"`) or weights (`"params"`).
+        count: Number of paths per step.
     """
 
     high: float

@@ -26,8 +26,8 @@ class CandidatePool:
     An architecture is held once, with its latest rating and the step of it; ascending by rating.
 
     Args:
-        memory: `Step.memory`.
-        capacity: Largest number of architectures.
+        memory: The mapping `Step.memory`, in which the pool is kept, so that it is in checkpoints.
+        capacity: The largest number of architectures that the pool holds.
 
     >>> pool = CandidatePool({}, capacity=2)
     >>> pool.push([(0, 0), (0, 1), (1, 1)], [0.3, 0.1, 0.2], step=0)

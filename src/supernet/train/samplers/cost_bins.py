@@ -23,11 +23,11 @@ class CostBins:
     first, then the first of up to `tries` uniform architectures whose cost lies in it; if none does, the last one.
 
     Args:
-        low: Lower end of the range, in the units of `cost`.
-        high: Upper end. SPOS on ImageNet: 290e6 to 360e6 MACs.
+        low: The lower end of the range, in the unit of `cost`.
+        high: The upper end of the range; SPOS on ImageNet draws from 290e6 to 360e6 MACs.
         bins: Number of equal bins; SPOS has 7 of 10 M MACs.
-        cost: `"macs"` or `"params"`.
-        tries: Architectures drawn before giving up; SPOS draws 500.
+        cost: The cost that is spread evenly: multiply-accumulates of an image (`"macs"`) or weights (`"params"`).
+        tries: Number of architectures drawn for a bin before giving up; SPOS draws 500.
     """
 
     low: float

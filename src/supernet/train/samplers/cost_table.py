@@ -49,16 +49,16 @@ class CostTable:
     """P(cost) and P(option | cost) for every choice, when decisions are uniform; costs in equal bins.
 
     Args:
-        space: The space.
-        codes: Architectures (N, D) to learn from.
-        weights: Their probabilities (N,).
-        costs: Their costs (N,).
+        space: The space, or sub-space, that the architectures are from.
+        codes: The architectures (N, D) that the table is made from.
+        weights: The probabilities (N,) of these architectures.
+        costs: The costs (N,) of these architectures.
         bins: Number of bins from the lowest cost to the highest.
 
     Attributes:
-        low: The lowest cost.
-        high: The highest cost.
-        prior: P(bin), (B,).
+        low: The lowest cost among them.
+        high: The highest cost among them.
+        prior: The probability P(bin) of each bin, (B,).
         options: P(option | bin) of every choice where it is active, (B, D, K); K is the largest number of options.
             Uniform over the options where a bin has no architecture with that choice.
     """
@@ -103,12 +103,12 @@ def cost_table(net: Supernet, space: Space, *, cost: Cost, bins: int, size: int,
     """The table of a (sub-)space, made at the first call and remembered as long as the supernet's `cost_model`.
 
     Args:
-        net: The supernet.
-        space: Its space, or a sub-space.
-        cost: `"macs"` or `"params"`.
-        bins: Number of bins.
-        size: Architectures to learn from; a space with no more is enumerated, and the table exact.
-        seed: Which ones.
+        net: The supernet, whose cost model is asked.
+        space: The space of the supernet, or a sub-space of it.
+        cost: The cost that is tabled: multiply-accumulates of an image (`"macs"`) or weights (`"params"`).
+        bins: Number of bins from the lowest cost to the highest.
+        size: Number of architectures to learn from; a space with no more is enumerated, and the table exact.
+        seed: The seed that these architectures are drawn with.
     """
     known = _tables.setdefault(cost_model(net), {})
     key = (cost, bins, size, seed, *(codes.tobytes() for codes in space.allowed_codes))

@@ -19,17 +19,20 @@ from supernet.train.samplers.draws import Draws
 class EqualCost:
     """A group whose cost lies in one bin; the bin is drawn as often as uniform decisions hit it (AttentiveNAS, §3.1).
 
+    [arXiv 2011.09011](https://arxiv.org/abs/2011.09011).
+
     Within the bin every decision is drawn independently, as often as architectures of the bin take it; what misses
     the bin is rejected, up to `tries` times per architecture, and then the last one is taken.
 
     Args:
-        count: Architectures in the group.
+        count: Number of architectures in the group.
         bins: Number of equal bins between the lowest and the highest cost of the (sub-)space. AttentiveNAS has bins of
             25 M MACs, about 70 in its space.
-        cost: `"macs"` or `"params"`.
-        tries: Draws per architecture.
-        survey: Architectures from which the frequencies are estimated, once; in a space with no more they are exact.
-        seed: Of that estimate.
+        cost: The cost that the group shares: multiply-accumulates of an image (`"macs"`) or weights (`"params"`).
+        tries: Number of draws for an architecture before giving up.
+        survey: Number of architectures that the frequencies are estimated from, once; in a space with no more they are
+            exact.
+        seed: The seed that the architectures of this estimate are drawn with.
     """
 
     count: int = 3

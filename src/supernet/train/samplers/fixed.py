@@ -17,7 +17,7 @@ class Fixed:
     """One architecture throughout.
 
     Args:
-        arch: The architecture.
+        arch: The architecture that is trained at every step.
     """
 
     arch: Arch

@@ -22,6 +22,8 @@ from supernet.train.samplers.uniform import Uniform
 class Greedy:
     """The `keep` best of `candidates` paths, each drawn from a pool of good ones or anew (GreedyNAS, §3.2–3.3).
 
+    [arXiv 2003.11236](https://arxiv.org/abs/2003.11236).
+
     Each candidate comes from the pool with probability ε and from `explore` otherwise. All are rated, the best are
     returned, the best first, and all enter the pool, which holds the `capacity` best rated so far. ε is 0 during
     warm-up and then rises linearly to `epsilon`. A member of the pool that is drawn is rated anew.
@@ -30,13 +32,13 @@ class Greedy:
     `load_candidates` reads it.
 
     Args:
-        candidates: Paths that are rated per step (m).
-        keep: Paths that are trained per step (k).
-        capacity: Largest number of architectures in the pool.
-        epsilon: Final ε, in [0, 1].
+        candidates: Number of paths that are rated per step (m).
+        keep: Number of paths that are trained per step (k).
+        capacity: The largest number of architectures in the pool.
+        epsilon: The final probability ε of drawing from the pool, in [0, 1].
         warmup: Share of the training in which ε is 0.
-        explore: Draws new paths; default `Uniform()`. `Budget(high=…)` keeps to a budget.
-        rating: Default `ValidationLoss(1000)`.
+        explore: The sampler that draws new paths, by default `Uniform()`; `Budget(high=…)` keeps to a budget.
+        rating: The rule by which paths are rated; the default is `ValidationLoss(1000)`.
         stop_turnover: End the training when at most this share of the full pool was replaced while as many
             architectures were rated as it holds (π ≤ α; the paper's α is 0.08). None: train to the end.
     """

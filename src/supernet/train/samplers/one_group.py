@@ -21,8 +21,8 @@ class OneGroup:
     With `StrictFair` inside, fairness holds on all other choices (FairNAS under MS; Jeon et al., CVPR 2025).
 
     Args:
-        sampler: Draws architectures.
-        states: The separation, by edge.
+        sampler: The sampler that draws the architectures.
+        states: The separation of momentum, by the option on an edge, which all paths of an update then share.
     """
 
     sampler: Sampler

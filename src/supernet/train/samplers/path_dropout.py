@@ -16,6 +16,8 @@ from supernet.train.samplers.draws import Draws
 class PathDropout:
     """All candidates of every choice block at once, each dropped at random (Bender et al. 2018, §3.2).
 
+    [PMLR 80](https://proceedings.mlr.press/v80/bender18a.html).
+
     With k candidates each is dropped with probability r^(1/k), so that the whole block is dropped with
     probability r whatever k is; one candidate drawn at random survives in that case. The rate r rises
     linearly from 0 to `rate`.

@@ -17,6 +17,9 @@ from supernet.train.samplers.draws import Draws
 class Sandwich:
     """The largest subnet, `random` others, the smallest, in this order (US-Nets, §3.2; BigNAS, §3.1).
 
+    US-Nets: [arXiv 1903.05134](https://arxiv.org/abs/1903.05134); BigNAS:
+    [arXiv 2003.11142](https://arxiv.org/abs/2003.11142).
+
     Args:
         random: Number of draws between the two extremes; both papers use 2.
         between: Sampler that is asked for each of them; None draws uniformly.

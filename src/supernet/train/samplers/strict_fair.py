@@ -21,6 +21,8 @@ _MAX_PATHS = 64
 class StrictFair:
     """A group of m paths in which every option of every choice occurs equally often (FairNAS, algorithm 1).
 
+    [arXiv 1907.01845](https://arxiv.org/abs/1907.01845).
+
     For each choice an independent random permutation of its m options is drawn; path k takes the k-th entry
     of each. Where choices have different numbers of options, the group has their least common multiple of
     paths and an option of a choice with n options occurs m / n times. In a sub-space the options are those that it

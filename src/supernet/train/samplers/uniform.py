@@ -16,6 +16,8 @@ from supernet.train.samplers.draws import Draws
 class Uniform:
     """`count` independent architectures, every choice uniform over its options (SPOS, §3.3).
 
+    [arXiv 1904.00420](https://arxiv.org/abs/1904.00420).
+
     Args:
         count: Paths per step; the paper uses one.
     """

@@ -19,8 +19,8 @@ class Within:
     """The paths of another sampler, drawn from the sub-space of one leaf of a `Leaves` network.
 
     Args:
-        sampler: Draws from `step.space`.
-        leaf: Number of the copy of the weights.
+        sampler: The sampler, which is given the leaf's part of the space as `step.space`.
+        leaf: The number of the copy of the weights, from 0.
     """
 
     sampler: Sampler

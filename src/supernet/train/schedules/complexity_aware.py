@@ -28,6 +28,8 @@ _ranges: WeakKeyDictionary[CostModel, dict[Complexity, tuple[float, float]]] = W
 class ComplexityAwareLR:
     """Complexity-aware learning rate (CaLR; Jeon et al., CVPR 2025, eq. 4–6): η₀ (1 − t/T)^γ(α).
 
+    [arXiv 2503.10740](https://arxiv.org/abs/2503.10740).
+
     γ(α) = w ln C(α) + τ falls from `gamma_max` at the smallest subnet to `gamma_min` at the largest: small subnets,
     which learn fast, stop early; large ones keep their learning rate for longer. Several paths that are updated
     together share the mean of their factors; `OnLoss` gives each its own.

@@ -23,6 +23,8 @@ _SAMPLE = 2000
 class MomentumSeparation:
     """One optimiser state per group of structurally similar subnets (MS; Jeon et al., CVPR 2025, §3.3).
 
+    [arXiv 2503.10740](https://arxiv.org/abs/2503.10740).
+
     An update through a subnet α moves and uses the momentum μ_g of its group g alone:
     μ_g ← β μ_g + ∇L(α), W ← W − η μ_g. The weights stay shared. Memory grows by one state per further group.
 
@@ -35,8 +37,8 @@ class MomentumSeparation:
             paper's abstract describes; a reconstruction).
         choice: The choice for `"edge"`; None, or where a sub-space has fixed it: one drawn from the seed of the
             training, as released.
-        groups: Number of clusters.
-        exclude: Choices that are not drawn.
+        groups: Number of clusters, for `"cluster"` alone.
+        exclude: Names of choices that are never drawn for `"edge"`.
 
     Raises:
         UsageError: an unknown grouping, fewer than one group, or an option that the grouping has no use for.

@@ -46,18 +46,20 @@ def nasbench201(
 ) -> Supernet:
     """NAS-Bench-201: a cell of 4 nodes and 6 edges with 5 operations each; 15,625 architectures.
 
+    Dong and Yang, ICLR 2020, [arXiv 2001.00326](https://arxiv.org/abs/2001.00326).
+
     The six choices `"1<-0"`, `"2<-0"`, `"2<-1"`, `"3<-0"`, `"3<-1"`, `"3<-2"` (target<-source) are shared by all
     cells. Weights start from PyTorch's default initialisation, as in the benchmark.
 
     Args:
         channels: Width C of the first stage; the next two have 2C and 4C.
         cells: Number N of cells per stage. C = 16 and N = 5 are the benchmark's.
-        num_classes: Number of classes.
-        in_channels: Channels of the images.
+        num_classes: Number of classes, the outputs of the classifier.
+        in_channels: Number of channels of the images.
         affine: Whether BatchNorms of the candidates learn scale and shift. The benchmark searches without and trains
             its architectures with.
-        fixed_affine: Whether those of the fixed layers (stem, reductions, head) do, as in the benchmark's searches.
-            The released supernets of DYNAS have none at all.
+        fixed_affine: Whether the BatchNorms of the fixed layers (stem, reductions, head) learn them, as in the
+            benchmark's searches. The released supernets of DYNAS have none at all.
         statistics: What BatchNorm uses outside training, see `supernet.nn.Statistics`.
 
     Returns:

@@ -67,6 +67,9 @@ def mobilenetv2(
 ) -> Supernet:
     """MobileNetV2 chains of FairNAS, ProxylessNAS and GreedyNAS: kernel and expansion of the block in each layer.
 
+    FairNAS: [arXiv 1907.01845](https://arxiv.org/abs/1907.01845); ProxylessNAS:
+    [arXiv 1812.00332](https://arxiv.org/abs/1812.00332); GreedyNAS: [arXiv 2003.11236](https://arxiv.org/abs/2003.11236).
+
     The choices `"layer1"`, `"layer2"` … have the options `MB3_K3`, `MB6_K3`, `MB3_K5`, `MB6_K5`, `MB3_K7`, `MB6_K7`
     (expansion and kernel), with `greedynas_augmented` each again with squeeze and excitation (`MB3_K3_SE` …), and where
     the variant allows it `identity`. The defaults are the published ImageNet settings; smaller images keep fewer
@@ -75,14 +78,14 @@ def mobilenetv2(
     Args:
         variant: `"fairnas"` (19 layers), `"proxyless"`, `"proxyless_gpu"`, `"greedynas"` or `"greedynas_augmented"`
             (21 layers).
-        num_classes: Number of classes.
-        in_channels: Channels of the images.
+        num_classes: Number of classes, the outputs of the classifier.
+        in_channels: Number of channels of the images.
         image_size: Side of the images in pixels; sets the default of `strides`.
         width_multiplier: Factor on all widths, rounded to multiples of 8.
         depth_multiplier: Factor on the layers of the six stages, rounded up; one number or one per stage.
-        strides: Of the stem and of the first layer of each stage; published (2, 2, 2, 2, 1, 2, 1). Default: of these
-            the leading ones become 1 until the last feature map has at least 4 × 4 pixels.
-        head_width: Width before the classifier; default the published one × `width_multiplier`.
+        strides: Strides of the stem and of the first layer of each stage; published (2, 2, 2, 2, 1, 2, 1). None: of
+            these the leading ones become 1 until the last feature map has at least 4 × 4 pixels.
+        head_width: Width before the classifier; None: the published one × `width_multiplier`.
         affine: Whether BatchNorms of the candidates learn scale and shift; those of the fixed layers always do.
         statistics: What BatchNorm uses outside training, see `supernet.nn.Statistics`.
         dropout: Probability of dropping a feature before the classifier.
@@ -167,7 +170,8 @@ def mobilenetv2_arch(space: Space, ids: Sequence[int]) -> Arch:
 
     Args:
         space: A space of `mobilenetv2`.
-        ids: For each layer 0 … 5 for `MB3_K3`, `MB6_K3`, `MB3_K5`, `MB6_K5`, `MB3_K7`, `MB6_K7`, or -1 for `identity`.
+        ids: A number for each layer, 0 … 5 for `MB3_K3`, `MB6_K3`, `MB3_K5`, `MB6_K5`, `MB3_K7`, `MB6_K7`, or -1 for
+            `identity`.
 
     Raises:
         UsageError: another space, another number of layers, a number that stands for nothing, or an identity where

@@ -20,14 +20,14 @@ class Stages:
     Attributes:
         stem: Width of the stem.
         first: Width of the fixed block after it.
-        widths: Of the stages.
-        depths: Layers of the stages.
-        strides: Of the stem and of the first layer of each stage.
+        widths: Widths of the stages.
+        depths: Numbers of layers of the stages.
+        strides: Strides of the stem and of the first layer of each stage.
         head: Width before the classifier.
         ops: Blocks to choose from.
         identity: Where a layer may also be the identity: nowhere; inside the stages, where the shape stays; or
             everywhere, as a 1 × 1 convolution in the first layer of a stage.
-        activation: Of stem, blocks and head.
+        activation: Activation in stem, blocks and head.
     """
 
     stem: int

@@ -42,12 +42,14 @@ def nasbench_macro(
 ) -> Supernet:
     """NAS-Bench-Macro: eight layers in three stages, each identity, MB3_K3 or MB6_K5; 6,561 architectures.
 
+    Su et al., CVPR 2021, [arXiv 2103.11922](https://arxiv.org/abs/2103.11922).
+
     Every stage halves the image and doubles the width in its first layer, where the identity becomes a 1 × 1
     convolution. Weights start from PyTorch's default initialisation, as in the benchmark.
 
     Args:
-        num_classes: Number of classes.
-        in_channels: Channels of the images.
+        num_classes: Number of classes, the outputs of the classifier.
+        in_channels: Number of channels of the images.
         channels: Width of the stem; the stages have twice, four and eight times as many. 32 is the benchmark's.
         head_channels: Width before the classifier; 1280 is the benchmark's.
         affine: Whether BatchNorms of the candidates learn scale and shift; those of the fixed layers always do.

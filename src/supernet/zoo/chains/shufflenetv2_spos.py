@@ -58,18 +58,20 @@ def shufflenetv2_spos(
 ) -> Supernet:
     """ShuffleNetV2 of SPOS: each of 20 layers is a shuffle block with kernel 3, 5 or 7 or an Xception block.
 
+    Guo et al., ECCV 2020, [arXiv 1904.00420](https://arxiv.org/abs/1904.00420).
+
     The choices `"layer1"` … `"layer20"` have the options `k3`, `k5`, `k7`, `xception`, in the order of the released
     code. The defaults are the published ImageNet setting; smaller images keep fewer strides.
 
     Args:
-        num_classes: Number of classes.
-        in_channels: Channels of the images.
+        num_classes: Number of classes, the outputs of the classifier.
+        in_channels: Number of channels of the images.
         image_size: Side of the images in pixels; sets the default of `strides`.
         width_multiplier: Factor on all widths (16; 64, 160, 320, 640; 1024), rounded to multiples of 8.
         depth_multiplier: Factor on the layers of the stages (4, 4, 8, 4), rounded up; one number or one per stage.
-        strides: Of the stem and of the first layer of each stage; published (2, 2, 2, 2, 2). Default: of these the
+        strides: Strides of the stem and of the first layer of each stage; published (2, 2, 2, 2, 2). None: of these the
             leading ones become 1 until the last feature map has at least 4 × 4 pixels.
-        head_width: Width before the classifier; default 1024 × `width_multiplier`.
+        head_width: Width before the classifier; None: 1024 × `width_multiplier`.
         channel_search: Whether each layer also chooses the width inside its block, `"layer1.scale"` … from 0.2 to 1.6
             times half its output width; narrower ones are prefixes. A reconstruction of the paper's channel search.
         affine: Whether BatchNorm learns scale and shift. SPOS searches without and trains its architectures with.
@@ -150,9 +152,9 @@ def shufflenetv2_spos_arch(space: Space, blocks: Sequence[int], *, scales: Seque
 
     Args:
         space: The space of `shufflenetv2_spos`.
-        blocks: For each layer 0, 1, 2 (kernel 3, 5, 7) or 3 (Xception).
-        scales: For each layer the factor on the width inside its block, where the space has a channel search;
-            default 1.0 everywhere.
+        blocks: A number for each layer: 0, 1, 2 (kernel 3, 5, 7) or 3 (Xception).
+        scales: The factor on the width inside each layer's block, where the space has a channel search; None: 1.0
+            everywhere.
 
     Raises:
         UsageError: another space, another number of layers, or a number that stands for nothing.

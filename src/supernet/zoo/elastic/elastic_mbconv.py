@@ -68,20 +68,24 @@ def mbconv(
 ) -> Supernet:
     """Elastic MBConv: resolution, and per stage depth and width, per block kernel and expansion (OFA, BigNAS).
 
+    OFA: [arXiv 1908.09791](https://arxiv.org/abs/1908.09791); BigNAS:
+    [arXiv 2003.11142](https://arxiv.org/abs/2003.11142).
+
     Choices are named `"resolution"`, `"stage1.depth"`, `"stage1.width"`, `"stage1.block1.kernel"`,
     `"stage1.block1.expansion"` …; those of a block matter only where the stage is deep enough. An axis with a
     single option is fixed and makes no choice. Weights start from PyTorch's default initialisation.
 
     Args:
-        num_classes: Number of classes.
-        in_channels: Channels of the images.
+        num_classes: Number of classes, the outputs of the classifier.
+        in_channels: Number of channels of the images.
         image_size: Side of the images in pixels. Sets the defaults of `stages`, `resolutions`,
             `stem_stride` and `head_width`.
-        stages: What may vary, stage by stage.
-        resolutions: Sides to which the images are resized before the stem; they may exceed `image_size`.
+        stages: What may vary, stage by stage; None: by `image_size`.
+        resolutions: Sides in pixels to which the images are resized before the stem; they may exceed `image_size`.
+            None: by it.
         stem_width: Width of the first convolution.
-        stem_stride: Its stride; default 2 for images of 64 pixels and more, else 1.
-        head_width: Width before the classifier; default 128, 256 or 1280 by the size of the images.
+        stem_stride: Stride of the first convolution; None: 2 for images of 64 pixels and more, else 1.
+        head_width: Width before the classifier; None: 128, 256 or 1280 by the size of the images.
         squeeze_excite: Whether every block gates its hidden channels by their means (ratio 1/4).
         activation: `"relu"`, `"hswish"` or `"swish"`.
         statistics: What BatchNorm uses outside training, see `supernet.nn.Statistics`.

@@ -14,7 +14,7 @@ class Stage:
 
     Attributes:
         widths: Output widths, one of which all blocks of the stage share (they are residual).
-        depths: Numbers of blocks.
+        depths: Numbers of blocks that the stage may have.
         kernels: Depthwise kernel sizes, chosen per block.
         expansions: Ratios of hidden to input width, chosen per block.
         stride: Stride of the first block, 1 or 2.
