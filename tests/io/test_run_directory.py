@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import shutil
 import signal
 import subprocess
@@ -19,7 +20,7 @@ from lock_holder import Holder
 from small_nets import images, operations_net
 from supernet.errors import RunError, UsageError
 from supernet.io.locking import LOCK, locked
-from supernet.io.run_directory import MARKER, RUN, SEARCH, RunDirectory
+from supernet.io.run_directory import MARKER, RUN, SEARCH, RunDirectory, environment
 from supernet.methods import spos
 from supernet.train import checkpoint, fit
 
@@ -377,3 +378,9 @@ def test_a_latency_file_is_replaced_by_a_finished_one_alone(tmp_path: Path) -> N
     with pytest.raises(KeyboardInterrupt), Record(file, "supernet latency table 1", {}, resume=False):
         raise KeyboardInterrupt
     assert json.loads(file.read_text())["result"] == {"table": 1}
+
+
+def test_the_recorded_command_can_be_pasted(monkeypatch: pytest.MonkeyPatch) -> None:
+    words = ["run", "--data", "my photographs", "--max", "macs=1e6"]
+    monkeypatch.setattr("sys.argv", ["/lib/supernet/__main__.py", *words])
+    assert shlex.split(environment()["command"]) == ["supernet", *words]

@@ -131,7 +131,7 @@ def device_facts(device: Device, net: nn.Module) -> dict[str, Any]:
         parameter = next(net.parameters(), None)
         placed = "cpu" if parameter is None else parameter.device.type
         facts |= {"batch_size": device.batch_size, "threads": device.threads}
-        facts |= {"processor": environment()["cpu"], "placed": placed, "torch": torch.__version__}
+        facts |= {"processor": environment()["cpu"], "placed": placed, "torch": str(torch.__version__)}
         if placed == "cuda":
             facts["accelerator"] = torch.cuda.get_device_name(parameter.device if parameter is not None else None)
         return facts
@@ -139,7 +139,7 @@ def device_facts(device: Device, net: nn.Module) -> dict[str, Any]:
     if is_dataclass(own):
         for field in filter(lambda field: field.compare, fields(own)):
             value = getattr(own, field.name)
-            facts[field.name] = value if isinstance(value, str | int | float) else repr(value)
+            facts[field.name] = value if type(value) in (bool, str, int, float) else repr(value)
     return facts
 
 
