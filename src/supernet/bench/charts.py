@@ -61,7 +61,8 @@ def tau_over_budget(lines: Mapping[str, Sequence[tuple[int, Estimate]]], free: M
     """A line through the means for cells that differ in the length of the training alone, with a dot per training.
 
     Args:
-        lines: By name, backward passes (at least two different numbers of them) and Kendall's τ, in ascending order.
+        lines: Points of each line by its name: backwards (at least two different numbers of them) and Kendall's τ, in
+            ascending order.
         free: Kendall's τ of rankings that cost nothing.
     """
     from matplotlib.figure import Figure

@@ -42,7 +42,7 @@ def compare_runs(paths: Sequence[Path], *, baseline: str | None = None) -> RunTa
 
     Args:
         paths: Run directories, or directories that hold some.
-        baseline: Name of the row that the others are compared with; default: that of the first run.
+        baseline: Name of the row that the others are compared with; None: that of the first run.
 
     Raises:
         UsageError: runs of different spaces, judged against different truths or on other architectures, or not at
@@ -69,7 +69,7 @@ def tabulate(
     Args:
         groups: The runs of each cell.
         baseline: Cell that the others are compared with; None: nothing is.
-        notes: To stand before our own.
+        notes: Sentences to stand before those that the comparison adds.
         failed: Runs that failed, with the reason.
     """
     runs = [run for group in groups.values() for run in group]

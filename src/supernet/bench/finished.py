@@ -37,20 +37,20 @@ class Spent:
     """What a run has spent; None where it is not known.
 
     Attributes:
-        steps: Training steps.
-        asked_steps: Training steps that were asked for; more than `steps` where the training was stopped.
-        forwards: Forward passes of one path over one batch, ratings included.
-        backwards: Backward passes of one path over one batch: what budgets are compared by.
-        images: Images that went backward through the supernet, backwards × batch size.
-        images_forward: Images that went forward through it.
-        training_seconds: Of training steps, from the log; evaluations on the way are not in it.
-        judging_seconds: Of judging or searching.
+        steps: Number of training steps that were done.
+        asked_steps: Number of training steps that were asked for; more than `steps` where the training was stopped.
+        forwards: Number of forwards, each of one path over one batch, ratings included.
+        backwards: Number of backwards, each of one path over one batch: what budgets are compared by.
+        images: Number of images that went backward through the supernet, backwards × batch size.
+        images_forward: Number of images that went forward through it.
+        training_seconds: Seconds of training steps, from the log; evaluations on the way are not in it.
+        judging_seconds: Seconds of judging or searching.
         training_memory_bytes: Largest resident memory of the process by the end of training.
         memory_bytes: Larger of that and the memory of the whole process.
         accelerator_memory_bytes: Largest memory that torch allocated on the accelerator.
-        threads: Threads of torch.
-        workers: Runs made at the same time.
-        machine: Processor and accelerator.
+        threads: Number of CPU threads of torch.
+        workers: Number of runs that were made at the same time.
+        machine: Processor and accelerator, in words.
     """
 
     steps: int
@@ -171,10 +171,10 @@ class FinishedRun:
     """A run with its results.
 
     Attributes:
-        path: Its directory.
-        config: Its configuration.
-        space: Fingerprint of its space.
-        spent: What it spent.
+        path: Directory of the run.
+        config: Configuration of the run.
+        space: Fingerprint of the run's space.
+        spent: Steps, forwards and backwards, time and memory that the run spent.
         ranking: Scores, if it was judged.
         found_accuracy: Best validation accuracy that its search found with inherited weights, if it was searched.
         truth: What it was judged against, in words.

@@ -111,7 +111,7 @@ def run_tasks(
         workers: Processes.
         before: Runs finished earlier, for the count.
         estimator: Durations known so far.
-        say: Where progress goes.
+        say: A function that is called with each sentence about the progress.
         again: Command that goes on after an interruption.
 
     Returns:

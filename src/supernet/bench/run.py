@@ -34,13 +34,13 @@ def run_study(
     written to `out`.
 
     Args:
-        study: The study.
-        out: Its directory.
-        workers: Runs at a time; the cores are shared among them.
-        seeds: Only these, instead of the study's.
-        only: Only these cells.
+        study: The study to carry out.
+        out: The directory that holds the study's runs and its table.
+        workers: Number of runs at a time; the cores are shared among them.
+        seeds: Seeds to run now; None: those of the study.
+        only: Names of the cells to run now; None: all of the study.
         again: Command that goes on after an interruption, for the message.
-        say: Where progress goes.
+        say: A function that is called with each sentence about the progress.
 
     Raises:
         UsageError: an unknown cell, a run in `out` with other settings, no two runs that can be compared, or another

@@ -70,7 +70,7 @@ class Study:
         """Read a study from a .toml or .json file.
 
         Args:
-            path: The file.
+            path: The .toml or .json file of the study.
             data: Data set or file instead of that of the base; its options stay.
             truth: Settings instead of those of `judge`, such as `{"table": "nasbench201.npz"}`.
 

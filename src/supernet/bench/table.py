@@ -37,10 +37,10 @@ class PairedT:
     """A paired t-test (two-sided) of one figure over the seeds that two cells share.
 
     Attributes:
-        seeds: The shared seeds.
-        mean: Mean difference.
+        seeds: The seeds that both cells have.
+        mean: Mean difference over these seeds.
         std: Standard deviation of the differences.
-        p_value: Of a mean of 0.
+        p_value: Two-sided p-value of a mean difference of 0.
     """
 
     seeds: tuple[int, ...]
@@ -54,14 +54,14 @@ class Row:
     """The trainings of one cell.
 
     Attributes:
-        name: The cell.
-        runs: Its runs, one per seed.
-        figures: By name of the measure; mean, spread and interval over architectures and trainings.
+        name: Name of the cell.
+        runs: The runs of the cell, one per seed.
+        figures: Mean, spread and interval (over architectures and trainings) of each measure, by its name.
         minus_baseline: The same, minus the baseline cell, on the same architectures; empty for the baseline.
         minus_free: Kendall's τ minus that of each ranking that costs nothing.
         added: Kendall's τ of the ranks of supernet and parameter count added; None where nothing was ranked.
         paired: Test over the seeds that both cells have, from three on.
-        changes: Settings in which it differs from the baseline cell, or from the first.
+        changes: Settings in which the cell differs from the baseline cell, or from the first.
     """
 
     name: str
@@ -127,14 +127,14 @@ class RunTable:
     """Cells side by side.
 
     Attributes:
-        rows: One per cell.
+        rows: One row for each cell.
         baseline: Name of the cell the others are compared with; None: it has no run.
-        measures: What was measured of the rankings; none where the runs were searched and not judged.
+        measures: The measures of the rankings; none where the runs were searched and not judged.
         free: The measures of rankings that cost nothing: parameter count, MACs, a random order.
-        n: Architectures that all runs were judged on.
+        n: Number of architectures that all runs were judged on.
         best: The best true score among them.
-        truth: What they were judged against.
-        notes: What a reader has to know.
+        truth: The ground truth that they were judged against, in words.
+        notes: Sentences that a reader has to know.
         failed: Runs that failed, each with the reason.
     """
 

@@ -51,7 +51,7 @@ def search(
 
         supernet search runs/a --budget 500 --objectives accuracy,latency_ms --max latency_ms=3
 
-        supernet search runs/a --out runs/a-small --seed 1 --searcher evolution -R population=30 --max params=20e3
+        supernet search runs/a --out runs/a-small --seed 1 -R population=30 --max params=20e3
 
         supernet search runs/a --resume
     """

@@ -344,8 +344,8 @@ def checked(name: str, value: object, hint: Any, *, strict: bool = True) -> Any:
 
     Args:
         name: What to call it in errors.
-        value: The value.
-        hint: The field's annotation.
+        value: The value that was given.
+        hint: The annotation of the field, which says what is allowed.
         strict: Whether texts stay texts; False also reads numbers from them.
 
     Raises:

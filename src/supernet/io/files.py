@@ -83,7 +83,7 @@ def decode(text: str | bytes, kind: type[T], path: Path, place: str = "") -> T:
     """Read JSON as a value of a type.
 
     Args:
-        text: The JSON.
+        text: The text, which should be JSON.
         kind: The type: a msgspec Struct, or any other that msgspec knows. What a Struct does not name is left out.
         path: The file that it stands in, for errors.
         place: Where in the file it stands, such as `"line 3"`, for errors.

@@ -18,11 +18,11 @@ class ProgressBar:
     """Shows rate, remaining time and a short status on standard error, once the work has taken two seconds.
 
     Args:
-        title: What is being done.
-        total: Units of work.
+        title: Name of the work, such as "train".
+        total: Number of units of work.
         unit: Name of a unit, in the plural.
-        start: Units done before (a resumed run).
-        enabled: False shows nothing.
+        start: Number of units that were done before (a resumed run).
+        enabled: Whether to show anything.
     """
 
     def __init__(self, title: str, total: int, *, unit: str = "steps", start: int = 0, enabled: bool = True) -> None:

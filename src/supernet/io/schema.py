@@ -130,7 +130,7 @@ class Search(Struct, frozen=True):
     """`searching.json`: the settings of a search, written before its first result.
 
     Attributes:
-        search: The settings.
+        search: Settings of the search.
         run: The trained run that was searched, relative to this directory; None: it is this directory.
     """
 
@@ -159,8 +159,8 @@ class Export(Struct, frozen=True, kw_only=True):
     """A row of `exports.json`: a network taken out of the supernet.
 
     Attributes:
-        name: What its files are called.
-        arch: Its architecture.
+        name: Name of the network, and of its files.
+        arch: Architecture of the network.
         values: What was measured of it, and what the search knew.
         verified: What its file computes; None: there is no file.
         files: Path of each format, relative to the directory.

@@ -21,7 +21,7 @@ class ElasticDepth(nn.Sequential, Mutable):
 
     Args:
         depth: Number of blocks to run, an expression with values 0 … len(blocks).
-        blocks: The blocks.
+        blocks: The blocks, of which the first `depth` run; each takes what the one before it returns.
 
     Raises:
         UsageError: the depth can be negative or exceed the number of blocks.

@@ -27,7 +27,7 @@ class ElasticConv2d(nn.Conv2d, Mutable):
 
     Args:
         in_channels: Input width, fixed or an expression.
-        out_channels: Output width.
+        out_channels: Output width, fixed or an expression.
         kernel_size: Kernel side; an expression's values are odd. A kernel that does not vary may be even, or
             rectangular: (height, width).
         stride: Stride, the same for every architecture; a number or (height, width).
@@ -169,7 +169,7 @@ class ElasticLinear(nn.Linear, Mutable):
 
     Args:
         in_features: Input width, fixed or an expression.
-        out_features: Output width.
+        out_features: Output width, fixed or an expression.
         bias: Whether to add a bias.
 
     Raises:

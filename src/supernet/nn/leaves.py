@@ -31,11 +31,11 @@ class Leaves(nn.Module, Mutable):
 
     Args:
         net: The supernet to copy.
-        count: N, the number of copies.
+        count: The number N of copies.
 
     Attributes:
-        copies: The networks.
-        space: The whole space.
+        copies: The copies of the network, by their numbers.
+        space: The whole space, of which each copy has a part.
 
     Raises:
         UsageError: fewer than one copy, or a supernet that already has copies.
@@ -91,8 +91,8 @@ class Leaves(nn.Module, Mutable):
 
         Args:
             leaf: The copy. It keeps the first part.
-            name: The choice.
-            groups: Its options, part by part; None: every option by itself.
+            name: Name of the choice to divide by.
+            groups: The choice's options, part by part; None: every option by itself.
 
         Returns:
             The numbers of the copies, part by part.

@@ -53,7 +53,7 @@ class ElasticBatchNorm2d(nn.BatchNorm2d, Mutable):
         statistics: Policy for running statistics, see `Statistics`.
         momentum: Weight of a new batch in the running statistics under `"track"`; None for the plain average
             of all batches, which fits statistics collected for one architecture at a time.
-        eps: Added to the variance.
+        eps: A small number that is added to the variance.
 
     Raises:
         UsageError: an unknown policy, or a width below 1.
@@ -140,7 +140,7 @@ class ElasticLayerNorm(nn.LayerNorm, Mutable):
 
     Args:
         features: Width, fixed or an expression.
-        eps: Added to the variance.
+        eps: A small number that is added to the variance.
         affine: Whether to learn scale and shift.
 
     Raises:

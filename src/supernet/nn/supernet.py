@@ -93,8 +93,8 @@ class Supernet(nn.Module):
         """Run one architecture: (B, C, H, W) -> the module's output, for images logits (B, K).
 
         Args:
-            x: Input batch.
-            target: What to run, as in `active`; default: whatever `active` has set.
+            x: The input batch, as the wrapped module takes it.
+            target: What to run, as in `active`; None: whatever `active` has set.
         """
         if target is not None:
             with self.active(target):

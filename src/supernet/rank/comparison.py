@@ -19,9 +19,9 @@ class Comparison:
     """One measure of the supernet and of the baselines, on the same architectures.
 
     Attributes:
-        measure: The measure.
+        measure: The measure that all figures are of.
         supernet: The figure of the supernet.
-        random: What random orders of the supernet's scores reach.
+        random: The figure that random orders of the supernet's scores reach.
         baselines: The figure of each baseline, by its name.
         differences: Supernet minus baseline, with a paired interval.
     """

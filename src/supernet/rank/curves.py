@@ -36,7 +36,7 @@ def sampling_mass_curve(probabilities: ArrayLike, true: ArrayLike) -> Floats:
 
     Args:
         probabilities: Pr(α) (N,) of *every* architecture of the space, see `supernet.judge.Distribution`.
-        true: True scores (N,).
+        true: True scores (N,) of the same architectures.
 
     Raises:
         UsageError: probabilities that do not sum to 1, true scores that are not usable, or different lengths.
@@ -86,7 +86,7 @@ class Line:
     """One ranking in a plot over k = 1 … N.
 
     Attributes:
-        name: What is shown.
+        name: Name of the ranking.
         values: Mean over the trainings (N,).
         low: Smallest of the trainings (N,).
         high: Largest of the trainings (N,).
@@ -103,9 +103,9 @@ class Curves:
     """Lines over k = 1 … N; a random order, or uniform sampling, gives k / N.
 
     Attributes:
-        quantity: What is plotted.
+        quantity: Name of the quantity over the threshold k.
         n: Number of architectures N.
-        lines: The rankings.
+        lines: One line for each ranking.
     """
 
     quantity: str

@@ -103,7 +103,7 @@ class Resamples:
 
     Attributes:
         bootstrap: Places (B, N), drawn with replacement.
-        permutations: Orders (B, N).
+        permutations: Random orders (B, N).
         confidence: Nominal coverage of the interval, in (0, 1).
     """
 
@@ -163,10 +163,10 @@ def draws(measure: Measure, predicted: Floats, true: Floats, plan: Resamples, *,
     """A measure of scores (S, N) against true scores (N,) in all resamples and random orders.
 
     Args:
-        measure: The measure.
+        measure: The measure that is estimated.
         predicted: Scores of S trainings, or of a baseline (S = 1).
-        true: True scores.
-        plan: The resamples and orders.
+        true: True scores (N,) of the architectures.
+        plan: The resamples and random orders.
         what: Whose scores `predicted` are, for messages.
 
     Raises:
@@ -249,9 +249,9 @@ def estimate(
     """One measure with its interval and p-value.
 
     Args:
-        measure: Such as `TAU`, `RHO` or `top_id(0.05)`.
+        measure: The measure, such as `TAU`, `RHO` or `top_id(0.05)`.
         predicted: Scores (N,), or (S, N) of S trainings of the supernet with different seeds.
-        true: True scores (N,).
+        true: True scores (N,) of the same architectures.
         n_bootstrap: Number of resamples and of random orders; fewer for more than 3,000 architectures.
         seed: The seed of the resamples and of the random orders.
         confidence: Nominal coverage of the interval, in (0, 1).
@@ -279,10 +279,10 @@ def difference(
     """The measure of `first` minus that of `second` on the same architectures, with a paired interval.
 
     Args:
-        measure: The measure.
+        measure: The measure that is estimated.
         first: Scores (N,), or (S, N) of several trainings.
-        second: The same, of another supernet (its number of trainings may differ) or of a baseline.
-        true: True scores (N,).
+        second: Scores of another supernet, whose number of trainings may differ, or of a baseline.
+        true: True scores (N,) of the same architectures.
         n_bootstrap: Number of resamples, see `estimate`.
         seed: The seed of the resamples.
         confidence: Nominal coverage of the interval, in (0, 1).

@@ -42,7 +42,7 @@ class Measure:
         symbol: Name in a sentence.
         rows: The number (R,) for each row of predicted and true scores (R, N); NaN where it is undefined.
         of_ranks: Whether only the order matters; `rows` is then given dense ranks instead of the scores.
-        higher_is_better: The direction.
+        higher_is_better: Whether a higher figure means a better ranking.
         interval: Whether an interval by resampling architectures is valid. It is not for extremes, such as the regret
             of one pick: a resample rarely holds the best architecture.
 
@@ -167,7 +167,7 @@ def kendall_tau(predicted: ArrayLike, true: ArrayLike) -> float:
     and n₂ in the second list. O(N log N) (Knight, 1966).
 
     Args:
-        predicted: Predicted scores (N,).
+        predicted: Predicted scores (N,), the higher the better.
         true: True scores (N,) of the same architectures.
 
     Raises:

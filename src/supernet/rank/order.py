@@ -21,7 +21,7 @@ class OrderPreservation:
         found: Global order: how many of its top G are good, with G the number of good ones; expected value where
             equal predictions compete for the last places.
         good: Number of good architectures G.
-        poor: Number of poor ones.
+        poor: Number of poor architectures.
         by_chance: What a random order would find: G² / (G + poor).
         local_tau: Local order: Kendall's τ-b among the good ones; None where the supernet scores them all the same.
     """
@@ -41,8 +41,8 @@ def order_preservation(
     The paper takes 10 good and 20 random, poorer ones.
 
     Args:
-        predicted: Supernet scores (N,).
-        true: True scores (N,).
+        predicted: Scores (N,) with the supernet's weights, the higher the better.
+        true: True scores (N,), the higher the better.
         good: Rows of the good architectures.
         poor: Rows of the poor ones.
 
@@ -67,8 +67,8 @@ def order_along(predicted: ArrayLike, true: ArrayLike, *, good: int) -> list[Ord
 
     Args:
         predicted: Supernet scores (G, N), the good architectures first; equal ones are allowed.
-        true: True scores (N,).
-        good: How many are good.
+        true: True scores (N,), the higher the better.
+        good: Number of good architectures, which come first.
 
     Raises:
         UsageError: shapes that do not fit, scores that are not finite; fewer than three good architectures or no poor
@@ -115,10 +115,10 @@ def draw_good_and_poor(
     """Rows of good architectures, drawn from the true top share, and of poor ones, drawn from all others.
 
     Args:
-        true: True scores (N,).
-        rng: Source of randomness.
-        good: Number of good ones.
-        poor: Number of poor ones.
+        true: True scores (N,), the higher the better.
+        rng: The generator that they are drawn with.
+        good: Number of good architectures.
+        poor: Number of poor architectures.
         share: Size of the top, in (0, 1].
 
     Raises:

@@ -34,11 +34,11 @@ class Chart:
     Attributes:
         id: The anchor, unique on the page.
         title: What it shows, for people who do not see it.
-        traces: Traces of plotly.
+        traces: Traces of plotly, as data.
         views: The first one is shown at the start; a menu appears where there are several.
         card: The heading of the frame around it, where it has one of its own.
         menu: The words before the menu.
-        height: In pixels.
+        height: Height in pixels.
         items: Architectures behind the points; a trace refers to them by index in its `customdata`.
         start: The item described beside the chart before one is pointed at.
     """
@@ -71,7 +71,7 @@ def line(name: str, x: Sequence[float], y: Sequence[float], colour: str, **style
     """A trace that is a line.
 
     Args:
-        name: What the legend says.
+        name: Name of the line in the legend.
         x: Places along the horizontal axis.
         y: Values at these places.
         colour: A CSS colour or variable.

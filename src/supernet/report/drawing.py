@@ -38,7 +38,7 @@ class Box:
     """A box of the drawing.
 
     Attributes:
-        label: Its first line.
+        label: First line of the text in the box.
         detail: Its second line, in small print.
         kind: An operation in a box or on an edge, or an end or a node, which are round.
         x: Centre, pixels from the left; only in a graph.
@@ -78,8 +78,8 @@ class Drawing:
 
     Attributes:
         title: Its name for people who do not see it.
-        boxes: In the order in which data pass them.
-        arrows: Of a graph; in a chain every box leads to the next.
+        boxes: The boxes in the order in which data pass them.
+        arrows: The arrows of a graph; in a chain every box leads to the next, and there are none.
         size: Width and height of a graph, pixels; None for a chain.
     """
 

@@ -56,9 +56,9 @@ class Section:
 
     Attributes:
         id: The anchor, unique on the page, and the name of its template.
-        title: The heading.
-        menu: Its short name in the menu at the top of the page.
-        body: What stands below the heading.
+        title: The heading of the part.
+        menu: Short name of the part in the menu at the top of the page.
+        body: The markup below the heading.
     """
 
     id: str
