@@ -6,8 +6,12 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from command_line import supernet
 from quick_runs import SMALL_SPACE
+
+pytestmark = pytest.mark.slow  # whole runs, or processes of their own
 
 
 def rows(run: Path) -> list[dict[str, Any]]:
