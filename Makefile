@@ -1,10 +1,10 @@
-# Two commands, each from a clean clone:  make demo   make test
+# Each from a clean clone:  make demo   make test   make quick
 PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test lint types unit browser clean
+.PHONY: demo test quick lint types unit browser clean
 
 # Trains a supernet on scikit-learn's digits, searches it, exports three networks, trains twelve architectures alone to
 # see whether the ranking is right, and writes a page.
@@ -26,6 +26,10 @@ types: $(STAMP)
 # Two processes of one thread each: small networks gain nothing from more threads.
 unit: $(STAMP) browser
 	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses 2
+
+# What needs no whole training, process of its own or browser.
+quick: $(STAMP)
+	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses 2 -m "not slow"
 
 # The report is tested in a real browser; on Debian and Ubuntu as root it is installed if missing.
 browser:

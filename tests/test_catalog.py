@@ -116,6 +116,7 @@ def test_pieces_in_folders_are_listed_and_chosen() -> None:
     assert recipe.describe()["program"]["combine"] == {"piece": "train.combines.mean:Mean"}
 
 
+@pytest.mark.slow
 def test_names_and_listings_need_no_pytorch() -> None:
     code = (
         "import sys, supernet, supernet.methods, supernet.zoo\n"

@@ -16,6 +16,8 @@ import pytest
 from supernet.bench.processes import Estimator, Task, run_tasks
 from supernet.errors import RunError
 
+pytestmark = pytest.mark.slow  # whole runs, or processes of their own
+
 
 @dataclass(frozen=True)
 class Scripted(Task):

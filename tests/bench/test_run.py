@@ -28,6 +28,8 @@ from supernet.io.files import write_json
 from supernet.judge.truth.spelling import read_arch
 from supernet.runs.run import Run
 
+pytestmark = pytest.mark.slow  # whole runs, or processes of their own
+
 BASE = {
     "space": {"name": "nasbench201", "options": {"channels": 4, "cells": 1}},
     "method": {"name": "spos"},

@@ -28,6 +28,7 @@ def raising(error: BaseException) -> object:
     return stop
 
 
+@pytest.mark.slow
 def test_help_and_lists_need_neither_torch_nor_numpy() -> None:
     script = (
         "import sys\n"
@@ -47,6 +48,7 @@ def test_help_and_lists_need_neither_torch_nor_numpy() -> None:
     assert '"methods": ' in done.stdout
 
 
+@pytest.mark.slow
 def test_importing_the_command_line_imports_nothing_that_takes_long() -> None:
     script = "import supernet.cli.app, sys; assert not {'cyclopts', 'msgspec', 'rich'} & set(sys.modules)"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=False)
@@ -64,6 +66,7 @@ def test_ctrl_c_is_told_how_to_go_on(command: tuple[str, ...], monkeypatch: pyte
     assert supernet(*command) == (1, "", told)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seconds", [0.6, 1.6])
 def test_ctrl_c_while_packages_are_imported(seconds: float, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "supernet", "train", "--out", str(tmp_path / "r"), "--steps", "100000"]
@@ -106,6 +109,7 @@ def test_any_width_of_a_terminal(columns: str, monkeypatch: pytest.MonkeyPatch) 
         assert "Usage: supernet" in done.out
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("command", "code"),
     [("supernet list methods | head -c 5 >/dev/null; echo ${PIPESTATUS[0]}", "1"), ("supernet list >&-; echo $?", "0")],

@@ -12,6 +12,8 @@ from bench_runs import scores, write_run
 from supernet.cli.bench import bench
 from supernet.errors import RunError, UsageError
 
+pytestmark = pytest.mark.slow  # whole runs, or processes of their own
+
 CELLS = {"a": {}, "b": {"train": {"batch_size": 16}}}
 
 

@@ -10,6 +10,8 @@ import pytest
 from bench_runs import scores, write_run
 from command_line import supernet
 
+pytestmark = pytest.mark.slow  # whole runs, or processes of their own
+
 
 @pytest.fixture
 def runs(tmp_path: Path) -> Path:

@@ -12,6 +12,8 @@ import torch
 from command_line import supernet
 from quick_runs import SMALL_SPACE
 
+pytestmark = pytest.mark.slow  # whole runs, or processes of their own
+
 
 def rows(run: Path) -> list[dict[str, Any]]:
     """What is known of the exported networks."""

@@ -13,6 +13,8 @@ from quick_runs import SMALL_SPACE
 from supernet import zoo
 from supernet.judge import Truth, write_csv
 
+pytestmark = pytest.mark.slow  # whole runs, or processes of their own
+
 
 def test_against_a_table_and_against_trainings_alone(whole: Path, tmp_path: Path) -> None:
     found = [json.loads(line) for line in (whole / "search.jsonl").read_text().splitlines()]

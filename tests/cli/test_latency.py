@@ -14,6 +14,8 @@ from supernet.io.config import Config
 from supernet.measure import LatencyPredictor, LatencyTable, read_latency
 from supernet.runs.run import Run
 
+pytestmark = pytest.mark.slow  # whole runs, or processes of their own
+
 torch.set_num_threads(1)
 SPACE = f"{__name__}:chain"
 

@@ -5,7 +5,11 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
+
 from command_line import supernet
+
+pytestmark = pytest.mark.slow  # whole runs, or processes of their own
 
 
 def test_the_best_is_retrained_and_gone_on_with(whole: Path) -> None:

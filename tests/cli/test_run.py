@@ -12,6 +12,8 @@ import pytest
 from command_line import supernet
 from quick_runs import QUICK
 
+pytestmark = pytest.mark.slow  # whole runs, or processes of their own
+
 
 def test_it_leaves_everything(whole_run: Path) -> None:
     for name in ("config.json", "environment.json", "space.json", "train.jsonl", "front.json", "exports.json"):

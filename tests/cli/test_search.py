@@ -27,6 +27,8 @@ from supernet.measure import cost_model
 from supernet.runs.run import Run
 from supernet.train import fit, load_candidates, load_weights
 
+pytestmark = pytest.mark.slow  # whole runs, or processes of their own
+
 Copied = Callable[..., Path]
 
 

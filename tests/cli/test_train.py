@@ -15,6 +15,8 @@ from quick_runs import QUICK, SMALL, SMALL_SPACE
 from supernet import zoo
 from supernet.judge import Truth, write_csv
 
+pytestmark = pytest.mark.slow  # whole runs, or processes of their own
+
 FILE = (
     'seed = 3\n[space]\nname = "nasbench201"\noptions = {channels = 4, cells = 1}\n[method]\nname = "fairnas"\n'
     "[train]\nsteps = 2\nbatch_size = 16\nmonitor_every = 0\naverage = 0.5\n"

@@ -6,8 +6,11 @@ import json
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from command_line import supernet
+
+pytestmark = pytest.mark.slow  # whole runs, or processes of their own
 
 
 def test_a_supernet_moves_and_goes_on(trained_run: Path, tmp_path: Path) -> None:

@@ -16,7 +16,6 @@ from supernet.errors import RunError, UsageError
 from supernet.measure import Calibration, calibrate
 from supernet.nn import ElasticConv2d, ElasticLinear
 
-DATA = blobs()
 QUICK = Calibration(images=60, batch_size=20)
 
 
@@ -28,7 +27,7 @@ def exported(tmp_path_factory):
     path = tmp_path_factory.mktemp("files") / "new" / "folder" / "net.onnx"
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        result = deploy.export(net, arch, path, data=DATA, calibration=QUICK, formats=("onnx", "program"))
+        result = deploy.export(net, arch, path, data=blobs(), calibration=QUICK, formats=("onnx", "program"))
     return net, arch, result
 
 
@@ -57,7 +56,7 @@ def test_files_agree_with_torch_for_any_batch(exported, batch):
 def test_the_module_is_the_subnet_with_statistics_of_its_own(exported):
     net, arch, result = exported
     expected = net.extract(arch).eval()
-    assert calibrate(expected, None, DATA, QUICK) == 2
+    assert calibrate(expected, None, blobs(), QUICK) == 2
     assert not any(m.training for m in result.module.modules())
     for name, value in expected.state_dict().items():
         assert torch.equal(result.module.state_dict()[name], value), name
@@ -66,7 +65,7 @@ def test_the_module_is_the_subnet_with_statistics_of_its_own(exported):
 
 def test_what_is_extracted_is_what_is_exported(exported):
     net, arch, result = exported
-    extracted = deploy.extract(net, arch, DATA, calibration=QUICK)
+    extracted = deploy.extract(net, arch, blobs(), calibration=QUICK)
     assert not any(m.training for m in extracted.modules())
     for name, value in result.module.state_dict().items():
         assert torch.equal(extracted.state_dict()[name], value), name
@@ -109,8 +108,8 @@ def test_batch_statistics_are_fixed_with_data_and_refused_without(tmp_path):
     arch = net.space.largest()
     with pytest.raises(UsageError, match=r'statistics="batch".*Pass data='):
         deploy.export(net, arch, tmp_path / "net.pt2", input_shape=(1, 8, 8))
-    result = deploy.export(net, arch, tmp_path / "net.pt2", data=DATA, calibration=QUICK)
-    x = next(DATA.validation.batches(6)).x
+    result = deploy.export(net, arch, tmp_path / "net.pt2", data=blobs(), calibration=QUICK)
+    x = next(blobs().validation.batches(6)).x
     with torch.no_grad():
         alone = torch.cat([result.module(image[None]) for image in x])
         torch.testing.assert_close(alone, result.module(x), rtol=0, atol=1e-6)
@@ -135,8 +134,8 @@ def test_fine_tuning_comes_before_calibration(tmp_path):
             module[0].weight.mul_(3.0)
         module.train()
 
-    tuned = deploy.export(net, arch, tmp_path / "a.pt2", data=DATA, calibration=QUICK, finetune=finetune).module
-    plain = deploy.export(net, arch, tmp_path / "b.pt2", data=DATA, calibration=QUICK).module
+    tuned = deploy.export(net, arch, tmp_path / "a.pt2", data=blobs(), calibration=QUICK, finetune=finetune).module
+    plain = deploy.export(net, arch, tmp_path / "b.pt2", data=blobs(), calibration=QUICK).module
     torch.testing.assert_close(tuned[1].running_var, 9 * plain[1].running_var, rtol=1e-4, atol=1e-6)
     assert not tuned.training
     assert torch.equal(net.module[0].weight, weight)
@@ -153,16 +152,16 @@ def test_requests_that_make_no_file_are_refused(tmp_path):
         deploy.export(net, arch, tmp_path / "net.onnx")
     foreign = zoo.nasbench201(channels=4, cells=1).space.largest()
     with pytest.raises(UsageError, match="belongs to the space"):
-        deploy.export(net, foreign, tmp_path / "net.onnx", data=DATA)
+        deploy.export(net, foreign, tmp_path / "net.onnx", data=blobs())
     (tmp_path / "folder.pt2").mkdir()
     with pytest.raises(RunError, match="could not be written"):
-        deploy.export(net, arch, tmp_path / "folder.pt2", data=DATA, calibration=QUICK)
+        deploy.export(net, arch, tmp_path / "folder.pt2", data=blobs(), calibration=QUICK)
 
 
 def test_names_with_dots_keep_them(tmp_path):
     net = small_net()
     arch = net.space.largest()
-    result = deploy.export(net, arch, tmp_path / "net.v1", data=DATA, calibration=QUICK, formats=("program",))
+    result = deploy.export(net, arch, tmp_path / "net.v1", data=blobs(), calibration=QUICK, formats=("program",))
     assert [file.name for file in result.files] == ["net.v1.pt2"]
 
 
@@ -170,8 +169,8 @@ def test_a_published_space_exports(tmp_path):
     stages = (zoo.Stage((8, 16), (1, 2), stride=2), zoo.Stage((16,), (1,), (5,), (2,)))
     net = zoo.mbconv(stages=stages, stem_width=8, head_width=16, squeeze_excite=True, activation="hswish")
     arch = net.space.largest()
-    result = deploy.export(net, arch, tmp_path / "net.onnx", data=DATA, calibration=QUICK)
-    found = deploy.verify(result.files[0], result.module, DATA.validation)
+    result = deploy.export(net, arch, tmp_path / "net.onnx", data=blobs(), calibration=QUICK)
+    found = deploy.verify(result.files[0], result.module, blobs().validation)
     assert found.max_difference <= 1e-5 * max(found.logit_scale, 1)
     assert found.agreement == 1
 
@@ -234,7 +233,7 @@ def test_of_several_formats_those_that_can_be_written_are(tmp_path):
         exported = deploy.export(net, net.space.largest(), tmp_path / "net", **BOTH)
     assert [file.name for file in exported.files] == [file.name for file in tmp_path.iterdir()] == ["net.pt2"]
     assert list(exported.failures) == ["onnx"]
-    assert deploy.verify(exported.files[0], exported.module, DATA.validation).agreement == 1
+    assert deploy.verify(exported.files[0], exported.module, blobs().validation).agreement == 1
 
 
 def test_a_fixed_number_of_images(tmp_path):
@@ -243,7 +242,7 @@ def test_a_fixed_number_of_images(tmp_path):
     dims = onnx.load(exported.files[0]).graph.input[0].type.tensor_type.shape.dim
     assert [dim.dim_param or dim.dim_value for dim in dims] == [5, 1, 8, 8]
     for file in exported.files:
-        found = deploy.verify(file, exported.module, DATA.validation, images=13, batch_size=8)
+        found = deploy.verify(file, exported.module, blobs().validation, images=13, batch_size=8)
         assert (found.images, found.agreement) == (13, 1)
     with pytest.raises(UsageError, match="batches of 0 images; give at least 1"):
         deploy.export(net, net.space.largest(), tmp_path / "net", batch_size=0, **BOTH)

@@ -28,7 +28,6 @@ from supernet.nn import Statistics
 from supernet.space import Arch
 from supernet.train import Recipe, TrainPaths, Uniform, fit, load_weights
 
-DATA = images()
 RECIPE = Recipe(name="plain", program=TrainPaths(sampler=Uniform()), weights=sgd(0.1))
 X = torch.zeros(2, 1, 8, 8)
 
@@ -41,22 +40,22 @@ def elastic(statistics: Statistics) -> Supernet:
 
 
 def trained(net: Supernet, steps: int = 40, **options: Any) -> Supernet:
-    fit(net, RECIPE, DATA, steps=steps, batch_size=16, accelerator="cpu", progress=False, **options)
+    fit(net, RECIPE, images(), steps=steps, batch_size=16, accelerator="cpu", progress=False, **options)
     return net
 
 
 @pytest.mark.parametrize("statistics", ["track", "calibrate"])
 def test_an_extracted_subnet_is_as_good_as_a_search_has_told(statistics: Literal["track", "calibrate"]) -> None:
     net = trained(elastic(statistics))
-    front = search.random(net, DATA, objectives=("accuracy", "macs"), budget=2, seed=0)
+    front = search.random(net, images(), objectives=("accuracy", "macs"), budget=2, seed=0)
     assert front.best().values["accuracy"] > 0.6
     for point in front.archive:
-        subnet = deploy.extract(net, point.arch, DATA)
+        subnet = deploy.extract(net, point.arch, images())
         with torch.no_grad():
-            ((x, y),) = DATA.validation.batches(len(DATA.validation))
+            ((x, y),) = images().validation.batches(len(images().validation))
             accuracy = (subnet(x).argmax(1) == y).float().mean().item()
             assert accuracy == pytest.approx(point.values["accuracy"], abs=1e-6)
-            measure.calibrate(net, point.arch, DATA)
+            measure.calibrate(net, point.arch, images())
             torch.testing.assert_close(net.eval()(x, point.arch), subnet(x), rtol=1e-4, atol=1e-5)
             torch.testing.assert_close(net.extract(point.arch).eval()(x), subnet(x), rtol=1e-4, atol=1e-5)
 
@@ -77,7 +76,7 @@ def test_a_trained_supernet_warns_once_and_names_the_cure() -> None:
 def test_the_warning_is_about_the_architecture_that_runs() -> None:
     net = trained(elastic("track"), 2)
     small, large = net.space.smallest(), net.space.largest()
-    measure.calibrate(net, small, DATA)
+    measure.calibrate(net, small, images())
     net.extract(small)
     net.eval()(X, small)
     with net.active(small):
@@ -103,14 +102,14 @@ def test_what_measures_or_calibrates_does_not_warn(tmp_path: Path) -> None:
     """Warnings are errors here."""
     net = trained(operations_net(), 2)
     arch = net.space.largest()
-    measure.accuracy(net, arch, DATA)
-    measure.accuracy(net, arch, DATA, calibration=None)  # asked for
+    measure.accuracy(net, arch, images())
+    measure.accuracy(net, arch, images(), calibration=None)  # asked for
     measure.macs(net, arch), measure.params(net, arch), measure.latency_ms(net, arch)
-    with measure.calibrated(net, arch, DATA):
+    with measure.calibrated(net, arch, images()):
         net(X)
-    deploy.export(net, arch, tmp_path / "net.pt2", data=DATA)
-    deploy.retrained(net, arch, DATA, steps=2, batch_size=16, start="inherited", progress=False)
-    alone = deploy.retrained(net, arch, DATA, steps=2, progress=False)
+    deploy.export(net, arch, tmp_path / "net.pt2", data=images())
+    deploy.retrained(net, arch, images(), steps=2, batch_size=16, start="inherited", progress=False)
+    alone = deploy.retrained(net, arch, images(), steps=2, progress=False)
     alone.extract(arch)  # no other path had a part in its statistics
     assert net.calibrated_for == ()
     with pytest.warns(StaleStatistics):

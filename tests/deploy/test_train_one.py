@@ -18,14 +18,13 @@ from supernet.errors import UsageError
 from supernet.methods import dynas, sandwich
 from supernet.train import Linear, Recipe, TrainPaths, Uniform
 
-DATA = images()
 PLAIN = Recipe(name="plain", program=TrainPaths(sampler=Uniform()), weights=sgd(0.1))
 
 
 def train(net: Any, steps: int, **options: Any) -> Supernet:
     arch = options.pop("arch", None) or operations_net().space.largest()
     given: dict[str, Any] = {"recipe": PLAIN, "batch_size": 16, "accelerator": "cpu", "progress": False} | options
-    return retrained(net, arch, DATA, steps=steps, **given)
+    return retrained(net, arch, images(), steps=steps, **given)
 
 
 def test_the_steps_are_those_of_sgd_on_the_one_architecture() -> None:
@@ -33,7 +32,7 @@ def test_the_steps_are_those_of_sgd_on_the_one_architecture() -> None:
     arch = net.space.smallest()
     found = train(net, 5, arch=arch, start="inherited", seed=3)
     own = plain_net().train()
-    stream = DATA.train.stream(16, seed=3)
+    stream = images().train.stream(16, seed=3)
     for _ in range(5):
         x, y = next(stream)
         parameters = list(own.parameters())

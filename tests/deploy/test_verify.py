@@ -10,8 +10,6 @@ from supernet.errors import RunError, UsageError
 from supernet.measure import Calibration, accuracy
 from supernet.search import Constraint, Constraints
 
-DATA = blobs()
-
 
 @pytest.fixture(scope="module")
 def exported(tmp_path_factory):
@@ -19,19 +17,19 @@ def exported(tmp_path_factory):
     path = tmp_path_factory.mktemp("files") / "net"
     calibration = Calibration(images=60, batch_size=20)
     arch = net.space.arch({"width": 8, "op": "conv"})
-    return deploy.export(net, arch, path, data=DATA, calibration=calibration, formats=("onnx", "program"))
+    return deploy.export(net, arch, path, data=blobs(), calibration=calibration, formats=("onnx", "program"))
 
 
 @pytest.mark.parametrize(("place", "runtime"), [(0, "onnxruntime"), (1, "torch")])
 def test_the_file_itself_is_judged(exported, place, runtime):
-    found = deploy.verify(exported.files[place], exported.module, DATA.validation, images=40, batch_size=16)
-    expected = accuracy(exported.module, None, DATA.validation, calibration=None, images=40)
+    found = deploy.verify(exported.files[place], exported.module, blobs().validation, images=40, batch_size=16)
+    expected = accuracy(exported.module, None, blobs().validation, calibration=None, images=40)
     assert found.accuracy_file == found.accuracy_module == expected
     assert (found.images, found.agreement, found.file) == (40, 1.0, exported.files[place])
     assert found.max_difference <= 1e-5
     assert found.runtime.startswith(runtime)
     assert found.threads == torch.get_num_threads()
-    x, _ = next(DATA.validation.batches(40))
+    x, _ = next(blobs().validation.batches(40))
     with torch.no_grad():
         assert found.logit_scale == pytest.approx(exported.module(x).abs().max().item(), rel=1e-5)
 
@@ -45,7 +43,7 @@ def shifted(module: nn.Module, by: float, label: int = 0) -> nn.Module:
 
 @pytest.mark.parametrize("place", [0, 1])
 def test_a_difference_is_measured_and_refused(exported, place):
-    x, y = next(DATA.validation.batches(10**6))
+    x, y = next(blobs().validation.batches(10**6))
     with torch.no_grad():
         logits = exported.module(x)
     rare = int(logits.argmax(1).bincount(minlength=3).argmin())
@@ -54,32 +52,32 @@ def test_a_difference_is_measured_and_refused(exported, place):
     with torch.no_grad():
         ours, theirs = logits.argmax(1), other(x).argmax(1)
 
-    loose = deploy.verify(exported.files[place], other, DATA.validation, tolerance=10.0)
+    loose = deploy.verify(exported.files[place], other, blobs().validation, tolerance=10.0)
     assert loose.max_difference == pytest.approx(by, rel=1e-3)
     assert loose.agreement == pytest.approx((ours == theirs).double().mean().item(), abs=1e-9)
     assert 0.2 < loose.agreement < 0.8
     assert loose.accuracy_file == pytest.approx((ours == y).double().mean().item(), abs=1e-9)
     assert loose.accuracy_module == pytest.approx((theirs == y).double().mean().item(), abs=1e-9)
     with pytest.raises(RunError, match=rf"{exported.files[place].name} does not compute .* on 48 images. Do not use"):
-        deploy.verify(exported.files[place], other, DATA.validation)
+        deploy.verify(exported.files[place], other, blobs().validation)
 
 
 def test_logits_that_are_no_numbers_are_refused(exported):
     with pytest.raises(RunError, match="does not compute"):
-        deploy.verify(exported.files[0], shifted(exported.module, float("nan")), DATA.validation)
+        deploy.verify(exported.files[0], shifted(exported.module, float("nan")), blobs().validation)
 
 
 def test_files_that_do_not_fit_are_refused(exported, tmp_path):
     module = exported.module
     with pytest.raises(UsageError, match="There is no file"):
-        deploy.verify(tmp_path / "net.onnx", module, DATA.validation)
+        deploy.verify(tmp_path / "net.onnx", module, blobs().validation)
     for name in ("net.onnx", "net.pt2"):
         (tmp_path / name).write_bytes(b"no model")
         with pytest.raises(RunError, match=rf"{name} cannot be loaded"):
-            deploy.verify(tmp_path / name, module, DATA.validation)
+            deploy.verify(tmp_path / name, module, blobs().validation)
     (tmp_path / "net.txt").write_text("")
     with pytest.raises(UsageError, match=r"end in .onnx and .pt2"):
-        deploy.verify(tmp_path / "net.txt", module, DATA.validation)
+        deploy.verify(tmp_path / "net.txt", module, blobs().validation)
     larger = blobs(60, size=10)
     for file in exported.files:
         with pytest.raises(RunError, match=r"does not run on images of shape \(\d+, 1, 10, 10\)"):
@@ -88,7 +86,7 @@ def test_files_that_do_not_fit_are_refused(exported, tmp_path):
 
 def test_the_module_is_left_alone(exported):
     module = copy.deepcopy(exported.module).train()
-    deploy.verify(exported.files[1], module, DATA.validation, images=20)
+    deploy.verify(exported.files[1], module, blobs().validation, images=20)
     assert all(m.training for m in module.modules())
     for name, value in module.state_dict().items():
         assert torch.equal(value, exported.module.state_dict()[name])

@@ -266,6 +266,7 @@ def test_the_second_of_two_processes_is_told_of_the_first(run: Path) -> None:
     assert content(run) == before
 
 
+@pytest.mark.slow
 def test_two_trainings_at_once_are_one(tmp_path: Path) -> None:
     out = tmp_path / "r"
     command = [sys.executable, "-m", "supernet", "train", "--out", str(out), *map(str, quick("--steps", 100000))]
@@ -323,6 +324,7 @@ def test_a_file_is_no_directory(tmp_path: Path) -> None:
     assert (tmp_path / "file").read_text() == "mine"
 
 
+@pytest.mark.slow
 def test_two_processes_of_one_training_replace_a_run(run: Path) -> None:
     command = [sys.executable, "-m", "supernet", "train", "--out", str(run), *map(str, QUICK)]
     command += ["--seed", "3", "--devices", "2", "--overwrite"]

@@ -21,8 +21,6 @@ from supernet.rank import kendall_tau, order_preservation, spearman_rho, tau_in_
 from supernet.space import Choice, Space
 from supernet.train import Recipe, TrainPaths, Uniform, fit
 
-DATA = images(n=300)
-
 
 def table(net: Supernet, *, seed: int = 0) -> Truth:
     archs = list(net.space.enumerate())
@@ -31,7 +29,7 @@ def table(net: Supernet, *, seed: int = 0) -> Truth:
 
 def scores(net: Supernet, truth: Truth) -> np.ndarray:
     archs = net.space.wrap(net.space.codes(truth.archs))
-    return np.asarray(measure.accuracies(net, archs, DATA, calibration=Calibration(images=512)))
+    return np.asarray(measure.accuracies(net, archs, images(n=300), calibration=Calibration(images=512)))
 
 
 def flat(net: Supernet) -> None:
@@ -45,9 +43,9 @@ def flat(net: Supernet) -> None:
 def test_the_figures_are_those_of_the_measures() -> None:
     net = operations_net()
     truth = table(net)
-    row = RankAlong(DATA, truth, every=1, n=9)(net, 1)
+    row = RankAlong(images(n=300), truth, every=1, n=9)(net, 1)
     predicted = scores(net, truth)
-    params = measure.cost_model(net, DATA.shape).params(net.space.codes(truth.archs))
+    params = measure.cost_model(net, images(n=300).shape).params(net.space.codes(truth.archs))
     assert row == pytest.approx(
         {
             "rank/kendall_tau": kendall_tau(predicted, truth.mean),
@@ -73,13 +71,13 @@ def test_low_is_better_where_the_table_says_so() -> None:
     net = operations_net()
     truth = table(net)
     losses = replace(truth, values=-truth.values, metric=LOSS)
-    assert RankAlong(DATA, losses, every=1)(net, 1) == RankAlong(DATA, truth, every=1)(net, 1)
+    assert RankAlong(images(n=300), losses, every=1)(net, 1) == RankAlong(images(n=300), truth, every=1)(net, 1)
 
 
 def test_a_collapsed_supernet_ranks_nothing_and_stops_nothing() -> None:
     net = operations_net()
     flat(net)
-    row = RankAlong(DATA, table(net), every=1)(net, 1)
+    row = RankAlong(images(n=300), table(net), every=1)(net, 1)
     assert set(row) == {"rank/kendall_tau_params", "rank/accuracy_std"}
     assert row["rank/accuracy_std"] == 0
 
@@ -87,12 +85,12 @@ def test_a_collapsed_supernet_ranks_nothing_and_stops_nothing() -> None:
 def test_the_sample_stays_the_same_and_spans_the_table() -> None:
     net = operations_net()
     truth = table(net)
-    first, second = (RankAlong(DATA, truth, every=1, n=4, seed=3) for _ in range(2))
+    first, second = (RankAlong(images(n=300), truth, every=1, n=4, seed=3) for _ in range(2))
     assert len(first.sample) == 4
     assert (first.sample.codes == second.sample.codes).all()
     assert first.sample.mean.min() < 0.25 < 0.75 < first.sample.mean.max()
     with pytest.raises(UsageError, match="ranking of 2 architectures"):
-        RankAlong(DATA, truth, every=1, n=2)
+        RankAlong(images(n=300), truth, every=1, n=2)
 
 
 def test_it_is_a_monitor_and_disturbs_no_training(tmp_path: Path) -> None:
@@ -100,9 +98,9 @@ def test_it_is_a_monitor_and_disturbs_no_training(tmp_path: Path) -> None:
     weights = []
     for monitored in (True, False):
         net = operations_net()
-        monitors = [RankAlong(DATA, table(net), every=4)] if monitored else []
+        monitors = [RankAlong(images(n=300), table(net), every=4)] if monitored else []
         options = {"steps": 8, "batch_size": 16, "accelerator": "cpu", "progress": False, "log_every": 4}
-        trained = fit(net, recipe, DATA, monitors=monitors, **options)
+        trained = fit(net, recipe, images(n=300), monitors=monitors, **options)
         weights.append(torch.cat([p.detach().flatten() for p in net.parameters()]))
         assert ["rank/accuracy_std" in row for row in trained.history] == [monitored, monitored]
     assert torch.equal(*weights)
@@ -112,7 +110,7 @@ def test_order_along_the_generations() -> None:
     net = operations_net()
     truth = table(net)
     ranked = [truth.archs[row] for row in np.argsort(-truth.mean)]
-    along = OrderAlong(DATA, truth, good=ranked[:3], poor=ranked[4:], every=2)
+    along = OrderAlong(images(n=300), truth, good=ranked[:3], poor=ranked[4:], every=2)
     before = scores(net, truth)
     assert along(net, 1) == {}
     row = along(net, 0)
@@ -134,7 +132,7 @@ def test_order_along_the_generations() -> None:
 def test_good_and_poor_are_drawn_from_the_table() -> None:
     space = Space([Choice("a", tuple(range(20))), Choice("b", tuple(range(20)))])
     truth = Truth.of(list(space.enumerate()), np.random.default_rng(0).normal(size=400))
-    along = OrderAlong(DATA, truth)
+    along = OrderAlong(images(n=300), truth)
     assert (len(along.good), len(along.poor)) == (10, 20)
     assert min(truth.lookup(along.good)) > np.quantile(truth.mean, 0.94) > max(truth.lookup(along.poor)) - 1
     assert along.order() == []
@@ -156,4 +154,4 @@ def test_bad_orders_are_refused_before_the_search(options: dict[str, object], sa
     ranked = [truth.archs[row] for row in np.argsort(-truth.mean)]
     chosen = {name: ranked[value] if isinstance(value, slice) else value for name, value in options.items()}
     with pytest.raises(UsageError, match=says):
-        OrderAlong(DATA, truth, **chosen)
+        OrderAlong(images(n=300), truth, **chosen)

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.slow  # whole runs, or processes of their own
+
 PARENT = """
 import sys, time
 from supernet.judge.processes import processes

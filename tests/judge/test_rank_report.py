@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -17,54 +18,74 @@ from supernet.judge import Distribution, Truth, TruthFile, rank_report, speciali
 from supernet.measure import Calibration
 from supernet.rank import sampling_mass_curve
 
-DATA = images(n=300)
-NET = operations_net()
-ARCHS = list(NET.space.enumerate())
-TRUTH = Truth.of(ARCHS, np.random.default_rng(0).permutation(len(ARCHS)) / 10)
 CALIBRATION = Calibration(images=64)
+
+
+@cache
+def squares():
+    return images(n=300)
+
+
+@cache
+def network():
+    return operations_net()
+
+
+@cache
+def archs():
+    return list(network().space.enumerate())
+
+
+@cache
+def truth():
+    return Truth.of(archs(), np.random.default_rng(0).permutation(len(archs())) / 10)
 
 
 def test_it_scores_the_subnets_and_sets_them_beside_their_costs() -> None:
     done = []
-    report = rank_report(NET, DATA, TRUTH, calibration=CALIBRATION, progress=lambda *place: done.append(place))
-    assert report.predicted[0] == pytest.approx(measure.accuracies(NET, ARCHS, DATA, calibration=CALIBRATION))
-    assert report.true.tolist() == TRUTH.mean.tolist()
-    model = measure.cost_model(NET, DATA.shape)
-    assert report.baselines["parameter count"].tolist() == model.params(TRUTH.codes).tolist()
-    assert report.baselines["MACs"].tolist() == model.macs(TRUTH.codes).tolist()
-    assert list(report.archs) == ARCHS
+    report = rank_report(
+        network(), squares(), truth(), calibration=CALIBRATION, progress=lambda *place: done.append(place)
+    )
+    assert report.predicted[0] == pytest.approx(
+        measure.accuracies(network(), archs(), squares(), calibration=CALIBRATION)
+    )
+    assert report.true.tolist() == truth().mean.tolist()
+    model = measure.cost_model(network(), squares().shape)
+    assert report.baselines["parameter count"].tolist() == model.params(truth().codes).tolist()
+    assert report.baselines["MACs"].tolist() == model.macs(truth().codes).tolist()
+    assert list(report.archs) == archs()
     assert (report.mass, report.clusters) == (None, None)
     assert done == [(place, 9) for place in range(1, 10)]
 
 
 def test_sampling_mass_is_that_of_the_whole_table_even_where_few_are_scored() -> None:
     probabilities = {"block0": [0.5, 0.3, 0.2], "block1": [0.1, 0.1, 0.8]}
-    distribution = Distribution.independent(NET.space, probabilities)
-    report = rank_report(NET, DATA, TRUTH, n=5, distribution=distribution, calibration=CALIBRATION)
+    distribution = Distribution.independent(network().space, probabilities)
+    report = rank_report(network(), squares(), truth(), n=5, distribution=distribution, calibration=CALIBRATION)
     assert (report.n, report.mass.n) == (5, 9)
     weight = [
         np.prod(
             [
-                probabilities[name][NET.space.choices[i].options.index(arch[name])]
-                for i, name in enumerate(NET.space.names)
+                probabilities[name][network().space.choices[i].options.index(arch[name])]
+                for i, name in enumerate(network().space.names)
             ]
         )
-        for arch in ARCHS
+        for arch in archs()
     ]
-    assert report.mass.lines[0].values == pytest.approx(sampling_mass_curve(weight, TRUTH.mean))
+    assert report.mass.lines[0].values == pytest.approx(sampling_mass_curve(weight, truth().mean))
     with pytest.raises(UsageError, match="the truth holds 8 of 9"):
-        rank_report(NET, DATA, TRUTH.subset(ARCHS[:8]), distribution=distribution)
+        rank_report(network(), squares(), truth().subset(archs()[:8]), distribution=distribution)
 
 
 def test_clusters_are_those_of_the_scores() -> None:
-    report = rank_report(NET, DATA, TRUTH, clusters=True, calibration=CALIBRATION)
-    assert report.clusters == specialisation(NET.space, TRUTH.codes, report.predicted[0], report.true)
+    report = rank_report(network(), squares(), truth(), clusters=True, calibration=CALIBRATION)
+    assert report.clusters == specialisation(network().space, truth().codes, report.predicted[0], report.true)
 
 
 def test_too_many_to_cluster_is_known_before_the_work(monkeypatch: pytest.MonkeyPatch) -> None:
     """The rest of the judgement is made, and says why the clusters are not there."""
     monkeypatch.setattr("supernet.judge.clusters.MAX_CLUSTERED", 8)
-    report = rank_report(NET, DATA, TRUTH, clusters=True, calibration=CALIBRATION)
+    report = rank_report(network(), squares(), truth(), clusters=True, calibration=CALIBRATION)
     assert (report.n, report.clusters) == (9, None)
     assert report.omitted["clusters"].startswith("9 architectures are too many to cluster")
     assert report.to_json()["omitted"]["clusters"] == report.omitted["clusters"]
@@ -72,7 +93,7 @@ def test_too_many_to_cluster_is_known_before_the_work(monkeypatch: pytest.Monkey
 
 def test_a_supernet_whose_subnets_are_all_alike_is_judged_with_dashes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys.modules["supernet.judge.rank_report"], "_scored", lambda *_, **__: [0.1] * 9)
-    report = rank_report(NET, DATA, TRUTH, clusters=True, calibration=CALIBRATION)
+    report = rank_report(network(), squares(), truth(), clusters=True, calibration=CALIBRATION)
     assert not report["kendall_tau"].supernet.defined
     assert report["kendall_tau"].baselines["MACs"].defined
     assert "a constant ranks nothing" in report.omitted["clusters"]
@@ -81,7 +102,7 @@ def test_a_supernet_whose_subnets_are_all_alike_is_judged_with_dashes(monkeypatc
 def test_two_architectures_are_refused_before_they_are_scored(monkeypatch: pytest.MonkeyPatch) -> None:
     asked = counted(monkeypatch)
     with pytest.raises(UsageError, match="at least 3 architectures; 2 of 9"):
-        rank_report(NET, DATA, TRUTH, n=2, calibration=CALIBRATION)
+        rank_report(network(), squares(), truth(), n=2, calibration=CALIBRATION)
     assert asked == []
 
 
@@ -102,7 +123,7 @@ def counted(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
 
 
 def test_a_judgement_that_was_stopped_goes_on_and_is_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    whole = rank_report(NET, DATA, TRUTH, calibration=CALIBRATION)
+    whole = rank_report(network(), squares(), truth(), calibration=CALIBRATION)
     asked = counted(monkeypatch)
 
     def stop(done: int, total: int) -> None:
@@ -111,26 +132,31 @@ def test_a_judgement_that_was_stopped_goes_on_and_is_the_same(tmp_path: Path, mo
 
     out = tmp_path / "scores.jsonl"
     with pytest.raises(KeyboardInterrupt):
-        rank_report(NET, DATA, TRUTH, calibration=CALIBRATION, out=out, progress=stop)
+        rank_report(network(), squares(), truth(), calibration=CALIBRATION, out=out, progress=stop)
     with out.open("ab") as file:
         file.write(b'{"arch": {"blo')  # the line in which the power failed
-    assert asked == ARCHS[:4]
+    assert asked == archs()[:4]
     done = []
     resumed = rank_report(
-        NET, DATA, TRUTH, calibration=CALIBRATION, out=out, progress=lambda *place: done.append(place)
+        network(),
+        squares(),
+        truth(),
+        calibration=CALIBRATION,
+        out=out,
+        progress=lambda *place: done.append(place),
     )
-    assert asked == ARCHS
+    assert asked == archs()
     assert done == [(place, 9) for place in range(1, 10)]
     assert resumed.to_json() == whole.to_json()
 
 
 def test_a_table_of_trainings_is_never_replaced_by_scores(tmp_path: Path) -> None:
     out = tmp_path / "retrained.jsonl"
-    with TruthFile(out, NET.space, source="each trained alone", settings={"steps": 5}) as file:
-        file.append(ARCHS[0], 0, 0.5)
+    with TruthFile(out, network().space, source="each trained alone", settings={"steps": 5}) as file:
+        file.append(archs()[0], 0, 0.5)
     before = out.read_bytes()
     with pytest.raises(UsageError, match="Choose another file"):
-        rank_report(NET, DATA, TRUTH, calibration=CALIBRATION, out=out)
+        rank_report(network(), squares(), truth(), calibration=CALIBRATION, out=out)
     assert out.read_bytes() == before
 
 
@@ -140,7 +166,7 @@ def test_scores_of_other_weights_or_settings_are_not_used(tmp_path: Path, monkey
     def judged(**options: Any) -> int:
         """How many are scored."""
         asked.clear()
-        rank_report(net, DATA, TRUTH, **{"calibration": CALIBRATION, "out": out} | options)
+        rank_report(net, squares(), truth(), **{"calibration": CALIBRATION, "out": out} | options)
         return len(asked)
 
     assert [judged(), judged()] == [9, 0]
@@ -151,5 +177,5 @@ def test_scores_of_other_weights_or_settings_are_not_used(tmp_path: Path, monkey
     with torch.no_grad():
         next(net.parameters())[0].add_(1e-3)
     assert judged() == 9
-    rank_report(net, images(n=300, seed=5), TRUTH, calibration=CALIBRATION, out=out)
+    rank_report(net, images(n=300, seed=5), truth(), calibration=CALIBRATION, out=out)
     assert judged() == 9, "those were of other images"

@@ -11,7 +11,6 @@ from supernet.errors import UsageError
 from supernet.measure import Calibration, Latency, NetEvaluator, weights_version
 from supernet.search.evaluator import Evaluator, costs_of, values_of
 
-DATA = blobs()
 QUICK = Calibration(images=60, batch_size=20)
 
 
@@ -26,14 +25,14 @@ class Fake:
 
 def test_it_tells_what_the_functions_tell():
     net = small_net()
-    evaluator: Evaluator = NetEvaluator(net, DATA.sealed(), calibration=QUICK, device=Fake())
+    evaluator: Evaluator = NetEvaluator(net, blobs().sealed(), calibration=QUICK, device=Fake())
     archs = list(net.space.enumerate())
     columns = costs_of(evaluator, net.space.codes(archs), ("macs", "params"))
     for row, arch in enumerate(archs):
         assert columns["macs"][row] == measure.macs(net, arch)
         assert columns["params"][row] == measure.params(net, arch)
         told = values_of(evaluator, arch, ("accuracy", "loss", "latency_ms", "macs"))
-        expected = measure.scores(net, arch, DATA, calibration=QUICK)
+        expected = measure.scores(net, arch, blobs(), calibration=QUICK)
         assert told["accuracy"] == expected.accuracy
         assert told["loss"] == pytest.approx(expected.loss, rel=1e-6)
         assert told["latency_ms"] == measure.params(net, arch)
@@ -41,7 +40,7 @@ def test_it_tells_what_the_functions_tell():
 
 
 def test_quantities_say_unit_and_direction():
-    evaluator = NetEvaluator(small_net(), DATA)
+    evaluator = NetEvaluator(small_net(), blobs())
     goals = {name: (q.name, q.goal) for name, q in evaluator.quantities.items()}
     assert goals["accuracy"] == ("accuracy", "max")
     assert {goal for name, (_, goal) in goals.items() if name != "accuracy"} == {"min"}
@@ -51,7 +50,7 @@ def test_quantities_say_unit_and_direction():
 
 def test_results_are_remembered_until_a_weight_changes():
     net, device = small_net(), Fake()
-    evaluator = NetEvaluator(net, DATA, calibration=QUICK, device=device)
+    evaluator = NetEvaluator(net, blobs(), calibration=QUICK, device=device)
     runs = []
     net.module[0].register_forward_hook(lambda *_: runs.append(1))
     arch, other = net.space.largest(), net.space.smallest()
@@ -79,7 +78,7 @@ def test_the_version_sees_every_way_weights_change(optimiser, foreach):
     net = small_net(statistics="track")
     seen = [weights_version(net)]
     assert weights_version(net) == seen[0]
-    x, y = next(DATA.train.batches(8))
+    x, y = next(blobs().train.batches(8))
     steps = optimiser(net.parameters(), lr=0.1, foreach=foreach)
     nn.functional.cross_entropy(net(x, net.space.largest()), y).backward()
     seen.append(weights_version(net))  # running statistics moved
@@ -96,7 +95,7 @@ def test_the_version_sees_every_way_weights_change(optimiser, foreach):
 def test_measuring_does_not_change_the_version():
     net = small_net(statistics="track")
     version = weights_version(net)
-    evaluator = NetEvaluator(net, DATA, calibration=QUICK, device=Fake())
+    evaluator = NetEvaluator(net, blobs(), calibration=QUICK, device=Fake())
     evaluator.evaluate(net.space.largest(), ["accuracy", "latency_ms", "macs"])
     assert weights_version(net) == version
 
@@ -104,14 +103,14 @@ def test_measuring_does_not_change_the_version():
 def test_a_sub_space_can_be_searched():
     net = small_net()
     small = net.space.restrict({"width": (4, 6)})
-    evaluator = NetEvaluator(net, DATA, space=small)
+    evaluator = NetEvaluator(net, blobs(), space=small)
     assert evaluator.space is small
     codes = small.population(np.random.default_rng(0), 20)
     assert evaluator.costs(codes, "params").max() == measure.params(net, small.arch({"width": 6, "op": "conv"}))
 
 
 def test_unknown_quantities_are_refused():
-    evaluator = NetEvaluator(small_net(), DATA)
+    evaluator = NetEvaluator(small_net(), blobs())
     with pytest.raises(UsageError, match="'energy' is not known here"):
         evaluator.evaluate(evaluator.space.largest(), ["energy"])
     with pytest.raises(UsageError, match="not told for whole populations"):
@@ -125,9 +124,9 @@ class Slow(Fake):
 
 def test_a_latency_model_makes_latency_cheap():
     net, device = small_net(), Fake()
-    table = measure.LatencyTable.build(net, Slow(), input_shape=DATA.shape, max_settings=5, repeats=1)
-    plain = NetEvaluator(net, DATA, calibration=QUICK, device=device)
-    evaluator = NetEvaluator(net, DATA, calibration=QUICK, device=device, latency=table)
+    table = measure.LatencyTable.build(net, Slow(), input_shape=blobs().shape, max_settings=5, repeats=1)
+    plain = NetEvaluator(net, blobs(), calibration=QUICK, device=device)
+    evaluator = NetEvaluator(net, blobs(), calibration=QUICK, device=device, latency=table)
     assert evaluator.cheap == {"macs", "params", "latency_ms"}
     assert plain.cheap == NetEvaluator.cheap == {"macs", "params"}
     codes = net.space.codes(list(net.space.enumerate()))
@@ -144,8 +143,8 @@ def test_a_latency_model_makes_latency_cheap():
 
 def test_a_search_meets_a_latency_constraint_without_measuring():
     net, device = small_net(), Fake()
-    table = measure.LatencyTable.build(net, Slow(), input_shape=DATA.shape, max_settings=5, repeats=1)
-    evaluator = NetEvaluator(net, DATA, calibration=QUICK, device=device, latency=table)
+    table = measure.LatencyTable.build(net, Slow(), input_shape=blobs().shape, max_settings=5, repeats=1)
+    evaluator = NetEvaluator(net, blobs(), calibration=QUICK, device=device, latency=table)
     values = table.predict_ms(net.space.codes(list(net.space.enumerate())))
     bound = float(np.sort(values)[2])
     front = search.random(evaluator, constraints={"latency_ms": bound}, budget=3, seed=0)
@@ -159,4 +158,4 @@ def test_a_latency_model_of_something_else_is_refused():
     net = small_net()
     table = measure.LatencyTable.build(net, Slow(), input_shape=(1, 12, 12), repeats=1)
     with pytest.raises(UsageError, match=r"of inputs of shape \(1, 12, 12\), not \(1, 8, 8\)"):
-        NetEvaluator(net, DATA, latency=table)
+        NetEvaluator(net, blobs(), latency=table)

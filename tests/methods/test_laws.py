@@ -25,10 +25,22 @@ from supernet.paper import Paper
 from supernet.space import Arch
 from supernet.train import Fixed, Recipe, TrainPaths, fit
 from supernet.train.executor import Executor
-from supernet.train.laws import RECIPE_LAWS, RecipeLaw, Trial, learns, moves_change_one_family
+from supernet.train.laws import (
+    RECIPE_LAWS,
+    RecipeLaw,
+    Trial,
+    learns,
+    moves_change_one_family,
+    resumes_bitwise,
+    seed_decides,
+)
 from supernet.train.move import Move, Step
 
 METHODS: dict[str, Callable[..., Recipe]] = {name: getattr(methods, name) for name in sorted(methods.__all__)}
+
+
+TRAIN = (learns, resumes_bitwise, seed_decides)
+"""The laws that need several trainings, or a long one."""
 
 
 @dataclass(frozen=True)
@@ -85,7 +97,10 @@ TRIED = tried()
 TRIALS = {name: trial for found in TRIED.values() for name, trial in found.trials.items()}
 
 
-@pytest.mark.parametrize("law", RECIPE_LAWS, ids=lambda law: law.__name__)
+LAWS = [pytest.param(law, marks=[pytest.mark.slow] if law in TRAIN else [], id=law.__name__) for law in RECIPE_LAWS]
+
+
+@pytest.mark.parametrize("law", LAWS)
 @pytest.mark.parametrize("name", TRIALS)
 def test_methods_keep_the_laws(name: str, law: RecipeLaw) -> None:
     law(TRIALS[name]())

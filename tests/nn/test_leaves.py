@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections import Counter
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -47,8 +48,9 @@ def pictures(arch: Arch) -> Tensor:
 # -- routing -----------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("net", [split_operations(), split_sizes()], ids=["operations", "sizes"])
-def test_every_architecture_belongs_to_exactly_one_leaf(net: Supernet) -> None:
+@pytest.mark.parametrize("make", [split_operations, split_sizes], ids=["operations", "sizes"])
+def test_every_architecture_belongs_to_exactly_one_leaf(make: Callable[[], Supernet]) -> None:
+    net = make()
     spaces = dict(enumerate(net.module.spaces))
     count: Counter[int] = Counter()
     for arch in net.space.enumerate():
@@ -66,8 +68,9 @@ def test_routes_are_the_options_of_the_splits() -> None:
         assert net.module.leaf(arch) == expected
 
 
-@pytest.mark.parametrize("net", [split_operations(), split_sizes()], ids=["operations", "sizes"])
-def test_an_architecture_runs_on_its_leaf_and_on_no_other(net: Supernet) -> None:
+@pytest.mark.parametrize("make", [split_operations, split_sizes], ids=["operations", "sizes"])
+def test_an_architecture_runs_on_its_leaf_and_on_no_other(make: Callable[[], Supernet]) -> None:
+    net = make()
     x = pictures(net.space.smallest())
     for arch in net.space.enumerate():
         mine = net.module.leaf(arch)
@@ -206,13 +209,15 @@ def test_weights_that_cannot_be_drawn_are_refused() -> None:
 
 
 @pytest.mark.parametrize("law", LAWS)
-@pytest.mark.parametrize("net", [split_operations(), split_sizes()], ids=["operations", "sizes"])
-def test_the_laws_of_layers_hold(law: Law, net: Supernet) -> None:
+@pytest.mark.parametrize("make", [split_operations, split_sizes], ids=["operations", "sizes"])
+def test_the_laws_of_layers_hold(law: Law, make: Callable[[], Supernet]) -> None:
+    net = make()
     law(net, lambda arch: pictures(arch).double())
 
 
-@pytest.mark.parametrize("net", [split_operations(), split_sizes()], ids=["operations", "sizes"])
-def test_costs_are_those_of_one_leaf(net: Supernet) -> None:
+@pytest.mark.parametrize("make", [split_operations, split_sizes], ids=["operations", "sizes"])
+def test_costs_are_those_of_one_leaf(make: Callable[[], Supernet]) -> None:
+    net = make()
     costs = cost_model(net, (1, 8, 8))
     for arch in net.space.enumerate():
         small = net.extract(arch)

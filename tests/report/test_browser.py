@@ -17,6 +17,8 @@ from report_run import EVALUATIONS, JUDGED, build_run, cell_diagram, judge_run, 
 from supernet.nn.diagram import Diagram, Edge, Node
 from supernet.report import write_report
 
+pytestmark = pytest.mark.slow  # whole runs, or processes of their own
+
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 FLAGS = (
     "--headless",

@@ -25,6 +25,8 @@ from supernet.search import Constraints, Evaluation, Front
 from supernet.space import Arch
 from supernet.train import load_weights
 
+pytestmark = pytest.mark.slow  # whole runs, or processes of their own
+
 
 def spelt(arch: Arch) -> str:
     """An architecture as a user may write it."""

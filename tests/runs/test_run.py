@@ -24,6 +24,8 @@ from supernet.runs.train import train
 from supernet.runs.whole import whole
 from supernet.train import fit
 
+pytestmark = pytest.mark.slow  # whole runs, or processes of their own
+
 
 def test_the_net_is_built_once_and_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import supernet.runs.run as module

@@ -18,6 +18,8 @@ from supernet.runs.retrain import kept_retraining, retrain
 from supernet.runs.run import Run
 from supernet.runs.search import search
 
+pytestmark = pytest.mark.slow  # whole runs, or processes of their own
+
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:

@@ -25,6 +25,8 @@ from supernet.runs.transfer import SHIFTING, Transferred, transfer
 from supernet.search import Front
 from supernet.train import checkpoint, load_weights
 
+pytestmark = pytest.mark.slow  # whole runs, or processes of their own
+
 FAST = replace(SHIFTING, images=32, batch_size=16, checkpoint_every=1)
 SEARCHING = Searching(
     searcher="random", objectives=("accuracy",), budget=4, calibration_images=32, validation_images=40

@@ -418,6 +418,7 @@ search.run(searcher, Slow(stages(2)), budget=60, out=Path(sys.argv[1]))
 """
 
 
+@pytest.mark.slow
 def test_a_killed_process_is_resumed_bit_for_bit(tmp_path: Path) -> None:
     process = subprocess.Popen([sys.executable, "-c", SCRIPT, str(tmp_path / "killed")], env=dict(os.environ))
     path = tmp_path / "killed" / "search.jsonl"

@@ -21,7 +21,6 @@ from torch import nn
 
 from child_trainings import context
 from shifted_searches import (
-    DATA,
     Interrupted,
     alike,
     blocks_net,
@@ -31,6 +30,7 @@ from shifted_searches import (
     to_be_killed,
     weights,
 )
+from small_nets import images
 from supernet import Supernet, measure, search
 from supernet.errors import RunError, UsageError
 from supernet.measure import Latency, NetEvaluator
@@ -57,7 +57,7 @@ FAST = Shifting(lr=0.1, images=32, batch_size=16)
 def batches(candidate: int, shifting: Shifting, seed: int = 0) -> list[tuple[torch.Tensor, torch.Tensor]]:
     """The training batches of a candidate that is the n-th to be trained on."""
     start = candidate * shifting.batches
-    stream = DATA.train.stream(shifting.batch_size, seed=seed, start=start)
+    stream = images().train.stream(shifting.batch_size, seed=seed, start=start)
     return [(batch.x, batch.y) for batch in itertools.islice(stream, shifting.batches)]
 
 
@@ -218,6 +218,7 @@ def test_interrupted_at_every_evaluation_and_resumed(tmp_path: Path, which: str)
         assert same(weights(again.net), weights(net))
 
 
+@pytest.mark.slow
 def test_killed_at_random_moments_and_resumed(tmp_path: Path) -> None:
     """SIGKILL, wherever it hits."""
     to_be_killed(tmp_path / "whole")
@@ -272,7 +273,7 @@ class Clock:
 
 def test_accuracy_against_measured_latency_under_a_bound(tmp_path: Path) -> None:
     clock, net = Clock(), blocks_net()
-    asked = NetEvaluator(net, DATA.sealed(), device=clock, calibration=measure.Calibration(images=32), images=48)
+    asked = NetEvaluator(net, images().sealed(), device=clock, calibration=measure.Calibration(images=32), images=48)
     shared: dict[str, Any] = {
         "objectives": ("accuracy", "latency_ms"),
         "constraints": {"latency_ms": 0.5, "macs": 9000},

@@ -69,6 +69,7 @@ def test_large_spaces_are_declared_and_counted_at_once():
     assert seconds(lambda: ofa_like(20).size, repeats=1) < 0.5
 
 
+@pytest.mark.slow
 def test_the_folder_needs_numpy_only():
     # The package around it re-exports the layers, so an empty one stands in for it.
     script = (

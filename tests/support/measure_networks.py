@@ -1,5 +1,7 @@
 """What the tests of measure and deploy share: small supernets of every kind, and a small data set."""
 
+from functools import cache
+
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -22,6 +24,7 @@ from supernet.data import ImageData, from_arrays
 torch.set_num_threads(1)  # tensors this small gain nothing from more
 
 
+@cache
 def blobs(n: int = 300, *, size: int = 8) -> ImageData:
     """Images of three classes that differ in where they are bright."""
     rng = np.random.default_rng(0)

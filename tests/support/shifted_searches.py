@@ -15,7 +15,6 @@ from supernet.nn import batch_norm
 from supernet.search import Front, Shifting
 from supernet.train import checkpoint
 
-DATA = images()
 BLOCKS = 4
 
 
@@ -39,7 +38,7 @@ def blocks_net(*, seed: int = 0, dropout: float = 0.0, statistics: str = "track"
 def evaluator(net: Supernet | None = None) -> NetEvaluator:
     """Accuracy on 48 images after a calibration on 32."""
     found = blocks_net() if net is None else net
-    return NetEvaluator(found, DATA.sealed(), calibration=Calibration(images=32, batch_size=16), images=48)
+    return NetEvaluator(found, images().sealed(), calibration=Calibration(images=32, batch_size=16), images=48)
 
 
 def evolve(
@@ -81,7 +80,7 @@ class Interrupted(NetEvaluator):
     """Dies when it is asked for its n-th evaluation, counted from 0."""
 
     def __init__(self, net: Supernet, after: int) -> None:
-        super().__init__(net, DATA.sealed(), calibration=Calibration(images=32, batch_size=16), images=48)
+        super().__init__(net, images().sealed(), calibration=Calibration(images=32, batch_size=16), images=48)
         self.left = after
 
     def evaluate(self, arch: Any, names: Any) -> dict[str, float]:

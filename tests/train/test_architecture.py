@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from functools import cache
 
 import pytest
 import torch
@@ -14,11 +15,14 @@ from supernet.errors import UsageError
 from supernet.train import ArchitectureParameters, Bilevel, Softmax, Strongest
 from supernet.train.relaxations._protocol import relaxed
 
-NET = operations_net()
+
+@cache
+def shared_net() -> Supernet:
+    return operations_net()
 
 
 def learned(**logits: list[float]) -> ArchitectureParameters:
-    architecture = ArchitectureParameters(NET)
+    architecture = ArchitectureParameters(shared_net())
     with torch.no_grad():
         for choice, parameter in zip(architecture.choices, architecture.logits, strict=True):
             parameter.copy_(torch.tensor(logits[choice.name]))
@@ -40,10 +44,10 @@ def test_logits_are_small_normal_and_decided_by_the_seed() -> None:
 def test_softmax_divides_by_the_temperature() -> None:
     architecture = learned(block0=[0.0, 1.0, 2.0], block1=[0.0, 0.0, 0.0])
     for temperature in (0.5, 1.0, 5.0):
-        weights = relaxed(Softmax(temperature), step(NET, architecture=architecture))["block0"].weights
+        weights = relaxed(Softmax(temperature), step(shared_net(), architecture=architecture))["block0"].weights
         odds = [1.0, torch.e ** (1 / temperature), torch.e ** (2 / temperature)]
         assert weights.tolist() == pytest.approx([odd / sum(odds) for odd in odds], rel=1e-5)
-    cold = relaxed(Softmax(0.01), step(NET, architecture=architecture))["block0"].weights
+    cold = relaxed(Softmax(0.01), step(shared_net(), architecture=architecture))["block0"].weights
     assert cold.tolist() == pytest.approx([0, 0, 1])
     trained = Bilevel(relaxation=Softmax(0.5)).probabilities(architecture)["block0"]
     assert trained.tolist() == pytest.approx(torch.tensor([0.0, 2.0, 4.0]).softmax(0).tolist()), "as it was trained"
@@ -51,7 +55,7 @@ def test_softmax_divides_by_the_temperature() -> None:
 
 
 def test_a_mixture_is_the_weighted_sum_of_its_operations() -> None:
-    net = copy.deepcopy(NET).eval()
+    net = copy.deepcopy(shared_net()).eval()
     architecture = learned(block0=[0.3, -0.2, 0.1], block1=[0.0, 0.0, 100.0])
     x = torch.randn(2, 1, 8, 8, generator=torch.Generator().manual_seed(0))
     seen = []
@@ -66,17 +70,17 @@ def test_a_mixture_is_the_weighted_sum_of_its_operations() -> None:
 
 def test_strongest_takes_the_largest_logit_that_is_allowed() -> None:
     architecture = learned(block0=[0.0, 1.0, 2.0], block1=[5.0, 1.0, 2.0])
-    assert Strongest().derive(NET, architecture).options() == {"block0": "skip", "block1": "conv3"}
-    without = Strongest(exclude=("skip", "conv3")).derive(NET, architecture)
+    assert Strongest().derive(shared_net(), architecture).options() == {"block0": "skip", "block1": "conv3"}
+    without = Strongest(exclude=("skip", "conv3")).derive(shared_net(), architecture)
     assert without.options() == {"block0": "conv1", "block1": "conv1"}
 
 
 def test_exclusions_that_cannot_work_are_refused_before_training() -> None:
     with pytest.raises(UsageError, match="'none' is to be excluded, but no choice"):
-        Strongest(exclude=("none",)).check(NET)
+        Strongest(exclude=("none",)).check(shared_net())
     with pytest.raises(UsageError, match="Every option of 'block0' is excluded"):
-        Strongest(exclude=("conv1", "conv3", "skip")).check(NET)
-    Strongest(exclude=("skip",)).check(NET)
+        Strongest(exclude=("conv1", "conv3", "skip")).check(shared_net())
+    Strongest(exclude=("skip",)).check(shared_net())
 
 
 def test_sizes_cannot_be_mixed() -> None:
@@ -90,6 +94,6 @@ def test_sizes_cannot_be_mixed() -> None:
 
 def test_a_relaxation_without_parameters_is_refused() -> None:
     with pytest.raises(UsageError, match="needs architecture parameters"):
-        relaxed(Softmax(), step(NET))
+        relaxed(Softmax(), step(shared_net()))
     with pytest.raises(UsageError, match="must be positive"):
         Softmax(0.0)

@@ -13,14 +13,12 @@ from supernet.errors import UsageError
 from supernet.methods import spos
 from supernet.train import Entry, Phase, Trained, fit, load_weights
 
-DATA = images()
-
 
 def train(average: float | None, *, steps: int = 8, out: Path | None = None, stop: int | None = None) -> Trained:
     return fit(
         operations_net(),
         spos().with_weights(lr=0.1, per=None),
-        DATA,
+        images(),
         steps=steps,
         batch_size=16,
         average=average,
@@ -77,7 +75,7 @@ def test_it_starts_anew_from_what_a_phase_begins_with() -> None:
 
     phases = tuple(Phase(name=str(n), share=1, program=plain.program, enter=zero if n else None) for n in range(2))
     trained = fit(
-        operations_net(), replace(plain, program=phases), DATA, steps=8, batch_size=16, average=0.9, progress=False
+        operations_net(), replace(plain, program=phases), images(), steps=8, batch_size=16, average=0.9, progress=False
     )
     assert all(value.abs().max() < 1e-6 for value in weights(trained).values())
 

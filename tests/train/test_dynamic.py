@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from dataclasses import replace
-from functools import partial
+from functools import cache, partial
 from pathlib import Path as File
 
 import numpy as np
@@ -35,15 +35,19 @@ from supernet.train import (
 )
 from supernet.train.updates import Stepper
 
-DATA = images()
-NB201 = zoo.nasbench201()
+
+@cache
+def nb201() -> Supernet:
+    return zoo.nasbench201()
 
 
 def train(
     recipe: Recipe, *, steps: int = 6, seed: int = 0, out: File | None = None, stop: int | None = None
 ) -> Trained:
     net, common = operations_net(), {"progress": False, "accelerator": "cpu", "log_every": 1, "batch_size": 16}
-    return fit(net, recipe, DATA, steps=steps, seed=seed, out=out, resume=out is not None, stop_after=stop, **common)
+    return fit(
+        net, recipe, images(), steps=steps, seed=seed, out=out, resume=out is not None, stop_after=stop, **common
+    )
 
 
 def weights(trained: Trained) -> torch.Tensor:
@@ -55,28 +59,28 @@ def weights(trained: Trained) -> torch.Tensor:
 
 def test_the_published_line_and_factors() -> None:
     rule = ComplexityAwareLR()
-    w, tau = rule.line(NB201)
+    w, tau = rule.line(nb201())
     assert (round(w, 5), round(tau, 4)) == (-1.23265, 17.7993), (w, tau)
-    small, large = NB201.space.smallest(), NB201.space.largest()
-    assert rule.gamma(NB201, small) == pytest.approx(4.0)
-    assert rule.gamma(NB201, large) == pytest.approx(0.25)
-    assert rule.factor(NB201, small, 50, 100) == pytest.approx(0.0625)
-    assert rule.factor(NB201, large, 50, 100) == pytest.approx(0.5**0.25)
+    small, large = nb201().space.smallest(), nb201().space.largest()
+    assert rule.gamma(nb201(), small) == pytest.approx(4.0)
+    assert rule.gamma(nb201(), large) == pytest.approx(0.25)
+    assert rule.factor(nb201(), small, 50, 100) == pytest.approx(0.0625)
+    assert rule.factor(nb201(), large, 50, 100) == pytest.approx(0.5**0.25)
 
 
 def test_gamma_follows_the_published_parameter_formula() -> None:
     """C = 72,752 + 26,880 (n_1x1 + 9 n_3x3) at the benchmark's size."""
     rule = ComplexityAwareLR()
-    for arch in NB201.space.wrap(NB201.space.population(np.random.default_rng(0), 20)):
+    for arch in nb201().space.wrap(nb201().space.population(np.random.default_rng(0), 20)):
         ops = Counter(arch.values())
         complexity = 72_752 + 26_880 * (ops["nor_conv_1x1"] + 9 * ops["nor_conv_3x3"])
-        assert rule.gamma(NB201, arch) == pytest.approx(-1.23265 * math.log(complexity) + 17.7993, abs=2e-4)
+        assert rule.gamma(nb201(), arch) == pytest.approx(-1.23265 * math.log(complexity) + 17.7993, abs=2e-4)
 
 
 def test_the_mean_exponent_over_the_space_is_the_published_one() -> None:
     rule = ComplexityAwareLR()
-    drawn = NB201.space.wrap(NB201.space.population(np.random.default_rng(0), 2000))
-    gammas = [rule.gamma(NB201, arch) for arch in drawn]
+    drawn = nb201().space.wrap(nb201().space.population(np.random.default_rng(0), 2000))
+    gammas = [rule.gamma(nb201(), arch) for arch in drawn]
     assert np.mean(gammas) == pytest.approx(2.18, abs=0.06)
     assert np.median(gammas) == pytest.approx(2.09, abs=0.08)
 
@@ -91,7 +95,7 @@ def test_exponents_of_one_are_the_linear_schedule() -> None:
 
 def measured_net() -> Supernet:
     net = operations_net()
-    net.input_shape = DATA.shape
+    net.input_shape = images().shape
     return net
 
 
@@ -114,7 +118,7 @@ def test_what_cannot_be_a_complexity_is_refused() -> None:
     with pytest.raises(UsageError, match=r"one of \('params', 'macs'\)"):
         ComplexityAwareLR(complexity="latency")  # type: ignore[arg-type]
     poolings = OpChoice("pool", {"max": nn.MaxPool2d(2), "mean": nn.AvgPool2d(2)})
-    net = Supernet(nn.Sequential(poolings, nn.Flatten(), nn.Linear(16, 10)), input_shape=DATA.shape)
+    net = Supernet(nn.Sequential(poolings, nn.Flatten(), nn.Linear(16, 10)), input_shape=images().shape)
     with pytest.raises(UsageError, match="have 160 to 160 params"):
         ComplexityAwareLR().gamma(net, net.space.smallest())
 
@@ -183,7 +187,7 @@ def stepped(stepper: Stepper, arch: object, index: int) -> None:
     for number, parameter in enumerate(stepper.parameters):
         generator = torch.Generator().manual_seed(100 * index + number)
         parameter.grad = torch.randn(parameter.shape, generator=generator)
-    stepper.step(step(NB201, index), [Path(arch, CrossEntropy())])  # type: ignore[arg-type]
+    stepper.step(step(nb201(), index), [Path(arch, CrossEntropy())])  # type: ignore[arg-type]
 
 
 def nb201_stepper(states: MomentumSeparation | None) -> Stepper:
@@ -193,7 +197,7 @@ def nb201_stepper(states: MomentumSeparation | None) -> Stepper:
 
 def test_only_the_stepped_groups_buffer_moves_and_follows_its_own_gradients() -> None:
     stepper = nb201_stepper(MomentumSeparation(choice="3<-0"))
-    space, column = NB201.space, NB201.space.column("3<-0")
+    space, column = nb201().space, nb201().space.column("3<-0")
     archs = space.wrap(space.population(np.random.default_rng(3), 40))
     expected: dict[int, torch.Tensor] = {}
     for index, arch in enumerate(archs):
@@ -212,7 +216,7 @@ def test_only_the_stepped_groups_buffer_moves_and_follows_its_own_gradients() ->
 
 def test_memory_is_one_buffer_per_group_and_nothing_else() -> None:
     stepper = nb201_stepper(MomentumSeparation(choice="3<-0"))
-    for index, arch in enumerate(NB201.space.wrap(NB201.space.population(np.random.default_rng(3), 40))):
+    for index, arch in enumerate(nb201().space.wrap(nb201().space.population(np.random.default_rng(3), 40))):
         stepped(stepper, arch, index)
     held = [v for s in stepper.states.values() for kept in s.values() for v in kept.values() if torch.is_tensor(v)]
     assert sum(tensor.numel() for tensor in held) == 5 * (50 * 20 + 30)
@@ -226,23 +230,23 @@ def test_any_optimiser_has_states_by_group() -> None:
     stepper = Stepper(Updates(optimiser=adam, states=states), ours, batch_size=1)
     shared = torch.nn.Parameter(torch.zeros(4))
     theirs = [adam([shared]) for _ in range(5)]
-    for index, arch in enumerate(NB201.space.wrap(NB201.space.population(np.random.default_rng(1), 30))):
+    for index, arch in enumerate(nb201().space.wrap(nb201().space.population(np.random.default_rng(1), 30))):
         stepped(stepper, arch, index)
         shared.grad = torch.randn(4, generator=torch.Generator().manual_seed(100 * index))
-        theirs[arch.code[NB201.space.column("1<-0")]].step()
+        theirs[arch.code[nb201().space.column("1<-0")]].step()
         assert torch.equal(ours[0], shared)
 
 
 def test_the_edge_comes_from_the_seed_unless_it_is_named() -> None:
-    drawn = {MomentumSeparation().edge(NB201.space, seed) for seed in range(60)}
-    assert drawn == set(NB201.space.names)
-    assert MomentumSeparation(choice="2<-1").edge(NB201.space, 5) == "2<-1"
+    drawn = {MomentumSeparation().edge(nb201().space, seed) for seed in range(60)}
+    assert drawn == set(nb201().space.names)
+    assert MomentumSeparation(choice="2<-1").edge(nb201().space, 5) == "2<-1"
     with pytest.raises(UsageError, match="no choice named '9<-0'"):
-        MomentumSeparation(choice="9<-0").edge(NB201.space, 0)
+        MomentumSeparation(choice="9<-0").edge(nb201().space, 0)
 
 
 def test_the_edge_is_one_that_varies_in_the_subspace_and_the_space_was_not_split_by() -> None:
-    whole, states = NB201.space, MomentumSeparation()
+    whole, states = nb201().space, MomentumSeparation()
     for allowed in (["none"], ["none", "nor_conv_3x3"]):  # a leaf of few-shot NAS, and one of GM-NAS
         leaf = whole.restrict({"1<-0": allowed})
         for seed in range(60):
@@ -258,34 +262,36 @@ def test_the_edge_is_one_that_varies_in_the_subspace_and_the_space_was_not_split
 
 
 def test_excluded_choices_are_not_drawn() -> None:
-    left = NB201.space.names[:2]
-    states = MomentumSeparation(exclude=NB201.space.names[2:])
-    assert {states.edge(NB201.space, seed) for seed in range(40)} == set(left)
+    left = nb201().space.names[:2]
+    states = MomentumSeparation(exclude=nb201().space.names[2:])
+    assert {states.edge(nb201().space, seed) for seed in range(40)} == set(left)
     with pytest.raises(UsageError, match="none that may be drawn has two options"):
-        MomentumSeparation(exclude=NB201.space.names).edge(NB201.space, 0)
+        MomentumSeparation(exclude=nb201().space.names).edge(nb201().space, 0)
     with pytest.raises(UsageError, match="no choice named 'x'"):
-        MomentumSeparation(exclude=("x",)).edge(NB201.space, 0)
+        MomentumSeparation(exclude=("x",)).edge(nb201().space, 0)
     with pytest.raises(UsageError, match="leave `exclude` out"):
         MomentumSeparation(choice="1<-0", exclude=("2<-0",))
     named = MomentumSeparation(choice="1<-0")
-    assert named.edge(NB201.space.restrict({"1<-0": ["none", "skip_connect"]}), 0) == "1<-0"
-    assert named.edge(NB201.space.restrict({"1<-0": ["none"]}), 0) != "1<-0"
+    assert named.edge(nb201().space.restrict({"1<-0": ["none", "skip_connect"]}), 0) == "1<-0"
+    assert named.edge(nb201().space.restrict({"1<-0": ["none"]}), 0) != "1<-0"
 
 
 def test_clusters_of_a_subspace_are_of_its_own_subnets() -> None:
     states = MomentumSeparation(by="cluster", groups=4)
-    leaf = NB201.space.restrict({name: ["none"] for name in NB201.space.names[1:]})
-    found = [states.group(step(NB201), [Path(arch, CrossEntropy())]) for arch in leaf.enumerate()]
+    leaf = nb201().space.restrict({name: ["none"] for name in nb201().space.names[1:]})
+    found = [states.group(step(nb201()), [Path(arch, CrossEntropy())]) for arch in leaf.enumerate()]
     assert len(set(found)) == 4
-    (only,) = NB201.space.restrict({name: ["none"] for name in NB201.space.names}).enumerate()
-    assert {by.group(step(NB201), [Path(only, CrossEntropy())]) for by in (states, MomentumSeparation())} == {0}
+    (only,) = nb201().space.restrict({name: ["none"] for name in nb201().space.names}).enumerate()
+    assert {by.group(step(nb201()), [Path(only, CrossEntropy())]) for by in (states, MomentumSeparation())} == {0}
 
 
 def test_clusters_hold_similar_architectures() -> None:
     """Members of one cluster agree on more decisions than members of different ones, and all clusters are used."""
     states = MomentumSeparation(by="cluster", groups=4)
-    codes = NB201.space.population(np.random.default_rng(2), 300)
-    group = np.asarray([states.group(step(NB201), [Path(arch, CrossEntropy())]) for arch in NB201.space.wrap(codes)])
+    codes = nb201().space.population(np.random.default_rng(2), 300)
+    group = np.asarray(
+        [states.group(step(nb201()), [Path(arch, CrossEntropy())]) for arch in nb201().space.wrap(codes)]
+    )
     assert set(group.tolist()) == {0, 1, 2, 3}
     equal = (codes[:, None] == codes[None]).sum(axis=2)
     same = group[:, None] == group[None]
@@ -295,16 +301,16 @@ def test_clusters_hold_similar_architectures() -> None:
 
 def test_paths_of_several_groups_are_refused_and_one_group_aligns_them() -> None:
     states = MomentumSeparation(choice="2<-0")
-    now = step(NB201)
+    now = step(nb201())
     fair = StrictFair().paths(now)
     with pytest.raises(UsageError, match=r"belong to 5 groups.*OneGroup"):
         states.group(now, [Path(arch, CrossEntropy()) for arch in fair])
     seen = Counter()
     for index in range(50):
-        group = OneGroup(StrictFair(), states).paths(step(NB201, index))
+        group = OneGroup(StrictFair(), states).paths(step(nb201(), index))
         (option,) = {arch["2<-0"] for arch in group}
         seen[option] += 1
-        for edge in set(NB201.space.names) - {"2<-0"}:
+        for edge in set(nb201().space.names) - {"2<-0"}:
             assert len({arch[edge] for arch in group}) == 5
     assert len(seen) == 5
 
@@ -317,4 +323,4 @@ def test_misuse_of_groups_is_refused() -> None:
     with pytest.raises(UsageError, match="0 groups"):
         MomentumSeparation(by="cluster", groups=0)
     with pytest.raises(UsageError, match="mixture of several"):
-        MomentumSeparation().group(step(NB201), [Path(Decisions({"1<-0": (0, 1)}), CrossEntropy())])
+        MomentumSeparation().group(step(nb201()), [Path(Decisions({"1<-0": (0, 1)}), CrossEntropy())])

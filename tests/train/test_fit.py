@@ -35,12 +35,10 @@ from supernet.train import (
 from supernet.train import Path as TrainPath
 from supernet.train.relaxations._protocol import relaxed
 
-DATA = images()
-
 
 def train(net: Supernet | None = None, recipe: Recipe | None = None, **options: Any) -> Trained:
     settings = {"steps": 6, "batch_size": 16, "accelerator": "cpu", "progress": False} | options
-    data = settings.pop("data", DATA)
+    data = settings.pop("data", images())
     net = operations_net() if net is None else net
     return fit(net, spos() if recipe is None else recipe, data, **settings)
 
@@ -86,9 +84,11 @@ def test_the_beginning_of_a_phase_draws_the_same_on_every_process(monkeypatch: p
 
     phase = Phase(name="drawn", share=1, program=spos().phases[0].program, enter=Draws())
     plain = weights(train(seed=2).net)
-    stream = type(DATA.train).stream
+    stream = type(images().train).stream
     monkeypatch.setattr(
-        type(DATA.train), "stream", lambda split, size, *, seed, start, **_: stream(split, size, seed=seed, start=start)
+        type(images().train),
+        "stream",
+        lambda split, size, *, seed, start, **_: stream(split, size, seed=seed, start=start),
     )
     for process in (0, 1):
         monkeypatch.setattr(Fabric, "global_rank", process)
@@ -147,7 +147,7 @@ def test_a_run_directory_says_what_was_trained(tmp_path: Path) -> None:
     identity = json.loads((tmp_path / "training.json").read_text())
     assert identity["recipe"] == recipe.describe()
     assert (identity["steps"], identity["batch_size"], identity["seed"]) == (6, 16, 3)
-    assert identity["data"] == DATA.fingerprint()
+    assert identity["data"] == images().fingerprint()
     assert json.loads((tmp_path / "space.json").read_text()) == elastic_net().space.to_json()
     assert json.loads((tmp_path / "environment.json").read_text())["torch"] == torch.__version__
 
@@ -340,14 +340,15 @@ def test_a_directory_with_a_training_is_not_overwritten(tmp_path: Path) -> None:
             {"recipe": spos().with_weights(momentum=0.5)},
             r"recipe is \{weights: \{optimiser: \{momentum: 0.9\}\}\} there .* 0.5",
         ),
-        ({"data": images(seed=1)}, r"data is [0-9a-f]+"),
-        ({"net": plain_net()}, "space is "),
+        ({"data": lambda: images(seed=1)}, r"data is [0-9a-f]+"),
+        ({"net": plain_net}, "space is "),
     ],
 )
 def test_resuming_with_other_settings_names_the_difference(tmp_path: Path, options: dict[str, Any], words: str) -> None:
     train(out=tmp_path, stop_after=2)
+    given = {name: value() if name in ("net", "data") else value for name, value in options.items()}
     with pytest.raises(UsageError, match=f"holds a different training: {words}"):
-        train(out=tmp_path, resume=True, **options)
+        train(out=tmp_path, resume=True, **given)
 
 
 def test_resuming_with_another_net_over_the_same_space_says_so(tmp_path: Path) -> None:
@@ -408,7 +409,7 @@ def test_loading_names_what_does_not_fit(tmp_path: Path) -> None:
 
 
 def test_test_images_are_not_needed() -> None:
-    sealed: ImageData = DATA.sealed()
+    sealed: ImageData = images().sealed()
     net, other = operations_net(), operations_net()
     train(net, data=sealed)
     train(other)

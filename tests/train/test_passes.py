@@ -29,7 +29,6 @@ from supernet.train import (
 from supernet.train.edits.split_by_gradients import SplitByGradients
 from supernet.train.executor import Executor
 
-SQUARES = images()  # 96 validation images
 BATCH = 16
 
 
@@ -44,7 +43,7 @@ def train(recipe: Recipe, steps: int = 3, batch_size: int = BATCH, **options: ob
     """The training, and the passes over a batch that a hook on the network itself has seen."""
     net, seen = operations_net(), []
     net.module[0].register_forward_hook(lambda module, inputs, output: seen.append(len(output)))  # type: ignore[index]
-    trained = fit(net, recipe, SQUARES, steps=steps, batch_size=batch_size, progress=False, log_every=1, **options)  # type: ignore[arg-type]
+    trained = fit(net, recipe, images(), steps=steps, batch_size=batch_size, progress=False, log_every=1, **options)  # type: ignore[arg-type]
     return trained, sum(seen) / batch_size
 
 

@@ -13,6 +13,8 @@ from child_trainings import context, free_port, left_alone, rank, shared_recipe,
 from small_nets import plain_net
 from supernet.train import checkpoint
 
+pytestmark = pytest.mark.slow  # whole runs, or processes of their own
+
 
 def test_two_processes_are_one_with_twice_the_batch(tmp_path: Path) -> None:
     """Several paths with unused parameters; second-order steps; inner steps. Both ranks get the weights of rank 0."""

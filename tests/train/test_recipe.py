@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cache, partial
 
 import numpy as np
 import pytest
@@ -12,6 +12,7 @@ import torch
 from small_nets import operations_net, sgd
 from supernet.errors import UsageError
 from supernet.methods import attentivenas, darts, few_shot, gm_nas, greedynas, k_shot, sandwich, spos, sum_nas
+from supernet.space import Arch
 from supernet.train import (
     Bilevel,
     Constant,
@@ -118,13 +119,16 @@ def test_a_piece_of_ones_own_needs_no_registration() -> None:
 
 # -- one architecture alone ----------------------------------------------------------------------------------------
 
-ARCH = operations_net().space.smallest()
+
+@cache
+def an_arch() -> Arch:
+    return operations_net().space.smallest()
 
 
 def trained_alone(recipe: Recipe) -> TrainPaths:
-    program = recipe.alone(ARCH).program
+    program = recipe.alone(an_arch()).program
     assert isinstance(program, TrainPaths)
-    assert program.sampler == Fixed(ARCH)
+    assert program.sampler == Fixed(an_arch())
     return program
 
 
@@ -143,7 +147,7 @@ def trained_alone(recipe: Recipe) -> TrainPaths:
 )
 def test_alone_the_objective_is_what_it_says_itself(recipe: Recipe, objective: CrossEntropy) -> None:
     assert trained_alone(recipe).objective == objective
-    assert recipe.alone(ARCH).adapt is None
+    assert recipe.alone(an_arch()).adapt is None
 
 
 def test_alone_the_way_of_sum_nas_is_that_of_one_path() -> None:
@@ -156,7 +160,7 @@ def test_a_program_without_an_objective_cannot_train_alone() -> None:
         learns_architecture = False
 
     with pytest.raises(UsageError, match="Silent of the recipe 'x' does not say under which loss"):
-        Recipe(name="x", program=Silent(), weights=sgd()).alone(ARCH)  # type: ignore[arg-type]
+        Recipe(name="x", program=Silent(), weights=sgd()).alone(an_arch())  # type: ignore[arg-type]
 
 
 # -- what a program holds ------------------------------------------------------------------------------------------

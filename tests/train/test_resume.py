@@ -23,7 +23,7 @@ from supernet.train import Recipe, Trained, TrainPaths, Uniform, checkpoint, fit
 from supernet.train.laws import Trial, resumes_bitwise
 from supernet.train.move import Step
 
-DATA = images()
+pytestmark = pytest.mark.slow  # whole runs, or processes of their own
 
 
 def newest(run: Path) -> tuple[Path, dict[str, torch.Tensor], dict[str, Any]]:
@@ -90,7 +90,7 @@ class Pressing:
 def train(run: Path, recipe: Recipe, **options: Any) -> Trained:
     net = operations_net()
     settings = {"steps": 12, "batch_size": 8, "accelerator": "cpu", "progress": False, "resume": True}
-    return fit(net, recipe, DATA, out=run, **(settings | options))
+    return fit(net, recipe, images(), out=run, **(settings | options))
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -146,7 +146,7 @@ def test_batches_already_drawn_are_not_drawn_again(tmp_path: Path) -> None:
 
 
 def test_the_law_of_resuming_catches_what_is_not_restored(monkeypatch: pytest.MonkeyPatch) -> None:
-    trial = Trial(recipe=one_shot(), net=operations_net(), data=DATA, batch_size=8)
+    trial = Trial(recipe=one_shot(), net=operations_net(), data=images(), batch_size=8)
     resumes_bitwise(trial)
     restored = checkpoint.load
 
@@ -170,4 +170,4 @@ def test_the_law_of_resuming_catches_a_sampler_with_a_memory() -> None:
 
     recipe = Recipe(name="memory", program=TrainPaths(sampler=Counting()), weights=one_shot().weights)
     with pytest.raises(AssertionError, match=r"after resuming, .* differs"):
-        resumes_bitwise(Trial(recipe=recipe, net=operations_net(), data=DATA, batch_size=8))
+        resumes_bitwise(Trial(recipe=recipe, net=operations_net(), data=images(), batch_size=8))

@@ -34,7 +34,6 @@ from supernet.train import (
 )
 from supernet.train.updates import Stepper
 
-STEP = step(plain_net())
 RMSPROP, ADAM, ADAMW = torch.optim.RMSprop, torch.optim.Adam, torch.optim.AdamW
 
 
@@ -57,7 +56,7 @@ def test_steps_are_those_of_torch_bitwise(nesterov: bool) -> None:
         for one, other in zip(ours, theirs, strict=True):
             one.grad = gradients(5, tuple(one.shape))[number].clone()
             other.grad = one.grad.clone()
-        stepper.step(STEP, [])
+        stepper.step(step(plain_net()), [])
         plain.step()
         assert all(torch.equal(one, other) for one, other in zip(ours, theirs, strict=True))
 
@@ -81,7 +80,7 @@ def test_unsampled_parameters_are_frozen_or_carried_on(inactive: str) -> None:
         if sampled:
             p.grad = g[number].clone()
         before = p.detach().clone()
-        stepper.step(STEP, [])
+        stepper.step(step(plain_net()), [])
         if sampled or inactive == "decay":
             buffer = momentum * buffer + (g[number].double() if sampled else 0) + decay * w
             w = w - lr * buffer
@@ -98,7 +97,7 @@ def test_norm_is_clipped_over_the_family() -> None:
     gs = [10 * gradients(1, tuple(p.shape))[0] for p in ps]
     for p, g in zip(ps, gs, strict=True):
         p.grad = g.clone()
-    stepper.step(STEP, [])
+    stepper.step(step(plain_net()), [])
     norm = torch.cat([g.flatten() for g in gs]).norm()
     for p, start, g in zip(ps, starts, gs, strict=True):
         torch.testing.assert_close(start - p, 0.5 * g / norm, atol=1e-5, rtol=1e-4)
@@ -109,7 +108,7 @@ def test_a_small_gradient_is_not_clipped() -> None:
     start = p.detach().clone()
     stepper = Stepper(sgd(1.0, clip_norm=100.0), [p], batch_size=8)
     p.grad = torch.ones(3)
-    stepper.step(STEP, [])
+    stepper.step(step(plain_net()), [])
     torch.testing.assert_close(start - p, torch.ones(3))
 
 
@@ -117,7 +116,7 @@ def test_values_are_clipped_one_by_one() -> None:
     p = nn.Parameter(torch.zeros(4))
     stepper = Stepper(sgd(1.0, clip_value=1.0), [p], batch_size=8)
     p.grad = torch.tensor([-3.0, -0.5, 0.5, 3.0])
-    stepper.step(STEP, [])
+    stepper.step(step(plain_net()), [])
     torch.testing.assert_close(-p.detach(), torch.tensor([-1.0, -0.5, 0.5, 1.0]))
 
 
@@ -130,7 +129,7 @@ def test_biases_and_norms_can_be_left_undecayed(decay_vectors: bool) -> None:
     stepper = Stepper(updates, net.parameters(), batch_size=8)
     for p in net.parameters():
         p.grad = torch.zeros_like(p)
-    stepper.step(STEP, [])
+    stepper.step(step(plain_net()), [])
     factors = {name: 0.5 if decay_vectors or name == "0.weight" else 1.0 for name in before}
     for name, p in net.named_parameters():
         torch.testing.assert_close(p.detach(), factors[name] * before[name])
@@ -173,7 +172,7 @@ def test_direction_is_where_sgd_moves() -> None:
         expected = [p.detach() - 0.1 * stepper.direction(p, g) for p, g in zip(ps, gs, strict=True)]
         for p, g in zip(ps, gs, strict=True):
             p.grad = g.clone()
-        stepper.step(STEP, [])
+        stepper.step(step(plain_net()), [])
         for p, e in zip(ps, expected, strict=True):
             torch.testing.assert_close(p.detach(), e.detach())
 
@@ -216,7 +215,7 @@ def test_short_forms_step_as_torch_does(made: Updates, theirs: Any) -> None:
     for number in range(4):
         ours.grad = gradients(4, (3, 2))[number].clone()
         other.grad = ours.grad.clone()
-        stepper.step(STEP, [])
+        stepper.step(step(plain_net()), [])
         plain.step()
         assert torch.equal(ours, other)
 

@@ -17,18 +17,18 @@ AWKWARD = Space([Choice("a;b", ("x=1", "y")), Choice("c", (1, 2))])
 ALL = list(SPACE.enumerate())
 METRIC = Quantity("error", "%", goal="min")
 SPACES = {
-    "own": SPACE,
-    "awkward": AWKWARD,
-    "201": zoo.nasbench201(channels=1, cells=1).space,
-    "macro": zoo.nasbench_macro(channels=1, head_channels=1).space,
-    "size": SIZE_SPACE,
-    "mbconv": zoo.mbconv().space,
+    "own": lambda: SPACE,
+    "awkward": lambda: AWKWARD,
+    "201": lambda: zoo.nasbench201(channels=1, cells=1).space,
+    "macro": lambda: zoo.nasbench_macro(channels=1, head_channels=1).space,
+    "size": lambda: SIZE_SPACE,
+    "mbconv": lambda: zoo.mbconv().space,
 }
 
 
 @pytest.mark.parametrize("name", SPACES)
 def test_texts_lead_back(name):
-    space = SPACES[name]
+    space = SPACES[name]()
     for arch in space.wrap(space.population(np.random.default_rng(0), 20)):
         assert read_arch(space, str(arch)) == arch
         assert read_arch(space, json.dumps(arch.options())) == arch
@@ -38,7 +38,7 @@ def test_texts_lead_back(name):
 def test_a_table_holds_the_one_text_of_an_architecture(tmp_path):
     """What stands in a table is what `Space.parse` reads, with quotation marks as CSV needs them."""
     for name, text in (("own", '"depth=1,op=conv%203",0.0'), ("awkward", '"a%3Bb=x%3D1,c=1",0.0')):
-        space = SPACES[name]
+        space = SPACES[name]()
         write_csv(Truth.of([space.smallest()], [0.0]), tmp_path / "t.csv")
         assert (tmp_path / "t.csv").read_text().splitlines()[2].startswith(text)
         (row,) = list(csv.reader((tmp_path / "t.csv").read_text().splitlines()))[-1:]
@@ -47,16 +47,16 @@ def test_a_table_holds_the_one_text_of_an_architecture(tmp_path):
 
 def test_semicolons_may_stand_for_commas():
     assert read_arch(SPACE, "depth=2; op=conv 3;k2=5") == SPACE.arch({"depth": 2, "op": "conv 3", "k2": 5})
-    edges = ";".join(f"{edge}=none" for edge in SPACES["201"].names)
-    assert read_arch(SPACES["201"], edges) == SPACES["201"].smallest()
+    edges = ";".join(f"{edge}=none" for edge in SPACES["201"]().names)
+    assert read_arch(SPACES["201"](), edges) == SPACES["201"]().smallest()
     assert read_arch(AWKWARD, "a;b=y,c=2") == AWKWARD.arch({"a;b": "y", "c": 2})
 
 
 def test_the_spellings_of_benchmarks_are_read():
-    cell = SPACES["201"]
+    cell = SPACES["201"]()
     assert read_arch(cell, " |none~0|+|none~0|none~1|+|none~0|none~1|none~2| ") == cell.smallest()
-    assert read_arch(SPACES["macro"], "22222222") == SPACES["macro"].largest()
-    assert read_arch(SPACES["size"], "64:64:64:64:64") == SPACES["size"].largest()
+    assert read_arch(SPACES["macro"](), "22222222") == SPACES["macro"]().largest()
+    assert read_arch(SPACES["size"](), "64:64:64:64:64") == SPACES["size"]().largest()
 
 
 @pytest.mark.parametrize(
@@ -76,12 +76,12 @@ def test_the_spellings_of_benchmarks_are_read():
 )
 def test_texts_that_are_no_architecture(space, text, words):
     with pytest.raises(UsageError, match=words):
-        read_arch(SPACES[space], text)
+        read_arch(SPACES[space](), text)
 
 
 @pytest.mark.parametrize("name", SPACES)
 def test_written_and_read_bit_for_bit(name, tmp_path):
-    space, rng = SPACES[name], np.random.default_rng(0)
+    space, rng = SPACES[name](), np.random.default_rng(0)
     archs = list(dict.fromkeys(space.wrap(space.population(rng, 5))))
     values = rng.random((len(archs), 3))
     values[0, 1] = np.nan

@@ -9,8 +9,6 @@ from measure_networks import blobs, small_net
 from supernet.errors import UsageError
 from supernet.measure import Calibration, accuracy, calibrate, calibrated
 
-DATA = blobs()
-
 
 def state_of(net):
     tensors = [*net.parameters(), *net.buffers()]
@@ -63,10 +61,10 @@ def test_every_mode_equals_its_definition(policy):
     layer.running_var.fill_(7.0)
     conv = net.extract(arch)[0]
     with torch.no_grad():
-        batches = [conv(b.x).numpy() for b in DATA.train.batches(20, limit=100)]
+        batches = [conv(b.x).numpy() for b in blobs().train.batches(20, limit=100)]
     start = (0.0, 1.0) if policy.reset else (3.0, 7.0)
     mean, var = numpy_statistics(batches, policy, *start)
-    with calibrated(net, arch, DATA, policy):
+    with calibrated(net, arch, blobs(), policy):
         np.testing.assert_allclose(layer.running_mean[:6].numpy(), mean, rtol=1e-5, atol=1e-6)
         np.testing.assert_allclose(layer.running_var[:6].numpy(), var, rtol=1e-5, atol=1e-6)
         assert layer.running_mean[6:].tolist() == [3.0, 3.0]
@@ -81,7 +79,7 @@ def test_the_modes_tell_each_other_apart():
     net = small_net()
     found = []
     for policy in modes:
-        with calibrated(net, net.space.largest(), DATA, policy):
+        with calibrated(net, net.space.largest(), blobs(), policy):
             found.append(net.module[1].running_var.clone())
     for first in range(4):
         for second in range(first):
@@ -97,18 +95,18 @@ def test_ema_and_cumulative_are_what_torch_computes():
         theirs = nn.Sequential(nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.Conv2d(4, 4, 3), nn.BatchNorm2d(4))
         theirs[1].momentum = theirs[4].momentum = momentum
         with torch.no_grad():
-            for batch in DATA.train.batches(20, limit=100):
+            for batch in blobs().train.batches(20, limit=100):
                 theirs(batch.x)
-        assert calibrate(ours, None, DATA, policy) == 2
+        assert calibrate(ours, None, blobs(), policy) == 2
         for name, value in theirs.state_dict().items():
             torch.testing.assert_close(ours.state_dict()[name], value, rtol=1e-5, atol=1e-6)
 
 
 def test_one_batch_gives_the_statistics_of_that_batch():
     net = nn.Sequential(nn.BatchNorm2d(1))
-    x = next(DATA.train.batches(50)).x
+    x = next(blobs().train.batches(50)).x
     for mode in ("pooled", "cumulative", "mean_of_batches"):
-        calibrate(net, None, DATA, Calibration(mode=mode, images=50, batch_size=50))
+        calibrate(net, None, blobs(), Calibration(mode=mode, images=50, batch_size=50))
         assert net[0].running_mean.item() == pytest.approx(x.mean().item(), abs=1e-6)
         assert net[0].running_var.item() == pytest.approx(x.var(unbiased=mode != "mean_of_batches").item(), rel=1e-6)
 
@@ -119,12 +117,12 @@ def test_everything_is_put_back_bit_for_bit(training):
     net.module[1].running_mean[2] = float("nan")  # bits, not values
     net.module[4].training = not training
     before = state_of(net)
-    with calibrated(net, net.space.largest(), DATA, Calibration(images=60, batch_size=20)):
+    with calibrated(net, net.space.largest(), blobs(), Calibration(images=60, batch_size=20)):
         assert not any(m.training for m in net.modules())
         assert torch.isfinite(net.module[1].running_mean).all()
-        net(DATA.train.images[:2].float())
+        net(blobs().train.images[:2].float())
     assert_same_state(before, state_of(net))
-    with pytest.raises(KeyError), calibrated(net, net.space.largest(), DATA):
+    with pytest.raises(KeyError), calibrated(net, net.space.largest(), blobs()):
         raise KeyError
     assert_same_state(before, state_of(net))
 
@@ -133,7 +131,7 @@ def test_only_batch_norms_that_run_are_touched():
     net = small_net(statistics="track")
     inner = net.module[3].candidates["conv"][1]
     arch = net.space.arch({"width": 4, "op": "skip"})
-    with calibrated(net, arch, DATA, Calibration(images=60, batch_size=20)):
+    with calibrated(net, arch, blobs(), Calibration(images=60, batch_size=20)):
         assert inner.num_batches_tracked.item() == 0
         assert not inner.running_mean.any()
         assert net.module[1].running_mean[:4].all()
@@ -154,9 +152,9 @@ class CountingSplit:
 
 
 def test_nothing_runs_where_no_batch_norm_keeps_statistics():
-    split = CountingSplit(DATA.train)
+    split = CountingSplit(blobs().train)
     net = small_net(statistics="batch")
-    before = net(DATA.train.images[:9].float(), net.space.largest())
+    before = net(blobs().train.images[:9].float(), net.space.largest())
     with calibrated(net, net.space.largest(), split):
         pass
     assert split.asked == []
@@ -169,27 +167,27 @@ def test_nothing_runs_where_no_batch_norm_keeps_statistics():
 
 
 def test_images_are_whole_batches_of_the_split_that_was_named():
-    split = CountingSplit(DATA.train)
+    split = CountingSplit(blobs().train)
     net = nn.Sequential(nn.BatchNorm2d(1))
     calibrate(net, None, split, Calibration(images=70, batch_size=30))
     calibrate(net, None, split, Calibration(images=10, batch_size=30))
     calibrate(net, None, split, Calibration(images=10**6, batch_size=100))
     assert split.asked == [30, 30, 10, 100]  # the split holds 192
-    data = dataclasses.replace(DATA, train=split, validation=CountingSplit(DATA.validation)).sealed()
+    data = dataclasses.replace(blobs(), train=split, validation=CountingSplit(blobs().validation)).sealed()
     calibrate(net, None, data, Calibration(images=40, batch_size=40, split="validation"))
     assert (split.asked[4:], data.validation.asked) == ([], [40])
 
 
 def test_a_calibrated_subnet_is_the_calibrated_supernet():
     net, policy = small_net(), Calibration(images=100, batch_size=20)
-    x = next(DATA.validation.batches(20)).x
+    x = next(blobs().validation.batches(20)).x
     for arch in net.space.enumerate():
         module = net.extract(arch)
-        calibrate(module, None, DATA, policy)
-        with calibrated(net, arch, DATA, policy), torch.no_grad():
+        calibrate(module, None, blobs(), policy)
+        with calibrated(net, arch, blobs(), policy), torch.no_grad():
             torch.testing.assert_close(module.eval()(x), net(x), rtol=0, atol=1e-5)
-        assert accuracy(net, arch, DATA, calibration=policy) == accuracy(
-            module, None, DATA.validation, calibration=None
+        assert accuracy(net, arch, blobs(), calibration=policy) == accuracy(
+            module, None, blobs().validation, calibration=None
         )
 
 

@@ -9,7 +9,6 @@ from supernet import zoo
 from supernet.errors import RunError, UsageError
 from supernet.measure import Calibration, accuracies, accuracy, calibrate, loss, scores
 
-DATA = blobs()
 QUICK = Calibration(images=60, batch_size=20)
 
 
@@ -23,31 +22,31 @@ class Fixed(nn.Module):
 
 def test_accuracy_and_loss_equal_numpy():
     module = Fixed()
-    x, y = next(DATA.validation.batches(10**6))
+    x, y = next(blobs().validation.batches(10**6))
     logits = module(x).double().numpy()
     expected = (logits.argmax(1) == y.numpy()).mean()
     log_p = logits - np.log(np.exp(logits).sum(1, keepdims=True))
     cross_entropy = -log_p[np.arange(len(y)), y.numpy()].mean()
     for batch_size in (7, 512):
-        found = scores(module, None, DATA.validation, calibration=None, batch_size=batch_size)
+        found = scores(module, None, blobs().validation, calibration=None, batch_size=batch_size)
         assert found.accuracy == expected
         assert found.loss == pytest.approx(cross_entropy, rel=1e-5)
-        assert found.images == len(DATA.validation) == len(y)
+        assert found.images == len(blobs().validation) == len(y)
     assert 0.3 < expected < 1
 
 
 def test_images_limit_the_set():
-    x, y = next(DATA.validation.batches(13))
+    x, y = next(blobs().validation.batches(13))
     expected = (Fixed()(x).argmax(1) == y).double().mean().item()
-    assert accuracy(Fixed(), None, DATA, calibration=None, images=13, batch_size=5) == expected
+    assert accuracy(Fixed(), None, blobs(), calibration=None, images=13, batch_size=5) == expected
 
 
 def test_the_subnet_is_judged_in_evaluation_mode_and_left_alone():
     net = small_net(statistics="track").train()
     arch = net.space.largest()
     before = {name: tensor.clone() for name, tensor in net.state_dict().items()}
-    found = [loss(net, arch, DATA, calibration=None) for _ in range(2)]  # dropout would make them differ
-    x, y = next(DATA.validation.batches(10**6))
+    found = [loss(net, arch, blobs(), calibration=None) for _ in range(2)]  # dropout would make them differ
+    x, y = next(blobs().validation.batches(10**6))
     assert found[0] == found[1] == pytest.approx(F.cross_entropy(net.extract(arch).eval()(x), y).item(), rel=1e-5)
     assert all(m.training for m in net.modules())
     assert all(torch.equal(tensor, before[name]) for name, tensor in net.state_dict().items())
@@ -57,17 +56,19 @@ def test_calibration_is_the_default_and_changes_the_result():
     net = small_net(statistics="track")
     arch = net.space.arch({"width": 6, "op": "conv"})
     module = net.extract(arch)
-    assert calibrate(module, None, DATA) == 2
-    assert loss(net, arch, DATA) == pytest.approx(loss(module, None, DATA.validation, calibration=None), rel=1e-5)
-    assert abs(loss(net, arch, DATA) - loss(net, arch, DATA, calibration=None)) > 1e-3
+    assert calibrate(module, None, blobs()) == 2
+    assert loss(net, arch, blobs()) == pytest.approx(loss(module, None, blobs().validation, calibration=None), rel=1e-5)
+    assert abs(loss(net, arch, blobs()) - loss(net, arch, blobs(), calibration=None)) > 1e-3
 
 
 def test_many_architectures_report_progress():
     net = small_net()
     archs = list(net.space.enumerate())
     seen = []
-    found = accuracies(net, archs, DATA, calibration=QUICK, progress=lambda done, latest: seen.append((done, latest)))
-    assert found == [accuracy(net, arch, DATA, calibration=QUICK) for arch in archs]
+    found = accuracies(
+        net, archs, blobs(), calibration=QUICK, progress=lambda done, latest: seen.append((done, latest))
+    )
+    assert found == [accuracy(net, arch, blobs(), calibration=QUICK) for arch in archs]
     assert [done for done, _ in seen] == [1, 2, 3, 4, 5, 6]
     assert [latest.accuracy for _, latest in seen] == found
 
@@ -77,28 +78,28 @@ def test_diverged_weights_are_named():
     with torch.no_grad():
         net.module[7].bias[0] = float("nan")
     with pytest.raises(RunError, match=r"not finite.*width=4,op=skip"):
-        accuracy(net, net.space.arch({"width": 4, "op": "skip"}), DATA, calibration=QUICK)
+        accuracy(net, net.space.arch({"width": 4, "op": "skip"}), blobs(), calibration=QUICK)
 
 
 def test_statistics_that_were_never_computed_are_refused():
     net = small_net(statistics="calibrate")
     with pytest.raises(UsageError, match=r"never given any. Pass a calibration"):
-        accuracy(net, net.space.largest(), DATA, calibration=None)
+        accuracy(net, net.space.largest(), blobs(), calibration=None)
 
 
 def test_what_does_not_fit_together_is_refused():
     net = small_net()
     with pytest.raises(UsageError, match="only one split was given"):
-        accuracy(net, net.space.largest(), DATA.validation)
+        accuracy(net, net.space.largest(), blobs().validation)
     with pytest.raises(UsageError, match="one architecture at a time"):
-        accuracy(net, None, DATA)
+        accuracy(net, None, blobs())
     with pytest.raises(UsageError, match="which is no Supernet"):
-        accuracy(Fixed(), net.space.largest(), DATA)
+        accuracy(Fixed(), net.space.largest(), blobs())
     foreign = zoo.nasbench201(channels=4, cells=1).space.largest()
     with pytest.raises(UsageError, match="belongs to the space"):
-        accuracy(net, foreign, DATA)
+        accuracy(net, foreign, blobs())
 
 
 def test_the_test_images_are_never_read():
     net = small_net()
-    assert 0 <= accuracy(net, net.space.largest(), DATA.sealed(), calibration=QUICK) <= 1
+    assert 0 <= accuracy(net, net.space.largest(), blobs().sealed(), calibration=QUICK) <= 1

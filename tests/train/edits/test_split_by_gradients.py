@@ -22,8 +22,6 @@ from supernet.nn.leaves import Leaves
 from supernet.train.edits.split_by_gradients import SplitByGradients, dissimilarity, minimum_cut, shared_parameters
 from supernet.train.phases import Entry
 
-SQUARES = images()
-
 
 def symmetric(m: int, seed: int) -> NDArray[np.float64]:
     upper = np.triu(np.random.default_rng(seed).normal(size=(m, m)), 1)
@@ -117,7 +115,7 @@ def planted(first: dict[str, float], second: dict[str, float]) -> Supernet:
 
 
 def entered(net: Supernet, *, copies: int = 4, seed: int = 0) -> Entry:
-    return Entry(executor(Supernet(Leaves(net, copies)), SQUARES), seed)
+    return Entry(executor(Supernet(Leaves(net, copies)), images()), seed)
 
 
 def test_shared_are_the_parameters_that_no_option_has_for_itself() -> None:

@@ -30,8 +30,6 @@ from supernet.train import (
 )
 from supernet.train.schedules.on_loss import OnLoss
 
-DATA = images()
-
 
 def three(net: Supernet) -> list[Arch]:
     return [
@@ -63,7 +61,7 @@ def trained_apart(net: Supernet, arch: Arch, batch: Batch, rule: Reptile) -> dic
 @pytest.mark.parametrize(("combine", "factor"), [(Mean(), 1 / 3), (Sum(), 1.0)])
 def test_it_is_the_way_that_torch_goes_on_separate_copies(combine: Combine, factor: float, clip: float | None) -> None:
     net = operations_net()
-    run, archs = executor(net, DATA), three(net)
+    run, archs = executor(net, images()), three(net)
     rule = Reptile(steps=3, lr=0.2, momentum=0.9, clip_norm=clip)
     ends = [trained_apart(net, arch, run.batch("train"), rule) for arch in archs]
     before = {name: p.detach().clone() for name, p in net.named_parameters()}
@@ -82,7 +80,7 @@ def test_it_is_the_way_that_torch_goes_on_separate_copies(combine: Combine, fact
 
 def test_a_step_at_rate_one_goes_to_the_mean_of_the_ends() -> None:
     net = operations_net()
-    run, archs = executor(net, DATA, weights=sgd(1.0)), three(net)
+    run, archs = executor(net, images(), weights=sgd(1.0)), three(net)
     rule = Reptile(steps=2, lr=0.1)
     ends = [trained_apart(net, arch, run.batch("train"), rule) for arch in archs]
     run.execute(Move(paths=paths(archs), combine=Mean(), gradient=rule), step(net))
@@ -93,7 +91,7 @@ def test_a_step_at_rate_one_goes_to_the_mean_of_the_ends() -> None:
 def test_one_step_of_its_own_is_the_plain_gradient_and_two_are_not() -> None:
     def left(rule: Reptile | None) -> Tensor:
         net = operations_net()
-        run = executor(net, DATA)
+        run = executor(net, images())
         move = Move(paths=paths(three(net)), combine=Mean())
         if rule is None:
             Backpropagation()(run, move, step(net))
@@ -108,13 +106,13 @@ def test_one_step_of_its_own_is_the_plain_gradient_and_two_are_not() -> None:
 
 def test_a_rate_by_complexity_on_the_loss_acts_on_the_steps_of_each_path() -> None:
     net = operations_net()
-    net.input_shape = DATA.shape
+    net.input_shape = images().shape
     arch = three(net)[0]
     rate = ComplexityAwareLR(gamma_max=4.0)
     later = step(net, 5, total=10)
 
     def left(weights: Updates) -> Tensor:
-        run = executor(net, DATA, weights=weights)
+        run = executor(net, images(), weights=weights)
         Reptile(steps=1, clip_norm=None)(run, Move(paths=paths([arch])), later)
         return torch.cat([p.grad.flatten() for p in net.parameters() if p.grad is not None])
 
@@ -125,7 +123,7 @@ def test_a_rate_by_complexity_on_the_loss_acts_on_the_steps_of_each_path() -> No
 
 def test_weights_are_where_they_were_if_a_path_fails() -> None:
     net = operations_net()
-    run, before = executor(net, DATA), [p.detach().clone() for p in net.parameters()]
+    run, before = executor(net, images()), [p.detach().clone() for p in net.parameters()]
     calls = []
 
     def fails_late(outcome: Outcome) -> Tensor:
@@ -142,7 +140,7 @@ def test_weights_are_where_they_were_if_a_path_fails() -> None:
 def test_what_makes_no_sense_is_refused() -> None:
     net = operations_net()
     with pytest.raises(UsageError, match="no micro_batch"):
-        Reptile()(executor(net, DATA), Move(paths=paths(three(net)), micro_batch=8), step(net))
+        Reptile()(executor(net, images()), Move(paths=paths(three(net)), micro_batch=8), step(net))
     with pytest.raises(UsageError, match="0 steps"):
         Reptile(steps=0)
     with pytest.raises(UsageError, match=r"lr of the inner steps is -1; it must be a finite number above 0"):

@@ -33,8 +33,6 @@ from supernet.train import (
 from supernet.train.executor import Executor
 from supernet.train.relaxations._protocol import relaxed
 
-DATA = images()
-
 
 def separate(net: Supernet, batch: Batch, target: Arch | Decisions) -> dict[str, Tensor]:
     """Cross-entropy gradient of one path, by name of the parameters it reaches."""
@@ -59,7 +57,7 @@ def paths(net: Supernet, targets: Sequence[Arch | Decisions]) -> list[Path]:
 @pytest.mark.parametrize(("combine", "factor"), [(Sum(), 1.0), (Mean(), 1 / 3)])
 def test_gradients_of_several_paths_are_summed_or_averaged(combine: Combine, factor: float) -> None:
     net = operations_net()
-    run = executor(net, DATA)
+    run = executor(net, images())
     batch = run.batch("train")
     archs = [net.space.arch({"block0": a, "block1": b}) for a, b in (("conv3", "skip"), ("conv3", "conv1"))]
     archs.append(archs[0])
@@ -74,7 +72,7 @@ def test_gradients_of_several_paths_are_summed_or_averaged(combine: Combine, fac
 def test_pieces_of_a_batch_are_ghost_batch_normalisation() -> None:
     """Pieces of 6, 6 and 4 images, each normalised on its own and weighed by its size."""
     net = operations_net()
-    run = executor(net, DATA)
+    run = executor(net, images())
     batch, arch = run.batch("train"), net.space.arch({"block0": "conv3", "block1": "conv1"})
     pieces = [Batch(batch.x[a:b], batch.y[a:b]) for a, b in ((0, 6), (6, 12), (12, 16))]
     parts = [separate(net, piece, arch) for piece in pieces]
@@ -89,7 +87,7 @@ def test_pieces_of_a_batch_are_ghost_batch_normalisation() -> None:
 
 def test_without_batch_norm_pieces_change_nothing() -> None:
     net = plain_net()
-    run = executor(net, DATA)
+    run = executor(net, images())
     arch = net.space.smallest()
     whole = separate(net, run.batch("train"), arch)
     found = left_by(run, Move(paths=paths(net, [arch]), micro_batch=5))
@@ -99,7 +97,7 @@ def test_without_batch_norm_pieces_change_nothing() -> None:
 
 def test_the_teacher_gets_no_gradient_from_those_it_teaches() -> None:
     net = plain_net()
-    run = executor(net, DATA)
+    run = executor(net, images())
     teacher, pupil = (net.space.arch({"block": option}) for option in ("conv3", "conv1"))
     alone = separate(net, run.batch("train"), teacher)
     found = left_by(run, Move(paths=[Path(teacher, InPlaceDistillation()), Path(pupil, InPlaceDistillation())]))
@@ -113,7 +111,7 @@ def test_the_teacher_gets_no_gradient_from_those_it_teaches() -> None:
 def test_dropout_acts_only_on_paths_that_ask_for_it() -> None:
     net = operations_net()
     next(m for m in net.modules() if isinstance(m, nn.Dropout)).p = 0.5
-    run = executor(net, DATA)
+    run = executor(net, images())
     batch, arch = run.batch("train"), net.space.smallest()
 
     def logits(*, dropout: bool) -> Tensor:
@@ -128,7 +126,7 @@ def test_dropout_acts_only_on_paths_that_ask_for_it() -> None:
 def test_a_move_on_the_weights_puts_no_gradient_on_the_architecture() -> None:
     net = plain_net()
     architecture = ArchitectureParameters(net)
-    run = executor(net, DATA, architecture=architecture)
+    run = executor(net, images(), architecture=architecture)
     now = step(net, architecture=architecture)
     Backpropagation()(run, Move(paths=[Path(relaxed(Softmax(), now), CrossEntropy())]), now)
     assert all(p.grad is None for p in architecture.parameters())
@@ -140,7 +138,7 @@ def test_a_move_on_the_architecture_is_its_partial_derivative(micro_batch: int |
     """Two paths that share the mixtures of one step, also in pieces."""
     net = plain_net()
     architecture = ArchitectureParameters(net, scale=1.0)
-    run = executor(net, DATA, architecture=architecture)
+    run = executor(net, images(), architecture=architecture)
     now = step(net, architecture=architecture)
     path = Path(relaxed(Softmax(), now), CrossEntropy())
     move = Move(updates="architecture", data="validation", paths=[path, path], micro_batch=micro_batch)
@@ -167,7 +165,7 @@ def make_bilevel() -> tuple[Executor, ArchitectureParameters]:
             p.mul_(4)
     architecture = ArchitectureParameters(net, scale=1.0).double()
     updates = sgd(RATE, momentum=MOMENTUM, weight_decay=DECAY, decay_vectors=False)
-    run = executor(net, DATA, weights=updates, architecture=architecture)
+    run = executor(net, images(), weights=updates, architecture=architecture)
     for index in range(3):
         run.begin()
         now = step(net, index, architecture=architecture)
@@ -224,7 +222,7 @@ def test_the_unrolled_gradient_is_the_exact_second_order_one(
 def test_weights_and_statistics_are_bitwise_the_same_after_a_move_on_the_architecture(order: int) -> None:
     net = operations_net()
     architecture = ArchitectureParameters(net)
-    run = executor(net, DATA, architecture=architecture, weights=sgd(momentum=0.9, weight_decay=0.1))
+    run = executor(net, images(), architecture=architecture, weights=sgd(momentum=0.9, weight_decay=0.1))
     now = step(net, architecture=architecture)
     run.execute(Move(paths=[Path(relaxed(Softmax(), now), CrossEntropy())]), now)
     before = {name: value.clone() for name, value in net.state_dict().items()}

@@ -15,14 +15,13 @@ from supernet.data import Batch
 from supernet.errors import UsageError
 from supernet.train import CrossEntropy, InPlaceDistillation, Outcome
 
-STEP = step(plain_net())
 LOGITS = torch.randn(5, 4, generator=torch.Generator().manual_seed(0))
 TEACHER = torch.randn(5, 4, generator=torch.Generator().manual_seed(1))
 LABELS = torch.tensor([0, 3, 1, 1, 2])
 
 
 def outcome(logits: Tensor, *earlier: Tensor) -> Outcome:
-    return Outcome(logits, Batch(torch.zeros(len(LABELS), 1, 1, 1), LABELS), STEP, earlier)
+    return Outcome(logits, Batch(torch.zeros(len(LABELS), 1, 1, 1), LABELS), step(plain_net()), earlier)
 
 
 def log_probabilities(logits: Tensor) -> np.ndarray:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Sequence
+from functools import cache
 
 import numpy as np
 import pytest
@@ -31,7 +32,15 @@ from supernet.train.executor import Executor
 from supernet.train.laws import SAMPLER_LAWS, SamplerLaw
 from supernet.train.ratings._protocol import lowest, rated
 
-OPERATIONS, ELASTIC, SQUARES = operations_net(), elastic_net(), images()
+
+@cache
+def operations() -> Supernet:
+    return operations_net()
+
+
+@cache
+def elastic() -> Supernet:
+    return elastic_net()
 
 
 def by_code(archs: Sequence[Arch]) -> list[float]:
@@ -58,7 +67,7 @@ def loss_by_hand(net: Supernet, arch: Arch, x: torch.Tensor, y: torch.Tensor) ->
 
 def test_the_batch_loss_is_that_of_the_batch_the_step_trains_on() -> None:
     net = operations_net()
-    run = executor(net, SQUARES)
+    run = executor(net, images())
     archs = list(net.space.enumerate())
     found = BatchLoss()(in_training(net, run), archs)
     x, y = run.batch("train")
@@ -69,16 +78,16 @@ def test_the_batch_loss_is_that_of_the_batch_the_step_trains_on() -> None:
 @pytest.mark.parametrize("limit", [16, 40])
 def test_the_validation_loss_is_that_of_the_first_images_whatever_the_step(limit: int) -> None:
     net = operations_net()
-    run = executor(net, SQUARES, batch_size=16)
+    run = executor(net, images(), batch_size=16)
     arch = net.space.largest()
     found = [ValidationLoss(limit)(in_training(net, run, index), [arch])[0] for index in (0, 7)]
-    expected = [loss_by_hand(net, arch, x, y) * len(y) / limit for x, y in SQUARES.validation.batches(16, limit=limit)]
+    expected = [loss_by_hand(net, arch, x, y) * len(y) / limit for x, y in images().validation.batches(16, limit=limit)]
     assert found == pytest.approx([sum(expected)] * 2, abs=1e-5)
 
 
 def test_rating_leaves_no_trace() -> None:
     net = operations_net()
-    run = executor(net, SQUARES)
+    run = executor(net, images())
     before = {name: value.clone() for name, value in net.state_dict().items()}
     for rating in (BatchLoss(), ValidationLoss(32)):
         rating(in_training(net, run), list(net.space.enumerate()))
@@ -88,8 +97,8 @@ def test_rating_leaves_no_trace() -> None:
 
 
 def test_a_predictor_scores_high_what_is_good() -> None:
-    archs = list(OPERATIONS.space.enumerate())
-    ratings = Predicted(by_code)(step(OPERATIONS), archs)
+    archs = list(operations().space.enumerate())
+    ratings = Predicted(by_code)(step(operations()), archs)
     assert [archs[place] for place in lowest(ratings, 2)] == sorted(archs, key=lambda a: by_code([a]), reverse=True)[:2]
 
 
@@ -100,17 +109,17 @@ def test_what_occurs_twice_is_rated_once() -> None:
         asked.append(len(archs))
         return by_code(archs)
 
-    one, other = list(OPERATIONS.space.enumerate())[1:3]
-    found = rated(Predicted(counting), step(OPERATIONS), [one, other, one])
+    one, other = list(operations().space.enumerate())[1:3]
+    found = rated(Predicted(counting), step(operations()), [one, other, one])
     assert asked == [2]
     assert found[0] == found[2] != found[1]
 
 
 @pytest.mark.parametrize("scores", [[1.0], [1.0, float("nan")], [1.0, 2.0, 3.0]])
 def test_a_rating_that_is_no_rating_is_refused(scores: list[float]) -> None:
-    archs = list(OPERATIONS.space.enumerate())[:2]
+    archs = list(operations().space.enumerate())[:2]
     with pytest.raises(RunError, match="Predicted rated 2 architectures as"):
-        rated(Predicted(lambda _: scores), step(OPERATIONS), archs)
+        rated(Predicted(lambda _: scores), step(operations()), archs)
 
 
 # -- the best of several -----------------------------------------------------------------------------------------
@@ -118,23 +127,23 @@ def test_a_rating_that_is_no_rating_is_refused(scores: list[float]) -> None:
 
 @pytest.mark.parametrize("law", SAMPLER_LAWS)
 @pytest.mark.parametrize(
-    ("sampler", "net"),
+    ("sampler", "make"),
     [
-        (BestOf(sampler=Uniform(3), rating=Predicted(by_code)), OPERATIONS),
-        (BestOf(sampler=StrictFair(), rating=Predicted(by_code), keep=2, pick="worst"), OPERATIONS),
-        (Sandwich(between=BestOf(sampler=Uniform(3), rating=Predicted(by_code))), ELASTIC),
+        (BestOf(sampler=Uniform(3), rating=Predicted(by_code)), operations),
+        (BestOf(sampler=StrictFair(), rating=Predicted(by_code), keep=2, pick="worst"), operations),
+        (Sandwich(between=BestOf(sampler=Uniform(3), rating=Predicted(by_code))), elastic),
     ],
     ids=["best", "worst", "sandwich"],
 )
-def test_samplers_that_rate_keep_the_laws(sampler: BestOf, net: Supernet, law: SamplerLaw) -> None:
-    law(sampler, net)
+def test_samplers_that_rate_keep_the_laws(sampler: BestOf, make: Callable[[], Supernet], law: SamplerLaw) -> None:
+    law(sampler, make())
 
 
 @pytest.mark.parametrize("keep", [1, 3])
 @pytest.mark.parametrize("rating", [BatchLoss(), ValidationLoss(32), Predicted(by_code)], ids=["batch", "val", "own"])
 def test_the_best_and_the_worst_are_the_extremes_of_the_group(rating: Rating, keep: int) -> None:
     net = operations_net()
-    run = executor(net, SQUARES)
+    run = executor(net, images())
     group = Uniform(5)
     for index in range(8):
         run.begin()
@@ -147,17 +156,17 @@ def test_the_best_and_the_worst_are_the_extremes_of_the_group(rating: Rating, ke
 
 
 def test_a_sandwich_asks_the_sampler_between_for_each_subnet() -> None:
-    chosen = ELASTIC.space.sample(np.random.default_rng(3))
-    paths = Sandwich(3, between=Fixed(chosen)).paths(step(ELASTIC))
-    assert paths == [ELASTIC.space.largest(), chosen, chosen, chosen, ELASTIC.space.smallest()]
+    chosen = elastic().space.sample(np.random.default_rng(3))
+    paths = Sandwich(3, between=Fixed(chosen)).paths(step(elastic()))
+    assert paths == [elastic().space.largest(), chosen, chosen, chosen, elastic().space.smallest()]
     best = Sandwich(2, between=BestOf(sampler=Uniform(4), rating=Predicted(by_code)))
-    pairs = {tuple(best.paths(step(ELASTIC, index))[1:3]) for index in range(20)}
+    pairs = {tuple(best.paths(step(elastic(), index))[1:3]) for index in range(20)}
     assert any(one != other for one, other in pairs), "both are the same draw"
 
 
 def test_a_uniform_sandwich_draws_what_it_drew_without_the_option() -> None:
     for index in range(10):
-        assert Sandwich(2).paths(step(ELASTIC, index)) == Sandwich(2, between=Uniform()).paths(step(ELASTIC, index))
+        assert Sandwich(2).paths(step(elastic(), index)) == Sandwich(2, between=Uniform()).paths(step(elastic(), index))
 
 
 @pytest.mark.parametrize(
@@ -166,10 +175,10 @@ def test_a_uniform_sandwich_draws_what_it_drew_without_the_option() -> None:
         (lambda: BestOf(sampler=Uniform(), keep=0), "keep at least 1"),
         (lambda: BestOf(sampler=Uniform(), pick="first"), "'best' or the 'worst'"),  # type: ignore[arg-type]
         (lambda: ValidationLoss(0), "at least 1, or None"),
-        (lambda: BestOf(sampler=Uniform(2), keep=3).paths(step(OPERATIONS)), "Uniform drew 2 paths, of which the 3"),
-        (lambda: BestOf(sampler=PathDropout()).paths(step(OPERATIONS)), "PathDropout samples mixtures"),
-        (lambda: BestOf(sampler=Uniform(2)).paths(step(OPERATIONS)), "only be rated inside a training"),
-        (lambda: Sandwich(between=BestOf(sampler=StrictFair())).check(ELASTIC), "'kernel' only exists in some"),
+        (lambda: BestOf(sampler=Uniform(2), keep=3).paths(step(operations())), "Uniform drew 2 paths, of which the 3"),
+        (lambda: BestOf(sampler=PathDropout()).paths(step(operations())), "PathDropout samples mixtures"),
+        (lambda: BestOf(sampler=Uniform(2)).paths(step(operations())), "only be rated inside a training"),
+        (lambda: Sandwich(between=BestOf(sampler=StrictFair())).check(elastic()), "'kernel' only exists in some"),
     ],
 )
 def test_what_makes_no_sense_is_refused(broken: Callable[[], object], message: str) -> None:

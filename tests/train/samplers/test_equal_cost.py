@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections import Counter, defaultdict
 from collections.abc import Callable
+from functools import cache
 
 import numpy as np
 import pytest
@@ -23,8 +24,17 @@ def shaped(net: Supernet, side: int = 8) -> Supernet:
     return net
 
 
-ELASTIC, CELLS = shaped(elastic_net()), shaped(zoo.nasbench201(channels=4, cells=1, in_channels=1))
 BINS = 6
+
+
+@cache
+def elastic() -> Supernet:
+    return shaped(elastic_net())
+
+
+@cache
+def cells() -> Supernet:
+    return shaped(zoo.nasbench201(channels=4, cells=1, in_channels=1))
 
 
 def macs(net: Supernet, codes: np.ndarray) -> np.ndarray:
@@ -43,18 +53,18 @@ def places(found: np.ndarray, low: float, high: float, bins: int = BINS) -> np.n
 
 @pytest.mark.parametrize("law", SAMPLER_LAWS)
 @pytest.mark.parametrize(
-    ("sampler", "net"),
+    ("sampler", "make"),
     [
-        (EqualCost(bins=BINS), ELASTIC),
-        (EqualCost(bins=70, cost="params", tries=5), CELLS),
-        (EqualCost(count=1, bins=4, survey=500), CELLS),
-        (Budget(high=1e6, count=3), CELLS),
-        (Budget(low=1000, high=1e9, cost="params"), CELLS),
+        (EqualCost(bins=BINS), elastic),
+        (EqualCost(bins=70, cost="params", tries=5), cells),
+        (EqualCost(count=1, bins=4, survey=500), cells),
+        (Budget(high=1e6, count=3), cells),
+        (Budget(low=1000, high=1e9, cost="params"), cells),
     ],
-    ids=str,
+    ids=lambda value: getattr(value, "__name__", str(value)),
 )
-def test_samplers_by_cost_keep_the_laws(sampler: Sampler, net: Supernet, law: SamplerLaw) -> None:
-    law(sampler, net)
+def test_samplers_by_cost_keep_the_laws(sampler: Sampler, make: Callable[[], Supernet], law: SamplerLaw) -> None:
+    law(sampler, make())
 
 
 # -- the table ---------------------------------------------------------------------------------------------------
@@ -82,8 +92,9 @@ def brute_force(
 
 
 @pytest.mark.parametrize("bins", [2, BINS])
-@pytest.mark.parametrize("net", [ELASTIC, CELLS], ids=["elastic", "cells"])
-def test_an_enumerated_table_holds_the_exact_frequencies(net: Supernet, bins: int) -> None:
+@pytest.mark.parametrize("make", [elastic, cells], ids=["elastic", "cells"])
+def test_an_enumerated_table_holds_the_exact_frequencies(make: Callable[[], Supernet], bins: int) -> None:
+    net = make()
     prior, options, _ = brute_force(net, bins)
     found = table(net, bins=bins)
     assert found.prior == pytest.approx(prior)
@@ -96,18 +107,18 @@ def test_an_enumerated_table_holds_the_exact_frequencies(net: Supernet, bins: in
 
 
 def test_a_surveyed_table_estimates_the_exact_one_and_its_seed_decides() -> None:
-    exact, estimate = table(CELLS), table(CELLS, size=4000, seed=1)
+    exact, estimate = table(cells()), table(cells(), size=4000, seed=1)
     assert stats.chisquare(estimate.prior[exact.prior > 0] * 4000, exact.prior[exact.prior > 0] * 4000).pvalue > 1e-3
     assert np.array_equal(
         table(shaped(zoo.nasbench201(channels=4, cells=1, in_channels=1)), size=4000, seed=1).prior, estimate.prior
     )
-    assert not np.array_equal(table(CELLS, size=4000, seed=2).prior, estimate.prior)
+    assert not np.array_equal(table(cells(), size=4000, seed=2).prior, estimate.prior)
 
 
 def test_a_survey_weighs_architectures_as_uniform_decisions_draw_them() -> None:
-    codes, weights = survey(ELASTIC.space, 100, seed=0)
-    assert len(codes) == ELASTIC.space.size
-    drawn = Counter(Uniform().paths(step(ELASTIC, index))[0].code for index in range(1500))
+    codes, weights = survey(elastic().space, 100, seed=0)
+    assert len(codes) == elastic().space.size
+    drawn = Counter(Uniform().paths(step(elastic(), index))[0].code for index in range(1500))
     expected = dict(zip(map(tuple, codes.tolist()), weights * 1500, strict=True))
     assert set(drawn) == set(expected)
     assert stats.chisquare([drawn[code] for code in expected], list(expected.values())).pvalue > 1e-3
@@ -132,43 +143,43 @@ def groups(sampler: Sampler, net: Supernet, draws: int) -> np.ndarray:
 
 
 def test_costs_of_the_groups_are_those_of_the_space_and_equal_within_a_group() -> None:
-    prior, _, every = brute_force(CELLS)
-    found = places(groups(EqualCost(count=3, bins=BINS), CELLS, 600), every.min(), every.max())
+    prior, _, every = brute_force(cells())
+    found = places(groups(EqualCost(count=3, bins=BINS), cells(), 600), every.min(), every.max())
     counts = np.bincount(found[:, 0], minlength=BINS)
     assert stats.chisquare(counts[prior > 0], 600 * prior[prior > 0]).pvalue > 1e-3
     assert counts[prior == 0].sum() == 0
     assert (found == found[:, :1]).mean() > 0.99
-    alone = places(groups(Uniform(3), CELLS, 600), every.min(), every.max())
+    alone = places(groups(Uniform(3), cells(), 600), every.min(), every.max())
     assert (alone == alone[:, :1]).all(axis=1).mean() < 0.4
 
 
 def test_decisions_are_drawn_as_the_bin_has_them_before_rejection() -> None:
-    found = table(CELLS)
+    found = table(cells())
     place = int(found.prior.argmax())
     codes = found.draw(place, 4000, np.random.default_rng(0))
-    for column in range(len(CELLS.space)):
+    for column in range(len(cells().space)):
         expected = found.options[place, column]
         counts = np.bincount(codes[:, column], minlength=len(expected))
         assert stats.chisquare(counts[expected > 0], 4000 * expected[expected > 0]).pvalue > 1e-4
         assert counts[expected == 0].sum() == 0
-    uniform = CELLS.space.population(np.random.default_rng(0), 4000)
-    hits = [(found.bins(macs(CELLS, drawn)) == place).mean() for drawn in (codes, uniform)]
+    uniform = cells().space.population(np.random.default_rng(0), 4000)
+    hits = [(found.bins(macs(cells(), drawn)) == place).mean() for drawn in (codes, uniform)]
     rare = int(np.flatnonzero(found.prior > 0)[-1])
-    near = (found.bins(macs(CELLS, found.draw(rare, 4000, np.random.default_rng(0)))) == rare).mean()
+    near = (found.bins(macs(cells(), found.draw(rare, 4000, np.random.default_rng(0)))) == rare).mean()
     assert hits[0] > hits[1] > 0.1
     assert near > 10 * found.prior[rare], "the frequencies of a rare bin must make it likelier"
 
 
 def test_what_is_drawn_is_canonical() -> None:
-    found = table(ELASTIC, bins=1)
+    found = table(elastic(), bins=1)
     codes = found.draw(0, 200, np.random.default_rng(0))
-    assert np.array_equal(codes, ELASTIC.space.canonical(codes))
-    assert {arch["kernel"] for arch in ELASTIC.space.wrap(codes)} == {None, 1, 3}
+    assert np.array_equal(codes, elastic().space.canonical(codes))
+    assert {arch["kernel"] for arch in elastic().space.wrap(codes)} == {None, 1, 3}
 
 
 def test_more_tries_miss_the_bin_less_often() -> None:
     def missed(tries: int) -> float:
-        found = table(CELLS, bins=70).bins(groups(EqualCost(count=2, bins=70, tries=tries), CELLS, 300))
+        found = table(cells(), bins=70).bins(groups(EqualCost(count=2, bins=70, tries=tries), cells(), 300))
         return float((found[:, 0] != found[:, 1]).mean())
 
     assert missed(100) < 0.1 < 0.4 < missed(1)
@@ -187,14 +198,14 @@ def test_a_space_of_one_cost_is_one_bin() -> None:
 
 
 def test_within_a_budget_all_feasible_architectures_are_equally_likely() -> None:
-    codes = CELLS.space.codes(list(CELLS.space.enumerate()))
-    every = macs(CELLS, codes)
+    codes = cells().space.codes(list(cells().space.enumerate()))
+    every = macs(cells(), codes)
     low, high = np.quantile(every, [0.9, 0.97])
     assert (every < low).sum() > 100
     assert (every > high).sum() > 100
     feasible = {tuple(code) for code in codes[(every >= low) & (every <= high)].tolist()}
     drawn = Counter(
-        arch.code for index in range(250) for arch in Budget(low=low, high=high, count=20).paths(step(CELLS, index))
+        arch.code for index in range(250) for arch in Budget(low=low, high=high, count=20).paths(step(cells(), index))
     )
     assert set(drawn) <= feasible
     assert stats.chisquare([drawn[code] for code in feasible]).pvalue > 1e-3
@@ -212,7 +223,7 @@ def test_within_a_budget_all_feasible_architectures_are_equally_likely() -> None
         (lambda: Budget(high=float("inf")), "finite"),
         (lambda: Budget(high=1, count=0), "at least 1"),
         (lambda: Budget(high=1, cost="joules"), "'macs' or 'params'"),  # type: ignore[arg-type]
-        (lambda: Budget(high=1.0).check(CELLS), "they range from"),
+        (lambda: Budget(high=1.0).check(cells()), "they range from"),
     ],
 )
 def test_what_makes_no_sense_is_refused(broken: Callable[[], object], message: str) -> None:

@@ -7,6 +7,7 @@ import math
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -43,9 +44,20 @@ from supernet.train.move import Move
 from supernet.train.samplers.candidate_pool import CandidatePool, candidates
 from supernet.train.samplers.greedy import turnover
 
-SQUARES = images()
-OPERATIONS, ELASTIC = operations_net(), elastic_net()
-BLOCKS = Supernet(nn.Sequential(*(OpChoice(f"b{i}", {f"op{o}": nn.Identity() for o in range(8)}) for i in range(3))))
+
+@cache
+def operations() -> Supernet:
+    return operations_net()
+
+
+@cache
+def elastic() -> Supernet:
+    return elastic_net()
+
+
+@cache
+def blocks() -> Supernet:
+    return Supernet(nn.Sequential(*(OpChoice(f"b{i}", {f"op{o}": nn.Identity() for o in range(8)}) for i in range(3))))
 
 
 def number(arch: Arch) -> int:
@@ -73,9 +85,9 @@ def at(net: Supernet, index: int, memory: dict[str, Any], *, total: int = 100, s
 
 
 @pytest.mark.parametrize("law", SAMPLER_LAWS)
-@pytest.mark.parametrize("net", [OPERATIONS, ELASTIC, BLOCKS], ids=["operations", "elastic", "blocks"])
-def test_greedy_sampling_keeps_the_laws(net: Supernet, law: SamplerLaw) -> None:
-    law(Greedy(rating=Predicted(small_numbers)), net)
+@pytest.mark.parametrize("make", [operations, elastic, blocks], ids=["operations", "elastic", "blocks"])
+def test_greedy_sampling_keeps_the_laws(make: Callable[[], Supernet], law: SamplerLaw) -> None:
+    law(Greedy(rating=Predicted(small_numbers)), make())
 
 
 # -- the pool ----------------------------------------------------------------------------------------------------
@@ -87,13 +99,13 @@ RATINGS = st.dictionaries(CODES, st.integers(0, 50).map(float), max_size=6)
 def test_members_outside_the_subspace_are_not_drawn() -> None:
     pool = CandidatePool({}, 10)
     pool.push([(0, 0, 0), (1, 0, 0), (1, 1, 0), (2, 0, 0)], [0.1, 0.2, 0.3, 0.4], step=0)
-    part = BLOCKS.space.restrict({"b0": ["op1"]})
+    part = blocks().space.restrict({"b0": ["op1"]})
     assert sorted(pool.draw(3, part, np.random.default_rng(0)).tolist()) == [[1, 0, 0], [1, 1, 0]]
     memory = {"pool": [[0.1, 0, [0, 0, 0]], [0.2, 0, [3, 0, 0]]]}
     sampler = Greedy(
         candidates=20, keep=20, epsilon=1.0, warmup=0.0, rating=Predicted(lambda archs: [0.0] * len(archs))
     )
-    assert {arch["b0"] for arch in sampler.paths(at(BLOCKS, 99, memory).within(part))} == {"op1"}
+    assert {arch["b0"] for arch in sampler.paths(at(blocks(), 99, memory).within(part))} == {"op1"}
 
 
 @given(st.integers(1, 5), st.lists(RATINGS, max_size=8))
@@ -124,7 +136,7 @@ def test_a_member_that_is_rated_anew_keeps_the_new_rating_and_may_lose_its_place
     pool = CandidatePool(memory, 2)
     pool.push([(0, 0, 0), (0, 0, 1)], [0.1, 0.2], step=0)
     pool.push([(0, 0, 0)], [0.5], step=7)
-    assert [(c.rating, c.step) for c in candidates(BLOCKS.space, memory)] == [(0.2, 0), (0.5, 7)]
+    assert [(c.rating, c.step) for c in candidates(blocks().space, memory)] == [(0.2, 0), (0.5, 7)]
     pool.push([(0, 0, 2)], [0.3], step=8)
     assert pool.codes() == [(0, 0, 1), (0, 0, 2)]
 
@@ -133,11 +145,11 @@ def test_members_are_drawn_uniformly_and_without_repetition() -> None:
     pool = CandidatePool({}, 5)
     pool.push([(i, 0, 0) for i in range(5)], [float(i) for i in range(5)], step=0)
     rng = np.random.default_rng(0)
-    draws = [tuple(pool.draw(2, BLOCKS.space, rng)[:, 0].tolist()) for _ in range(1000)]
+    draws = [tuple(pool.draw(2, blocks().space, rng)[:, 0].tolist()) for _ in range(1000)]
     pairs = Counter(draws)
     assert len(pairs) == 20
     assert stats.chisquare(list(pairs.values())).pvalue > 1e-3
-    assert pool.draw(0, BLOCKS.space, rng).shape == (0, 3)
+    assert pool.draw(0, blocks().space, rng).shape == (0, 3)
 
 
 # -- sampling ----------------------------------------------------------------------------------------------------
@@ -147,7 +159,7 @@ def test_exactly_the_best_are_kept_the_best_first() -> None:
     memory: dict[str, Any] = {}
     for index in range(30):
         rating = ByNumber()
-        paths = Greedy(candidates=8, keep=3, capacity=20, rating=rating).paths(at(BLOCKS, index, memory))
+        paths = Greedy(candidates=8, keep=3, capacity=20, rating=rating).paths(at(blocks(), index, memory))
         (asked,) = rating.asked
         assert [number(arch) for arch in paths] == sorted(number(arch) for arch in asked)[:3]
         assert len(asked) >= 7  # of 512 architectures hardly ever two of eight are the same
@@ -164,13 +176,13 @@ def test_epsilon_is_zero_during_warm_up_and_then_a_line() -> None:
 @pytest.mark.parametrize("progress", [0.1, 0.3, 0.6, 0.9])
 def test_candidates_come_from_the_pool_with_probability_epsilon(progress: float) -> None:
     """All new paths are one architecture outside the pool, so that the others are counted exactly."""
-    outside = BLOCKS.space.wrap(np.asarray([[7, 7, 7]], dtype=np.int16))[0]
+    outside = blocks().space.wrap(np.asarray([[7, 7, 7]], dtype=np.int16))[0]
     sampler = Greedy(keep=10, epsilon=0.8, warmup=0.2, explore=Fixed(outside), rating=ByNumber())
     pooled = 0
     for seed in range(150):
         memory: dict[str, Any] = {}
         CandidatePool(memory, 1000).push([(a, b, 0) for a in range(8) for b in range(8)], [0.5] * 64, step=0)
-        paths = sampler.paths(at(BLOCKS, round(100 * progress), memory, seed=seed))
+        paths = sampler.paths(at(blocks(), round(100 * progress), memory, seed=seed))
         assert len(paths) == 10
         drawn = [arch for arch in paths if arch != outside]
         assert len(set(drawn)) == len(drawn)
@@ -183,7 +195,7 @@ def test_during_warm_up_candidates_are_uniform_whatever_the_pool_holds() -> None
     sampler = Greedy(candidates=4, keep=4, warmup=0.5, rating=ByNumber())
     memory: dict[str, Any] = {}
     CandidatePool(memory, 1000).push([(0, 0)], [-1.0], step=0)
-    drawn = Counter(arch.code for seed in range(450) for arch in sampler.paths(at(OPERATIONS, 20, memory, seed=seed)))
+    drawn = Counter(arch.code for seed in range(450) for arch in sampler.paths(at(operations(), 20, memory, seed=seed)))
     assert stats.chisquare(list(drawn.values())).pvalue > 1e-3
     assert len(drawn) == 9
 
@@ -192,8 +204,8 @@ def test_the_pool_outgrows_no_space_and_small_pools_are_filled_up() -> None:
     memory: dict[str, Any] = {}
     sampler = Greedy(epsilon=1.0, warmup=0.0, rating=ByNumber())
     for index in range(100):
-        assert len(sampler.paths(at(OPERATIONS, index, memory))) == 5
-    assert [number(c.arch) for c in candidates(OPERATIONS.space, memory)] == list(range(9))
+        assert len(sampler.paths(at(operations(), index, memory))) == 5
+    assert [number(c.arch) for c in candidates(operations().space, memory)] == list(range(9))
 
 
 def test_each_of_rejection_and_pool_makes_good_architectures_likelier() -> None:
@@ -201,7 +213,7 @@ def test_each_of_rejection_and_pool_makes_good_architectures_likelier() -> None:
 
     def mean(sampler: Greedy) -> float:
         memory: dict[str, Any] = {}
-        drawn = [number(a) for index in range(100) for a in sampler.paths(at(BLOCKS, index, memory))]
+        drawn = [number(a) for index in range(100) for a in sampler.paths(at(blocks(), index, memory))]
         return sum(drawn) / len(drawn)
 
     neither = Greedy(candidates=5, keep=5, capacity=20, epsilon=0.0, rating=ByNumber())
@@ -217,7 +229,7 @@ def test_a_resumed_training_draws_what_the_other_draws() -> None:
     whole: dict[str, Any] = {}
     resumed: dict[str, Any] = {}
     for index in range(60):
-        assert sampler.paths(at(BLOCKS, index, whole)) == sampler.paths(at(BLOCKS, index, resumed))
+        assert sampler.paths(at(blocks(), index, whole)) == sampler.paths(at(blocks(), index, resumed))
         resumed = json.loads(json.dumps(resumed, sort_keys=True))
     assert resumed == json.loads(json.dumps(whole))
     assert "pool_before" in resumed
@@ -245,7 +257,7 @@ def finished_at(sampler: Greedy, *, total: int = 400) -> tuple[int | None, list[
     memory: dict[str, Any] = {}
     pools: list[set[tuple[int, ...]]] = []
     for index in range(total):
-        sampler.paths(at(BLOCKS, index, memory, total=total))
+        sampler.paths(at(blocks(), index, memory, total=total))
         pools.append(set(CandidatePool(memory, sampler.capacity).codes()))
         if "finished" in memory:
             assert "settled" in memory["finished"]
@@ -294,7 +306,7 @@ def test_a_settled_pool_ends_the_training_and_a_resumed_one_stays_ended(tmp_path
             trained = fit(
                 operations_net(),
                 recipe,
-                SQUARES,
+                images(),
                 steps=100,
                 batch_size=16,
                 out=tmp_path / run,
@@ -304,7 +316,7 @@ def test_a_settled_pool_ends_the_training_and_a_resumed_one_stays_ended(tmp_path
                 stop_after=stop,
             )
         ends.append(trained)
-        pool = load_candidates(OPERATIONS.space, tmp_path / run)
+        pool = load_candidates(operations().space, tmp_path / run)
         assert [number(candidate.arch) for candidate in pool] == list(range(6))
         assert pool[0].step < trained.steps
     whole, parts = ends
@@ -314,7 +326,7 @@ def test_a_settled_pool_ends_the_training_and_a_resumed_one_stays_ended(tmp_path
 
 def train(recipe: Recipe, *, steps: int, out: Path | None = None, net: Supernet | None = None) -> Supernet:
     net = net or operations_net()
-    fit(net, recipe, SQUARES, steps=steps, batch_size=16, out=out, accelerator="cpu", progress=False)
+    fit(net, recipe, images(), steps=steps, batch_size=16, out=out, accelerator="cpu", progress=False)
     return net
 
 
@@ -394,15 +406,15 @@ def test_the_pool_of_a_run_can_be_loaded(tmp_path: Path) -> None:
     assert all(0 <= c.step < 12 and 0 < c.rating < 5 for c in found)
     assert max(c.step for c in found) > 6, "late ratings are the better ones"
     with pytest.raises(UsageError, match="Give the space of the run"):
-        load_candidates(ELASTIC.space, tmp_path)
+        load_candidates(elastic().space, tmp_path)
 
 
 def test_a_run_without_a_pool_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="holds no checkpoint"):
-        load_candidates(OPERATIONS.space, tmp_path / "nothing")
+        load_candidates(operations().space, tmp_path / "nothing")
     train(spos(), steps=1, out=tmp_path)
     with pytest.raises(UsageError, match="kept no candidate pool"):
-        load_candidates(OPERATIONS.space, tmp_path)
+        load_candidates(operations().space, tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -414,8 +426,8 @@ def test_a_run_without_a_pool_is_refused(tmp_path: Path) -> None:
         (lambda: Greedy(epsilon=1.5), "epsilon is 1.5"),
         (lambda: Greedy(warmup=-0.1), "warmup is -0.1"),
         (lambda: Greedy(stop_turnover=2), "stop_turnover is 2"),
-        (lambda: Greedy(explore=StrictFair()).check(ELASTIC), "'kernel' only exists"),
-        (lambda: Greedy(explore=PathDropout()).paths(at(OPERATIONS, 0, {})), "PathDropout samples mixtures"),
+        (lambda: Greedy(explore=StrictFair()).check(elastic()), "'kernel' only exists"),
+        (lambda: Greedy(explore=PathDropout()).paths(at(operations(), 0, {})), "PathDropout samples mixtures"),
     ],
 )
 def test_what_makes_no_sense_is_refused(broken: Callable[[], object], message: str) -> None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import copy
 import itertools
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 import pytest
@@ -34,8 +35,17 @@ from supernet.train import (
 )
 from supernet.train.laws import SAMPLER_LAWS, SamplerLaw, paths_stay_in_the_subspace
 
-OPERATIONS, ELASTIC = operations_net(), elastic_net()
 BY_CODE = Predicted(lambda archs: [sum(arch.code) for arch in archs])
+
+
+@cache
+def operations() -> Supernet:
+    return operations_net()
+
+
+@cache
+def elastic() -> Supernet:
+    return elastic_net()
 
 
 def blocks(*options: int) -> Supernet:
@@ -47,44 +57,48 @@ def blocks(*options: int) -> Supernet:
 
 @pytest.mark.parametrize("law", SAMPLER_LAWS)
 @pytest.mark.parametrize(
-    ("sampler", "net"),
+    ("sampler", "make"),
     [
-        (Uniform(), OPERATIONS),
-        (Uniform(3), ELASTIC),
-        (StrictFair(), OPERATIONS),
-        (StrictFair(), blocks(2, 3, 4)),
-        (Sandwich(), ELASTIC),
-        (Sandwich(0), OPERATIONS),
-        (PathDropout(0.9), OPERATIONS),
-        (Fixed(ELASTIC.space.smallest()), ELASTIC),
-        (OneGroup(Uniform(2), MomentumSeparation(choice="block1")), OPERATIONS),
-        (OneGroup(StrictFair(), MomentumSeparation(choice="b1")), blocks(2, 3, 4)),
-        (BestOf(sampler=Uniform(3), rating=BY_CODE), ELASTIC),
-        (Sandwich(2, BestOf(sampler=Uniform(3), rating=BY_CODE, pick="worst")), ELASTIC),
+        (Uniform(), operations),
+        (Uniform(3), elastic),
+        (StrictFair(), operations),
+        (StrictFair(), lambda: blocks(2, 3, 4)),
+        (Sandwich(), elastic),
+        (Sandwich(0), operations),
+        (PathDropout(0.9), operations),
+        (OneGroup(Uniform(2), MomentumSeparation(choice="block1")), operations),
+        (OneGroup(StrictFair(), MomentumSeparation(choice="b1")), lambda: blocks(2, 3, 4)),
+        (BestOf(sampler=Uniform(3), rating=BY_CODE), elastic),
+        (Sandwich(2, BestOf(sampler=Uniform(3), rating=BY_CODE, pick="worst")), elastic),
     ],
     ids=lambda value: getattr(value, "__name__", type(value).__name__),
 )
-def test_samplers_keep_the_laws(sampler: Sampler, net: Supernet, law: SamplerLaw) -> None:
-    law(sampler, net)
+def test_samplers_keep_the_laws(sampler: Sampler, make: Callable[[], Supernet], law: SamplerLaw) -> None:
+    law(sampler, make())
+
+
+@pytest.mark.parametrize("law", SAMPLER_LAWS)
+def test_a_fixed_path_keeps_the_laws(law: SamplerLaw) -> None:
+    law(Fixed(elastic().space.smallest()), elastic())
 
 
 # -- uniform ---------------------------------------------------------------------------------------------
 
 
 def test_uniform_draws_every_pair_of_options_equally_often() -> None:
-    pairs = Counter(Uniform().paths(step(OPERATIONS, i))[0].code for i in range(1800))
+    pairs = Counter(Uniform().paths(step(operations(), i))[0].code for i in range(1800))
     assert set(pairs) == set(itertools.product(range(3), repeat=2))
     assert stats.chisquare(list(pairs.values())).pvalue > 1e-3
 
 
 def test_uniform_groups_hold_independent_paths() -> None:
-    groups = [Uniform(2).paths(step(OPERATIONS, i)) for i in range(900)]
+    groups = [Uniform(2).paths(step(operations(), i)) for i in range(900)]
     same = sum(first == second for first, second in groups)
     assert stats.binomtest(same, 900, 1 / 9).pvalue > 1e-3
 
 
 def test_uniform_decides_gates_uniformly_and_leaves_closed_choices_out() -> None:
-    drawn = [Uniform().paths(step(ELASTIC, i))[0] for i in range(800)]
+    drawn = [Uniform().paths(step(elastic(), i))[0] for i in range(800)]
     kernels = Counter(arch["kernel"] for arch in drawn)
     assert stats.chisquare([kernels[None], kernels[1], kernels[3]], [400, 200, 200]).pvalue > 1e-3
 
@@ -94,7 +108,7 @@ def test_uniform_decides_gates_uniformly_and_leaves_closed_choices_out() -> None
 
 def forward_calls(recipe: Recipe, *, steps: int) -> dict[str, int]:
     """Training passes of every candidate, counted by hooks while the real loop runs."""
-    net = copy.deepcopy(OPERATIONS)
+    net = copy.deepcopy(operations())
     calls: Counter[str] = Counter()
     for block in net.modules():
         if isinstance(block, OpChoice):
@@ -121,8 +135,8 @@ def counts_of_option_0(sampler: Sampler, *, runs: int, steps: int) -> np.ndarray
     totals = np.zeros((runs, 2))
     for run in range(runs):
         for index in range(steps):
-            paths = sampler.paths(step(OPERATIONS, index, seed=run))
-            totals[run] += (OPERATIONS.space.codes(paths) == 0).sum(axis=0)
+            paths = sampler.paths(step(operations(), index, seed=run))
+            totals[run] += (operations().space.codes(paths) == 0).sum(axis=0)
     return totals.ravel()
 
 
@@ -144,14 +158,14 @@ def test_strict_fairness_with_unequal_numbers_of_options_takes_their_least_commo
 
 
 def test_strict_fairness_permutes_choices_independently() -> None:
-    pairs = Counter(arch.code for i in range(400) for arch in StrictFair().paths(step(OPERATIONS, i)))
+    pairs = Counter(arch.code for i in range(400) for arch in StrictFair().paths(step(operations(), i)))
     assert len(pairs) == 9
     assert stats.chisquare(list(pairs.values())).pvalue > 1e-3
 
 
 def test_strict_fairness_refuses_what_it_cannot_keep() -> None:
     with pytest.raises(UsageError, match="'kernel' only exists in some"):
-        StrictFair().check(ELASTIC)
+        StrictFair().check(elastic())
     with pytest.raises(UsageError, match="needs 72 paths a step"):
         StrictFair().check(blocks(8, 9))
     StrictFair().check(blocks(8, 8))
@@ -162,10 +176,10 @@ def test_strict_fairness_refuses_what_it_cannot_keep() -> None:
 
 @pytest.mark.parametrize("random", [0, 2, 5])
 def test_sandwich_is_largest_random_smallest_in_this_order(random: int) -> None:
-    space = ELASTIC.space
+    space = elastic().space
     between = set()
     for index in range(60):
-        paths = Sandwich(random).paths(step(ELASTIC, index))
+        paths = Sandwich(random).paths(step(elastic(), index))
         assert len(paths) == random + 2
         assert (paths[0], paths[-1]) == (space.largest(), space.smallest())
         between |= set(paths[1:-1])
@@ -189,7 +203,7 @@ def test_path_dropout_keeps_subsets_with_their_probability(progress: float, r: f
     sampler, p = PathDropout(0.6), r ** (1 / 3)
     drawn = Counter()
     for seed in range(n):
-        decisions = sampler.paths(step(OPERATIONS, int(progress * 6), total=6, seed=seed))[0]
+        decisions = sampler.paths(step(operations(), int(progress * 6), total=6, seed=seed))[0]
         drawn.update(decisions.values())
     subsets = [s for size in range(1, k + 1) for s in itertools.combinations(range(k), size)]
     if r == 0.5:
@@ -201,13 +215,13 @@ def test_path_dropout_keeps_subsets_with_their_probability(progress: float, r: f
 
 
 def test_path_dropout_drops_nothing_at_the_start() -> None:
-    paths = {PathDropout(0.9).paths(step(OPERATIONS, 0, seed=seed))[0]["block0"] for seed in range(50)}
+    paths = {PathDropout(0.9).paths(step(operations(), 0, seed=seed))[0]["block0"] for seed in range(50)}
     assert paths == {(0, 1, 2)}
 
 
 def test_path_dropout_refuses_sizes_even_where_an_operation_shares_the_choice() -> None:
     with pytest.raises(UsageError, match=r"Path dropout mixes .* 'width'"):
-        PathDropout().check(ELASTIC)
+        PathDropout().check(elastic())
     shared = Choice("shared", (4, 8))
     conv = OpChoice(shared, {4: nn.Identity(), 8: nn.Identity()})
     with pytest.raises(UsageError, match="'shared'"):
@@ -218,10 +232,10 @@ def test_path_dropout_refuses_sizes_even_where_an_operation_shares_the_choice() 
 
 
 def test_fixed_is_one_architecture_of_this_space() -> None:
-    arch = OPERATIONS.space.arch({"block0": "skip", "block1": "conv3"})
-    assert {tuple(Fixed(arch).paths(step(OPERATIONS, i))) for i in range(5)} == {(arch,)}
+    arch = operations().space.arch({"block0": "skip", "block1": "conv3"})
+    assert {tuple(Fixed(arch).paths(step(operations(), i))) for i in range(5)} == {(arch,)}
     with pytest.raises(UsageError, match="not in the space"):
-        Fixed(arch).check(ELASTIC)
+        Fixed(arch).check(elastic())
 
 
 @pytest.mark.parametrize(

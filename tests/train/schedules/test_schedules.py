@@ -10,11 +10,9 @@ from small_nets import plain_net, step
 from supernet.errors import UsageError
 from supernet.train import Constant, Cosine, LearningRate, Linear, Warmup
 
-NET = plain_net()
-
 
 def curve(schedule: LearningRate, *, total: int = 10) -> list[float]:
-    return [schedule(step(NET, index, total=total), []) for index in range(total)]
+    return [schedule(step(plain_net(), index, total=total), []) for index in range(total)]
 
 
 def test_constant() -> None:
