@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 import safetensors.torch
 import torch
+from torch import nn
 
 import supernet
 from supernet.errors import RunError, UsageError
@@ -49,6 +50,20 @@ def test_layout_and_shared_memory_do_not_matter(tmp_path: Path) -> None:
     assert torch.equal(tensors["one"], image)
     assert torch.equal(tensors["same"], image)
     assert torch.equal(tensors["part"], image[:, 1])
+
+
+def test_a_tensor_of_several_names_is_held_once(tmp_path: Path) -> None:
+    tied = nn.ModuleDict({"embedding": nn.Linear(64, 64, bias=False), "head": nn.Linear(64, 64, bias=False)})
+    tied["head"].weight = tied["embedding"].weight
+    checkpoint.save(tmp_path / "tied", tied.state_dict(), {"step": 3})
+    checkpoint.save(tmp_path / "apart", {k: v.clone() for k, v in tied.state_dict().items()}, {"step": 3})
+    assert (tmp_path / "tied").stat().st_size < 0.6 * (tmp_path / "apart").stat().st_size
+    (tensors, meta), (apart, _) = checkpoint.load(tmp_path / "tied"), checkpoint.load(tmp_path / "apart")
+    assert list(meta) == ["format", "step", "version"]
+    assert set(tensors) == set(apart)
+    assert all(torch.equal(tensors[name], apart[name]) for name in apart)
+    checkpoint.save(tmp_path / "empty", {"a": torch.zeros(0), "b": torch.zeros(0)}, {})
+    assert set(checkpoint.load(tmp_path / "empty")[0]) == {"a", "b"}
 
 
 def refusal(path: Path) -> str:

@@ -20,11 +20,16 @@ _WRITTEN_BY = {1: "0.1.0 before it counted forwards and backwards"}  # formats f
 
 
 def save(path: Path, tensors: Mapping[str, Tensor], meta: Mapping[str, Any]) -> None:
-    """Write tensors and JSON-able facts into one file with a checksum."""
+    """Write tensors and JSON-able facts into one file with a checksum; a tensor of several names is held once."""
     import safetensors.torch
 
-    held = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
-    facts = json.dumps({"format": _FORMAT, "version": __version__, **meta}, sort_keys=True)
+    first: dict[tuple[Any, ...], str] = {}
+    shared = {
+        name: known for name, tensor in tensors.items() if (known := first.setdefault(_place(tensor), name)) != name
+    }
+    held = {name: t.detach().cpu().contiguous().clone() for name, t in tensors.items() if name not in shared}
+    known_as = {"shared": shared} if shared else {}
+    facts = json.dumps({"format": _FORMAT, "version": __version__, **known_as, **meta}, sort_keys=True)
     header = {"supernet": facts, "sha256": digest(held, facts)}
     write_atomically(path, safetensors.torch.save(held, metadata=header))
 
@@ -61,7 +66,15 @@ def load(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
                 f"and this one, {__version__}, reads format {_FORMAT}",
             )
         )
+    tensors |= {name: tensors[known] for name, known in meta.pop("shared", {}).items()}
     return tensors, meta
+
+
+def _place(tensor: Tensor) -> tuple[Any, ...]:
+    """What two names of one tensor have in common, and no two tensors."""
+    if tensor.numel() == 0:
+        return (id(tensor),)
+    return (tensor.device, tensor.data_ptr(), tensor.dtype, tuple(tensor.shape), tensor.stride())
 
 
 def latest(directory: Path) -> Path | None:
