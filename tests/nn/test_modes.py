@@ -77,5 +77,5 @@ def test_modes_come_back_as_they_were() -> None:
     frozen.module[6].eval()  # type: ignore[index]
     before = [module.training for module in frozen.modules()]
     with evaluating(all_but_normalisation(frozen)):
-        assert [type(m).__name__ for m in frozen.modules() if m.training] == ["BatchNorm1d"]
+        assert [type(m).__name__ for m in frozen.modules() if m.training] == ["Supernet", "BatchNorm1d"]
     assert [module.training for module in frozen.modules()] == before

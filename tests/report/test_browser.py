@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import os
 import re
@@ -208,10 +209,11 @@ def test_a_run_that_was_only_trained(tmp_path: Path, rendered: Open) -> None:
 
 def test_draws_the_charts_of_a_judgement(tmp_path: Path, rendered: Open) -> None:
     judge_run(build_run(tmp_path))
-    scores = (tmp_path / "ranking.csv").read_text().splitlines()
-    (tmp_path / "ranking.csv").write_text(
-        "\n".join([scores[0], "<img src=x>" + scores[1][scores[1].index(",") :], *scores[2:]])
-    )
+    with (tmp_path / "ranking.csv").open(newline="") as file:
+        scores = list(csv.reader(file))
+    scores[1][0] = "<img src=x>"
+    with (tmp_path / "ranking.csv").open("w", newline="") as file:
+        csv.writer(file).writerows(scores)
     dom = rendered(write_report(tmp_path))
     assert 'data-drawn="11"' in root_element(dom)  # and scatter, ID rate, mass, families, while training
     assert "data-error" not in root_element(dom)
