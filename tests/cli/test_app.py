@@ -14,6 +14,7 @@ import pytest
 
 from command_line import supernet
 from quick_runs import SMALL
+from signals import as_in_a_terminal
 from supernet.errors import RunError
 from supernet.runs.run import Run
 
@@ -70,7 +71,9 @@ def test_ctrl_c_is_told_how_to_go_on(command: tuple[str, ...], monkeypatch: pyte
 @pytest.mark.parametrize("seconds", [0.6, 1.6])
 def test_ctrl_c_while_packages_are_imported(seconds: float, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "supernet", "train", "--out", str(tmp_path / "r"), "--steps", "100000"]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=BUSY)
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=BUSY, preexec_fn=as_in_a_terminal
+    )
     time.sleep(seconds)
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=60)

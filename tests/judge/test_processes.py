@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from signals import as_in_a_terminal
+
 pytestmark = pytest.mark.slow  # whole runs, or processes of their own
 
 PARENT = """
@@ -32,7 +34,9 @@ def test_they_end_with_their_parent(number: signal.Signals, tmp_path: Path) -> N
     script = tmp_path / "parent.py"
     script.write_text(PARENT)
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
-    parent = subprocess.Popen([sys.executable, str(script), str(tmp_path)], env=environment)
+    parent = subprocess.Popen(
+        [sys.executable, str(script), str(tmp_path)], env=environment, preexec_fn=as_in_a_terminal
+    )
     try:
         pids = wait_for(lambda: len(found := list(tmp_path.glob("*.pid"))) == 2 and found)
         workers = [int(path.stem) for path in pids]
