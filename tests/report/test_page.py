@@ -255,9 +255,14 @@ def test_configuration_is_flat_and_complete(tmp_path: Path) -> None:
 def test_shows_how_far_the_ranking_can_be_trusted(tmp_path: Path) -> None:
     row = {"measure": "kendall_tau", "ranking": "supernet", "value": 0.5512, "low": 0.49, "high": 0.61}
     rows = [row, row | {"ranking": "parameter count", "value": 0.58}, row | {"measure": "regret@1", "value": None}]
-    found = {"truth": "a <table>", "sentences": ["It does not beat parameter count (τ 0.55)."], "rows": rows}
+    said = {
+        "verdict": "Pick by parameter count <instead>.",
+        "sentences": ["It does not beat parameter count (τ 0.55)."],
+    }
+    found = {"truth": "a <table>", "rows": rows, **said}
     write(build_run(tmp_path) / "judge.json", found)
     body = words(sections(tmp_path)["ranking"])
+    assert body.index("Pick by parameter count &lt;instead&gt;.") < body.index("does not beat parameter count")
     for text in ("does not beat parameter count", "kendall_tau", "0.55", "0.49 … 0.61", "0.58", "a &lt;table&gt;"):
         assert text in body
     assert "regret@1" not in body

@@ -258,6 +258,7 @@ class Judged(Struct, frozen=True, kw_only=True):
     """`judge.json`: how right the ranking is; `supernet.judge.RankReport.to_json` says what the rest means."""
 
     truth: str = ""
+    verdict: str = ""
     sentences: list[str] = []
     rows: list[Figure] = []
     measures: list[Measure] = []
