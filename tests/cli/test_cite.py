@@ -5,9 +5,12 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
+
 from command_line import supernet
 
 
+@pytest.mark.slow
 def test_a_run_rests_on_its_space_method_and_search(whole_run: Path) -> None:
     text = supernet("cite", whole_run).out
     assert text.count("@") == 3

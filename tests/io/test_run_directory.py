@@ -24,6 +24,8 @@ from supernet.io.run_directory import MARKER, RUN, SEARCH, RunDirectory, environ
 from supernet.methods import spos
 from supernet.train import checkpoint, fit
 
+pytestmark = pytest.mark.slow  # whole runs, and processes that hold them
+
 SMALL = ("--space", "nasbench201", "-S", "channels=4", "-S", "cells=1", "--method", "spos", "--batch-size", 32)
 QUICK = (*SMALL, "--steps", 6, "--monitor-every", 0, "--accelerator", "cpu")
 
