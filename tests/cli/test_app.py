@@ -77,9 +77,12 @@ def test_ctrl_c_while_packages_are_imported(seconds: float, tmp_path: Path) -> N
     time.sleep(seconds)
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=60)
-    assert process.returncode == 1, out
-    assert err.startswith("error: interrupted"), err
-    assert err.count("\n") == 1
+    assert "Traceback" not in err, err
+    if process.returncode == -signal.SIGINT:  # before Python was there, or while a library was in its own C++ code
+        return
+    assert process.returncode == 1, (process.returncode, out, err)
+    last = err.splitlines()[-1]  # a fast machine may train by then
+    assert last.startswith(("error: interrupted", "error: Training was interrupted")), err
 
 
 def test_what_was_not_foreseen_is_a_sentence_and_its_place_is_shown_on_request(

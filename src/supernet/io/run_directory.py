@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar, overload
 
+from supernet._version import __version__
 from supernet.errors import RunError, UsageError
 from supernet.io import schema
 from supernet.io.files import read_json, write_json
@@ -170,8 +171,6 @@ class RunDirectory:
             UsageError: see `check_free`.
             RunError: the directory cannot be written.
         """
-        from supernet import __version__
-
         if self.replaces:
             self.replace(RUN)
             self.replaces = False
@@ -328,8 +327,6 @@ def _is_config(path: Path) -> bool:
 def environment() -> dict[str, Any]:
     """What a figure depends on besides the code: machine, versions, threads, command."""
     import torch  # not above: the command line looks into directories before it needs PyTorch
-
-    from supernet._version import __version__
 
     return {
         "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),

@@ -10,7 +10,7 @@ from typing import Any
 
 from torch import nn
 
-from supernet import catalog, settings
+from supernet import catalog, data, settings
 from supernet.data import ImageData
 from supernet.deploy.new_data import fitted
 from supernet.deploy.resize import resized
@@ -80,8 +80,6 @@ def build_data(config: Config) -> ImageData:
     Raises:
         UsageError: an unknown name or option, or a value that does not fit.
     """
-    from supernet import data
-
     name, moved = config.data.name, config.transfer
     if (catalog.is_own(name) or name in catalog.names("data")) and not Path(name).exists():
         function = catalog.load("data", name)

@@ -6,9 +6,9 @@ from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
 from supernet.errors import UsageError
+from supernet.methods._wrapping import around, one_set_of_weights
 from supernet.methods.nshot.leaves import within
 from supernet.methods.single_path.spos import spos
-from supernet.methods.wrapping import around, one_set_of_weights
 from supernet.paper import Paper
 from supernet.space import Space
 from supernet.train import Cosine, Phase, Program, Recipe, sgd

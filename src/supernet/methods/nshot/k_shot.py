@@ -6,8 +6,8 @@ from dataclasses import replace
 from typing import Literal
 
 from supernet.errors import UsageError
+from supernet.methods._wrapping import around, one_set_of_weights
 from supernet.methods.single_path.spos import spos
-from supernet.methods.wrapping import around, one_set_of_weights
 from supernet.paper import Paper
 from supernet.train import Cosine, Recipe, TrainPaths, sgd
 from supernet.train.adapt.dictionary import Dictionary

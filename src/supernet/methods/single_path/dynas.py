@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from supernet.errors import UsageError
+from supernet.methods._wrapping import around
 from supernet.methods.single_path.spos import spos
-from supernet.methods.wrapping import around
 from supernet.paper import Paper
 from supernet.train import ComplexityAwareLR, MomentumSeparation, OneGroup, OnLoss, Recipe, sgd
 from supernet.train.schedules.complexity_aware import Complexity

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from supernet.errors import UsageError
+from supernet.methods._wrapping import around
 from supernet.methods.single_path.fairnas import fairnas
-from supernet.methods.wrapping import around
 from supernet.paper import Paper
 from supernet.train import Cosine, Mean, Program, Recipe, Reptile, TrainPaths, sgd
 
