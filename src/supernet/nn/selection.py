@@ -53,10 +53,11 @@ class Selection:
     Only `Supernet.active` writes it. Values of expressions are remembered until the next write.
     """
 
-    __slots__ = ("_decisions", "_values")
+    __slots__ = ("_decisions", "_settings", "_values")
 
     def __init__(self) -> None:
         self._decisions: Mapping[str, Decision] | None = None
+        self._settings: Mapping[str, float] = {}
         self._values: dict[Expr, int] = {}
 
     def __reduce__(self) -> tuple[type[Selection], tuple[()]]:
@@ -67,11 +68,20 @@ class Selection:
         """The decisions that are active; None: nothing is."""
         return self._decisions
 
-    def exchange(self, decisions: Mapping[str, Decision] | None) -> Mapping[str, Decision] | None:
-        """Activate `decisions` and return what was active before."""
-        before, self._decisions = self._decisions, decisions
-        self._values = {}
+    def exchange(
+        self, decisions: Mapping[str, Decision] | None, settings: Mapping[str, float] | None = None
+    ) -> tuple[Mapping[str, Decision] | None, Mapping[str, float]]:
+        """Activate `decisions` and `settings` (none, by default), and return what was active before."""
+        before = self._decisions, self._settings
+        self._decisions, self._settings, self._values = decisions, settings or {}, {}
         return before
+
+    def setting(self, name: str, default: float) -> float:
+        """A scalar that a training sets for its passes, such as the rate of a drop-path; else the default.
+
+        The default is what holds outside a training, so that nothing of it leaks into scores and extracted subnets.
+        """
+        return self._settings.get(name, default)
 
     def decision(self, choice: Choice) -> Decision:
         """The active decision on a choice.

@@ -73,21 +73,22 @@ class Supernet(nn.Module):
             layer.selection = self.selection
 
     @contextmanager
-    def active(self, target: Target) -> Iterator[None]:
+    def active(self, target: Target, *, settings: Mapping[str, float] | None = None) -> Iterator[None]:
         """Make an architecture the active one, and restore what was active.
 
         Args:
             target: The architecture; or options by choice name, as `arch.options()` gives them (a `Mixture` may stand
                 in place of an option); or `Decisions`, which hold indices and subsets of indices.
+            settings: Scalars by name that layers read with `Selection.setting`, such as the rate of a drop-path.
 
         Raises:
             UsageError: the architecture belongs to another space, or the choices do not allow what is decided.
         """
-        before = self.selection.exchange(as_decisions(target, self.space))
+        before = self.selection.exchange(as_decisions(target, self.space), settings)
         try:
             yield
         finally:
-            self.selection.exchange(before)
+            self.selection.exchange(*before)
 
     def forward(self, x: Tensor, target: Target | None = None) -> Tensor:
         """Run one architecture: (B, C, H, W) -> the module's output, for images logits (B, K).
