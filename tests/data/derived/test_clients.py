@@ -64,6 +64,13 @@ def test_shares_of_a_class_have_mean_and_variance_of_the_dirichlet_distribution(
     assert np.abs(shares.mean((0, 2)) - 1 / n).max() < 4 * spread
 
 
+def test_who_gets_which_image_of_a_class_depends_on_the_seed() -> None:
+    a, b, c = (dirichlet(ten_classes(200), clients=2, beta=1e9, seed=seed) for seed in (0, 0, 1))
+    assert [len(part) for part in (*a, *b, *c)] == [100] * 6
+    assert a[0].indices.tolist() == b[0].indices.tolist()
+    assert 0.35 < np.isin(a[0].indices, c[0].indices).mean() < 0.65
+
+
 def test_every_client_has_the_least_number_of_images_or_none_is_made() -> None:
     small = ten_classes(300)
     assert min(map(len, dirichlet(small, clients=10, beta=0.1, least=1))) < 12

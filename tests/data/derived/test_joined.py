@@ -14,11 +14,12 @@ from supernet.data import (
     ImageData,
     Joined,
     MemorySplit,
+    Part,
     RandomLabelled,
     RandomLabels,
 )
 from supernet.errors import UsageError
-from two_splits import A, B, Two, images, in_memory, same, streamed
+from two_splits import A, B, Two, images, in_files, in_memory, same, streamed
 
 
 @pytest.mark.parametrize("world", [1, 2])
@@ -29,6 +30,14 @@ def test_it_streams_what_one_split_of_all_images_streams(two: Two, world: int) -
     streams = (split.stream(3, seed=7, start=2, rank=world - 1, world=world) for split in (joined, two.both))
     assert all(same(a, b) for a, b in islice(zip(*streams, strict=True), 10))
     assert all(same(a, b) for a, b in zip(joined.batches(4), two.both.batches(4), strict=True))
+
+
+def test_splits_in_splits_stream_what_one_split_of_their_images_streams(two: Two) -> None:
+    halves = Joined(two.a, Joined(two.b.head(4), Part(two.b, np.arange(4, B))))
+    chosen = np.array([20, 3, 15, 0, 7, 22, 9])
+    for nested, plain in ((halves, two.both), (Part(halves, chosen), Part(two.both, chosen))):
+        pairs = zip(nested.stream(3, seed=7, start=1), plain.stream(3, seed=7, start=1), strict=True)
+        assert all(same(a, b) for a, b in islice(pairs, 10))
 
 
 def test_batches_from_one_of_the_two_alone_are_in_place() -> None:
