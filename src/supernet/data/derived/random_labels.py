@@ -24,7 +24,7 @@ class RandomLabels:
     """The images of a split under random labels; a :class:`~supernet.data.Split`.
 
     The label of an image is drawn once, uniform over the classes, and is the same in every epoch, under every
-    augmentation, on every rank and after a resume (RLNAS, arXiv 2101.11834, section 3.2). Images, their order and
+    augmentation, on every rank and after a resume (RLNAS, arXiv 2101.11834). Images, their order and
     their augmentation are those of the split.
 
     Attributes:
