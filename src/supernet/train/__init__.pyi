@@ -10,6 +10,7 @@ from supernet.train.context import Edit as Edit
 from supernet.train.context import Moves as Moves
 from supernet.train.derivations._protocol import Derivation as Derivation
 from supernet.train.derivations.strongest import Strongest as Strongest
+from supernet.train.edits.average_into import AverageInto as AverageInto
 from supernet.train.edits.split_by_gradients import SplitByGradients as SplitByGradients
 from supernet.train.edits.split_by_option import SplitByOption as SplitByOption
 from supernet.train.fit import Trained as Trained
@@ -26,6 +27,7 @@ from supernet.train.move import Outcome as Outcome
 from supernet.train.move import Path as Path
 from supernet.train.move import Step as Step
 from supernet.train.objectives.code_entropy import CodeEntropy as CodeEntropy
+from supernet.train.objectives.consistency import Consistency as Consistency
 from supernet.train.objectives.cross_entropy import CrossEntropy as CrossEntropy
 from supernet.train.objectives.in_place_distillation import InPlaceDistillation as InPlaceDistillation
 from supernet.train.objectives.terms import Auxiliary as Auxiliary
@@ -94,6 +96,7 @@ __all__ = [
     "SGD",
     "Adam",
     "Auxiliary",
+    "AverageInto",
     "Backpropagation",
     "BatchLoss",
     "BestOf",
@@ -102,6 +105,7 @@ __all__ = [
     "CodeEntropy",
     "Combine",
     "ComplexityAwareLR",
+    "Consistency",
     "Constant",
     "Context",
     "Copies",

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 from torch import nn
 
 from supernet.data import Batch
+from supernet.errors import UsageError
 from supernet.nn import Supernet
 from supernet.space.restriction import Restriction
 from supernet.train.executor import Executor
@@ -63,7 +64,7 @@ class Context:
     def batch(self, number: int, *, split: str = "train") -> Batch:
         """The batch (B, C, H, W) of a split with this number, augmented; the same whenever it is asked for."""
         executor = self.executor
-        stream = getattr(executor.data, split).stream(executor.batch_size, seed=self.seed, start=number)
+        stream = executor.data.split(split).stream(executor.batch_size, seed=self.seed, start=number)
         return executor.placed(next(stream))
 
 
@@ -71,13 +72,33 @@ class Context:
 class Edit:
     """A change that no gradient makes: an average, an exchange, a decision, a queue, a cut.
 
+    A program yields it among its moves; `Recipe.edits` and `Phase.edits` are applied after the moves of a step.
+
     Attributes:
         name: What errors call it.
         apply: Makes the change; it is a function of the training's state alone. Scalars that it returns go to the log.
+        every: Number of steps, or epochs, from one application after a step to the next.
+        unit: What `every` counts.
+
+    Raises:
+        UsageError: a value outside its range.
     """
 
     name: str
     apply: Callable[[Context], Mapping[str, float] | None]
+    every: int = 1
+    unit: Literal["steps", "epochs"] = "steps"
+
+    def __post_init__(self) -> None:
+        if self.every < 1 or self.unit not in ("steps", "epochs"):
+            raise UsageError(
+                f"The edit {self.name!r} is applied every {self.every} {self.unit}; give at least 1 of 'steps' or "
+                "'epochs'."
+            )
+
+    def due(self, step: Step) -> bool:
+        """Whether it is applied after this step of a phase."""
+        return (step.index + 1) % (self.every * (step.steps_per_epoch if self.unit == "epochs" else 1)) == 0
 
 
 Moves: TypeAlias = Generator[Move | Edit, Result | None, None]

@@ -101,7 +101,7 @@ class Executor:
 
     def _draw(self, split: str) -> Batch:
         if split not in self._streams:
-            self._streams[split] = getattr(self.data, split).stream(
+            self._streams[split] = self.data.split(split).stream(
                 self.batch_size,
                 seed=self._seed,
                 start=self.draws.setdefault(split, 0),
@@ -148,7 +148,7 @@ class Executor:
 
     def _first(self, split: str, images: int | None) -> list[Batch]:
         if (split, images) not in self._rated_on:
-            whole = getattr(self.data, split)
+            whole = self.data.split(split)
             batches = [self.placed(b) for b in whole.batches(self.batch_size, limit=images)]
             # Batch norm has no variance of a single image.
             self._rated_on[split, images] = [b for b in batches if len(b.y) > 1 or len(batches) == 1]

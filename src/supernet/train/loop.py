@@ -183,6 +183,9 @@ class Loop:
                 for path in act.paths:
                     self.counts.observe(path.decisions)
                 row["lr"] = state.steppers[WEIGHTS].lr(step, act.paths)
+        for edit in (*state.recipe.edits, *stretch.phase.edits):
+            if edit.due(step):
+                row |= edit.apply(context) or {}
         state.done += 1
         if state.average is not None:
             state.average.update(state.done)

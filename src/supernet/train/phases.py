@@ -11,7 +11,7 @@ import numpy as np
 from supernet.data import ImageData
 from supernet.errors import UsageError
 from supernet.space import Option, Space
-from supernet.train.context import Context
+from supernet.train.context import Context, Edit
 from supernet.train.programs._protocol import Program
 from supernet.train.updates import Updates
 from supernet.train.values._protocol import Number
@@ -39,6 +39,7 @@ class Phase:
         batch: The size of its batches, as a factor on that of the training.
         data: What it makes of the data of the training, such as other labels; None: nothing.
         settings: Scalars that layers read, beside those of `Recipe.settings`.
+        edits: Changes after the moves of a step, after those of `Recipe.edits`.
         until: Asked after each step; the reason that it returns ends the phase. Later phases keep their lengths.
 
     Raises:
@@ -56,6 +57,7 @@ class Phase:
     batch: float = 1.0
     data: Callable[[ImageData], ImageData] | None = None
     settings: Mapping[str, Number] = field(default_factory=dict)
+    edits: tuple[Edit, ...] = ()
     until: Callable[[Context], str | None] | None = None
 
     def __post_init__(self) -> None:

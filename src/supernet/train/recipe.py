@@ -16,6 +16,7 @@ from supernet.errors import UsageError
 from supernet.nn import Supernet
 from supernet.space import Arch, Space
 from supernet.train.alone import alone
+from supernet.train.context import Edit
 from supernet.train.derivations._protocol import Derivation
 from supernet.train.move import Objective
 from supernet.train.part import WEIGHTS, Part, Slice
@@ -67,6 +68,7 @@ class Recipe:
         weights: How the supernet's weights are stepped.
         parts: What the method has beside the weights, by name: modules (`Part`), such as architecture parameters, a
             controller or a teacher, and parameters of the supernet that are stepped in a way of their own (`Slice`).
+        edits: Changes after the moves of a step that no gradient makes, such as an average of the weights.
         derive: How the method's own architecture is found after the training.
         adapt: What the method makes of the user's supernet before it trains it, such as several copies of its
             weights; it keeps the space. None: the supernet as it is.
@@ -82,6 +84,7 @@ class Recipe:
     program: Program | tuple[Phase, ...] | PhasesBySpace
     weights: Updates
     parts: Mapping[str, Part | Slice] = field(default_factory=dict)
+    edits: tuple[Edit, ...] = ()
     derive: Derivation | None = None
     adapt: Callable[[Supernet], Supernet] | None = None
     data: Callable[[ImageData], ImageData] | None = None
@@ -208,6 +211,23 @@ class Recipe:
             UsageError: as in `samplers`.
         """
         return self.with_programs(lambda p: replace(cast(Any, p), sampler=wrap(self._of_paths(p).sampler)))
+
+    def with_objective(self, wrap: Callable[[Objective], Objective]) -> Recipe:
+        """The recipe with the objective of every program exchanged for what `wrap` makes of it.
+
+        Raises:
+            UsageError: a program has no objective, or as in `programs`.
+        """
+
+        def change(program: Program) -> Program:
+            if not isinstance(program, HasObjective):
+                raise UsageError(
+                    f"The program {type(program).__name__} of the recipe {self.name!r} has no objective that could be "
+                    "changed. Give it a field `objective`."
+                )
+            return cast(Program, replace(cast(Any, program), objective=wrap(program.objective)))
+
+        return self.with_programs(change)
 
     def with_weights(self, **settings: Any) -> Recipe:
         """The recipe with some settings of `weights`, or of their optimiser, exchanged.

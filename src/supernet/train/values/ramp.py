@@ -9,7 +9,7 @@ from typing import Literal, TypeAlias, get_args
 from supernet.errors import UsageError
 from supernet.train.move import Step
 
-Shape: TypeAlias = Literal["linear", "cosine", "exponential"]
+Shape: TypeAlias = Literal["linear", "cosine", "exponential", "sigmoid"]
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,8 @@ class Ramp:
     Args:
         start: The value at the share `begin` of the phase, and before it.
         end: The value at the share `until` of the phase, and after it.
-        shape: How it goes there: `"linear"`, along half a `"cosine"`, or by equal factors (`"exponential"`).
+        shape: How it goes there: `"linear"`, along half a `"cosine"`, by equal factors (`"exponential"`), or as
+            exp(−5 (1 − x)²) rises (`"sigmoid"`, the ramp-up of mean teachers; it leaves `start` with a small step).
         begin: The share of the phase, in [0, 1), at which it leaves `start`.
         until: The share of the phase, in (0, 1], at which it has reached `end`.
 
@@ -63,4 +64,6 @@ class Ramp:
             return self.start * math.pow(self.end / self.start, way)
         if self.shape == "cosine":
             way = (1 - math.cos(math.pi * way)) / 2
+        if self.shape == "sigmoid" and way > 0:
+            way = math.exp(-5 * (1 - way) ** 2)
         return self.start + (self.end - self.start) * way
