@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import NamedTuple
 
 from torch import Tensor
 
 
 class Output(NamedTuple):
-    """The result of a network with several heads; one with a single head returns its tensor as it is.
+    """Logits with further outputs; a network may return it instead of a tensor, in training or always.
 
     Attributes:
-        logits: (B, K) what is evaluated.
-        aux: (B, K) each: logits of heads that exist for the training alone.
-        heads: Further results by name, of any shape.
+        logits: (B, K).
+        aux: Logits (B, K) of auxiliary heads, for a weighted loss beside that of `logits`.
+        heads: Other outputs by name, such as those of further tasks.
     """
 
     logits: Tensor
     aux: tuple[Tensor, ...] = ()
-    heads: Mapping[str, Tensor] = {}
+    heads: Mapping[str, Tensor] = MappingProxyType({})
 
 
 def as_output(result: Tensor | Output) -> Output:

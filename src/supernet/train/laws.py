@@ -23,7 +23,7 @@ from torch import Tensor
 
 from supernet.data import ImageData
 from supernet.errors import UsageError
-from supernet.nn import Decisions, Mixture, Supernet
+from supernet.nn import Decisions, EdgeWeights, Mixture, Supernet
 from supernet.nn.modes import all_but_normalisation, evaluating
 from supernet.nn.selection import as_decisions
 from supernet.space import Arch, Space
@@ -256,13 +256,15 @@ def _step(net: Supernet, index: int) -> Step:
 def _plain(path: Arch | Decisions) -> object:
     if isinstance(path, Arch):
         return path.code
-    return {name: d.weights.tolist() if isinstance(d, Mixture) else d for name, d in path.items()}
+    return {name: d.weights.tolist() if isinstance(d, Mixture | EdgeWeights) else d for name, d in path.items()}
 
 
 def _inside(path: Arch | Decisions, space: Space) -> bool:
     if isinstance(path, Arch):
         return path in space
     for name, decision in path.items():
+        if isinstance(decision, EdgeWeights):
+            continue
         allowed = space.allowed_codes[space.column(name)].tolist()
         if isinstance(decision, Mixture):
             used = set(range(len(decision.weights)) if decision.run is None else decision.run)

@@ -6,7 +6,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Literal
 
-from supernet.methods._wrapping import around
+from supernet.methods._wrapping import around, with_part
 from supernet.methods.single_path.spos import spos
 from supernet.paper import Paper
 from supernet.train import AverageInto, Consistency, CopyOfNet, Edit, Part, Ramp, Recipe
