@@ -129,7 +129,13 @@ def test_a_piece_of_ones_own_needs_no_registration() -> None:
     described = spos().with_weights(schedule=Halves(7)).describe()["weights"]["schedule"]
     assert described["piece"].endswith(":test_a_piece_of_ones_own_needs_no_registration.<locals>.Halves")
     assert described["steps"] == 7
-    derive = {"piece": "train.derivations.strongest:Strongest", "exclude": [], "part": "architecture"}
+    derive = {
+        "piece": "train.derivations.strongest:Strongest",
+        "exclude": [],
+        "edges": 2,
+        "weigh_edges": False,
+        "part": "architecture",
+    }
     assert darts().describe()["derive"] == derive
 
 

@@ -12,7 +12,7 @@ from supernet.train.context import Moves
 from supernet.train.move import Move, Objective, Path, Step
 from supernet.train.objectives.cross_entropy import CrossEntropy
 from supernet.train.parametrisations._protocol import drawn, weighed
-from supernet.train.parametrisations.operation_choices import require_operations_only
+from supernet.train.parametrisations.operation_choices import require_mixable
 from supernet.train.part import WEIGHTS
 from supernet.train.relaxations._protocol import Relaxation
 from supernet.train.relaxations.softmax import Softmax
@@ -41,7 +41,7 @@ class SingleLevel:
         return (self.part,)
 
     def check(self, net: Supernet) -> None:
-        require_operations_only(net, "A differentiable method")
+        require_mixable(net, "A differentiable method")
 
     def probabilities(self, parts: Mapping[str, nn.Module]) -> dict[str, Tensor]:
         """How strongly each option is taken, by choice name (O,), as it was trained: through the relaxation."""

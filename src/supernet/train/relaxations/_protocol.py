@@ -11,7 +11,6 @@ import torch
 from torch import Tensor
 
 from supernet.nn import Mixture
-from supernet.space import Choice
 from supernet.train.move import Step
 
 __all__ = ["Relaxation"]
@@ -22,21 +21,21 @@ class Given(NamedTuple):
 
     Attributes:
         step: Where the training stands.
-        choice: The choice that the logits belong to.
+        name: The name of the choice, or of the node, that the logits belong to.
         use: What the mixture is for, such as `"weights"`.
     """
 
     step: Step
-    choice: Choice
+    name: str
     use: str
 
     @property
     def allowed(self) -> tuple[int, ...] | None:
         """Positions of the options that may be taken, ascending; None: all."""
         restriction = self.step.restriction
-        if restriction is None or self.choice.name not in restriction.kept:
+        if restriction is None or self.name not in restriction.kept:
             return None
-        return restriction.allowed(self.choice.name)
+        return restriction.allowed(self.name)
 
     def masked(self, logits: Tensor) -> Tensor:
         """Logits (O,) with −∞ for options that may not be taken."""
@@ -49,7 +48,7 @@ class Given(NamedTuple):
     @contextmanager
     def seeded(self) -> Iterator[np.random.Generator]:
         """Randomness for this choice and this use alone, see `Step.seeded`."""
-        with self.step.seeded(f"{self.use} {self.choice.name}") as rng:
+        with self.step.seeded(f"{self.use} {self.name}") as rng:
             yield rng
 
 
