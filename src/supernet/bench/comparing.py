@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy import stats
 
 from supernet.bench.finished import FinishedRun, Ranking, differences, find_runs, grouped
-from supernet.bench.table import ADDED, FOUND, FREE, MEASURES, TOP_TAU, PairedT, Row, RunTable
+from supernet.bench.table import ADDED, DERIVED, FOUND, FREE, MEASURES, RANDOM, TOP_TAU, PairedT, Row, RunTable
 from supernet.errors import UsageError
 from supernet.rank.checks import Floats, UndefinedError, share_to_k
 from supernet.rank.evidence import (
@@ -107,7 +108,7 @@ def tabulate(
             Row(
                 name=name,
                 runs=group,
-                figures=_estimates(ours, plan),
+                figures={**_estimates(ours, plan), **_derived(group)},
                 minus_baseline=minus,
                 minus_free={other: _contrast(ours[TAU], found[TAU], plan, TAU) for other, found in free.items()},
                 added=_added(rankings[name], example, plan),
@@ -116,7 +117,13 @@ def tabulate(
             )
         )
     compared = {name: _estimates(found, plan) for name, found in free.items()}
-    compared["random order"] = {m.name: _chance(m, [*cells.values(), *free.values()], plan) for m in measures}
+    compared[RANDOM] = {m.name: _chance(m, [*cells.values(), *free.values()], plan) for m in measures}
+    standings = [run.derived for run in runs if run.derived is not None]
+    if standings:
+        by_chance = [(found.random_true, found.random_rank, found.random_regret) for found in standings]
+        compared[RANDOM] |= _standings([np.mean(by_chance, axis=0)], standings[0].n)
+    if len({found.n for found in standings}) > 1:
+        told.append("The derived architectures were ranked among different numbers of architectures.")
     return RunTable(
         rows=rows,
         baseline=baseline,
@@ -193,6 +200,23 @@ def _added(group: Sequence[Ranking], example: Ranking, plan: Resamples) -> Estim
         return draws(TAU, np.stack(ranked), example.true, plan)
 
     return _estimate(_drawn(drawn), plan, ADDED)
+
+
+def _derived(group: Sequence[FinishedRun]) -> dict[str, Estimate]:
+    """The figures of derived architectures over trainings; none unless every training derived one."""
+    known = [run.derived for run in group if run.derived is not None]
+    if len(known) < len(group):
+        return {}
+    return _standings([(found.true, found.rank, found.regret) for found in known], known[0].n)
+
+
+def _standings(found: ArrayLike, n: int) -> dict[str, Estimate]:
+    """True score, rank and regret of each training, (S, 3), as figures without intervals."""
+    columns = np.asarray(found, dtype=np.float64).T.tolist()
+    return {
+        name: Estimate(sum(values) / len(values), None, None, None, n, 0.95, tuple(values))
+        for name, values in zip(DERIVED, columns, strict=True)
+    }
 
 
 def _by_seed(group: Sequence[FinishedRun], drawn: Drawn) -> dict[int, float]:

@@ -178,6 +178,7 @@ class FinishedRun:
         ranking: Scores, if it was judged.
         found_accuracy: Best validation accuracy that its search found with inherited weights, if it was searched.
         truth: What it was judged against, in words.
+        derived: Where the architecture stands that its method has derived, if it has and this was judged.
     """
 
     path: Path
@@ -187,6 +188,7 @@ class FinishedRun:
     ranking: Ranking | None
     found_accuracy: float | None
     truth: str
+    derived: schema.Standing | None = None
 
     @property
     def seed(self) -> int:
@@ -216,6 +218,7 @@ class FinishedRun:
             ranking=Ranking.read(ranked) if ranked.is_file() else None,
             found_accuracy=_found(path / "front.json"),
             truth=judged.truth,
+            derived=judged.derived,
         )
 
 

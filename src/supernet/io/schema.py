@@ -254,6 +254,30 @@ class Families(Struct, frozen=True):
     clusters: list[Family]
 
 
+class Standing(Struct, frozen=True, kw_only=True):
+    """Where the derived architecture stands among N whose worth is known; the higher a score, the better.
+
+    Attributes:
+        arch: The architecture.
+        n: Number of architectures N that it was ranked among, itself included.
+        true: Its true score.
+        rank: Its rank: 1 + the number of architectures with a better true score.
+        regret: What it lacks to the best true score.
+        random_true: Mean true score of the N: what a random one of them is expected to have.
+        random_rank: Mean rank of the N.
+        random_regret: Mean regret of the N.
+    """
+
+    arch: Arch
+    n: Annotated[int, Meta(ge=1)]
+    true: float
+    rank: int
+    regret: float
+    random_true: float
+    random_rank: float
+    random_regret: float
+
+
 class Judged(Struct, frozen=True, kw_only=True):
     """`judge.json`: how right the ranking is; `supernet.judge.RankReport.to_json` says what the rest means."""
 
@@ -265,6 +289,8 @@ class Judged(Struct, frozen=True, kw_only=True):
     top_id: Curves | None = None
     mass: Curves | None = None
     clusters: Families | None = None
+    derived: Standing | None = None
+    omitted: dict[str, str] = {}
 
     @property
     def figures(self) -> list[Figure]:

@@ -3,6 +3,7 @@
 from supernet.judge.alone import train_alone
 from supernet.judge.along import OrderAlong, RankAlong
 from supernet.judge.clusters import Cluster, Clusters, similarity, specialisation
+from supernet.judge.derived import Standing, standing
 from supernet.judge.distribution import Distribution
 from supernet.judge.rank_report import rank_report
 from supernet.judge.report import RankReport
@@ -24,6 +25,7 @@ __all__ = [
     "OrderAlong",
     "RankAlong",
     "RankReport",
+    "Standing",
     "Truth",
     "TruthFile",
     "nasbench201_digits_truth",
@@ -36,6 +38,7 @@ __all__ = [
     "read_truth_file",
     "similarity",
     "specialisation",
+    "standing",
     "train_alone",
     "write_csv",
 ]

@@ -8,11 +8,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import numpy as np
 from numpy.typing import ArrayLike
 
 from supernet.errors import UsageError
+from supernet.io.schema import Standing
 from supernet.judge import figures, words
+from supernet.judge import derived as derivations
 from supernet.judge.clusters import Clusters
 from supernet.rank.checks import Floats, UndefinedError, check_same_length, scores, share_to_k
 from supernet.rank.comparison import Comparison, compare
@@ -76,7 +79,7 @@ class RankReport:
         combined: Per baseline Kendall's τ of the supernet's and that baseline's ranks added (`add_ranks`), compared
             with the baseline alone.
         omitted: What is not in the report, each with the reason: measures that N architectures do not support,
-            sampling mass and clusters where they were asked for and are not possible.
+            sampling mass, clusters and the derived architecture where they were asked for and are not possible.
         top_id: Top-architecture ID rate over k.
         mass: Sampling mass over k, where sampling probabilities were given.
         clusters: Families of similar architectures, where they were given.
@@ -84,6 +87,7 @@ class RankReport:
         true: The true scores (N,).
         baselines: The baselines' scores (N,).
         archs: The architectures (N,), where they are known.
+        derived: Where the architecture that the method itself derived stands, see `standing`; None where there is none.
     """
 
     n: int
@@ -101,6 +105,7 @@ class RankReport:
     true: Floats
     baselines: Mapping[str, Floats]
     archs: tuple[Arch, ...] = ()
+    derived: Standing | None = None
 
     @classmethod
     def of(
@@ -216,9 +221,10 @@ class RankReport:
     def sentences(self) -> list[str]:
         """The statistics behind the verdict, sentence by sentence, each baseline first."""
         tau = self["kendall_tau"]
+        derived = [] if self.derived is None else [derivations.sentence(self.derived)]
         if not tau.supernet.defined:
-            return [f"Kendall τ is undefined: {tau.supernet.reason}", *self._rests()]
-        found = [tau.sentence(name) for name in self.baselines]
+            return [*derived, f"Kendall τ is undefined: {tau.supernet.reason}", *self._rests()]
+        found = derived + [tau.sentence(name) for name in self.baselines]
         p = tau.supernet.p_value
         if p is not None:
             said = "ranks better than a random order" if p <= 1 - self.confidence else "may be a random order"
@@ -267,15 +273,22 @@ class RankReport:
         return [{column: row.get(column) for column in COLUMNS} for row in found]
 
     def text(self) -> str:
-        """The main measures of the supernet beside a random order and the baselines, as aligned lines."""
-        return words.table(self.comparisons)
+        """The main measures of the supernet beside a random order and the baselines, as aligned lines.
+
+        Where the method derived an architecture, its lines follow.
+        """
+        found = words.table(self.comparisons)
+        if self.derived is not None:
+            return f"{found}\n\n{derivations.table(self.derived)}"
+        return f"{found}\n\nderived architecture: {self.omitted['derived']}" if "derived" in self.omitted else found
 
     def to_csv(self) -> str:
-        """`rows()` as CSV text with a header line."""
+        """`rows()`, and those of the derived architecture, as CSV text with a header line."""
         text = io.StringIO()
         writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
         writer.writeheader()
         writer.writerows(self.rows())
+        writer.writerows([] if self.derived is None else derivations.rows(self.derived))
         return text.getvalue()
 
     def scores_csv(self) -> str:
@@ -307,6 +320,7 @@ class RankReport:
             "top_id": self.top_id.to_json(),
             "mass": None if self.mass is None else self.mass.to_json(),
             "clusters": None if self.clusters is None else self.clusters.to_json(),
+            "derived": None if self.derived is None else msgspec.structs.asdict(self.derived),
         }
 
     def plot(self) -> dict[str, Figure]:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Self
 
 import torch
+from msgspec.structs import asdict
 
 from supernet import search
 from supernet.data import ImageData
@@ -21,6 +22,7 @@ from supernet.io.run_directory import MARKER, RunDirectory
 from supernet.nn import Supernet
 from supernet.runs.kept import refuse_changes
 from supernet.runs.naming import build_data, build_method, build_net
+from supernet.space import Arch
 from supernet.train import ArchitectureParameters, Recipe, checkpoint, load_weights
 
 Say = Callable[[str], None]
@@ -169,6 +171,18 @@ class Run:
     def net(self) -> Supernet:
         """The supernet that the method trains; untrained until a verb trains it or loads its weights."""
         return self.recipe.adapted(self.fresh)
+
+    @property
+    def derived(self) -> Arch | None:
+        """The architecture that the method has derived itself; None where it has not.
+
+        Raises:
+            UsageError: it is not of the space.
+            RunError: the file is damaged.
+        """
+        if not (self.directory / "derived.json").is_file():
+            return None
+        return self.net.space.from_json(asdict(self.directory.read("derived.json", schema.Derived)))
 
     @property
     def facts(self) -> schema.Data:

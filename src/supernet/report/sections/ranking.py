@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from supernet.io.schema import Curves, Families, Figure, Judged
+from supernet.io.schema import Curves, Families, Figure, Judged, Standing
 from supernet.report.charts import COLOURS, HOVER, Chart, View, axes, chart_text, line, thin
 from supernet.report.run_files import RunFiles, Scored
 from supernet.report.units import counted, quantity
@@ -43,6 +43,7 @@ def ranking(run: RunFiles) -> dict[str, Any] | None:
         "judged": judged,
         "charts": [chart for chart in charts if chart is not None],
         "drawn": _DRAWN,
+        "derived": _derived(judged.derived) if judged and judged.derived else [],
     } | (_measures(judged) if judged else {})
 
 
@@ -62,6 +63,18 @@ def _measures(judged: Judged) -> dict[str, Any]:
         "main": [rows[measure] for measure in main],
         "rest": [row for measure, row in rows.items() if measure not in main],
     }
+
+
+def _derived(found: Standing) -> list[tuple[str, list[tuple[float, str]]]]:
+    """The derived architecture and a random one: values, and as they are written."""
+    figures = {
+        "derived by the method": (found.true, found.rank, found.regret),
+        "a random one, expected": (found.random_true, found.random_rank, found.random_regret),
+    }
+    return [
+        (name, [(true, f"{true:.4g}"), (rank, f"{rank:,.0f}"), (regret, f"{regret:.3g}")])
+        for name, (true, rank, regret) in figures.items()
+    ]
 
 
 def _cell(figure: Figure | None) -> tuple[float, str, str] | None:
