@@ -13,7 +13,7 @@ from typing import Annotated, Any
 
 from msgspec import Meta, Struct
 
-from supernet.io.config import Judging, Searching
+from supernet.io.config import Judging, Named, Searching
 
 Option = bool | int | float | str | tuple[Any, ...]
 """An option of a choice."""
@@ -178,7 +178,12 @@ class Export(Struct, frozen=True, kw_only=True):
 
 
 class Retrained(Struct, frozen=True, kw_only=True):
-    """`retrained.json`: an architecture that was trained for use; accuracies are those of the exported file."""
+    """`retrained.json`: an architecture that was trained for use; accuracies are those of the exported file.
+
+    Attributes:
+        space: What built the network; None: that of the run.
+        method: The method that trained it; None: that of the run, or plain SGD.
+    """
 
     arch: Arch
     start: str
@@ -190,6 +195,8 @@ class Retrained(Struct, frozen=True, kw_only=True):
     params: float
     files: list[str]
     problems: dict[str, str] = {}
+    space: Named | None = None
+    method: Named | None = None
 
 
 class Figure(Struct, frozen=True, kw_only=True):

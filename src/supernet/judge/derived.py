@@ -1,4 +1,4 @@
-"""Where one architecture stands among those whose worth is known: what a method that derives its result is judged by."""
+"""Where one architecture stands among those whose worth is known: how a method that derives its result is judged."""
 
 from __future__ import annotations
 

@@ -14,8 +14,8 @@ from numpy.typing import ArrayLike
 
 from supernet.errors import UsageError
 from supernet.io.schema import Standing
-from supernet.judge import figures, words
 from supernet.judge import derived as derivations
+from supernet.judge import figures, words
 from supernet.judge.clusters import Clusters
 from supernet.rank.checks import Floats, UndefinedError, check_same_length, scores, share_to_k
 from supernet.rank.comparison import Comparison, compare

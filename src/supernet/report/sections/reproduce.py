@@ -47,6 +47,14 @@ def _commands(run: RunFiles) -> Iterator[str]:
         options += ["--seed", str(found.seed)] + (
             [] if folder == "retrained" else ["--out", f"{run.directory}/{folder}"]
         )
+        for part, builder in (("space", found.space), ("method", found.method)):
+            if builder is not None:
+                options += [f"--{part}", builder.name]
+                options += [
+                    word
+                    for name, value in _pairs(builder.options)
+                    for word in (f"-{part[0].upper()}", f"{name}={value}")
+                ]
         told = run.commands.get(folder)
         yield told or shlex.join(["supernet", "retrain", str(run.directory), *options])
 
