@@ -383,7 +383,9 @@ def test_derived_architectures_stand_beside_a_random_one(tmp_path: Path) -> None
     assert figures["derived_rank"].trainings == pytest.approx(ranks[list(places)])
     assert figures["derived_rank"].std == pytest.approx(np.std(ranks[list(places)], ddof=1))
     assert figures["derived_regret"].value == pytest.approx(np.mean(TRUE.max() - TRUE[list(places)]))
-    assert "derived_rank" not in table["s"].figures
+    assert figures["sampling_mass@0.05"].trainings == pytest.approx(np.asarray(places) / N)
+    assert table.free["random order"]["sampling_mass@0.05"].value == 0.05
+    assert {"derived_rank", "sampling_mass@0.05"}.isdisjoint(table["s"].figures)
     assert table.free["random order"]["derived_rank"].value == pytest.approx((N + 1) / 2)
     head, _, *lines = table.to_text().splitlines()
     assert [word in head for word in ("derived", "its rank", "its regret")] == [True] * 3

@@ -56,6 +56,8 @@ COLUMNS = (
     *("difference", "difference_low", "difference_high", "verdict", "reason"),
 )
 
+MASS = "sampling_mass@0.05"
+"""Name of the sampling mass of the true top 5 % among the rows."""
 _MIN_TOP = 10  # fewer architectures rank by noise, and resamples of them are mostly ties
 
 _COMBINED = {
@@ -270,17 +272,36 @@ class RankReport:
             ours, _, theirs = comparison.rows()
             gain = {key: value for key, value in theirs.items() if key.startswith(("difference", "verdict"))}
             found.append(ours | gain | {"measure": f"added_tau with {name}"})
+        found += self._mass_rows()
         return [{column: row.get(column) for column in COLUMNS} for row in found]
 
     def text(self) -> str:
         """The main measures of the supernet beside a random order and the baselines, as aligned lines.
 
-        Where the method derived an architecture, its lines follow.
+        The sampling mass of the architecture weights and the derived architecture follow, where there are any.
         """
-        found = words.table(self.comparisons)
+        found = [words.table(self.comparisons)]
+        if mass := self._mass_rows():
+            ours, uniform = (f"{row['value']:.3f}" for row in mass)
+            found.append(
+                f"the architecture weights draw the true top 5 % with probability {ours} (uniformly: {uniform})"
+            )
         if self.derived is not None:
-            return f"{found}\n\n{derivations.table(self.derived)}"
-        return f"{found}\n\nderived architecture: {self.omitted['derived']}" if "derived" in self.omitted else found
+            found.append(derivations.table(self.derived))
+        elif "derived" in self.omitted:
+            found.append(f"derived architecture: {self.omitted['derived']}")
+        return "\n\n".join(found)
+
+    def _mass_rows(self) -> list[dict[str, Any]]:
+        """The sampling mass of the true top 5 %, and that of drawing uniformly."""
+        if self.mass is None:
+            return []
+        k = share_to_k(0.05, self.mass.n)
+        values = {"supernet": self.mass.lines[0].values[k - 1], "random order": k / self.mass.n}
+        return [
+            {"measure": MASS, "ranking": name, "value": float(value), "n": self.mass.n}
+            for name, value in values.items()
+        ]
 
     def to_csv(self) -> str:
         """`rows()`, and those of the derived architecture, as CSV text with a header line."""

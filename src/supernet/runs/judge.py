@@ -79,9 +79,12 @@ def judge(run: Run, truth: Truth | None = None, *, alone: Alone | None = None) -
         n = min(run.config.judge.archs, len(truth))
         distribution = None
         program = run.recipe.on(run.net.space).phases[-1].program
-        if architecture is not None and isinstance(program, WeighsOptions) and len(truth) == run.net.space.size:
+        if architecture is not None and isinstance(program, WeighsOptions):
             weights = {name: values.cpu().numpy() for name, values in program.probabilities(architecture).items()}
-            distribution = Distribution.independent(run.net.space, weights)
+            try:
+                distribution = Distribution.of_weights(run.net.space, weights)
+            except UsageError as error:  # weights of another kind, of which no drawing is known
+                reason["mass"] = str(error)
         with ProgressBar("judge", n, unit="architectures") as bar:
             found = rank_report(
                 run.net,

@@ -12,7 +12,8 @@ from supernet.report.units import counted, quantity
 
 _DRAWN = 2000  # points of the scatter plot at most
 _FEW = 10  # points of a picture of their own at least
-_MAIN = ("kendall_tau", "spearman_rho", "top_id_rate", "tau_in_true_top", "best_rank", "regret@1")
+_MASS = "sampling_mass@0.05"
+_MAIN = ("kendall_tau", "spearman_rho", "top_id_rate", "tau_in_true_top", "best_rank", "regret@1", _MASS)
 _SUPERNET = "supernet"
 _OFTEN_HIDDEN = "MACs"  # where it ranks as parameter count does, both lines are to be seen
 _ALONG = {
@@ -34,7 +35,7 @@ def ranking(run: RunFiles) -> dict[str, Any] | None:
         charts = [
             _scatter(run.scores) if run.scores else None,
             _curves("chart-top-id", "Are the best recognised?", "top-architecture ID rate", judged.top_id),
-            _curves("chart-mass", "Are the best drawn?", "cumulative sampling probability", mass),
+            _curves("chart-mass", "Are the best drawn?", mass.quantity if mass else "", mass),
             _clusters(clusters) if clusters and clusters.clusters else None,
             followed,
         ]
@@ -50,7 +51,7 @@ def ranking(run: RunFiles) -> dict[str, Any] | None:
 def _measures(judged: Judged) -> dict[str, Any]:
     """The main measures, and the others on demand: names, and a cell for every ranking."""
     figures = judged.figures
-    labels = {item.measure: item.label for item in judged.measures}
+    labels = {item.measure: item.label for item in judged.measures} | {_MASS: "Sampling mass of the true top 5 %"}
     rankings = list(dict.fromkeys(figure.ranking for figure in figures))
     found = {(figure.measure, figure.ranking): figure for figure in figures}
     rows = {
