@@ -488,5 +488,8 @@ def test_the_derived_architecture_is_set_beside_a_random_one(tmp_path: Path) -> 
     assert "Rank of 15,625" in told
     assert "derived by the method0.91344120.0231" in told
     assert "a random one, expected0.8717,8130.0655" in told
+    shape = {"width": 2.5, "depth": 2, "random_width": 1.75, "random_depth": 2.25}
+    write(tmp_path / "judge.json", judged | {"derived": found | by_chance | {"cells": {"normal": shape}}})
+    assert "normal2.51.7522.25" in words(sections(tmp_path)["ranking"])
     write(tmp_path / "judge.json", judged | {"omitted": {"derived": "The truth holds no accuracy of it."}})
     assert "Not known of the derived architecture: The truth holds no accuracy" in words(sections(tmp_path)["ranking"])

@@ -273,6 +273,7 @@ class Standing(Struct, frozen=True, kw_only=True):
         random_true: Mean true score of the N: what a random one of them is expected to have.
         random_rank: Mean rank of the N.
         random_regret: Mean regret of the N.
+        cells: Width and depth of its cells, where the choices are named like edges.
     """
 
     arch: Arch
@@ -283,6 +284,16 @@ class Standing(Struct, frozen=True, kw_only=True):
     random_true: float
     random_rank: float
     random_regret: float
+    cells: dict[str, CellShape] = {}
+
+
+class CellShape(Struct, frozen=True, kw_only=True):
+    """Width and depth of a cell, see `supernet.judge.Cell`, beside their means over the space."""
+
+    width: float
+    depth: int
+    random_width: float
+    random_depth: float
 
 
 class Judged(Struct, frozen=True, kw_only=True):

@@ -2,6 +2,7 @@
 
 from supernet.judge.alone import train_alone
 from supernet.judge.along import OrderAlong, RankAlong
+from supernet.judge.cells import Cell, cell_shapes, cells_of, gradient_variance, loss_along
 from supernet.judge.clusters import Cluster, Clusters, similarity, specialisation
 from supernet.judge.derived import Standing, standing
 from supernet.judge.distribution import Distribution
@@ -19,6 +20,7 @@ from supernet.judge.truth.read import (
 from supernet.judge.truth.truth import Truth
 
 __all__ = [
+    "Cell",
     "Cluster",
     "Clusters",
     "Distribution",
@@ -28,6 +30,10 @@ __all__ = [
     "Standing",
     "Truth",
     "TruthFile",
+    "cell_shapes",
+    "cells_of",
+    "gradient_variance",
+    "loss_along",
     "nasbench201_digits_truth",
     "nasbench201_truth",
     "nasbench_macro_truth",

@@ -6,6 +6,7 @@ import numpy as np
 
 from supernet.io.schema import Standing
 from supernet.io.text import aligned
+from supernet.judge.cells import cell_shapes
 from supernet.judge.truth.truth import Truth
 from supernet.space import Arch
 
@@ -46,6 +47,7 @@ def standing(truth: Truth, arch: Arch) -> Standing:
         random_true=float(scores.mean()),
         random_rank=float(ranks.mean()),
         random_regret=float(scores[-1] - scores.mean()),
+        cells=cell_shapes(arch),
     )
 
 
@@ -69,6 +71,11 @@ def sentence(found: Standing) -> str:
         f"The derived architecture has a true score of {found.true:.4g}: rank {found.rank:,} of {found.n:,}, "
         f"{found.regret:.3g} below the best; a random one is expected at {found.random_true:.4g}, rank "
         f"{found.random_rank:,.0f}, {found.random_regret:.3g} below the best."
+        + "".join(
+            f" Its {name} has width {shape.width:.3g} and depth {shape.depth} (a random one {shape.random_width:.2f} "
+            f"and {shape.random_depth:.2f})."
+            for name, shape in found.cells.items()
+        )
     )
 
 
@@ -80,6 +87,14 @@ def rows(found: Standing) -> list[dict[str, str | float]]:
             ("true score", found.true, found.random_true),
             ("rank", found.rank, found.random_rank),
             ("regret", found.regret, found.random_regret),
+        )
+        for ranking, value in (("derived architecture", ours), ("random architecture", theirs))
+    ] + [
+        {"measure": f"derived {name} {quality}", "ranking": ranking, "value": value, "n": found.n}
+        for name, shape in found.cells.items()
+        for quality, ours, theirs in (
+            ("width", shape.width, shape.random_width),
+            ("depth", float(shape.depth), shape.random_depth),
         )
         for ranking, value in (("derived architecture", ours), ("random architecture", theirs))
     ]

@@ -341,7 +341,7 @@ class RankReport:
             "top_id": self.top_id.to_json(),
             "mass": None if self.mass is None else self.mass.to_json(),
             "clusters": None if self.clusters is None else self.clusters.to_json(),
-            "derived": None if self.derived is None else msgspec.structs.asdict(self.derived),
+            "derived": None if self.derived is None else msgspec.to_builtins(self.derived),
         }
 
     def plot(self) -> dict[str, Figure]:
