@@ -65,3 +65,21 @@ def test_a_method_that_derives_nothing_has_no_such_figures(tmp_path: Path) -> No
     archs = list(run.net.space.enumerate())
     report = judge(run, Truth.of(archs, np.arange(len(archs)) / 10))
     assert (run.derived, report.derived, "derived" in report.omitted) == (None, None, False)
+
+
+def test_a_surrogate_speaks_for_architectures_that_were_not_trained(tmp_path: Path) -> None:
+    told: list[str] = []
+    space = {"space": Named("nasbench201", {"channels": 4, "cells": 1})}
+    run = trained_run(tmp_path / "r", **DARTS | space)
+    run = Run.open(run.directory.path, told.append)
+    report = judge(run.asking(judge=Judging(table="nasbench201_digits", surrogate=50, archs=5)))
+    assert "surrogate of 320 architectures, held out: τ" in " ".join(told)
+    assert report.n == 5
+    assert report.derived is not None
+    assert report.derived.n in (50, 51)
+    assert report.mass is not None
+    assert report.mass.quantity.endswith("estimated by 50 draws")
+    said = json.loads((run.directory.path / "judge.json").read_text())["truth"]
+    assert "predicted by a surrogate of 320 architectures" in said
+    again = judge(run.asking(judge=Judging(table="nasbench201_digits", surrogate=50, archs=5)))
+    assert again.archs == report.archs

@@ -29,7 +29,7 @@ _RANKS_THE_SAME = ("monitor_every", "accelerator")
 """Settings of the training that do not decide how a run ranks."""
 _SCORING = ("calibration", "calibration_images", "validation_images")
 """Settings of the search that judging uses too."""
-_JUDGED = ("table", "dataset", "metric", "archs", "batch_size")
+_JUDGED = ("table", "dataset", "metric", "surrogate", "archs", "batch_size")
 """Settings that decide what a judgement by a table says."""
 
 

@@ -274,7 +274,7 @@ _SEARCHING = options(
 _JUDGING = options(
     Judging,
     TRUTH,
-    ("table", "dataset", "metric", "monitor_archs", "retrain", "retrain_steps", "archs", "workers"),
+    ("table", "dataset", "metric", "monitor_archs", "retrain", "retrain_steps", "surrogate", "archs", "workers"),
     table=Parameter(
         help="Ground truth that the ranking is compared with, also while training: a .csv (arch,metric), the .jsonl of "
         f"an earlier --retrain, the file of a benchmark (docs/judge-tables.md), a name: {', '.join(_known('tables'))}, "
@@ -323,7 +323,7 @@ else:
         ),
     )
     TableOptions = grouped("Table", _only(_JUDGING, "table", "dataset", "metric", "monitor_archs"))
-    JudgeOptions = grouped("Judge", _only(_JUDGING, "retrain", "retrain_steps", "archs", "workers"))
+    JudgeOptions = grouped("Judge", _only(_JUDGING, "retrain", "retrain_steps", "surrogate", "archs", "workers"))
     StudyOptions = grouped("Study", _only(_JUDGING, "table", "dataset", "metric", "archs"))
     RetrainOptions = grouped(
         "Retrain",

@@ -140,6 +140,9 @@ class Judging:
     """Number of architectures to train alone in place of a table; 0: none."""
     retrain_steps: Count = 0
     """Number of steps of each of these trainings; 0: as many as the supernet's."""
+    surrogate: Count = 0
+    """Number of architectures, drawn uniformly, whose worth a surrogate predicts that is fitted to the table or to the
+    architectures trained alone; 0: only what was trained counts."""
     archs: Annotated[int, Meta(ge=3)] = 300
     """Number of architectures of the table to judge on."""
     monitor_archs: Annotated[int, Meta(ge=3)] = 60

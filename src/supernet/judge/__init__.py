@@ -17,6 +17,7 @@ from supernet.judge.truth.read import (
     natsbench_size_truth,
     read_truth,
 )
+from supernet.judge.truth.surrogate import Surrogate, fit_surrogate
 from supernet.judge.truth.truth import Truth
 
 __all__ = [
@@ -28,10 +29,12 @@ __all__ = [
     "RankAlong",
     "RankReport",
     "Standing",
+    "Surrogate",
     "Truth",
     "TruthFile",
     "cell_shapes",
     "cells_of",
+    "fit_surrogate",
     "gradient_variance",
     "loss_along",
     "nasbench201_digits_truth",

@@ -19,6 +19,7 @@ from supernet.judge import (
     RankReport,
     Standing,
     Truth,
+    fit_surrogate,
     rank_report,
     read_truth,
     standing,
@@ -28,12 +29,13 @@ from supernet.measure import cost_model
 from supernet.runs.naming import build_calibration, build_net
 from supernet.runs.report import refresh
 from supernet.runs.run import Run
-from supernet.space import Arch
+from supernet.space import Arch, Space
 from supernet.train.programs._protocol import WeighsOptions
 
 Alone: TypeAlias = Callable[[Sequence[Arch]], Truth]
 """Trains architectures alone."""
 
+_LISTED = 10**6  # architectures of a space that can be drawn without replacement
 _MIN_CLUSTERED = 30  # families of fewer architectures have too few members to be averaged over
 
 
@@ -73,6 +75,11 @@ def judge(run: Run, truth: Truth | None = None, *, alone: Alone | None = None) -
                 raise
         if alone is None and run.config.judge.retrain:
             alone = partial(trained_alone, run)
+        surrogate = None
+        if run.config.judge.surrogate:
+            surrogate = fit_surrogate(truth)
+            run.say(f"surrogate of {surrogate.held_out.n} architectures, held out: {surrogate.held_out}")
+            truth, alone = surrogate.truth(_uniform(truth.space, run.config.judge.surrogate)), surrogate.truth
         derived, reason = _standing(run, truth, alone)
         architecture = run.load_searched()
         run.say_if_unfinished()
@@ -91,7 +98,7 @@ def judge(run: Run, truth: Truth | None = None, *, alone: Alone | None = None) -
                 run.data,
                 truth,
                 n=run.config.judge.archs,
-                distribution=distribution,
+                distribution=None if surrogate is not None else distribution,
                 clusters=n >= _MIN_CLUSTERED,
                 calibration=build_calibration(settings),
                 images=settings.validation_images,
@@ -100,6 +107,8 @@ def judge(run: Run, truth: Truth | None = None, *, alone: Alone | None = None) -
                 out=place / "scores.jsonl",
                 progress=lambda done, _: bar.update(done),
             )
+        if surrogate is not None and distribution is not None:
+            found = replace(found, mass=surrogate.mass(distribution, truth))
         found = replace(found, derived=derived, omitted={**found.omitted, **reason})
         place.write("judge.json", {**found.to_json(), "truth": repr(truth), "rows": found.rows()})
         write_atomically(place / "judge.csv", found.to_csv().encode())
@@ -114,7 +123,6 @@ def _standing(run: Run, truth: Truth, alone: Alone | None) -> tuple[Standing | N
     if arch is None:
         return None, {}
     if arch not in truth and alone is not None:
-        run.say("the derived architecture is trained alone, as those are that it is ranked among")
         truth = truth.merge(alone([arch]))
     if arch not in truth:
         return None, {"derived": f"The truth holds no {truth.metric.name} of {arch}; judge against one that does."}
@@ -159,6 +167,8 @@ def trained_alone(run: Run, archs: Sequence[Arch] = (), *, out: Path | None = No
         RunError: as `supernet.judge.train_alone`.
     """
     settings = run.config.judge
+    if archs:
+        run.say("the derived architecture is trained alone, as those are that it is ranked among")
     return train_alone(
         partial(build_net, run.config, run.data),
         run.recipe,
@@ -169,6 +179,14 @@ def trained_alone(run: Run, archs: Sequence[Arch] = (), *, out: Path | None = No
         out=out or run.place / "retrained.jsonl",
         workers=settings.workers,
     )
+
+
+def _uniform(space: Space, count: int) -> list[Arch]:
+    """Different architectures, drawn uniformly; all there are, if these are fewer. The same for every run."""
+    rng = np.random.default_rng(0)
+    if space.size <= _LISTED:
+        return space.wrap(space.unindex(rng.choice(space.size, min(count, space.size), replace=False)))
+    return list(dict.fromkeys(space.wrap(space.population(rng, count, per="architecture"))))
 
 
 def _spread(run: Run, count: int) -> list[Arch]:

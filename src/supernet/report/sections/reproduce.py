@@ -96,7 +96,7 @@ def _export(run: RunFiles, options: list[str]) -> Iterator[str]:
 
 def _judged(run: RunFiles) -> Iterator[str]:
     found = _section(run, "judge")
-    for name in ("table", "dataset", "metric", "retrain", "retrain_steps", "archs"):
+    for name in ("table", "dataset", "metric", "retrain", "retrain_steps", "surrogate", "archs"):
         if value := found.get(name):
             yield from (f"--{name.replace('_', '-')}", str(value))
 
