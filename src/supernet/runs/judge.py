@@ -81,13 +81,13 @@ def judge(run: Run, truth: Truth | None = None, *, alone: Alone | None = None) -
             run.say(f"surrogate of {surrogate.held_out.n} architectures, held out: {surrogate.held_out}")
             truth, alone = surrogate.truth(_uniform(truth.space, run.config.judge.surrogate)), surrogate.truth
         derived, reason = _standing(run, truth, alone)
-        architecture = run.load_searched()
+        parts = run.load_searched()
         run.say_if_unfinished()
         n = min(run.config.judge.archs, len(truth))
         distribution = None
         program = run.recipe.on(run.net.space).phases[-1].program
-        if architecture is not None and isinstance(program, WeighsOptions):
-            weights = {name: values.cpu().numpy() for name, values in program.probabilities(architecture).items()}
+        if isinstance(program, WeighsOptions):
+            weights = {name: values.cpu().numpy() for name, values in program.probabilities(parts).items()}
             try:
                 distribution = Distribution.of_weights(run.net.space, weights)
             except UsageError as error:  # weights of another kind, of which no drawing is known

@@ -21,12 +21,23 @@ from supernet.precision import Precision
 from supernet.search.evaluation import Evaluation
 from supernet.search.evaluator import Evaluator
 from supernet.space import Arch
-from supernet.train import Backpropagation, CrossEntropy, Move, Step, Updates, checkpoint, load_weights, sgd
+from supernet.train import (
+    Backpropagation,
+    CrossEntropy,
+    Move,
+    Recipe,
+    Step,
+    TrainPaths,
+    Uniform,
+    Updates,
+    checkpoint,
+    load_weights,
+    sgd,
+)
 from supernet.train import Path as NetPath
 from supernet.train.executor import Executor
 from supernet.train.processes import launch
 from supernet.train.state import TrainingState
-from supernet.train.updates import Stepper
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
@@ -229,21 +240,15 @@ class _ShiftingRun:
         self.shifting, self.net, self._seed = shifting, net, seed
         net.statistics_belong_to()  # its weights are about to change
         self._objective = CrossEntropy(shifting.label_smoothing)
-        self._stepper = Stepper(_updates(shifting), net.parameters(), batch_size=shifting.batch_size)
+        recipe = Recipe(name=FOLDER, program=TrainPaths(sampler=Uniform()), weights=_updates(shifting))
+        self._state = TrainingState(net, recipe, seed=seed, batch_size=shifting.batch_size)
         precision: Precision = getattr(evaluator, "precision", "32-true")
         fabric = _fabric(next(net.parameters()).device, precision)
         self._executor = Executor(
-            fabric, net, {"weights": self._stepper}, data, batch_size=shifting.batch_size, seed=seed, draws={}
+            fabric, net, self._state.steppers, data, batch_size=shifting.batch_size, seed=seed, draws={}
         )
-        self._state = TrainingState(
-            net,
-            None,
-            self._executor.steppers,
-            done=0,
-            draws=self._executor.draws,
-            passed=self._executor.passed,
-            memory={"log": []},
-        )
+        self._state.draws, self._state.passed = self._executor.draws, self._executor.passed
+        self._state.memory["log"] = []
         self._identity = {
             "shifting": shifting.describe(),
             "precision": precision,
@@ -340,8 +345,9 @@ class _ShiftingRun:
             self._update(step, path)
 
     def _update(self, step: Step, path: NetPath) -> None:
-        self._stepper.step(step, [path])
-        self._stepper.clear()
+        stepper = self._state.steppers["weights"]
+        stepper.step(step, [path])
+        stepper.clear()
 
     def _close(self, generation: int, evaluations: int) -> None:
         if self.shifting.update == "generation" and self._losses:
