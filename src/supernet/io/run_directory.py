@@ -54,7 +54,7 @@ RUN = Part(
     files={
         "": rf"{_RETRAINED}|config\.json|data\.json|derived\.json|resources\.json|"
         r"searching\.json|search\.jsonl?|front\.json|"
-        r"exports\.json|scores\.jsonl|judging\.json|judge\.(json|csv)|ranking\.csv|retrained\.jsonl|"
+        r"exports\.json|scores\.jsonl|judging\.json|judge\.(json|csv)|ranking\.csv|(retrained|derived)\.jsonl|"
         r"latency(-learned)?\.json|report\.html",
         "checkpoints": _STEP,
         **_SHIFTED,
@@ -93,6 +93,7 @@ class RunDirectory:
     | `judge.json`, `judge.csv` | how right the ranking is |
     | `ranking.csv` | every score that was compared for that |
     | `retrained.jsonl` | architectures trained alone |
+    | `derived.jsonl` | the derived architecture trained alone, as the truth of its study was |
     | `exports.json`, `export/` | deployed networks and what was measured of them |
     | `report.html` | the page |
 
