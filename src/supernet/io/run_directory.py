@@ -46,7 +46,7 @@ class Part:
 _STEP = r"step-\d+\.safetensors"
 _NETWORK = r"(best|small|medium|large|derived|front-\d+|arch-\d+)\.(onnx|pt2)"
 _SHIFTED = {"shifted": r"shifting\.jsonl", "shifted/generations": _STEP, "shifted/checkpoints": _STEP}
-_TRAINED = r"supernet\.json|environment\.json|space\.json|training\.json|train\.jsonl|counts\.json"
+_TRAINED = r"supernet\.json|environment\.json|space\.json|training\.json|train\.jsonl|counts\.json|restriction\.json"
 _RETRAINED = rf"{_TRAINED}|retraining\.json|retrained\.json|net\.onnx|net\.pt2"
 
 RUN = Part(
@@ -85,6 +85,7 @@ class RunDirectory:
     | `space.json`, `data.json` | the search space, the data |
     | `train.jsonl` | scalars by training step |
     | `counts.json` | how often each candidate was trained |
+    | `restriction.json` | the options that the training has left, where it has not left all |
     | `checkpoints/` | the newest two checkpoints |
     | `searching.json` | the settings of the search, before its first result |
     | `search.json`, `search.jsonl`, `front.json` | how it was begun, every evaluated architecture, the best of them |
