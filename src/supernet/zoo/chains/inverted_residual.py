@@ -1,13 +1,18 @@
-"""MobileNetV2's inverted residual block, of fixed size."""
+"""MobileNetV2's inverted residual block, of fixed size, and the convolution with BatchNorm that it is made of."""
 
 from __future__ import annotations
 
-from typing import Any, cast
+from collections.abc import Callable
+from typing import Any, TypeAlias, cast
 
 from torch import Tensor, nn
 
-from supernet.nn import ElasticConv2d, Statistics, batch_norm
+from supernet.nn import ElasticConv2d
+from supernet.space import Expr
 from supernet.zoo.elastic.elastic_mbconv_block import SqueezeExcite
+
+Norm: TypeAlias = Callable[[int], nn.Module]
+"""Makes the BatchNorm of a width."""
 
 _ACTIVATIONS: dict[str, type[nn.Module]] = {"relu6": nn.ReLU6, "relu": nn.ReLU, "hswish": nn.Hardswish}
 
@@ -21,10 +26,9 @@ class InvertedResidual(nn.Module):
         expansion: Ratio of hidden to input width. A ratio of 1 has no expanding convolution.
         kernel: Side of the depthwise kernel.
         stride: Stride s.
+        norm: Maker of BatchNorms.
         gated: Whether to gate the hidden channels by their means (squeeze and excitation, ratio 1/4).
         activation: `"relu6"`, `"relu"` or `"hswish"`.
-        affine: Whether BatchNorm learns scale and shift.
-        statistics: BatchNorm policy.
     """
 
     def __init__(
@@ -35,32 +39,20 @@ class InvertedResidual(nn.Module):
         expansion: int,
         kernel: int,
         stride: int,
-        gated: bool,
-        activation: str,
-        affine: bool,
-        statistics: Statistics,
+        norm: Norm,
+        gated: bool = False,
+        activation: str = "relu",
     ) -> None:
         super().__init__()
         self.width_in, self.width_out, self.stride = width_in, width_out, stride
         self.residual = stride == 1 and width_in == width_out
         hidden = expansion * width_in
-        layers: list[nn.Module] = []
-        if expansion > 1:
-            layers += conv_bn(width_in, hidden, 1, activation=activation, affine=affine, statistics=statistics)
-        layers += conv_bn(
-            hidden,
-            hidden,
-            kernel,
-            stride=stride,
-            groups=hidden,
-            activation=activation,
-            affine=affine,
-            statistics=statistics,
+        self.body = nn.Sequential(
+            *(conv_bn(width_in, hidden, norm=norm, activation=activation) if expansion > 1 else ()),
+            *conv_bn(hidden, hidden, kernel, stride=stride, groups=hidden, norm=norm, activation=activation),
+            *([SqueezeExcite(hidden, activation)] if gated else ()),
+            *conv_bn(hidden, width_out, norm=norm),
         )
-        if gated:
-            layers.append(SqueezeExcite(hidden, activation))
-        layers += conv_bn(hidden, width_out, 1, activation=None, affine=affine, statistics=statistics)
-        self.body = nn.Sequential(*layers)
 
     def forward(self, x: Tensor) -> Tensor:
         out: Tensor = self.body(x)
@@ -68,21 +60,16 @@ class InvertedResidual(nn.Module):
 
 
 def conv_bn(
-    width_in: int,
+    width_in: Expr | int,
     width_out: int,
-    kernel: int,
+    kernel: int = 1,
     *,
     stride: int = 1,
     groups: int = 1,
-    activation: str | None,
-    affine: bool,
-    statistics: Statistics,
+    norm: Norm,
+    activation: str | None = None,
 ) -> list[nn.Module]:
     """A convolution without bias, BatchNorm and, unless it is None, an activation."""
-    layers: list[nn.Module] = [
-        ElasticConv2d(width_in, width_out, kernel, stride=stride, groups=groups, bias=False),
-        batch_norm(width_out, affine=affine, statistics=statistics),
-    ]
-    if activation is not None:
-        layers.append(cast(Any, _ACTIVATIONS[activation])(inplace=True))
-    return layers
+    convolution = ElasticConv2d(width_in, width_out, kernel, stride=stride, groups=groups, bias=False)
+    active = [] if activation is None else [cast(Any, _ACTIVATIONS[activation])(inplace=True)]
+    return [convolution, norm(width_out), *active]
