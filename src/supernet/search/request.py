@@ -13,7 +13,6 @@ from supernet.errors import UsageError
 from supernet.io.files import read_json, write_json
 from supernet.search.constraints import Bounds, Constraints
 from supernet.search.survey import Survey
-from supernet.search.task import Searcher
 from supernet.search.wrap import Wrap
 from supernet.space import Arch
 from supernet.train.recipe import describe
@@ -105,19 +104,6 @@ def described(piece: object) -> dict[str, Any]:
     settings = describe(piece)
     kind = type(piece)
     return {**(settings if isinstance(settings, dict) else {}), "piece": f"{kind.__module__}:{kind.__qualname__}"}
-
-
-def check_searcher(searcher: Searcher) -> None:
-    """Refuse what is no value.
-
-    Raises:
-        UsageError: a class, or something that cannot begin a search.
-    """
-    if isinstance(searcher, type) or not hasattr(searcher, "begin"):
-        name = searcher.__name__ if isinstance(searcher, type) else type(searcher).__name__
-        raise UsageError(
-            f"{name} is no searcher; give a value that begins searches, such as search.NSGA2(population=50)."
-        )
 
 
 def _flat(begun: Begun) -> dict[str, Any]:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from supernet.errors import UsageError
+from supernet.search.task import Task
 from supernet.space import Codes, Space
 
 __all__ = ["FeasibleSampler"]
@@ -40,6 +41,11 @@ def distinct(codes: Codes, exclude: Container[Code] = ()) -> list[Code]:
 def population(space: Space, codes: list[Code]) -> Codes:
     """Rows back to an array (N, D), also when there are none."""
     return np.asarray(codes, dtype=np.int16).reshape(len(codes), len(space))
+
+
+def sampler_of(task: Task, rng: np.random.Generator) -> FeasibleSampler:
+    """The sampler of a task, which begins with the architectures that the task begins with."""
+    return FeasibleSampler(task.space, task.feasible, known=task.known, rng=rng, first=task.initial)
 
 
 class FeasibleSampler:

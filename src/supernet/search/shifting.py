@@ -7,13 +7,14 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
 import torch
 
 from supernet.data import ImageData
 from supernet.errors import RunError, UsageError
+from supernet.io.config import NotNegative, Positive, Probability, check_fields
 from supernet.io.files import write_atomically
 from supernet.nn import Supernet
 from supernet.paper import Paper
@@ -104,37 +105,26 @@ class Shifting:
     (10, 20)
     """
 
-    lr: float = 1e-4
-    images: int = 640
-    batch_size: int = 64
+    lr: NotNegative = 1e-4
+    images: Positive = 640
+    batch_size: Positive = 64
     update: Update = "generation"
     evaluate: Literal["before", "after"] = "before"
     initial: bool = False
-    momentum: float = 0.0
-    weight_decay: float = 0.0
-    label_smoothing: float = 0.0
-    keep: int | None = 50
-    checkpoint_every: int = 50
+    momentum: NotNegative = 0.0
+    weight_decay: NotNegative = 0.0
+    label_smoothing: Probability = 0.0
+    keep: Positive | None = 50
+    checkpoint_every: Positive = 50
     on_generation: tuple[OnGeneration, ...] = ()
 
     def __post_init__(self) -> None:
-        for name, allowed in (("update", get_args(Update)), ("evaluate", ("before", "after"))):
-            if getattr(self, name) not in allowed:
-                raise UsageError(f"{name}={getattr(self, name)!r} does not exist for shifting; use one of {allowed}.")
-        for name in ("lr", "momentum", "weight_decay"):
-            value = getattr(self, name)
-            if not (math.isfinite(value) and value >= 0):
-                raise UsageError(f"{name}={value} makes no sense for shifting; give a number of at least 0.")
-        for name in ("images", "batch_size", "checkpoint_every"):
-            if getattr(self, name) < 1:
-                raise UsageError(f"{name}={getattr(self, name)} makes no sense for shifting; give at least 1.")
+        check_fields(self, "shifting.", without=("on_generation",))
         if self.images % self.batch_size:
             raise UsageError(
                 f"{self.images} images per candidate cannot be cut into batches of {self.batch_size}; give a multiple "
                 "of the batch size."
             )
-        if self.keep is not None and self.keep < 1:
-            raise UsageError(f"keep={self.keep}: remember at least 1 architecture, or None for all.")
         if self.update == "generation" and self.evaluate == "after":
             raise UsageError(
                 "With update='generation' the weights change when all candidates have been validated, so none can be "

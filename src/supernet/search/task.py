@@ -80,6 +80,30 @@ class AskTell(Protocol):
         """The values of architectures: objectives and constrained quantities, by name."""
 
 
+class Rounds:
+    """An `AskTell` that proposes whole rounds, of which as many are handed out at a time as are asked for.
+
+    Args:
+        propose: Makes the next round, once all of the last one has been handed out; empty: there is nothing new.
+        learn: Takes in values, as `tell`.
+    """
+
+    def __init__(
+        self,
+        propose: Callable[[], list[Arch]],
+        learn: Callable[[Sequence[Arch], Sequence[Mapping[str, float]]], None] = lambda archs, values: None,
+    ) -> None:
+        self._propose, self.tell = propose, learn
+        self._queue: list[Arch] = []
+
+    def ask(self, n: int) -> list[Arch]:
+        """At most `n` architectures of the present round."""
+        if not self._queue:
+            self._queue = self._propose()
+        asked, self._queue = self._queue[:n], self._queue[n:]
+        return asked
+
+
 @runtime_checkable
 class Searcher(Protocol):
     """A published search as a value: a frozen dataclass of its settings, which begins searches.
