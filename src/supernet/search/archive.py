@@ -5,10 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from supernet.errors import UsageError
-from supernet.io.files import damaged
+from msgspec import Struct
+
+from supernet.errors import RunError, UsageError
+from supernet.io.files import damaged, read_json
 from supernet.io.lines import LinesFile, read_lines
 from supernet.search.evaluation import Evaluation, Point
+from supernet.search.front import FILE_NAME as FRONT
+from supernet.search.front import FrontFile
 from supernet.search.request import FILE_NAME as SETTINGS
 from supernet.search.request import Begun
 from supernet.space import Space
@@ -30,8 +34,8 @@ class Archive:
         resume: Whether to continue an archive that exists.
 
     Raises:
-        UsageError: there is an archive but `resume` is false, there is no folder to resume from, or the archive was
-            begun otherwise.
+        UsageError: there is an archive but `resume` is false, there is no folder to resume from, the archive was
+            begun otherwise, or a file that no search wrote stands where this one would write.
         RunError: a file cannot be read; names it and the line.
     """
 
@@ -50,8 +54,10 @@ class Archive:
                 f"{self.path} holds a search already. Continue it (resume=True, --resume), replace it (--overwrite), "
                 "or use another folder."
             )
-        before = Begun.read(folder) if resume else None
-        if before is not None:
+        _check_ours(folder / FRONT, FrontFile)
+        if not resume:
+            _check_ours(folder / SETTINGS, Begun)
+        elif (before := Begun.read(folder)) is not None:
             before.check_resumed_by(begun, folder / SETTINGS)
         elif there:
             raise UsageError(
@@ -101,3 +107,14 @@ class Archive:
 
     def __exit__(self, *_: object) -> None:
         self._file.close()
+
+
+def _check_ours(path: Path, kind: type[Struct]) -> None:
+    """Refuse to write over a file that no search wrote."""
+    try:
+        read_json(path, kind)
+    except RunError as error:
+        raise UsageError(
+            f"{path} is no file of a search that supernet wrote, so it was not replaced. Choose another folder, or "
+            "move this file away."
+        ) from error
