@@ -15,18 +15,7 @@ from supernet.nn import Supernet
 def read_latency(
     path: Path | str, net: Supernet, *, input_shape: tuple[int, ...] | None = None
 ) -> LatencyTable | LatencyPredictor:
-    """Read a latency table or a latency predictor.
-
-    Args:
-        path: The file (.json) that `build` or `save` has written.
-        net: The supernet that the file was made for.
-        input_shape: Shape of one input, (C, H, W). Default: `net.input_shape` where there is one, or what was given
-            before.
-
-    Raises:
-        UsageError: neither, unfinished, or one of another network or input shape.
-        RunError: the file is damaged.
-    """
+    """Read a latency table or a latency predictor; arguments and errors as of `LatencyTable.read`."""
     form = read_record(path, latency_table.FORMAT, latency_predictor.FORMAT).format
     model = LatencyTable if form == latency_table.FORMAT else LatencyPredictor
     return model.read(path, net, input_shape=input_shape)

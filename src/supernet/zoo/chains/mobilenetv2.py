@@ -117,7 +117,7 @@ def mobilenetv2(
     stem = dense(in_channels, stem_width, 3, stride=strides[0])
     first = _block("MB1_K3", published, stem_width, first_width, 1, norm)
     head = classifier(dense(widths[-1], head_width), head_width, num_classes, dropout=dropout)
-    net = MobileNetV2(stem, layers, head, first=first, image_size=image_size)
+    net = Chain(stem, layers, head, first=first, image_size=image_size)
     return Supernet(net, input_shape=(in_channels, image_size, image_size))
 
 
@@ -161,10 +161,6 @@ def mobilenetv2_arch(space: Space, ids: Sequence[int]) -> Arch:
         )
     options = (*OPS, IDENTITY)  # -1 is the last one
     return space.arch({name: options[number] for name, number in zip(space.names, ids, strict=True)})
-
-
-class MobileNetV2(Chain):
-    """Stem, a fixed block, layers that are choice blocks, head: (B, C_in, H, W) -> (B, K)."""
 
 
 def _layer(place: Place, published: Stages, norm: Norm) -> OpChoice:

@@ -72,7 +72,7 @@ def nasbench_macro(
     ]
     stem = dense(in_channels, channels, 3)
     head = classifier(dense(widths[-1], head_channels), head_channels, num_classes)
-    return Supernet(NasBenchMacro(stem, layers, head), input_shape=(in_channels, 32, 32))
+    return Supernet(Chain(stem, layers, head), input_shape=(in_channels, 32, 32))
 
 
 def nasbench_macro_string(arch: Arch) -> str:
@@ -98,10 +98,6 @@ def nasbench_macro_arch(space: Space, text: str) -> Arch:
             "0 identity, 1 MB3_K3, 2 MB6_K5, such as '22212220'."
         )
     return space.arch({layer: OPS[int(digit)] for layer, digit in zip(LAYERS, text, strict=True)})
-
-
-class NasBenchMacro(Chain):
-    """Stem, eight choice blocks, head: (B, C_in, H, W) -> (B, K)."""
 
 
 def _candidates(place: Place, norm: Norm) -> dict[str, nn.Module]:
