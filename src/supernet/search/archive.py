@@ -42,7 +42,7 @@ class Archive:
     def __init__(self, folder: Path | None, begun: Begun, space: Space, names: Sequence[str], *, resume: bool) -> None:
         if folder is None and resume:
             raise UsageError("resume=True needs the folder of the search to resume: give out=…")
-        self.folder, self.begun = folder, begun
+        self.begun = begun
         self.path = None if folder is None else folder / FILE_NAME
         self.recorded: list[Evaluation] = []
         self._file = LinesFile(self.path, goes_on="make room, then resume the search")
@@ -85,21 +85,8 @@ class Archive:
                 "with at least that budget."
             )
 
-    def begin(self) -> None:
-        """Write how the search is begun, before its first result.
-
-        Raises:
-            RunError: the place cannot be written.
-        """
-        if self.folder is not None:
-            self.begun.write(self.folder)
-
     def append(self, evaluation: Evaluation) -> None:
-        """Write one line, all the way to the disk.
-
-        Raises:
-            RunError: the disk is full or the place cannot be written; the lines before are safe.
-        """
+        """Write one line, all the way to the disk."""
         self._file.append(evaluation.to_json())
 
     def __enter__(self) -> Archive:

@@ -67,15 +67,13 @@ def run(
             architecture is proposed, the others after it has been evaluated.
         budget: Largest number of architectures to evaluate.
         seed: Seed of everything random.
-        initial: Architectures to begin with in place of random ones, the most important first, such as those that an
-            earlier search found or that a training by GreedyNAS kept (`train.load_candidates`). Those that violate a
-            cheap constraint are left out.
+        initial: Architectures to begin with in place of random ones, the most important first, such as those that a
+            training by GreedyNAS kept (`train.load_candidates`). Those that violate a cheap constraint are left out.
         out: Folder of the record; None keeps none.
         resume: Whether to continue the record in `out`, if there is one. It must have been begun with this request; the
             budget may be larger.
-        progress: A function that is called after every evaluation, see `Progress`.
-        announce: A function that is called with the ranges of the cheap quantities and the feasible share, before the
-            first evaluation.
+        progress: Called as `progress(done, total, best)` after every evaluation.
+        announce: Called with the `Survey`, the ranges of the cheap quantities and the feasible share, before the first.
         wrap: What goes on beside the search and changes the values, such as `Shifting`. Unless its `keep` is None
             an architecture may be evaluated again in every generation, which counts; the latest values hold.
 
@@ -99,7 +97,8 @@ def run(
         companion = None
         if wrap is not None:
             companion = wrap.begin(evaluator, seed=seed, out=folder, recorded=len(archive.recorded))
-        archive.begin()
+        if folder is not None:
+            plan.begun.write(folder)
         limits = task.constraints
         ledger = Ledger(evaluator, task.objectives, limits, plan.names, archive, keep=task.keep, companion=companion)
         stopped = _search(plan.begins, searcher.name, ledger, budget, progress)

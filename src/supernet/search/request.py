@@ -22,10 +22,7 @@ __all__ = ["Begun", "Request"]
 FILE_NAME = "search.json"
 
 Progress: TypeAlias = Callable[[int, int, str], None]
-"""Called as `progress(done, total, best)` after every evaluation."""
-
 Announce: TypeAlias = Callable[[Survey], None]
-"""Called as `announce(survey)` before the first evaluation."""
 
 
 class Request(TypedDict, total=False):
@@ -78,7 +75,7 @@ class Begun(msgspec.Struct, frozen=True, kw_only=True):
         return read_json(Path(folder) / FILE_NAME, cls)
 
     def write(self, folder: Path) -> None:
-        """Write `search.json`, whole or not at all."""
+        """Write `search.json`."""
         write_json(folder / FILE_NAME, self)
 
     def check_resumed_by(self, other: Begun, path: Path) -> None:

@@ -58,7 +58,7 @@ class FeasibleSampler:
 
     Args:
         space: The space, or sub-space, to draw from.
-        feasible: A function that says which rows of a population satisfy the constraints.
+        feasible: Tells which rows of a population satisfy the constraints.
         known: Feasible architectures (K, D) for the walks.
         rng: The generator that everything is drawn with.
         first: Architectures (I, D) to hand out before any that chance draws.
