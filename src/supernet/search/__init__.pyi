@@ -25,10 +25,10 @@ from supernet.search.shifting import load_shifted as load_shifted
 from supernet.search.survey import Survey as Survey
 from supernet.search.survey import survey as survey
 from supernet.search.task import AskTell as AskTell
+from supernet.search.task import Companion as Companion
 from supernet.search.task import Searcher as Searcher
 from supernet.search.task import Task as Task
-from supernet.search.wrap import Companion as Companion
-from supernet.search.wrap import Wrap as Wrap
+from supernet.search.task import Wrap as Wrap
 
 __all__ = [
     "NSGA2",

@@ -24,8 +24,7 @@ from supernet.search.front import Front
 from supernet.search.ledger import Ledger
 from supernet.search.request import Announce, Begun, Progress, Request, described
 from supernet.search.survey import Survey, survey
-from supernet.search.task import AskTell, Searcher, Task
-from supernet.search.wrap import Wrap
+from supernet.search.task import AskTell, Searcher, Task, Wrap
 from supernet.space import Arch, Codes, Space
 from supernet.train.recipe import describe
 

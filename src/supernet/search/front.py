@@ -202,19 +202,10 @@ class Front:
             raise UsageError(f"{name!r} is not an objective of this search; those are {', '.join(map(repr, names))}.")
 
     def to_json(self) -> dict[str, Any]:
-        """The content of `front.json`."""
-        file = FrontFile(
-            objectives=self.objectives,
-            constraints=self.constraints.bounds,
-            searcher=self.searcher,
-            evaluations=self.evaluations,
-            range=dict(self.range),
-            feasible_share=self.feasible_share,
-            stopped=self.stopped,
-            wrap=None if self.wrap is None else dict(self.wrap),
-            points=tuple(Point(p.arch.options(), dict(p.values), p.generation) for p in self.points),
-        )
-        told: dict[str, Any] = msgspec.to_builtins(file)
+        """The content of `front.json`, see `FrontFile`."""
+        held = {name: getattr(self, name) for name in FrontFile.__struct_fields__}
+        held |= {"constraints": self.constraints.bounds, "points": [point.to_json() for point in self.points]}
+        told: dict[str, Any] = msgspec.to_builtins(held)
         return {name: value for name, value in told.items() if value is not None}
 
     def write(self, folder: Path) -> Path:

@@ -12,7 +12,7 @@ from supernet.search.archive import Archive
 from supernet.search.constraints import Constraints
 from supernet.search.evaluation import Evaluation, best_of
 from supernet.search.evaluator import Evaluator, costs_of, values_of
-from supernet.search.wrap import Companion
+from supernet.search.task import Companion
 from supernet.space import Arch
 
 # Costs may come from a matrix product, whose last digits depend on the size of the batch.

@@ -13,7 +13,7 @@ from supernet.errors import UsageError
 from supernet.io.files import read_json, write_json
 from supernet.search.constraints import Bounds, Constraints
 from supernet.search.survey import Survey
-from supernet.search.wrap import Wrap
+from supernet.search.task import Wrap
 from supernet.space import Arch
 from supernet.train.recipe import describe
 

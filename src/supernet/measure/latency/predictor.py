@@ -16,8 +16,18 @@ from supernet.measure.costs.model import cost_model
 from supernet.measure.latency.check import LatencyCheck, check_latency, tau_or_none, unseen
 from supernet.measure.latency.machine import THIS_MACHINE, Device
 from supernet.measure.latency.model import Figure, Subject
-from supernet.measure.latency.record import CodeText, Progress, Record, code_text, code_texts, codes_of, read_result
+from supernet.measure.latency.record import (
+    CodeText,
+    Progress,
+    Record,
+    code_text,
+    code_texts,
+    codes_of,
+    read_record,
+    read_result,
+)
 from supernet.measure.latency.ridge import Inputs, Ridge, fit_ridge, held_out
+from supernet.measure.latency.table import FORMAT as TABLE_FORMAT
 from supernet.measure.latency.table import LatencyTable, TableFile
 from supernet.nn import Supernet
 from supernet.space import Codes
@@ -243,6 +253,15 @@ class LatencyPredictor:
 
     def __repr__(self) -> str:
         return f"LatencyPredictor({len(self.codes)} networks, {_text(self.errors)})"
+
+
+def read_latency(
+    path: Path | str, net: Supernet, *, input_shape: tuple[int, ...] | None = None
+) -> LatencyTable | LatencyPredictor:
+    """Read a latency table or a latency predictor; arguments and errors as of `LatencyTable.read`."""
+    form = read_record(path, TABLE_FORMAT, FORMAT).format
+    model = LatencyTable if form == TABLE_FORMAT else LatencyPredictor
+    return model.read(path, net, input_shape=input_shape)
 
 
 def _inputs(net: Supernet, codes: Codes, subject: Subject, table: LatencyTable | None, macs: bool) -> Inputs:

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeAlias, cast
+from typing import TypeAlias
 
 from torch import Tensor, nn
 
 from supernet.nn import ElasticConv2d
 from supernet.space import Expr
-from supernet.zoo.elastic.elastic_mbconv_block import SqueezeExcite
+from supernet.zoo.elastic.elastic_mbconv_block import SqueezeExcite, activation_layer
 
 Norm: TypeAlias = Callable[[int], nn.Module]
 """Makes the BatchNorm of a width."""
-
-_ACTIVATIONS: dict[str, type[nn.Module]] = {"relu6": nn.ReLU6, "relu": nn.ReLU, "hswish": nn.Hardswish}
 
 
 class InvertedResidual(nn.Module):
@@ -71,5 +69,5 @@ def conv_bn(
 ) -> list[nn.Module]:
     """A convolution without bias, BatchNorm and, unless it is None, an activation."""
     convolution = ElasticConv2d(width_in, width_out, kernel, stride=stride, groups=groups, bias=False)
-    active = [] if activation is None else [cast(Any, _ACTIVATIONS[activation])(inplace=True)]
+    active = [] if activation is None else [activation_layer(activation)]
     return [convolution, norm(width_out), *active]
