@@ -1,6 +1,6 @@
 """Cells whose nodes keep two incoming edges (DARTS): the space, its exact sampling probabilities, its derivation.
 
-No network of the zoo has such cells yet.
+The cells of `zoo.darts` are such, and their space is the one made here.
 
 The papers leave open how such an architecture is drawn from architecture weights. The rule here follows the
 discretisation of DARTS step by step, with "the largest" replaced by "drawn in proportion":

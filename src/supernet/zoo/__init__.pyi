@@ -1,4 +1,8 @@
 # Written by: python -m supernet.catalog --write
+from supernet.zoo.cells.darts import darts as darts
+from supernet.zoo.cells.darts_genotype import darts_arch as darts_arch
+from supernet.zoo.cells.darts_genotype import darts_genotype as darts_genotype
+from supernet.zoo.cells.darts_published import darts_published as darts_published
 from supernet.zoo.cells.nas_bench_201 import nasbench201 as nasbench201
 from supernet.zoo.cells.nas_bench_201_index import nasbench201_arch as nasbench201_arch
 from supernet.zoo.cells.nas_bench_201_index import nasbench201_codes as nasbench201_codes
@@ -19,6 +23,7 @@ from supernet.zoo.elastic.elastic_mbconv import mbconv as mbconv
 from supernet.zoo.elastic.elastic_mbconv_stage import Stage as Stage
 
 __all__ = [
+    "darts",
     "mbconv",
     "mobilenetv2",
     "nasbench201",
