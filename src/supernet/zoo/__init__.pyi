@@ -9,6 +9,7 @@ from supernet.zoo.cells.nas_bench_201_index import nasbench201_codes as nasbench
 from supernet.zoo.cells.nas_bench_201_index import nasbench201_from_row as nasbench201_from_row
 from supernet.zoo.cells.nas_bench_201_index import nasbench201_row as nasbench201_row
 from supernet.zoo.cells.nas_bench_201_index import nasbench201_string as nasbench201_string
+from supernet.zoo.cells.robust_darts import robust_darts as robust_darts
 from supernet.zoo.chains.mobilenetv2 import mobilenetv2 as mobilenetv2
 from supernet.zoo.chains.mobilenetv2 import mobilenetv2_arch as mobilenetv2_arch
 from supernet.zoo.chains.mobilenetv2 import mobilenetv2_ids as mobilenetv2_ids
@@ -28,5 +29,6 @@ __all__ = [
     "mobilenetv2",
     "nasbench201",
     "nasbench_macro",
+    "robust_darts",
     "shufflenetv2_spos",
 ]

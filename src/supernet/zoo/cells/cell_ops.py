@@ -143,11 +143,12 @@ class Noise(nn.Module):
         x = x[:, :, :: self.stride, :: self.stride].detach()
         if self.training:
             return torch.randn_like(x)
-        image = x.mean((1, 2, 3), keepdim=True)
-        place = torch.ones_like(x).flatten(1).cumsum(1).view_as(x)
+        image = x.mean((1, 2, 3), keepdim=True).double()
+        place = torch.ones_like(image * x).flatten(1).cumsum(1).view_as(x)
         first = _fraction(torch.sin(12.9898 * place + 78.233 * image) * 43758.5453)
         second = _fraction(torch.sin(39.3468 * place + 11.135 * image + 1) * 24634.6345)
-        return torch.sqrt(-2 * torch.log(first.clamp(min=1e-6))) * torch.cos(2 * torch.pi * second)
+        noise = torch.sqrt(-2 * torch.log(first.clamp(min=1e-9))) * torch.cos(2 * torch.pi * second)
+        return noise.type_as(x)
 
 
 def _fraction(x: Tensor) -> Tensor:
