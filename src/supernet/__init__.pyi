@@ -1,14 +1,17 @@
 # Written by: python -m supernet.catalog --write
 from supernet._version import __version__ as __version__
+from supernet.nn import EdgeWeights as EdgeWeights
 from supernet.nn import ElasticBatchNorm2d as ElasticBatchNorm2d
 from supernet.nn import ElasticConv2d as ElasticConv2d
 from supernet.nn import ElasticDepth as ElasticDepth
 from supernet.nn import ElasticLayerNorm as ElasticLayerNorm
 from supernet.nn import ElasticLinear as ElasticLinear
 from supernet.nn import ElasticResolution as ElasticResolution
+from supernet.nn import InputChoice as InputChoice
 from supernet.nn import Mixture as Mixture
 from supernet.nn import OpChoice as OpChoice
 from supernet.nn import StaleStatistics as StaleStatistics
+from supernet.nn import SubsetChoice as SubsetChoice
 from supernet.nn import Supernet as Supernet
 from supernet.nn import Zero as Zero
 from supernet.space import Arch as Arch
@@ -19,16 +22,19 @@ from supernet.train.fit import fit as fit
 __all__ = [
     "Arch",
     "Choice",
+    "EdgeWeights",
     "ElasticBatchNorm2d",
     "ElasticConv2d",
     "ElasticDepth",
     "ElasticLayerNorm",
     "ElasticLinear",
     "ElasticResolution",
+    "InputChoice",
     "Mixture",
     "OpChoice",
     "Space",
     "StaleStatistics",
+    "SubsetChoice",
     "Supernet",
     "Zero",
     "fit",

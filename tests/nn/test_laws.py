@@ -18,7 +18,10 @@ from supernet import (
     ElasticLayerNorm,
     ElasticLinear,
     ElasticResolution,
+    InputChoice,
+    Mixture,
     OpChoice,
+    SubsetChoice,
     Supernet,
     Zero,
 )
@@ -28,12 +31,16 @@ from supernet.nn.laws import (
     Inputs,
     Law,
     active_restores,
+    every_form_of_a_decision_agrees,
     extraction_stands_alone,
     inactive_gets_no_gradient,
     output_is_dense,
+    shapes_are_those_of_the_subnet,
     training_commutes,
 )
-from supernet.nn.mutable import copy_into
+from supernet.nn.mutable import Shape, copy_into
+from supernet.nn.subset import Reduce
+from supernet.space import subsets
 
 Case = tuple[nn.Module, Inputs]
 
@@ -72,6 +79,40 @@ def op_choice() -> Case:
 
 def strided_op_choice() -> Case:
     return OpChoice("op", {"pool": nn.MaxPool2d(2), "none": Zero(2), "conv": nn.Conv2d(3, 3, 2, stride=2)}), image(3, 8)
+
+
+class Cell(nn.Module):
+    """Two nodes over the input and each other, whose edges choose operations; the node's inputs choose edges."""
+
+    def __init__(self, *, choose: bool = True) -> None:
+        super().__init__()
+        self.nodes = nn.ModuleList()
+        for number in range(2):
+            sets = subsets(range(number + 1))
+            inputs = Choice(f"node{number}", sets) if choose else None
+            edges = [
+                OpChoice(
+                    Choice(
+                        f"node{number}<-{source}",
+                        ("none", "conv", "skip"),
+                        when=None if inputs is None else inputs.is_in([s for s in sets if source in s]),
+                    ),
+                    {"conv": nn.Conv2d(3, 3, 3, padding=1), "skip": nn.Identity(), "none": Zero()},
+                )
+                for source in range(number + 1)
+            ]
+            self.nodes.append(InputChoice(inputs, edges, name=None if choose else f"node{number}"))
+
+    def forward(self, x: Tensor) -> Tensor:
+        states = [x]
+        for node in self.nodes:
+            states.append(node(states))
+        return torch.cat(states, 1)
+
+
+def kernels(reduce: Reduce = "sum") -> Case:
+    members = {k: nn.Conv2d(3, 3, k, padding=k // 2) for k in (1, 3, 5)}
+    return SubsetChoice(Choice("kernels", subsets((1, 3, 5))), members, reduce=reduce), image(3)
 
 
 def depth() -> Case:
@@ -129,6 +170,10 @@ CASES: dict[str, Callable[[], Case]] = {
     ),
     "op choice": op_choice,
     "op choice stride 2": strided_op_choice,
+    "inputs": lambda: (Cell(), image(3)),
+    "all inputs": lambda: (Cell(choose=False), image(3)),
+    "subset": kernels,
+    "subset side by side": lambda: kernels("concat"),
     "depth": depth,
     "resolution bilinear": lambda: (ElasticResolution(Choice("side", (4, 9, 11))), image(3)),
     "resolution bicubic": lambda: (ElasticResolution(Choice("side", (4, 9, 11)), mode="bicubic"), image(3)),
@@ -165,6 +210,9 @@ class Sliced(nn.Linear, Mutable):
         weight, bias = self.weights()
         return copy_into(nn.Linear(4, len(weight), device="meta"), weight=weight, bias=bias)
 
+    def shapes(self) -> dict[str, Shape]:
+        return {"weight": (self.width, 4), "bias": (self.width,)}
+
 
 class WrongSlice(Sliced):
     def forward(self, input: Tensor) -> Tensor:
@@ -184,6 +232,11 @@ class Leaking(Sliced):
         return super().forward(input) + (everything - everything.detach())
 
 
+class WrongShape(Sliced):
+    def shapes(self) -> dict[str, Shape]:
+        return {"weight": (self.width, 5), "bias": (self.width,)}
+
+
 class Remembering(Sliced):
     widest = 0
 
@@ -199,12 +252,24 @@ class Remembering(Sliced):
         (training_commutes, DetachedBias),
         (inactive_gets_no_gradient, Leaking),
         (active_restores, Remembering),
+        (shapes_are_those_of_the_subnet, WrongShape),
     ],
 )
 def test_each_law_catches_a_layer_that_breaks_it(law: Law, broken: type[Sliced]) -> None:
     law(Supernet(Sliced()), lambda arch: torch.randn(3, 4))
     with pytest.raises(AssertionError):
         law(Supernet(broken()), lambda arch: torch.randn(3, 4))
+
+
+class Doubling(OpChoice):
+    def _mix(self, x: Tensor, mixture: Mixture) -> Tensor:
+        return 2 * super()._mix(x, mixture)
+
+
+def test_agreement_catches_a_mixture_that_is_not_its_option() -> None:
+    ops = {"a": nn.Linear(3, 3), "b": nn.Linear(3, 3)}
+    with pytest.raises(AssertionError, match="one-hot mixture"):
+        every_form_of_a_decision_agrees(Supernet(Doubling("op", ops)), lambda arch: torch.randn(2, 3))
 
 
 class Impostor(nn.Linear):

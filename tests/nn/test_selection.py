@@ -29,7 +29,7 @@ def net() -> Supernet:
     [
         *(3, -1, "a", None, 1.0, (0, 3), (0, 0), [0, 1]),
         *(Mixture(torch.ones(2)), Mixture(torch.ones(3, 1))),
-        *(Mixture(torch.ones(3), run=run) for run in [(), (0, 0), (3,)]),
+        *(Mixture(torch.ones(3), run=run) for run in [(0, 0), (3,)]),
     ],
 )
 def test_a_decision_that_fits_no_option_is_refused_before_anything_runs(decision: Any) -> None:
@@ -98,6 +98,53 @@ def test_options_may_decide_in_part_and_mix() -> None:
 def test_what_names_no_option_is_refused(target: Any, said: str) -> None:
     with pytest.raises(UsageError, match=said):
         net()(torch.ones(1, 3), target)
+
+
+def test_conditions_read_what_an_inactive_choice_is_while_it_is_off() -> None:
+    a = Choice("a", (1, 2))
+    b = Choice("b", (1, 2), when=a > 1, off=0)
+    space = Space([Choice("c", (1, 2), when=b < 2)])
+    assert as_decisions({"a": 1, "c": 2}, space) == {"a": 0, "b": 0, "c": 1}
+    assert as_decisions({"a": 2, "b": 2, "c": 2}, space) == {"a": 1, "b": 1, "c": 0}
+
+
+class Reads(nn.Module, Mutable):
+    """Multiplies by a setting."""
+
+    settings = ("scale",)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x * self.selection.setting("scale", 1)
+
+    def depends_on(self) -> tuple[Choice, ...]:
+        return (REVERSED,)
+
+    def plain(self) -> nn.Module:
+        return nn.Identity()
+
+
+def test_settings_hold_inside_and_are_restored_on_leaving() -> None:
+    whole, one = Supernet(Reads()), torch.ones(())
+    arch = whole.space.smallest()
+    assert whole.settings == {"scale"}
+    with whole.active(arch, settings={"scale": 3}):
+        assert whole(one) == 3
+        with whole.active(arch, settings={"scale": 5}):
+            assert whole(one) == 5
+        assert whole(one, arch) == 1  # an evaluation in between has the default
+        with pytest.raises(KeyError), whole.active(arch):
+            raise KeyError
+        assert whole(one) == 3
+    assert whole(one, arch) == 1
+
+
+def test_a_setting_that_no_layer_reads_is_refused() -> None:
+    whole = Supernet(Reads())
+    with (
+        pytest.raises(UsageError, match=r"reads the setting 'scal'; the settings are 'scale'\. Did you mean 'scale'"),
+        whole.active(whole.space.smallest(), settings={"scal": 3}),
+    ):
+        pass
 
 
 def test_a_decision_for_an_unknown_choice_is_refused() -> None:

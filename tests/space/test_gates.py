@@ -45,6 +45,55 @@ def test_choices_that_ask_alike_share_one_table():
     assert gate.table.tolist() == [[False, False], [True, False], [True, True]]
 
 
+def route(blocks: int) -> Space:
+    """Which block comes after each: the next or the one after it, from the first until beyond the last."""
+    reached = []
+    for block in range(blocks):
+        befores = [(back, jump) for back, jump in enumerate(reversed(reached), start=1) if back <= 2]
+        when = None
+        for back, jump in befores:
+            lands = jump.is_in((back,))
+            when = lands if when is None else when | lands
+        if when is not None and len(reached) == 1:
+            when = befores[0][1].is_in((1,))
+        off = None if when is None else 0
+        reached.append(Choice(f"next{block}", (1, 2), when=when, off=off))
+    return Space(reached)
+
+
+def test_a_route_counts_what_it_can_be():
+    def routes(block: int, blocks: int) -> int:
+        return 1 if block >= blocks else sum(routes(block + jump, blocks) for jump in (1, 2))
+
+    for blocks in range(1, 9):
+        space = route(blocks)
+        assert space.size == routes(0, blocks)
+        codes = space.unindex(range(space.size))
+        assert space.index(codes).tolist() == list(range(space.size))
+        assert len({tuple(code) for code in codes.tolist()}) == space.size
+
+
+def test_an_inactive_choice_with_a_value_for_being_off_switches_nothing_off():
+    a = Choice("a", (1, 2))
+    b = Choice("b", (1, 2), when=a > 1, off=0)
+    c = Choice("c", (1, 2), when=b < 2)
+    space = Space([c])
+    assert [space.active(code) for code in ((0, 0, 0), (1, 0, 0), (1, 1, 0))] == [
+        (True, False, True),
+        (True, True, True),
+        (True, True, False),
+    ]
+    assert space.size == 2 + 2 + 1
+    without = Space([Choice("c", (1, 2), when=Choice("b", (1, 2), when=Choice("a", (1, 2)) > 1) < 2)])
+    assert without.size == 1 + 2 + 1
+    assert without.fingerprint != space.fingerprint
+
+
+def test_a_choice_that_is_never_inactive_has_no_value_for_it():
+    with pytest.raises(UsageError, match="'a' is never inactive, so that nothing reads off=0"):
+        Choice("a", (1, 2), off=0)
+
+
 def test_place_values_of_several_gates():
     a, b = Choice("a", (0, 1)), Choice("b", (0, 1, 2))
     (gate,) = tabulate([a, b, Choice("c", (1, 2), when=a * 10 + b > 10)])

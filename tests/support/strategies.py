@@ -49,7 +49,9 @@ def spaces(draw: st.DrawFn, *, restricted: bool = True) -> Space:
     choices: list[Choice] = []
     for number in range(draw(st.integers(1, 5))):
         when = draw(conditions(choices)) if choices and draw(st.booleans()) else None
-        choices.append(Choice(f"c{number}", draw(st.sampled_from(OPTION_LISTS)), when=when))
+        options = draw(st.sampled_from(OPTION_LISTS))
+        off = draw(st.sampled_from(options)) if when is not None and draw(st.booleans()) else None
+        choices.append(Choice(f"c{number}", options, when=when, off=off))
     space = Space(choices)
     if restricted and draw(st.booleans()):
         kept = {
@@ -70,9 +72,8 @@ def is_active(choice: Choice, options: Mapping[Choice, Any]) -> bool:
     """The definition, one choice and one architecture at a time."""
     if choice.when is None:
         return True
-    return all(is_active(gate, options) for gate in choice.when.choices()) and bool(
-        choice.when.evaluate(options.__getitem__)
-    )
+    off = {gate: gate.off for gate in choice.when.choices() if not is_active(gate, options)}
+    return None not in off.values() and bool(choice.when.evaluate(lambda gate: off.get(gate, options[gate])))
 
 
 def architectures(space: Space) -> set[Decisions]:

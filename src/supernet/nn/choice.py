@@ -9,9 +9,11 @@ import torch
 from torch import Tensor, nn
 
 from supernet.errors import UsageError
+from supernet.nn.members import is_silent, member_name, module_dict, total
 from supernet.nn.mutable import Mutable
-from supernet.nn.selection import Mixture
+from supernet.nn.selection import Decision, EdgeWeights, Mixture
 from supernet.space import Choice
+from supernet.space.conditions import Chosen, Conditions
 
 
 class Zero(nn.Module):
@@ -48,6 +50,8 @@ class OpChoice(nn.Module, Mutable):
         UsageError: candidates and options do not match, a candidate is not a module, or an option cannot name one.
     """
 
+    mixes = True
+
     def __init__(self, choice: Choice | str, candidates: Mapping[Any, nn.Module]) -> None:
         super().__init__()
         if not isinstance(candidates, Mapping):
@@ -68,20 +72,9 @@ class OpChoice(nn.Module, Mutable):
                 f"{tuple(candidates)}. Give exactly one module for each option."
             )
         self.choice = choice
-        self._ordered = tuple(str(option).replace(".", "_") for option in choice.options)
-        self.candidates = nn.ModuleDict()
-        for key, option in zip(self._ordered, choice.options, strict=True):
-            if not isinstance(candidates[option], nn.Module):
-                raise UsageError(
-                    f"The candidate {option!r} of the choice {choice.name!r} is {candidates[option]!r}, not a torch "
-                    "module. Give an nn.Module, such as nn.Identity() where nothing is to happen."
-                )
-            if not key or hasattr(self.candidates, key):
-                raise UsageError(
-                    f"The option {option!r} of the choice {choice.name!r} cannot name its candidate: {key!r} is empty, "
-                    "taken by another option or a method of nn.ModuleDict. Rename it."
-                )
-            self.candidates[key] = candidates[option]
+        self._ordered = tuple(map(member_name, choice.options))
+        ordered = {option: candidates[option] for option in choice.options}
+        self.candidates = module_dict(choice.name, ordered, kind="candidate")
 
     def candidate(self, index: int) -> nn.Module:
         """The operation of the option with this index."""
@@ -91,41 +84,54 @@ class OpChoice(nn.Module, Mutable):
     @property
     def silent(self) -> bool:
         """Whether the active decision contributes nothing, so that a sum may leave this block out."""
-        decision = self.selection.decision(self.choice)
+        decision = self._decision()
         if isinstance(decision, int):
-            return getattr(self.candidate(decision), "silent", False)
-        return not isinstance(decision, Mixture) and len(decision) == 0
+            return is_silent(self.candidate(decision))
+        run = decision.run if isinstance(decision, Mixture) else decision
+        return run is not None and len(run) == 0
+
+    def _decision(self) -> int | tuple[int, ...] | Mixture:
+        decision: Decision = self.selection.decision(self.choice)
+        if isinstance(decision, EdgeWeights):
+            raise UsageError(
+                f"The choice {self.choice.name!r} of operations was given EdgeWeights, which weigh the edges of a "
+                "node. Give a Mixture to weigh operations."
+            )
+        return decision
 
     def forward(self, x: Tensor) -> Tensor:
-        decision = self.selection.decision(self.choice)
+        decision = self._decision()
         if isinstance(decision, int):
             return cast(Tensor, self.candidate(decision)(x))
         if isinstance(decision, Mixture):
             return self._mix(x, decision)
         if not decision:
-            raise UsageError(
-                f"The subset decided for {self.choice.name!r} is empty, and a sum of nothing has no shape. Decide "
-                "for at least one option, or leave the block out of the sum around it where it is `silent`."
-            )
-        return _sum([self.candidate(index)(x) for index in decision])
+            raise self._empty("subset")
+        return total([self.candidate(index)(x) for index in decision])
 
     def _mix(self, x: Tensor, mixture: Mixture) -> Tensor:
         weights = mixture.weights.unbind()
         run = range(len(weights)) if mixture.run is None else mixture.run
         terms = [weights[index] * self.candidate(index)(x) for index in run]
+        if not terms:
+            terms = [candidate(x) for candidate in self.candidates.values() if is_silent(candidate)][:1]
+        if not terms:
+            raise self._empty("set of options to run")
         terms += [weights[index] for index in range(len(weights)) if index not in run]
-        return _sum(terms)
+        return total(terms)
+
+    def _empty(self, what: str) -> UsageError:
+        return UsageError(
+            f"The {what} decided for {self.choice.name!r} is empty, and a sum of nothing has no shape. Decide for at "
+            "least one option, or leave the block out of the sum around it where it is `silent`."
+        )
 
     def depends_on(self) -> tuple[Choice, ...]:
         return (self.choice,)
 
+    def runs(self) -> dict[str, Conditions]:
+        return {f"candidates.{name}": (Chosen(self.choice, (i,)),) for i, name in enumerate(self._ordered)}
+
     def plain(self) -> nn.Module:
         """The chosen candidate; its own layers are made plain by `Supernet.extract`."""
         return self.candidate(self.choice.position(self.selection.option(self.choice)))
-
-
-def _sum(terms: list[Tensor]) -> Tensor:
-    total = terms[0]
-    for term in terms[1:]:
-        total = total + term
-    return total

@@ -11,6 +11,7 @@ from supernet.errors import UsageError
 from supernet.nn.mutable import Mutable
 from supernet.nn.sizes import check_size
 from supernet.space import Expr
+from supernet.space.conditions import Conditions, Deeper
 
 
 class ElasticDepth(nn.Sequential, Mutable):
@@ -48,6 +49,9 @@ class ElasticDepth(nn.Sequential, Mutable):
 
     def depends_on(self) -> tuple[Expr | int, ...]:
         return (self.depth,)
+
+    def runs(self) -> dict[str, Conditions]:
+        return {name: (Deeper(self.depth, int(name)),) for name in self._modules}
 
     def plain(self) -> nn.Module:
         """The blocks that run; their own layers are made plain by `Supernet.extract`."""

@@ -12,10 +12,8 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from supernet.errors import UsageError
-from supernet.nn.choice import OpChoice
-from supernet.nn.depth import ElasticDepth
 from supernet.nn.leaves import copies, draw_afresh
-from supernet.nn.mutable import Mutable
+from supernet.nn.mutable import Mutable, is_opaque
 from supernet.nn.supernet import Supernet
 from supernet.space import Choice
 
@@ -132,11 +130,14 @@ class WeightDictionary(nn.Module, Mutable):
 
 def _running(module: nn.Module) -> Iterator[nn.Module]:
     """The modules that run under the active architecture, as far as this package can tell."""
-    yield module
-    if isinstance(module, OpChoice):
-        decision = module.selection.decision(module.choice)
-        inner: list[nn.Module] = [module.candidate(decision)] if isinstance(decision, int) else []
-    else:
-        inner = module.running() if isinstance(module, ElasticDepth) else list(module.children())
-    for child in inner:
-        yield from _running(child)
+    found = dict(module.named_modules(remove_duplicate=False))
+    idle: list[str] = []
+    for place, inner in found.items():
+        layer = None if is_opaque(inner) else inner
+        if isinstance(layer, Mutable):
+            for name, conditions in layer.runs().items():
+                if not all(condition.met(layer.selection.option) for condition in conditions):
+                    idle.append(f"{place}.{name}" if place else name)
+    for place, inner in found.items():
+        if not any(place == name or place.startswith(f"{name}.") for name in idle):
+            yield inner

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from supernet.errors import UsageError
-from supernet.nn.mutable import Mutable, copy_into
+from supernet.nn.mutable import Mutable, Shape, copy_into
 from supernet.nn.sizes import check_size, check_width
 from supernet.space import Expr, largest_value
 
@@ -73,11 +73,6 @@ class ElasticConv2d(nn.Conv2d, Mutable):
         self.width_in, self.width_out = in_channels, out_channels
         self.kernel, self.group_count = kernel_size, groups
         self._given_padding = padding
-
-    @property
-    def kernel_area(self) -> Expr | int:
-        """Entries of the kernel per pair of channels."""
-        return self.kernel[0] * self.kernel[1] if isinstance(self.kernel, tuple) else self.kernel * self.kernel
 
     def active_weight(self) -> Tensor:
         """The slice (c_out, c_in / g, k, k) of the weight that the active architecture uses."""
@@ -145,6 +140,11 @@ class ElasticConv2d(nn.Conv2d, Mutable):
         kernel = () if isinstance(self.kernel, tuple) else (self.kernel,)
         return (self.width_in, self.width_out, *kernel, self.group_count)
 
+    def shapes(self) -> dict[str, Shape]:
+        sides = self.kernel if isinstance(self.kernel, tuple) else (self.kernel, self.kernel)
+        per_group = cast(Any, self.width_in) // self.group_count
+        return {"weight": (self.width_out, per_group, *sides), "bias": (self.width_out,)}
+
     def plain(self) -> nn.Module:
         c_in, c_out, k, g = self._sizes()
         layer = nn.Conv2d(
@@ -196,6 +196,9 @@ class ElasticLinear(nn.Linear, Mutable):
 
     def depends_on(self) -> tuple[Expr | int, ...]:
         return (self.width_in, self.width_out)
+
+    def shapes(self) -> dict[str, Shape]:
+        return {"weight": (self.width_out, self.width_in), "bias": (self.width_out,)}
 
     def plain(self) -> nn.Module:
         weight, bias = self._slices()

@@ -21,8 +21,13 @@ import torch
 from torch import Tensor, nn
 
 from supernet.errors import UsageError
+from supernet.nn.inputs import InputChoice
+from supernet.nn.mutable import Mutable, is_opaque, mixing_choices
+from supernet.nn.output import Output
+from supernet.nn.selection import Decision, Decisions, EdgeWeights, Mixture, Target
+from supernet.nn.subset import SubsetChoice
 from supernet.nn.supernet import Supernet
-from supernet.space import Arch
+from supernet.space import Arch, largest_value
 
 Inputs: TypeAlias = Callable[[Arch], Tensor]
 Law: TypeAlias = Callable[[Supernet, Inputs], None]
@@ -112,12 +117,62 @@ def extraction_stands_alone(net: Supernet, inputs: Inputs) -> None:
             _agree(arch, "the output after the supernet changed", _run(small, arch, inputs), expected)
 
 
+def shapes_are_those_of_the_subnet(net: Supernet, inputs: Inputs) -> None:
+    """What a layer says of the sizes of its tensors is what its plain layer has, and the largest are its own."""
+    layers = [m for m in net.module.modules() if isinstance(m, Mutable) and m.shapes() and not is_opaque(m)]
+    for arch in _some(net):
+        with net.active(arch):
+            for layer in layers:
+                value = net.selection.value
+                said = {name: tuple(map(value, shape)) for name, shape in layer.shapes().items()}
+                plain = layer.plain().state_dict()
+                kind = type(layer).__name__
+                found = {name: tuple(tensor.shape) for name, tensor in plain.items()}
+                assert found.items() <= said.items(), f"{arch}: {kind} says {said}, but its plain layer has {found}"
+    for layer in layers:
+        assert isinstance(layer, nn.Module)
+        for name, tensor in layer.state_dict().items():
+            largest = tuple(map(largest_value, layer.shapes()[name]))
+            assert largest == tensor.shape, f"{type(layer).__name__}: {name} is said to be up to {largest}"
+
+
+def every_form_of_a_decision_agrees(net: Supernet, inputs: Inputs) -> None:
+    """A one-hot mixture, a subset of one option and edges that weigh 1 are what the option is."""
+    mixing = {choice.name: choice for choice in mixing_choices(net.module)}
+    twin = _twin(net).eval()
+    layers = [layer for layer in net.module.modules() if isinstance(layer, InputChoice | SubsetChoice)]
+    members = {name: layer for layer in layers for name in layer.nodes()}
+    for arch in _some(net):
+        decided = dict(zip(net.space.names, arch.code, strict=True))
+        expected = _run(twin, arch, inputs)
+        for what, form in _FORMS.items():
+            relaxed = {name: form(decided[name], len(choice)) for name, choice in mixing.items()}
+            try:
+                found = _run(twin, arch, inputs, Decisions({**decided, **relaxed}))
+            except UsageError:
+                continue  # refused with a sentence, as by copies of the weights that cannot be mixed
+            _agree(arch, f"the output by {what}", found[: len(expected)], expected)  # zeros may have no gradient
+        weighed = {name: EdgeWeights(torch.zeros(count).double()) for name, count in net.nodes.items()}
+        for name, edges in weighed.items():
+            edges.weights[list(members[name].members_of(decided.get(name)))] = 1
+        _agree(arch, "the output by weights", _run(twin, arch, inputs, Decisions({**decided, **weighed})), expected)
+
+
+_FORMS: dict[str, Callable[[int, int], Decision]] = {
+    "a one-hot mixture": lambda code, options: Mixture(torch.eye(options).double()[code]),
+    "a one-hot mixture that runs one option": lambda code, options: Mixture(torch.eye(options).double()[code], (code,)),
+    "a subset of one option": lambda code, options: (code,),
+}
+
+
 LAWS: tuple[Law, ...] = (
     output_is_dense,
     training_commutes,
     inactive_gets_no_gradient,
     active_restores,
     extraction_stands_alone,
+    shapes_are_those_of_the_subnet,
+    every_form_of_a_decision_agrees,
 )
 
 
@@ -135,13 +190,14 @@ def _twin(net: Supernet) -> Supernet:
     return copy.deepcopy(net).double()
 
 
-def _run(module: nn.Module, arch: Arch, inputs: Inputs) -> list[Tensor]:
+def _run(module: nn.Module, arch: Arch, inputs: Inputs, target: Target | None = None) -> list[Tensor]:
     """Output and input gradient; parameter gradients are left on the module. The same randomness each time."""
     with torch.random.fork_rng(devices=()):
         torch.manual_seed(0)
         x = inputs(arch)
         x = x.double().requires_grad_() if x.is_floating_point() else x
-        y = module(x, arch) if isinstance(module, Supernet) else module(x)
+        y = module(x, arch if target is None else target) if isinstance(module, Supernet) else module(x)
+        y = y.logits if isinstance(y, Output) else y
         if not y.requires_grad:
             return [y]
         y.backward(torch.randn_like(y))

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from supernet.errors import UsageError
 from supernet.nn.mutable import Mutable
-from supernet.nn.selection import Decision, Mixture, Target, as_decisions
+from supernet.nn.selection import Decision, EdgeWeights, Mixture, Target, as_decisions
 from supernet.nn.supernet import Supernet
 from supernet.space import Choice, Space
 from supernet.space.expression import Option
@@ -190,6 +190,8 @@ def _sub_space(space: Space, allowed: NDArray[np.bool_]) -> Space | None:
 def _options(choice: Choice, decision: Decision) -> tuple[int, ...]:
     if isinstance(decision, int):
         return (decision,)
+    if isinstance(decision, EdgeWeights):
+        return tuple(range(len(choice)))  # edges of any option may run
     if isinstance(decision, Mixture):
         return tuple(range(len(choice))) if decision.run is None else decision.run
     return decision

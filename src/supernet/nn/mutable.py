@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from typing import ClassVar, TypeAlias
 
 from torch import Tensor, nn
 
 from supernet.nn.selection import Selection
-from supernet.space import Expr
+from supernet.space import Choice, Expr
+from supernet.space.conditions import Conditions
+
+Shape: TypeAlias = tuple[Expr | int, ...]
+"""The sizes of a tensor, fixed or expressions of choices."""
 
 
 class Mutable(ABC):
@@ -16,9 +22,19 @@ class Mutable(ABC):
     A new kind of elastic layer derives from a torch module and this class, reads its sizes with
     `self.selection.value(expr)` in `forward`, and implements two methods. `Supernet` finds it in the module
     tree, collects its choices and hands it the shared selection.
+
+    Two more methods say what the layer is made of, so that costs are read off instead of tabulated: `shapes` for a
+    layer with tensors of its own, `runs` for one with modules inside. A subclass that changes `forward` or `plain`
+    says both anew; until it does, it counts as unknown.
+
+    Attributes:
+        mixes: Whether the layer follows a `Mixture` over its choice, and subsets of its options.
+        settings: Names of the settings that the layer reads with `self.selection.setting(name, default)`.
     """
 
     selection: Selection = Selection()  # nothing is ever active here: an unwrapped layer explains itself
+    mixes: bool = False
+    settings: ClassVar[tuple[str, ...]] = ()
 
     @abstractmethod
     def depends_on(self) -> tuple[Expr | int, ...]:
@@ -31,6 +47,66 @@ class Mutable(ABC):
         It may hold modules of this layer's own; `Supernet.extract` copies these and makes them plain in turn.
         Modules built here get the mode (train or eval) of this layer.
         """
+
+    def shapes(self) -> Mapping[str, Shape]:
+        """The sizes of the layer's own parameters and buffers under an architecture, by name; {}: not said.
+
+        Matrix products of a layer without modules inside are taken to multiply each entry of its parameters of two
+        dimensions or more once per position.
+        """
+        return {}
+
+    def runs(self) -> Mapping[str, Conditions]:
+        """Under which decisions the modules inside run, by their names as in `get_submodule`; {}: not said.
+
+        Modules that are not named run whenever the layer does.
+        """
+        return {}
+
+    def nodes(self) -> Mapping[str, int]:
+        """Names under which `EdgeWeights` reach the layer, with the number of weights."""
+        return {}
+
+
+def is_opaque(module: nn.Module) -> bool:
+    """Whether a module is a layer with choices that does not say what it is made of, see `Mutable`."""
+    if not isinstance(module, Mutable):
+        return False
+    own = [
+        name for held in (module._parameters, module._buffers) for name, tensor in held.items() if tensor is not None
+    ]
+    return bool(own and not _says(module, "shapes")) or bool(module._modules and not _says(module, "runs"))
+
+
+def _says(module: Mutable, method: str) -> bool:
+    """Whether the class that defines what the layer computes, or one below it, defines the method."""
+    order = type(module).__mro__
+    computes = min(next(i for i, kind in enumerate(order) if name in vars(kind)) for name in ("forward", "plain"))
+    return any(method in vars(kind) for kind in order[: computes + 1])
+
+
+def mixing_choices(module: nn.Module) -> tuple[Choice, ...]:
+    """The choices that may be given a `Mixture`: every layer inside that reads one `mixes` its options."""
+    mixed: dict[Choice, None] = {}
+    sizes: set[Choice] = set()
+    for layer in module.modules():
+        for size in layer.depends_on() if isinstance(layer, Mutable) else ():
+            if isinstance(size, Expr) and isinstance(layer, Mutable):
+                if layer.mixes:
+                    mixed.update(dict.fromkeys(size.choices()))
+                else:
+                    sizes.update(size.choices())
+    return tuple(choice for choice in mixed if choice not in sizes)
+
+
+def choices_within(module: nn.Module) -> tuple[Choice, ...]:
+    """Every choice that shapes a module or one inside it, in order of appearance."""
+    found: dict[Choice, None] = {}
+    for inner in module.modules():
+        for size in inner.depends_on() if isinstance(inner, Mutable) else ():
+            if isinstance(size, Expr):
+                found.update(dict.fromkeys(size.choices()))
+    return tuple(found)
 
 
 def copy_into(module: nn.Module, **tensors: Tensor | None) -> nn.Module:

@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from supernet.errors import UsageError
-from supernet.nn.mutable import Mutable, copy_into
+from supernet.nn.mutable import Mutable, Shape, copy_into
 from supernet.nn.sizes import check_size, check_width
 from supernet.space import Expr, largest_value
 
@@ -112,6 +112,10 @@ class ElasticBatchNorm2d(nn.BatchNorm2d, Mutable):
     def depends_on(self) -> tuple[Expr | int, ...]:
         return (self.width,)
 
+    def shapes(self) -> dict[str, Shape]:
+        per_channel = dict.fromkeys(("weight", "bias", "running_mean", "running_var"), (self.width,))
+        return {**per_channel, "num_batches_tracked": ()}
+
     def plain(self) -> nn.Module:
         c = self.selection.value(self.width)
         layer = nn.BatchNorm2d(
@@ -159,6 +163,9 @@ class ElasticLayerNorm(nn.LayerNorm, Mutable):
 
     def depends_on(self) -> tuple[Expr | int, ...]:
         return (self.width,)
+
+    def shapes(self) -> dict[str, Shape]:
+        return {"weight": (self.width,), "bias": (self.width,)}
 
     def plain(self) -> nn.Module:
         c = self.selection.value(self.width)

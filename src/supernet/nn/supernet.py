@@ -15,6 +15,7 @@ from supernet.nn.mutable import Mutable
 from supernet.nn.norm import is_batch_norm
 from supernet.nn.selection import Decision, Selection, Target, as_decisions
 from supernet.space import Arch, Expr, Space
+from supernet.space.text import listed
 
 
 class StaleStatistics(UserWarning):
@@ -37,10 +38,13 @@ class Supernet(nn.Module):
         calibrated_for: The architectures that the running statistics of the BatchNorms belong to: none after a
             training by paths, one after `measure.calibrate`. None: nothing is known against them, as in a network
             that was not trained, or keeps no running statistics. Others warn of `StaleStatistics`, once.
+        nodes: The names under which `EdgeWeights` may be decided, with the number of edges.
+        settings: Names of the settings that layers read, see `active`.
 
     Raises:
         UsageError: no choice inside, two different choices of the same name, a choice that a module keeps and no
-            layer reads, a Supernet inside, or layers of two supernets.
+            layer reads, nodes of one name with different numbers of edges, a Supernet inside, or layers of two
+            supernets.
 
     >>> import torch
     >>> from supernet import Choice, ElasticConv2d
@@ -68,26 +72,38 @@ class Supernet(nn.Module):
         self._warned = False
         self.space = Space(sizes)
         _check_all_read(module, self.space)
+        self.nodes = _nodes(layers)
+        self.settings = frozenset(name for layer in layers for name in layer.settings)
         self.selection = _shared_selection(layers)
         for layer in layers:
             layer.selection = self.selection
 
     @contextmanager
-    def active(self, target: Target) -> Iterator[None]:
+    def active(self, target: Target, *, settings: Mapping[str, float] | None = None) -> Iterator[None]:
         """Make an architecture the active one, and restore what was active.
 
         Args:
             target: The architecture; or options by choice name, as `arch.options()` gives them (a `Mixture` may stand
-                in place of an option); or `Decisions`, which hold indices and subsets of indices.
+                in place of an option, `EdgeWeights` for a node); or `Decisions`, which hold indices and subsets of
+                indices.
+            settings: Numbers that layers read while they run, by name, such as a drop-path probability. Those that
+                are not given have the values of evaluation, whatever was set before.
 
         Raises:
-            UsageError: the architecture belongs to another space, or the choices do not allow what is decided.
+            UsageError: the architecture belongs to another space, the choices do not allow what is decided, or no
+                layer reads a setting.
         """
-        before = self.selection.exchange(as_decisions(target, self.space))
+        unread = set(settings or ()) - self.settings
+        if unread:
+            raise UsageError(
+                f"No layer of the network reads the setting {min(unread)!r}; the settings are "
+                f"{listed(sorted(self.settings), wanted=min(unread))}."
+            )
+        before = self.selection.exchange(as_decisions(target, self.space, self.nodes), settings)
         try:
             yield
         finally:
-            self.selection.exchange(before)
+            self.selection.exchange(*before)
 
     def forward(self, x: Tensor, target: Target | None = None) -> Tensor:
         """Run one architecture: (B, C, H, W) -> the module's output, for images logits (B, K).
@@ -150,6 +166,17 @@ def plain_subnet(net: Supernet, arch: Arch) -> nn.Module:
     """`Supernet.extract` for callers to whom the statistics make no difference, or who calibrate them next."""
     with net.active(arch):
         return plain_module(net.module, net.selection, net.space.choices)
+
+
+def _nodes(layers: Sequence[Mutable]) -> dict[str, int]:
+    found: dict[str, int] = {}
+    for name, count in (pair for layer in layers for pair in layer.nodes().items()):
+        if found.setdefault(name, count) != count:
+            raise UsageError(
+                f"Two nodes are named {name!r}, one with {found[name]} edges and one with {count}. Nodes of one name "
+                "are weighed alike; give each its own, or the same number of edges."
+            )
+    return found
 
 
 def _keeps_statistics(module: nn.Module) -> bool:

@@ -49,13 +49,13 @@ def judge(run: Run, truth: Truth | None = None) -> RankReport:
                 if before is not None:
                     write_atomically(place / "judging.json", before.encode())
                 raise
-        architecture = run.load_searched()
+        parts = run.load_searched()
         run.say_if_unfinished()
         n = min(run.config.judge.archs, len(truth))
         distribution = None
         program = run.recipe.on(run.net.space).phases[-1].program
-        if architecture is not None and isinstance(program, WeighsOptions) and len(truth) == run.net.space.size:
-            weights = {name: values.cpu().numpy() for name, values in program.probabilities(architecture).items()}
+        if isinstance(program, WeighsOptions) and len(truth) == run.net.space.size:
+            weights = {name: values.cpu().numpy() for name, values in program.probabilities(parts).items()}
             distribution = Distribution.independent(run.net.space, weights)
         with ProgressBar("judge", n, unit="architectures") as bar:
             found = rank_report(

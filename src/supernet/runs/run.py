@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
 
 import torch
+from torch import nn
 
 from supernet import search
 from supernet.data import ImageData
@@ -21,7 +22,7 @@ from supernet.io.run_directory import MARKER, RunDirectory
 from supernet.nn import Supernet
 from supernet.runs.kept import refuse_changes
 from supernet.runs.naming import build_data, build_method, build_net
-from supernet.train import ArchitectureParameters, Recipe, checkpoint, load_weights
+from supernet.train import Recipe, checkpoint, load_parts, load_weights
 
 Say = Callable[[str], None]
 
@@ -194,28 +195,29 @@ class Run:
         vars(other).update(built | parts)
         return other
 
-    def load(self) -> ArchitectureParameters | None:
+    def load(self) -> Mapping[str, nn.Module]:
         """Load the weights that the training has left, on the accelerator that it used, if there is one.
 
         Returns:
-            The architecture parameters, if the method learned any.
+            The modules that the method has beside the supernet, by name.
 
         Raises:
             UsageError: there is no checkpoint.
             RunError: it is damaged.
         """
-        architecture = load_weights(self.net, self.directory.path)
+        load_weights(self.net, self.directory.path)
+        parts = load_parts(self.net, self.recipe.on(self.net.space), self.directory.path)
         cuda = self.config.train.accelerator in ("auto", "cuda") and torch.cuda.is_available()
         self.net.to("cuda" if cuda else "cpu")
         self.net.to(memory_format=torch.contiguous_format)
-        return architecture
+        return parts
 
-    def load_searched(self) -> ArchitectureParameters | None:
+    def load_searched(self) -> Mapping[str, nn.Module]:
         """Load the weights that the search ended with: those of the training, unless it has shifted them."""
-        architecture = self.load()
+        parts = self.load()
         if self.config.search.shifting is not None and (self.place / "shifted").is_dir():
             search.load_shifted(self.net, self.place.path)
-        return architecture
+        return parts
 
     def say_if_unfinished(self) -> None:
         """Say so if the training was stopped early."""

@@ -22,12 +22,22 @@ from supernet.precision import Precision
 from supernet.search.evaluation import Evaluation
 from supernet.search.evaluator import Evaluator
 from supernet.space import Arch
-from supernet.train import Backpropagation, CrossEntropy, Move, Step, checkpoint, load_weights, sgd
+from supernet.train import (
+    Backpropagation,
+    CrossEntropy,
+    Move,
+    Recipe,
+    Step,
+    TrainPaths,
+    Uniform,
+    checkpoint,
+    load_weights,
+    sgd,
+)
 from supernet.train import Path as NetPath
 from supernet.train.executor import Executor
 from supernet.train.processes import launch
 from supernet.train.state import TrainingState
-from supernet.train.updates import Stepper
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
@@ -218,14 +228,14 @@ class _ShiftingRun:
         self.shifting, self.net, self._seed = shifting, net, seed
         net.statistics_belong_to()  # its weights are about to change
         self._objective = CrossEntropy(shifting.label_smoothing)
-        size = shifting.batch_size
-        precision: Precision = getattr(evaluator, "precision", "32-true")
         updates = sgd(shifting.lr, momentum=shifting.momentum, weight_decay=shifting.weight_decay, decay_vectors=False)
-        self._stepper = Stepper(updates, net.parameters(), batch_size=size)
-        fabric, steppers = _fabric(next(net.parameters()).device, precision), {"weights": self._stepper}
-        self._executor = Executor(fabric, net, steppers, data, batch_size=size, seed=seed, draws={})
-        draws, passed = self._executor.draws, self._executor.passed
-        self._state = TrainingState(net, None, steppers, done=0, draws=draws, passed=passed, memory={"log": []})
+        recipe = Recipe(name=FOLDER, program=TrainPaths(sampler=Uniform()), weights=updates)
+        self._state = TrainingState(net, recipe, seed=seed, batch_size=shifting.batch_size)
+        precision: Precision = getattr(evaluator, "precision", "32-true")
+        fabric, steppers = _fabric(next(net.parameters()).device, precision), self._state.steppers
+        self._executor = Executor(fabric, net, steppers, data, batch_size=shifting.batch_size, seed=seed, draws={})
+        self._state.draws, self._state.passed = self._executor.draws, self._executor.passed
+        self._state.memory["log"] = []
         self._identity = {
             "shifting": shifting.describe(),
             "precision": precision,
@@ -311,8 +321,9 @@ class _ShiftingRun:
             self._update(step, path)
 
     def _update(self, step: Step, path: NetPath) -> None:
-        self._stepper.step(step, [path])
-        self._stepper.clear()
+        stepper = self._state.steppers["weights"]
+        stepper.step(step, [path])
+        stepper.clear()
 
     def _close(self, generation: int, evaluations: int) -> None:
         if self.shifting.update == "generation" and self._losses:

@@ -3,5 +3,6 @@
 from supernet.space.arch import Arch, Codes
 from supernet.space.expression import Choice, Expr, Option, largest_value, round_to
 from supernet.space.space import Space
+from supernet.space.subsets import subsets
 
-__all__ = ["Arch", "Choice", "Codes", "Expr", "Option", "Space", "largest_value", "round_to"]
+__all__ = ["Arch", "Choice", "Codes", "Expr", "Option", "Space", "largest_value", "round_to", "subsets"]

@@ -189,19 +189,32 @@ class Choice(Expr):
             decision is inactive: architectures that differ only there are the same architecture.
         order: The options from smallest to largest, for `Space.smallest` and `Space.largest`.
             Default: numeric order for numbers, else the order of `options`.
+        off: What conditions of other choices read while this one is inactive. Default: an inactive choice switches
+            off every choice whose condition asks about it.
 
     Attributes:
         texts: The options as they stand in the text of an architecture, all distinct.
 
     Raises:
         UsageError: no name, no options, duplicate or unsupported options, options that read alike as text (3 and
-            "3"), a condition that is no expression, or an `order` that is not a permutation of the options.
+            "3"), a condition that is no expression, an `order` that is not a permutation of the options, or `off` of a
+            choice without a condition.
+
+    A route through three blocks, on which the third counts as not reached where the second is not there to lead to it:
+
+    >>> from supernet.space import Space
+    >>> first = Choice("first", ("end", "second"))
+    >>> second = Choice("second", ("end", "third"), when=first.is_in(("second",)), off="end")
+    >>> tail = Choice("tail", (1, 2), when=second.is_in(("end",)))
+    >>> [str(arch) for arch in Space([tail]).enumerate()][:3]
+    ['first=end,tail=1', 'first=end,tail=2', 'first=second,second=end,tail=1']
     """
 
     name: str
     options: tuple[Option, ...]
     when: Expr | None
     order: tuple[Option, ...]
+    off: Option | None
     texts: tuple[str, ...]
 
     def __init__(
@@ -211,6 +224,7 @@ class Choice(Expr):
         *,
         when: Expr | None = None,
         order: Sequence[Option] | None = None,
+        off: Option | None = None,
     ) -> None:
         if not isinstance(name, str) or not name:
             raise UsageError(f"A choice needs a non-empty string as its name; got {name!r}.")
@@ -247,7 +261,16 @@ class Choice(Expr):
                 f"The order of the choice {name!r} is {order}, but it must list each of its "
                 f"options {options} exactly once."
             )
-        for field, value in (("name", name), ("options", options), ("when", when), ("order", order), ("texts", texts)):
+        off = plain_option(off)
+        if off is not None:
+            _check_option(name, off)
+            if when is None:
+                raise UsageError(
+                    f"The choice {name!r} is never inactive, so that nothing reads off={off!r}. Give it a condition "
+                    "with when=…, or leave off out."
+                )
+        fields = {"name": name, "options": options, "when": when, "order": order, "off": off, "texts": texts}
+        for field, value in fields.items():
             object.__setattr__(self, field, value)  # frozen: a space relies on its choices staying as they are
 
     def evaluate(self, lookup: Lookup) -> Any:

@@ -12,39 +12,46 @@ from numpy.typing import NDArray
 
 from supernet.errors import UsageError
 from supernet.space.arch import Codes
-from supernet.space.expression import MAX_JOINT_OPTIONS, Choice, Expr, option_array
+from supernet.space.expression import MAX_JOINT_OPTIONS, Choice, Expr, Option, option_array
 
 
 @dataclass(frozen=True, eq=False)
 class Gate:
     """The conditions of all choices that ask about the same choices.
 
-    A choice is active when the choices it asks about are active and its condition holds for their options.
+    A choice is active when the choices it asks about are active and its condition holds for their options. One that
+    has a value for being `off` reads as that while it is inactive, and hinders nothing.
 
     Attributes:
         asks: Columns of the choices asked about.
         strides: Their place values: the joint setting of `asks` with codes c is number Σ strides · c.
         columns: Columns of the gated choices.
+        offs: The code that each choice asked about reads as while it is inactive; −1: none, it switches off.
         table: Truth (settings, len(columns)) of each condition in each joint setting.
     """
 
     asks: tuple[int, ...]
     strides: tuple[int, ...]
     columns: tuple[int, ...]
+    offs: tuple[int, ...]
     table: NDArray[np.bool_]
 
     def apply(self, codes: Codes, active: NDArray[np.bool_]) -> None:
         """Fill in the gated columns of the mask (N, D) of a population."""
         asks = list(self.asks)
-        settings = codes[:, asks] @ np.asarray(self.strides, dtype=np.int64)
-        active[:, list(self.columns)] = self.table[settings] & active[:, asks].all(axis=1, keepdims=True)
+        read, on = codes[:, asks], active[:, asks]
+        if max(self.offs) >= 0:
+            offs = np.asarray(self.offs)
+            read, on = np.where(on | (offs < 0), read, offs), on | (offs >= 0)
+        settings = read @ np.asarray(self.strides, dtype=np.int64)
+        active[:, list(self.columns)] = self.table[settings] & on.all(axis=1, keepdims=True)
 
     def apply_one(self, code: Sequence[int], active: list[bool]) -> None:
         """Fill in the gated columns of one mask."""
         setting, asked = 0, True
-        for column, stride in zip(self.asks, self.strides, strict=True):
-            setting += code[column] * stride
-            asked = asked and active[column]
+        for column, stride, off in zip(self.asks, self.strides, self.offs, strict=True):
+            setting += (code[column] if active[column] or off < 0 else off) * stride
+            asked = asked and (active[column] or off >= 0)
         for column, holds in zip(self.columns, self.table[setting].tolist(), strict=True):
             active[column] = asked and holds
 
@@ -63,7 +70,9 @@ def tabulate(choices: Sequence[Choice]) -> tuple[Gate, ...]:
             gated.setdefault(asks, []).append((place, choice.when))
     gates = []
     for asks, conditions in gated.items():
-        shape = [len(choices[ask]) for ask in asks]
+        read = [(*choices[ask].options, *_off(choices[ask])) for ask in asks]
+        offs = tuple(len(choices[ask]) if _off(choices[ask]) else -1 for ask in asks)
+        shape = [len(values) for values in read]
         joint = math.prod(shape)
         if joint > MAX_JOINT_OPTIONS:
             raise UsageError(
@@ -72,13 +81,17 @@ def tabulate(choices: Sequence[Choice]) -> tuple[Gate, ...]:
             )
         settings = np.indices(shape).reshape(len(shape), joint)
         options = {
-            choices[ask].name: option_array(choices[ask].options)[codes]
-            for ask, codes in zip(asks, settings, strict=True)
+            choices[ask].name: option_array(values)[codes]
+            for ask, values, codes in zip(asks, read, settings, strict=True)
         }
         table = np.stack([_truth(choices[place].name, when, options) for place, when in conditions], axis=1)
         strides = tuple(math.prod(shape[place + 1 :]) for place in range(len(shape)))
-        gates.append(Gate(asks, strides, tuple(place for place, _ in conditions), table))
+        gates.append(Gate(asks, strides, tuple(place for place, _ in conditions), offs, table))
     return tuple(gates)
+
+
+def _off(choice: Choice) -> tuple[Option, ...]:
+    return () if choice.off is None else (choice.off,)
 
 
 def _truth(name: str, when: Expr, options: dict[str, NDArray[Any]]) -> NDArray[np.bool_]:

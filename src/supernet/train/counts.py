@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from supernet.errors import RunError
-from supernet.nn import Decision, Decisions, Mixture
+from supernet.nn import Decision, Decisions, EdgeWeights, Mixture
 from supernet.space import Arch, Space
 
 
@@ -53,7 +53,7 @@ class UpdateCounts:
                     self._kept[name][index] += 1
             return
         for name, decision in decisions.items():
-            counts = self._kept[name]
+            counts = self._kept.get(name, [])  # a node that has no choice counts nothing
             for index in _trained(decision):
                 counts[index] += 1
 
@@ -85,6 +85,8 @@ class UpdateCounts:
 def _trained(decision: Decision) -> Iterable[int]:
     if isinstance(decision, int):
         return (decision,)
+    if isinstance(decision, EdgeWeights):
+        return ()  # weighs edges, not options
     if not isinstance(decision, Mixture):
         return decision
     weights = decision.weights.detach().tolist()

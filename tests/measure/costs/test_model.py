@@ -8,11 +8,13 @@ import torch
 from torch import nn
 
 from measure_networks import Attention, Tokens, random_net, small_net
-from supernet import Choice, ElasticConv2d, ElasticDepth, ElasticLinear, OpChoice, Supernet
+from supernet import Choice, ElasticConv2d, ElasticDepth, ElasticLinear, InputChoice, OpChoice, SubsetChoice, Supernet
 from supernet.errors import RunError, UsageError
 from supernet.measure import CostModel, cost_model, count_macs, count_params, macs, params
 from supernet.measure.costs.macs_terms import _MAX_SETTINGS
 from supernet.nn import Mutable
+from supernet.space import subsets
+from supernet.space.conditions import Never
 from supernet.zoo import mbconv, nasbench201, nasbench_macro
 
 
@@ -105,6 +107,56 @@ def test_tied_parameters_count_once():
     assert costs.params(net.space.arch({"op": "b"})) == 16
 
 
+class Cell(nn.Module):
+    """Three states: the input, and nodes that choose edges, on which kernels or sets of kernels run."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.nodes = nn.ModuleList(self._node(number, subsets(range(number + 1))) for number in range(2))
+
+    def _node(self, number: int, sets: tuple) -> InputChoice:
+        inputs = Choice(f"node{number}", sets)
+        edges = []
+        for source in range(number + 1):
+            when = inputs.is_in([one for one in sets if source in one])
+            kernels = {k: nn.Conv2d(3, 3, k, padding=k // 2) for k in (1, 3, 5)}
+            if number:
+                edges.append(SubsetChoice(Choice(f"{number}<-{source}", subsets(kernels), when=when), kernels))
+            else:
+                edges.append(OpChoice(Choice(f"{number}<-{source}", tuple(kernels), when=when), kernels))
+        return InputChoice(inputs, edges)
+
+    def forward(self, x):
+        states = [x]
+        for node in self.nodes:
+            states.append(node(states))
+        return torch.cat(states, 1)
+
+
+def test_edges_and_members_that_do_not_run_cost_nothing():
+    net = Supernet(Cell())
+    assert net.space.size == 3 * (7 + 7 + 49)
+    costs = assert_law(net, (3, 6, 6), n=40)
+    arch = net.space.arch({"node0": (0,), "0<-0": 3, "node1": (1,), "1<-1": (1, 5)})
+    assert costs.macs(arch) == 36 * 9 * (9 + 1 + 25)
+
+
+def test_one_module_on_several_edges():
+    conv = nn.Conv2d(2, 2, 3, padding=1, bias=False)
+    inputs = InputChoice(Choice("inputs", subsets(range(2))), [conv, nn.Sequential(conv)])
+
+    class Twice(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.inputs = inputs
+
+        def forward(self, x):
+            return self.inputs([x, x])
+
+    costs = assert_law(Supernet(Twice()), (2, 5, 5), n=6)
+    assert [costs.macs(arch) / 900 for arch in costs.space.enumerate()] == [1, 1, 2]
+
+
 class Doubling(nn.Module, Mutable):
     """A caller's own kind of elastic layer."""
 
@@ -124,6 +176,58 @@ class Doubling(nn.Module, Mutable):
     def plain(self):
         layers = [nn.Linear(4, 4, bias=False) for _ in range(self.selection.value(self.times))]
         return nn.Sequential(*layers)
+
+
+class Told(Doubling):
+    """Says what it is made of, so that nothing needs to be tabulated."""
+
+    def forward(self, x):
+        return x @ self.weight[: 4 * self.selection.value(self.times)].T
+
+    def plain(self):
+        return nn.Linear(4, 4 * self.selection.value(self.times), bias=False)
+
+    def shapes(self):
+        return {"weight": (self.times * 4, 4)}
+
+
+def test_a_layer_that_says_its_shapes_may_have_any_number_of_options(monkeypatch):
+    monkeypatch.setattr("supernet.measure.costs.params_terms._MAX_SETTINGS", 1)
+    monkeypatch.setattr("supernet.measure.costs.macs_terms._MAX_SETTINGS", 1)
+    net = Supernet(Told(Choice("times", (1, 2, 3))))
+    costs = assert_law(net, (4,), n=3)
+    assert [costs.macs(arch) for arch in net.space.enumerate()] == [16, 32, 48]
+
+
+def test_a_subclass_that_computes_otherwise_says_its_shapes_anew(monkeypatch):
+    class Longer(Told):
+        def forward(self, x):
+            return super().forward(x)
+
+    monkeypatch.setattr("supernet.measure.costs.params_terms._MAX_SETTINGS", 1)
+    with pytest.raises(RunError, match=r"Longer.*at most 1 can be tabulated"):
+        CostModel(Supernet(Longer(Choice("times", (1, 2, 3)))), (4,))
+
+
+class Helped(OpChoice):
+    """Has a head that only trainings use."""
+
+    def __init__(self):
+        super().__init__("op", {"conv": nn.Conv2d(1, 1, 3, padding=1), "skip": nn.Identity()})
+        self.helper = nn.Conv2d(1, 1, 3, padding=1)
+
+    def forward(self, x):
+        y = super().forward(x)
+        return y + self.helper(x) if self.training else y
+
+    def runs(self):
+        return {**super().runs(), "helper": (Never(),)}
+
+
+def test_what_only_trainings_use_costs_nothing():
+    net = Supernet(Helped())
+    costs = assert_law(net.eval(), (1, 4, 4), n=2)
+    assert [costs.params(arch) for arch in net.space.enumerate()] == [10, 0]
 
 
 def test_elastic_layers_of_unknown_kind_are_tabulated():

@@ -2,10 +2,10 @@ import numpy as np
 import pytest
 
 from supernet.errors import RunError
-from supernet.measure.costs.conditions import Chosen, Deeper
 from supernet.measure.costs.probe import base_codes, completing_codes, partial_codes
 from supernet.measure.costs.tables import Tables, Tabulated, Term, grid, setting
 from supernet.space import Choice, Space
+from supernet.space.conditions import Chosen, Deeper
 
 
 @pytest.fixture
@@ -20,7 +20,7 @@ def test_the_sum_equals_a_plain_loop(parts):
     terms = [
         Term(10),
         Term(a * c, ((Deeper(a, 1),),)),
-        Term(100, ((Chosen(b, 0),), (Deeper(a, 2), Chosen(c, 1)))),
+        Term(100, ((Chosen(b, (0,)),), (Deeper(a, 2), Chosen(c, (1,))))),
         Term(a, factors=(1, 10), by=(b,)),
         Term(Tabulated((b, a), [1, 2, 3, 4, 5, 6])),
     ]
@@ -75,21 +75,24 @@ def test_base_codes_show_every_option_at_every_resolution(parts):
 def test_completing_codes_meet_every_need_and_join_what_fits(parts):
     a, b, c, space = parts
     seen = space.codes([space.smallest()])
-    needs = [partial_codes(space, conditions, ()) for conditions in ((Chosen(a, 2),), (Chosen(b, 1),), (Chosen(c, 1),))]
+    needs = [
+        partial_codes(space, conditions, ())
+        for conditions in ((Chosen(a, (2,)),), (Chosen(b, (1,)),), (Chosen(c, (1,)),))
+    ]
     more = completing_codes(space, seen, needs)
     assert more.tolist() == [[2, 1, 1]]
     assert len(completing_codes(space, more, needs)) == 0
-    opposed = [partial_codes(space, (Chosen(a, index),), ()) for index in (1, 2)]
+    opposed = [partial_codes(space, (Chosen(a, (index,)),), ()) for index in (1, 2)]
     assert sorted(completing_codes(space, seen, opposed)[:, 0]) == [1, 2]
 
 
 def test_conditions_that_exclude_each_other_need_nothing(parts):
     a, _, _, space = parts
-    never = partial_codes(space, (Chosen(a, 0), Deeper(a, 1)), ())
+    never = partial_codes(space, (Chosen(a, (0,)), Deeper(a, 1)), ())
     assert never.shape == (0, 3)
 
 
 def test_conditions_on_too_many_choices_are_refused():
     choices = [Choice(f"c{place}", (1, 2, 3)) for place in range(12)]
     with pytest.raises(RunError, match="12 choices with 531,441 joint settings"):
-        partial_codes(Space(choices), tuple(Chosen(choice, 0) for choice in choices), ())
+        partial_codes(Space(choices), tuple(Chosen(choice, (0,)) for choice in choices), ())

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
 import numpy as np
 from torch import nn
 
 from supernet.errors import RunError
-from supernet.measure.costs.conditions import Conditions, choices_within, is_opaque, locations
+from supernet.measure.costs.params_terms import product
+from supernet.measure.costs.places import locations
 from supernet.measure.costs.probe import Key, Pass, base_codes, completing_codes, partial_codes, passes
 from supernet.measure.costs.tables import Tabulated, Term, grid, joint, setting
-from supernet.nn import ElasticConv2d, ElasticLinear, ElasticResolution, Mutable, Supernet
+from supernet.nn import ElasticResolution, Mutable, Supernet
+from supernet.nn.mutable import choices_within, is_opaque
 from supernet.space import Choice, Codes, Expr
+from supernet.space.conditions import Conditions
 
 _MAX_SETTINGS = 256  # forward passes that one module may cost
 
@@ -108,9 +111,8 @@ def _sites(done: Sequence[Pass]) -> dict[Key, _Site]:
 
 
 def _has_choices_between(module: nn.Module) -> bool:
-    """Whether a module that is no elastic layer of this package has choices inside."""
-    layer = isinstance(module, ElasticConv2d | ElasticLinear) and not is_opaque(module)
-    return not layer and any(isinstance(m, Mutable) for m in module.modules())
+    """Whether a module that does not say what it multiplies has choices inside."""
+    return not _multiplied(module) and any(isinstance(m, Mutable) for m in module.modules())
 
 
 def _table_choices(module: nn.Module, by: Sequence[Choice]) -> tuple[Choice, ...] | None:
@@ -119,14 +121,22 @@ def _table_choices(module: nn.Module, by: Sequence[Choice]) -> tuple[Choice, ...
     return choices if _has_choices_between(module) and joint(choices) <= _MAX_SETTINGS else None
 
 
+def _multiplied(module: nn.Module) -> list[Expr | int]:
+    """The sizes of what an elastic layer multiplies by: its parameters of two dimensions or more."""
+    if not isinstance(module, Mutable) or module._modules or is_opaque(module):
+        return []
+    shapes, held = module.shapes(), module._parameters
+    return [product(shape) for name, shape in shapes.items() if len(shape) >= 2 and held.get(name) is not None]
+
+
 def _size(module: nn.Module) -> Expr | int:
     """MACs per position; of a module without choices inside, 1."""
-    layer = cast(Any, module)
-    if isinstance(module, ElasticConv2d):
-        return cast("Expr | int", layer.width_out * (layer.width_in // layer.group_count) * layer.kernel_area)
-    if isinstance(module, ElasticLinear):
-        return cast("Expr | int", layer.width_out * layer.width_in)
-    return 1
+    first, *others = _multiplied(module) or [1]
+    total: Any = first
+    for other in others:
+        total = total + other
+    found: Expr | int = total
+    return found
 
 
 def _factors(net: Supernet, site: _Site, by: Sequence[Choice], count: int) -> tuple[tuple[float, ...], bool]:

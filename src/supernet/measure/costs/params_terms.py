@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, NamedTuple, TypeAlias, cast, get_args
+import math
+from typing import Any, Literal, NamedTuple, TypeAlias, get_args
 
 from torch import nn
 
 from supernet.errors import RunError
-from supernet.measure.costs.conditions import Conditions, choices_within, is_opaque, locations
 from supernet.measure.costs.counting import count_params, is_norm
+from supernet.measure.costs.places import locations
 from supernet.measure.costs.tables import Tabulated, Term, grid, joint
-from supernet.nn import Decisions, ElasticBatchNorm2d, ElasticConv2d, ElasticLayerNorm, ElasticLinear, Mutable, Supernet
+from supernet.nn import Decisions, Mutable, Supernet
 from supernet.nn.extraction import plain_module
+from supernet.nn.mutable import Shape, choices_within, is_opaque
 from supernet.space import Expr
+from supernet.space.conditions import Conditions
 
 Kind: TypeAlias = Literal["weight", "bias", "norm"]
 """Weights and biases of other layers, and everything in normalisation layers."""
@@ -43,13 +46,12 @@ def params_terms(net: Supernet) -> dict[Kind, list[Term]]:
                     held[key] = _Held(_tabulated(net, place.module, place.name, kind), kind, [])
                 held[key].alternatives.append(place.conditions)
             continue
+        shapes = place.module.shapes() if isinstance(place.module, Mutable) else {}
         for name, parameter in place.module._parameters.items():
             if parameter is not None:
                 kind = _kind(place.module, name)
-                size = _elastic_size(place.module, name)
-                entry = held.setdefault(
-                    (id(parameter), kind), _Held(parameter.numel() if size is None else size, kind, [])
-                )
+                size = product(shapes.get(name, tuple(parameter.shape)))
+                entry = held.setdefault((id(parameter), kind), _Held(size, kind, []))
                 entry.alternatives.append(place.conditions)
     terms: dict[Kind, list[Term]] = {kind: [] for kind in get_args(Kind)}
     for entry in held.values():
@@ -64,18 +66,14 @@ def _kind(module: nn.Module, name: str) -> Kind:
     return "bias" if name == "bias" else "weight"
 
 
-def _elastic_size(module: nn.Module, name: str) -> Expr | int | None:
-    layer = cast(Any, module)
-    size: Any = None
-    if isinstance(module, ElasticConv2d):
-        size = layer.width_out
-        if name == "weight":
-            size = size * (layer.width_in // layer.group_count) * layer.kernel_area
-    elif isinstance(module, ElasticLinear):
-        size = layer.width_out * layer.width_in if name == "weight" else layer.width_out
-    elif isinstance(module, ElasticBatchNorm2d | ElasticLayerNorm):
-        size = layer.width
-    return cast("Expr | int | None", size)
+def product(shape: Shape) -> Expr | int:
+    """Number of entries of a tensor."""
+    size: Any = math.prod(side for side in shape if not isinstance(side, Expr))
+    for side in shape:
+        if isinstance(side, Expr):
+            size = side if isinstance(size, int) and size == 1 else size * side
+    found: Expr | int = size
+    return found
 
 
 def _tabulated(net: Supernet, module: nn.Module, name: str, kind: Kind) -> Tabulated:

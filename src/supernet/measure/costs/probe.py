@@ -15,12 +15,14 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from supernet.errors import RunError
-from supernet.measure.costs.conditions import Chosen, Conditions, Deeper, all_hold, is_opaque
 from supernet.measure.costs.counting import BATCH, counted
+from supernet.measure.costs.places import Places
 from supernet.measure.costs.tables import grid, joint
 from supernet.measure.untouched import placed_like
-from supernet.nn import Decisions, ElasticDepth, OpChoice, Supernet
+from supernet.nn import Decisions, Supernet
+from supernet.nn.mutable import is_opaque
 from supernet.space import Choice, Codes, Space
+from supernet.space.conditions import Conditions, all_hold
 
 Path: TypeAlias = tuple[tuple[int, int], ...]
 """A call: (module id, how many times its caller had called it before) from the outermost module inwards."""
@@ -72,12 +74,13 @@ def passes(net: Supernet, input_shape: tuple[int, ...], codes: Codes) -> list[Pa
 
 class _Watch:
     def __init__(self, net: Supernet, counter: FlopCounterMode) -> None:
-        self._net, self._counter = net, counter
+        self._net, self._counter, self._places = net, counter, Places(net.module)
+        self._code = np.zeros(len(net.space), dtype=np.int16)
         self._stack: list[_Frame] = []
         self._calls: dict[Key, Call] = {}
 
     def run(self, x: torch.Tensor, code: NDArray[np.int16]) -> Pass:
-        start = self._counter.get_total_flops()
+        start, self._code = self._counter.get_total_flops(), code
         self._stack, self._calls = [_Frame(self._net, (), (), start)], {}
         self._net(x, Decisions(zip(self._net.space.names, code.tolist(), strict=True)))
         return Pass(code, self._calls, (self._counter.get_total_flops() - start) / (2 * BATCH))
@@ -103,14 +106,10 @@ class _Watch:
         self._stack.append(_Frame(module, path, conditions, self._counter.get_total_flops()))
 
     def _condition(self, caller: nn.Module, module: nn.Module, ordinal: int) -> Conditions:
-        if isinstance(caller, OpChoice):
-            decision = self._net.selection.decision(caller.choice)
-            assert isinstance(decision, int)
-            return (Chosen(caller.choice, decision),)
-        if isinstance(caller, ElasticDepth):
-            places = [index for index, block in enumerate(caller) if block is module]
-            return (Deeper(caller.depth, places[ordinal]),)
-        return ()
+        places = self._places.of(caller, module)
+        if len(places) > 1:
+            places = [one for one in places if all_hold(one, self._net.space, self._code[None])[0]]
+        return places[ordinal % len(places)] if places else ()
 
     def _leave(self, module: nn.Module, args: Any, output: Any) -> None:
         frame = self._stack.pop()

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from supernet.measure.costs.conditions import Conditions, all_hold
 from supernet.space import Choice, Codes, Expr, Space
+from supernet.space.conditions import Conditions, all_hold
 from supernet.space.expression import Lookup
 
 _MAX_TABLE = 2**16

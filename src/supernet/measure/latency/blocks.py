@@ -14,14 +14,16 @@ from msgspec import Struct
 from torch import Tensor, nn
 
 from supernet.errors import RunError
-from supernet.measure.costs.conditions import Chosen, Conditions, Deeper, all_hold, choices_within, is_opaque, locations
 from supernet.measure.costs.counting import BATCH
+from supernet.measure.costs.places import Places, locations
 from supernet.measure.costs.probe import completing_codes, partial_codes
 from supernet.measure.costs.tables import Tabulated, Term, grid, joint, setting
 from supernet.measure.untouched import placed_like, threads, untouched
-from supernet.nn import Decisions, ElasticDepth, Mutable, OpChoice, Supernet
+from supernet.nn import Decisions, Mutable, Supernet
 from supernet.nn.extraction import plain_module
+from supernet.nn.mutable import choices_within, is_opaque
 from supernet.space import Choice, Codes, Expr, Space
+from supernet.space.conditions import Conditions, all_hold, exclusive
 
 Path: TypeAlias = tuple[tuple[int, int], ...]
 """A call: (module id, how many times its caller had called it before) from the outermost module inwards."""
@@ -190,6 +192,7 @@ class _Sites:
 
     def __init__(self, net: Supernet, watch: _Watch) -> None:
         self._space, self._watch = net.space, watch
+        self._places = Places(net.module)
         places = list(locations(net.module))
         self._names = {id(place.module): place.name for place in reversed(places)}
         self._order = {module: number for number, module in enumerate(reversed(self._names))}
@@ -258,13 +261,11 @@ class _Sites:
         """Under which decisions of the choice blocks and stages around it a call is made."""
         found: tuple[Conditions, ...] = ((),)
         for end in range(1, len(path)):
-            caller, (inner, ordinal) = self._watch.modules[path[:end]], path[end]
-            if isinstance(caller, OpChoice):
-                options = [i for i in range(len(caller.choice)) if id(caller.candidate(i)) == inner]
-                found = tuple((*before, Chosen(caller.choice, option)) for before in found for option in options)
-            elif isinstance(caller, ElasticDepth):
-                place = [index for index, block in enumerate(caller) if id(block) == inner][ordinal]
-                found = tuple((*before, Deeper(caller.depth, place)) for before in found)
+            caller, (_, ordinal) = self._watch.modules[path[:end]], path[end]
+            places = self._places.of(caller, self._watch.modules[path[: end + 1]])
+            if places:
+                asked = places if exclusive(places) else [places[ordinal % len(places)]]
+                found = tuple((*before, *conditions) for before in found for conditions in asked)
         return found
 
     def _needs(self, choices: tuple[Choice, ...], alternatives: tuple[Conditions, ...]) -> list[Codes]:
@@ -287,7 +288,7 @@ def _gates(choice: Choice) -> set[Choice]:
 
 def _sizes(net: Supernet) -> set[Choice]:
     """Choices that some layer reads as a size, or that it may."""
-    layers = [layer for layer in net.module.modules() if not isinstance(layer, OpChoice) and isinstance(layer, Mutable)]
+    layers = [layer for layer in net.module.modules() if isinstance(layer, Mutable) and not layer.mixes]
     return {c for layer in layers for size in layer.depends_on() if isinstance(size, Expr) for c in size.choices()}
 
 
