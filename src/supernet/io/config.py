@@ -115,6 +115,8 @@ class Searching(Section, place="search."):
     """Whether to begin with the candidate pool that a training by GreedyNAS has kept."""
     seed: Seed | None = None
     """Seed of the search; that of the run by default."""
+    always: bool = False
+    """Whether `supernet run` also searches where the method has derived its architecture itself."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -158,6 +160,9 @@ class Judging(Section, place="judge."):
     """Number of architectures to train alone in place of a table; 0: none."""
     retrain_steps: Count = 0
     """Number of steps of each of these trainings; 0: as many as the supernet's."""
+    surrogate: Count = 0
+    """Number of architectures, drawn uniformly, whose worth a surrogate predicts that is fitted to the table or to the
+    architectures trained alone; 0: only what was trained counts."""
     archs: Annotated[int, Meta(ge=3)] = 300
     """Number of architectures of the table to judge on."""
     monitor_archs: Annotated[int, Meta(ge=3)] = 60
@@ -200,6 +205,24 @@ class Retraining(Section, place="retrain."):
     inherited weights."""
     seed: Seed | None = None
     """Seed of fresh weights, image order and augmentation; that of the run by default."""
+    space: Named | None = None
+    """What builds the network, such as one with more layers; that of the run by default."""
+    method: Named | None = None
+    """Method whose optimiser, schedule and objective are used; by default as `lr` says."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.lr is not None and self.method is not None:
+            raise UsageError(
+                f"retrain.lr is {self.lr}, which stands for plain SGD, and retrain.method is {self.method.name}, which "
+                "has a learning rate of its own. Give one of them; the other as a setting of the method, such as "
+                "weights.lr."
+            )
+        if self.space is not None and self.start == "inherited":
+            raise UsageError(
+                "A network that is built otherwise than the supernet cannot inherit its weights. Leave retrain.space "
+                "out, or start from scratch."
+            )
 
 
 @dataclass(frozen=True)

@@ -227,12 +227,13 @@ class _ShiftingRun:
         self.shifting, self.net, self._seed = shifting, net, seed
         net.statistics_belong_to()  # its weights are about to change
         self._objective = CrossEntropy(shifting.label_smoothing)
+        size = shifting.batch_size
+        precision: Precision = getattr(evaluator, "precision", "32-true")
         updates = sgd(shifting.lr, momentum=shifting.momentum, weight_decay=shifting.weight_decay, decay_vectors=False)
         recipe = Recipe(name=FOLDER, program=TrainPaths(sampler=Uniform()), weights=updates)
-        self._state = TrainingState(net, recipe, seed=seed, batch_size=shifting.batch_size)
-        precision: Precision = getattr(evaluator, "precision", "32-true")
+        self._state = TrainingState(net, recipe, seed=seed, batch_size=size)
         fabric, steppers = _fabric(next(net.parameters()).device, precision), self._state.steppers
-        self._executor = Executor(fabric, net, steppers, data, batch_size=shifting.batch_size, seed=seed, draws={})
+        self._executor = Executor(fabric, net, steppers, data, batch_size=size, seed=seed, draws={})
         self._state.draws, self._state.passed = self._executor.draws, self._executor.passed
         self._state.memory["log"] = []
         self._identity = {
