@@ -58,6 +58,7 @@ from supernet.train.ratings.validation import ValidationLoss as ValidationLoss
 from supernet.train.recipe import Recipe as Recipe
 from supernet.train.relaxations._protocol import Relaxation as Relaxation
 from supernet.train.relaxations.softmax import Softmax as Softmax
+from supernet.train.rewriting import Rewriter as Rewriter
 from supernet.train.samplers._protocol import Sampler as Sampler
 from supernet.train.samplers.best_of import BestOf as BestOf
 from supernet.train.samplers.budget import Budget as Budget
@@ -150,6 +151,7 @@ __all__ = [
     "Recipe",
     "Relaxation",
     "Reptile",
+    "Rewriter",
     "Sampler",
     "Sandwich",
     "Setting",

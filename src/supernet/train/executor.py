@@ -63,7 +63,7 @@ class Executor:
         self.draws: dict[str, int] = {"train": 0, "validation": 0} | dict(draws)
         self.passed = {"forward": 0, "backward": 0, "drawn": 0} | dict(passed or {})
         self._unit = batch_size * fabric.world_size
-        self._regularised = all_but_normalisation(net)
+        self._modes: tuple[int, list[nn.Module]] = (net.structure, all_but_normalisation(net))
         self._terms: defaultdict[str, list[Tensor]] = defaultdict(list)
         self.feed(data, batch_size=batch_size, seed=seed)
 
@@ -73,6 +73,13 @@ class Executor:
         self._streams: dict[str, Iterator[Batch]] = {}
         self._current: dict[str, Batch] = {}
         self._rated_on: dict[tuple[str, int | None], list[Batch]] = {}
+
+    @property
+    def _regularised(self) -> list[nn.Module]:
+        """What drops or not, by its mode."""
+        if self._modes[0] != self.net.structure:
+            self._modes = (self.net.structure, all_but_normalisation(self.net))
+        return self._modes[1]
 
     @property
     def forwards(self) -> float:
