@@ -369,3 +369,38 @@ def test_runs_that_were_searched(tmp_path: Path) -> None:
     judged = write_run(tmp_path / "judged", scores(1.0, 0), settings={"train": {"steps": 3}})
     with pytest.raises(UsageError, match="searched but not judged"):
         compare_runs([judged, tmp_path / "poor"])
+
+
+def test_derived_architectures_stand_beside_a_random_one(tmp_path: Path) -> None:
+    places = (3, 70, 41)
+    for seed, place in enumerate(places):
+        write_run(tmp_path / f"d/seed-{seed}", scores(6.0, seed), seed=seed, derived=place)
+        write_run(tmp_path / f"s/seed-{seed}", scores(1.0, seed), seed=seed, settings=FAIR)
+    table = compare_runs([tmp_path / "d", tmp_path / "s"])
+    ranks = N + 1 - stats.rankdata(TRUE)
+    figures = table["d"].figures
+    assert figures["derived_true"].trainings == pytest.approx(TRUE[list(places)])
+    assert figures["derived_rank"].trainings == pytest.approx(ranks[list(places)])
+    assert figures["derived_rank"].std == pytest.approx(np.std(ranks[list(places)], ddof=1))
+    assert figures["derived_regret"].value == pytest.approx(np.mean(TRUE.max() - TRUE[list(places)]))
+    assert figures["sampling_mass@0.05"].trainings == pytest.approx(np.asarray(places) / N)
+    assert table.free["random order"]["sampling_mass@0.05"].value == 0.05
+    assert {"derived_rank", "sampling_mass@0.05"}.isdisjoint(table["s"].figures)
+    assert table.free["random order"]["derived_rank"].value == pytest.approx((N + 1) / 2)
+    head, _, *lines = table.to_text().splitlines()
+    assert [word in head for word in ("derived", "its rank", "its regret")] == [True] * 3
+    cells = {line.split("  ")[0]: line for line in lines}
+    assert f"{TRUE[list(places)].mean():.2f} ± {TRUE[list(places)].std(ddof=1):.2f}" in cells["d"]
+    assert f"{TRUE.mean():.2f}" in cells["random order"]
+    assert any(re.match(r"d derives architectures of true score .* of 120 \(expected of", s) for s in table.sentences())
+    assert not any(sentence.startswith("s derives") for sentence in table.sentences())
+    table.write(tmp_path)
+    rows = {row["row"]: row for row in csv.DictReader((tmp_path / "comparison.csv").read_text().splitlines())}
+    assert float(rows["d"]["derived_true std"]) == figures["derived_true"].std
+    assert (rows["s"]["derived_rank"], float(rows["random order"]["derived_rank"])) == ("", (N + 1) / 2)
+    kept = json.loads((tmp_path / "comparison.json").read_text())["cells"][0]["runs"]
+    assert [run["figures"]["derived_rank"] for run in kept] == pytest.approx(ranks[list(places)])
+    widths = {line.count("|") for line in (tmp_path / "comparison.md").read_text().splitlines() if line[:2] == "| "}
+    assert len(widths) == 2
+    write_run(tmp_path / "d/seed-3", scores(6.0, 3), seed=3)  # one of the cell derived nothing that is known
+    assert "derived_rank" not in compare_runs([tmp_path / "d"])["d"].figures

@@ -20,11 +20,12 @@ import torch
 
 from lock_holder import Holder
 from supernet import measure
-from supernet.bench import Study, run_study, worker
+from supernet.bench import Study, compare_runs, run_study, worker
 from supernet.bench.finished import Ranking, is_finished, read_resources
 from supernet.bench.worker import peak_memory_bytes, work
 from supernet.errors import RunError, UsageError
 from supernet.io.files import write_json
+from supernet.judge import read_truth_file
 from supernet.judge.truth.spelling import read_arch
 from supernet.runs.run import Run
 
@@ -247,3 +248,28 @@ def test_peak_memory_is_that_of_this_process() -> None:
     before = peak_memory_bytes() or 0
     block = b"\1" * (64 * 2**20 + before)  # larger than everything so far
     assert (peak_memory_bytes() or 0) >= len(block)
+
+
+def test_what_a_cell_derives_is_trained_as_the_truth_was(tmp_path: Path) -> None:
+    data = {"data": {"name": "digits", "options": {"validation": 0.5}}}
+    base = BASE | data | {"space": {"name": "small_nets:operations_net"}}
+    cells = {"spos": {}, "darts": {"method": {"name": "darts"}}}
+    found = study(cells, judge={"retrain": 4, "retrain_steps": 2}, base=base)
+    make(tmp_path, found, "truth")
+    runs = {cell: make(tmp_path, found, cell) for cell in cells}
+    run, truth = Run.open(runs["darts"]), tmp_path / "truth/retrained.jsonl"
+    kept = read_truth_file(truth, run.net.space)
+    told = json.loads((runs["darts"] / "judge.json").read_text())["derived"]
+    assert told["arch"] == run.derived.options()
+    ours = told["true"]
+    if run.derived not in kept:
+        alone = read_truth_file(runs["darts"] / "derived.jsonl", run.net.space)
+        assert alone.archs == [run.derived]
+        assert alone.source == kept.source
+        kept = kept.merge(alone)
+    assert kept.lookup([run.derived]) == [ours]
+    assert told["n"] == len(kept)
+    assert len(read_truth_file(truth, run.net.space)) == 4
+    table = compare_runs(list(runs.values()))
+    assert table["darts"].figures["derived_true"].value == ours
+    assert "derived_true" not in table["spos"].figures

@@ -96,3 +96,40 @@ def test_own_space_method_and_data_and_the_result_as_json(tmp_path: Path, monkey
     assert found["exports"][0]["files"] == {"program": "export/best.pt2"}
     assert (found["judgement"], found["problems"]) == (None, [])
     assert "architectures evaluated" in done.err
+
+
+def test_after_a_derivation_there_is_a_search_only_where_it_is_asked_for(tmp_path: Path) -> None:
+    out, quick = (
+        tmp_path / "d",
+        ("--space", "small_nets:operations_net", "--steps", 2, "--batch-size", 16, "--monitor-every", 0),
+    )
+    deriving = ("--method", "darts", "-D", "validation=0.5", "--format", "program", "--exports", 1)
+    done = supernet("run", "--out", out, *quick, *deriving, "--calibration-images", 32)
+    assert done.code == 0, done.err
+    assert "darts has derived its architecture, so nothing is searched; ask for it with --search" in done.out
+    assert not (out / "search.jsonl").exists()
+    (row,) = json.loads((out / "exports.json").read_text())
+    derived = json.loads((out / "derived.json").read_text())["decisions"]
+    assert (row["name"], row["arch"]) == ("derived", derived)
+    page = (out / "report.html").read_text()
+    assert "The method has derived its architecture itself, so nothing was searched." in page
+    done = supernet("export", out, "--best", "--json")
+    assert done.code == 0, done.err
+    assert [row["arch"] for row in json.loads(done.out)["exports"]] == [derived]
+    assert "the architecture that the method derived" in done.err
+    assert supernet("export", out, "--best", "--arch", "a").code == 2
+    done = supernet("run", "--out", out, "--resume", "--json")
+    assert done.code == 0, done.err
+    assert json.loads(done.out)["front"] is None
+    searched = shutil.copytree(out, tmp_path / "s")
+    small = tmp_path / "small.json"
+    small.write_text(json.dumps(json.loads((out / "config.json").read_text()) | {"search": {"budget": 2}}))
+    for run, asked in ((out, ("--search", "--config", small)), (searched, ("--budget", 3))):
+        done = supernet("run", "--out", run, "--resume", *asked)
+        assert done.code == 0, done.err
+        assert (run / "front.json").is_file()
+        names = [row["name"] for row in json.loads((run / "exports.json").read_text())]
+        assert {"derived", "best"} <= set(names)
+        assert "so nothing was searched" not in (run / "report.html").read_text()
+    assert len((searched / "search.jsonl").read_text().splitlines()) == 3
+    assert supernet("run", "--out", searched, "--resume").code == 0  # a search on record was asked for

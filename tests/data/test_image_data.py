@@ -53,3 +53,40 @@ def test_one_class_is_not_a_data_set(data: ImageData) -> None:
 
 def test_str_says_what_is_inside(data: ImageData) -> None:
     assert str(data) == "noise: 64 train, 16 validation, 20 test images of 1x6x6, 4 classes"
+
+
+def test_splits_by_name(data: ImageData) -> None:
+    more = {"target": data.train.head(8), **{f"client/{i}": data.train.head(i + 1) for i in range(9)}}
+    wide = replace(data, more=more)
+    assert wide.split("train") is data.split("train") is data.train
+    assert wide.split("validation") is data.validation
+    assert wide.split("target") is more["target"]
+    with pytest.raises(UsageError, match=r"noise has no split 'target'; there are train, validation\. Test images"):
+        data.split("target")
+    listed = "there are train, validation, target, client/0, client/1, client/2 and 6 more"
+    with pytest.raises(UsageError, match=f"no split 'client/9'; {listed}"):
+        wide.split("client/9")
+    assert wide.sealed().subset(4).more is more
+
+
+@pytest.mark.parametrize("name", ["test", "held_out"])
+def test_test_images_have_no_name(data: ImageData, name: str) -> None:
+    for each in (data, data.sealed()):
+        with pytest.raises(UsageError, match=r"Test images are read through \.test alone"):
+            each.split(name)
+    with pytest.raises(UsageError, match=f"a split '{name}' of its own"):
+        replace(data, more={name: data.train})
+
+
+def test_further_splits_are_in_the_fingerprint(data: ImageData) -> None:
+    """And none of them changes nothing."""
+    digests = [
+        data.fingerprint(),
+        replace(data, more={"a": data.train}).fingerprint(),
+        replace(data, more={"b": data.train}).fingerprint(),
+        replace(data, more={"a": data.validation}).fingerprint(),
+    ]
+    assert len(set(digests)) == 4
+    a, b = {"a": data.train, "b": data.validation}, {"b": data.validation, "a": data.train}
+    assert replace(data, more=a).fingerprint() == replace(data, more=b).fingerprint()
+    assert hash(replace(data, more=a)) == hash(data)

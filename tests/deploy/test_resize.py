@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 
 import pytest
 import torch
 import torch.nn.functional as F
 
 from small_nets import images
-from supernet.data import ImageData
+from supernet.data import AllImages, ImageData
 from supernet.deploy import resized
 from supernet.errors import UsageError
 
@@ -53,6 +54,19 @@ def test_the_fingerprint_tells_the_shape_and_nothing_is_wrapped_in_vain() -> Non
     assert len(found) == 4
     assert len(resized(images(), (3, 8, 8)).subset(30).train) == 30
     assert resized(images().sealed(), (3, 8, 8)).is_sealed
+
+
+def test_further_splits_are_resized_too() -> None:
+    data = replace(images(), more={"target": images().validation})
+    more = colours(data, 3).split("target")
+    assert torch.equal(next(more.batches(20)).x, next(colours(data, 3).validation.batches(20)).x)
+
+
+def test_splits_are_made_of_resized_ones_as_of_others() -> None:
+    made, first = AllImages()(resized(images(), (1, 6, 6))), resized(AllImages()(images()), (1, 6, 6))
+    for a, b in itertools.islice(zip(made.train.stream(8, seed=1), first.train.stream(8, seed=1), strict=True), 5):
+        assert torch.equal(a.x, b.x)
+        assert torch.equal(a.y, b.y)
 
 
 def test_channels_that_cannot_be_adapted() -> None:

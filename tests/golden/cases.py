@@ -80,10 +80,11 @@ def train(
             progress=False,
             **options,
         )
+        architecture = trained.parts.get("architecture")
         counts = json.loads((Path(out) / "counts.json").read_text())
     return {
         "weights": weights(trained.net),
-        "architecture": "none" if trained.architecture is None else digest(trained.architecture.parameters()),
+        "architecture": "none" if architecture is None else digest(architecture.parameters()),
         "derived": text(trained.derived and trained.derived.options()),
         "steps": trained.steps,
         "log": [{name: row[name] for name in sorted(row) if name != "images_per_s"} for row in trained.history],

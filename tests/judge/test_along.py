@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from small_nets import images, operations_net, sgd
+from small_nets import images, operations_net, sgd, step
 from supernet import measure
 from supernet.errors import UsageError
 from supernet.judge import OrderAlong, RankAlong, Truth
@@ -43,7 +43,7 @@ def flat(net: Supernet) -> None:
 def test_the_figures_are_those_of_the_measures() -> None:
     net = operations_net()
     truth = table(net)
-    row = RankAlong(images(n=300), truth, every=1, n=9)(net, 1)
+    row = RankAlong(images(n=300), truth, every=1, n=9)(step(net))
     predicted = scores(net, truth)
     params = measure.cost_model(net, images(n=300).shape).params(net.space.codes(truth.archs))
     assert row == pytest.approx(
@@ -71,13 +71,13 @@ def test_low_is_better_where_the_table_says_so() -> None:
     net = operations_net()
     truth = table(net)
     losses = replace(truth, values=-truth.values, metric=LOSS)
-    assert RankAlong(images(n=300), losses, every=1)(net, 1) == RankAlong(images(n=300), truth, every=1)(net, 1)
+    assert RankAlong(images(n=300), losses, every=1)(step(net)) == RankAlong(images(n=300), truth, every=1)(step(net))
 
 
 def test_a_collapsed_supernet_ranks_nothing_and_stops_nothing() -> None:
     net = operations_net()
     flat(net)
-    row = RankAlong(images(n=300), table(net), every=1)(net, 1)
+    row = RankAlong(images(n=300), table(net), every=1)(step(net))
     assert set(row) == {"rank/kendall_tau_params", "rank/accuracy_std"}
     assert row["rank/accuracy_std"] == 0
 

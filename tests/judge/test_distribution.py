@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from strategies import spaces
 from supernet.errors import UsageError
 from supernet.judge import Distribution
-from supernet.judge.two_edges import derive_two_edges, pair_probabilities, two_edge_choices, two_edge_distribution
+from supernet.judge.distribution import pair_probabilities
 from supernet.space import Choice, Space
 
 OPS = ("skip", "conv")
@@ -46,14 +46,29 @@ def test_probabilities_of_every_space_sum_to_one(space, seed):
     assert space.contains(distribution.draw(rng, 50)).all()
 
 
+def two_edges(cell: str, ops: tuple[str, ...], nodes: int) -> list[Choice]:
+    """A cell of DARTS: its first node keeps both of its edges, each other one chooses two."""
+    choices = [Choice(f"{cell}.2<-{source}", ops) for source in range(2)]
+    for node in range(3, 2 + nodes):
+        pairs = tuple(itertools.combinations(range(node), 2))
+        inputs = Choice(f"{cell}.{node}.inputs", pairs)
+        kept = [inputs.is_in([pair for pair in pairs if source in pair]) for source in range(node)]
+        choices += [inputs, *(Choice(f"{cell}.{node}<-{s}", ops, when=when) for s, when in enumerate(kept))]
+    return choices
+
+
+def edges(space: Space) -> list[str]:
+    return [name for name in space.names if "<-" in name]
+
+
 def small_cells() -> tuple[Space, dict[str, np.ndarray]]:
-    space = Space([*two_edge_choices("normal", OPS, nodes=2), *two_edge_choices("reduce", OPS, nodes=1)])
+    space = Space([*two_edges("normal", ("none", *OPS), 2), *two_edges("reduce", ("none", *OPS), 1)])
     rng = np.random.default_rng(4)
-    return space, {c.name: rng.dirichlet(np.ones(3)) for c in space.choices if c.when is not None}
+    return space, {name: rng.dirichlet(np.ones(3)) for name in edges(space)}
 
 
 def test_two_edges_equal_the_procedure_step_by_step():
-    """Both orders of the two draws and every operation, multiplied out; `none` stands first."""
+    """Both orders of the two draws and every operation, multiplied out; `none` is never drawn."""
     space, probabilities = small_cells()
     expected: dict[tuple[int, ...], float] = {}
     nodes = [("normal.2", 2), ("normal.3", 3), ("reduce.2", 2)]
@@ -70,35 +85,37 @@ def test_two_edges_equal_the_procedure_step_by_step():
             for a, b in itertools.product(range(2), repeat=2):
                 p, q = probabilities[f"{node}<-{i}"], probabilities[f"{node}<-{j}"]
                 ops = p[1 + a] / (1 - p[0]) * q[1 + b] / (1 - q[0])
-                more = {node: (min(i, j), max(i, j)), f"{node}<-{i}": OPS[a], f"{node}<-{j}": OPS[b]}
+                more = {f"{node}<-{i}": OPS[a], f"{node}<-{j}": OPS[b]}
+                more |= {f"{node}.inputs": (min(i, j), max(i, j))} if sources > 2 else {}
                 run(rest, decisions | more, chance * pair * ops)
 
     run(nodes, {}, 1.0)
     codes = space.unindex(range(space.size))
-    found = two_edge_distribution(space, probabilities).probability(codes)
-    assert len(expected) == space.size == 4 * 12 * 4
+    found = Distribution.of_weights(space, probabilities).probability(codes)
+    assert len(expected) == 4 * 12 * 4 < space.size == 9 * 27 * 9
     assert found.sum() == pytest.approx(1, abs=1e-12)
-    assert found == pytest.approx([expected[tuple(code)] for code in codes.tolist()], abs=1e-12)
+    assert found == pytest.approx([expected.get(tuple(code), 0.0) for code in codes.tolist()], abs=1e-12)
 
 
 def test_draws_follow_the_probabilities():
     space, probabilities = small_cells()
-    distribution = two_edge_distribution(space, probabilities)
+    distribution = Distribution.of_weights(space, probabilities)
     exact = distribution.probability(space.unindex(range(space.size)))
     drawn = distribution.draw(np.random.default_rng(0), 100_000)
     counts = np.bincount(space.index(drawn), minlength=space.size)
-    chi2 = ((counts - 100_000 * exact) ** 2 / (100_000 * exact)).sum()
-    assert chi2 < space.size + 4 * math.sqrt(2 * space.size)
+    possible = exact > 0
+    assert counts[~possible].sum() == 0
+    chi2 = ((counts - 100_000 * exact)[possible] ** 2 / (100_000 * exact[possible])).sum()
+    assert chi2 < possible.sum() + 4 * math.sqrt(2 * possible.sum())
 
 
 def test_the_space_of_darts():
     ops = ("max", "avg", "skip", "sep3", "sep5", "dil3", "dil5")
-    space = Space([*two_edge_choices("normal", ops), *two_edge_choices("reduce", ops)])
+    space = Space([*two_edges("normal", ops, 4), *two_edges("reduce", ops, 4)])
     assert space.size == (1 * 3 * 6 * 10 * 7**8) ** 2
-    edges = [c.name for c in space.choices if c.when is not None]
-    assert len(edges) == 28
+    assert len(edges(space)) == 28
     codes = space.population(np.random.default_rng(0), 1000)
-    uniform = two_edge_distribution(space, {edge: np.full(8, 1 / 8) for edge in edges}, none=7)
+    uniform = Distribution.of_weights(space, {edge: np.full(7, 1 / 7) for edge in edges(space)})
     assert uniform.log_probability(codes) == pytest.approx(-math.log(space.size))
 
 
@@ -111,24 +128,17 @@ def test_pairs_sum_to_one_and_favour_strong_edges(strengths):
     assert sum(strengths[i] for i in best) == pytest.approx(sum(sorted(strengths)[-2:]))
 
 
-def test_darts_derives_the_two_strongest_edges():
-    space = Space(two_edge_choices("normal", OPS, nodes=2))
-    probabilities = {
-        "normal.2<-0": [0.9, 0.04, 0.06],
-        "normal.2<-1": [0.2, 0.5, 0.3],
-        "normal.3<-0": [0.0, 0.55, 0.45],
-        "normal.3<-1": [0.4, 0.0, 0.6],
-        "normal.3<-2": [0.1, 0.3, 0.6],
-    }
-    decisions = derive_two_edges(space, probabilities).options()
-    assert decisions == {
-        "normal.2": (0, 1),
-        "normal.2<-0": "conv",
-        "normal.2<-1": "skip",
-        "normal.3": (1, 2),
-        "normal.3<-1": "conv",
-        "normal.3<-2": "conv",
-    }
+def test_weights_of_edges_that_a_method_learns_are_its_own():
+    space, probabilities = small_cells()
+    learned = probabilities | {"normal.3.inputs": [0.2, 0.5, 0.3]}
+    found = Distribution.of_weights(space, learned)
+    assert found.probabilities[space.column("normal.3.inputs")].tolist() == [0.2, 0.5, 0.3]
+    assert found.probabilities[space.column("normal.3<-0")].tolist() == pytest.approx(probabilities["normal.3<-0"])
+    plain = nas_bench_201()
+    given = {name: [0.1, 0.2, 0.3, 0.2, 0.2] for name in plain.names}
+    codes = plain.unindex(range(100))
+    expected = Distribution.independent(plain, given).probability(codes)
+    assert Distribution.of_weights(plain, given).probability(codes).tolist() == expected.tolist()
 
 
 def test_what_has_probability_zero_is_never_drawn():
@@ -156,19 +166,16 @@ def test_bad_probabilities_are_refused(probabilities, says):
 
 def test_bad_cells_are_refused():
     space, probabilities = small_cells()
-    with pytest.raises(UsageError, match="cannot be 'none'"):
-        two_edge_choices("normal", ("none", "conv"))
-    with pytest.raises(UsageError, match="at least 2 inputs"):
-        two_edge_choices("normal", OPS, inputs=1)
-    with pytest.raises(UsageError, match="'b' does not choose a pair"):
-        two_edge_distribution(Space([Choice("a", ((0, 1),)), Choice("b", (1, 2))]), {})
-    pair = Choice("a", ((0, 1), (0, 2), (1, 2)))
-    with pytest.raises(UsageError, match="form of two_edge_choices"):
-        two_edge_distribution(Space([pair, Choice("b", (1, 2), when=pair.is_in([(0, 1)]))]), {})
-    with pytest.raises(UsageError, match=r"'reduce\.2<-0'.* are missing"):
-        two_edge_distribution(space, {k: v for k, v in probabilities.items() if k != "reduce.2<-0"})
-    with pytest.raises(UsageError, match=r"for reduce\.2, with the strengths .*at least two"):
-        two_edge_distribution(space, probabilities | {"reduce.2<-0": [1, 0, 0]})
+    with pytest.raises(UsageError, match=r"does not choose every pair of edges .*normal\.3<-2"):
+        Distribution.of_weights(space, {k: v for k, v in probabilities.items() if k != "normal.3<-2"})
+    with pytest.raises(UsageError, match=r"No probabilities were given for 'reduce\.2<-0'"):
+        Distribution.of_weights(space, {k: v for k, v in probabilities.items() if k != "reduce.2<-0"})
+    nothing = {f"normal.3<-{source}": [1, 0, 0] for source in (0, 1)}
+    with pytest.raises(UsageError, match=r"for normal\.3, with the strengths .*at least two"):
+        Distribution.of_weights(space, probabilities | nothing)
+    one = Space([Choice("a.inputs", ((0,), (1,))), Choice("a<-0", OPS), Choice("a<-1", OPS)])
+    with pytest.raises(UsageError, match="does not choose every pair"):
+        Distribution.of_weights(one, {"a<-0": [0.5, 0.5], "a<-1": [0.5, 0.5]})
     sub = Space([Choice("a", (1, 2))]).restrict({"a": [1]})
     with pytest.raises(UsageError, match="all have probability 0"):
         Distribution.independent(sub, {"a": [0, 1]})

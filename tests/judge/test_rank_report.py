@@ -73,8 +73,28 @@ def test_sampling_mass_is_that_of_the_whole_table_even_where_few_are_scored() ->
         for arch in archs()
     ]
     assert report.mass.lines[0].values == pytest.approx(sampling_mass_curve(weight, truth().mean))
-    with pytest.raises(UsageError, match="the truth holds 8 of 9"):
-        rank_report(network(), squares(), truth().subset(archs()[:8]), distribution=distribution)
+    part = rank_report(
+        network(), squares(), truth().subset(archs()[:8]), distribution=distribution, calibration=CALIBRATION
+    )
+    given = np.asarray(weight[:8]) / sum(weight[:8])
+    assert part.mass.lines[0].values == pytest.approx(sampling_mass_curve(given, truth().mean[:8]))
+    assert part.mass.quantity.endswith("among the 8 architectures of the truth")
+    never = Distribution.independent(network().space, {"block0": [1, 0, 0], "block1": [1, 0, 0]})
+    others = [arch for arch in archs() if arch.code != (0, 0)]
+    report = rank_report(network(), squares(), truth().subset(others), distribution=never, calibration=CALIBRATION)
+    assert report.mass is None
+    assert "none of the 8 architectures" in report.omitted["mass"]
+
+
+def test_the_mass_of_the_best_is_among_the_figures() -> None:
+    probabilities = {"block0": [0.5, 0.3, 0.2], "block1": [0.1, 0.1, 0.8]}
+    distribution = Distribution.independent(network().space, probabilities)
+    report = rank_report(network(), squares(), truth(), distribution=distribution, calibration=CALIBRATION)
+    best = int(truth().mean.argmax())
+    found = {row["ranking"]: row["value"] for row in report.rows() if row["measure"] == "sampling_mass@0.05"}
+    expected = distribution.probability(truth().codes)[best]
+    assert found == {"supernet": pytest.approx(expected), "random order": pytest.approx(1 / 9)}
+    assert f"with probability {expected:.3f} (uniformly: 0.111)" in report.text()
 
 
 def test_clusters_are_those_of_the_scores() -> None:

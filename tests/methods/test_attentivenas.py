@@ -41,7 +41,7 @@ SMOOTHING = 0.1
 
 def step_of(net: Supernet, index: int = 50, *, total: int = 100) -> Step:
     run = executor(net, squares())
-    return Step(index, total, net, np.random.default_rng([0, index]), rater=run.rate)
+    return Step(index, total, net, np.random.default_rng([0, index]), runner=run)
 
 
 def moves(recipe: Recipe, step: Step) -> list[Move]:

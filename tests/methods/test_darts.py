@@ -15,7 +15,7 @@ from supernet import OpChoice, Supernet
 from supernet.errors import UsageError
 from supernet.methods import darts
 from supernet.methods.cells.darts import ARCHITECTURE, WEIGHTS_NAS_BENCH_201
-from supernet.train import Constant, Move, Recipe, Step, adam, sgd
+from supernet.train import Constant, Move, Recipe, Softmax, Step, adam, sgd
 from supernet.train.executor import Executor
 
 TRIALS = {
@@ -56,7 +56,7 @@ def test_the_protocol_of_nas_bench_201_differs_in_momentum_and_decay() -> None:
 
 
 def test_the_architecture_is_stepped_with_the_published_adam() -> None:
-    architecture = darts().architecture
+    architecture = darts().parts["architecture"].updates
     assert architecture is not None
     told = published(architecture)
     assert (told["lr"], told["betas"], told["weight_decay"], told["clip"]) == (3e-4, (0.5, 0.999), 1e-3, None)
@@ -130,15 +130,12 @@ def fast(lr: float = 0.1, alpha: float = 0.05, **options: Any) -> Recipe:
 def test_it_derives_the_only_useful_candidate(order: int, useful: int) -> None:
     trained = train(fast(order=order), net=planted(useful), steps=40)
     assert trained.derived is not None
-    assert trained.architecture is not None
     assert trained.derived["block"] == f"option{useful}"
-    assert trained.architecture.probabilities()["block"][useful] > 0.5
+    assert trained.parts["architecture"].probabilities(Softmax())["block"][useful] > 0.5
 
 
 def trajectory(recipe: Recipe) -> list[Tensor]:
-    architecture = train(recipe, steps=10).architecture
-    assert architecture is not None
-    return [logits.detach() for logits in architecture.logits]
+    return [logits.detach() for logits in train(recipe, steps=10).parts["architecture"].parameters()]
 
 
 def test_the_two_orders_and_the_two_sequences_learn_different_architectures() -> None:

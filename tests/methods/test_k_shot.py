@@ -11,7 +11,8 @@ from method_trials import digits, on_digits, published, squares, train
 from small_nets import elastic_net, executor, operations_net, step
 from supernet.errors import UsageError
 from supernet.methods import dynas, fairnas, greedynas, k_shot, spos, sum_nas
-from supernet.train import fit
+from supernet.methods.nshot.k_shot import CODES
+from supernet.train import fit, sgd
 
 TRIALS = {
     "k_shot": lambda: on_digits(k_shot(k=3, entropy=0.1).with_weights(lr=0.5), operations_net(), steps=100),
@@ -23,7 +24,7 @@ ALTERNATIVES = {
     "hidden": 65,
     "temperature": 0.5,
     "entropy": 0.5,
-    "code_lr": 0.5,
+    "codes": sgd(0.5),
     "code_data": "validation",
     "seed": 1,
 }
@@ -32,7 +33,6 @@ SETTINGS = {
     "hidden": 64,
     "temperature": 1.0,
     "entropy": 0.0,
-    "code_lr": 0.1,
     "code_data": "train",
     "seed": 0,
 }
@@ -51,12 +51,15 @@ def test_defaults_are_those_of_the_reconstruction() -> None:
         "decay_vectors": False,
         "end": 0.0,
     }
+    codes = k_shot().parts["codes"].updates
+    assert codes is not None
+    assert published(codes) == {**published(k_shot().weights), "lr": 0.01}
 
 
 def test_it_trains_weights_and_codes_in_turn() -> None:
     recipe = k_shot(k=2)
     net = recipe.adapted(operations_net())
-    run = executor(net, squares(), weights=recipe.weights)
+    run = executor(net, squares(), recipe=recipe)
     run.begin()
     seen = []
     for move in recipe.programs[0].moves(step(net, 0)):
@@ -69,7 +72,7 @@ def test_it_trains_weights_and_codes_in_turn() -> None:
 
 def test_entropy_keeps_codes_apart_from_the_corners() -> None:
     def entropy(weight: float) -> float:
-        recipe = k_shot(k=3, entropy=weight, code_lr=1.0).with_weights(lr=0.3)
+        recipe = k_shot(k=3, entropy=weight, codes=CODES.with_settings(lr=0.3)).with_weights(lr=0.3)
         net = fit(operations_net(), recipe, digits(), steps=60, batch_size=32, accelerator="cpu", progress=False).net
         total = 0.0
         for arch in net.space.enumerate():
@@ -82,9 +85,8 @@ def test_entropy_keeps_codes_apart_from_the_corners() -> None:
 
 
 def test_it_needs_sensible_numbers() -> None:
-    for options, said in (({"code_lr": 0.0}, "rate=0.0"), ({"entropy": -1.0}, "entropy=-1.0")):
-        with pytest.raises(UsageError, match=said):
-            k_shot(**options)  # type: ignore[arg-type]
+    with pytest.raises(UsageError, match=r"entropy is -1\.0"):
+        train(k_shot(entropy=-1.0))
     with pytest.raises(UsageError, match="0 copies"):
         train(k_shot(k=0))
 

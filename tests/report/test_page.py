@@ -475,3 +475,21 @@ def test_templates_and_assets_are_files_of_the_package() -> None:
     folder = files("supernet.report")
     names = {path.name for place in (folder, folder / "sections", folder / "assets") for path in place.iterdir()}
     assert {"page.html.j2", "macros.html.j2", "front.html.j2", "style.css", "page.js"} <= names
+
+
+def test_the_derived_architecture_is_set_beside_a_random_one(tmp_path: Path) -> None:
+    judge_run(build_run(tmp_path))
+    assert "derived" not in words(sections(tmp_path)["ranking"]).lower()
+    judged = json.loads((tmp_path / "judge.json").read_text())
+    found = {"arch": {"edge0": "conv"}, "n": 15625, "true": 0.9134, "rank": 412, "regret": 0.0231}
+    by_chance = {"random_true": 0.871, "random_rank": 7813.0, "random_regret": 0.0655}
+    write(tmp_path / "judge.json", judged | {"derived": found | by_chance})
+    told = words(sections(tmp_path)["ranking"])
+    assert "Rank of 15,625" in told
+    assert "derived by the method0.91344120.0231" in told
+    assert "a random one, expected0.8717,8130.0655" in told
+    shape = {"width": 2.5, "depth": 2, "random_width": 1.75, "random_depth": 2.25}
+    write(tmp_path / "judge.json", judged | {"derived": found | by_chance | {"cells": {"normal": shape}}})
+    assert "normal2.51.7522.25" in words(sections(tmp_path)["ranking"])
+    write(tmp_path / "judge.json", judged | {"omitted": {"derived": "The truth holds no accuracy of it."}})
+    assert "Not known of the derived architecture: The truth holds no accuracy" in words(sections(tmp_path)["ranking"])

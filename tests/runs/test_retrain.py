@@ -10,14 +10,15 @@ from typing import Literal
 import pytest
 
 from small_runs import trained_run
-from supernet import measure
+from supernet import measure, methods, zoo
 from supernet.errors import UsageError
+from supernet.io import schema
 from supernet.io.config import Config, Exporting, Named, Retraining, Training
 from supernet.io.run_directory import RunDirectory
 from supernet.io.schema import Retrained
 from supernet.measure.quantity import ACCURACY, MACS
 from supernet.runs.arch_argument import read_arch
-from supernet.runs.export import Pick, chosen
+from supernet.runs.export import Pick, best, chosen
 from supernet.runs.retrain import kept_retraining, retrain
 from supernet.runs.run import Run
 from supernet.runs.train import train
@@ -89,3 +90,62 @@ def test_a_stopped_retraining_goes_on_as_it_was_begun(tmp_path: Path) -> None:
         retrain(run, None, out=tmp_path / "none", resume=True)
     with pytest.raises(UsageError, match="Name the architecture and the number of steps"):
         retrain(run, None, out=tmp_path / "none")
+
+
+CELLS = {"space": Named("nasbench201", {"channels": 4, "cells": 1})}
+
+
+def test_another_skeleton_and_another_method(tmp_path: Path) -> None:
+    run = trained_run(tmp_path / "r", **CELLS)
+    arch = run.net.space.smallest()
+    wide = Named("nasbench201", {"channels": 6, "cells": 2})
+    fast = Named("fairnas", {"weights.lr": 0.02})
+    settings = Retraining(arch=spelt(arch), steps=3, space=wide, method=fast)
+    found = retrain(run, settings, out=tmp_path / "wide")
+    (tmp_path / "wide/retrained.json").unlink()
+    assert retrain(Run.open(tmp_path / "r"), None, out=tmp_path / "wide", resume=True) == found
+    assert (found.space, found.method) == (wide, fast)
+    built = zoo.nasbench201(channels=6, cells=2, num_classes=10, in_channels=1)
+    assert built.space.fingerprint == run.net.space.fingerprint
+    assert found.params == measure.params(built, arch) > measure.params(run.net, arch)
+    told = RunDirectory(tmp_path / "wide").read("training.json", schema.Training).recipe
+    expected = methods.fairnas().with_weights(lr=0.02).alone(arch)
+    assert told["weights"] == expected.describe()["weights"]
+    assert told["weights"] != run.recipe.alone(arch).describe()["weights"]
+    kept = kept_retraining(tmp_path / "wide")
+    assert kept is not None
+    assert (kept.space, kept.method) == (wide, fast)
+    other = replace(settings, space=Named("nasbench201", {"channels": 7, "cells": 2}))
+    with pytest.raises(UsageError, match=r"retrain\.space\.options\.channels = 6, and 7 was asked for"):
+        retrain(run, other, out=tmp_path / "wide", resume=True)
+
+
+def test_another_skeleton_must_have_the_same_choices_and_begins_from_scratch(tmp_path: Path) -> None:
+    run = trained_run(tmp_path / "r", **CELLS)
+    arch = spelt(run.net.space.smallest())
+    with pytest.raises(
+        UsageError, match=r"has other choices than the run, and so other architectures: .* was .* and is"
+    ):
+        retrain(run, Retraining(arch=arch, steps=1, space=Named("mbconv")), out=tmp_path / "a")
+    assert not (tmp_path / "a").exists() or not list((tmp_path / "a").glob("*.json"))
+    with pytest.raises(UsageError, match="cannot inherit its weights"):
+        Retraining(arch=arch, steps=1, space=CELLS["space"], start="inherited")
+    with pytest.raises(UsageError, match="has a learning rate of its own"):
+        Retraining(arch=arch, steps=1, method=Named("spos"), lr=0.1)
+    found = retrain(run, Retraining(arch=arch, steps=2, method=Named("spos"), start="inherited"), out=tmp_path / "b")
+    assert found.method == Named("spos")
+
+
+def test_the_best_is_the_derived_architecture_unless_there_was_a_search(tmp_path: Path) -> None:
+    told: list[str] = []
+    run = trained_run(tmp_path / "r", method=Named("darts"), data=Named("digits", {"validation": 0.5}))
+    run = replace(Run.open(run.directory.path), say=told.append)
+    assert run.derived is not None
+    assert best(run) == Pick("derived", run.derived)
+    assert "the architecture that the method derived" in told[-1]
+    other = next(arch for arch in run.net.space.enumerate() if arch != run.derived)
+    archive = (Evaluation(other, {"accuracy": 0.4, "macs": 9.0}, 0),)
+    Front((ACCURACY, MACS), Constraints(), archive, {}, 1.0, "random", "budget").write(tmp_path / "r")
+    assert best(run).arch == other
+    assert str(other) in told[-1]
+    assert str(run.derived) in told[-1]

@@ -51,7 +51,9 @@ def shared_recipe(name: str) -> Recipe:
     if name == "sum_nas":
         return replace(sum_nas(inner_momentum=0.0, inner_lr=0.2), weights=sgd(1.0))
     recipe = darts(order=2, first="weights")
-    return replace(recipe, weights=sgd(0.2), architecture=sgd(5.0))
+    return replace(
+        recipe, weights=sgd(0.2), parts={"architecture": replace(recipe.parts["architecture"], updates=sgd(5.0))}
+    )
 
 
 def together(net: Supernet, recipe: Recipe, *, batch_size: int, devices: int = 1, out: Path | None = None) -> Supernet:

@@ -13,9 +13,10 @@ from small_nets import executor, images, operations_net, step
 from supernet import Supernet
 from supernet.data import ImageData
 from supernet.methods import few_shot
-from supernet.train import ArchitectureParameters, Entry, Move, Recipe, Trained, Updates, fit
+from supernet.train import Context, Move, Recipe, Step, Trained, Updates, fit
 from supernet.train.edits.split_by_option import SplitByOption
 from supernet.train.laws import Trial
+from supernet.train.state import TrainingState
 
 
 @cache
@@ -45,9 +46,9 @@ def train(recipe: Recipe, *, net: Supernet | None = None, steps: int = 8, seed: 
 
 def moves(recipe: Recipe, net: Supernet, *, index: int = 5, total: int = 10) -> list[Move]:
     """The moves of a step."""
-    architecture = ArchitectureParameters(net) if recipe.architecture else None
     (program,) = recipe.programs
-    return list(program.moves(step(net, index, total=total, architecture=architecture)))
+    now = step(net, index, total=total, parts=TrainingState(net, recipe, seed=0, batch_size=16).parts)
+    return [move for move in program.moves(now) if isinstance(move, Move)]
 
 
 def published(updates: Updates) -> dict[str, Any]:
@@ -82,13 +83,13 @@ class Watch:
     def __init__(self) -> None:
         self.seen: list[list[torch.Tensor]] = []
 
-    def __call__(self, net: Supernet, step: int) -> dict[str, float]:
-        self.seen.append([vector(module) for module in net.module.copies])
+    def __call__(self, step: Step) -> dict[str, float]:
+        self.seen.append([vector(module) for module in step.net.module.copies])
         return {}
 
 
 def split_by(net: Supernet, choices: tuple[str, ...] | None) -> Supernet:
     """A net of leaves, divided as few-shot NAS does before its first leaf."""
     adapted = few_shot().adapted(net)
-    SplitByOption(choices)(Entry(executor(adapted, squares()), seed=0))
+    SplitByOption(choices)(Context(step(adapted), executor(adapted, squares())))
     return adapted

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
@@ -11,10 +12,13 @@ from torch import nn
 
 from supernet import Choice, ElasticBatchNorm2d, ElasticConv2d, ElasticDepth, ElasticLinear, OpChoice, Supernet, train
 from supernet.data import ImageData, from_arrays
-from supernet.nn import batch_norm
-from supernet.train import ArchitectureParameters, Step, Updates
+from supernet.nn import Decisions, batch_norm
+from supernet.train import Recipe, Step, Updates
 from supernet.train.executor import Executor
+from supernet.train.parametrisations._protocol import drawn
 from supernet.train.processes import launch
+from supernet.train.relaxations._protocol import Relaxation
+from supernet.train.state import TrainingState
 from supernet.train.updates import Stepper
 
 torch.set_num_threads(1)  # tensors this small gain nothing from more, and kernels that split work round differently
@@ -111,14 +115,22 @@ def executor(
     *,
     batch_size: int = 16,
     weights: Updates | None = None,
-    architecture: ArchitectureParameters | None = None,
+    parts: Mapping[str, nn.Module] | None = None,
+    recipe: Recipe | None = None,
 ) -> Executor:
-    """An executor as `fit` makes it, for one move at a time."""
+    """An executor as `fit` makes it, for one move at a time; it steps the weights and parts, or what a recipe does."""
     steppers = {"weights": Stepper(weights or sgd(), net.parameters(), batch_size=batch_size)}
-    if architecture is not None:
-        steppers["architecture"] = Stepper(sgd(), architecture.parameters(), batch_size=batch_size)
+    for name, part in (parts or {}).items():
+        steppers[name] = Stepper(sgd(), part.parameters(), batch_size=batch_size)
+    if recipe is not None:
+        steppers = TrainingState(net, recipe, seed=0, batch_size=batch_size).steppers
     fabric = launch(accelerator="cpu", devices=1, strategy="auto", precision="32-true")
     return Executor(fabric, net.train(), steppers, data, batch_size=batch_size, seed=0, draws={})
+
+
+def relaxed(relaxation: Relaxation, now: Step) -> Decisions:
+    """Decisions of the part `architecture`, as for a move on the weights."""
+    return drawn(now, "architecture", relaxation, "weights")
 
 
 def step(
@@ -127,6 +139,6 @@ def step(
     *,
     total: int = 10,
     seed: int = 0,
-    architecture: ArchitectureParameters | None = None,
+    parts: Mapping[str, nn.Module] | None = None,
 ) -> Step:
-    return Step(index, total, net, np.random.default_rng([seed, index]), architecture)
+    return Step(index, total, net, np.random.default_rng([seed, index]), parts or {})

@@ -11,7 +11,7 @@ import torch
 from small_nets import images, operations_net
 from supernet.errors import UsageError
 from supernet.methods import spos
-from supernet.train import Entry, Phase, Trained, fit, load_weights
+from supernet.train import Context, Phase, Trained, fit, load_weights
 
 
 def train(average: float | None, *, steps: int = 8, out: Path | None = None, stop: int | None = None) -> Trained:
@@ -63,8 +63,8 @@ def test_training_itself_does_not_see_the_average(tmp_path: Path) -> None:
     assert all(torch.equal(value, weights(plain)[name]) for name, value in weights(stopped).items())
 
 
-def zero(entry: Entry) -> None:
-    for parameter in entry.net.parameters():
+def zero(context: Context) -> None:
+    for parameter in context.net.parameters():
         parameter.data.zero_()
 
 

@@ -36,7 +36,7 @@ def make_path(tmp_path: Path) -> Path:
 
 def test_tensors_and_facts_come_back_bitwise(path: Path) -> None:
     tensors, meta = checkpoint.load(path)
-    assert meta == {"format": 2, "version": supernet.__version__, "step": 1, "note": "ünï"}
+    assert meta == {"format": 3, "version": supernet.__version__, "step": 1, "note": "ünï"}
     assert set(tensors) == set(TENSORS)
     for name, tensor in TENSORS.items():
         assert tensors[name].dtype == tensor.dtype

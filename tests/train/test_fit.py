@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -14,15 +14,16 @@ import torch
 from lightning_fabric import Fabric
 from torch import nn
 
-from small_nets import elastic_net, images, operations_net, plain_net, sgd
+from small_nets import elastic_net, images, operations_net, plain_net, relaxed, sgd
 from supernet import OpChoice, Supernet
 from supernet.data import ImageData
 from supernet.errors import RunError, UsageError
 from supernet.methods import darts, sandwich, spos
 from supernet.train import (
+    Context,
     CrossEntropy,
-    Entry,
     Move,
+    Moves,
     Phase,
     Recipe,
     Softmax,
@@ -30,10 +31,10 @@ from supernet.train import (
     Trained,
     checkpoint,
     fit,
+    load_parts,
     load_weights,
 )
 from supernet.train import Path as TrainPath
-from supernet.train.relaxations._protocol import relaxed
 
 
 def train(net: Supernet | None = None, recipe: Recipe | None = None, **options: Any) -> Trained:
@@ -79,7 +80,7 @@ def test_the_beginning_of_a_phase_draws_the_same_on_every_process(monkeypatch: p
 
     @dataclass(frozen=True)
     class Draws:
-        def __call__(self, entry: Entry) -> None:
+        def __call__(self, context: Context) -> None:
             seen.append(torch.rand(1))
 
     phase = Phase(name="drawn", share=1, program=spos().phases[0].program, enter=Draws())
@@ -123,15 +124,15 @@ def test_log_rows_average_the_losses_since_the_row_before(tmp_path: Path) -> Non
 class Rarely:
     """Moves one family in the first step, the other in the third, none in the second."""
 
-    learns_architecture = True
+    parts = ("architecture",)
 
     def check(self, net: Supernet) -> None:
         pass
 
-    def moves(self, step: Step) -> Iterator[Move]:
+    def moves(self, step: Step) -> Moves:
         if step.index != 1:
             family, data = ("architecture", "validation") if step.index == 0 else ("weights", "train")
-            yield Move(updates=family, data=data, paths=[TrainPath(relaxed(Softmax(), step), CrossEntropy())])  # type: ignore[arg-type]
+            yield Move(updates=family, data=data, paths=[TrainPath(relaxed(Softmax(), step), CrossEntropy())])
 
 
 def test_a_step_may_move_the_architecture_alone_or_nothing(tmp_path: Path) -> None:
@@ -159,8 +160,9 @@ class Meddling:
     every: int
     seen: list[int]
 
-    def __call__(self, net: Supernet, step: int) -> Mapping[str, float]:
-        self.seen.append(step)
+    def __call__(self, step: Step) -> Mapping[str, float]:
+        net = step.net
+        self.seen.append(step.done)
         net.eval()
         with torch.no_grad():
             net(torch.randn(4, 1, 8, 8), net.space.largest())
@@ -390,18 +392,18 @@ def test_resume_without_anything_there_starts(tmp_path: Path) -> None:
 def test_weights_and_architecture_parameters_are_loaded(tmp_path: Path) -> None:
     trained = train(recipe=darts(), out=tmp_path)
     net = operations_net(seed=9)
-    architecture = load_weights(net, tmp_path)
+    load_weights(net, tmp_path)
     assert equal(weights(net), weights(trained.net))
-    assert architecture is not None
-    assert trained.architecture is not None
-    assert equal(weights(architecture), weights(trained.architecture))
+    parts = load_parts(net, darts(), tmp_path)
+    assert set(parts) == {"architecture"}
+    assert equal(weights(parts["architecture"]), weights(trained.parts["architecture"]))
 
 
 def test_loading_names_what_does_not_fit(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="holds no checkpoint; train first"):
         load_weights(operations_net(), tmp_path)
     train(out=tmp_path)
-    assert load_weights(operations_net(), tmp_path) is None
+    load_weights(operations_net(), tmp_path)
     with pytest.raises(UsageError, match=r"was trained on the space .* but this supernet spans"):
         load_weights(elastic_net(), tmp_path)
     with pytest.raises(UsageError, match="another network over the same space"):

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
 import torch.nn.functional as F
 
+from small_nets import operations_net, step
 from supernet.data import Batch
+from supernet.nn.output import Output
 from supernet.train import CrossEntropy, InPlaceDistillation, Outcome, Sandwich, TrainPaths
 from supernet.train.health import chance_of, warnings_of
 
@@ -108,8 +111,9 @@ def test_an_objective_says_what_its_loss_is_by_chance() -> None:
     logits, labels = torch.zeros(4, 7), torch.arange(4)
     for objective in (CrossEntropy(), CrossEntropy(0.3), InPlaceDistillation(0.1), InPlaceDistillation(hard=0.5)):
         program = TrainPaths(sampler=Sandwich(), objective=objective)
-        for earlier in ((), (logits,)):
-            loss = float(objective(Outcome(logits, Batch(logits, labels), None, earlier)))  # type: ignore[arg-type]
+        first = Outcome(Output(logits), Batch(logits, labels), step(operations_net()))
+        for earlier in ((), (first,)):
+            loss = float(objective(replace(first, earlier=earlier)))
             assert chance_of(program, 7) == pytest.approx(loss, rel=1e-5)
     assert chance_of(TrainPaths(sampler=Sandwich(), objective=InPlaceDistillation(temperature=2.0)), 7) is None
 

@@ -52,7 +52,7 @@ class Lossy:
     """A gradient rule of someone's own, which asks the executor for nothing but losses, and backs up twice."""
 
     def __call__(self, executor: Executor, move: Move, step: Step) -> list[Tensor]:
-        loss, _ = executor.run(move.paths[0], executor.batch("train"), step, [])
+        loss, _ = executor.run(move.paths[0], executor.batch("train"), step)
         loss.backward(retain_graph=True)  # type: ignore[no-untyped-call]
         loss.backward()  # type: ignore[no-untyped-call]
         return [loss.detach()]
@@ -125,4 +125,4 @@ def test_counts_survive_a_checkpoint_and_odd_batches(tmp_path: Path) -> None:
     assert (rows[-1]["forwards"], rows[-1]["backwards"]) == (15, 15)
     newest = checkpoint.latest(tmp_path / "checkpoints")
     assert newest is not None
-    assert checkpoint.load(newest)[1]["passed"] == {"forward": 105, "backward": 105}
+    assert checkpoint.load(newest)[1]["passed"] == {"forward": 105, "backward": 105, "drawn": 35}

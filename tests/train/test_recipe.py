@@ -16,8 +16,11 @@ from supernet.space import Arch
 from supernet.train import (
     Bilevel,
     Constant,
+    CopyOfNet,
     CrossEntropy,
     Fixed,
+    LogitPerOption,
+    Part,
     Path,
     Phase,
     Recipe,
@@ -31,12 +34,24 @@ from supernet.train.recipe import describe
 
 
 def test_pieces_that_do_not_fit_are_refused() -> None:
-    with pytest.raises(UsageError, match="'x' learns architecture parameters, so it needs"):
+    parts = {"architecture": Part(build=LogitPerOption(), updates=sgd())}
+    with pytest.raises(UsageError, match="'x' needs a part 'architecture' with updates: its Bilevel steps it"):
         Recipe(name="x", program=Bilevel(), weights=sgd())
-    with pytest.raises(UsageError, match="TrainPaths never moves them"):
-        Recipe(name="x", program=TrainPaths(sampler=Uniform()), weights=sgd(), architecture=sgd())
-    with pytest.raises(UsageError, match="TrainPaths learns none"):
+    with pytest.raises(UsageError, match="needs a part 'architecture' with updates"):
+        Recipe(name="x", program=Bilevel(), weights=sgd(), parts={"architecture": Part(build=LogitPerOption())})
+    with pytest.raises(UsageError, match=r"learns how much options count, so it needs `derive="):
+        Recipe(name="x", program=Bilevel(), weights=sgd(), parts=parts)
+    with pytest.raises(UsageError, match="updates for the part 'architecture', but its program never moves it"):
+        Recipe(name="x", program=TrainPaths(sampler=Uniform()), weights=sgd(), parts=parts)
+    with pytest.raises(UsageError, match="derives an architecture from a part 'architecture', but it has none"):
         Recipe(name="x", program=TrainPaths(sampler=Uniform()), weights=sgd(), derive=Strongest())
+    with pytest.raises(UsageError, match="called 'weights', as the supernet's own are"):
+        Recipe(
+            name="x", program=TrainPaths(sampler=Uniform()), weights=sgd(), parts={"weights": Part(build=CopyOfNet())}
+        )
+    phase = Phase(name="p", share=1, program=TrainPaths(sampler=Uniform()), updates={"codes": sgd()})
+    with pytest.raises(UsageError, match="needs a part 'codes' with updates: its phase 'p' steps it"):
+        Recipe(name="x", program=(phase,), weights=sgd())
 
 
 @pytest.mark.parametrize(
@@ -114,7 +129,14 @@ def test_a_piece_of_ones_own_needs_no_registration() -> None:
     described = spos().with_weights(schedule=Halves(7)).describe()["weights"]["schedule"]
     assert described["piece"].endswith(":test_a_piece_of_ones_own_needs_no_registration.<locals>.Halves")
     assert described["steps"] == 7
-    assert darts().describe()["derive"] == {"piece": "train.derivations.strongest:Strongest", "exclude": []}
+    derive = {
+        "piece": "train.derivations.strongest:Strongest",
+        "exclude": [],
+        "edges": 2,
+        "weigh_edges": False,
+        "part": "architecture",
+    }
+    assert darts().describe()["derive"] == derive
 
 
 # -- one architecture alone ----------------------------------------------------------------------------------------
@@ -157,7 +179,7 @@ def test_alone_the_way_of_sum_nas_is_that_of_one_path() -> None:
 
 def test_a_program_without_an_objective_cannot_train_alone() -> None:
     class Silent:
-        learns_architecture = False
+        parts = ()
 
     with pytest.raises(UsageError, match="Silent of the recipe 'x' does not say under which loss"):
         Recipe(name="x", program=Silent(), weights=sgd()).alone(an_arch())  # type: ignore[arg-type]

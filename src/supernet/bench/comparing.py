@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeAlias
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy import stats
 
 from supernet.bench.finished import FinishedRun, Ranking, differences, find_runs, grouped
-from supernet.bench.table import ADDED, FOUND, FREE, MEASURES, TOP_TAU, PairedT, Row, RunTable
+from supernet.bench.table import ADDED, DERIVED, FOUND, FREE, MEASURES, RANDOM, TOP_TAU, PairedT, Row, RunTable
 from supernet.errors import UsageError
+from supernet.judge.report import MASS
 from supernet.rank.checks import Floats, UndefinedError, share_to_k
 from supernet.rank.evidence import (
     Draws,
@@ -107,7 +109,7 @@ def tabulate(
             Row(
                 name=name,
                 runs=group,
-                figures=_estimates(ours, plan),
+                figures={**_estimates(ours, plan), **_learned(group, n)},
                 minus_baseline=minus,
                 minus_free={other: _contrast(ours[TAU], found[TAU], plan, TAU) for other, found in free.items()},
                 added=_added(rankings[name], example, plan),
@@ -116,7 +118,15 @@ def tabulate(
             )
         )
     compared = {name: _estimates(found, plan) for name, found in free.items()}
-    compared["random order"] = {m.name: _chance(m, [*cells.values(), *free.values()], plan) for m in measures}
+    compared[RANDOM] = {m.name: _chance(m, [*cells.values(), *free.values()], plan) for m in measures}
+    standings = [run.derived for run in runs if run.derived is not None]
+    if masses := [run.mass for run in runs if run.mass is not None]:
+        compared[RANDOM] |= _figures((MASS,), [[uniform] for _, uniform in masses[:1]], n)
+    if standings:
+        by_chance = [(found.random_true, found.random_rank, found.random_regret) for found in standings]
+        compared[RANDOM] |= _figures(DERIVED, [np.mean(by_chance, axis=0)], standings[0].n)
+    if len({found.n for found in standings}) > 1:
+        told.append("The derived architectures were ranked among different numbers of architectures.")
     return RunTable(
         rows=rows,
         baseline=baseline,
@@ -193,6 +203,27 @@ def _added(group: Sequence[Ranking], example: Ranking, plan: Resamples) -> Estim
         return draws(TAU, np.stack(ranked), example.true, plan)
 
     return _estimate(_drawn(drawn), plan, ADDED)
+
+
+def _learned(group: Sequence[FinishedRun], n: int) -> dict[str, Estimate]:
+    """The figures of architecture weights and of derived architectures; none unless every training has them."""
+    found: dict[str, Estimate] = {}
+    masses = [run.mass for run in group if run.mass is not None]
+    if len(masses) == len(group):
+        found |= _figures((MASS,), [[ours] for ours, _ in masses], n)
+    known = [run.derived for run in group if run.derived is not None]
+    if len(known) == len(group):
+        found |= _figures(DERIVED, [(one.true, one.rank, one.regret) for one in known], known[0].n)
+    return found
+
+
+def _figures(names: Iterable[str], found: ArrayLike, n: int) -> dict[str, Estimate]:
+    """Figures by name without intervals, from the values (S, names) of S trainings and N architectures."""
+    columns = np.asarray(found, dtype=np.float64).T.tolist()
+    return {
+        name: Estimate(sum(values) / len(values), None, None, None, n, 0.95, tuple(values))
+        for name, values in zip(names, columns, strict=True)
+    }
 
 
 def _by_seed(group: Sequence[FinishedRun], drawn: Drawn) -> dict[int, float]:

@@ -20,6 +20,7 @@ from supernet.io.config import Config, Judging, Named
 from supernet.io.files import read_text
 from supernet.io.lines import read_lines
 from supernet.io.run_directory import RunDirectory
+from supernet.judge.report import MASS
 from supernet.rank.checks import Floats
 from supernet.search import FrontFile
 
@@ -28,7 +29,7 @@ _RANKS_THE_SAME = ("monitor_every", "accelerator")
 """Settings of the training that do not decide how a run ranks."""
 _SCORING = ("calibration", "calibration_images", "validation_images")
 """Settings of the search that judging uses too."""
-_JUDGED = ("table", "dataset", "metric", "archs", "batch_size")
+_JUDGED = ("table", "dataset", "metric", "surrogate", "archs", "batch_size")
 """Settings that decide what a judgement by a table says."""
 
 
@@ -178,6 +179,8 @@ class FinishedRun:
         ranking: Scores, if it was judged.
         found_accuracy: Best validation accuracy that its search found with inherited weights, if it was searched.
         truth: What it was judged against, in words.
+        derived: Where the architecture stands that its method has derived, if it has and this was judged.
+        mass: Sampling mass of the truly best 5 %, and that of drawing uniformly, if there are architecture weights.
     """
 
     path: Path
@@ -187,6 +190,8 @@ class FinishedRun:
     ranking: Ranking | None
     found_accuracy: float | None
     truth: str
+    derived: schema.Standing | None = None
+    mass: tuple[float, float] | None = None
 
     @property
     def seed(self) -> int:
@@ -216,7 +221,14 @@ class FinishedRun:
             ranking=Ranking.read(ranked) if ranked.is_file() else None,
             found_accuracy=_found(path / "front.json"),
             truth=judged.truth,
+            derived=judged.derived,
+            mass=_mass(judged),
         )
+
+
+def _mass(judged: schema.Judged) -> tuple[float, float] | None:
+    found = {row.ranking: row.value for row in judged.figures if row.measure == MASS and row.value is not None}
+    return (found["supernet"], found["random order"]) if len(found) == 2 else None
 
 
 def is_finished(run: Path, judge: Judging | None) -> bool:

@@ -16,7 +16,7 @@ from supernet.runs.naming import build_method
 from supernet.settings import inner_methods
 
 _KEYS = ("seeds", "baseline", "judge", "base", "cells")
-_JUDGE = ("table", "dataset", "metric", "retrain", "retrain_steps", "archs", "batch_size")
+_JUDGE = ("table", "dataset", "metric", "retrain", "retrain_steps", "surrogate", "archs", "batch_size")
 _NAME = re.compile(r"[A-Za-z0-9][\w.+-]*")
 TRUTH = "truth"
 """Directory of the architectures that a study trains alone; no cell may have this name."""

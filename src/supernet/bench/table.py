@@ -17,6 +17,7 @@ from supernet.bench.words import counted, duration, in_words, memory, signed, si
 from supernet.errors import UsageError
 from supernet.io.files import write_atomically, write_json
 from supernet.io.text import aligned
+from supernet.judge.report import MASS
 from supernet.rank.evidence import Estimate
 from supernet.rank.measures import RHO, TAU, Measure, regret_at, tau_in_true_top, top_id
 
@@ -28,6 +29,12 @@ FREE = "parameter count"
 ADDED = "added_tau with parameter count"
 FOUND = "found_accuracy"
 """Name of the only figure of runs that were searched and not judged."""
+DERIVED = {"derived_true": "derived", "derived_rank": "its rank", "derived_regret": "its regret"}
+"""What is known of the architectures that methods have derived, with the titles of the columns."""
+LEARNED = {MASS: "top-5 % drawn", **DERIVED}
+"""What is known of methods with architecture weights: besides, how likely these draw the best."""
+RANDOM = "random order"
+"""Name of the row of random orders, whose favourite is a random architecture."""
 _SPENT = ("steps", "forwards", "backwards", "images", "training_seconds", "judging_seconds", "training_memory_bytes")
 _DASH = "–"
 
@@ -56,7 +63,8 @@ class Row:
     Attributes:
         name: Name of the cell.
         runs: The runs of the cell, one per seed.
-        figures: Mean, spread and interval (over architectures and trainings) of each measure, by its name.
+        figures: Mean, spread and interval (over architectures and trainings) of each measure, by its name; and where
+            all runs have them, the figures of architecture weights and derived architectures by the names in `LEARNED`.
         minus_baseline: The same, minus the baseline cell, on the same architectures; empty for the baseline.
         minus_free: Kendall's τ minus that of each ranking that costs nothing.
         added: Kendall's τ of the ranks of supernet and parameter count added; None where nothing was ranked.
@@ -169,7 +177,23 @@ class RunTable:
                 verdict = _verdict(row.minus_free[FREE], "beats", "is worse than", "does not beat")
                 ours, theirs = row.figures[TAU.name], self.free[FREE][TAU.name]
                 said.append(f"{row.name} {verdict} {FREE} (τ {ours} against {theirs}).")
+        for row in self.rows:
+            if "derived_rank" in row.figures:
+                (true, rank), (by_chance, its_rank) = (
+                    [_learned(name, figures[name]) for name in ("derived_true", "derived_rank")]
+                    for figures in (row.figures, self.free[RANDOM])
+                )
+                among = row.figures["derived_rank"].n
+                said.append(
+                    f"{row.name} derives architectures of true score {true}, rank {rank} of {among:,} (expected of a "
+                    f"random one: {by_chance}, rank {its_rank})."
+                )
         return said
+
+    @property
+    def _columns(self) -> list[str]:
+        """The figures of `LEARNED` that some cell has."""
+        return [name for name in LEARNED if name in self.free.get(RANDOM, {})]
 
     def lengths(self) -> dict[str, list[tuple[int, Row]]]:
         """Backwards and rows of cells that differ in the length of training alone, by the shortest name.
@@ -226,11 +250,14 @@ class RunTable:
                     line |= _figure(f"{name} minus baseline", minus, parts=("", " low", " high"))
             if self.measures:
                 line |= _figure(ADDED, row.added)
+            for name in self._columns:
+                line |= _figure(name, row.figures.get(name), parts=("", " std"))
             line["paired t p"] = None if row.paired is None else row.paired.p_value
             lines.append(line | {name: row.mean(name) for name in _SPENT})
         columns = list(lines[0])
         for free, figures in self.free.items():
             found = [_figure(name, figures[name]) for name in names]
+            found += [_figure(name, figures.get(name), parts=("",)) for name in self._columns]
             lines.append({"row": free, "kind": "free"} | {key: value for part in found for key, value in part.items()})
         text = io.StringIO()
         writer = csv.DictWriter(text, columns, lineterminator="\n", restval="")
@@ -298,6 +325,7 @@ class RunTable:
             titles.insert(1, f"Δτ to {self.baseline}")
         if self.measures:
             titles.append("τ + params")
+        titles += [LEARNED[name] for name in self._columns]
         lines = [["cell", "seeds", *titles, "steps", "backwards", "training", "memory"]]
         for row in self.rows:
             figures = [self._shown(measure, row.figures[measure.name]) for measure in self.measures]
@@ -307,12 +335,15 @@ class RunTable:
                 figures = [spread(row.figures[FOUND].trainings, 3)]
             if compared:
                 figures.insert(1, signed_interval(row.minus_baseline[TAU.name]) if row.minus_baseline else _DASH)
+            figures += [_learned(name, row.figures.get(name)) for name in self._columns]
             lines.append([row.name, str(len(row.runs)), *figures, *_spent(row)])
         for name, free in self.free.items():
             figures = [self._shown(measure, free[measure.name]) for measure in self.measures]
             if compared:
                 figures.insert(1, _DASH)
-            lines.append([name, _DASH, *figures, *[_DASH] * 5])
+            ranked = [*figures, _DASH]  # no ranks are added to these
+            ranked += [_learned(name, free.get(name)) for name in self._columns]
+            lines.append([name, _DASH, *ranked, *[_DASH] * 4])
         return lines
 
     def _shown(self, measure: Measure, estimate: Estimate) -> str:
@@ -333,6 +364,7 @@ class RunTable:
             f"Favourite: true score of the architecture ranked first; the best there is has {self.best:.4g}. "
             "Brackets: 95 % intervals over architectures and trainings, each by itself.",
             "τ + params: of the ranks of supernet and parameter count added.",
+            *(_LEGEND[name] for name in self._columns if name in _LEGEND),
         ]
 
     @property
@@ -340,6 +372,11 @@ class RunTable:
         return self.baseline or self.rows[0].name
 
 
+_LEGEND = {
+    MASS: "Top-5 % drawn: probability with which the architecture weights draw one of the truly best 5 %.",
+    "derived_true": "Derived: true score, rank among the truths and regret of the architecture that the method itself "
+    f"derived; for the {RANDOM}, what is expected of a random architecture.",
+}
 _SHOWS = {
     "comparison.svg": "Kendall τ by cell, one dot per seed",
     "budget.svg": "Kendall τ over the length of the training",
@@ -350,6 +387,15 @@ def _verdict(difference: Estimate, better: str, worse: str, neither: str) -> str
     if difference.low is None or difference.high is None:
         return neither
     return better if difference.low > 0 else worse if difference.high < 0 else neither
+
+
+def _learned(name: str, estimate: Estimate | None) -> str:
+    """A figure of `LEARNED` as mean ± standard deviation; a dash where there is none."""
+    if estimate is None:
+        return _DASH
+    values = estimate.trainings
+    digits = {"derived_true": 4, "derived_rank": max(1, len(f"{max(values):.0f}"))}
+    return spread(values, digits.get(name, 3))
 
 
 def _json(figures: Mapping[str, Estimate]) -> dict[str, Any]:

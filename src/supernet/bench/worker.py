@@ -14,6 +14,7 @@ import sys
 import time
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from threading import Thread
 
@@ -26,7 +27,7 @@ from supernet.bench.study import TRUTH, Study
 from supernet.errors import SupernetError, UsageError
 from supernet.io import schema
 from supernet.io.run_directory import RunDirectory
-from supernet.runs.judge import judge, trained_alone
+from supernet.runs.judge import Alone, judge, trained_alone
 from supernet.runs.run import Run
 from supernet.runs.search import search
 from supernet.runs.train import train
@@ -78,7 +79,9 @@ def _train_and_judge(study: Study, run: Run, out: Path, cell: str, workers: int)
         # What an earlier study found goes first, so that no file says more than is true if this process dies.
         for name in ("ranking.csv", "judge.json"):
             (run.directory / name).unlink(missing_ok=True)
-        for sentence in judge(trained.asking(judge=truth)).sentences():
+        for sentence in judge(
+            trained.asking(judge=truth), alone=_alone_like_the_truth(study, trained, out)
+        ).sentences():
             _say(sentence)
     spent = {
         "judging_seconds": round(time.monotonic() - began, 1),
@@ -86,6 +89,14 @@ def _train_and_judge(study: Study, run: Run, out: Path, cell: str, workers: int)
         "accelerator_memory_bytes": torch.cuda.max_memory_allocated() if torch.cuda.is_available() else None,
     }
     run.directory.write("resources.json", msgspec.structs.replace(took, **spent))
+
+
+def _alone_like_the_truth(study: Study, run: Run, out: Path) -> Alone | None:
+    """What trains a derived architecture as the truth of the study was trained; its file is that of the run."""
+    if study.judge is None or not study.judge.retrain:
+        return None
+    like = Run(study.config(study.baseline, 0), RunDirectory(Task(out, TRUTH, 0).run)).asking(judge=study.judge)
+    return partial(trained_alone, like, out=run.directory / "derived.jsonl")
 
 
 def peak_memory_bytes() -> int | None:

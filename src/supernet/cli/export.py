@@ -7,9 +7,10 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from supernet.cli.opening import opened
-from supernet.cli.options import EXPORT, NOTHING, AdoptOptions, ExportOptions, Searched, asked
+from supernet.cli.options import EXPORT, NOTHING, AdoptOptions, Best, ExportOptions, Searched, asked
 from supernet.cli.output import Json, Output
 from supernet.cli.tables import exports_table
+from supernet.errors import UsageError
 
 
 def export(
@@ -22,9 +23,10 @@ def export(
             negative=(),
             group=EXPORT,
             help="Architecture to export: a file that holds one, JSON, or choice=option,choice=option. Repeatable. By "
-            "default some along the front of the search.",
+            "default some along the front of the search, and what the method has derived.",
         ),
     ] = None,
+    best: Best = False,
     exporting: ExportOptions = NOTHING,
     built: AdoptOptions = NOTHING,
     as_json: Json = False,
@@ -35,6 +37,8 @@ def export(
 
     supernet export runs/a --exports 5 --finetune-steps 500
 
+    supernet export runs/a --best
+
     supernet export runs/a --arch op1=conv3x3,op2=skip --format onnx --fixed-batch
     """
     from supernet.io.run_directory import RunDirectory
@@ -42,9 +46,11 @@ def export(
     from supernet.runs.arch_argument import read_arch
 
     output = Output(as_json)
+    if best and arch:
+        raise UsageError("--best names the architecture in place of --arch; give one of them.")
     with RunDirectory(path).alone(output.say):
         job = opened(path, output, built)
         job = job.asking(export=asked(job.config, export=exporting).export)
-        archs = [read_arch(job.net, text) for text in arch or []]
-        rows = runs_export.export(job, runs_export.named(job, archs) if archs else None)
+        picks = runs_export.named(job, [read_arch(job.net, text) for text in arch or []])
+        rows = runs_export.export(job, [runs_export.best(job)] if best else picks or None)
     output.result({"run": path, "exports": rows}, exports_table(rows))

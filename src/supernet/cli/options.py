@@ -34,6 +34,11 @@ EXPORT = Group("Export", sort_key=4)
 TRUTH = Group("Truth", help="What the ranking is judged against.", sort_key=5)
 DEVICE = Group("Measuring", sort_key=6)
 ADOPTED = Group("Run made in Python", help="How its network is built, which it does not say itself.", sort_key=6)
+FINAL = Group(
+    "Network and method",
+    help="Where these are not those of the run. Of a run made in Python, which does not say how it was built: its own.",
+    sort_key=3,
+)
 RUN = Group("Run", sort_key=7)
 
 
@@ -83,6 +88,16 @@ PAIRS = Parameter(converter=_pairs, negative=(), metavar="NAME=VALUE")
 Existing = Annotated[Path, Parameter(help="Directory of a run, as `supernet train` or `run` has made it.")]
 Searched = Annotated[Path, Parameter(help="Directory of a run, or of a search in a directory of its own.")]
 Out = Annotated[Path, Parameter(name=("--out", "-o"), group=RUN, help="Directory of the run.")]
+Best = Annotated[
+    bool,
+    Parameter(
+        negative=(),
+        show_default=False,
+        group=RUN,
+        help="In place of --arch: the architecture that the search found best in its first objective or, where nothing "
+        "was searched, the one that the method has derived.",
+    ),
+]
 ConfigFile = Annotated[
     Path | None,
     Parameter(
@@ -175,8 +190,8 @@ def _only(annotations: Given, *names: str) -> Given:
     return {name: annotations[name] for name in names}
 
 
-def _but(annotations: Given, name: str) -> Given:
-    return {other: found for other, found in annotations.items() if other != name}
+def _but(annotations: Given, *names: str) -> Given:
+    return {name: found for name, found in annotations.items() if name not in names}
 
 
 def _shown(default: Any) -> str | bool:
@@ -224,11 +239,23 @@ _SHIFT: Given = {
         ),
     ],
 }
-_SCORING = ("calibration", "calibration_images", "validation_images")
+SCORING = ("calibration", "calibration_images", "validation_images")
+"""Settings of the search that a judgement has too."""
 _SEARCHING = options(
     Searching,
     SEARCH,
-    ("searcher", "searcher_options", "objectives", "constraints", "budget", "latency", "pool", *_SCORING, "seed"),
+    (
+        "searcher",
+        "searcher_options",
+        "objectives",
+        "constraints",
+        "budget",
+        "latency",
+        "pool",
+        *SCORING,
+        "seed",
+        "always",
+    ),
     searcher=Parameter(help=f"Search algorithm: {', '.join(_known('searchers'))}, or module:name of your own."),
     searcher_options=Parameter(
         name=("--searcher-option", "-R"), help="Setting of the search algorithm, as name=value, such as population=50."
@@ -238,11 +265,16 @@ _SEARCHING = options(
         help="Upper bound of a quantity, such as macs=20e6 or latency_ms=3, or a range, as in macs=[1e6,20e6].",
     ),
     seed=Parameter(help="Seed of the search; that of the run by default."),
+    always=Parameter(
+        name="--search",
+        negative=(),
+        help="Search also where the method has derived its architecture; any other option of the search says so too.",
+    ),
 )
 _JUDGING = options(
     Judging,
     TRUTH,
-    ("table", "dataset", "metric", "monitor_archs", "retrain", "retrain_steps", "archs", "workers"),
+    ("table", "dataset", "metric", "monitor_archs", "retrain", "retrain_steps", "surrogate", "archs", "workers"),
     table=Parameter(
         help="Ground truth that the ranking is compared with, also while training: a .csv (arch,metric), the .jsonl of "
         f"an earlier --retrain, the file of a benchmark (docs/judge-tables.md), a name: {', '.join(_known('tables'))}, "
@@ -274,10 +306,10 @@ else:
     DataOptions = grouped("Data", _built("data", default=False))
     SeedOptions = grouped("Seed", options(Config, RUN, ("seed",)))
     TrainOptions = grouped("Train", options(Training, TRAINING, _names(Training)))
-    SearchAloneOptions = grouped("SearchAlone", _SEARCHING, _SHIFT)
+    SearchAloneOptions = grouped("SearchAlone", _but(_SEARCHING, "always"), _SHIFT)
     SearchOptions = grouped("Search", _but(_SEARCHING, "seed"), _SHIFT)
-    PlainSearchOptions = grouped("PlainSearch", _but(_SEARCHING, "seed"))
-    ScoringOptions = grouped("Scoring", options(Searching, TRUTH, _SCORING))
+    PlainSearchOptions = grouped("PlainSearch", _but(_SEARCHING, "seed", "always"))
+    ScoringOptions = grouped("Scoring", options(Searching, TRUTH, SCORING))
     ExportOptions = grouped(
         "Export",
         options(
@@ -291,9 +323,13 @@ else:
         ),
     )
     TableOptions = grouped("Table", _only(_JUDGING, "table", "dataset", "metric", "monitor_archs"))
-    JudgeOptions = grouped("Judge", _only(_JUDGING, "retrain", "retrain_steps", "archs", "workers"))
+    JudgeOptions = grouped("Judge", _only(_JUDGING, "retrain", "retrain_steps", "surrogate", "archs", "workers"))
     StudyOptions = grouped("Study", _only(_JUDGING, "table", "dataset", "metric", "archs"))
-    RetrainOptions = grouped("Retrain", options(Retraining, TRAINING, _names(Retraining)))
+    RetrainOptions = grouped(
+        "Retrain",
+        options(Retraining, TRAINING, ("arch", "steps", "start", "batch_size", "lr", "seed")),
+        *(_built(part, panel=FINAL, default=False) for part in _BUILT),
+    )
     TransferOptions = grouped("Transfer", options(Transfer, TRAINING, ("adapt", "tune")))
 
 

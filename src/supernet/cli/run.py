@@ -7,6 +7,7 @@ from pathlib import Path
 from supernet.cli.opening import begun
 from supernet.cli.options import (
     NOTHING,
+    SCORING,
     BuiltOptions,
     ConfigFile,
     ExportOptions,
@@ -41,6 +42,8 @@ def run(
 ) -> None:
     """Train a supernet, search it, export networks, judge its ranking if asked to, and write the report.
 
+    Where the method derives its architecture itself, that is exported, and only --search asks for a search.
+
     A run that was killed or interrupted goes on with --resume; everything but the training may then change.
 
         supernet run --out runs/a --steps 2000
@@ -62,7 +65,7 @@ def run(
             built=built,
             seed=seed,
             train=training,
-            search=searching,
+            search=searching if searching.keys() <= set(SCORING) else {"always": True, **searching},
             export=exporting,
             judge={**truth, **judging},
         )
@@ -75,7 +78,7 @@ def run(
     output.result(
         {
             "run": out,
-            "front": found.front.to_json(),
+            "front": None if found.front is None else found.front.to_json(),
             "exports": found.exports,
             "judgement": None if found.judgement is None else found.judgement.to_json(),
             "report": found.page,

@@ -1,11 +1,19 @@
-"""Data sets: loaders, stratified splits, and training streams that can start at any position."""
+"""Data sets: loaders, stratified splits, splits made of others, and training streams that can start at any position."""
 
 from supernet.data.arrays import from_arrays
 from supernet.data.augment import Augment
 from supernet.data.cifar import cifar10, cifar100
+from supernet.data.derived.chained import Chained
+from supernet.data.derived.clients import Clients, dirichlet, shards
+from supernet.data.derived.endless import Endless
+from supernet.data.derived.joined import AllImages, Joined
+from supernet.data.derived.only_classes import FewerClasses, OnlyClasses
+from supernet.data.derived.part import Part
+from supernet.data.derived.random_labels import RandomLabelled, RandomLabels
 from supernet.data.folder import FolderAugment, FolderSplit
 from supernet.data.folder_tree import image_folder
 from supernet.data.image_data import ImageData
+from supernet.data.indexed import Indexed
 from supernet.data.memory import MemorySplit
 from supernet.data.npz_file import npz
 from supernet.data.small import digits, mnist5k
@@ -14,19 +22,32 @@ from supernet.data.split import Batch, Split
 
 __all__ = [
     "SOURCES",
+    "AllImages",
     "Augment",
     "Batch",
+    "Chained",
+    "Clients",
+    "Endless",
+    "FewerClasses",
     "FolderAugment",
     "FolderSplit",
     "ImageData",
+    "Indexed",
+    "Joined",
     "MemorySplit",
+    "OnlyClasses",
+    "Part",
+    "RandomLabelled",
+    "RandomLabels",
     "Split",
     "cifar10",
     "cifar100",
     "digits",
+    "dirichlet",
     "from_arrays",
     "image_folder",
     "load",
     "mnist5k",
     "npz",
+    "shards",
 ]

@@ -96,7 +96,7 @@ class FolderSplit:
         check_batches(batch_size, limit)
         end = len(self) if limit is None else min(limit, len(self))
         parts = (range(end)[cut] for cut in cuts(end, batch_size))
-        return self._decode([_Key(i, 0, 0) for i in part] for part in parts)
+        return self._decode([_Key(i, 0, 0, 0) for i in part] for part in parts)
 
     def stream(
         self,
@@ -110,7 +110,16 @@ class FolderSplit:
     ) -> Iterator[Batch]:
         """Endless training batches; see :meth:`Split.stream`."""
         walk = positions(len(self), batch_size, seed=seed, start=start, rank=rank, world=world)
-        return self._decode(_keys(walk, seed), augment=self.augment if augment else None)
+        return self.at(walk, seed=seed, augment=self.augment if augment else None)
+
+    def at(self, places: Iterable[Position], *, seed: int, augment: FolderAugment | None) -> Iterator[Batch]:
+        """The images at given places; see :meth:`Indexed.at`."""
+        return self._decode(_keys(places, seed), augment=augment)
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """``(3, size, size)``."""
+        return 3, self.size, self.size
 
     def head(self, n: int) -> FolderSplit:
         """The first ``n`` files."""
@@ -154,6 +163,7 @@ class _Key(NamedTuple):
     image: int
     seed: int
     epoch: int
+    own: int
 
 
 class _Decoded(NamedTuple):
@@ -182,7 +192,7 @@ class _Images(Dataset[_Decoded]):
         if not self.random:
             return _Decoded(self.transform(image), self.labels[key.image], "")
         # torchvision draws from the global generator: seed it for this image only, then put it back.
-        entropy = np.random.SeedSequence(key.seed, spawn_key=(AUGMENT, key.epoch, key.image))
+        entropy = np.random.SeedSequence(key.seed, spawn_key=(AUGMENT, key.epoch, key.own))
         with torch.random.fork_rng(devices=[]):
             torch.default_generator.manual_seed(int(entropy.generate_state(1, np.uint64)[0] >> 1))
             return _Decoded(self.transform(image), self.labels[key.image], "")
@@ -214,9 +224,10 @@ def as_rgb(image: PIL.Image.Image) -> PIL.Image.Image:
     return image.convert("RGB")
 
 
-def _keys(walk: Iterator[Position], seed: int) -> Iterator[list[_Key]]:
-    for position in walk:
-        yield [_Key(i, seed, position.epoch) for i in position.indices.tolist()]
+def _keys(places: Iterable[Position], seed: int) -> Iterator[list[_Key]]:
+    for place in places:
+        numbers = zip(place.indices.tolist(), place.keys.tolist(), strict=True)
+        yield [_Key(image, seed, place.epoch, own) for image, own in numbers]
 
 
 def _collate(images: list[_Decoded]) -> tuple[Tensor, Tensor, str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
@@ -79,7 +79,17 @@ class MemorySplit:
     ) -> Iterator[Batch]:
         """Endless training batches; see :meth:`Split.stream`."""
         walk = positions(len(self), batch_size, seed=seed, start=start, rank=rank, world=world)
-        return self._stream(walk, seed, self.augment if augment else Augment())
+        return self.at(walk, seed=seed, augment=self.augment if augment else None)
+
+    def at(self, places: Iterable[Position], *, seed: int, augment: Augment | None) -> Iterator[Batch]:
+        """The images at given places; see :meth:`Indexed.at`."""
+        return self._at(places, seed, Augment() if augment is None else augment)
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """``(C, H, W)`` of one image."""
+        _, C, H, W = self.images.shape
+        return C, H, W
 
     def head(self, n: int) -> MemorySplit:
         """The first ``n`` images; shares their memory."""
@@ -98,9 +108,9 @@ class MemorySplit:
         for part in cuts(end, batch_size):
             yield Batch(self._normalise(self.images[part]), self.labels[part].clone())
 
-    def _stream(self, walk: Iterator[Position], seed: int, augment: Augment) -> Iterator[Batch]:
+    def _at(self, places: Iterable[Position], seed: int, augment: Augment) -> Iterator[Batch]:
         active = augment != Augment()
-        for position in walk:
+        for position in places:
             indices = torch.from_numpy(position.indices)
             x, y = self.images.index_select(0, indices), self.labels.index_select(0, indices)
             if not active:

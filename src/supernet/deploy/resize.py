@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from typing import Any
 
 import torch.nn.functional as F
 from torch import Tensor
 
 from supernet.data import Batch, ImageData, Split
+from supernet.data.indexed import indexed, labels_of
+from supernet.data.position import Indices, Position
 from supernet.errors import UsageError
 
 
@@ -31,8 +34,11 @@ def resized(data: ImageData, shape: tuple[int, int, int]) -> ImageData:
             "can be repeated and colours averaged to grey; for anything else learn the adaptation (adapt='learned')."
         )
     train, validation, held_out = (ResizedSplit(split, shape) for split in (data.train, data.validation, data.held_out))
+    more = {name: ResizedSplit(split, shape) for name, split in data.more.items()}
     mean, std = (_per_channel(values, wanted) for values in (data.mean, data.std))
-    return replace(data, train=train, validation=validation, held_out=held_out, shape=shape, mean=mean, std=std)
+    return replace(
+        data, train=train, validation=validation, held_out=held_out, shape=shape, mean=mean, std=std, more=more
+    )
 
 
 @dataclass(frozen=True)
@@ -60,6 +66,21 @@ class ResizedSplit:
         """Endless training batches; see `Split.stream`."""
         stream = self.split.stream(batch_size, seed=seed, start=start, rank=rank, world=world, augment=augment)
         return (self._resized(batch) for batch in stream)
+
+    @property
+    def labels(self) -> Indices:
+        """Class indices (N,)."""
+        return labels_of(indexed(self.split, "ResizedSplit"))
+
+    @property
+    def augment(self) -> Any:
+        """Those of the split, before resizing."""
+        return indexed(self.split, "ResizedSplit").augment
+
+    def at(self, places: Iterable[Position], *, seed: int, augment: Any) -> Iterator[Batch]:
+        """The images at given places; see `Indexed.at`."""
+        images = indexed(self.split, "ResizedSplit").at(places, seed=seed, augment=augment)
+        return (self._resized(batch) for batch in images)
 
     def head(self, n: int) -> ResizedSplit:
         """The first `n` images."""

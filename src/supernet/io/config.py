@@ -1,16 +1,17 @@
 """The configuration of a run: what is asked for, and what a run directory keeps of it.
 
-Every section checks itself when it is built, in Python as from a file: types and ranges are those of its fields.
+Types and ranges are those of the fields, in Python as from a file.
 """
 
 from __future__ import annotations
 
+import math
 import tomllib
 import typing
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, fields, is_dataclass, replace
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import Annotated, Any, ClassVar, Literal, TypeAlias
 
 import msgspec
 from msgspec import Meta
@@ -22,13 +23,27 @@ from supernet.precision import Precision
 Accelerator: TypeAlias = Literal["auto", "cpu", "cuda", "mps"]
 Count: TypeAlias = Annotated[int, Meta(ge=0)]
 Positive: TypeAlias = Annotated[int, Meta(ge=1)]
+Probability: TypeAlias = Annotated[float, Meta(ge=0, le=1)]
+NotNegative: TypeAlias = Annotated[float, Meta(ge=0)]
 Seed: TypeAlias = Annotated[int, Meta(ge=0, le=2**63 - 1)]
 Bound: TypeAlias = float | tuple[float | None, float | None]
 Text: TypeAlias = Annotated[str, Meta(min_length=1)]
 
 
+class Section:
+    """Settings, a frozen dataclass, that check themselves when they are built; `place` is their name in errors."""
+
+    _place: ClassVar[str]
+
+    def __init_subclass__(cls, *, place: str = "") -> None:
+        cls._place = place
+
+    def __post_init__(self) -> None:
+        check_fields(self, self._place)
+
+
 @dataclass(frozen=True)
-class Named:
+class Named(Section):
     """Something that is built by name with options: a space, a method, data."""
 
     name: Text
@@ -36,12 +51,9 @@ class Named:
     options: dict[str, Any] = field(default_factory=dict)
     """Arguments of the function that builds it, by name."""
 
-    def __post_init__(self) -> None:
-        _check(self, "")
-
 
 @dataclass(frozen=True, kw_only=True)
-class Training:
+class Training(Section, place="train."):
     """How the supernet is trained."""
 
     steps: Positive = 800
@@ -59,12 +71,9 @@ class Training:
     monitor_every: Count = 200
     """Number of steps between accuracy checks of some subnets; 0: no checks."""
 
-    def __post_init__(self) -> None:
-        _check(self, "train.")
-
 
 @dataclass(frozen=True, kw_only=True)
-class Searching:
+class Searching(Section, place="search."):
     """How architectures are searched."""
 
     searcher: Text = "nsga2"
@@ -92,9 +101,11 @@ class Searching:
     """Whether to begin with the candidate pool that a training by GreedyNAS has kept."""
     seed: Seed | None = None
     """Seed of the search; that of the run by default."""
+    always: bool = False
+    """Whether `supernet run` also searches where the method has derived its architecture itself."""
 
     def __post_init__(self) -> None:
-        _check(self, "search.")
+        super().__post_init__()
         usual = type(self).calibration_images
         if self.calibration != "pooled" and self.calibration_images != usual:
             raise UsageError(
@@ -105,7 +116,7 @@ class Searching:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Exporting:
+class Exporting(Section, place="export."):
     """Which networks are taken out, and how."""
 
     count: Positive = 3
@@ -119,12 +130,9 @@ class Exporting:
     dynamic_batch: bool = True
     """Whether the files take any number of images at a time, or one."""
 
-    def __post_init__(self) -> None:
-        _check(self, "export.")
-
 
 @dataclass(frozen=True, kw_only=True)
-class Judging:
+class Judging(Section, place="judge."):
     """Whether the supernet's ranking is judged, and against what."""
 
     table: str = ""
@@ -138,6 +146,9 @@ class Judging:
     """Number of architectures to train alone in place of a table; 0: none."""
     retrain_steps: Count = 0
     """Number of steps of each of these trainings; 0: as many as the supernet's."""
+    surrogate: Count = 0
+    """Number of architectures, drawn uniformly, whose worth a surrogate predicts that is fitted to the table or to the
+    architectures trained alone; 0: only what was trained counts."""
     archs: Annotated[int, Meta(ge=3)] = 300
     """Number of architectures of the table to judge on."""
     monitor_archs: Annotated[int, Meta(ge=3)] = 60
@@ -148,7 +159,7 @@ class Judging:
     """Number of processes that train architectures alone."""
 
     def __post_init__(self) -> None:
-        _check(self, "judge.")
+        super().__post_init__()
         if self.table and self.retrain:
             raise UsageError(
                 f"A ranking is judged against a table or against architectures trained alone; the table {self.table} "
@@ -164,7 +175,7 @@ class Judging:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Retraining:
+class Retraining(Section, place="retrain."):
     """How one architecture of a run is trained for use."""
 
     arch: Text
@@ -180,13 +191,28 @@ class Retraining:
     inherited weights."""
     seed: Seed | None = None
     """Seed of fresh weights, image order and augmentation; that of the run by default."""
+    space: Named | None = None
+    """What builds the network, such as one with more layers; that of the run by default."""
+    method: Named | None = None
+    """Method whose optimiser, schedule and objective are used; by default as `lr` says."""
 
     def __post_init__(self) -> None:
-        _check(self, "retrain.")
+        super().__post_init__()
+        if self.lr is not None and self.method is not None:
+            raise UsageError(
+                f"retrain.lr is {self.lr}, which stands for plain SGD, and retrain.method is {self.method.name}, which "
+                "has a learning rate of its own. Give one of them; the other as a setting of the method, such as "
+                "weights.lr."
+            )
+        if self.space is not None and self.start == "inherited":
+            raise UsageError(
+                "A network that is built otherwise than the supernet cannot inherit its weights. Leave retrain.space "
+                "out, or start from scratch."
+            )
 
 
 @dataclass(frozen=True)
-class Transfer:
+class Transfer(Section, place="transfer."):
     """Where a transferred run has its features from, and what is needed to build its network again."""
 
     run: str
@@ -208,9 +234,6 @@ class Transfer:
     shifting: dict[str, Any] | None = None
     """Settings with which candidates are trained on while they are searched; None: made before these were kept."""
 
-    def __post_init__(self) -> None:
-        _check(self, "transfer.")
-
     @property
     def shape(self) -> tuple[int, int, int]:
         """(C, H, W) of the images before."""
@@ -218,7 +241,7 @@ class Transfer:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Config:
+class Config(Section):
     """Everything a run depends on besides code and machine."""
 
     space: Named = field(default_factory=lambda: Named("mbconv"))
@@ -240,13 +263,9 @@ class Config:
     transfer: Transfer | None = None
     """Where the supernet has its features from, if it was transferred."""
 
-    def __post_init__(self) -> None:
-        _check(self, "")
-
     def to_json(self) -> dict[str, Any]:
         """The content of `config.json`."""
-        value: dict[str, Any] = to_json(self)
-        return value
+        return dict(to_json(self))
 
     @classmethod
     def from_json(cls, value: object) -> Config:
@@ -330,13 +349,21 @@ def to_json(settings: Any) -> Any:
     return msgspec.json.decode(msgspec.json.encode(settings))
 
 
-def _check(settings: Any, place: str) -> None:
-    """Check the fields of a section against their types and ranges; lists become tuples, whole numbers floats."""
+def check_fields(settings: Any, place: str, *, without: Collection[str] = ()) -> None:
+    """Check the fields of a frozen dataclass against their types and ranges; lists become tuples, whole numbers floats.
+
+    Args:
+        settings: The dataclass. Values that are dataclasses have checked themselves.
+        place: What stands before the names in errors, such as `"train."`.
+        without: Fields that are left alone.
+
+    Raises:
+        UsageError: one is not of its type, out of range or not finite; names it.
+    """
     for name, hint in _hints(type(settings)).items():
         value = getattr(settings, name)
-        if is_dataclass(value):
-            continue  # it has checked itself
-        object.__setattr__(settings, name, checked(f"{place}{name}", value, hint))
+        if name not in without and not is_dataclass(value):
+            object.__setattr__(settings, name, checked(f"{place}{name}", value, hint))
 
 
 def checked(name: str, value: object, hint: Any, *, strict: bool = True) -> Any:
@@ -349,15 +376,18 @@ def checked(name: str, value: object, hint: Any, *, strict: bool = True) -> Any:
         strict: Whether texts stay texts; False also reads numbers from them.
 
     Raises:
-        UsageError: it is not of this type, or out of range.
+        UsageError: it is not of this type, out of range, or a number that is not finite.
     """
     try:
-        return msgspec.convert(value, hint, strict=strict)
+        found = msgspec.convert(value, hint, strict=strict)
     except msgspec.ValidationError as error:
         where, wanted = needed(error)
         options = [option for part in (hint, *typing.get_args(hint)) for option in _literals(part)]
         wanted = f"one of {', '.join(map(str, options))}" if options else wanted
         raise UsageError(f"{name}{where} is {_shown(value)}; it must be {wanted}.") from error
+    if isinstance(found, float) and not math.isfinite(found):
+        raise UsageError(f"{name} is {_shown(value)}; it must be a finite number.")
+    return found
 
 
 def _hints(cls: type[Any]) -> dict[str, Any]:

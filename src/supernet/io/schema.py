@@ -13,7 +13,7 @@ from typing import Annotated, Any
 
 from msgspec import Meta, Struct
 
-from supernet.io.config import Judging, Searching
+from supernet.io.config import Judging, Named, Searching
 
 Option = bool | int | float | str | tuple[Any, ...]
 """An option of a choice."""
@@ -178,7 +178,12 @@ class Export(Struct, frozen=True, kw_only=True):
 
 
 class Retrained(Struct, frozen=True, kw_only=True):
-    """`retrained.json`: an architecture that was trained for use; accuracies are those of the exported file."""
+    """`retrained.json`: an architecture that was trained for use; accuracies are those of the exported file.
+
+    Attributes:
+        space: What built the network; None: that of the run.
+        method: The method that trained it; None: that of the run, or plain SGD.
+    """
 
     arch: Arch
     start: str
@@ -190,6 +195,8 @@ class Retrained(Struct, frozen=True, kw_only=True):
     params: float
     files: list[str]
     problems: dict[str, str] = {}
+    space: Named | None = None
+    method: Named | None = None
 
 
 class Figure(Struct, frozen=True, kw_only=True):
@@ -254,6 +261,41 @@ class Families(Struct, frozen=True):
     clusters: list[Family]
 
 
+class Standing(Struct, frozen=True, kw_only=True):
+    """Where the derived architecture stands among N whose worth is known; the higher a score, the better.
+
+    Attributes:
+        arch: The architecture.
+        n: Number of architectures N that it was ranked among, itself included.
+        true: Its true score.
+        rank: Its rank: 1 + the number of architectures with a better true score.
+        regret: What it lacks to the best true score.
+        random_true: Mean true score of the N: what a random one of them is expected to have.
+        random_rank: Mean rank of the N.
+        random_regret: Mean regret of the N.
+        cells: Width and depth of its cells, where the choices are named like edges.
+    """
+
+    arch: Arch
+    n: Annotated[int, Meta(ge=1)]
+    true: float
+    rank: int
+    regret: float
+    random_true: float
+    random_rank: float
+    random_regret: float
+    cells: dict[str, CellShape] = {}
+
+
+class CellShape(Struct, frozen=True, kw_only=True):
+    """Width and depth of a cell, see `supernet.judge.Cell`, beside their means over the space."""
+
+    width: float
+    depth: int
+    random_width: float
+    random_depth: float
+
+
 class Judged(Struct, frozen=True, kw_only=True):
     """`judge.json`: how right the ranking is; `supernet.judge.RankReport.to_json` says what the rest means."""
 
@@ -265,6 +307,8 @@ class Judged(Struct, frozen=True, kw_only=True):
     top_id: Curves | None = None
     mass: Curves | None = None
     clusters: Families | None = None
+    derived: Standing | None = None
+    omitted: dict[str, str] = {}
 
     @property
     def figures(self) -> list[Figure]:

@@ -2,7 +2,9 @@
 
 from supernet.judge.alone import train_alone
 from supernet.judge.along import OrderAlong, RankAlong
+from supernet.judge.cells import Cell, cell_shapes, cells_of, gradient_variance, loss_along
 from supernet.judge.clusters import Cluster, Clusters, similarity, specialisation
+from supernet.judge.derived import Standing, standing
 from supernet.judge.distribution import Distribution
 from supernet.judge.rank_report import rank_report
 from supernet.judge.report import RankReport
@@ -15,17 +17,26 @@ from supernet.judge.truth.read import (
     natsbench_size_truth,
     read_truth,
 )
+from supernet.judge.truth.surrogate import Surrogate, fit_surrogate
 from supernet.judge.truth.truth import Truth
 
 __all__ = [
+    "Cell",
     "Cluster",
     "Clusters",
     "Distribution",
     "OrderAlong",
     "RankAlong",
     "RankReport",
+    "Standing",
+    "Surrogate",
     "Truth",
     "TruthFile",
+    "cell_shapes",
+    "cells_of",
+    "fit_surrogate",
+    "gradient_variance",
+    "loss_along",
     "nasbench201_digits_truth",
     "nasbench201_truth",
     "nasbench_macro_truth",
@@ -36,6 +47,7 @@ __all__ = [
     "read_truth_file",
     "similarity",
     "specialisation",
+    "standing",
     "train_alone",
     "write_csv",
 ]

@@ -17,6 +17,7 @@ from supernet.rank.checks import MIN_ARCHITECTURES, Floats, UndefinedError
 from supernet.rank.measures import RHO, TAU, tau_in_true_top, top_id
 from supernet.rank.order import OrderPreservation, draw_good_and_poor, order_along
 from supernet.space import Arch
+from supernet.train import Step
 
 _CALIBRATION = Calibration(images=512)
 _TOP = 0.2
@@ -65,7 +66,8 @@ class RankAlong:
         self.sample = truth if n >= len(truth) else truth.sample(n, np.random.default_rng(seed))
         self.calibration, self.images, self.batch_size = calibration, images, batch_size
 
-    def __call__(self, net: Supernet, step: int) -> Mapping[str, float]:
+    def __call__(self, step: Step) -> Mapping[str, float]:
+        net = step.net
         archs = net.space.wrap(net.space.codes(self.sample.archs))
         true = _higher_is_better(self.sample)
         found = accuracies(

@@ -19,7 +19,7 @@ from supernet.measure import Calibration, NetEvaluator
 from supernet.measure.scores.calibration import DEFAULT
 from supernet.nn import Supernet
 from supernet.precision import Precision
-from supernet.rank.checks import MIN_ARCHITECTURES, UndefinedError
+from supernet.rank.checks import MIN_ARCHITECTURES, Floats, UndefinedError
 from supernet.rank.curves import Curves, mass_curves
 from supernet.space import Arch
 from supernet.train.checkpoint import digest
@@ -55,8 +55,8 @@ def rank_report(
         n: Number of architectures to judge on, spread over their quality; all of them if the truth holds fewer.
         seed: The seed that decides these architectures and drives the bootstrap.
         distribution: How likely the method draws each architecture, from architecture parameters:
-            `Distribution.independent(net.space, architecture.probabilities())`. The report then has its sampling mass
-            over the whole truth, which must hold every architecture of the space.
+            `Distribution.of_weights(net.space, architecture.probabilities())`. The report then has its sampling mass
+            over the whole truth; where that is a part of the space, given that one of its architectures is drawn.
         clusters: Whether to group the architectures by similarity, see `specialisation`. More than 5,000 are not: the
             report says so in `omitted`.
         calibration: Batch norm statistics of each subnet; None keeps what the network holds.
@@ -69,15 +69,10 @@ def rank_report(
         progress: Called as `progress(done, total)` after each architecture.
 
     Raises:
-        UsageError: the truth is about another space, too few architectures can be ranked, there is a distribution and
-            the truth lacks architectures, or `out` holds something other than scores.
+        UsageError: the truth is about another space, too few architectures can be ranked, or `out` holds something
+            other than scores.
         RunError: an output is not finite, or the file cannot be read or written.
     """
-    if distribution is not None and len(truth) < truth.space.size:
-        raise UsageError(
-            f"The sampling mass needs every architecture of the space, but the truth holds {len(truth):,} of "
-            f"{truth.space.size:,}. Leave distribution out, or see sampling_mass_of_draws."
-        )
     if min(n, len(truth)) < MIN_ARCHITECTURES:
         raise UsageError(
             f"A ranking needs at least {MIN_ARCHITECTURES} architectures; {n} of {len(truth)} were asked for. "
@@ -104,13 +99,23 @@ def rank_report(
             omitted["clusters"] = str(error)
     mass: Curves | None = None
     if distribution is not None:
-        probabilities = distribution.probability(net.space.codes(truth.archs))[None]
         try:
-            mass = mass_curves({"supernet": probabilities}, sign * truth.mean)
+            mass = _mass(distribution.log_probability(net.space.codes(truth.archs)), sign * truth.mean, truth)
         except UndefinedError as error:
             omitted["mass"] = str(error)
     report = RankReport.of(predicted, true, baselines=baselines, archs=archs, clusters=families, seed=seed)
     return replace(report, mass=mass, omitted={**report.omitted, **omitted})
+
+
+def _mass(log_probabilities: Floats, true: Floats, truth: Truth) -> Curves:
+    """The sampling mass over the truth, given that one of its architectures is drawn."""
+    if not np.isfinite(log_probabilities).any():
+        raise UndefinedError(f"The architecture weights give none of the {len(truth):,} architectures of the truth.")
+    weights = np.exp(log_probabilities - log_probabilities.max())
+    curves = mass_curves({"supernet": weights[None] / weights.sum()}, true)
+    if len(truth) < truth.space.size:
+        return replace(curves, quantity=f"{curves.quantity} among the {len(truth):,} architectures of the truth")
+    return curves
 
 
 def _scored(

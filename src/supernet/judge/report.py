@@ -8,10 +8,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import numpy as np
 from numpy.typing import ArrayLike
 
 from supernet.errors import UsageError
+from supernet.io.schema import Standing
+from supernet.judge import derived as derivations
 from supernet.judge import figures, words
 from supernet.judge.clusters import Clusters
 from supernet.rank.checks import Floats, UndefinedError, check_same_length, scores, share_to_k
@@ -53,6 +56,8 @@ COLUMNS = (
     *("difference", "difference_low", "difference_high", "verdict", "reason"),
 )
 
+MASS = "sampling_mass@0.05"
+"""Name of the sampling mass of the true top 5 % among the rows."""
 _MIN_TOP = 10  # fewer architectures rank by noise, and resamples of them are mostly ties
 
 _COMBINED = {
@@ -76,7 +81,7 @@ class RankReport:
         combined: Per baseline Kendall's τ of the supernet's and that baseline's ranks added (`add_ranks`), compared
             with the baseline alone.
         omitted: What is not in the report, each with the reason: measures that N architectures do not support,
-            sampling mass and clusters where they were asked for and are not possible.
+            sampling mass, clusters and the derived architecture where they were asked for and are not possible.
         top_id: Top-architecture ID rate over k.
         mass: Sampling mass over k, where sampling probabilities were given.
         clusters: Families of similar architectures, where they were given.
@@ -84,6 +89,7 @@ class RankReport:
         true: The true scores (N,).
         baselines: The baselines' scores (N,).
         archs: The architectures (N,), where they are known.
+        derived: Where the architecture that the method itself derived stands, see `standing`; None where there is none.
     """
 
     n: int
@@ -101,6 +107,7 @@ class RankReport:
     true: Floats
     baselines: Mapping[str, Floats]
     archs: tuple[Arch, ...] = ()
+    derived: Standing | None = None
 
     @classmethod
     def of(
@@ -216,9 +223,10 @@ class RankReport:
     def sentences(self) -> list[str]:
         """The statistics behind the verdict, sentence by sentence, each baseline first."""
         tau = self["kendall_tau"]
+        derived = [] if self.derived is None else [derivations.sentence(self.derived)]
         if not tau.supernet.defined:
-            return [f"Kendall τ is undefined: {tau.supernet.reason}", *self._rests()]
-        found = [tau.sentence(name) for name in self.baselines]
+            return [*derived, f"Kendall τ is undefined: {tau.supernet.reason}", *self._rests()]
+        found = derived + [tau.sentence(name) for name in self.baselines]
         p = tau.supernet.p_value
         if p is not None:
             said = "ranks better than a random order" if p <= 1 - self.confidence else "may be a random order"
@@ -264,18 +272,44 @@ class RankReport:
             ours, _, theirs = comparison.rows()
             gain = {key: value for key, value in theirs.items() if key.startswith(("difference", "verdict"))}
             found.append(ours | gain | {"measure": f"added_tau with {name}"})
+        found += self._mass_rows()
         return [{column: row.get(column) for column in COLUMNS} for row in found]
 
     def text(self) -> str:
-        """The main measures of the supernet beside a random order and the baselines, as aligned lines."""
-        return words.table(self.comparisons)
+        """The main measures of the supernet beside a random order and the baselines, as aligned lines.
+
+        The sampling mass of the architecture weights and the derived architecture follow, where there are any.
+        """
+        found = [words.table(self.comparisons)]
+        if mass := self._mass_rows():
+            ours, uniform = (f"{row['value']:.3f}" for row in mass)
+            found.append(
+                f"the architecture weights draw the true top 5 % with probability {ours} (uniformly: {uniform})"
+            )
+        if self.derived is not None:
+            found.append(derivations.table(self.derived))
+        elif "derived" in self.omitted:
+            found.append(f"derived architecture: {self.omitted['derived']}")
+        return "\n\n".join(found)
+
+    def _mass_rows(self) -> list[dict[str, Any]]:
+        """The sampling mass of the true top 5 %, and that of drawing uniformly."""
+        if self.mass is None:
+            return []
+        k = share_to_k(0.05, self.mass.n)
+        values = {"supernet": self.mass.lines[0].values[k - 1], "random order": k / self.mass.n}
+        return [
+            {"measure": MASS, "ranking": name, "value": float(value), "n": self.mass.n}
+            for name, value in values.items()
+        ]
 
     def to_csv(self) -> str:
-        """`rows()` as CSV text with a header line."""
+        """`rows()`, and those of the derived architecture, as CSV text with a header line."""
         text = io.StringIO()
         writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
         writer.writeheader()
         writer.writerows(self.rows())
+        writer.writerows([] if self.derived is None else derivations.rows(self.derived))
         return text.getvalue()
 
     def scores_csv(self) -> str:
@@ -307,6 +341,7 @@ class RankReport:
             "top_id": self.top_id.to_json(),
             "mass": None if self.mass is None else self.mass.to_json(),
             "clusters": None if self.clusters is None else self.clusters.to_json(),
+            "derived": None if self.derived is None else msgspec.to_builtins(self.derived),
         }
 
     def plot(self) -> dict[str, Figure]:

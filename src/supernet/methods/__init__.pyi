@@ -12,6 +12,7 @@ from supernet.methods.single_path.magic_t import magic_t as magic_t
 from supernet.methods.single_path.one_shot import one_shot as one_shot
 from supernet.methods.single_path.spos import spos as spos
 from supernet.methods.single_path.sum_nas import sum_nas as sum_nas
+from supernet.methods.teachers.mean_teacher import mean_teacher as mean_teacher
 
 __all__ = [
     "attentivenas",
@@ -23,6 +24,7 @@ __all__ = [
     "greedynas",
     "k_shot",
     "magic_t",
+    "mean_teacher",
     "one_shot",
     "sandwich",
     "spos",

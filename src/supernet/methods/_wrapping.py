@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from supernet.errors import UsageError
-from supernet.train import Program, Recipe
+from supernet.train import Part, Program, Recipe, Slice
 from supernet.train.phases import PhasesBySpace
 
 
@@ -15,6 +15,19 @@ def around(name: str, recipe: Recipe) -> str:
     ('few_shot(dynas(spos))', 'few_shot')
     """
     return name if recipe.name == name else f"{name}({recipe.name})"
+
+
+def with_part(name: str, recipe: Recipe, part: str, value: Part) -> dict[str, Part | Slice]:
+    """The parts of a recipe and one more.
+
+    Raises:
+        UsageError: the recipe has a part of this name already.
+    """
+    if part in recipe.parts:
+        raise UsageError(
+            f"{name} gives a method a part {part!r}, but {recipe.name!r} has one already. Give it a method without."
+        )
+    return {**recipe.parts, part: value}
 
 
 def one_set_of_weights(name: str, recipe: Recipe) -> Program:

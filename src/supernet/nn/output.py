@@ -21,3 +21,8 @@ class Output(NamedTuple):
     logits: Tensor
     aux: tuple[Tensor, ...] = ()
     heads: Mapping[str, Tensor] = MappingProxyType({})
+
+
+def as_output(result: Tensor | Output) -> Output:
+    """A result as `Output`, whichever of the two a network returns."""
+    return result if isinstance(result, Output) else Output(result)

@@ -56,6 +56,7 @@ def read_run(directory: Path) -> RunFiles:
         counts=reader.json("counts.json", list[schema.Count]) or [],
         data=reader.json("data.json", schema.Data),
         training=reader.json("training.json", schema.Training),
+        derived=reader.json("derived.json", schema.Derived),
         torn=reader.torn,
         damaged=reader.damaged,
     )

@@ -75,6 +75,7 @@ class RunFiles:
     counts: Sequence[schema.Count] = ()
     data: schema.Data | None = None
     training: schema.Training | None = None
+    derived: schema.Derived | None = None
     torn: Sequence[str] = ()
     damaged: Sequence[str] = ()
 
@@ -97,7 +98,7 @@ class RunFiles:
             costs = measured({"macs": found.macs, "params": found.params})
             accuracies = {"accuracy_validation": found.accuracy_validation, "accuracy_test": found.accuracy_test}
             verified = measured(accuracies | {"images_test": images})
-            diagram = drawn.get(key(found.arch))
+            diagram = None if found.space else drawn.get(key(found.arch))  # which is of the network of the run
             retrained.append(Network(folder, found.arch, costs, verified, files, diagram))
         return [*self.exports, *retrained]
 

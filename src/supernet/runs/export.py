@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from msgspec.structs import asdict
 from torch import nn
 
 from supernet import deploy, measure, search
@@ -94,15 +93,32 @@ def chosen(run: Run) -> list[Pick]:
     if (run.place / "front.json").is_file():
         front = search.Front.read(run.place.path, run.net.space)
         picks += [Pick(name, p.arch, p.values) for name, p in front.named(run.config.export.count).items()]
-    if (run.directory / "derived.json").is_file():
-        derived = run.directory.read("derived.json", schema.Derived)
-        picks.append(Pick("derived", run.net.space.from_json(asdict(derived))))
+    if run.derived is not None:
+        picks.append(Pick("derived", run.derived))
     if not picks:
         raise UsageError(
             f"{run.place.path} has nothing to export yet. Search it first (supernet search {run.place.path}), or name "
             "an architecture with --arch."
         )
     return picks
+
+
+def best(run: Run) -> Pick:
+    """The one network to take: the best of the search, or where nothing was searched, what the method derived.
+
+    Says which it is where the method has derived one.
+
+    Raises:
+        UsageError: the run has neither.
+    """
+    derived = run.derived
+    if derived is not None and not (run.place / "front.json").is_file():
+        run.say(f"the best is the architecture that the method derived, for nothing was searched: {derived}")
+        return Pick("derived", derived)
+    found = search.Front.read(run.place.path, run.net.space).best()
+    if derived is not None:
+        run.say(f"the best is that of the search, {found.arch}; the method itself derived {derived}")
+    return Pick("best", found.arch, found.values)
 
 
 def named(run: Run, archs: Sequence[Arch]) -> list[Pick]:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
+from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
 
@@ -10,26 +14,46 @@ from supernet.errors import UsageError
 from supernet.io import schema
 from supernet.io.files import read_text, write_atomically
 from supernet.io.progress import ProgressBar
-from supernet.judge import Distribution, RankReport, Truth, rank_report, read_truth, train_alone
+from supernet.judge import (
+    Distribution,
+    RankReport,
+    Standing,
+    Truth,
+    fit_surrogate,
+    rank_report,
+    read_truth,
+    standing,
+    train_alone,
+)
 from supernet.measure import cost_model
 from supernet.runs.naming import build_calibration, build_net
 from supernet.runs.report import refresh
 from supernet.runs.run import Run
+from supernet.space import Arch, Space
 from supernet.train.programs._protocol import WeighsOptions
 
+Alone: TypeAlias = Callable[[Sequence[Arch]], Truth]
+"""Trains architectures alone."""
+
+_LISTED = 10**6  # architectures of a space that can be drawn without replacement
 _MIN_CLUSTERED = 30  # families of fewer architectures have too few members to be averaged over
 
 
-def judge(run: Run, truth: Truth | None = None) -> RankReport:
+def judge(run: Run, truth: Truth | None = None, *, alone: Alone | None = None) -> RankReport:
     """Judge the ranking of a run's supernet; writes `judge.json`, `judge.csv` and `ranking.csv`.
 
     The settings are in `judging.json` before the first result. Scores are in `scores.jsonl`, and trainings alone in
     `retrained.jsonl`, as soon as they are known, so that a judgement that was stopped goes on. Which architectures are
     drawn from the table does not depend on the run's seed, so that runs can be compared.
 
+    The architecture that the method has derived is looked up in the whole truth. Where the truth was made by trainings
+    alone, it is trained as these were; a table that does not hold it leaves it out, and the report says so.
+
     Args:
         run: The run; `run.config.judge` says what its ranking is judged against.
         truth: A table to judge against instead.
+        alone: How a derived architecture that the truth does not hold is trained alone. None: as the configuration
+            says, where it says to train architectures alone.
 
     Raises:
         UsageError: nothing is said to judge against, or as `supernet.judge.rank_report`.
@@ -49,21 +73,32 @@ def judge(run: Run, truth: Truth | None = None) -> RankReport:
                 if before is not None:
                     write_atomically(place / "judging.json", before.encode())
                 raise
-        architecture = run.load_searched()
+        if alone is None and run.config.judge.retrain:
+            alone = partial(trained_alone, run)
+        surrogate = None
+        if run.config.judge.surrogate:
+            surrogate = fit_surrogate(truth)
+            run.say(f"surrogate of {surrogate.held_out.n} architectures, held out: {surrogate.held_out}")
+            truth, alone = surrogate.truth(_uniform(truth.space, run.config.judge.surrogate)), surrogate.truth
+        derived, reason = _standing(run, truth, alone)
+        parts = run.load_searched()
         run.say_if_unfinished()
         n = min(run.config.judge.archs, len(truth))
         distribution = None
         program = run.recipe.on(run.net.space).phases[-1].program
-        if architecture is not None and isinstance(program, WeighsOptions) and len(truth) == run.net.space.size:
-            weights = {name: values.cpu().numpy() for name, values in program.probabilities(architecture).items()}
-            distribution = Distribution.independent(run.net.space, weights)
+        if isinstance(program, WeighsOptions):
+            weights = {name: values.cpu().numpy() for name, values in program.probabilities(parts).items()}
+            try:
+                distribution = Distribution.of_weights(run.net.space, weights)
+            except UsageError as error:  # weights of another kind, of which no drawing is known
+                reason["mass"] = str(error)
         with ProgressBar("judge", n, unit="architectures") as bar:
             found = rank_report(
                 run.net,
                 run.data,
                 truth,
                 n=run.config.judge.archs,
-                distribution=distribution,
+                distribution=None if surrogate is not None else distribution,
                 clusters=n >= _MIN_CLUSTERED,
                 calibration=build_calibration(settings),
                 images=settings.validation_images,
@@ -72,11 +107,26 @@ def judge(run: Run, truth: Truth | None = None) -> RankReport:
                 out=place / "scores.jsonl",
                 progress=lambda done, _: bar.update(done),
             )
+        if surrogate is not None and distribution is not None:
+            found = replace(found, mass=surrogate.mass(distribution, truth))
+        found = replace(found, derived=derived, omitted={**found.omitted, **reason})
         place.write("judge.json", {**found.to_json(), "truth": repr(truth), "rows": found.rows()})
         write_atomically(place / "judge.csv", found.to_csv().encode())
         write_atomically(place / "ranking.csv", found.scores_csv().encode())
         refresh(run)
     return found
+
+
+def _standing(run: Run, truth: Truth, alone: Alone | None) -> tuple[Standing | None, dict[str, str]]:
+    """Where the derived architecture stands, or why that is not known."""
+    arch = run.derived
+    if arch is None:
+        return None, {}
+    if arch not in truth and alone is not None:
+        truth = truth.merge(alone([arch]))
+    if arch not in truth:
+        return None, {"derived": f"The truth holds no {truth.metric.name} of {arch}; judge against one that does."}
+    return standing(truth, arch), {}
 
 
 def check_wanted(run: Run) -> None:
@@ -102,27 +152,46 @@ def table_of(run: Run) -> Truth:
     return read_truth(settings.table, run.net.space, dataset=settings.dataset or None, metric=settings.metric or None)
 
 
-def trained_alone(run: Run) -> Truth:
-    """Train as many architectures alone as the configuration says, in the same way as the supernet.
+def trained_alone(run: Run, archs: Sequence[Arch] = (), *, out: Path | None = None) -> Truth:
+    """Train architectures alone as the configuration says, in the same way as the supernet.
 
-    The architectures are spread over parameter count. Trainings that are already in `retrained.jsonl` are kept.
+    Trainings that are already on file are kept.
+
+    Args:
+        run: The run whose configuration says how.
+        archs: The architectures. None given: as many as the configuration says, spread over parameter count.
+        out: The file of the trainings; default: `retrained.jsonl`.
 
     Raises:
         UsageError: as `supernet.judge.train_alone`.
         RunError: as `supernet.judge.train_alone`.
     """
-    settings, count = run.config.judge, run.config.judge.retrain
-    rng = np.random.default_rng(run.config.seed)
-    codes = run.net.space.population(rng, 20 * count)
-    order = np.argsort(cost_model(run.net, run.data.shape).params(codes), kind="stable")
-    places = np.linspace(0, len(order) - 1, count).round().astype(int)
+    settings = run.config.judge
+    if archs:
+        run.say("the derived architecture is trained alone, as those are that it is ranked among")
     return train_alone(
         partial(build_net, run.config, run.data),
         run.recipe,
         run.data.sealed(),
-        run.net.space.wrap(codes[order[places]]),
+        archs or _spread(run, settings.retrain),
         steps=settings.retrain_steps or run.config.train.steps,
         batch_size=run.config.train.batch_size,
-        out=run.place / "retrained.jsonl",
+        out=out or run.place / "retrained.jsonl",
         workers=settings.workers,
     )
+
+
+def _uniform(space: Space, count: int) -> list[Arch]:
+    """Different architectures, drawn uniformly; all there are, if these are fewer. The same for every run."""
+    rng = np.random.default_rng(0)
+    if space.size <= _LISTED:
+        return space.wrap(space.unindex(rng.choice(space.size, min(count, space.size), replace=False)))
+    return list(dict.fromkeys(space.wrap(space.population(rng, count, per="architecture"))))
+
+
+def _spread(run: Run, count: int) -> list[Arch]:
+    rng = np.random.default_rng(run.config.seed)
+    codes = run.net.space.population(rng, 20 * count)
+    order = np.argsort(cost_model(run.net, run.data.shape).params(codes), kind="stable")
+    places = np.linspace(0, len(order) - 1, count).round().astype(int)
+    return run.net.space.wrap(codes[order[places]])

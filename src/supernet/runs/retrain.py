@@ -61,13 +61,14 @@ def retrain(
             (place / _KEPT).unlink(missing_ok=True)  # of one that was stopped before its first checkpoint
         place.first = {_KEPT: settings}
         seed = run.config.seed if settings.seed is None else settings.seed
+        final = run.with_final(space=settings.space, method=settings.method)
         net = retrained(
-            _begun(run, settings.start, seed),
+            _begun(run, final, settings.start, seed),
             arch,
             run.data.sealed(),
             steps=settings.steps,
             start=settings.start,
-            recipe=_recipe(run, settings),
+            recipe=_recipe(final, settings),
             batch_size=settings.batch_size or run.config.train.batch_size,
             seed=seed,
             out=place,
@@ -94,6 +95,8 @@ def retrain(
             params=measure.params(net, arch),
             files=[str(path) for path in written.files.values()],
             problems=dict(written.problems),
+            space=settings.space,
+            method=settings.method,
         )
         place.write("retrained.json", found)
         refresh(run)
@@ -108,19 +111,19 @@ def kept_retraining(out: Path) -> Retraining | None:
         RunError: the file is damaged.
     """
     place = RunDirectory(out)
-    return section(Retraining, place.read(_KEPT), "retrain.") if (place / _KEPT).is_file() else None
+    return section(Retraining, place.read(_KEPT, object), "retrain.") if (place / _KEPT).is_file() else None
 
 
-def _recipe(run: Run, settings: Retraining) -> Recipe | None:
+def _recipe(final: Run, settings: Retraining) -> Recipe | None:
     if settings.lr is not None:
         return plain_sgd(settings.lr)
-    return run.recipe if settings.start == "scratch" else None
+    return final.recipe if settings.start == "scratch" or settings.method is not None else None
 
 
-def _begun(run: Run, start: str, seed: int) -> Supernet | Callable[[], Supernet]:
+def _begun(run: Run, final: Run, start: str, seed: int) -> Supernet | Callable[[], Supernet]:
     """The trained network, or what builds one with fresh weights."""
     if start == "inherited":
         run.load_searched()
         return run.net
 
-    return lambda: run.recipe.adapted(run.begun(seed))
+    return lambda: final.recipe.adapted(final.begun(seed))

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
 
 import torch
+from msgspec.structs import asdict
+from torch import nn
 
 from supernet import search
 from supernet.data import ImageData
@@ -21,7 +23,8 @@ from supernet.io.run_directory import MARKER, RunDirectory
 from supernet.nn import Supernet
 from supernet.runs.kept import refuse_changes
 from supernet.runs.naming import build_data, build_method, build_net
-from supernet.train import ArchitectureParameters, Recipe, checkpoint, load_weights
+from supernet.space import Arch, Space
+from supernet.train import Recipe, checkpoint, load_parts, load_weights
 
 Say = Callable[[str], None]
 
@@ -120,12 +123,9 @@ class Run:
                 or it was not and says them itself.
             RunError: a file is damaged.
         """
-        directory = RunDirectory(path)
-        results = directory
-        kept = kept_search(directory)
-        if kept is not None and kept.run is not None:
-            directory = RunDirectory(os.path.normpath(directory / kept.run))
-        if (directory / "config.json").is_file() or not (directory / "training.json").is_file():
+        results = RunDirectory(path)
+        kept, directory = kept_search(results), trained_in(results)
+        if not made_in_python(directory):
             if space or method or data:
                 raise UsageError(
                     f"{directory.path} says itself which space, method and data it has; leave these options out."
@@ -137,7 +137,7 @@ class Run:
             config = replace(config, search=kept.search)
         if (results / "judging.json").is_file():
             config = replace(config, judge=results.read("judging.json", schema.Judgement).judge)
-        return cls(config, directory, say, None if results is directory else results)
+        return cls(config, directory, say, None if results.path == directory.path else results)
 
     @property
     def place(self) -> RunDirectory:
@@ -171,6 +171,18 @@ class Run:
         return self.recipe.adapted(self.fresh)
 
     @property
+    def derived(self) -> Arch | None:
+        """The architecture that the method has derived itself; None where it has not.
+
+        Raises:
+            UsageError: it is not of the space.
+            RunError: the file is damaged.
+        """
+        if not (self.directory / "derived.json").is_file():
+            return None
+        return self.net.space.from_json(asdict(self.directory.read("derived.json", schema.Derived)))
+
+    @property
     def facts(self) -> schema.Data:
         """What a reader of the run has to know about its images."""
         images = {split: len(getattr(self.data, split)) for split in ("train", "validation", "test")}
@@ -184,6 +196,30 @@ class Run:
         """The same run with other settings of what comes after the training, such as `search=Searching(budget=60)`."""
         return self._with({}, config=replace(self.config, **sections))
 
+    def with_final(self, *, space: Named | None = None, method: Named | None = None) -> Self:
+        """The same run with its network built, or its method made, in another way, for a final training.
+
+        Args:
+            space: What builds the network; its architectures must be those of the run. None: as it is.
+            method: The method. None: as it is.
+
+        Raises:
+            UsageError: the network has other choices; names them.
+        """
+        config = replace(self.config, space=space or self.config.space, method=method or self.config.method)
+        changed = replace(self, config=config)
+        vars(changed)["data"] = self.data
+        if space is None:
+            return changed
+        ours, theirs = self.net.space, changed.fresh.space
+        if ours.fingerprint != theirs.fingerprint:
+            raise UsageError(
+                f"{config.space.name} with {config.space.options} has other choices than the run, and so other "
+                f"architectures: {_difference(ours, theirs)}. Change only settings that leave the choices as they are, "
+                "such as widths and numbers of cells."
+            )
+        return changed
+
     def into(self, results: Path | str) -> Self:
         """The same run with a directory of its own for its next search and what follows it."""
         return self._with({}, results=RunDirectory(results))
@@ -194,28 +230,29 @@ class Run:
         vars(other).update(built | parts)
         return other
 
-    def load(self) -> ArchitectureParameters | None:
+    def load(self) -> Mapping[str, nn.Module]:
         """Load the weights that the training has left, on the accelerator that it used, if there is one.
 
         Returns:
-            The architecture parameters, if the method learned any.
+            The modules that the method has beside the supernet, by name.
 
         Raises:
             UsageError: there is no checkpoint.
             RunError: it is damaged.
         """
-        architecture = load_weights(self.net, self.directory.path)
+        load_weights(self.net, self.directory.path)
+        parts = load_parts(self.net, self.recipe.on(self.net.space), self.directory.path)
         cuda = self.config.train.accelerator in ("auto", "cuda") and torch.cuda.is_available()
         self.net.to("cuda" if cuda else "cpu")
         self.net.to(memory_format=torch.contiguous_format)
-        return architecture
+        return parts
 
-    def load_searched(self) -> ArchitectureParameters | None:
+    def load_searched(self) -> Mapping[str, nn.Module]:
         """Load the weights that the search ended with: those of the training, unless it has shifted them."""
-        architecture = self.load()
+        parts = self.load()
         if self.config.search.shifting is not None and (self.place / "shifted").is_dir():
             search.load_shifted(self.net, self.place.path)
-        return architecture
+        return parts
 
     def say_if_unfinished(self) -> None:
         """Say so if the training was stopped early."""
@@ -233,6 +270,28 @@ class Run:
 def kept_search(directory: RunDirectory) -> schema.Search | None:
     """The settings of the search in a directory; None where there is none, or one of before these were kept."""
     return directory.read("searching.json", schema.Search) if (directory / "searching.json").is_file() else None
+
+
+def _difference(ours: Space, theirs: Space) -> str:
+    """The first choice in which two spaces differ, in words."""
+    for name in dict.fromkeys([*ours.names, *theirs.names]):
+        before, now = (
+            repr(space.choices[space.column(name)]) if name in space.names else "none" for space in (ours, theirs)
+        )
+        if before != now:
+            return f"{name} was {before}, and is {now}"
+    return f"their order was {', '.join(ours.names)}, and is {', '.join(theirs.names)}"
+
+
+def trained_in(results: RunDirectory) -> RunDirectory:
+    """The directory of the training that a directory belongs to: itself, or the one that its search is of."""
+    kept = kept_search(results)
+    return results if kept is None or kept.run is None else RunDirectory(os.path.normpath(results / kept.run))
+
+
+def made_in_python(directory: RunDirectory) -> bool:
+    """Whether a training was made in Python, so that its directory does not say how its network is built."""
+    return not (directory / "config.json").is_file() and (directory / "training.json").is_file()
 
 
 def _config(directory: RunDirectory) -> Config:

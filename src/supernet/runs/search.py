@@ -51,7 +51,7 @@ def search(run: Run, *, resume: bool = False, overwrite: bool = False, wrap: Wra
         raise UsageError("--resume goes on with the search that --overwrite would replace; give one of them.")
     kept = kept_search(place)
     if resume and kept is not None and (place / "search.jsonl").is_file():
-        free = ("search.budget",) if settings.budget >= kept.search.budget else ()
+        free = ("search.always", *(("search.budget",) if settings.budget >= kept.search.budget else ()))
         refuse_changes(kept.search, settings, place / "searching.json", place="search.", free=free)
     if overwrite:
         place.check_replaceable()

@@ -23,7 +23,7 @@ class Whole:
 
     Attributes:
         run: The run, with the trained network.
-        front: The front that the search found.
+        front: The front that the search found; None where the method derived its architecture and nothing was searched.
         exports: The networks that were taken out; empty if that failed.
         judgement: How right the ranking is; None if that was not asked for, or failed.
         page: Path of the page, `report.html`.
@@ -31,7 +31,7 @@ class Whole:
     """
 
     run: Run
-    front: Front
+    front: Front | None
     exports: list[schema.Export]
     judgement: RankReport | None
     page: Path
@@ -41,7 +41,8 @@ class Whole:
 def whole(run: Run, *, resume: bool = False) -> Whole | None:
     """Train a supernet, search it, export networks, judge the ranking if asked to, write the report.
 
-    What can be checked is checked before the training begins.
+    A method that derives its architecture has trained the supernet for that, and for no search: there is none unless
+    `search.always` is set, or one is on record. What can be checked is checked before the training begins.
 
     Args:
         run: The run, of which everything is done that `run.config` asks for.
@@ -54,14 +55,20 @@ def whole(run: Run, *, resume: bool = False) -> Whole | None:
         UsageError: something cannot be done as it is asked for.
         RunError: the training or the search failed, or the page could not be written.
     """
-    check_search(run)
+    always = run.config.search.always or (run.place / "search.jsonl").is_file()
+    if always or run.recipe.derive is None:
+        check_search(run)
     if run.config.judge.table:
         table_of(run)
     trained = train(run, resume=resume)
     if trained is None:
         return None
     problems: list[SupernetError] = []
-    front, exports, judgement = search(trained, resume=resume), list[schema.Export](), None
+    front, exports, judgement = None, list[schema.Export](), None
+    if always or trained.derived is None:
+        front = search(trained, resume=resume)
+    else:
+        run.say(f"{run.recipe.name} has derived its architecture, so nothing is searched; ask for it with --search")
     try:
         exports = export(trained)
     except SupernetError as error:

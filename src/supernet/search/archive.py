@@ -5,10 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from supernet.errors import UsageError
-from supernet.io.files import damaged
+from msgspec import Struct
+
+from supernet.errors import RunError, UsageError
+from supernet.io.files import damaged, read_json
 from supernet.io.lines import LinesFile, read_lines
 from supernet.search.evaluation import Evaluation, Point
+from supernet.search.front import FILE_NAME as FRONT
+from supernet.search.front import FrontFile
 from supernet.search.request import FILE_NAME as SETTINGS
 from supernet.search.request import Begun
 from supernet.space import Space
@@ -30,15 +34,15 @@ class Archive:
         resume: Whether to continue an archive that exists.
 
     Raises:
-        UsageError: there is an archive but `resume` is false, there is no folder to resume from, or the archive was
-            begun otherwise.
+        UsageError: there is an archive but `resume` is false, there is no folder to resume from, the archive was
+            begun otherwise, or a file that no search wrote stands where this one would write.
         RunError: a file cannot be read; names it and the line.
     """
 
     def __init__(self, folder: Path | None, begun: Begun, space: Space, names: Sequence[str], *, resume: bool) -> None:
         if folder is None and resume:
             raise UsageError("resume=True needs the folder of the search to resume: give out=…")
-        self.folder, self.begun = folder, begun
+        self.begun = begun
         self.path = None if folder is None else folder / FILE_NAME
         self.recorded: list[Evaluation] = []
         self._file = LinesFile(self.path, goes_on="make room, then resume the search")
@@ -50,8 +54,10 @@ class Archive:
                 f"{self.path} holds a search already. Continue it (resume=True, --resume), replace it (--overwrite), "
                 "or use another folder."
             )
-        before = Begun.read(folder) if resume else None
-        if before is not None:
+        _check_ours(folder / FRONT, FrontFile)
+        if not resume:
+            _check_ours(folder / SETTINGS, Begun)
+        elif (before := Begun.read(folder)) is not None:
             before.check_resumed_by(begun, folder / SETTINGS)
         elif there:
             raise UsageError(
@@ -79,21 +85,8 @@ class Archive:
                 "with at least that budget."
             )
 
-    def begin(self) -> None:
-        """Write how the search is begun, before its first result.
-
-        Raises:
-            RunError: the place cannot be written.
-        """
-        if self.folder is not None:
-            self.begun.write(self.folder)
-
     def append(self, evaluation: Evaluation) -> None:
-        """Write one line, all the way to the disk.
-
-        Raises:
-            RunError: the disk is full or the place cannot be written; the lines before are safe.
-        """
+        """Write one line, all the way to the disk."""
         self._file.append(evaluation.to_json())
 
     def __enter__(self) -> Archive:
@@ -101,3 +94,14 @@ class Archive:
 
     def __exit__(self, *_: object) -> None:
         self._file.close()
+
+
+def _check_ours(path: Path, kind: type[Struct]) -> None:
+    """Refuse to write over a file that no search wrote."""
+    try:
+        read_json(path, kind)
+    except RunError as error:
+        raise UsageError(
+            f"{path} is no file of a search that supernet wrote, so it was not replaced. Choose another folder, or "
+            "move this file away."
+        ) from error

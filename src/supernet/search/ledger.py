@@ -8,12 +8,11 @@ import numpy as np
 
 from supernet.errors import RunError
 from supernet.measure.quantity import Quantity
-from supernet.search import best_pool as pool
 from supernet.search.archive import Archive
 from supernet.search.constraints import Constraints
-from supernet.search.evaluation import Evaluation
+from supernet.search.evaluation import Evaluation, best_of
 from supernet.search.evaluator import Evaluator, costs_of, values_of
-from supernet.search.wrap import Companion
+from supernet.search.task import Companion
 from supernet.space import Arch
 
 # Costs may come from a matrix product, whose last digits depend on the size of the batch.
@@ -91,7 +90,7 @@ class Ledger:
     def end_generation(self) -> None:
         """Forget all but the best, where values go stale."""
         if self.keep is not None:
-            best = pool.best(tuple(self._kept.values()), self.keep, self.objectives, self.constraints)
+            best = best_of(tuple(self._kept.values()), self.keep, self.objectives, self.constraints)
             self._kept = {evaluation.arch: evaluation for evaluation in best}
 
     def remembered(self) -> tuple[Evaluation, ...]:

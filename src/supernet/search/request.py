@@ -13,8 +13,7 @@ from supernet.errors import UsageError
 from supernet.io.files import read_json, write_json
 from supernet.search.constraints import Bounds, Constraints
 from supernet.search.survey import Survey
-from supernet.search.task import Searcher
-from supernet.search.wrap import Wrap
+from supernet.search.task import Wrap
 from supernet.space import Arch
 from supernet.train.recipe import describe
 
@@ -23,10 +22,7 @@ __all__ = ["Begun", "Request"]
 FILE_NAME = "search.json"
 
 Progress: TypeAlias = Callable[[int, int, str], None]
-"""Called as `progress(done, total, best)` after every evaluation."""
-
 Announce: TypeAlias = Callable[[Survey], None]
-"""Called as `announce(survey)` before the first evaluation."""
 
 
 class Request(TypedDict, total=False):
@@ -79,7 +75,7 @@ class Begun(msgspec.Struct, frozen=True, kw_only=True):
         return read_json(Path(folder) / FILE_NAME, cls)
 
     def write(self, folder: Path) -> None:
-        """Write `search.json`, whole or not at all."""
+        """Write `search.json`."""
         write_json(folder / FILE_NAME, self)
 
     def check_resumed_by(self, other: Begun, path: Path) -> None:
@@ -105,19 +101,6 @@ def described(piece: object) -> dict[str, Any]:
     settings = describe(piece)
     kind = type(piece)
     return {**(settings if isinstance(settings, dict) else {}), "piece": f"{kind.__module__}:{kind.__qualname__}"}
-
-
-def check_searcher(searcher: Searcher) -> None:
-    """Refuse what is no value.
-
-    Raises:
-        UsageError: a class, or something that cannot begin a search.
-    """
-    if isinstance(searcher, type) or not hasattr(searcher, "begin"):
-        name = searcher.__name__ if isinstance(searcher, type) else type(searcher).__name__
-        raise UsageError(
-            f"{name} is no searcher; give a value that begins searches, such as search.NSGA2(population=50)."
-        )
 
 
 def _flat(begun: Begun) -> dict[str, Any]:

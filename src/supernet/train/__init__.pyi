@@ -5,16 +5,18 @@ from supernet.train.adapt.dictionary import Dictionary as Dictionary
 from supernet.train.combines._protocol import Combine as Combine
 from supernet.train.combines.mean import Mean as Mean
 from supernet.train.combines.sum import Sum as Sum
+from supernet.train.context import Context as Context
+from supernet.train.context import Edit as Edit
+from supernet.train.context import Moves as Moves
 from supernet.train.derivations._protocol import Derivation as Derivation
 from supernet.train.derivations.strongest import Strongest as Strongest
+from supernet.train.edits.average_into import AverageInto as AverageInto
 from supernet.train.edits.split_by_gradients import SplitByGradients as SplitByGradients
 from supernet.train.edits.split_by_option import SplitByOption as SplitByOption
 from supernet.train.fit import Trained as Trained
 from supernet.train.fit import fit as fit
 from supernet.train.gradients._protocol import GradientRule as GradientRule
 from supernet.train.gradients.backpropagation import Backpropagation as Backpropagation
-from supernet.train.gradients.of_codes import OfCodes as OfCodes
-from supernet.train.gradients.of_codes import OfWeights as OfWeights
 from supernet.train.gradients.reptile import Reptile as Reptile
 from supernet.train.gradients.unrolled import Unrolled as Unrolled
 from supernet.train.loop import Monitor as Monitor
@@ -24,18 +26,28 @@ from supernet.train.move import Objective as Objective
 from supernet.train.move import Outcome as Outcome
 from supernet.train.move import Path as Path
 from supernet.train.move import Step as Step
+from supernet.train.objectives.code_entropy import CodeEntropy as CodeEntropy
+from supernet.train.objectives.consistency import Consistency as Consistency
 from supernet.train.objectives.cross_entropy import CrossEntropy as CrossEntropy
 from supernet.train.objectives.in_place_distillation import InPlaceDistillation as InPlaceDistillation
+from supernet.train.objectives.terms import Auxiliary as Auxiliary
+from supernet.train.objectives.terms import Term as Term
+from supernet.train.objectives.terms import Terms as Terms
 from supernet.train.optimisers._protocol import Optimiser as Optimiser
 from supernet.train.optimisers.adam import Adam as Adam
 from supernet.train.optimisers.rmsprop import RMSprop as RMSprop
 from supernet.train.optimisers.sgd import SGD as SGD
-from supernet.train.parametrisations.option_logits import ArchitectureParameters as ArchitectureParameters
-from supernet.train.phases import Entry as Entry
+from supernet.train.parametrisations.option_logits import LogitPerOption as LogitPerOption
+from supernet.train.parametrisations.option_logits import OptionLogits as OptionLogits
+from supernet.train.part import Part as Part
+from supernet.train.part import Setting as Setting
+from supernet.train.part import Slice as Slice
+from supernet.train.parts.copy_of_net import CopyOfNet as CopyOfNet
 from supernet.train.phases import Phase as Phase
 from supernet.train.programs._protocol import Program as Program
 from supernet.train.programs.bilevel import Bilevel as Bilevel
 from supernet.train.programs.in_turn import TrainInTurn as TrainInTurn
+from supernet.train.programs.single_level import SingleLevel as SingleLevel
 from supernet.train.programs.train_paths import TrainPaths as TrainPaths
 from supernet.train.programs.weights_then_codes import WeightsThenCodes as WeightsThenCodes
 from supernet.train.ratings._protocol import Rating as Rating
@@ -68,6 +80,7 @@ from supernet.train.schedules.cosine import Cosine as Cosine
 from supernet.train.schedules.linear import Linear as Linear
 from supernet.train.schedules.on_loss import OnLoss as OnLoss
 from supernet.train.schedules.warmup import Warmup as Warmup
+from supernet.train.state import load_parts as load_parts
 from supernet.train.state import load_weights as load_weights
 from supernet.train.states._protocol import StateGroups as StateGroups
 from supernet.train.states.momentum_separation import MomentumSeparation as MomentumSeparation
@@ -75,27 +88,35 @@ from supernet.train.updates import Updates as Updates
 from supernet.train.updates import adam as adam
 from supernet.train.updates import rmsprop as rmsprop
 from supernet.train.updates import sgd as sgd
+from supernet.train.values._protocol import Value as Value
+from supernet.train.values.per_epoch import PerEpoch as PerEpoch
+from supernet.train.values.ramp import Ramp as Ramp
 
 __all__ = [
     "SGD",
     "Adam",
-    "ArchitectureParameters",
+    "Auxiliary",
+    "AverageInto",
     "Backpropagation",
     "BatchLoss",
     "BestOf",
     "Bilevel",
     "Budget",
+    "CodeEntropy",
     "Combine",
     "ComplexityAwareLR",
+    "Consistency",
     "Constant",
+    "Context",
     "Copies",
+    "CopyOfNet",
     "CopyPerOption",
     "Cosine",
     "CostBins",
     "CrossEntropy",
     "Derivation",
     "Dictionary",
-    "Entry",
+    "Edit",
     "EqualCost",
     "Fixed",
     "GradientRule",
@@ -104,29 +125,36 @@ __all__ = [
     "InPlaceDistillation",
     "LearningRate",
     "Linear",
+    "LogitPerOption",
     "Mean",
     "MomentumSeparation",
     "Monitor",
     "Move",
+    "Moves",
     "Objective",
-    "OfCodes",
-    "OfWeights",
     "OnLoss",
     "OneGroup",
     "Optimiser",
+    "OptionLogits",
     "Outcome",
+    "Part",
     "Path",
     "PathDropout",
+    "PerEpoch",
     "Phase",
     "Predicted",
     "Program",
     "RMSprop",
+    "Ramp",
     "Rating",
     "Recipe",
     "Relaxation",
     "Reptile",
     "Sampler",
     "Sandwich",
+    "Setting",
+    "SingleLevel",
+    "Slice",
     "Softmax",
     "SplitByGradients",
     "SplitByOption",
@@ -136,6 +164,8 @@ __all__ = [
     "Strongest",
     "SubnetAccuracy",
     "Sum",
+    "Term",
+    "Terms",
     "TrainInTurn",
     "TrainPaths",
     "Trained",
@@ -144,12 +174,14 @@ __all__ = [
     "Updates",
     "ValidationError",
     "ValidationLoss",
+    "Value",
     "Warmup",
     "WeightsThenCodes",
     "Within",
     "adam",
     "fit",
     "load_candidates",
+    "load_parts",
     "load_weights",
     "rmsprop",
     "sgd",

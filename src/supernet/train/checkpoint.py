@@ -15,8 +15,8 @@ from supernet._version import __version__
 from supernet.errors import RunError, UsageError
 from supernet.io.files import write_atomically
 
-_FORMAT = 2
-_WRITTEN_BY = {1: "0.1.0 before it counted forwards and backwards"}  # formats from before a file named its version
+_FORMAT = 3
+_WRITTEN_BY = {1: "0.1.0 before it counted forwards and backwards"}  # before a file named its version
 
 
 def save(path: Path, tensors: Mapping[str, Tensor], meta: Mapping[str, Any]) -> None:

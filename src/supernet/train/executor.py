@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import nullcontext
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -14,8 +15,12 @@ from supernet.data import Batch, ImageData
 from supernet.errors import RunError, UsageError
 from supernet.nn import Decisions, Supernet
 from supernet.nn.modes import all_but_normalisation, evaluating, untouched_buffers
+from supernet.nn.output import Output, as_output
+from supernet.nn.taps import tapped
 from supernet.space import Arch
-from supernet.train.move import Move, Outcome, Path, Step
+from supernet.train.move import Move, Outcome, Path, Result, Step
+from supernet.train.objectives.terms import total
+from supernet.train.part import WEIGHTS
 from supernet.train.processes import average
 from supernet.train.updates import Stepper
 
@@ -38,7 +43,8 @@ class Executor:
         batch_size: Images per batch and process.
         seed: Seed of the image streams.
         draws: Batches already drawn from each split, for resuming.
-        passed: Images that already went `forward` and `backward` through the supernet, over all processes.
+        passed: Images that already went `forward` and `backward` through the supernet, and that were `drawn` for
+            training, over all processes.
     """
 
     def __init__(
@@ -54,23 +60,34 @@ class Executor:
         passed: Mapping[str, int] | None = None,
     ) -> None:
         self.fabric, self.net, self.steppers = fabric, net, steppers
-        self.draws = {"train": 0, "validation": 0} | dict(draws)
-        self.passed = {"forward": 0, "backward": 0} | dict(passed or {})
+        self.draws: dict[str, int] = {"train": 0, "validation": 0} | dict(draws)
+        self.passed = {"forward": 0, "backward": 0, "drawn": 0} | dict(passed or {})
+        self._unit = batch_size * fabric.world_size
+        self._regularised = all_but_normalisation(net)
+        self._terms: defaultdict[str, list[Tensor]] = defaultdict(list)
+        self.feed(data, batch_size=batch_size, seed=seed)
+
+    def feed(self, data: ImageData, *, batch_size: int, seed: int) -> None:
+        """Take batches of this size from these data; they begin where `draws` says."""
         self.data, self.batch_size, self._seed = data, batch_size, seed
         self._streams: dict[str, Iterator[Batch]] = {}
         self._current: dict[str, Batch] = {}
-        self._rated_on: dict[int | None, list[Batch]] = {}
-        self._regularised = all_but_normalisation(net)
+        self._rated_on: dict[tuple[str, int | None], list[Batch]] = {}
 
     @property
     def forwards(self) -> float:
         """Forward passes so far: paths over one batch of the training each."""
-        return self.passed["forward"] / (self.batch_size * self.fabric.world_size)
+        return self.passed["forward"] / self._unit
 
     @property
     def backwards(self) -> float:
         """Backward passes so far: paths over one batch of the training each."""
-        return self.passed["backward"] / (self.batch_size * self.fabric.world_size)
+        return self.passed["backward"] / self._unit
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Steps, rounded, that the training images last for."""
+        return max(1, round(len(self.data.train) / (self.batch_size * self.fabric.world_size)))
 
     def begin(self) -> None:
         """Start a step: the batches of the previous one are used up."""
@@ -84,14 +101,16 @@ class Executor:
 
     def _draw(self, split: str) -> Batch:
         if split not in self._streams:
-            self._streams[split] = getattr(self.data, split).stream(
+            self._streams[split] = self.data.split(split).stream(
                 self.batch_size,
                 seed=self._seed,
-                start=self.draws[split],
+                start=self.draws.setdefault(split, 0),
                 rank=self.fabric.global_rank,
                 world=self.fabric.world_size,
             )
         self.draws[split] += 1
+        if split == "train":
+            self.passed["drawn"] += self.batch_size * self.fabric.world_size
         return self.placed(next(self._streams[split]))
 
     def placed(self, batch: Batch) -> Batch:
@@ -101,52 +120,86 @@ class Executor:
 
     def rate(
         self,
-        archs: Sequence[Arch],
-        data: Literal["train", "validation"],
+        targets: Sequence[Arch | Decisions],
+        data: str,
         images: int | None = None,
         measure: Literal["loss", "error"] = "loss",
     ) -> list[float]:
         """Losses or errors of architectures, see `Step.rate`; the same on all processes."""
-        batches = [self.batch("train")] if data == "train" else self._validation(images)
+        batches = [self.batch("train")] if data == "train" else self._first(data, images)
         total = sum(len(batch.y) for batch in batches)
-        found = torch.zeros(len(archs), device=self.fabric.device)
+        found = torch.zeros(len(targets), device=self.fabric.device)
         with torch.no_grad(), evaluating(self._regularised), untouched_buffers(self.net):
             for batch in batches:
-                for number, arch in enumerate(archs):
-                    logits = self.logits(arch, batch)
+                for number, target in enumerate(targets):
+                    logits = self.forward(target, batch).logits
                     if measure == "loss":
                         found[number] += nn.functional.cross_entropy(logits, batch.y, reduction="sum") / total
                     else:
                         found[number] += (logits.argmax(1) != batch.y).sum() / total
         average(self.fabric, [found])
         ratings: list[float] = found.tolist()
-        for rating, arch in zip(ratings, archs, strict=True):
+        for rating, target in zip(ratings, targets, strict=True):
             if not math.isfinite(rating):
-                raise RunError(f"The {measure} of {arch} became {rating} while it was rated. Lower the learning rate.")
+                raise RunError(
+                    f"The {measure} of {_named(target)} became {rating} while it was rated. Lower the learning rate."
+                )
         return ratings
 
-    def _validation(self, images: int | None) -> list[Batch]:
-        if images not in self._rated_on:
-            batches = [self.placed(b) for b in self.data.validation.batches(self.batch_size, limit=images)]
+    def _first(self, split: str, images: int | None) -> list[Batch]:
+        if (split, images) not in self._rated_on:
+            whole = self.data.split(split)
+            batches = [self.placed(b) for b in whole.batches(self.batch_size, limit=images)]
             # Batch norm has no variance of a single image.
-            self._rated_on[images] = [b for b in batches if len(b.y) > 1 or len(batches) == 1]
-        return self._rated_on[images]
+            self._rated_on[split, images] = [b for b in batches if len(b.y) > 1 or len(batches) == 1]
+        return self._rated_on[split, images]
 
-    def run(self, path: Path, batch: Batch, step: Step, earlier: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
-        """Loss and logits (B, K) of one path."""
-        with nullcontext() if path.dropout else evaluating(self._regularised):
-            logits = self.logits(path.decisions, batch)
-        return path.objective(Outcome(logits, batch, step, earlier)), logits
+    def run(
+        self,
+        path: Path,
+        batch: Batch,
+        step: Step,
+        earlier: Sequence[Outcome] = (),
+        given: Mapping[str, Any] | None = None,
+    ) -> tuple[Tensor, Outcome]:
+        """Loss and outcome of one path."""
+        settings = {**step.settings, **path.settings}
+        with (
+            nullcontext() if path.dropout else evaluating(self._regularised),
+            nullcontext() if path.learns else torch.no_grad(),
+        ):
+            with tapped(self.net.module, path.taps) as taps:
+                if path.forward is None:
+                    output = self.forward(path.decisions, batch, settings=settings)
+                else:
+                    output = path.forward(step, path, batch)
+            outcome = Outcome(output, batch, step, earlier, path, taps, given or {})
+            found = path.objective(outcome)
+        if isinstance(found, Tensor):
+            return found, outcome
+        for name, term in found.items():
+            self._terms[name].append(term.detach())
+        return total(found), outcome
 
-    def logits(self, decisions: Arch | Decisions, batch: Batch) -> Tensor:
-        """Logits (B, K) in float32: one forward pass, and with every gradient taken through them one backward pass.
+    def forward(
+        self,
+        target: Arch | Decisions,
+        batch: Batch,
+        *,
+        net: Supernet | None = None,
+        settings: Mapping[str, float] | None = None,
+    ) -> Output:
+        """Results in float32 of the supernet, or of a part that takes decisions, as one counted pass.
+
+        With every gradient taken through the logits one backward pass is counted.
 
         Raises:
             UsageError: batch norm was given a single value per channel.
         """
+        running = self.net if net is None else net
         try:
-            with self.fabric.autocast():
-                logits: Tensor = self.net(batch.x, decisions).float()
+            with self.fabric.autocast(), running.active(target, settings=settings):
+                output = as_output(running(batch.x))
         except ValueError as error:
             if "more than 1 value per channel" not in str(error):
                 raise
@@ -154,65 +207,89 @@ class Executor:
                 f"Batch norm was given {len(batch.y)} image and feature maps of one pixel: a single value has no "
                 "variance. Train on batches (and micro-batches) of two images or more."
             ) from error
+        logits = output.logits.float()
         images = len(batch.y) * self.fabric.world_size
         self.passed["forward"] += images
         if logits.requires_grad:
             logits.register_hook(lambda _: self._count_backward(images))  # type: ignore[no-untyped-call]
-        return logits
+        return Output(logits, tuple(aux.float() for aux in output.aux), output.heads)
 
     def _count_backward(self, images: int) -> None:
         self.passed["backward"] += images
 
+    def parameters(self, families: Sequence[str]) -> list[nn.Parameter]:
+        """The parameters of some families, in their order."""
+        return [parameter for family in families for parameter in self.steppers[family].parameters]
+
     def backpropagate(self, move: Move, step: Step) -> list[Tensor]:
-        """Leave ∇ of the weighted losses of all paths on the parameters of the move's family; the loss of each path.
+        """Leave ∇ of the weighted losses of all paths on the parameters of the move's families; the loss of each path.
 
         One backward pass per path, so that memory holds one graph at a time.
         """
-        # Naming the leaves computes no gradient of the other family, and leaves none there.
-        stepper = self.steppers[move.updates]
-        family = stepper.parameters
-        shared = move.updates != "weights"  # the paths of a move on the architecture share the graph of the mixtures
+        # Naming the leaves computes no gradient of other families, and leaves none there.
+        family = self.parameters(move.families)
+        shared = move.families != (WEIGHTS,)  # the paths of a move on the architecture share the graph of the mixtures
+        stepper = self.steppers[move.families[0]]
         whole = self.batch(move.data)
         totals = [torch.zeros((), device=whole.x.device) for _ in move.paths]
         for piece in _pieces(whole, move.micro_batch):
             share = len(piece.y) / len(whole.y)
-            earlier: list[Tensor] = []
+            given = {} if move.prepare is None else move.prepare(step, piece)
+            earlier: list[Outcome] = []
             for number, path in enumerate(move.paths):
-                loss, logits = self.run(path, piece, step, earlier)
-                earlier.append(logits.detach())
-                factor = move.combine.weight(len(move.paths)) * path.weight * stepper.loss_factor(step, path)
-                scaled = loss * (share * factor)
-                scaled.backward(inputs=family, retain_graph=shared)  # type: ignore[no-untyped-call]
+                loss, outcome = self.run(path, piece, step, earlier, given)
+                if number + 1 < len(move.paths):
+                    earlier.append(outcome.detached())
+                if path.learns:
+                    factor = move.combine.weight(len(move.paths)) * path.weight * stepper.loss_factor(step, path)
+                    scaled = loss * (share * factor)
+                    scaled.backward(inputs=family, retain_graph=shared)  # type: ignore[no-untyped-call]
                 totals[number] += share * loss.detach()
         return totals
 
-    def execute(self, move: Move, step: Step) -> float:
-        """Carry out one move and return the mean loss of its paths.
+    def execute(self, move: Move, step: Step) -> Result:
+        """Carry out one move.
 
         Raises:
+            UsageError: no part has updates for a family of the move.
             RunError: a loss is not finite.
         """
+        unknown = [family for family in move.families if family not in self.steppers]
+        if unknown or not move.families:
+            raise UsageError(
+                f"A move was to change {', '.join(map(repr, unknown)) or 'nothing'}, but updates are given for "
+                f"{', '.join(map(repr, self.steppers))}. Give the recipe a part of that name with updates."
+            )
         if move.fresh:
             self._current.pop(move.data, None)
-        stepper = self.steppers[move.updates]
-        stepper.clear()
-        with nullcontext() if move.updates == "weights" else untouched_buffers(self.net):
+        steppers = [self.steppers[family] for family in move.families]
+        for stepper in steppers:
+            stepper.clear()
+        self._terms.clear()
+        with nullcontext() if WEIGHTS in move.families else untouched_buffers(self.net):
             losses_of = self.backpropagate(move, step) if move.gradient is None else move.gradient(self, move, step)
-            measured = torch.stack(losses_of)
+            terms = {name: torch.stack(self._terms[name]).mean() for name in sorted(self._terms)}
+            measured = torch.stack([*losses_of, *terms.values()])
         average(self.fabric, [measured])
-        losses: list[float] = measured.tolist()
+        values: list[float] = measured.tolist()
+        losses = tuple(values[: len(losses_of)])
         for loss, path in zip(losses, move.paths, strict=True):
             if not math.isfinite(loss):
-                name = repr(path.decisions) if isinstance(path.decisions, Arch) else "a mixture of paths"
                 raise RunError(
-                    f"The loss became {loss} at step {step.done} on the {move.data} data, for {name}, at the learning "
-                    f"rate {stepper.lr(step, move.paths):.3g}. Lower the learning rate or clip the gradient "
-                    "(clip_norm); earlier checkpoints are untouched."
+                    f"The loss became {loss} at step {step.done} on the {move.data} data, for {_named(path.decisions)}"
+                    f", at the learning rate {steppers[0].lr(step, move.paths):.3g}. Lower the learning rate or clip "
+                    "the gradient (clip_norm); earlier checkpoints are untouched."
                 )
-        average(self.fabric, stepper.gradients())
-        stepper.step(step, move.paths)
-        stepper.clear()
-        return sum(losses) / len(losses)
+        for stepper in steppers:
+            average(self.fabric, stepper.gradients())
+        for stepper in steppers:
+            stepper.step(step, move.paths)
+            stepper.clear()
+        return Result(losses, dict(zip(terms, values[len(losses) :], strict=True)))
+
+
+def _named(target: Arch | Decisions) -> str:
+    return repr(target) if isinstance(target, Arch) else "a mixture of paths"
 
 
 def _pieces(batch: Batch, size: int | None) -> list[Batch]:

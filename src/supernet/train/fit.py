@@ -9,25 +9,25 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
+from torch import nn
 
 from supernet.data import ImageData
 from supernet.errors import UsageError
 from supernet.io.run_directory import RunDirectory
 from supernet.nn import Supernet
+from supernet.nn.output import as_output
 from supernet.nn.tryout import try_options
 from supernet.precision import check_precision
-from supernet.space import Arch
+from supernet.space import Arch, Space
 from supernet.train import checkpoint
 from supernet.train.averaging import WeightAverage, check_decay
 from supernet.train.executor import Executor
 from supernet.train.health import chance_of
 from supernet.train.loop import Loop, Monitor
-from supernet.train.parametrisations.option_logits import ArchitectureParameters
 from supernet.train.phases import plan
 from supernet.train.processes import exchange, launch, seeded, share
 from supernet.train.recipe import Recipe
 from supernet.train.state import TrainingState
-from supernet.train.updates import Stepper
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
@@ -47,18 +47,20 @@ class Trained:
         steps: Steps done; fewer than asked for if the training was stopped, or its program saw no use in more.
         history: The scalar log of this call: one mapping per logged step. `train.jsonl` holds the whole of a
             resumed training.
-        architecture: Learned architecture parameters, for methods that have them.
-        derived: The architecture that such a method proposes.
+        parts: The modules beside the supernet, by name, such as the architecture parameters of `darts`.
+        derived: The architecture that the method proposes, for methods that derive one.
         memory: What the method's program remembers, such as GreedyNAS's candidate pool.
+        space: What is left of the space, for methods that shrink it: what should be searched.
     """
 
     net: Supernet
     recipe: Recipe
     steps: int
     history: Sequence[Mapping[str, float]]
-    architecture: ArchitectureParameters | None = None
+    parts: Mapping[str, nn.Module] = field(default_factory=dict)
     derived: Arch | None = None
     memory: Mapping[str, Any] = field(default_factory=dict)
+    space: Space | None = None
 
 
 def fit(
@@ -122,6 +124,8 @@ def fit(
     _check_options(steps=steps, batch_size=batch_size, seed=seed, precision=precision, average=average)
     _check_intervals(monitors, log_every=log_every, checkpoint_every=checkpoint_every, stop_after=stop_after)
     net.input_shape = data.shape
+    if recipe.data is not None:
+        data = recipe.data(data)
     with seeded(seed, _ADAPT):
         net = recipe.adapted(net)
     recipe = recipe.on(net.space)
@@ -146,13 +150,10 @@ def fit(
         "data": data.fingerprint(),
         "chance": chance_of(recipe.phases[-1].program, data.num_classes),
     }
-    architecture = None
-    steppers = {"weights": Stepper(recipe.weights, net.parameters(), batch_size=global_batch)}
-    if recipe.architecture is not None:
-        architecture = ArchitectureParameters(net, seed=seed).to(fabric.device)
-        steppers["architecture"] = Stepper(recipe.architecture, architecture.parameters(), batch_size=global_batch)
     averaged = None if average is None else WeightAverage(net, average)
-    state = TrainingState(net, architecture, steppers, average=averaged)
+    state = TrainingState(net, recipe, seed=seed, batch_size=global_batch, average=averaged)
+    for module in state.parts.values():
+        share(fabric, [*module.parameters(), *module.buffers()])
     directory = out if out is None or isinstance(out, RunDirectory) else RunDirectory(out)
     with directory.alone() if directory is not None and fabric.is_global_zero else nullcontext():
         if directory is not None:
@@ -160,7 +161,14 @@ def fit(
         loop = Loop(
             state,
             Executor(
-                fabric, net, steppers, data, batch_size=batch_size, seed=seed, draws=state.draws, passed=state.passed
+                fabric,
+                net,
+                state.steppers,
+                data,
+                batch_size=batch_size,
+                seed=seed,
+                draws=state.draws,
+                passed=state.passed,
             ),
             stretches,
             seed=seed,
@@ -179,10 +187,10 @@ def fit(
     with exchange():
         fabric.barrier()
     derived = None
-    if recipe.derive is not None and architecture is not None:
+    if recipe.derive is not None:
         with seeded(seed, _DERIVE):
-            derived = recipe.derive.derive(net, architecture)
-    return Trained(net, recipe, state.done, history, architecture, derived, state.memory)
+            derived = recipe.derive.derive(loop.context())
+    return Trained(net, recipe, state.done, history, state.parts, derived, state.memory, state.restriction.space)
 
 
 def _check_options(*, steps: int, batch_size: int, seed: int, precision: str, average: float | None) -> None:
@@ -225,7 +233,7 @@ def _try_out(net: Supernet, data: ImageData) -> None:
     net.eval()
     try:
         with torch.no_grad(), net.active(net.space.smallest()):
-            logits = net.module(batch.x.to(device))  # a look at shapes, whatever the statistics
+            logits = as_output(net.module(batch.x.to(device))).logits  # a look at shapes, whatever the statistics
     except UsageError:
         raise
     except (RuntimeError, ValueError) as error:

@@ -30,13 +30,14 @@ from supernet.space import Arch, Space
 from supernet.train import checkpoint
 from supernet.train.executor import Executor
 from supernet.train.fit import Trained, fit
-from supernet.train.move import Step
-from supernet.train.parametrisations.option_logits import ArchitectureParameters
-from supernet.train.phases import Entry
+from supernet.train.loop import Loop
+from supernet.train.move import Move, Result, Step
+from supernet.train.part import WEIGHTS
+from supernet.train.phases import Stretch
 from supernet.train.processes import launch, seeded
 from supernet.train.recipe import Recipe, describe
 from supernet.train.samplers._protocol import Sampler
-from supernet.train.updates import Stepper
+from supernet.train.state import TrainingState
 
 SamplerLaw: TypeAlias = Callable[[Sampler, Supernet], None]
 RecipeLaw: TypeAlias = Callable[["Trial"], None]
@@ -54,6 +55,9 @@ class Trial:
         data: Images that it can learn from in `steps`.
         steps: Steps of the training.
         batch_size: Number of images in the batch of a move.
+        watched: Number of steps in which every family moves at least once, all phases together.
+        measure: What the training has to make better; None: the accuracy of its architectures is asked for.
+        least: What `measure` has to be at least.
     """
 
     recipe: Recipe
@@ -61,6 +65,9 @@ class Trial:
     data: ImageData
     steps: int = 60
     batch_size: int = 32
+    watched: int = 4
+    measure: Callable[[Trained], float] | None = None
+    least: float = 0.0
 
     def train(
         self,
@@ -166,8 +173,15 @@ def describes_itself(trial: Trial) -> None:
 
 
 def learns(trial: Trial) -> None:
-    """The loss falls by a fifth, and what was trained classifies validation images clearly above chance."""
+    """The loss falls by a fifth, and what was trained classifies validation images clearly above chance.
+
+    A trial with a `measure` of its own reaches what it names instead.
+    """
     trained = trial.train()
+    if trial.measure is not None:
+        found = trial.measure(trained)
+        assert found >= trial.least, f"what was measured is {found:.4g}, and {trial.least:.4g} was to be reached"
+        return
     first, last = trained.history[0]["loss"], trained.history[-1]["loss"]
     assert last < 0.8 * first, f"the loss went from {first:.3f} to {last:.3f} in {trial.steps} steps"
     space = trained.net.space
@@ -191,37 +205,26 @@ def moves_change_one_family(trial: Trial) -> None:
     with seeded(0):
         net = trial.recipe.adapted(copy.deepcopy(trial.net)).train()
     recipe = trial.recipe.on(net.space)
-    architecture = ArchitectureParameters(net) if recipe.architecture is not None else None
-    steppers = {"weights": Stepper(recipe.weights, net.parameters(), batch_size=trial.batch_size)}
-    if recipe.architecture is not None and architecture is not None:
-        steppers["architecture"] = Stepper(recipe.architecture, architecture.parameters(), batch_size=trial.batch_size)
-    fabric = launch(accelerator="cpu", devices=1, strategy="auto", precision="32-true")
     net.input_shape = trial.data.shape
-    executor = Executor(fabric, net, steppers, trial.data, batch_size=trial.batch_size, seed=0, draws={})
-    for number, phase in enumerate(recipe.phases):
-        if phase.enter is not None:
-            phase.enter(Entry(executor, number))
-    moved, program = set(), recipe.phases[-1].program
-    memory: dict[str, Any] = {}
-    with torch.random.fork_rng(devices=()):
-        for index in range(4):
-            torch.manual_seed(index)
-            rng = np.random.default_rng([0, index])
-            step = Step(index, 4, net, rng, architecture, memory=memory, rater=executor.rate)
-            executor.begin()
-            for move in program.moves(step):
-                before = _families(net, architecture)
-                executor.execute(move, step)
-                moved.add(move.updates)
-                for family, tensors in _families(net, architecture).items():
-                    changed = _different(before[family], tensors)
-                    if family == move.updates:
-                        assert changed, f"a move on the {family} changed nothing"
-                    elif family != "buffers" or move.updates != "weights":
-                        assert not changed, f"a move on the {move.updates} changed {changed[0]} of the {family}"
-                left = [name for name, p in net.named_parameters() if p.grad is not None]
-                assert not left, f"a move on the {move.updates} left a gradient on {left[0]}"
-    assert moved == set(steppers), f"the program moved {sorted(moved)}, and the recipe steps {sorted(steppers)}"
+    moved: set[str] = set()
+    state = TrainingState(net, recipe, seed=0, batch_size=trial.batch_size)
+    stretches = [Stretch(phase, max(2, trial.watched // len(recipe.phases))) for phase in recipe.phases]
+    steps = sum(stretch.steps for stretch in stretches)
+    loop = Loop(
+        state,
+        _Watched(state, trial, moved),
+        stretches,
+        seed=0,
+        steps=steps,
+        directory=None,
+        identity={},
+        log_every=steps,
+        checkpoint_every=steps,
+        monitors=(),
+    )
+    loop.run(steps, progress=False)
+    never = sorted(set(state.steppers) - moved)
+    assert not never, f"in {steps} steps no move was on {never}, which the recipe steps"
 
 
 def resumes_bitwise(trial: Trial) -> None:
@@ -272,21 +275,50 @@ def _inside(path: Arch | Decisions, space: Space) -> bool:
     return True
 
 
-def _families(net: Supernet, architecture: ArchitectureParameters | None) -> dict[str, dict[str, Tensor]]:
-    held: dict[str, dict[str, Tensor]] = {
-        "weights": {**dict(net.named_parameters())},
-        "buffers": dict(net.named_buffers()),
-    }
-    if architecture is not None:
-        held["architecture"] = {**dict(architecture.named_parameters())}
-    return {family: {name: t.detach().clone() for name, t in tensors.items()} for family, tensors in held.items()}
+class _Watched(Executor):
+    """An executor that looks at everything before and after each move."""
+
+    def __init__(self, state: TrainingState, trial: Trial, moved: set[str]) -> None:
+        fabric = launch(accelerator="cpu", devices=1, strategy="auto", precision="32-true")
+        data = trial.data if state.recipe.data is None else state.recipe.data(trial.data)
+        super().__init__(fabric, state.net, state.steppers, data, batch_size=trial.batch_size, seed=0, draws={})
+        self._state, self._moved = state, moved
+
+    def execute(self, move: Move, step: Step) -> Result:
+        before = self._tensors()
+        result = super().execute(move, step)
+        self._moved.update(move.families)
+        changes: dict[str, list[str]] = {}
+        for (family, name), tensor in self._tensors().items():
+            if not torch.equal(before[family, name], tensor):
+                changes.setdefault(family, []).append(name)
+        on = " and the ".join(move.families)
+        for family in move.families:
+            assert family in changes, f"a move on the {on} changed nothing of the {family}"
+        for family, names in changes.items():
+            free = family in move.families or (family == "buffers" and WEIGHTS in move.families)
+            assert free, f"a move on the {on} changed {names[0]} of the {family}"
+        everything = [self.net, *self._state.parts.values()]
+        left = [name for module in everything for name, p in module.named_parameters() if p.grad is not None]
+        assert not left, f"a move on the {on} left a gradient on {left[0]}"
+        return result
+
+    def _tensors(self) -> dict[tuple[str, str], Tensor]:
+        """Everything that a move may find, by family; what is in none is in `buffers`, or in its part."""
+        family = {id(p): name for name, stepper in self.steppers.items() for p in stepper.parameters}
+        modules = {"buffers": self.net, **self._state.parts}
+        return {
+            (family.get(id(tensor), part), f"{part}.{name}"): tensor.detach().clone()
+            for part, module in modules.items()
+            for name, tensor in (*module.named_parameters(), *module.named_buffers())
+        }
 
 
 def _tensors(trained: Trained) -> dict[str, Tensor]:
-    state = dict(trained.net.state_dict())
-    if trained.architecture is not None:
-        state |= {f"architecture {name}": value for name, value in trained.architecture.state_dict().items()}
-    return state
+    parts = {
+        f"{part} {name}": value for part, module in trained.parts.items() for name, value in module.state_dict().items()
+    }
+    return {**trained.net.state_dict(), **parts}
 
 
 def _newest(run: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:

@@ -5,25 +5,33 @@ from __future__ import annotations
 import time
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Protocol
 
 import numpy as np
 import torch
 
-from supernet.errors import RunError
+from supernet.errors import RunError, UsageError
 from supernet.io.progress import ProgressBar
 from supernet.io.run_directory import RunDirectory
-from supernet.nn import Supernet
 from supernet.train import checkpoint
+from supernet.train.context import Context, Edit, carried_out
 from supernet.train.counts import UpdateCounts
 from supernet.train.executor import Executor
 from supernet.train.interruption import Interruption
 from supernet.train.move import FINISHED, Step
-from supernet.train.phases import Entry, Stretch
+from supernet.train.part import WEIGHTS
+from supernet.train.phases import Stretch
 from supernet.train.processes import seeded
 from supernet.train.state import TrainingState
+from supernet.train.values._protocol import settings_of
 
 __all__ = ["Monitor"]
+
+ENDED = "ended"
+"""The key of `Step.memory` under which the reasons stand for which phases ended early, by name."""
+
+_PHASE = 1_000_003  # between the seeds of two phases
 
 
 class Monitor(Protocol):
@@ -34,8 +42,8 @@ class Monitor(Protocol):
         """Steps between measurements."""
         ...
 
-    def __call__(self, net: Supernet, step: int) -> Mapping[str, float]:
-        """Scalars for the log, by name."""
+    def __call__(self, step: Step) -> Mapping[str, float]:
+        """Scalars for the log, by name; `step.done` steps are done."""
         ...
 
 
@@ -45,7 +53,7 @@ class Loop:
     Args:
         state: Everything that a step changes.
         executor: The executor that carries out the moves.
-        stretches: The phases with their places.
+        stretches: The phases with their lengths.
         seed: The seed of everything random in the training.
         steps: Number of steps of the whole training.
         directory: Where log and checkpoints go; None keeps nothing.
@@ -73,15 +81,18 @@ class Loop:
         self.seed, self.steps, self.directory, self.identity = seed, steps, directory, identity
         self.log_every, self.checkpoint_every, self.monitors = log_every, checkpoint_every, monitors
         self.counts = UpdateCounts(state.net.space, state.counts)
+        self._data, self._batch_size = executor.data, executor.batch_size
         state.draws, state.passed = executor.draws, executor.passed
         state.losses = defaultdict(list, state.losses)
         self._history: list[dict[str, float]] = []
-        self._seconds, self._drawn = 0.0, self._images()
+        self._seconds, self._drawn = 0.0, executor.passed["drawn"]
+        if not self.complete:
+            self._configure()
 
     @property
     def complete(self) -> bool:
-        """Whether all steps are done, or the program saw no use in more."""
-        return self.state.done >= self.steps or FINISHED in self.state.memory
+        """Whether all phases are done, or the program saw no use in more."""
+        return self.state.phase >= len(self.stretches) or FINISHED in self.state.memory
 
     def run(self, last: int, *, progress: bool) -> tuple[Mapping[str, float], ...]:
         """Train until `last` steps of the whole are done, and return the log of this call.
@@ -113,71 +124,138 @@ class Loop:
                         where = f"; resume to go on from {self.directory.path}" if self.directory is not None else ""
                         raise RunError(f"Training was interrupted after {state.done} of {self.steps} steps{where}.")
                 if state.done < last:
-                    bar.say(f"training ended after {state.done} of {self.steps} steps: {state.memory[FINISHED]}")
+                    bar.say(f"training ended after {state.done} of {self.steps} steps: {self._reason()}")
         finally:
             torch.set_rng_state(random_state)
         if self.complete:
             self._finish()
         return tuple(self._history)
 
-    def _step(self) -> dict[str, float]:
-        """One training step; returns the learning rate of its last move on the weights, if it made one, for the log."""
+    def _reason(self) -> str:
+        ended = (f"phase {name!r}: {reason}" for name, reason in self.state.memory.get(ENDED, {}).items())
+        return str(self.state.memory.get(FINISHED) or "; ".join(ended))
+
+    def context(self, seed: int | None = None) -> Context:
+        """The training as it stands before its next step, or after its last."""
         state, executor = self.state, self.executor
-        rng = np.random.default_rng([self.seed, state.done])
-        # The paths come from `rng` and are the same on all processes; dropout is not.
-        torch.manual_seed(int(rng.integers(2**63 - 2**31)) + executor.fabric.global_rank)
-        number, stretch = next((n, s) for n, s in enumerate(self.stretches) if state.done < s.start + s.steps)
-        if state.done == stretch.start:
-            self._enter(number, stretch)
-        index, total = stretch.place(state.done)
+        number = min(state.phase, len(self.stretches) - 1)
+        stretch = self.stretches[number]
+        done = state.done - state.began if state.phase == number else stretch.steps
+        index, total = stretch.place(done)
         step = Step(
             index=index,
             total=total,
             net=state.net,
-            rng=rng,
-            architecture=state.architecture,
+            rng=np.random.default_rng([self.seed, state.done]),
+            parts=state.parts,
             start=state.done - index,
             seed=self.seed,
             memory=state.memory,
-            rater=executor.rate,
+            restriction=state.restriction,
+            runner=executor,
+            steps_per_epoch=executor.steps_per_epoch,
         )
+        settings = settings_of({**state.recipe.settings, **stretch.phase.settings}, step)
+        step = replace(step, settings=settings)
+        return Context(step, executor, self.seed if seed is None else seed, state.build)
+
+    def _step(self) -> dict[str, float]:
+        """One training step; for the log the learning rate of its last move on the weights, and what edits say."""
+        state, executor = self.state, self.executor
+        stretch = self.stretches[state.phase]
+        if state.done == state.began:
+            self._enter()
+        context = self.context()
+        step = context.step
+        # The paths come from `rng` and are the same on all processes; dropout is not.
+        torch.manual_seed(int(step.rng.integers(2**63 - 2**31)) + executor.fabric.global_rank)
         executor.begin()
         row: dict[str, float] = {}
-        for move in stretch.phase.program.moves(step):
-            name = "loss" if move.updates == "weights" else f"loss/{move.updates}"
-            state.losses[name].append(executor.execute(move, step))
-            if move.updates == "weights":
-                for path in move.paths:
+        for act, result in carried_out(stretch.phase.program.moves(step), context):
+            if isinstance(act, Edit):
+                row |= result.terms
+                continue
+            families = "+".join(act.families)
+            state.losses["loss" if families == WEIGHTS else f"loss/{families}"].append(result.loss)
+            for name, value in result.terms.items():
+                state.losses[f"term/{name}"].append(value)
+            if WEIGHTS in act.families:
+                for path in act.paths:
                     self.counts.observe(path.decisions)
-                row["lr"] = state.steppers["weights"].lr(step, move.paths)
+                row["lr"] = state.steppers[WEIGHTS].lr(step, act.paths)
+        for edit in (*state.recipe.edits, *stretch.phase.edits):
+            if edit.due(step):
+                row |= edit.apply(context) or {}
         state.done += 1
         if state.average is not None:
             state.average.update(state.done)
+        self._end(stretch, context)
         return row
 
-    def _enter(self, number: int, stretch: Stretch) -> None:
-        state, executor = self.state, self.executor
-        if stretch.phase.restart:
+    def _end(self, stretch: Stretch, context: Context) -> None:
+        """Go to the next phase, where this one is done or says that it is."""
+        state, reason = self.state, None
+        if stretch.phase.until is not None and (reason := stretch.phase.until(context)) is not None:
+            state.memory.setdefault(ENDED, {})[stretch.phase.name] = reason
+        if reason is not None or state.done - state.began == stretch.steps:
+            state.phase, state.began = state.phase + 1, state.done
+
+    def _enter(self) -> None:
+        """Begin a phase."""
+        state, number = self.state, self.state.phase
+        phase = self.stretches[number].phase
+        if number and self._feeds_from(number) == number:
+            self.executor.draws.update(dict.fromkeys(self.executor.draws, 0))
+        self._configure()
+        if phase.restart:
             for stepper in state.steppers.values():
                 stepper.restart()
-        if stretch.phase.enter is not None:
-            seed = self.seed + 1_000_003 * (number + 1)
+        if phase.restrict is not None:
+            state.restriction.allow_all(phase.restrict(state.net.space))
+        if phase.enter is not None:
+            seed = self.seed + _PHASE * (number + 1)
             with seeded(seed):  # not by rank, as the rest of the step: every process must make the same of its weights
-                stretch.phase.enter(Entry(executor, seed))
+                phase.enter(self.context(seed))
             if state.average is not None:
                 state.average.restart()
         state.net.train()
+
+    def _feeds_from(self, number: int) -> int:
+        """The phase whose streams of images a phase goes on with."""
+        return max(
+            (n for n in range(1, number + 1) if self.stretches[n].feeds or self.stretches[n - 1].feeds), default=0
+        )
+
+    def _configure(self) -> None:
+        """Give executor and optimisers the images, the batches and the updates of the present phase."""
+        state, executor, number = self.state, self.executor, self.state.phase
+        phase, origin = self.stretches[number].phase, self._feeds_from(number)
+        batch_size = round(self._batch_size * phase.batch)
+        data = self._data if phase.data is None else phase.data(self._data)
+        if batch_size < 1 or batch_size > len(data.train):
+            raise UsageError(
+                f"The phase {phase.name!r} asks for batches of {batch_size} images, of {len(data.train)} for training."
+                " Change its factor or the batch size."
+            )
+        if any(stretch.feeds for stretch in self.stretches):
+            executor.feed(data, batch_size=batch_size, seed=self.seed + _PHASE * (origin + 1) * (origin > 0))
+        for family, stepper in state.steppers.items():
+            usual = state.recipe.weights if family == WEIGHTS else state.recipe.parts[family].updates
+            updates = phase.updates.get(family, usual)
+            assert updates is not None
+            if updates is not stepper.updates or stepper.batch_size != batch_size * executor.fabric.world_size:
+                stepper.configure(updates, batch_size=batch_size * executor.fabric.world_size)
 
     def _measure(self) -> dict[str, float]:
         measured: dict[str, float] = {}
         for monitor in self.monitors:
             if self.state.done % monitor.every == 0 or self.complete:
-                measured |= monitor(self.state.net, self.state.done)
+                measured |= monitor(self.context().step)
                 self.state.net.train()
         return measured
 
     def _log(self, row: Mapping[str, float]) -> None:
-        state, drawn = self.state, self._images()
+        state, drawn = self.state, self.executor.passed["drawn"]
         line: dict[str, float] = {"step": state.done}
         line |= {"lr": row["lr"]} if "lr" in row else {}
         line |= {name: sum(values) / len(values) for name, values in state.losses.items()}
@@ -188,10 +266,6 @@ class Loop:
             self.directory.append(line)
         state.losses.clear()
         self._seconds, self._drawn = 0.0, drawn
-
-    def _images(self) -> int:
-        """Training images drawn so far, over all processes."""
-        return self.executor.draws["train"] * self.executor.batch_size * self.executor.fabric.world_size
 
     def _save(self) -> None:
         if self.directory is None:
@@ -206,3 +280,5 @@ class Loop:
             self.state.average.write()
         if self.directory is not None:
             self.directory.write("counts.json", self.counts.to_json())
+            if self.state.restricted:
+                self.directory.write("restriction.json", self.state.restriction.to_json())

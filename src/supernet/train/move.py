@@ -2,34 +2,49 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal, Protocol, TypeAlias
+from typing import Any, Literal, NamedTuple, Protocol, TypeAlias, TypeVar
+from zlib import crc32
 
 import numpy as np
-from torch import Tensor
+from torch import Tensor, nn
 
 from supernet.data import Batch
 from supernet.errors import UsageError
 from supernet.nn import Decisions, Supernet
+from supernet.nn.output import Output
 from supernet.space import Arch, Space
+from supernet.space.restriction import Restriction
 from supernet.train.combines._protocol import Combine
 from supernet.train.combines.sum import Sum
-from supernet.train.parametrisations.option_logits import ArchitectureParameters
+from supernet.train.processes import seeded
 
 __all__ = ["Move", "Objective", "Outcome", "Path", "Step"]
 
-Family: TypeAlias = Literal["weights", "architecture"]
-"""Whose parameters a move changes: those of the supernet, or those that weigh its options."""
-
+M = TypeVar("M", bound=nn.Module)
 
 FINISHED = "finished"
 """The key of `Step.memory` under which a program leaves the reason, if it sees no use in more steps."""
 
-Rater: TypeAlias = Callable[
-    [Sequence[Arch], Literal["train", "validation"], int | None, Literal["loss", "error"]], list[float]
-]
-"""Losses or errors of architectures on a split, see `Step.rate`."""
+
+class Runner(Protocol):
+    """What runs networks inside a training and counts the passes; `Step` hands its methods on."""
+
+    def rate(
+        self,
+        targets: Sequence[Arch | Decisions],
+        data: str,
+        images: int | None = None,
+        measure: Literal["loss", "error"] = "loss",
+    ) -> list[float]: ...
+
+    def forward(
+        self, target: Arch | Decisions, batch: Batch, *, net: Supernet | None, settings: Mapping[str, float]
+    ) -> Output: ...
+
+    def batch(self, split: str) -> Batch: ...
 
 
 @dataclass(frozen=True)
@@ -43,26 +58,32 @@ class Step:
         net: The supernet that is trained.
         rng: Randomness of this step. It depends on the seed and the step alone, so that a resumed run and every
             process of a distributed one draw the same.
-        architecture: Parameters that weigh the options, for methods that learn them.
+        parts: Modules beside the supernet, by name, see `Recipe.parts`.
         start: What `index` lacks to the steps done in the whole training: those of all earlier phases, less what a
             phase that is a `part` counts as done before it.
         seed: Seed of the training, for what is drawn once and not at every step.
         memory: What a program remembers from step to step, JSON-able; it is kept in checkpoints. A reason under the key
             `FINISHED` ends the training after this step.
-        rater: The function that answers `rate`; None: the step was made by hand, outside a training.
-        subspace: What `space` is limited to, see `within`; None: the whole space of the supernet.
+        restriction: The options that are still allowed; nothing is forbidden at first.
+        runner: What answers `rate`, `forward` and `batch`; None: the step was made by hand, outside a training.
+        subspace: What `space` is limited to, see `within`; None: what the restriction leaves.
+        settings: Scalars that the layers of every path read, as they are now, see `Recipe.settings`.
+        steps_per_epoch: The number of steps, rounded, that the training images last for.
     """
 
     index: int
     total: int
     net: Supernet
     rng: np.random.Generator
-    architecture: ArchitectureParameters | None = None
+    parts: Mapping[str, nn.Module] = field(default_factory=dict)
     start: int = 0
     seed: int = 0
     memory: dict[str, Any] = field(default_factory=dict)
-    rater: Rater | None = None
+    restriction: Restriction | None = None
+    runner: Runner | None = None
     subspace: Space | None = None
+    settings: Mapping[str, float] = field(default_factory=dict)
+    steps_per_epoch: int = 1
 
     @property
     def progress(self) -> float:
@@ -76,8 +97,10 @@ class Step:
 
     @property
     def space(self) -> Space:
-        """The space that paths come from: that of the supernet, or the sub-space that `within` has limited it to."""
-        return self.net.space if self.subspace is None else self.subspace
+        """The space that paths come from: the supernet's, or what `within` or the restriction leave of it."""
+        if self.subspace is not None:
+            return self.subspace
+        return self.net.space if self.restriction is None else self.restriction.space
 
     def within(self, space: Space) -> Step:
         """The same step, for samplers that shall draw from a sub-space.
@@ -92,11 +115,38 @@ class Step:
             )
         return replace(self, subspace=space)
 
+    def part(self, name: str, kind: type[M]) -> M:
+        """A module beside the supernet.
+
+        Raises:
+            UsageError: there is none of this name, or it is of another kind.
+        """
+        found = self.parts.get(name)
+        if not isinstance(found, kind):
+            there = "is there" if found is None else f"is a {type(found).__name__}"
+            known = ", ".join(map(repr, self.parts)) or "none"
+            raise UsageError(
+                f"A part {name!r} of the kind {kind.__name__} is needed, but {'none ' if found is None else 'it '}"
+                f"{there}; the parts are: {known}. Give it to the recipe: parts={{{name!r}: Part(build=…)}}."
+            )
+        return found
+
+    @contextmanager
+    def seeded(self, use: str) -> Iterator[np.random.Generator]:
+        """Randomness for one use: draws from torch's generator inside depend on the seed, the step and `use` alone.
+
+        The same on every process, whatever was drawn before; nothing outside is advanced. torch's distributions work
+        inside, on the CPU. For NumPy a generator is given.
+        """
+        key = crc32(use.encode())
+        with seeded(self.seed, self.done, key):
+            yield np.random.default_rng([self.seed, self.done, key])
+
     def rate(
         self,
-        archs: Sequence[Arch],
+        targets: Sequence[Arch | Decisions],
         *,
-        data: Literal["train", "validation"],
+        data: str,
         images: int | None = None,
         measure: Literal["loss", "error"] = "loss",
     ) -> list[float]:
@@ -105,17 +155,53 @@ class Step:
         Batch norm uses the statistics of the batch and its buffers stay as they are; dropout is off.
 
         Args:
-            archs: The architectures to rate.
-            data: `"train"`: the batch of this step; `"validation"`: the first validation images, always the same.
-            images: Number of validation images; None: all of them. It has no meaning for `"train"`.
+            targets: The architectures to rate, or any decisions.
+            data: `"train"`: the batch of this step; another split: its first images, always the same.
+            images: Number of images; None: all of them. It has no meaning for `"train"`.
             measure: `"loss"`: mean cross-entropy; `"error"`: share of images that are classified wrongly.
 
         Raises:
             UsageError: this step is not part of a training.
         """
-        if self.rater is None:
-            raise UsageError("Architectures can only be rated inside a training: this Step was made by hand.")
-        return self.rater(archs, data, images, measure)
+        return self._running().rate(targets, data, images, measure)
+
+    def forward(
+        self,
+        target: Arch | Decisions,
+        batch: Batch,
+        *,
+        part: str | None = None,
+        settings: Mapping[str, float] | None = None,
+    ) -> Output:
+        """One pass of the supernet, or of a part that takes the same decisions, which the log counts.
+
+        Args:
+            target: What to run.
+            batch: The images to run on.
+            part: Name of the part; None: the supernet.
+            settings: Scalars that layers read, see `Supernet.active`.
+
+        Raises:
+            UsageError: this step is not part of a training, or there is no such part.
+        """
+        net = None if part is None else self.part(part, Supernet)
+        return self._running().forward(target, batch, net=net, settings=settings or {})
+
+    def batch(self, split: str) -> Batch:
+        """The step's batch of a split, which its moves share.
+
+        Raises:
+            UsageError: this step is not part of a training.
+        """
+        return self._running().batch(split)
+
+    def _running(self) -> Runner:
+        if self.runner is None:
+            raise UsageError(
+                "Networks can only be run and rated inside a training: this Step was made by hand. Give it a runner, "
+                "such as an Executor."
+            )
+        return self.runner
 
 
 @dataclass(frozen=True)
@@ -123,28 +209,55 @@ class Outcome:
     """What an objective judges: one forward pass.
 
     Attributes:
-        logits: (B, K) output of the path.
+        output: What the network returned.
         batch: The images and labels it ran on.
         step: The step of the training that the forward belongs to.
-        earlier: Detached logits of the paths that ran before it in the same move: its possible teachers.
+        earlier: Outcomes, detached, of the paths that ran before it in the same move: its possible teachers.
+        path: The path that ran; None: outside a move.
+        taps: What the modules named in `Path.taps` returned, by name.
+        given: What `Move.prepare` made of the batch.
     """
 
-    logits: Tensor
+    output: Output
     batch: Batch
     step: Step
-    earlier: Sequence[Tensor] = ()
+    earlier: Sequence[Outcome] = ()
+    path: Path | None = None
+    taps: Mapping[str, Tensor] = field(default_factory=dict)
+    given: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def logits(self) -> Tensor:
+        """(B, K) logits of the path."""
+        return self.output.logits
+
+    def of_head(self, logits: Tensor) -> Outcome:
+        """The same with the logits (B, K) of another head, and no auxiliary ones."""
+        return replace(self, output=Output(logits, heads=self.output.heads))
+
+    def detached(self) -> Outcome:
+        """The same without its graph."""
+        output = Output(
+            self.output.logits.detach(),
+            tuple(tensor.detach() for tensor in self.output.aux),
+            {name: tensor.detach() for name, tensor in self.output.heads.items()},
+        )
+        return replace(self, output=output, taps={name: tensor.detach() for name, tensor in self.taps.items()})
 
 
 class Objective(Protocol):
     """A loss of one path."""
 
-    def __call__(self, outcome: Outcome) -> Tensor:
-        """Scalar loss, a mean over the batch."""
+    def __call__(self, outcome: Outcome) -> Tensor | Mapping[str, Tensor]:
+        """Scalar loss, a mean over the batch; or several by name, whose sum is the loss and which the log holds."""
         ...
 
 
 Gradient: TypeAlias = Callable[[Any, "Move", Step], list[Tensor]]
 """A `GradientRule` as a move holds it; the first argument is the `Executor`, which knows moves and not the reverse."""
+
+Forward: TypeAlias = Callable[[Step, "Path", Batch], Output]
+"""How a path runs, where that is not the supernet on the images of the batch; `Step.forward` makes the passes."""
 
 
 @dataclass(frozen=True)
@@ -156,12 +269,20 @@ class Path:
         objective: The loss of this path.
         dropout: Whether dropout layers drop (BigNAS regularises only the largest subnet).
         weight: Factor on the loss of this path.
+        learns: Whether it has a gradient; one that has none is there for later paths, which see its outcome.
+        settings: Scalars that layers read, by name, see `Supernet.active`.
+        taps: Modules of the network, by name below `Supernet.module`, whose results the objective sees.
+        forward: How it runs; None: the supernet on the images of the batch.
     """
 
     decisions: Arch | Decisions
     objective: Objective
     dropout: bool = True
     weight: float = 1.0
+    learns: bool = True
+    settings: Mapping[str, float] = field(default_factory=dict)
+    taps: tuple[str, ...] = ()
+    forward: Forward | None = None
 
     def __post_init__(self) -> None:
         if not isinstance(self.decisions, Arch | Decisions):
@@ -173,10 +294,10 @@ class Path:
 
 @dataclass(frozen=True, kw_only=True)
 class Move:
-    """One change of one family of parameters.
+    """One change of one family of parameters, or of several at once.
 
     Attributes:
-        updates: The family that changes; nothing else does.
+        updates: The families that change; nothing else does. `"weights"` are those of the supernet, others are parts.
         data: Split that the batch comes from.
         paths: Ways through the supernet, run in order on the same batch.
         combine: The rule by which the paths' gradients become one, such as `Sum()` or `Mean()`.
@@ -184,12 +305,36 @@ class Move:
         micro_batch: Run the batch in pieces of this many images and average the gradients. Batch
             normalisation then sees one piece at a time (ghost batch normalisation).
         fresh: Draw a new batch even if an earlier move of the step already used one from this split.
+        prepare: What all paths are given, made once of each (micro-)batch before them, such as a teacher's logits.
     """
 
-    updates: Family = "weights"
-    data: Literal["train", "validation"] = "train"
+    updates: str | tuple[str, ...] = "weights"
+    data: str = "train"
     paths: Sequence[Path]
     combine: Combine = field(default_factory=Sum)
     gradient: Gradient | None = None
     micro_batch: int | None = None
     fresh: bool = False
+    prepare: Callable[[Step, Batch], Mapping[str, Any]] | None = None
+
+    @property
+    def families(self) -> tuple[str, ...]:
+        """The names of the families that change."""
+        return (self.updates,) if isinstance(self.updates, str) else self.updates
+
+
+class Result(NamedTuple):
+    """What became of a move, as the program that made it is told.
+
+    Attributes:
+        losses: The loss of each path.
+        terms: Means over the paths of what objectives gave by name.
+    """
+
+    losses: tuple[float, ...]
+    terms: Mapping[str, float] = {}
+
+    @property
+    def loss(self) -> float:
+        """The mean loss of the paths."""
+        return sum(self.losses) / len(self.losses)

@@ -3,48 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 
-from supernet.data import Batch
+from supernet.data import ImageData
 from supernet.errors import UsageError
-from supernet.nn import Supernet
-from supernet.space import Space
-from supernet.train.executor import Executor
+from supernet.space import Option, Space
+from supernet.train.context import Context, Edit
 from supernet.train.programs._protocol import Program
-from supernet.train.updates import Stepper
+from supernet.train.updates import Updates
+from supernet.train.values._protocol import Number
 
-__all__ = ["Entry", "Phase"]
-
-
-@dataclass(frozen=True)
-class Entry:
-    """What the beginning of a phase may look at and change.
-
-    Attributes:
-        executor: Runs the supernet; what it is asked at the beginning of a phase counts like any other pass.
-        seed: A seed that depends on the training's and on the phase.
-    """
-
-    executor: Executor
-    seed: int
-
-    @property
-    def net(self) -> Supernet:
-        """The supernet, on its device."""
-        return self.executor.net
-
-    @property
-    def steppers(self) -> Mapping[str, Stepper]:
-        """How each family of parameters is stepped."""
-        return self.executor.steppers
-
-    def batch(self, number: int) -> Batch:
-        """The training batch (B, C, H, W) with this number, augmented; the same whenever it is asked for."""
-        executor = self.executor
-        return executor.placed(next(executor.data.train.stream(executor.batch_size, seed=self.seed, start=number)))
+__all__ = ["Phase"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,26 +27,43 @@ class Phase:
         name: The name by which logs and errors call the phase.
         share: The phase's share of all steps, relative to those of the other phases.
         program: The program that yields the moves of a step.
-        enter: Called before its first step, to change the network or to start from weights of an earlier phase. A
-            training that is resumed just there calls it again on the same state, so it must depend on nothing else.
+        enter: Called before its first step, to change the network, to decide choices or to start from weights of an
+            earlier phase. A training that is resumed just there calls it again on the same state, so it must depend on
+            nothing else.
         restart: Whether optimisers forget their state (momentum) at the beginning.
         part: The shares of a longer training at which it begins and ends, as schedules and all that asks for the
             progress see it: one half of a cosine is (0, 0.5). The default is a whole training of its own.
+        restrict: The options that are allowed from its beginning on, by the names of choices: a function of the whole
+            space, which may also give options back. None: the restriction stays as it is.
+        updates: How some families of parameters are stepped in this phase, by name; others as the recipe says.
+        batch: The size of its batches, as a factor on that of the training.
+        data: What it makes of the data of the training, such as other labels; None: nothing.
+        settings: Scalars that layers read, beside those of `Recipe.settings`.
+        edits: Changes after the moves of a step, after those of `Recipe.edits`.
+        until: Asked after each step; the reason that it returns ends the phase. Later phases keep their lengths.
 
     Raises:
-        UsageError: the share is not positive, or the part is none.
+        UsageError: the share or the batch is not positive, or the part is none.
     """
 
     name: str
     share: float
     program: Program
-    enter: Callable[[Entry], None] | None = None
+    enter: Callable[[Context], None] | None = None
     restart: bool = True
     part: tuple[float, float] = (0.0, 1.0)
+    restrict: Callable[[Space], Mapping[str, Sequence[Option]]] | None = None
+    updates: Mapping[str, Updates] = field(default_factory=dict)
+    batch: float = 1.0
+    data: Callable[[ImageData], ImageData] | None = None
+    settings: Mapping[str, Number] = field(default_factory=dict)
+    edits: tuple[Edit, ...] = ()
+    until: Callable[[Context], str | None] | None = None
 
     def __post_init__(self) -> None:
-        if not self.share > 0:
-            raise UsageError(f"The phase {self.name!r} has a share of {self.share}; give a positive number.")
+        for what, value in (("share", self.share), ("batch", self.batch)):
+            if not 0 < value < float("inf"):
+                raise UsageError(f"The phase {self.name!r} has a {what} of {value}; give a positive number.")
         begin, end = self.part
         if not 0 <= begin < end <= 1:
             raise UsageError(
@@ -93,29 +82,32 @@ class PhasesBySpace(Protocol):
 
 
 class Stretch(NamedTuple):
-    """A phase with its place in a training."""
+    """A phase with its length in a training."""
 
     phase: Phase
-    start: int
     steps: int
 
     def place(self, done: int) -> tuple[int, int]:
-        """The index and the total (see `Step`) of the step that comes after `done` steps of the whole training."""
+        """The index and the total (see `Step`) of the step that comes after `done` steps of the phase."""
         begin, end = self.phase.part
         total = round(self.steps / (end - begin))
-        return min(round(begin * total), total - self.steps) + done - self.start, total
+        return min(round(begin * total), total - self.steps) + done, total
+
+    @property
+    def feeds(self) -> bool:
+        """Whether the phase has batches of its own."""
+        return self.phase.batch != 1 or self.phase.data is not None
 
 
 def plan(phases: Sequence[Phase], steps: int) -> tuple[Stretch, ...]:
-    """The phases with their first steps and lengths, which add up to `steps`.
+    """The phases with their lengths, which add up to `steps`.
 
     Raises:
         UsageError: there are fewer steps than phases, or a phase would get none.
     """
     shares = np.cumsum([phase.share for phase in phases])
     ends = np.round(steps * shares / shares[-1]).astype(int).tolist()
-    starts = [0, *ends[:-1]]
-    stretches = tuple(Stretch(p, a, b - a) for p, a, b in zip(phases, starts, ends, strict=True))
+    stretches = tuple(Stretch(p, b - a) for p, a, b in zip(phases, [0, *ends[:-1]], ends, strict=True))
     for stretch in stretches:
         if stretch.steps < 1:
             raise UsageError(

@@ -5,25 +5,29 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields, is_dataclass, replace
+from dataclasses import dataclass, field, fields, is_dataclass, replace
 from pathlib import PurePath
 from typing import Any, Protocol, cast, runtime_checkable
 
 import numpy as np
 
+from supernet.data import ImageData
 from supernet.errors import UsageError
 from supernet.nn import Supernet
 from supernet.space import Arch, Space
 from supernet.train.alone import alone
+from supernet.train.context import Edit
 from supernet.train.derivations._protocol import Derivation
 from supernet.train.move import Objective
+from supernet.train.part import WEIGHTS, Part, Slice
 from supernet.train.phases import Phase, PhasesBySpace
-from supernet.train.programs._protocol import Program
+from supernet.train.programs._protocol import Program, WeighsOptions
 from supernet.train.programs.train_paths import TrainPaths
 from supernet.train.samplers._protocol import Sampler
 from supernet.train.samplers.draws import Draws, drawn_by
 from supernet.train.samplers.fixed import Fixed
 from supernet.train.updates import Updates
+from supernet.train.values._protocol import Number
 
 __all__ = ["Recipe"]
 
@@ -62,10 +66,15 @@ class Recipe:
         program: The moves of a step; or several phases, each with moves of its own; or what lists the phases once the
             space is known.
         weights: How the supernet's weights are stepped.
-        architecture: How architecture parameters are stepped, for programs that learn them.
-        derive: How learned architecture parameters become an architecture.
+        parts: What the method has beside the weights, by name: modules (`Part`), such as architecture parameters, a
+            controller or a teacher, and parameters of the supernet that are stepped in a way of their own (`Slice`).
+        edits: Changes after the moves of a step that no gradient makes, such as an average of the weights.
+        derive: How the method's own architecture is found after the training.
         adapt: What the method makes of the user's supernet before it trains it, such as several copies of its
             weights; it keeps the space. None: the supernet as it is.
+        data: What the method makes of the user's data, such as random labels; None: nothing.
+        settings: Scalars that layers read in every pass of the training, such as the rate of a drop-path, each a number
+            or a value over time such as `Ramp(0, 0.2)`.
 
     Raises:
         UsageError: the pieces do not fit together.
@@ -74,32 +83,48 @@ class Recipe:
     name: str
     program: Program | tuple[Phase, ...] | PhasesBySpace
     weights: Updates
-    architecture: Updates | None = None
+    parts: Mapping[str, Part | Slice] = field(default_factory=dict)
+    edits: tuple[Edit, ...] = ()
     derive: Derivation | None = None
     adapt: Callable[[Supernet], Supernet] | None = None
+    data: Callable[[ImageData], ImageData] | None = None
+    settings: Mapping[str, Number] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        if WEIGHTS in self.parts:
+            raise UsageError(f"A part of the recipe {self.name!r} is called {WEIGHTS!r}, as the supernet's own are.")
         if isinstance(self.program, PhasesBySpace):
             return
         if not self.phases:
             raise UsageError(f"The recipe {self.name!r} has no phases; give at least one, or a program.")
-        learns = any(phase.program.learns_architecture for phase in self.phases)
-        if learns and (self.architecture is None or self.derive is None):
+        for phase in self.phases:
+            names = ((type(phase.program).__name__, phase.program.parts), (f"phase {phase.name!r}", phase.updates))
+            for who, families in names:
+                for family in families:
+                    part = self.parts.get(family)
+                    if family != WEIGHTS and (part is None or part.updates is None):
+                        raise UsageError(
+                            f"The recipe {self.name!r} needs a part {family!r} with updates: its {who} steps it. Give "
+                            f"parts={{{family!r}: Part(build=…, updates=…)}}."
+                        )
+            if isinstance(phase.program, WeighsOptions) and self.derive is None:
+                raise UsageError(
+                    f"The recipe {self.name!r} learns how much options count, so it needs `derive=…` to read an "
+                    "architecture off that."
+                )
+        part = getattr(self.derive, "part", None)
+        if part is not None and part not in self.parts:
             raise UsageError(
-                f"The recipe {self.name!r} learns architecture parameters, so it needs `architecture=Updates(…)` "
-                "to step them and `derive=…` to read an architecture off them."
+                f"The recipe {self.name!r} derives an architecture from a part {part!r}, but it has none of this name; "
+                "leave `derive` out and search instead."
             )
-        names = " and ".join(dict.fromkeys(type(phase.program).__name__ for phase in self.phases))
-        if not learns and self.architecture is not None:
-            raise UsageError(
-                f"The recipe {self.name!r} has updates for architecture parameters, but its program "
-                f"{names} never moves them; leave `architecture` out."
-            )
-        if not learns and self.derive is not None:
-            raise UsageError(
-                f"The recipe {self.name!r} derives an architecture from learned parameters, but its program "
-                f"{names} learns none; leave `derive` out and search instead."
-            )
+        moved = {family for phase in self.phases for family in phase.program.parts}
+        for name, given in self.parts.items():
+            if given.updates is not None and name not in moved:
+                raise UsageError(
+                    f"The recipe {self.name!r} has updates for the part {name!r}, but its program never moves it; "
+                    "leave the part out, or its updates."
+                )
 
     @property
     def phases(self) -> tuple[Phase, ...]:
@@ -186,6 +211,23 @@ class Recipe:
             UsageError: as in `samplers`.
         """
         return self.with_programs(lambda p: replace(cast(Any, p), sampler=wrap(self._of_paths(p).sampler)))
+
+    def with_objective(self, wrap: Callable[[Objective], Objective]) -> Recipe:
+        """The recipe with the objective of every program exchanged for what `wrap` makes of it.
+
+        Raises:
+            UsageError: a program has no objective, or as in `programs`.
+        """
+
+        def change(program: Program) -> Program:
+            if not isinstance(program, HasObjective):
+                raise UsageError(
+                    f"The program {type(program).__name__} of the recipe {self.name!r} has no objective that could be "
+                    "changed. Give it a field `objective`."
+                )
+            return cast(Program, replace(cast(Any, program), objective=wrap(program.objective)))
+
+        return self.with_programs(change)
 
     def with_weights(self, **settings: Any) -> Recipe:
         """The recipe with some settings of `weights`, or of their optimiser, exchanged.

@@ -3,53 +3,93 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from zlib import crc32
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from supernet.errors import RunError, UsageError
 from supernet.io.run_directory import RunDirectory
 from supernet.nn import Supernet
+from supernet.space.restriction import Restriction
 from supernet.train import checkpoint
 from supernet.train.averaging import WeightAverage
-from supernet.train.parametrisations.option_logits import ArchitectureParameters
+from supernet.train.part import Part, Setting, Slice, families_of
+from supernet.train.processes import seeded
+from supernet.train.recipe import Recipe
 from supernet.train.updates import Stepper
 
-__all__ = ["load_weights"]
+__all__ = ["load_parts", "load_weights"]
 
-_KEPT = ("draws", "losses", "passed", "counts", "memory")  # JSON-able, so that a checkpoint holds them as they are
+_KEPT = ("phase", "began", "draws", "losses", "passed", "counts", "memory", "restricted")
+"""JSON-able attributes, so that a checkpoint holds them as they are."""
 
 
-@dataclass
 class TrainingState:
     """Everything that a step changes.
 
-    Attributes:
+    Args:
         net: The supernet that is trained.
-        architecture: Parameters that weigh the options, for methods that learn them.
+        recipe: The recipe, as it holds for the net's space.
+        seed: The seed of the training.
+        batch_size: Number of images per step over all processes.
+        average: The running average of the weights, if there is one.
+
+    Attributes:
+        parts: The modules beside the supernet, by name.
         steppers: Optimisers, by the family of parameters they step.
         done: Number of steps done.
+        phase: Number of the present phase, from 0; as many as there are once all are done.
+        began: Number of steps that were done when it began.
         draws: Number of batches drawn from each split.
         losses: Losses since the last line of the log, by name.
         passed: Images that went `forward` and `backward` through the supernet, see `Executor`.
         counts: How often each option was trained, see `UpdateCounts`.
         memory: What programs remember from step to step.
-        average: The running average of the weights, if there is one.
+        restricted: Where `restriction` keeps what is allowed.
     """
 
-    net: Supernet
-    architecture: ArchitectureParameters | None
-    steppers: Mapping[str, Stepper]
-    done: int = 0
-    draws: dict[str, int] = field(default_factory=dict)
-    losses: dict[str, list[float]] = field(default_factory=dict)
-    passed: dict[str, int] = field(default_factory=dict)
-    counts: dict[str, list[int]] = field(default_factory=dict)
-    memory: dict[str, Any] = field(default_factory=dict)
-    average: WeightAverage | None = None
+    def __init__(
+        self, net: Supernet, recipe: Recipe, *, seed: int, batch_size: int, average: WeightAverage | None = None
+    ) -> None:
+        self.net, self.recipe, self.seed, self.batch_size, self.average = net, recipe, seed, batch_size, average
+        self.done = self.phase = self.began = 0
+        self.draws: dict[str, int] = {}
+        self.losses: dict[str, list[float]] = {}
+        self.passed: dict[str, int] = {}
+        self.counts: dict[str, list[int]] = {}
+        self.memory: dict[str, Any] = {}
+        self.restricted: dict[str, list[int]] = {}
+        self.restriction = Restriction(net.space, self.restricted)
+        self.steppers: dict[str, Stepper] = {}
+        self.parts: dict[str, nn.Module] = {}
+        for family, parameters in families_of(net, recipe.parts).items():
+            given = recipe.parts.get(family)
+            updates = given.updates if isinstance(given, Slice) else recipe.weights
+            self.steppers[family] = Stepper(updates, parameters, batch_size=batch_size)
+        for name in recipe.parts:
+            self.build(name)
+
+    def build(self, name: str) -> None:
+        """Build a part, and what steps it; one that was there is forgotten with the state of its optimiser."""
+        part = self.recipe.parts[name]
+        if not isinstance(part, Part):
+            return
+        self.parts[name] = built(part, name, Setting(self.net, self.seed, self.memory))
+        if part.updates is not None:
+            before = self.steppers.get(name)
+            updates, batch_size = (
+                (part.updates, self.batch_size) if before is None else (before.updates, before.batch_size)
+            )
+            self.steppers[name] = Stepper(updates, self.parts[name].parameters(), batch_size=batch_size)
+
+    @property
+    def kept_parts(self) -> dict[str, nn.Module]:
+        """The parts that checkpoints hold."""
+        found = {name: self.recipe.parts[name] for name in self.parts}
+        return {name: self.parts[name] for name, part in found.items() if isinstance(part, Part) and part.kept}
 
     def save(self, path: Path, identity: Mapping[str, Any]) -> None:
         """Write a checkpoint; `identity` says which training it belongs to.
@@ -59,8 +99,8 @@ class TrainingState:
         """
         self.check_finite()
         tensors = {f"net/{name}": value for name, value in self.net.state_dict().items()}
-        if self.architecture is not None:
-            tensors |= {f"architecture/{name}": value for name, value in self.architecture.state_dict().items()}
+        for part, module in self.kept_parts.items():
+            tensors |= {f"parts/{part}/{name}": value for name, value in module.state_dict().items()}
         if self.average is not None:
             tensors |= {f"average/{name}": value for name, value in self.average.tensors.items()}
         for family, stepper in self.steppers.items():
@@ -81,14 +121,15 @@ class TrainingState:
         """Check the weights after a step: the loss that was computed before it may still have been finite.
 
         Raises:
-            RunError: a weight is not finite.
+            RunError: a weight, or a parameter of a part, is not finite.
         """
-        for name, parameter in self.net.named_parameters():
-            if not torch.isfinite(parameter).all():
-                raise RunError(
-                    f"The weights of {name} are no longer finite after step {self.done}. Lower the learning rate or "
-                    "clip the gradient (clip_norm); earlier checkpoints are untouched."
-                )
+        for module, of in ((self.net, ""), *((part, f" of the part {name!r}") for name, part in self.parts.items())):
+            for name, parameter in module.named_parameters():
+                if not torch.isfinite(parameter).all():
+                    raise RunError(
+                        f"The weights of {name}{of} are no longer finite after step {self.done}. Lower the learning "
+                        "rate or clip the gradient (clip_norm); earlier checkpoints are untouched."
+                    )
 
     def load(self, path: Path, identity: Mapping[str, Any]) -> None:
         """Go back to a checkpoint.
@@ -109,7 +150,15 @@ class TrainingState:
                 f"{path.parent.parent} holds a different training: {'; '.join(different)}. "
                 "Resume with the same settings, or choose another directory."
             )
-        _load_modules(path, tensors, self.net, self.architecture)
+        self.done = int(meta["step"])
+        for name in _KEPT:
+            setattr(self, name, meta[name])
+        self.restriction.kept = self.restricted
+        _load(path, "net/", tensors, self.net)
+        for name in self.parts:
+            self.build(name)  # from what is remembered now
+        for name, module in self.kept_parts.items():
+            _load(path, f"parts/{name}/", tensors, module)
         if self.average is not None:
             for name, value in _under("average/", tensors).items():
                 self.average.tensors[name].copy_(value)
@@ -124,21 +173,50 @@ class TrainingState:
                     held = value.clone()
                 stepper.select(int(group))
                 stepper.optimizer.state[parameter][key] = held
-        self.done = int(meta["step"])
-        for name in _KEPT:
-            setattr(self, name, meta[name])
 
 
-def load_weights(net: Supernet, run: Path | str) -> ArchitectureParameters | None:
+def built(part: Part, name: str, setting: Setting) -> nn.Module:
+    """The module of a part, on the device of the supernet."""
+    with seeded(setting.seed, crc32(name.encode())):
+        module = part.build(setting)
+    return module.to(next(setting.net.parameters()).device).train(part.mode == "train")
+
+
+def load_weights(net: Supernet, run: Path | str) -> None:
     """Load the newest checkpoint of a run directory into a supernet of the same space: averaged weights, if it has any.
-
-    Returns:
-        The architecture parameters, if the method learned any.
 
     Raises:
         UsageError: the directory has no checkpoint, or one of another space or network.
         RunError: the checkpoint is damaged.
     """
+    newest, tensors, _ = _newest(net, run)
+    averaged = {f"net/{name}": value for name, value in _under("average/", tensors).items()}
+    _load(newest, "net/", tensors | averaged, net)
+    net.statistics_belong_to()
+
+
+def load_parts(net: Supernet, recipe: Recipe, run: Path | str) -> dict[str, nn.Module]:
+    """The modules beside the supernet (`Recipe.parts`) as the newest checkpoint of a run directory has them, by name.
+
+    Args:
+        net: The supernet of the run.
+        recipe: The method of the run.
+        run: The run directory.
+
+    Raises:
+        UsageError: as `load_weights`.
+        RunError: as `load_weights`.
+    """
+    newest, tensors, meta = _newest(net, run)
+    setting = Setting(net, meta["identity"]["seed"], meta["memory"])
+    parts = {name: built(part, name, setting) for name, part in recipe.parts.items() if isinstance(part, Part)}
+    for name, module in parts.items():
+        if (held := f"parts/{name}/") and any(tensor.startswith(held) for tensor in tensors):
+            _load(newest, held, tensors, module)
+    return parts
+
+
+def _newest(net: Supernet, run: Path | str) -> tuple[Path, dict[str, Tensor], dict[str, Any]]:
     directory = RunDirectory(run)
     newest = checkpoint.latest(directory.checkpoints)
     if newest is None:
@@ -149,22 +227,12 @@ def load_weights(net: Supernet, run: Path | str) -> ArchitectureParameters | Non
             f"{newest} was trained on the space {meta['identity']['space']}, but this supernet spans "
             f"{net.space.fingerprint}. Build the supernet with the options of the run (its config.json)."
         )
-    architecture = None
-    if _under("architecture/", tensors):
-        architecture = ArchitectureParameters(net)
-    averaged = {f"net/{name}": value for name, value in _under("average/", tensors).items()}
-    _load_modules(newest, tensors | averaged, net, architecture)
-    net.statistics_belong_to()
-    return architecture
+    return newest, tensors, meta
 
 
-def _load_modules(
-    path: Path, tensors: Mapping[str, Tensor], net: Supernet, architecture: ArchitectureParameters | None
-) -> None:
+def _load(path: Path, prefix: str, tensors: Mapping[str, Tensor], module: nn.Module) -> None:
     try:
-        net.load_state_dict(_under("net/", tensors))
-        if architecture is not None:
-            architecture.load_state_dict(_under("architecture/", tensors))
+        module.load_state_dict(_under(prefix, tensors))
     except RuntimeError as error:
         reason = " ".join(str(error).splitlines()[1:2]).strip()
         raise UsageError(

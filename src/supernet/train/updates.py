@@ -182,16 +182,22 @@ class Stepper:
     """
 
     def __init__(self, updates: Updates, parameters: Iterable[nn.Parameter], *, batch_size: int) -> None:
-        self.updates = updates
         self.parameters = [p for p in parameters if p.requires_grad]
+        self.states: dict[int, OptimizerState] = {}
+        self.used: set[nn.Parameter] = set()
+        self.configure(updates, batch_size=batch_size)
+
+    def configure(self, updates: Updates, *, batch_size: int) -> None:
+        """Go on with other updates, or for batches of another size; the states that optimisers hold are kept."""
+        self.updates, self.batch_size = updates, batch_size
         vectors = [] if updates.decay_vectors else [p for p in self.parameters if p.ndim <= 1]
         kept = {id(p) for p in vectors}
         groups: list[dict[str, Any]] = [{"params": [p for p in self.parameters if id(p) not in kept]}]
         if vectors:
             groups.append({"params": vectors, "weight_decay": 0.0})
         self.optimizer = updates.optimiser(groups)
-        self.states: dict[int, OptimizerState] = {0: self.optimizer.state}
-        self.used: set[nn.Parameter] = set()
+        self.states.setdefault(0, self.optimizer.state)
+        self.select(0)
         self._group = {id(p): group for group in self.optimizer.param_groups for p in group["params"]}
         per = updates.optimiser.per if isinstance(updates.optimiser, ForBatches) else None
         scale = 1.0 if per is None else batch_size / per

@@ -14,13 +14,13 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from small_nets import elastic_net, executor, images, operations_net
+from small_nets import elastic_net, executor, images, operations_net, step
 from supernet import OpChoice, Supernet
 from supernet.errors import UsageError
 from supernet.nn import Decisions
 from supernet.nn.leaves import Leaves
+from supernet.train import Context
 from supernet.train.edits.split_by_gradients import SplitByGradients, dissimilarity, minimum_cut, shared_parameters
-from supernet.train.phases import Entry
 
 
 def symmetric(m: int, seed: int) -> NDArray[np.float64]:
@@ -114,8 +114,9 @@ def planted(first: dict[str, float], second: dict[str, float]) -> Supernet:
         )
 
 
-def entered(net: Supernet, *, copies: int = 4, seed: int = 0) -> Entry:
-    return Entry(executor(Supernet(Leaves(net, copies)), images()), seed)
+def entered(net: Supernet, *, copies: int = 4, seed: int = 0) -> Context:
+    whole = Supernet(Leaves(net, copies))
+    return Context(step(whole), executor(whole, images()), seed)
 
 
 def test_shared_are_the_parameters_that_no_option_has_for_itself() -> None:

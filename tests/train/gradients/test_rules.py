@@ -11,27 +11,26 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from small_nets import executor, images, operations_net, plain_net, sgd, step
+from small_nets import executor, images, operations_net, plain_net, relaxed, sgd, step
 from supernet import Mixture, Supernet
 from supernet.data import Batch
 from supernet.errors import UsageError
 from supernet.nn import Decisions
 from supernet.space import Arch
 from supernet.train import (
-    ArchitectureParameters,
     Backpropagation,
     Combine,
     CrossEntropy,
     InPlaceDistillation,
     Mean,
     Move,
+    OptionLogits,
     Path,
     Softmax,
     Sum,
     Unrolled,
 )
 from supernet.train.executor import Executor
-from supernet.train.relaxations._protocol import relaxed
 
 
 def separate(net: Supernet, batch: Batch, target: Arch | Decisions) -> dict[str, Tensor]:
@@ -115,7 +114,7 @@ def test_dropout_acts_only_on_paths_that_ask_for_it() -> None:
     batch, arch = run.batch("train"), net.space.smallest()
 
     def logits(*, dropout: bool) -> Tensor:
-        return run.run(Path(arch, CrossEntropy(), dropout=dropout), batch, step(net), [])[1]
+        return run.run(Path(arch, CrossEntropy(), dropout=dropout), batch, step(net))[1].logits
 
     with torch.random.fork_rng():
         assert torch.equal(logits(dropout=False), logits(dropout=False))
@@ -125,9 +124,9 @@ def test_dropout_acts_only_on_paths_that_ask_for_it() -> None:
 
 def test_a_move_on_the_weights_puts_no_gradient_on_the_architecture() -> None:
     net = plain_net()
-    architecture = ArchitectureParameters(net)
-    run = executor(net, images(), architecture=architecture)
-    now = step(net, architecture=architecture)
+    architecture = OptionLogits(net)
+    run = executor(net, images(), parts={"architecture": architecture})
+    now = step(net, parts={"architecture": architecture})
     Backpropagation()(run, Move(paths=[Path(relaxed(Softmax(), now), CrossEntropy())]), now)
     assert all(p.grad is None for p in architecture.parameters())
     assert all(p.grad is not None for p in net.parameters())
@@ -137,9 +136,9 @@ def test_a_move_on_the_weights_puts_no_gradient_on_the_architecture() -> None:
 def test_a_move_on_the_architecture_is_its_partial_derivative(micro_batch: int | None) -> None:
     """Two paths that share the mixtures of one step, also in pieces."""
     net = plain_net()
-    architecture = ArchitectureParameters(net, scale=1.0)
-    run = executor(net, images(), architecture=architecture)
-    now = step(net, architecture=architecture)
+    architecture = OptionLogits(net, scale=1.0)
+    run = executor(net, images(), parts={"architecture": architecture})
+    now = step(net, parts={"architecture": architecture})
     path = Path(relaxed(Softmax(), now), CrossEntropy())
     move = Move(updates="architecture", data="validation", paths=[path, path], micro_batch=micro_batch)
     Backpropagation()(run, move, now)
@@ -156,19 +155,19 @@ MOMENTUM, DECAY, RATE = 0.9, 0.05, 0.1
 
 
 @pytest.fixture(name="bilevel")
-def make_bilevel() -> tuple[Executor, ArchitectureParameters]:
+def make_bilevel() -> tuple[Executor, OptionLogits]:
     """A smooth net in double precision after three steps of SGD, so that there is momentum."""
     net = plain_net().double()
     net.module.insert(0, Double())
     with torch.no_grad():
         for p in net.parameters():
             p.mul_(4)
-    architecture = ArchitectureParameters(net, scale=1.0).double()
+    architecture = OptionLogits(net, scale=1.0).double()
     updates = sgd(RATE, momentum=MOMENTUM, weight_decay=DECAY, decay_vectors=False)
-    run = executor(net, images(), weights=updates, architecture=architecture)
+    run = executor(net, images(), weights=updates, parts={"architecture": architecture})
     for index in range(3):
         run.begin()
-        now = step(net, index, architecture=architecture)
+        now = step(net, index, parts={"architecture": architecture})
         run.execute(Move(paths=[Path(relaxed(Softmax(), now), CrossEntropy())]), now)
     run.begin()
     return run, architecture
@@ -179,7 +178,7 @@ class Double(nn.Module):
         return x.double()
 
 
-def exact(run: Executor, architecture: ArchitectureParameters) -> tuple[Tensor, Tensor, Tensor]:
+def exact(run: Executor, architecture: OptionLogits) -> tuple[Tensor, Tensor, Tensor]:
     """d L_val(w'(α), α) / dα by differentiating through the step, ∂L_val(w', α) / ∂α and ∂L_val(w, α) / ∂α."""
     net, (logits,) = run.net, architecture.logits
     alpha = logits.detach().clone().requires_grad_()
@@ -203,11 +202,11 @@ def exact(run: Executor, architecture: ArchitectureParameters) -> tuple[Tensor, 
 
 
 def test_the_unrolled_gradient_is_the_exact_second_order_one(
-    bilevel: tuple[Executor, ArchitectureParameters],
+    bilevel: tuple[Executor, OptionLogits],
 ) -> None:
     run, architecture = bilevel
     second, direct, first = exact(run, architecture)
-    now = step(run.net, architecture=architecture)
+    now = step(run.net, parts={"architecture": architecture})
     move = Move(updates="architecture", data="validation", paths=[Path(relaxed(Softmax(), now), CrossEntropy())])
     Unrolled()(run, move, now)
     found = architecture.logits[0].grad
@@ -221,9 +220,9 @@ def test_the_unrolled_gradient_is_the_exact_second_order_one(
 @pytest.mark.parametrize("order", [1, 2])
 def test_weights_and_statistics_are_bitwise_the_same_after_a_move_on_the_architecture(order: int) -> None:
     net = operations_net()
-    architecture = ArchitectureParameters(net)
-    run = executor(net, images(), architecture=architecture, weights=sgd(momentum=0.9, weight_decay=0.1))
-    now = step(net, architecture=architecture)
+    architecture = OptionLogits(net)
+    run = executor(net, images(), parts={"architecture": architecture}, weights=sgd(momentum=0.9, weight_decay=0.1))
+    now = step(net, parts={"architecture": architecture})
     run.execute(Move(paths=[Path(relaxed(Softmax(), now), CrossEntropy())]), now)
     before = {name: value.clone() for name, value in net.state_dict().items()}
     logits = [p.detach().clone() for p in architecture.parameters()]
@@ -236,7 +235,7 @@ def test_weights_and_statistics_are_bitwise_the_same_after_a_move_on_the_archite
 
 
 def test_weights_are_restored_even_when_a_pass_fails(
-    bilevel: tuple[Executor, ArchitectureParameters], monkeypatch: pytest.MonkeyPatch
+    bilevel: tuple[Executor, OptionLogits], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run, architecture = bilevel
     before = {name: value.clone() for name, value in run.net.state_dict().items()}
@@ -249,16 +248,16 @@ def test_weights_are_restored_even_when_a_pass_fails(
         return original(self, *args)
 
     monkeypatch.setattr(Executor, "run", failing)
-    now = step(run.net, architecture=architecture)
+    now = step(run.net, parts={"architecture": architecture})
     move = Move(updates="architecture", data="validation", paths=[Path(relaxed(Softmax(), now), CrossEntropy())])
     with pytest.raises(KeyboardInterrupt):
         Unrolled()(run, move, now)
     assert all(torch.equal(value, before[name]) for name, value in run.net.state_dict().items())
 
 
-def test_the_unrolled_gradient_refuses_several_paths(bilevel: tuple[Executor, ArchitectureParameters]) -> None:
+def test_the_unrolled_gradient_refuses_several_paths(bilevel: tuple[Executor, OptionLogits]) -> None:
     run, architecture = bilevel
-    now = step(run.net, architecture=architecture)
+    now = step(run.net, parts={"architecture": architecture})
     path = Path(relaxed(Softmax(), now), CrossEntropy())
     with pytest.raises(UsageError, match="one path on the whole batch"):
         Unrolled()(run, Move(updates="architecture", paths=[path, path]), now)

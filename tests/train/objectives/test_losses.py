@@ -13,6 +13,7 @@ from torch import Tensor
 from small_nets import plain_net, step
 from supernet.data import Batch
 from supernet.errors import UsageError
+from supernet.nn.output import Output
 from supernet.train import CrossEntropy, InPlaceDistillation, Outcome
 
 LOGITS = torch.randn(5, 4, generator=torch.Generator().manual_seed(0))
@@ -21,7 +22,9 @@ LABELS = torch.tensor([0, 3, 1, 1, 2])
 
 
 def outcome(logits: Tensor, *earlier: Tensor) -> Outcome:
-    return Outcome(logits, Batch(torch.zeros(len(LABELS), 1, 1, 1), LABELS), step(plain_net()), earlier)
+    batch, now = Batch(torch.zeros(len(LABELS), 1, 1, 1), LABELS), step(plain_net())
+    teachers = [Outcome(Output(of), batch, now) for of in earlier]
+    return Outcome(Output(logits), batch, now, teachers)
 
 
 def log_probabilities(logits: Tensor) -> np.ndarray:

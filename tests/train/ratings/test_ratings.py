@@ -49,7 +49,7 @@ def by_code(archs: Sequence[Arch]) -> list[float]:
 
 
 def in_training(net: Supernet, run: Executor, index: int = 0) -> Step:
-    return Step(index, 10, net, np.random.default_rng([0, index]), rater=run.rate)
+    return Step(index, 10, net, np.random.default_rng([0, index]), runner=run)
 
 
 def loss_by_hand(net: Supernet, arch: Arch, x: torch.Tensor, y: torch.Tensor) -> float:
@@ -177,7 +177,7 @@ def test_a_uniform_sandwich_draws_what_it_drew_without_the_option() -> None:
         (lambda: ValidationLoss(0), "at least 1, or None"),
         (lambda: BestOf(sampler=Uniform(2), keep=3).paths(step(operations())), "Uniform drew 2 paths, of which the 3"),
         (lambda: BestOf(sampler=PathDropout()).paths(step(operations())), "PathDropout samples mixtures"),
-        (lambda: BestOf(sampler=Uniform(2)).paths(step(operations())), "only be rated inside a training"),
+        (lambda: BestOf(sampler=Uniform(2)).paths(step(operations())), "rated inside a training"),
         (lambda: Sandwich(between=BestOf(sampler=StrictFair())).check(elastic()), "'kernel' only exists in some"),
     ],
 )

@@ -8,7 +8,7 @@ from typing import Any, cast
 
 from supernet import catalog, settings
 from supernet.errors import RunError, UsageError, require
-from supernet.judge.truth import nasbench201, nats_bench
+from supernet.judge.truth import nasbench201, nasbench301, nats_bench
 from supernet.judge.truth.csv_file import read_csv
 from supernet.judge.truth.growing import read_truth_file
 from supernet.judge.truth.nasbench201 import DataSet, Metric, check_asked, quantity, ragged
@@ -66,7 +66,8 @@ def read_truth(source: Path | str, space: Space, *, dataset: str | None = None, 
     |---|---|
     | a name (`supernet list tables`), or `module:name` | what the function returns, called with `dataset`, `metric` |
     | `.npz`, `.pkl` | `nasbench201_truth(source=…)` |
-    | `.pbz2` or a folder | NATS-Bench: sizes if `space` is that space, else `nasbench201_truth(source=…)` |
+    | a folder with files `results_….json` | the trainings of NAS-Bench-301, in the space of DARTS |
+    | `.pbz2` or another folder | NATS-Bench: sizes if `space` is that space, else `nasbench201_truth(source=…)` |
     | `.json` | `nasbench_macro_truth(…)` |
     | `.jsonl` | the growing file of `train_alone` |
     | anything else | a CSV file, see `read_csv` |
@@ -96,6 +97,10 @@ def read_truth(source: Path | str, space: Space, *, dataset: str | None = None, 
             cast(Any, dataset or "cifar10"),
             cast(Any, metric or ("val_acc" if path.suffix == ".pkl" else "test_acc")),
         )
+        if nasbench301.is_nasbench301(path):
+            if (dataset or "cifar10") != "cifar10":
+                raise UsageError(f"NAS-Bench-301 is about cifar10; {dataset} was asked for. Leave the data set out.")
+            return nasbench301.read_trainings(path, space, cast(Any, metric or "val_acc"))
         if space.fingerprint == SIZE_SPACE.fingerprint:
             return natsbench_size_truth(*which, source=path)
         return nasbench201_truth(*which, source=path)

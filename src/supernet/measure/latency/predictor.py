@@ -16,8 +16,18 @@ from supernet.measure.costs.model import cost_model
 from supernet.measure.latency.check import LatencyCheck, check_latency, tau_or_none, unseen
 from supernet.measure.latency.machine import THIS_MACHINE, Device
 from supernet.measure.latency.model import Figure, Subject
-from supernet.measure.latency.record import CodeText, Progress, Record, code_text, codes_of, read_result
-from supernet.measure.latency.ridge import Inputs, Ridge, RidgeFile, fit_ridge, held_out
+from supernet.measure.latency.record import (
+    CodeText,
+    Progress,
+    Record,
+    code_text,
+    code_texts,
+    codes_of,
+    read_record,
+    read_result,
+)
+from supernet.measure.latency.ridge import Inputs, Ridge, fit_ridge, held_out
+from supernet.measure.latency.table import FORMAT as TABLE_FORMAT
 from supernet.measure.latency.table import LatencyTable, TableFile
 from supernet.nn import Supernet
 from supernet.space import Codes
@@ -55,7 +65,7 @@ class PredictorFile(Struct, frozen=True, kw_only=True):
     codes: list[CodeText]
     measured_ms: list[float]
     macs: bool
-    ridge: RidgeFile
+    ridge: Ridge
     table: HeldTable | None
 
 
@@ -225,7 +235,7 @@ class LatencyPredictor:
             net,
             None if told.table is None else LatencyTable.of_file(told.table.table, net.space, told.table.of),
             told.macs,
-            Ridge.of_file(told.ridge),
+            told.ridge,
         )
 
     def to_file(self) -> PredictorFile:
@@ -234,15 +244,24 @@ class LatencyPredictor:
         return PredictorFile(
             errors=self.errors,
             table_errors=self.table_errors,
-            codes=[code_text(code) for code in self.codes.tolist()],
+            codes=code_texts(self.codes),
             measured_ms=self.measured_ms.tolist(),
             macs=self._use_macs,
-            ridge=self._ridge.to_file(),
+            ridge=self._ridge,
             table=None if table is None else HeldTable(table.subject, table.to_file()),
         )
 
     def __repr__(self) -> str:
         return f"LatencyPredictor({len(self.codes)} networks, {_text(self.errors)})"
+
+
+def read_latency(
+    path: Path | str, net: Supernet, *, input_shape: tuple[int, ...] | None = None
+) -> LatencyTable | LatencyPredictor:
+    """Read a latency table or a latency predictor; arguments and errors as of `LatencyTable.read`."""
+    form = read_record(path, TABLE_FORMAT, FORMAT).format
+    model = LatencyTable if form == TABLE_FORMAT else LatencyPredictor
+    return model.read(path, net, input_shape=input_shape)
 
 
 def _inputs(net: Supernet, codes: Codes, subject: Subject, table: LatencyTable | None, macs: bool) -> Inputs:

@@ -17,7 +17,7 @@ from supernet.measure.latency.blocks import Block, Entry, Setting, blocks_of
 from supernet.measure.latency.check import LatencyCheck, check_latency
 from supernet.measure.latency.machine import THIS_MACHINE, Device
 from supernet.measure.latency.model import Figure, Subject, block_fingerprint
-from supernet.measure.latency.record import CodeText, Progress, Record, code_text, codes_of, read_result
+from supernet.measure.latency.record import CodeText, Progress, Record, code_text, code_texts, codes_of, read_result
 from supernet.nn import Supernet
 from supernet.space import Codes, Space
 
@@ -32,21 +32,13 @@ class Line:
     scale: float
 
 
-class BlockFile(Struct, frozen=True):
-    """What a block costs by joint setting of its choices, as it stands in a file."""
-
-    name: str
-    choices: list[str]
-    cost_ms: list[float]
-
-
 class TableFile(Struct, frozen=True):
     """A table as it stands in a file, but for what it is of."""
 
     line: Line
     forms: int
     anchors: list[CodeText]
-    blocks: list[BlockFile]
+    blocks: tuple[Entry, ...]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -203,7 +195,7 @@ class LatencyTable:
 
         Args:
             path: The file that was written.
-            net: The supernet whose subnets are measured.
+            net: The supernet that the file was made for.
             input_shape: Shape of one input, (C, H, W). Default: `net.input_shape` where there is one, or what was given
                 before.
 
@@ -217,17 +209,12 @@ class LatencyTable:
 
     def to_file(self) -> TableFile:
         """Everything but what the table is of."""
-        blocks = [BlockFile(e.name, [choice.name for choice in e.choices], list(e.cost_ms)) for e in self.entries]
-        return TableFile(self.line, self.forms, [code_text(code) for code in self.anchors.tolist()], blocks)
+        return TableFile(self.line, self.forms, code_texts(self.anchors), self.entries)
 
     @classmethod
     def of_file(cls, told: TableFile, space: Space, subject: Subject) -> LatencyTable:
         """The table of which a file tells."""
-        entries = tuple(
-            Entry(block.name, tuple(space.choices[space.column(name)] for name in block.choices), tuple(block.cost_ms))
-            for block in told.blocks
-        )
-        return cls(space, subject, entries, told.line, told.forms, codes_of(told.anchors, len(space)))
+        return cls(space, subject, told.blocks, told.line, told.forms, codes_of(told.anchors, len(space)))
 
     @cached_property
     def _sums(self) -> Tables:
@@ -258,7 +245,8 @@ def _block_ms(subject: Subject, device: Device, net: Supernet, block: Block, at:
 
 
 def _sums(space: Space, entries: Sequence[Entry]) -> Tables:
-    return Tables(space, [Term(Tabulated(entry.choices, entry.cost_ms)) for entry in entries])
+    columns = [tuple(space.choices[space.column(name)] for name in entry.choices) for entry in entries]
+    return Tables(space, [Term(Tabulated(c, entry.cost_ms)) for c, entry in zip(columns, entries, strict=True)])
 
 
 def _anchors(space: Space, count: int, seed: int) -> Codes:

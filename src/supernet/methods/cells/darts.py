@@ -6,6 +6,7 @@ from typing import Literal
 
 from supernet.paper import Paper
 from supernet.train import Bilevel, Cosine, CrossEntropy, Recipe, Softmax, Strongest, Updates, adam, sgd
+from supernet.train.parametrisations.option_logits import option_logits
 
 PAPER = Paper(
     name="DARTS",
@@ -54,6 +55,6 @@ def darts(
         name="darts" if order == 1 else "darts_second_order",
         program=program,
         weights=weights,
-        architecture=architecture,
+        parts={"architecture": option_logits(architecture)},
         derive=Strongest(exclude),
     )

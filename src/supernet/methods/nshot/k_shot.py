@@ -9,8 +9,8 @@ from supernet.errors import UsageError
 from supernet.methods._wrapping import around, one_set_of_weights
 from supernet.methods.single_path.spos import spos
 from supernet.paper import Paper
-from supernet.train import Cosine, Recipe, TrainPaths, sgd
-from supernet.train.adapt.dictionary import Dictionary
+from supernet.train import Cosine, Recipe, Slice, TrainPaths, Updates, sgd
+from supernet.train.adapt.dictionary import Dictionary, simplex_parameters
 from supernet.train.programs.weights_then_codes import WeightsThenCodes
 
 PAPER = Paper(
@@ -24,6 +24,7 @@ PAPER = Paper(
 )
 
 WEIGHTS = sgd(0.1, weight_decay=4e-5, schedule=Cosine(), clip_norm=5.0, decay_vectors=False)  # no official code
+CODES = WEIGHTS.with_settings(lr=0.01)
 BASELINE = replace(spos(weights=WEIGHTS), name="k_shot")
 
 
@@ -34,7 +35,7 @@ def k_shot(
     hidden: int = 64,
     temperature: float = 1.0,
     entropy: float = 0.0,
-    code_lr: float = 0.1,
+    codes: Updates = CODES,
     code_data: Literal["train", "validation"] = "train",
     seed: int = 0,
 ) -> Recipe:
@@ -53,8 +54,7 @@ def k_shot(
         hidden: The width of the hidden layer of the small network.
         temperature: The temperature of the softmax that makes codes.
         entropy: The weight of the codes' entropy in the small network's objective, against collapse onto one set.
-        code_lr: The learning rate of the small network, relative to that of the weights. Codes collapse where it is
-            large.
+        codes: How the small network is stepped. Codes collapse where its learning rate is large.
         code_data: The split that the small network learns from.
         seed: The seed of the initial weights of all sets but the first, and of the small network.
 
@@ -72,9 +72,11 @@ def k_shot(
             f"k_shot leaves the sets alone while codes learn, but the updates of {recipe.name!r} carry unused "
             f"parameters on (inactive={recipe.weights.inactive!r}). Give it updates with inactive='freeze'."
         )
-    in_turn = WeightsThenCodes(
-        sampler=program.sampler, objective=program.objective, rate=code_lr, entropy=entropy, data=code_data
-    )
+    in_turn = WeightsThenCodes(sampler=program.sampler, objective=program.objective, entropy=entropy, data=code_data)
     return replace(
-        recipe, name=around("k_shot", recipe), program=in_turn, adapt=Dictionary(k, hidden, temperature, seed)
+        recipe,
+        name=around("k_shot", recipe),
+        program=in_turn,
+        parts={**recipe.parts, "codes": Slice(select=simplex_parameters, updates=codes)},
+        adapt=Dictionary(k, hidden, temperature, seed),
     )

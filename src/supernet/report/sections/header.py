@@ -25,6 +25,9 @@ def header(run: RunFiles) -> dict[str, Any]:
     origin += [f"seed {seed}"] if isinstance(seed, int) else []
     origin += [run.environment.date[:10]] if run.environment.date else []
     verdict, remark = _verdict(run)
+    if run.derived and not run.search and not run.front:
+        remark = remark.replace("Nothing has been searched or exported yet.", "Nothing has been exported yet.")
+        remark += " The method has derived its architecture itself, so nothing was searched."
     return {"origin": origin, "verdict": verdict, "remark": remark} | _figures(run)
 
 

@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from supernet.io.schema import Curves, Families, Figure, Judged
+from supernet.io.schema import Curves, Families, Figure, Judged, Standing
 from supernet.report.charts import COLOURS, HOVER, Chart, View, axes, chart_text, line, thin
 from supernet.report.run_files import RunFiles, Scored
 from supernet.report.units import counted, quantity
 
 _DRAWN = 2000  # points of the scatter plot at most
 _FEW = 10  # points of a picture of their own at least
-_MAIN = ("kendall_tau", "spearman_rho", "top_id_rate", "tau_in_true_top", "best_rank", "regret@1")
+_MASS = "sampling_mass@0.05"
+_MAIN = ("kendall_tau", "spearman_rho", "top_id_rate", "tau_in_true_top", "best_rank", "regret@1", _MASS)
 _SUPERNET = "supernet"
 _OFTEN_HIDDEN = "MACs"  # where it ranks as parameter count does, both lines are to be seen
 _ALONG = {
@@ -34,7 +35,7 @@ def ranking(run: RunFiles) -> dict[str, Any] | None:
         charts = [
             _scatter(run.scores) if run.scores else None,
             _curves("chart-top-id", "Are the best recognised?", "top-architecture ID rate", judged.top_id),
-            _curves("chart-mass", "Are the best drawn?", "cumulative sampling probability", mass),
+            _curves("chart-mass", "Are the best drawn?", mass.quantity if mass else "", mass),
             _clusters(clusters) if clusters and clusters.clusters else None,
             followed,
         ]
@@ -43,13 +44,14 @@ def ranking(run: RunFiles) -> dict[str, Any] | None:
         "judged": judged,
         "charts": [chart for chart in charts if chart is not None],
         "drawn": _DRAWN,
+        "derived": _derived(judged.derived) if judged and judged.derived else [],
     } | (_measures(judged) if judged else {})
 
 
 def _measures(judged: Judged) -> dict[str, Any]:
     """The main measures, and the others on demand: names, and a cell for every ranking."""
     figures = judged.figures
-    labels = {item.measure: item.label for item in judged.measures}
+    labels = {item.measure: item.label for item in judged.measures} | {_MASS: "Sampling mass of the true top 5 %"}
     rankings = list(dict.fromkeys(figure.ranking for figure in figures))
     found = {(figure.measure, figure.ranking): figure for figure in figures}
     rows = {
@@ -62,6 +64,18 @@ def _measures(judged: Judged) -> dict[str, Any]:
         "main": [rows[measure] for measure in main],
         "rest": [row for measure, row in rows.items() if measure not in main],
     }
+
+
+def _derived(found: Standing) -> list[tuple[str, list[tuple[float, str]]]]:
+    """The derived architecture and a random one: values, and as they are written."""
+    figures = {
+        "derived by the method": (found.true, found.rank, found.regret),
+        "a random one, expected": (found.random_true, found.random_rank, found.random_regret),
+    }
+    return [
+        (name, [(true, f"{true:.4g}"), (rank, f"{rank:,.0f}"), (regret, f"{regret:.3g}")])
+        for name, (true, rank, regret) in figures.items()
+    ]
 
 
 def _cell(figure: Figure | None) -> tuple[float, str, str] | None:

@@ -47,6 +47,14 @@ def _commands(run: RunFiles) -> Iterator[str]:
         options += ["--seed", str(found.seed)] + (
             [] if folder == "retrained" else ["--out", f"{run.directory}/{folder}"]
         )
+        for part, builder in (("space", found.space), ("method", found.method)):
+            if builder is not None:
+                options += [f"--{part}", builder.name]
+                options += [
+                    word
+                    for name, value in _pairs(builder.options)
+                    for word in (f"-{part[0].upper()}", f"{name}={value}")
+                ]
         told = run.commands.get(folder)
         yield told or shlex.join(["supernet", "retrain", str(run.directory), *options])
 
@@ -88,7 +96,7 @@ def _export(run: RunFiles, options: list[str]) -> Iterator[str]:
 
 def _judged(run: RunFiles) -> Iterator[str]:
     found = _section(run, "judge")
-    for name in ("table", "dataset", "metric", "retrain", "retrain_steps", "archs"):
+    for name in ("table", "dataset", "metric", "retrain", "retrain_steps", "surrogate", "archs"):
         if value := found.get(name):
             yield from (f"--{name.replace('_', '-')}", str(value))
 

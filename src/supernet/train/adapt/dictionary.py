@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from torch import nn
+
 from supernet.errors import UsageError
 from supernet.nn import Supernet
 from supernet.nn.dictionary import WeightDictionary
@@ -22,6 +24,11 @@ class Dictionary:
         """A supernet around a `WeightDictionary`; the given network is the first set."""
         module = WeightDictionary(net, self.count, hidden=self.hidden, temperature=self.temperature, seed=self.seed)
         return Supernet(module, input_shape=net.input_shape)
+
+
+def simplex_parameters(net: Supernet) -> list[nn.Parameter]:
+    """The parameters of the network that computes codes, for a `Slice`."""
+    return list(dictionary_of(net).simplex.parameters())
 
 
 def dictionary_of(net: Supernet) -> WeightDictionary:

@@ -6,18 +6,18 @@ from typing import Protocol
 
 from supernet.nn import Supernet
 from supernet.space import Arch
-from supernet.train.parametrisations.option_logits import ArchitectureParameters
+from supernet.train.context import Context
 
 __all__ = ["Derivation"]
 
 
 class Derivation(Protocol):
-    """Turns learned architecture parameters into one architecture."""
+    """Finds the one architecture that a method proposes, once the training is done."""
 
     def check(self, net: Supernet) -> None:
         """Raise a UsageError, before any training, if nothing could be derived from this supernet."""
         ...
 
-    def derive(self, net: Supernet, architecture: ArchitectureParameters) -> Arch:
-        """The architecture the method proposes."""
+    def derive(self, context: Context) -> Arch:
+        """The architecture; it may look at parts, restriction and memory, and rate candidates."""
         ...

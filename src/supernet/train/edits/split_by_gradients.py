@@ -19,9 +19,9 @@ from supernet.nn.modes import all_but_normalisation, evaluating, untouched_buffe
 from supernet.space import Arch, Choice, Space
 from supernet.space.expression import Option
 from supernet.train.adapt.copies import leaves_of, splittable
+from supernet.train.context import Context
 from supernet.train.edits.split_by_option import draw_leaves_afresh, in_use
 from supernet.train.executor import Executor
-from supernet.train.phases import Entry
 
 _MOST = 16  # options: 32,767 bipartitions
 
@@ -73,7 +73,7 @@ def shared_parameters(module: nn.Module, choice: Choice) -> list[nn.Parameter]:
 
 def direction(executor: Executor, arch: Arch, batch: Batch, parameters: Sequence[nn.Parameter]) -> Tensor:
     """The gradient of the cross-entropy of an architecture (P,), scaled to length 1; unused parameters count as 0."""
-    loss = F.cross_entropy(executor.logits(arch, batch), batch.y)
+    loss = F.cross_entropy(executor.forward(arch, batch).logits, batch.y)
     found = torch.autograd.grad(loss, list(parameters), allow_unused=True)
     flat = [torch.zeros_like(p) if g is None else g for p, g in zip(parameters, found, strict=True)]
     return F.normalize(torch.cat([g.flatten() for g in flat]), dim=0)
@@ -146,22 +146,22 @@ class SplitByGradients:
         if self.repeats < 1:
             raise UsageError(f"Gradients were to be compared on {self.repeats} batches; give at least 1.")
 
-    def __call__(self, entry: Entry) -> None:
+    def __call__(self, context: Context) -> None:
         """Split, at the beginning of a phase."""
-        leaves = leaves_of(entry.net)
+        leaves = leaves_of(context.net)
         for leaf in in_use(leaves):
-            name, groups = self.best(entry, leaf)
+            name, groups = self.best(context, leaf)
             leaves.split(leaf, name, groups)
         if self.fresh:
-            draw_leaves_afresh(leaves, entry.seed)
+            draw_leaves_afresh(leaves, context.seed)
 
-    def best(self, entry: Entry, leaf: int) -> tuple[str, list[list[Option]]]:
+    def best(self, context: Context, leaf: int) -> tuple[str, list[list[Option]]]:
         """The choice to split a leaf by, and the two groups of its options.
 
         Raises:
             UsageError: every choice of the leaf has been split already.
         """
-        leaves = leaves_of(entry.net)
+        leaves = leaves_of(context.net)
         space = leaves.spaces[leaf]
         choices = [] if space is None else [c for c in splittable(space) if _whole(c.name, space, leaves.space)]
         if space is None or not choices:
@@ -169,11 +169,11 @@ class SplitByGradients:
                 f"Every choice that can split leaf {leaf} has split it already, and none is split twice. Split fewer "
                 "times."
             )
-        batches = [entry.batch(number) for number in range(self.repeats)]
+        batches = [context.batch(number) for number in range(self.repeats)]
         found = []
         for choice in choices:
-            rng = np.random.default_rng([entry.seed, leaf, space.column(choice.name)])
-            d = dissimilarity(entry.executor, leaves.copies[leaf], space, choice, batches, rng)
+            rng = np.random.default_rng([context.seed, leaf, space.column(choice.name)])
+            d = dissimilarity(context.executor, leaves.copies[leaf], space, choice, batches, rng)
             found.append(minimum_cut(-d, balanced=self.balanced))
         at = min(range(len(found)), key=lambda number: found[number].cut)
         options = space.allowed(choices[at].name)

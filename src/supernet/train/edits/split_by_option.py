@@ -8,7 +8,7 @@ import numpy as np
 
 from supernet.nn.leaves import Leaves, draw_afresh
 from supernet.train.adapt.copies import leaves_of, named
-from supernet.train.phases import Entry
+from supernet.train.context import Context
 
 
 @dataclass(frozen=True)
@@ -25,14 +25,14 @@ class SplitByOption:
     choices: tuple[str, ...] | None = None
     fresh: bool = False
 
-    def __call__(self, entry: Entry) -> None:
+    def __call__(self, context: Context) -> None:
         """Split, at the beginning of a phase."""
-        leaves = leaves_of(entry.net)
+        leaves = leaves_of(context.net)
         for choice in named(leaves.space, self.choices):
             for leaf in in_use(leaves):
                 leaves.split(leaf, choice.name)
         if self.fresh:
-            draw_leaves_afresh(leaves, entry.seed)
+            draw_leaves_afresh(leaves, context.seed)
 
 
 def in_use(leaves: Leaves) -> list[int]:

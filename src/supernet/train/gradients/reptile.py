@@ -9,8 +9,9 @@ from torch import Tensor, nn
 
 from supernet.errors import UsageError
 from supernet.train.executor import Executor
-from supernet.train.move import Move, Path, Step
+from supernet.train.move import Move, Outcome, Path, Step
 from supernet.train.optimisers._protocol import check_number
+from supernet.train.part import WEIGHTS
 from supernet.train.processes import average
 
 
@@ -50,16 +51,16 @@ class Reptile:
 
     def __call__(self, executor: Executor, move: Move, step: Step) -> list[Tensor]:
         """The first loss of each path."""
-        if move.updates != "weights" or move.micro_batch is not None:
+        if move.families != (WEIGHTS,) or move.micro_batch is not None:
             raise UsageError("Inner steps are made on weights, and on the whole batch; give the move no micro_batch.")
-        family = executor.steppers["weights"].parameters
+        family = executor.parameters([WEIGHTS])
         gradient: dict[nn.Parameter, Tensor] = {}
         losses: list[Tensor] = []
-        earlier: list[Tensor] = []
+        earlier: list[Outcome] = []
         for path in move.paths:
             start: dict[nn.Parameter, Tensor] = {}
             try:
-                loss, logits = self._train(executor, family, path, move, step, earlier, start)
+                loss, outcome = self._train(executor, family, path, move, step, earlier, start)
                 with torch.no_grad():
                     for p, before in start.items():
                         way = (before - p) * (move.combine.weight(len(move.paths)) * path.weight)
@@ -69,7 +70,7 @@ class Reptile:
                     for p, before in start.items():
                         p.copy_(before)
             losses.append(loss)
-            earlier.append(logits)
+            earlier.append(outcome)
         for p, way in gradient.items():
             p.grad = way
         return losses
@@ -81,16 +82,16 @@ class Reptile:
         path: Path,
         move: Move,
         step: Step,
-        earlier: list[Tensor],
+        earlier: list[Outcome],
         start: dict[nn.Parameter, Tensor],
-    ) -> tuple[Tensor, Tensor]:
-        """Train one path; first loss and logits. Every parameter that moves has its value before in `start`."""
-        batch, factor = executor.batch(move.data), executor.steppers["weights"].loss_factor(step, path)
+    ) -> tuple[Tensor, Outcome]:
+        """Train one path; first loss and outcome. Every parameter that moves has its value before in `start`."""
+        batch, factor = executor.batch(move.data), executor.steppers[WEIGHTS].loss_factor(step, path)
         velocity: dict[nn.Parameter, Tensor] = {}
-        first: tuple[Tensor, Tensor] | None = None
+        first: tuple[Tensor, Outcome] | None = None
         for _ in range(self.steps):
-            loss, logits = executor.run(path, batch, step, earlier)
-            first = first or (loss.detach(), logits.detach())
+            loss, outcome = executor.run(path, batch, step, earlier)
+            first = first or (loss.detach(), outcome.detached())
             found = torch.autograd.grad(loss * factor, family, allow_unused=True)
             used = [(p, g) for p, g in zip(family, found, strict=True) if g is not None]
             gradients = [g for _, g in used]

@@ -12,6 +12,7 @@ from supernet.data import Batch
 from supernet.errors import UsageError
 from supernet.train.executor import Executor
 from supernet.train.move import Move, Step
+from supernet.train.part import WEIGHTS
 from supernet.train.processes import average
 
 
@@ -27,13 +28,15 @@ class Unrolled:
 
     Args:
         radius: Numerator of ε; the paper uses 0.01.
+        part: The family of the architecture's parameters.
     """
 
     radius: float = 0.01
+    part: str = "architecture"
 
     def __call__(self, executor: Executor, move: Move, step: Step) -> list[Tensor]:
-        weights = executor.steppers["weights"]
-        logits = executor.steppers["architecture"].parameters
+        weights = executor.steppers[WEIGHTS]
+        logits = executor.parameters([self.part])
         train, validation = executor.batch("train"), executor.batch("validation")
         if len(move.paths) != 1 or move.micro_batch is not None:
             raise UsageError("The unrolled gradient is of one path on the whole batch; give the move no more.")
@@ -42,7 +45,7 @@ class Unrolled:
         saved = [p.detach().clone() for p in weights.parameters]
 
         def gradient(batch: Batch, of: Sequence[nn.Parameter]) -> tuple[Tensor, list[Tensor]]:
-            loss, _ = executor.run(path, batch, step, [])
+            loss, _ = executor.run(path, batch, step)
             # The passes share the graph from logits to mixtures, so none may free it.
             found = torch.autograd.grad(loss, list(of), allow_unused=True, retain_graph=True)
             return loss.detach(), [torch.zeros_like(p) if g is None else g for p, g in zip(of, found, strict=True)]

@@ -11,8 +11,8 @@ import numpy as np
 from supernet.data import ImageData
 from supernet.measure import Calibration, accuracy
 from supernet.measure.scores.scores import run_scores
-from supernet.nn import Supernet
 from supernet.train.health import AUGMENTED
+from supernet.train.move import Step
 
 _BATCH = 512
 
@@ -40,8 +40,8 @@ class SubnetAccuracy:
     calibration_images: int = 512
     seed: int = 0
 
-    def __call__(self, net: Supernet, step: int) -> Mapping[str, float]:
-        space = net.space
+    def __call__(self, step: Step) -> Mapping[str, float]:
+        net, space = step.net, step.net.space
         archs = {
             "smallest": space.smallest(),
             "random": space.sample(np.random.default_rng(self.seed)),

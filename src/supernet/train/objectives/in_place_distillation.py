@@ -46,7 +46,7 @@ class InPlaceDistillation:
         labels = CrossEntropy(self.label_smoothing)
         if not outcome.earlier:
             return labels(outcome)
-        target = F.softmax(outcome.earlier[0] / self.temperature, dim=1)
+        target = F.softmax(outcome.earlier[0].logits / self.temperature, dim=1)
         soft = F.cross_entropy(outcome.logits / self.temperature, target) * self.temperature**2
         return soft if self.hard == 0 else (1 - self.hard) * soft + self.hard * labels(outcome)
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Mapping
 from typing import Protocol, runtime_checkable
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from supernet.nn import Supernet
-from supernet.train.move import Move, Step
-from supernet.train.parametrisations.option_logits import ArchitectureParameters
+from supernet.train.context import Moves
+from supernet.train.move import Step
 
 __all__ = ["Program"]
 
@@ -18,20 +18,27 @@ __all__ = ["Program"]
 class WeighsOptions(Protocol):
     """A program that learns how much each option counts."""
 
-    def probabilities(self, architecture: ArchitectureParameters) -> dict[str, Tensor]:
-        """How strongly each option is taken, by choice name (O,), as it was trained."""
+    def probabilities(self, parts: Mapping[str, nn.Module]) -> dict[str, Tensor]:
+        """How strongly each option is taken, by choice name (O,), as it was trained.
+
+        Args:
+            parts: The modules beside the supernet, as trained.
+        """
         ...
 
 
 class Program(Protocol):
-    """Says which moves a step consists of. A move is carried out before the next one is asked for."""
+    """Says which moves and edits a step consists of. Each is carried out before the next one is asked for."""
 
-    learns_architecture: bool
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """The families that its moves change beside the weights: parts of the recipe, by name."""
+        ...
 
     def check(self, net: Supernet) -> None:
         """Raise a UsageError if the program makes no sense for this supernet."""
         ...
 
-    def moves(self, step: Step) -> Iterator[Move]:
-        """The moves of one step."""
+    def moves(self, step: Step) -> Moves:
+        """The moves and edits of one step."""
         ...

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from supernet.errors import UsageError
 from supernet.nn import Supernet
+from supernet.train.context import Moves
+from supernet.train.gradients._protocol import GradientRule
 from supernet.train.gradients.unrolled import Unrolled
 from supernet.train.move import Move, Objective, Path, Step
 from supernet.train.objectives.cross_entropy import CrossEntropy
-from supernet.train.parametrisations.operation_choices import require_operations_only
-from supernet.train.parametrisations.option_logits import ArchitectureParameters
-from supernet.train.relaxations._protocol import Relaxation, relaxed
+from supernet.train.parametrisations._protocol import drawn, weighed
+from supernet.train.parametrisations.operation_choices import require_mixable
+from supernet.train.part import WEIGHTS
+from supernet.train.relaxations._protocol import Relaxation
 from supernet.train.relaxations.softmax import Softmax
 
 
@@ -31,6 +34,11 @@ class Bilevel:
         order: 1 takes the weights as constant in the architecture's gradient; 2 unrolls one step of them.
         first: Family that moves first. DARTS begins with the architecture, AutoDL-Projects with the weights.
         begin: Share of the training, in [0, 1), in which only the weights learn; the architecture starts after it.
+        every: The architecture moves in every step whose number is a multiple of this.
+        weights_relaxation: The rule for the paths that train the weights; None: the same.
+        weights_gradient: How the gradient of the weights is computed; None: backpropagation.
+        architecture_objective: The loss of the paths that train the architecture; None: the same.
+        part: The part of the recipe that holds what is learned about the architecture.
     """
 
     relaxation: Relaxation = field(default_factory=Softmax)
@@ -38,7 +46,11 @@ class Bilevel:
     order: Literal[1, 2] = 1
     first: Literal["architecture", "weights"] = "architecture"
     begin: float = 0.0
-    learns_architecture = True
+    every: int = 1
+    weights_relaxation: Relaxation | None = None
+    weights_gradient: GradientRule | None = None
+    architecture_objective: Objective | None = None
+    part: str = "architecture"
 
     def __post_init__(self) -> None:
         if self.order not in (1, 2):
@@ -47,23 +59,28 @@ class Bilevel:
             raise UsageError(f"The family that moves first is 'architecture' or 'weights'; got {self.first!r}.")
         if not 0 <= self.begin <= 1:
             raise UsageError(f"The architecture begins to learn after a share in [0, 1]; got {self.begin}.")
+        if self.every < 1:
+            raise UsageError(f"The architecture moves in one of every {self.every} steps; give at least 1.")
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        return (self.part,)
 
     def check(self, net: Supernet) -> None:
-        require_operations_only(net, "A differentiable method")
+        require_mixable(net, "A differentiable method")
 
-    def probabilities(self, architecture: ArchitectureParameters) -> dict[str, Tensor]:
+    def probabilities(self, parts: Mapping[str, nn.Module]) -> dict[str, Tensor]:
         """How strongly each option is taken, by choice name (O,), as it was trained: through the relaxation."""
-        return {
-            choice.name: self.relaxation.probabilities(logits.detach())
-            for choice, logits in zip(architecture.choices, architecture.logits, strict=True)
-        }
+        return weighed(parts, self.part, self.relaxation)
 
-    def moves(self, step: Step) -> Iterator[Move]:
-        order = ("architecture", "weights") if self.first == "architecture" else ("weights", "architecture")
-        for family in order:
-            path = Path(relaxed(self.relaxation, step), self.objective)
-            if family == "weights":
-                yield Move(updates="weights", data="train", paths=[path])
-            elif step.progress >= self.begin:
-                unrolled = Unrolled() if self.order == 2 else None
-                yield Move(updates="architecture", data="validation", paths=[path], gradient=unrolled)
+    def moves(self, step: Step) -> Moves:
+        for family in (self.part, WEIGHTS) if self.first == "architecture" else (WEIGHTS, self.part):
+            if family == WEIGHTS:
+                decisions = drawn(step, self.part, self.weights_relaxation or self.relaxation, WEIGHTS)
+                yield Move(paths=[Path(decisions, self.objective)], gradient=self.weights_gradient)
+            elif step.progress >= self.begin and step.index % self.every == 0:
+                path = Path(
+                    drawn(step, self.part, self.relaxation, family), self.architecture_objective or self.objective
+                )
+                unrolled = Unrolled(part=self.part) if self.order == 2 else None
+                yield Move(updates=family, data="validation", paths=[path], gradient=unrolled)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from supernet.nn import Supernet
+from supernet.train.context import Moves
 from supernet.train.move import Move, Objective, Path, Step
 from supernet.train.objectives.cross_entropy import CrossEntropy
 from supernet.train.samplers._protocol import Sampler
@@ -24,12 +24,12 @@ class TrainInTurn:
 
     sampler: Sampler
     objective: Objective = field(default_factory=CrossEntropy)
-    learns_architecture = False
+    parts = ()
     one_by_one = True
 
     def check(self, net: Supernet) -> None:
         self.sampler.check(net)
 
-    def moves(self, step: Step) -> Iterator[Move]:
+    def moves(self, step: Step) -> Moves:
         for decisions in self.sampler.paths(step):
             yield Move(paths=[Path(decisions, self.objective)], fresh=True)

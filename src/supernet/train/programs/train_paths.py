@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -10,6 +9,7 @@ from supernet.errors import UsageError
 from supernet.nn import Supernet
 from supernet.train.combines._protocol import Combine
 from supernet.train.combines.sum import Sum
+from supernet.train.context import Moves
 from supernet.train.gradients._protocol import GradientRule
 from supernet.train.move import Move, Objective, Path, Step
 from supernet.train.objectives.cross_entropy import CrossEntropy
@@ -36,7 +36,7 @@ class TrainPaths:
     gradient: GradientRule | None = None
     micro_batch: int | None = None
     regularise: Literal["all", "first"] = "all"
-    learns_architecture = False
+    parts = ()
 
     def __post_init__(self) -> None:
         if self.micro_batch is not None and self.micro_batch < 1:
@@ -47,7 +47,7 @@ class TrainPaths:
     def check(self, net: Supernet) -> None:
         self.sampler.check(net)
 
-    def moves(self, step: Step) -> Iterator[Move]:
+    def moves(self, step: Step) -> Moves:
         paths = [
             Path(decisions, self.objective, dropout=number == 0 or self.regularise == "all")
             for number, decisions in enumerate(self.sampler.paths(step))

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from supernet.errors import UsageError
 from supernet.nn import Mixture
-from supernet.train.move import Step
+from supernet.train.relaxations._protocol import Given
+from supernet.train.values._protocol import Number, check_value, value_of
 
 
 @dataclass(frozen=True)
@@ -18,19 +18,20 @@ class Softmax:
     [arXiv 1806.09055](https://arxiv.org/abs/1806.09055).
 
     Args:
-        temperature: The temperature T that logits are divided by, above 0; the smaller, the closer to one option.
+        temperature: The temperature T that logits are divided by, above 0; the smaller, the closer to one option. It
+            may change over time, as `Ramp(10, 0.1)`.
     """
 
-    temperature: float = 1.0
+    temperature: Number = 1.0
 
     def __post_init__(self) -> None:
-        if self.temperature <= 0:
-            raise UsageError(f"The temperature of the softmax is {self.temperature}; it must be positive.")
+        check_value("The temperature of the softmax", self.temperature, above=0)
 
-    def mixture(self, logits: Tensor, step: Step) -> Mixture:
-        """softmax(logits / T)."""
-        return Mixture(self.probabilities(logits))
+    def mixture(self, logits: Tensor, given: Given) -> Mixture:
+        """softmax(logits / T) over the options that are allowed; others are not computed."""
+        temperature = value_of(self.temperature, given.step)
+        return Mixture((given.masked(logits) / temperature).softmax(0), given.allowed)
 
     def probabilities(self, logits: Tensor) -> Tensor:
-        """softmax(logits / T)."""
-        return (logits / self.temperature).softmax(0)
+        """softmax(logits / T) with a constant T; of one that changes with T = 1."""
+        return (logits / (1.0 if callable(self.temperature) else self.temperature)).softmax(0)

@@ -1,0 +1,1 @@
+"""Splits made of other splits, and data sets made of them: values to write into a recipe."""

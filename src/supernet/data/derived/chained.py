@@ -1,0 +1,36 @@
+"""Several changes of a data set, one after another."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import reduce
+
+from supernet.data.image_data import ImageData
+from supernet.errors import UsageError
+
+
+@dataclass(frozen=True)
+class Chained:
+    """What several changes make of a data set, the first one first.
+
+    Args:
+        changes: The changes.
+
+    Raises:
+        UsageError: There is none.
+
+    >>> from supernet.data import AllImages, RandomLabelled, digits
+    >>> print(Chained((AllImages(), RandomLabelled(seed=1)))(digits()))
+    digits, all images, random labels 1: 1438 train, 288 validation, 359 test images of 1x8x8, 10 classes
+    """
+
+    changes: tuple[Callable[[ImageData], ImageData], ...]
+
+    def __post_init__(self) -> None:
+        if not self.changes:
+            raise UsageError("Chained() has no changes; give one or more, or leave it out.")
+
+    def __call__(self, data: ImageData) -> ImageData:
+        """The data after all changes."""
+        return reduce(lambda changed, change: change(changed), self.changes, data)

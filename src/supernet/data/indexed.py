@@ -1,0 +1,93 @@
+"""Splits whose images can be asked for by number: what other splits can be made of."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import fields, is_dataclass
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+from torch import Tensor
+
+from supernet.data.position import Indices, Position
+from supernet.data.split import Batch, Split, check_batches, cuts
+from supernet.errors import UsageError
+
+
+@runtime_checkable
+class Indexed(Split, Protocol):
+    """A split that yields any of its images by number, so that another split can choose, join or relabel them."""
+
+    @property
+    def labels(self) -> Tensor | Sequence[int] | Indices:
+        """Class indices ``(N,)`` of all images, in the split's order."""
+        ...
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """``(C, H, W)`` of one image."""
+        ...
+
+    @property
+    def augment(self) -> Any:
+        """The random changes of a training image, as a value; two splits can be joined if theirs are of one type."""
+        ...
+
+    def at(self, places: Iterable[Position], *, seed: int, augment: Any) -> Iterator[Batch]:
+        """One batch for each of ``places``: the images ``place.indices``, in this order.
+
+        What is random about an image depends on ``seed``, on ``place.t`` and its row, or on ``place.epoch`` and its
+        key, and on nothing else.
+
+        Args:
+            places: Which images; ``positions`` and what other splits make of them. None is empty.
+            seed: The seed that decides the augmentation.
+            augment: The random changes, of the type of :attr:`augment`; None for none.
+        """
+        ...
+
+    def head(self, n: int) -> Indexed:
+        """The first ``n`` images as a split of their own; see :meth:`Split.head`."""
+        ...
+
+
+def indexed(split: Split, purpose: str) -> Indexed:
+    """The split, if it knows its images by number.
+
+    Raises:
+        UsageError: It does not have all of ``Indexed``.
+    """
+    if isinstance(split, Indexed):
+        return split
+    raise UsageError(
+        f"{purpose} needs a split whose images can be asked for by number (labels, shape, augment, at); "
+        f"{type(split).__name__} has not all of these. Take a split of this package, make a split Endless last, or "
+        "give yours what supernet.data.Indexed lists."
+    )
+
+
+def made_of(split: object) -> Iterator[object]:
+    """A split and, from the outside in, all splits that it is made of."""
+    yield split
+    if is_dataclass(split) and not isinstance(split, type):
+        for field in fields(split):
+            if hasattr(inner := getattr(split, field.name), "stream"):
+                yield from made_of(inner)
+
+
+def labels_of(split: Indexed) -> Indices:
+    """Class indices ``(N,)`` of a split, as an array."""
+    return np.asarray(split.labels, dtype=np.int64)
+
+
+def in_order(split: Indexed, batch_size: int, limit: int | None) -> Iterator[Batch]:
+    """What ``Split.batches`` yields, by way of ``Indexed.at``.
+
+    Raises:
+        UsageError: ``batch_size`` or ``limit`` is below 1.
+    """
+    check_batches(batch_size, limit)
+    end = len(split) if limit is None else min(limit, len(split))
+    numbers = (np.arange(cut.start, cut.stop) for cut in cuts(end, batch_size))
+    places = (Position(t, 0, i, slice(0, len(i)), len(i), i) for t, i in enumerate(numbers))
+    return split.at(places, seed=0, augment=None)

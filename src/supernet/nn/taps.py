@@ -1,0 +1,45 @@
+"""What modules inside a network return, seen for the time of a pass."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import partial
+
+from torch import Tensor, nn
+
+from supernet.errors import UsageError
+
+
+@contextmanager
+def tapped(module: nn.Module, names: Sequence[str]) -> Iterator[Mapping[str, Tensor]]:
+    """Keep what the named modules return, by name, in the mapping that is given; no hook is left behind.
+
+    Args:
+        module: The network.
+        names: Names of modules inside it, as `named_modules` has them; `"name:input"` is what enters the module.
+
+    Raises:
+        UsageError: there is no module of this name.
+    """
+    found: dict[str, Tensor] = {}
+    handles = []
+    inside = dict(module.named_modules()) if names else {}
+    try:
+        for name in names:
+            at, _, side = name.partition(":")
+            if at not in inside or side not in ("", "input"):
+                raise UsageError(
+                    f"There is no module {at!r} to tap in {type(module).__name__}. Give a name of `named_modules()`, "
+                    "or name:input for what enters it."
+                )
+
+            handles.append(inside[at].register_forward_hook(partial(_keep, found, name)))
+        yield found
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+def _keep(found: dict[str, Tensor], name: str, _: nn.Module, given: tuple[Tensor, ...], result: Tensor) -> None:
+    found[name] = given[0] if name.endswith(":input") else result

@@ -1,0 +1,1 @@
+"""Modules beside the supernet that methods share, one kind per file."""

@@ -1,0 +1,52 @@
+"""One move on the weights and the architecture at once (SNAS)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from torch import Tensor, nn
+
+from supernet.nn import Supernet
+from supernet.train.context import Moves
+from supernet.train.move import Move, Objective, Path, Step
+from supernet.train.objectives.cross_entropy import CrossEntropy
+from supernet.train.parametrisations._protocol import drawn, weighed
+from supernet.train.parametrisations.operation_choices import require_mixable
+from supernet.train.part import WEIGHTS
+from supernet.train.relaxations._protocol import Relaxation
+from supernet.train.relaxations.softmax import Softmax
+
+
+@dataclass(frozen=True, kw_only=True)
+class SingleLevel:
+    """One move: weights and architecture by one gradient of one loss on one batch (SNAS, eq. 5).
+
+    [arXiv 1812.09926](https://arxiv.org/abs/1812.09926).
+
+    Args:
+        relaxation: The rule by which logits become mixtures.
+        objective: The loss of the path.
+        data: The split that the batch comes from.
+        part: The part of the recipe that holds what is learned about the architecture.
+    """
+
+    relaxation: Relaxation = field(default_factory=Softmax)
+    objective: Objective = field(default_factory=CrossEntropy)
+    data: str = "train"
+    part: str = "architecture"
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        return (self.part,)
+
+    def check(self, net: Supernet) -> None:
+        require_mixable(net, "A differentiable method")
+
+    def probabilities(self, parts: Mapping[str, nn.Module]) -> dict[str, Tensor]:
+        """How strongly each option is taken, by choice name (O,), as it was trained: through the relaxation."""
+        return weighed(parts, self.part, self.relaxation)
+
+    def moves(self, step: Step) -> Moves:
+        path = Path(drawn(step, self.part, self.relaxation, WEIGHTS), self.objective)
+        yield Move(updates=(WEIGHTS, self.part), data=self.data, paths=[path])

@@ -1,0 +1,1 @@
+"""Numbers that change over a training, one kind per file."""
