@@ -10,12 +10,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from supernet import EdgeWeights, Mixture, Supernet, measure, zoo
+from supernet import EdgeWeights, Mixture, Supernet, judge, measure, zoo
 from supernet.errors import UsageError
-from supernet.judge.two_edges import two_edge_choices
 from supernet.nn import Decisions, Output
 from supernet.nn.laws import LAWS, Law
-from supernet.space import Space
 from supernet.zoo.cells.cell_edge import PartialChannels
 from supernet.zoo.cells.cell_ops import OPERATIONS, FactorizedReduce
 from zoo_networks import archs_of, count_macs, count_params
@@ -85,9 +83,21 @@ def test_it_holds_as_many_architectures_as_the_papers_say(options: dict[str, Any
     assert zoo.darts(channels=2, layers=3, **options).space.size == size
 
 
-def test_the_judge_knows_the_space() -> None:
-    choices = [choice for cell in ("normal", "reduce") for choice in two_edge_choices(cell, OPERATIONS)]
-    assert Space(choices).fingerprint == zoo.darts(channels=2, layers=3).space.fingerprint
+def test_the_choices_are_named_after_nodes_and_edges() -> None:
+    space = zoo.darts(channels=2, layers=3).space
+    assert len(space) == 34
+    assert space.names[:6] == (
+        *("normal.2<-0", "normal.2<-1", "normal.3.inputs", "normal.3<-0", "normal.3<-1", "normal.3<-2"),
+    )
+    assert space.allowed("normal.3.inputs") == ((0, 1), (0, 2), (1, 2))
+
+
+def test_what_weights_of_operations_draw_sums_to_one() -> None:
+    space = tiny(none=True).space
+    weights = {choice.name: torch.ones(len(choice)) / len(choice) for choice in space.choices if "<-" in choice.name}
+    drawn = judge.Distribution.of_weights(space, weights)
+    kept = space.restrict({name: [op for op in space.allowed(name) if op != "none"] for name in weights})
+    assert drawn.probability(kept.unindex(range(kept.size))).sum() == pytest.approx(1)
 
 
 def reference(net: Supernet, arch: Any, x: Tensor) -> Tensor:
@@ -140,7 +150,7 @@ def reference(net: Supernet, arch: Any, x: Tensor) -> Tensor:
                         arch[f"{cell}.{node}<-{source}"],
                         2 if reduces and source < 2 else 1,
                     )
-                    for source in arch[f"{cell}.{node}"]
+                    for source in ((0, 1) if node == 2 else arch[f"{cell}.{node}.inputs"])
                 )
             )
         before, last, reduced = last, torch.cat(states[2:], 1), reduces
@@ -159,7 +169,7 @@ def test_weights_of_two_thirds_are_the_uniform_mixture_of_pairs() -> None:
     x = images(net)
     ops = {c.name: Mixture(torch.full((len(c),), 1 / len(c))) for c in net.space.choices}
     nodes = {name: count for name, count in net.nodes.items() if count == 3}
-    assert set(nodes) == {"normal.3", "reduce.3"}
+    assert set(nodes) == {"normal.3.inputs", "reduce.3.inputs"}
     weighed = {**ops, **{name: EdgeWeights(torch.full((3,), 2 / 3)) for name in nodes}}
     torch.testing.assert_close(net(x, Decisions(weighed)), net(x, Decisions(ops)))
 
@@ -213,7 +223,7 @@ def test_drop_path_drops_images_in_training_and_spares_the_identity() -> None:
     net = tiny().train()
     edge = net.module.cells[0].nodes[0].edges[0]
     y = torch.randn(400, 4, 4, 4)
-    with net.active({"normal.2": (0, 1), "normal.2<-0": "sep_conv_3x3"}, settings={"drop_path": 0.25}):
+    with net.active({"normal.2<-0": "sep_conv_3x3"}, settings={"drop_path": 0.25}):
         out = edge(y)
         kept = out.flatten(1).abs().sum(1) > 0
         assert 0.65 < kept.float().mean() < 0.85
@@ -221,7 +231,7 @@ def test_drop_path_drops_images_in_training_and_spares_the_identity() -> None:
         net.eval()
         torch.testing.assert_close(edge(y), edge.op(y))
         net.train()
-    with net.active({"normal.2": (0, 1), "normal.2<-0": "skip_connect"}, settings={"drop_path": 0.25}):
+    with net.active({"normal.2<-0": "skip_connect"}, settings={"drop_path": 0.25}):
         torch.testing.assert_close(edge(y), y)
     with (
         pytest.raises(UsageError, match="drop_path is 1; give a probability from 0 to below 1"),

@@ -92,6 +92,8 @@ def network(skeleton: Skeleton, operations: Mapping[str, Sequence[str]]) -> Cell
 
 @dataclass(frozen=True)
 class _NodeChoices:
+    """The choice of a node's inputs under its name, None where it has none, and those of its edges' operations."""
+
     name: str
     inputs: Choice | None
     ops: tuple[Choice, ...]
@@ -104,7 +106,7 @@ def _choices(cell: str, skeleton: Skeleton, operations: Mapping[str, Sequence[st
         name = f"{cell}.{node}"
         two = skeleton.inputs == "pairs"
         sets = subsets(range(node), at_least=2 if two else 1, at_most=2 if two else None)
-        inputs = None if skeleton.inputs == "all" else Choice(name, sets)
+        inputs = None if skeleton.inputs == "all" or len(sets) == 1 else Choice(f"{name}.inputs", sets)
         ops = []
         for source in range(node):
             edge = f"{name}<-{source}"
@@ -114,7 +116,7 @@ def _choices(cell: str, skeleton: Skeleton, operations: Mapping[str, Sequence[st
                 ops.append(Choice(edge, subsets(options), when=when))
             else:
                 ops.append(Choice(edge, options, when=when, order=_by_size(options)))
-        found.append(_NodeChoices(name, inputs, tuple(ops)))
+        found.append(_NodeChoices(f"{name}.inputs", inputs, tuple(ops)))
     return tuple(found)
 
 

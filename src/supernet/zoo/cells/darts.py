@@ -46,10 +46,11 @@ def darts(
 
     Liu, Simonyan and Yang, ICLR 2019, [arXiv 1806.09055](https://arxiv.org/abs/1806.09055).
 
-    In the cells `"normal"` and `"reduce"` the nodes 0 and 1 are the outputs of the two cells before. A later node has a
-    choice of the pair of nodes that it sums, such as `"normal.3"`, and an operation on every edge, such as
-    `"normal.3<-1"`, which matters while the edge is kept. Cells of one kind share their choices. An architecture has
-    the same decisions at any size of the network; `zoo.darts_genotype` writes it in the authors' notation.
+    In the cells `"normal"` and `"reduce"` the nodes 0 and 1 are the outputs of the two cells before, and node 2 sums
+    both. A later node has a choice of the pair of nodes that it sums, such as `"normal.3.inputs"`; every edge has one
+    of operations, such as `"normal.3<-1"`, which matters while the edge is kept. Cells of one kind share their choices.
+    An architecture has the same decisions at any size of the network; `zoo.darts_genotype` writes it in the authors'
+    notation. Under the names of all nodes, `"normal.2.inputs"` too, decisions may hold `EdgeWeights`.
 
     The defaults are those of the search on CIFAR-10. The final networks are `channels=36, layers=20, affine=True,
     auxiliary=True`, on ImageNet `channels=48, layers=14, stem="imagenet", num_classes=1000` with them. Layers read the

@@ -49,9 +49,9 @@ def darts_genotype(arch: Arch) -> Genotype:
         pairs: list[tuple[str, int]] = []
         nodes = _nodes(arch.space, cell)
         for node in nodes:
-            name = f"{cell}.{node}"
+            name = f"{cell}.{node}.inputs"
             kept = _tuple(arch[name]) if name in arch.space.names else range(node)
-            pairs += [(str(arch[f"{name}<-{source}"]), source) for source in kept]
+            pairs += [(str(arch[f"{cell}.{node}<-{source}"]), source) for source in kept]
         cells += [tuple(pairs), tuple(nodes)]
     return Genotype(*cells)
 
@@ -71,15 +71,15 @@ def darts_arch(space: Space, genotype: Genotype | str) -> Arch:
     >>> from supernet import zoo
     >>> space = zoo.darts(nodes=1, channels=2, layers=3).space
     >>> cell = "[('sep_conv_3x3', 1), ('skip_connect', 0)]"
-    >>> str(darts_arch(space, f"Genotype(normal={cell}, normal_concat=[2], reduce={cell}, reduce_concat=[2])"))[:53]
-    'normal.2=0:1,normal.2%3C-0=skip_connect,normal.2%3C-1'
+    >>> str(darts_arch(space, f"Genotype(normal={cell}, normal_concat=[2], reduce={cell}, reduce_concat=[2])"))[:54]
+    'normal.2%3C-0=skip_connect,normal.2%3C-1=sep_conv_3x3'
     """
     found = _read(genotype) if isinstance(genotype, str) else genotype
     options: dict[str, Any] = {}
     for cell, pairs, concat in (("normal", *found[:2]), ("reduce", *found[2:])):
         nodes = _nodes(space, cell)
-        every = f"{cell}.{nodes[0]}" not in space.names  # all edges are kept
-        wanted = [node if every else 2 for node in nodes]
+        chosen = {node for node in nodes if f"{cell}.{node}.inputs" in space.names}  # the others keep all edges
+        wanted = [2 if node in chosen else node for node in nodes]
         if len(pairs) != sum(wanted) or tuple(concat) != tuple(nodes):
             raise UsageError(
                 f"The {cell} cell of the genotype has {len(pairs)} edges and joins the nodes {list(concat)}, but the "
@@ -96,8 +96,8 @@ def darts_arch(space: Space, genotype: Genotype | str) -> Arch:
                     f"Node {node} of the {cell} cell takes its edges from {sources}; in this space it takes {count} "
                     f"different ones of 0 to {node - 1}."
                 )
-            if not every:
-                options[f"{cell}.{node}"] = sources
+            if node in chosen:
+                options[f"{cell}.{node}.inputs"] = sources
             for op, source in kept:
                 _allow(space, f"{cell}.{node}<-{source}", op)
                 options[f"{cell}.{node}<-{source}"] = op
@@ -121,7 +121,7 @@ def _nodes(space: Space, cell: str) -> list[int]:
         if arrow and before.startswith(f"{cell}.") and all(isinstance(option, str) for option in choice.options):
             targets.setdefault(int(before.removeprefix(f"{cell}.")), []).append(choice)
     fits = list(targets) == list(range(2, len(targets) + 2)) and all(len(e) == node for node, e in targets.items())
-    inputs = [choice for choice in space.choices if choice.name in {f"{cell}.{node}" for node in targets}]
+    inputs = [choice for choice in space.choices if choice.name in {f"{cell}.{node}.inputs" for node in targets}]
     pairs = all(len(_tuple(option)) == 2 for choice in inputs for option in choice.options)
     if not targets or not fits or not pairs:
         raise UsageError(
