@@ -106,6 +106,10 @@ class Executor:
             self._current[split] = self._draw(split)
         return self._current[split]
 
+    def renew(self, split: str) -> None:
+        """Give up the step's batch from a split: the next one that is asked for is a new one."""
+        self._current.pop(split, None)
+
     def _draw(self, split: str) -> Batch:
         if split not in self._streams:
             self._streams[split] = self.data.split(split).stream(
@@ -131,9 +135,12 @@ class Executor:
         data: str,
         images: int | None = None,
         measure: Literal["loss", "error"] = "loss",
+        fresh: bool = False,
     ) -> list[float]:
         """Losses or errors of architectures, see `Step.rate`; the same on all processes."""
-        batches = [self.batch("train")] if data == "train" else self._first(data, images)
+        if fresh:
+            self.renew(data)
+        batches = [self.batch(data)] if fresh or data == "train" else self._first(data, images)
         total = sum(len(batch.y) for batch in batches)
         found = torch.zeros(len(targets), device=self.fabric.device)
         with torch.no_grad(), evaluating(self._regularised), untouched_buffers(self.net):
@@ -186,8 +193,12 @@ class Executor:
             return found, outcome
         if path.learns:
             for name, term in found.items():
-                self._terms[name].append(term.detach())
+                self.note(name, term)
         return total(found), outcome
+
+    def note(self, name: str, term: Tensor) -> None:
+        """Take a number into the terms of the present move, see `Result`; for gradient rules that know more of it."""
+        self._terms[name].append(term.detach())
 
     def forward(
         self,
@@ -270,7 +281,7 @@ class Executor:
                 f"{', '.join(map(repr, self.steppers))}. Give the recipe a part of that name with updates."
             )
         if move.fresh:
-            self._current.pop(move.data, None)
+            self.renew(move.data)
         steppers, trained = [self.steppers[family] for family in move.families], move.learning or move.paths
         for stepper in steppers:
             stepper.clear()
