@@ -1,5 +1,6 @@
 # Written by: python -m supernet.catalog --write
 from supernet.methods.cells.darts import darts as darts
+from supernet.methods.cells.sdarts import sdarts as sdarts
 from supernet.methods.elastic.attentivenas import attentivenas as attentivenas
 from supernet.methods.elastic.sandwich import sandwich as sandwich
 from supernet.methods.nshot.few_shot import few_shot as few_shot
@@ -27,6 +28,7 @@ __all__ = [
     "mean_teacher",
     "one_shot",
     "sandwich",
+    "sdarts",
     "spos",
     "sum_nas",
 ]
