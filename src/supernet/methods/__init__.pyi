@@ -1,5 +1,6 @@
 # Written by: python -m supernet.catalog --write
 from supernet.methods.cells.darts import darts as darts
+from supernet.methods.cells.gdas import gdas as gdas
 from supernet.methods.elastic.attentivenas import attentivenas as attentivenas
 from supernet.methods.elastic.sandwich import sandwich as sandwich
 from supernet.methods.nshot.few_shot import few_shot as few_shot
@@ -20,6 +21,7 @@ __all__ = [
     "dynas",
     "fairnas",
     "few_shot",
+    "gdas",
     "gm_nas",
     "greedynas",
     "k_shot",

@@ -57,6 +57,7 @@ from supernet.train.ratings.validation import ValidationError as ValidationError
 from supernet.train.ratings.validation import ValidationLoss as ValidationLoss
 from supernet.train.recipe import Recipe as Recipe
 from supernet.train.relaxations._protocol import Relaxation as Relaxation
+from supernet.train.relaxations.gumbel_one_hot import GumbelOneHot as GumbelOneHot
 from supernet.train.relaxations.softmax import Softmax as Softmax
 from supernet.train.samplers._protocol import Sampler as Sampler
 from supernet.train.samplers.best_of import BestOf as BestOf
@@ -121,6 +122,7 @@ __all__ = [
     "Fixed",
     "GradientRule",
     "Greedy",
+    "GumbelOneHot",
     "HammingWalk",
     "InPlaceDistillation",
     "LearningRate",
