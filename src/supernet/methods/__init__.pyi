@@ -1,5 +1,6 @@
 # Written by: python -m supernet.catalog --write
 from supernet.methods.cells.darts import darts as darts
+from supernet.methods.cells.gdas import gdas as gdas
 from supernet.methods.cells.pc_darts import pc_darts as pc_darts
 from supernet.methods.cells.sdarts import sdarts as sdarts
 from supernet.methods.elastic.attentivenas import attentivenas as attentivenas
@@ -22,6 +23,7 @@ __all__ = [
     "dynas",
     "fairnas",
     "few_shot",
+    "gdas",
     "gm_nas",
     "greedynas",
     "k_shot",

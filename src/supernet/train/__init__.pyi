@@ -58,6 +58,7 @@ from supernet.train.ratings.validation import ValidationError as ValidationError
 from supernet.train.ratings.validation import ValidationLoss as ValidationLoss
 from supernet.train.recipe import Recipe as Recipe
 from supernet.train.relaxations._protocol import Relaxation as Relaxation
+from supernet.train.relaxations.gumbel_one_hot import GumbelOneHot as GumbelOneHot
 from supernet.train.relaxations.perturbed import Perturbed as Perturbed
 from supernet.train.relaxations.softmax import Softmax as Softmax
 from supernet.train.rewriting import Rewriter as Rewriter
@@ -125,6 +126,7 @@ __all__ = [
     "Fixed",
     "GradientRule",
     "Greedy",
+    "GumbelOneHot",
     "HammingWalk",
     "InPlaceDistillation",
     "LearningRate",
