@@ -1,5 +1,6 @@
 # Written by: python -m supernet.catalog --write
 from supernet.methods.cells.darts import darts as darts
+from supernet.methods.cells.darts_pt import darts_pt as darts_pt
 from supernet.methods.elastic.attentivenas import attentivenas as attentivenas
 from supernet.methods.elastic.sandwich import sandwich as sandwich
 from supernet.methods.nshot.few_shot import few_shot as few_shot
@@ -17,6 +18,7 @@ from supernet.methods.teachers.mean_teacher import mean_teacher as mean_teacher
 __all__ = [
     "attentivenas",
     "darts",
+    "darts_pt",
     "dynas",
     "fairnas",
     "few_shot",
