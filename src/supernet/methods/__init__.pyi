@@ -1,6 +1,7 @@
 # Written by: python -m supernet.catalog --write
 from supernet.methods.cells.darts import darts as darts
 from supernet.methods.cells.darts_pt import darts_pt as darts_pt
+from supernet.methods.cells.sgas import sgas as sgas
 from supernet.methods.elastic.attentivenas import attentivenas as attentivenas
 from supernet.methods.elastic.sandwich import sandwich as sandwich
 from supernet.methods.nshot.few_shot import few_shot as few_shot
@@ -29,6 +30,7 @@ __all__ = [
     "mean_teacher",
     "one_shot",
     "sandwich",
+    "sgas",
     "spos",
     "sum_nas",
 ]
