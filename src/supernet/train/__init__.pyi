@@ -12,8 +12,10 @@ from supernet.train.derivations._protocol import Derivation as Derivation
 from supernet.train.derivations.decided import Decided as Decided
 from supernet.train.derivations.strongest import Strongest as Strongest
 from supernet.train.edits.average_into import AverageInto as AverageInto
+from supernet.train.edits.decide_edge import DecideEdge as DecideEdge
 from supernet.train.edits.project_inputs import ProjectInputs as ProjectInputs
 from supernet.train.edits.project_operations import ProjectOperations as ProjectOperations
+from supernet.train.edits.remember_probabilities import RememberProbabilities as RememberProbabilities
 from supernet.train.edits.split_by_gradients import SplitByGradients as SplitByGradients
 from supernet.train.edits.split_by_option import SplitByOption as SplitByOption
 from supernet.train.fit import Trained as Trained
@@ -122,6 +124,7 @@ __all__ = [
     "Cosine",
     "CostBins",
     "CrossEntropy",
+    "DecideEdge",
     "Decided",
     "Derivation",
     "Dictionary",
@@ -162,6 +165,7 @@ __all__ = [
     "Rating",
     "Recipe",
     "Relaxation",
+    "RememberProbabilities",
     "Reptile",
     "Rewriter",
     "Sampler",
