@@ -98,6 +98,7 @@ from supernet.train.updates import adam as adam
 from supernet.train.updates import rmsprop as rmsprop
 from supernet.train.updates import sgd as sgd
 from supernet.train.values._protocol import Value as Value
+from supernet.train.values.jump import Jump as Jump
 from supernet.train.values.per_epoch import PerEpoch as PerEpoch
 from supernet.train.values.ramp import Ramp as Ramp
 
@@ -136,6 +137,7 @@ __all__ = [
     "GumbelOneHot",
     "HammingWalk",
     "InPlaceDistillation",
+    "Jump",
     "LearningRate",
     "Linear",
     "LogitPerOption",
