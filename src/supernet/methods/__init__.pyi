@@ -1,5 +1,6 @@
 # Written by: python -m supernet.catalog --write
 from supernet.methods.cells.darts import darts as darts
+from supernet.methods.cells.enas import enas as enas
 from supernet.methods.elastic.attentivenas import attentivenas as attentivenas
 from supernet.methods.elastic.sandwich import sandwich as sandwich
 from supernet.methods.nshot.few_shot import few_shot as few_shot
@@ -18,6 +19,7 @@ __all__ = [
     "attentivenas",
     "darts",
     "dynas",
+    "enas",
     "fairnas",
     "few_shot",
     "gm_nas",
