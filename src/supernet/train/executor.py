@@ -63,7 +63,7 @@ class Executor:
         self.draws: dict[str, int] = {"train": 0, "validation": 0} | dict(draws)
         self.passed = {"forward": 0, "backward": 0, "drawn": 0} | dict(passed or {})
         self._unit = batch_size * fabric.world_size
-        self._regularised = all_but_normalisation(net)
+        self._modes: tuple[int, list[nn.Module]] = (net.structure, all_but_normalisation(net))
         self._terms: defaultdict[str, list[Tensor]] = defaultdict(list)
         self.feed(data, batch_size=batch_size, seed=seed)
 
@@ -73,6 +73,13 @@ class Executor:
         self._streams: dict[str, Iterator[Batch]] = {}
         self._current: dict[str, Batch] = {}
         self._rated_on: dict[tuple[str, int | None], list[Batch]] = {}
+
+    @property
+    def _regularised(self) -> list[nn.Module]:
+        """What drops or not, by its mode."""
+        if self._modes[0] != self.net.structure:
+            self._modes = (self.net.structure, all_but_normalisation(self.net))
+        return self._modes[1]
 
     @property
     def forwards(self) -> float:
@@ -184,8 +191,9 @@ class Executor:
             found = path.objective(outcome)
         if isinstance(found, Tensor):
             return found, outcome
-        for name, term in found.items():
-            self.note(name, term)
+        if path.learns:
+            for name, term in found.items():
+                self.note(name, term)
         return total(found), outcome
 
     def note(self, name: str, term: Tensor) -> None:
@@ -223,7 +231,8 @@ class Executor:
         self.passed["forward"] += images
         if logits.requires_grad:
             logits.register_hook(lambda _: self._count_backward(images))  # type: ignore[no-untyped-call]
-        return Output(logits, tuple(aux.float() for aux in output.aux), output.heads)
+        heads = {name: head.float() for name, head in output.heads.items()}
+        return Output(logits, tuple(aux.float() for aux in output.aux), heads)
 
     def _count_backward(self, images: int) -> None:
         self.passed["backward"] += images
@@ -252,7 +261,7 @@ class Executor:
                 if number + 1 < len(move.paths):
                     earlier.append(outcome.detached())
                 if path.learns:
-                    factor = move.combine.weight(len(move.paths)) * path.weight * stepper.loss_factor(step, path)
+                    factor = move.combine.weight(len(move.learning)) * path.weight * stepper.loss_factor(step, path)
                     scaled = loss * (share * factor)
                     scaled.backward(inputs=family, retain_graph=shared)  # type: ignore[no-untyped-call]
                 totals[number] += share * loss.detach()
@@ -266,14 +275,14 @@ class Executor:
             RunError: a loss is not finite.
         """
         unknown = [family for family in move.families if family not in self.steppers]
-        if unknown or not move.families:
+        if unknown:
             raise UsageError(
-                f"A move was to change {', '.join(map(repr, unknown)) or 'nothing'}, but updates are given for "
+                f"A move was to change {', '.join(map(repr, unknown))}, but updates are given for "
                 f"{', '.join(map(repr, self.steppers))}. Give the recipe a part of that name with updates."
             )
         if move.fresh:
             self.renew(move.data)
-        steppers = [self.steppers[family] for family in move.families]
+        steppers, trained = [self.steppers[family] for family in move.families], move.learning or move.paths
         for stepper in steppers:
             stepper.clear()
         self._terms.clear()
@@ -288,15 +297,16 @@ class Executor:
             if not math.isfinite(loss):
                 raise RunError(
                     f"The loss became {loss} at step {step.done} on the {move.data} data, for {_named(path.decisions)}"
-                    f", at the learning rate {steppers[0].lr(step, move.paths):.3g}. Lower the learning rate or clip "
+                    f", at the learning rate {steppers[0].lr(step, trained):.3g}. Lower the learning rate or clip "
                     "the gradient (clip_norm); earlier checkpoints are untouched."
                 )
         for stepper in steppers:
             average(self.fabric, stepper.gradients())
         for stepper in steppers:
-            stepper.step(step, move.paths)
+            stepper.step(step, trained)
             stepper.clear()
-        return Result(losses, dict(zip(terms, values[len(losses) :], strict=True)))
+        learns = tuple(path.learns for path in move.paths)
+        return Result(losses, dict(zip(terms, values[len(losses) :], strict=True)), learns)
 
 
 def _named(target: Arch | Decisions) -> str:
