@@ -24,9 +24,9 @@ from supernet.search import (
     Task,
     run,
 )
+from supernet.search.archive import described
 from supernet.search.laws import LearningLaws, SearcherLaws, Toy, limit, stages
 from supernet.search.pareto import nondominated
-from supernet.search.request import described
 from supernet.space import Arch, Choice, Space
 
 

@@ -31,15 +31,29 @@ Text: TypeAlias = Annotated[str, Meta(min_length=1)]
 
 
 class Section:
-    """Settings, a frozen dataclass, that check themselves when they are built; `place` is their name in errors."""
+    """Settings, a frozen dataclass, that check types and ranges of their fields when they are built.
+
+    Args:
+        place: What stands before the names of the fields in errors, such as `"train."`.
+        without: Fields that are left alone.
+    """
 
     _place: ClassVar[str]
+    _without: ClassVar[Collection[str]]
 
-    def __init_subclass__(cls, *, place: str = "") -> None:
-        cls._place = place
+    def __init_subclass__(cls, *, place: str = "", without: Collection[str] = ()) -> None:
+        cls._place, cls._without = place, without
 
     def __post_init__(self) -> None:
-        check_fields(self, self._place)
+        """Lists become tuples, whole numbers floats; values that are dataclasses have checked themselves.
+
+        Raises:
+            UsageError: a field is not of its type, out of range or not finite; names it.
+        """
+        for name, hint in _hints(type(self)).items():
+            value = getattr(self, name)
+            if name not in self._without and not is_dataclass(value):
+                object.__setattr__(self, name, checked(f"{self._place}{name}", value, hint))
 
 
 @dataclass(frozen=True)
@@ -347,23 +361,6 @@ def section(cls: type[S], value: object, place: str = "") -> S:
 def to_json(settings: Any) -> Any:
     """A section of settings as the value that a file holds."""
     return msgspec.json.decode(msgspec.json.encode(settings))
-
-
-def check_fields(settings: Any, place: str, *, without: Collection[str] = ()) -> None:
-    """Check the fields of a frozen dataclass against their types and ranges; lists become tuples, whole numbers floats.
-
-    Args:
-        settings: The dataclass. Values that are dataclasses have checked themselves.
-        place: What stands before the names in errors, such as `"train."`.
-        without: Fields that are left alone.
-
-    Raises:
-        UsageError: one is not of its type, out of range or not finite; names it.
-    """
-    for name, hint in _hints(type(settings)).items():
-        value = getattr(settings, name)
-        if name not in without and not is_dataclass(value):
-            object.__setattr__(settings, name, checked(f"{place}{name}", value, hint))
 
 
 def checked(name: str, value: object, hint: Any, *, strict: bool = True) -> Any:

@@ -1,19 +1,19 @@
 # Written by: python -m supernet.catalog --write
+from supernet.search.archive import Begun as Begun
 from supernet.search.constraints import Bounds as Bounds
 from supernet.search.constraints import Constraint as Constraint
 from supernet.search.constraints import Constraints as Constraints
 from supernet.search.driver import check as check
 from supernet.search.driver import run as run
 from supernet.search.evaluation import Evaluation as Evaluation
+from supernet.search.evaluation import Evaluator as Evaluator
 from supernet.search.evaluation import Point as Point
-from supernet.search.evaluator import Evaluator as Evaluator
 from supernet.search.front import Front as Front
 from supernet.search.front import FrontFile as FrontFile
 from supernet.search.published import evolution as evolution
 from supernet.search.published import nsga2 as nsga2
 from supernet.search.published import random as random
 from supernet.search.published import regularised_evolution as regularised_evolution
-from supernet.search.request import Begun as Begun
 from supernet.search.request import Request as Request
 from supernet.search.sampler import FeasibleSampler as FeasibleSampler
 from supernet.search.searchers.evolution import Evolution as Evolution

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Unpack
+from typing import NamedTuple, Unpack
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,12 +16,12 @@ from supernet.io.locking import locked
 from supernet.measure import NetEvaluator
 from supernet.measure.quantity import objectives_of
 from supernet.nn import Supernet
-from supernet.search.archive import Archive
+from supernet.search.archive import Archive, Begun, described
 from supernet.search.constraints import Bounds, Constraints
-from supernet.search.evaluator import Evaluator, costs_of
+from supernet.search.evaluation import Evaluator, costs_of
 from supernet.search.front import Front
 from supernet.search.ledger import Ledger
-from supernet.search.request import Announce, Begun, Progress, Request, described
+from supernet.search.request import Announce, Progress, Request
 from supernet.search.survey import Survey, survey
 from supernet.search.task import AskTell, Searcher, Task, Wrap
 from supernet.space import Arch, Codes, Space
@@ -86,21 +85,21 @@ def run(
     asked = Request(
         objectives=objectives, constraints=constraints, budget=budget, seed=seed, initial=initial, wrap=wrap
     )
-    plan = _plan(searcher, evaluator, asked)
-    task, found = plan.task, plan.found
+    task, begins, found, begun, names = _plan(searcher, evaluator, asked)
     folder = None if out is None else Path(out)
     if announce is not None:
         announce(found)
-    lock = nullcontext() if folder is None else locked(folder)
-    with lock, Archive(folder, plan.begun, task.space, plan.names, resume=resume) as archive:
+    with (
+        nullcontext() if folder is None else locked(folder),
+        Archive(folder, begun, task.space, names, resume=resume) as archive,
+    ):
         companion = None
         if wrap is not None:
             companion = wrap.begin(evaluator, seed=seed, out=folder, recorded=len(archive.recorded))
         if folder is not None:
-            plan.begun.write(folder)
-        limits = task.constraints
-        ledger = Ledger(evaluator, task.objectives, limits, plan.names, archive, keep=task.keep, companion=companion)
-        stopped = _search(plan.begins, searcher.name, ledger, budget, progress)
+            begun.write(folder)
+        ledger = Ledger(evaluator, task, names, archive, companion)
+        stopped = _search(begins, searcher.name, ledger, budget, progress)
         ledger.check_replayed()
         if companion is not None:
             companion.end(len(ledger.evaluations))
@@ -108,7 +107,7 @@ def run(
         raise RunError(ledger.nothing_feasible())
     front = Front(
         task.objectives,
-        limits,
+        task.constraints,
         tuple(ledger.evaluations),
         found.ranges,
         found.feasible_share,
@@ -132,19 +131,14 @@ def check(
     _plan(searcher, _evaluator(subject, data), request)
 
 
-@dataclass(frozen=True)
-class _Plan:
-    """A search that was found possible: what it is about, its beginning, the survey, and what is written of it."""
+class _Plan(NamedTuple):
+    """A search that was found possible: its task and beginning, the survey, what is written of it, what it asks for."""
 
     task: Task
     begins: AskTell
     found: Survey
     begun: Begun
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """All quantities that are asked for."""
-        return tuple(dict.fromkeys([goal.name for goal in self.task.objectives] + list(self.task.constraints.names)))
+    names: tuple[str, ...]
 
 
 def _plan(searcher: Searcher, evaluator: Evaluator, request: Request) -> _Plan:
@@ -161,7 +155,7 @@ def _plan(searcher: Searcher, evaluator: Evaluator, request: Request) -> _Plan:
         raise UsageError(f"The budget is {budget} evaluations; give at least 1.")
     if seed < 0:
         raise UsageError(f"The seed is {seed}; give an integer of at least 0.")
-    names = dict.fromkeys([goal.name for goal in goals] + list(limits.names))
+    names = tuple(dict.fromkeys([goal.name for goal in goals] + list(limits.names)))
     cheap = [name for name in names if name in evaluator.cheap]
     quick = limits.only(cheap)
     # The survey has a stream of its own: what it draws does not shift what the searcher draws.
@@ -186,7 +180,7 @@ def _plan(searcher: Searcher, evaluator: Evaluator, request: Request) -> _Plan:
         evaluator=describe(measured()) if callable(measured) else None,
         wrap=None if wrap is None else dict(wrap.describe()),
     )
-    return _Plan(task, searcher.begin(task), found, begun)
+    return _Plan(task, searcher.begin(task), found, begun, names)
 
 
 def _evaluator(subject: Supernet | Evaluator, data: ImageData | None) -> Evaluator:

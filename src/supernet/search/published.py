@@ -7,7 +7,7 @@ from typing import Unpack
 from supernet.data import ImageData
 from supernet.nn import Supernet
 from supernet.search.driver import run
-from supernet.search.evaluator import Evaluator
+from supernet.search.evaluation import Evaluator
 from supernet.search.front import Front
 from supernet.search.request import Request
 from supernet.search.searchers.evolution import Evolution

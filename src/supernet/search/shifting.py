@@ -14,13 +14,12 @@ import torch
 
 from supernet.data import ImageData
 from supernet.errors import RunError, UsageError
-from supernet.io.config import NotNegative, Positive, Probability, check_fields
+from supernet.io.config import NotNegative, Positive, Probability, Section
 from supernet.io.files import write_atomically
 from supernet.nn import Supernet
 from supernet.paper import Paper
 from supernet.precision import Precision
-from supernet.search.evaluation import Evaluation
-from supernet.search.evaluator import Evaluator
+from supernet.search.evaluation import Evaluation, Evaluator
 from supernet.space import Arch
 from supernet.train import (
     Backpropagation,
@@ -66,7 +65,7 @@ PAPER = Paper(
 
 
 @dataclass(frozen=True, kw_only=True)
-class Shifting:
+class Shifting(Section, place="shifting.", without=("on_generation",)):
     """Train the supernet while it is searched, on the architectures that the searcher proposes.
 
     Zhang, Wang, Qin, Yan: *Boosting Order-Preserving and Transferability for Neural Architecture Search*, CVPR 2024,
@@ -126,7 +125,7 @@ class Shifting:
     on_generation: tuple[OnGeneration, ...] = ()
 
     def __post_init__(self) -> None:
-        check_fields(self, "shifting.", without=("on_generation",))
+        super().__post_init__()
         if self.images % self.batch_size:
             raise UsageError(
                 f"{self.images} images per candidate cannot be cut into batches of {self.batch_size}; give a multiple "

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from supernet.errors import UsageError
 from supernet.search.constraints import Constraints
-from supernet.search.evaluator import Evaluator, costs_of
+from supernet.search.evaluation import Evaluator, costs_of
 from supernet.search.sampler import countable, distinct, population, step
 from supernet.space import Codes, Space
 

@@ -13,8 +13,7 @@ from numpy.typing import NDArray
 from supernet.errors import UsageError
 from supernet.measure.quantity import Quantity
 from supernet.search.constraints import Constraints
-from supernet.search.evaluation import Evaluation
-from supernet.search.evaluator import Evaluator
+from supernet.search.evaluation import Evaluation, Evaluator
 from supernet.space import Arch, Codes, Space
 
 __all__ = ["AskTell", "Companion", "Searcher", "Task", "Wrap"]

@@ -16,6 +16,7 @@ from supernet.train.edits.split_by_option import SplitByOption as SplitByOption
 from supernet.train.fit import Trained as Trained
 from supernet.train.fit import fit as fit
 from supernet.train.gradients._protocol import GradientRule as GradientRule
+from supernet.train.gradients.adversarial import Adversarial as Adversarial
 from supernet.train.gradients.backpropagation import Backpropagation as Backpropagation
 from supernet.train.gradients.reptile import Reptile as Reptile
 from supernet.train.gradients.unrolled import Unrolled as Unrolled
@@ -58,7 +59,9 @@ from supernet.train.ratings.validation import ValidationLoss as ValidationLoss
 from supernet.train.recipe import Recipe as Recipe
 from supernet.train.relaxations._protocol import Relaxation as Relaxation
 from supernet.train.relaxations.gumbel_one_hot import GumbelOneHot as GumbelOneHot
+from supernet.train.relaxations.perturbed import Perturbed as Perturbed
 from supernet.train.relaxations.softmax import Softmax as Softmax
+from supernet.train.rewriting import Rewriter as Rewriter
 from supernet.train.samplers._protocol import Sampler as Sampler
 from supernet.train.samplers.best_of import BestOf as BestOf
 from supernet.train.samplers.budget import Budget as Budget
@@ -96,6 +99,7 @@ from supernet.train.values.ramp import Ramp as Ramp
 __all__ = [
     "SGD",
     "Adam",
+    "Adversarial",
     "Auxiliary",
     "AverageInto",
     "Backpropagation",
@@ -143,6 +147,7 @@ __all__ = [
     "Path",
     "PathDropout",
     "PerEpoch",
+    "Perturbed",
     "Phase",
     "Predicted",
     "Program",
@@ -152,6 +157,7 @@ __all__ = [
     "Recipe",
     "Relaxation",
     "Reptile",
+    "Rewriter",
     "Sampler",
     "Sandwich",
     "Setting",

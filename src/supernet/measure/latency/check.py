@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -13,7 +12,7 @@ from supernet.errors import UsageError
 from supernet.measure.costs.counting import count_macs, count_params
 from supernet.measure.latency.machine import Device
 from supernet.measure.latency.model import LatencyModel
-from supernet.measure.latency.record import Progress, Record, code_texts
+from supernet.measure.latency.record import Progress, Record
 from supernet.nn import Supernet
 from supernet.nn.supernet import plain_subnet
 from supernet.rank import kendall_tau
@@ -100,10 +99,10 @@ def check_latency(
     subject.check_device(device, net, "The latency model")
     codes = unseen(net.space, n, np.random.default_rng(seed), known)
     archs = net.space.wrap(codes)
-    names = [f"{code}:{time}" for time in (1, 2) for code in code_texts(codes)]
-    measures = dict(zip(names, [partial(subject.measure_arch, device, net, arch) for arch in archs] * 2, strict=True))
-    told = Record(None, "check", {}, resume=False).measure(1, measures, seed, progress)
-    first, second = np.asarray([told[name] for name in names]).reshape(2, -1)
+    once = subject.whole(device, net, codes)
+    twice = {f"{name}:{time}": measure for time in (1, 2) for name, measure in once.items()}
+    told = Record(None, "check", {}, resume=False).measure(1, twice, seed, progress)
+    first, second = np.asarray([told[name] for name in twice]).reshape(2, -1)
     measured, predicted = (first + second) / 2, model.predict_ms(codes)
     plain = [plain_subnet(net, arch) for arch in archs]
     macs = [count_macs(module, subject.input_shape) for module in plain]

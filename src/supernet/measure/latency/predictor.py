@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +18,6 @@ from supernet.measure.latency.record import (
     CodeText,
     Progress,
     Record,
-    code_text,
     code_texts,
     codes_of,
     read_record,
@@ -136,14 +133,11 @@ class LatencyPredictor:
         subject = Subject.of(net, device, input_shape=input_shape, figure=figure)
         if table is not None:
             table.subject.check_device(device, net, "The table")
-        with Record(out, FORMAT, subject.to_json() | {"n": n, "seed": seed}, resume=resume) as record:
+        with Record(out, FORMAT, asdict(subject) | {"n": n, "seed": seed}, resume=resume) as record:
             known = np.zeros((0, len(net.space)), dtype=np.int16) if table is None else table.anchors
             codes = unseen(net.space, n, np.random.default_rng(seed), known)
-            measures: dict[str, Callable[[], float]] = {
-                code_text(arch.code): partial(subject.measure_arch, device, net, arch) for arch in net.space.wrap(codes)
-            }
-            told = record.measure(1, measures, seed, progress)
-            measured = np.asarray([told[name] for name in measures])
+            told = record.measure(1, subject.whole(device, net, codes), seed, progress)
+            measured = np.asarray([told[name] for name in code_texts(codes)])
             found = cls.fit(net, codes, measured, subject=subject, table=table, macs=macs, seed=seed)
             record.save(found.to_file())
         return found
@@ -219,7 +213,7 @@ class LatencyPredictor:
         Raises:
             RunError: the file cannot be written.
         """
-        Record(path, FORMAT, self.subject.to_json(), resume=False).save(self.to_file())
+        Record(path, FORMAT, asdict(self.subject), resume=False).save(self.to_file())
 
     @classmethod
     def read(cls, path: Path | str, net: Supernet, *, input_shape: tuple[int, ...] | None = None) -> LatencyPredictor:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cached_property, partial
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from supernet.measure.latency.blocks import Block, Entry, Setting, blocks_of
 from supernet.measure.latency.check import LatencyCheck, check_latency
 from supernet.measure.latency.machine import THIS_MACHINE, Device
 from supernet.measure.latency.model import Figure, Subject, block_fingerprint
-from supernet.measure.latency.record import CodeText, Progress, Record, code_text, code_texts, codes_of, read_result
+from supernet.measure.latency.record import CodeText, Progress, Record, code_texts, codes_of, read_result
 from supernet.nn import Supernet
 from supernet.space import Codes, Space
 
@@ -126,22 +126,20 @@ class LatencyTable:
             )
         subject = Subject.of(net, device, input_shape=input_shape, figure=figure)
         settings = {"repeats": repeats, "anchors": anchors, "max_settings": max_settings, "seed": seed}
-        with Record(out, FORMAT, subject.to_json() | settings, resume=resume) as record:
+        with Record(out, FORMAT, asdict(subject) | settings, resume=resume) as record:
             blocks = blocks_of(net, subject.input_shape, max_settings=max_settings)
             names, forms = _forms(net, blocks)
             chosen = _anchors(net.space, anchors, seed)
             measures: dict[str, Callable[[], float]] = {
                 name: partial(_block_ms, subject, device, net, block, at) for name, (block, at) in forms.items()
             }
-            for arch in net.space.wrap(chosen):
-                measures[code_text(arch.code)] = partial(subject.measure_arch, device, net, arch)
-            told = record.measure(repeats, measures, seed, progress)
+            told = record.measure(repeats, measures | subject.whole(device, net, chosen), seed, progress)
             entries = tuple(
                 block.entry(net.space, {number: told[name] for number, name in named.items()})
                 for block, named in zip(blocks, names, strict=True)
             )
             sums = _sums(net.space, entries)(chosen)
-            line = _line(sums, np.asarray([told[code_text(code)] for code in chosen.tolist()]))
+            line = _line(sums, np.asarray([told[name] for name in code_texts(chosen)]))
             table = cls(net.space, subject, entries, line, len(forms), chosen)
             record.save(table.to_file())
         return table
@@ -187,7 +185,7 @@ class LatencyTable:
         Raises:
             RunError: the file cannot be written.
         """
-        Record(path, FORMAT, self.subject.to_json(), resume=False).save(self.to_file())
+        Record(path, FORMAT, asdict(self.subject), resume=False).save(self.to_file())
 
     @classmethod
     def read(cls, path: Path | str, net: Supernet, *, input_shape: tuple[int, ...] | None = None) -> LatencyTable:

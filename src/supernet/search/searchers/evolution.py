@@ -9,7 +9,7 @@ from typing import ClassVar
 import numpy as np
 
 from supernet.errors import UsageError
-from supernet.io.config import Count, Positive, Probability, check_fields
+from supernet.io.config import Count, Positive, Probability, Section
 from supernet.paper import Paper
 from supernet.search.sampler import Code, distinct, population, sampler_of
 from supernet.search.task import Rounds, Task
@@ -27,7 +27,7 @@ PAPER = Paper(
 
 
 @dataclass(frozen=True, kw_only=True)
-class Evolution:
+class Evolution(Section, place="evolution."):
     """Generations of mutants and crossovers of the best architectures of all time. One objective.
 
     SPOS, Guo et al., *Single Path One-Shot Neural Architecture Search with Uniform Sampling*, ECCV 2020, algorithm 1
@@ -65,7 +65,7 @@ class Evolution:
     attempts: Positive = 10
 
     def __post_init__(self) -> None:
-        check_fields(self, "evolution.")
+        super().__post_init__()
         mutations = self.population - self.population // 2 if self.mutations is None else self.mutations
         crossovers = self.population // 2 if self.crossovers is None else self.crossovers
         if mutations + crossovers > self.population:

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from supernet.errors import UsageError, require
-from supernet.io.config import Positive, Probability, check_fields
+from supernet.io.config import Positive, Probability, Section
 from supernet.paper import Paper
 from supernet.search.sampler import Code, distinct, population, sampler_of
 from supernet.search.task import Rounds, Task
@@ -28,7 +28,7 @@ PAPER = Paper(
 
 
 @dataclass(frozen=True, kw_only=True)
-class NSGA2:
+class NSGA2(Section, place="nsga2."):
     """Non-dominated sorting with crowding, for any number of objectives.
 
     Deb, Pratap, Agarwal, Meyarivan: *A Fast and Elitist Multiobjective Genetic Algorithm: NSGA-II*, IEEE Transactions
@@ -56,9 +56,6 @@ class NSGA2:
     crossover_p: Probability = 0.9
     mutation_p: Probability | None = None
     attempts: Positive = 10
-
-    def __post_init__(self) -> None:
-        check_fields(self, "nsga2.")
 
     def begin(self, task: Task) -> Rounds:
         """Start a search, see `Searcher`.

@@ -7,14 +7,14 @@ from typing import ClassVar
 
 import numpy as np
 
-from supernet.io.config import Positive, check_fields
+from supernet.io.config import Positive, Section
 from supernet.search.sampler import Code, sampler_of
 from supernet.search.task import Rounds, Task
 from supernet.space import Arch
 
 
 @dataclass(frozen=True, kw_only=True)
-class RandomSearch:
+class RandomSearch(Section, place="random."):
     """Distinct feasible architectures, drawn uniformly over the options of every choice. Any number of objectives.
 
     Where values go stale (`Task.keep`) those of one batch are distinct.
@@ -29,9 +29,6 @@ class RandomSearch:
     name: ClassVar[str] = "random"
 
     batch: Positive = 50
-
-    def __post_init__(self) -> None:
-        check_fields(self, "random.")
 
     def begin(self, task: Task) -> Rounds:
         """Start a search, see `Searcher`."""

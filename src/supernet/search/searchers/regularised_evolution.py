@@ -9,7 +9,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from supernet.io.config import Positive, check_fields
+from supernet.io.config import Positive, Section
 from supernet.paper import Paper
 from supernet.search.sampler import sampler_of, step
 from supernet.search.task import Rounds, Task
@@ -27,7 +27,7 @@ PAPER = Paper(
 
 
 @dataclass(frozen=True, kw_only=True)
-class RegularisedEvolution:
+class RegularisedEvolution(Section, place="regularised_evolution."):
     """A queue of architectures: the best of a random sample gets a mutant, and the oldest dies. One objective.
 
     Real et al., *Regularized Evolution for Image Classifier Architecture Search*, AAAI 2019, algorithm 1
@@ -55,9 +55,6 @@ class RegularisedEvolution:
     sample: Positive = 25
     children: Positive = 1
     attempts: Positive = 64
-
-    def __post_init__(self) -> None:
-        check_fields(self, "regularised_evolution.")
 
     def begin(self, task: Task) -> Rounds:
         """Start a search, see `Searcher`.
