@@ -1,5 +1,6 @@
 # Written by: python -m supernet.catalog --write
 from supernet.methods.cells.darts import darts as darts
+from supernet.methods.cells.darts_pt import darts_pt as darts_pt
 from supernet.methods.cells.gdas import gdas as gdas
 from supernet.methods.cells.pc_darts import pc_darts as pc_darts
 from supernet.methods.cells.sdarts import sdarts as sdarts
@@ -20,6 +21,7 @@ from supernet.methods.teachers.mean_teacher import mean_teacher as mean_teacher
 __all__ = [
     "attentivenas",
     "darts",
+    "darts_pt",
     "dynas",
     "fairnas",
     "few_shot",

@@ -9,8 +9,11 @@ from supernet.train.context import Context as Context
 from supernet.train.context import Edit as Edit
 from supernet.train.context import Moves as Moves
 from supernet.train.derivations._protocol import Derivation as Derivation
+from supernet.train.derivations.decided import Decided as Decided
 from supernet.train.derivations.strongest import Strongest as Strongest
 from supernet.train.edits.average_into import AverageInto as AverageInto
+from supernet.train.edits.project_inputs import ProjectInputs as ProjectInputs
+from supernet.train.edits.project_operations import ProjectOperations as ProjectOperations
 from supernet.train.edits.split_by_gradients import SplitByGradients as SplitByGradients
 from supernet.train.edits.split_by_option import SplitByOption as SplitByOption
 from supernet.train.fit import Trained as Trained
@@ -119,6 +122,7 @@ __all__ = [
     "Cosine",
     "CostBins",
     "CrossEntropy",
+    "Decided",
     "Derivation",
     "Dictionary",
     "Edit",
@@ -151,6 +155,8 @@ __all__ = [
     "Phase",
     "Predicted",
     "Program",
+    "ProjectInputs",
+    "ProjectOperations",
     "RMSprop",
     "Ramp",
     "Rating",
