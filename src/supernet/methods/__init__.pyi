@@ -1,5 +1,6 @@
 # Written by: python -m supernet.catalog --write
 from supernet.methods.cells.darts import darts as darts
+from supernet.methods.cells.drnas import drnas as drnas
 from supernet.methods.cells.sdarts import sdarts as sdarts
 from supernet.methods.elastic.attentivenas import attentivenas as attentivenas
 from supernet.methods.elastic.sandwich import sandwich as sandwich
@@ -18,6 +19,7 @@ from supernet.methods.teachers.mean_teacher import mean_teacher as mean_teacher
 __all__ = [
     "attentivenas",
     "darts",
+    "drnas",
     "dynas",
     "fairnas",
     "few_shot",
