@@ -116,6 +116,8 @@ def default(name: str) -> Case:
 TRAININGS: dict[str, Case] = {name: default(name) for name in methods.__all__} | {
     "attentivenas": lambda: train(methods.attentivenas(), elastic_net()),
     "attentivenas, worst": lambda: train(methods.attentivenas(mode="worst"), elastic_net()),
+    "darts_pt": lambda: train(methods.darts_pt(supernet_epochs=2, interval=1)),
+    "darts_pt, fixed": lambda: train(methods.darts_pt(fixed=True, supernet_epochs=2, interval=1)),
     "darts, second order": lambda: train(methods.darts(order=2)),
     "darts, weights first": lambda: train(methods.darts(first="weights", begin=0.3, exclude=("skip",))),
     "dynas, clusters": lambda: train(

@@ -44,7 +44,6 @@ def texts(root: Path) -> dict[Path, str]:
         raise UsageError(f"{root} is not a checkout of supernet (it has no README.md); generated files live in one.")
     found = {}
     for name, marker, text in (
-        ("README.md", "methods", ", ".join(e.papers[0].name if e.papers else e.name for e in catalog.own("methods"))),
         ("docs/methods/README.md", "methods", _methods()),
         ("docs/zoo.md", "spaces", _spaces()),
         ("docs/train.md", "pieces", _pieces()),

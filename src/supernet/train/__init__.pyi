@@ -9,13 +9,17 @@ from supernet.train.context import Context as Context
 from supernet.train.context import Edit as Edit
 from supernet.train.context import Moves as Moves
 from supernet.train.derivations._protocol import Derivation as Derivation
+from supernet.train.derivations.decided import Decided as Decided
 from supernet.train.derivations.strongest import Strongest as Strongest
 from supernet.train.edits.average_into import AverageInto as AverageInto
+from supernet.train.edits.project_inputs import ProjectInputs as ProjectInputs
+from supernet.train.edits.project_operations import ProjectOperations as ProjectOperations
 from supernet.train.edits.split_by_gradients import SplitByGradients as SplitByGradients
 from supernet.train.edits.split_by_option import SplitByOption as SplitByOption
 from supernet.train.fit import Trained as Trained
 from supernet.train.fit import fit as fit
 from supernet.train.gradients._protocol import GradientRule as GradientRule
+from supernet.train.gradients.adversarial import Adversarial as Adversarial
 from supernet.train.gradients.backpropagation import Backpropagation as Backpropagation
 from supernet.train.gradients.reptile import Reptile as Reptile
 from supernet.train.gradients.unrolled import Unrolled as Unrolled
@@ -57,6 +61,8 @@ from supernet.train.ratings.validation import ValidationError as ValidationError
 from supernet.train.ratings.validation import ValidationLoss as ValidationLoss
 from supernet.train.recipe import Recipe as Recipe
 from supernet.train.relaxations._protocol import Relaxation as Relaxation
+from supernet.train.relaxations.gumbel_one_hot import GumbelOneHot as GumbelOneHot
+from supernet.train.relaxations.perturbed import Perturbed as Perturbed
 from supernet.train.relaxations.softmax import Softmax as Softmax
 from supernet.train.rewriting import Rewriter as Rewriter
 from supernet.train.samplers._protocol import Sampler as Sampler
@@ -96,6 +102,7 @@ from supernet.train.values.ramp import Ramp as Ramp
 __all__ = [
     "SGD",
     "Adam",
+    "Adversarial",
     "Auxiliary",
     "AverageInto",
     "Backpropagation",
@@ -115,6 +122,7 @@ __all__ = [
     "Cosine",
     "CostBins",
     "CrossEntropy",
+    "Decided",
     "Derivation",
     "Dictionary",
     "Edit",
@@ -122,6 +130,7 @@ __all__ = [
     "Fixed",
     "GradientRule",
     "Greedy",
+    "GumbelOneHot",
     "HammingWalk",
     "InPlaceDistillation",
     "LearningRate",
@@ -142,9 +151,12 @@ __all__ = [
     "Path",
     "PathDropout",
     "PerEpoch",
+    "Perturbed",
     "Phase",
     "Predicted",
     "Program",
+    "ProjectInputs",
+    "ProjectOperations",
     "RMSprop",
     "Ramp",
     "Rating",

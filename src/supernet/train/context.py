@@ -75,11 +75,14 @@ class Context:
 class Edit:
     """A change that no gradient makes: an average, an exchange, a decision, a queue, a cut.
 
-    A program yields it among its moves; `Recipe.edits` and `Phase.edits` are applied after the moves of a step.
+    A program yields it among its moves, where it is applied at once; `Recipe.edits` and `Phase.edits` are applied after
+    the moves of a step.
 
     Attributes:
         name: What errors call it.
-        apply: Makes the change; it is a function of the training's state alone. Scalars that it returns go to the log.
+        apply: Makes the change; it is a function of the training's state alone, with randomness from `Step.seeded`, so
+            that every process and a resumed training make the same. Scalars that it returns go to the next line of the
+            log, which has their means.
         every: Number of steps, or epochs, from one application after a step to the next.
         unit: What `every` counts.
 

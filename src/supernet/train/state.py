@@ -73,8 +73,9 @@ class TrainingState:
             given = recipe.parts.get(family)
             updates = given.updates if isinstance(given, Slice) else recipe.weights
             self.steppers[family] = Stepper(updates, parameters, batch_size=batch_size)
-        for name in recipe.parts:
-            self.build(name)
+        for name, part in recipe.parts.items():
+            if isinstance(part, Part):
+                self.build(name)
 
     @property
     def rewriter(self) -> Rewriter:
@@ -83,17 +84,27 @@ class TrainingState:
         return Rewriter(self.net, self.steppers, self.average, families, self.journal, self.seed)
 
     def build(self, name: str) -> None:
-        """Build a part, and what steps it; one that was there is forgotten with the state of its optimiser."""
-        part = self.recipe.parts[name]
+        """Build a part, and what steps it; one that was there is forgotten with the state of its optimiser.
+
+        Raises:
+            UsageError: there is no such part, or one that has updates has nothing to step.
+        """
+        part = self.recipe.parts.get(name)
         if not isinstance(part, Part):
-            return
+            known = [name for name, part in self.recipe.parts.items() if isinstance(part, Part)]
+            raise UsageError(f"There is no part {name!r} that could be built; the parts are {known}.")
         self.parts[name] = built(part, name, Setting(self.net, self.seed, self.memory))
-        if part.updates is not None:
-            before = self.steppers.get(name)
-            updates, batch_size = (
-                (part.updates, self.batch_size) if before is None else (before.updates, before.batch_size)
+        if part.updates is None:
+            return
+        updates, batch_size = part.updates, self.batch_size
+        if (before := self.steppers.get(name)) is not None:  # those of the present phase
+            updates, batch_size = before.updates, before.batch_size
+        self.steppers[name] = Stepper(updates, self.parts[name].parameters(), batch_size=batch_size)
+        if not self.steppers[name].parameters:
+            raise UsageError(
+                f"The part {name!r} has updates, but no parameter that needs a gradient. Leave the updates out, or "
+                "give it parameters."
             )
-            self.steppers[name] = Stepper(updates, self.parts[name].parameters(), batch_size=batch_size)
 
     @property
     def kept_parts(self) -> dict[str, nn.Module]:
@@ -191,6 +202,8 @@ def built(part: Part, name: str, setting: Setting) -> nn.Module:
     """The module of a part, on the device of the supernet."""
     with seeded(setting.seed, crc32(name.encode())):
         module = part.build(setting)
+    if not isinstance(module, nn.Module):
+        raise UsageError(f"The part {name!r} is built as {module!r}; its function has to return an nn.Module.")
     return module.to(next(setting.net.parameters()).device).train(part.mode == "train")
 
 
@@ -217,15 +230,15 @@ def load_parts(net: Supernet, recipe: Recipe, run: Path | str) -> dict[str, nn.M
         run: The run directory.
 
     Raises:
-        UsageError: as `load_weights`.
+        UsageError: as `load_weights`, or the checkpoint holds other parts.
         RunError: as `load_weights`.
     """
     newest, tensors, meta = _newest(net, run)
     setting = Setting(net, meta["identity"]["seed"], meta["memory"])
     parts = {name: built(part, name, setting) for name, part in recipe.parts.items() if isinstance(part, Part)}
-    for name, module in parts.items():
-        if (held := f"parts/{name}/") and any(tensor.startswith(held) for tensor in tensors):
-            _load(newest, held, tensors, module)
+    for name, part in recipe.parts.items():
+        if isinstance(part, Part) and part.kept:
+            _load(newest, f"parts/{name}/", tensors, parts[name])
     return parts
 
 
@@ -248,9 +261,11 @@ def _load(path: Path, prefix: str, tensors: Mapping[str, Tensor], module: nn.Mod
         module.load_state_dict(_under(prefix, tensors))
     except RuntimeError as error:
         reason = " ".join(str(error).splitlines()[1:2]).strip()
+        what, built = "the weights of another network over the same space", "supernet"
+        if prefix.startswith("parts/"):
+            what, built = f"another part {prefix.split('/')[1]!r}", "recipe"
         raise UsageError(
-            f"{path} holds the weights of another network over the same space: {reason} "
-            "Build the supernet with the options of the run (its config.json)."
+            f"{path} holds {what}: {reason} Build the {built} with the options of the run (its config.json)."
         ) from error
 
 
