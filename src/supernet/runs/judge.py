@@ -127,7 +127,10 @@ def _standing(run: Run, truth: Truth, alone: Alone | None) -> tuple[Standing | N
     if arch not in truth and alone is not None:
         truth = truth.merge(alone([arch]))
     if arch not in truth:
-        return None, {"derived": f"The truth holds no {truth.metric.name} of {arch}; judge against one that does."}
+        return None, {
+            "derived": f"The truth holds no {truth.metric.name} of {arch}; judge against one that does, or let a "
+            "surrogate predict it (--surrogate N)."
+        }
     return standing(truth, arch), {}
 
 

@@ -14,6 +14,7 @@ from supernet.nn import Supernet
 from supernet.space.restriction import Restriction
 from supernet.train.executor import Executor
 from supernet.train.move import Move, Result, Step
+from supernet.train.rewriting import Rewriter
 from supernet.train.updates import Stepper
 
 __all__ = ["Context", "Edit", "Moves"]
@@ -28,12 +29,14 @@ class Context:
         executor: Runs the supernet; what it is asked counts like any other pass.
         seed: A seed for what is drawn now; it depends on the training's and, at the beginning of a phase, on the phase.
         rebuild: Builds a part anew from what programs remember, by name.
+        rewriter: Changes the structure of the network: channels come and go, cells are added.
     """
 
     step: Step
     executor: Executor
     seed: int = 0
     rebuild: Callable[[str], None] | None = None
+    rewriter: Rewriter | None = None
 
     @property
     def net(self) -> Supernet:

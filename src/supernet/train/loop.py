@@ -165,7 +165,7 @@ class Loop:
         )
         settings = settings_of({**state.recipe.settings, **stretch.phase.settings}, step)
         step = replace(step, settings=settings)
-        return Context(step, executor, self.seed if seed is None else seed, state.build)
+        return Context(step, executor, self.seed if seed is None else seed, state.build, state.rewriter)
 
     def _step(self) -> dict[str, float]:
         """One training step; for the log the learning rate of its last move on the weights."""

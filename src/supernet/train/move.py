@@ -38,6 +38,7 @@ class Runner(Protocol):
         data: str,
         images: int | None = None,
         measure: Literal["loss", "error"] = "loss",
+        fresh: bool = False,
     ) -> list[float]: ...
 
     def forward(
@@ -149,6 +150,7 @@ class Step:
         data: str,
         images: int | None = None,
         measure: Literal["loss", "error"] = "loss",
+        fresh: bool = False,
     ) -> list[float]:
         """Cross-entropy or error rate of architectures with the present weights, without a gradient.
 
@@ -159,11 +161,17 @@ class Step:
             data: `"train"`: the batch of this step; another split: its first images, always the same.
             images: Number of images; None: all of them. It has no meaning for `"train"`.
             measure: `"loss"`: mean cross-entropy; `"error"`: share of images that are classified wrongly.
+            fresh: Whether to rate on a new batch of the split's stream instead, the next one at every call (ENAS).
 
         Raises:
-            UsageError: this step is not part of a training.
+            UsageError: this step is not part of a training, or `images` of a fresh batch were asked for.
         """
-        return self._running().rate(targets, data, images, measure)
+        if fresh and images is not None:
+            raise UsageError(
+                f"Architectures were to be rated on {images} images of a fresh batch, whose size is that of the "
+                "training's batches. Leave images out, or fresh."
+            )
+        return self._running().rate(targets, data, images, measure, fresh)
 
     def forward(
         self,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 from zlib import crc32
@@ -19,11 +20,12 @@ from supernet.train.averaging import WeightAverage
 from supernet.train.part import Part, Setting, Slice, families_of
 from supernet.train.processes import seeded
 from supernet.train.recipe import Recipe
+from supernet.train.rewriting import Rewriter
 from supernet.train.updates import Stepper
 
 __all__ = ["load_parts", "load_weights"]
 
-_KEPT = ("phase", "began", "draws", "losses", "passed", "counts", "memory", "restricted")
+_KEPT = ("phase", "began", "journal", "draws", "losses", "passed", "counts", "memory", "restricted")
 """JSON-able attributes, so that a checkpoint holds them as they are."""
 
 
@@ -49,6 +51,7 @@ class TrainingState:
         counts: How often each option was trained, see `UpdateCounts`.
         memory: What programs remember from step to step.
         restricted: Where `restriction` keeps what is allowed.
+        journal: How the structure of the network was changed, see `Rewriter`.
     """
 
     def __init__(
@@ -63,6 +66,7 @@ class TrainingState:
         self.memory: dict[str, Any] = {}
         self.restricted: dict[str, list[int]] = {}
         self.restriction = Restriction(net.space, self.restricted)
+        self.journal: list[dict[str, Any]] = []
         self.steppers: dict[str, Stepper] = {}
         self.parts: dict[str, nn.Module] = {}
         for family, parameters in families_of(net, recipe.parts).items():
@@ -72,6 +76,12 @@ class TrainingState:
         for name, part in recipe.parts.items():
             if isinstance(part, Part):
                 self.build(name)
+
+    @property
+    def rewriter(self) -> Rewriter:
+        """What changes the structure of the network."""
+        families = partial(families_of, self.net, self.recipe.parts)
+        return Rewriter(self.net, self.steppers, self.average, families, self.journal, self.seed)
 
     def build(self, name: str) -> None:
         """Build a part, and what steps it; one that was there is forgotten with the state of its optimiser.
@@ -164,6 +174,8 @@ class TrainingState:
         self.done = int(meta["step"])
         for name in _KEPT:
             setattr(self, name, meta[name])
+        self.journal = []
+        self.rewriter.replay(meta["journal"])
         self.restriction.kept = self.restricted
         _load(path, "net/", tensors, self.net)
         for name in self.parts:
@@ -202,7 +214,8 @@ def load_weights(net: Supernet, run: Path | str) -> None:
         UsageError: the directory has no checkpoint, or one of another space or network.
         RunError: the checkpoint is damaged.
     """
-    newest, tensors, _ = _newest(net, run)
+    newest, tensors, meta = _newest(net, run)
+    Rewriter(net, {}, None, dict, [], meta["identity"]["seed"]).replay(meta["journal"])
     averaged = {f"net/{name}": value for name, value in _under("average/", tensors).items()}
     _load(newest, "net/", tensors | averaged, net)
     net.statistics_belong_to()
