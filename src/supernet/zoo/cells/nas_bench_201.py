@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import functools
+from typing import Any
+
 from torch import Tensor, nn
 
+from supernet.errors import UsageError
 from supernet.nn import AvgPool3x3, InputChoice, OpChoice, Statistics, Supernet, Zero, batch_norm
 from supernet.nn.diagram import Diagram, Edge, Node
 from supernet.nn.norm import check_statistics
 from supernet.paper import Paper
 from supernet.space import Arch, Choice
 from supernet.zoo.arguments import check_at_least_one
+from supernet.zoo.cells.cell_edge import PartialChannels
+from supernet.zoo.cells.cell_ops import convolution
 
 OPS = ("none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3")
 EDGES = tuple(f"{target}<-{source}" for target in range(1, 4) for source in range(target))
@@ -39,6 +45,7 @@ def nasbench201(
     cells: int = 5,
     num_classes: int = 10,
     in_channels: int = 3,
+    partial: int = 1,
     affine: bool = False,
     fixed_affine: bool = True,
     statistics: Statistics = "batch",
@@ -56,6 +63,8 @@ def nasbench201(
         cells: Number N of cells per stage. C = 16 and N = 5 are the benchmark's.
         num_classes: Number of classes, the outputs of the classifier.
         in_channels: Number of channels of the images.
+        partial: K of partial channels (PC-DARTS, [arXiv 1907.05737](https://arxiv.org/abs/1907.05737)): operations run
+            on the first C/K of the channels, the others pass by. A search of DrNAS begins with 4.
         affine: Whether BatchNorms of the candidates learn scale and shift. The benchmark searches without and trains
             its architectures with.
         fixed_affine: Whether the BatchNorms of the fixed layers (stem, reductions, head) learn them, as in the
@@ -66,16 +75,23 @@ def nasbench201(
         A supernet (B, in_channels, H, W) -> (B, num_classes).
 
     Raises:
-        UsageError: a size below 1 or an unknown statistics policy.
+        UsageError: a size below 1, channels that `partial` does not divide, or an unknown statistics policy.
     """
-    check_at_least_one(channels=channels, cells=cells, num_classes=num_classes, in_channels=in_channels)
+    sizes = {"channels": channels, "cells": cells, "num_classes": num_classes, "in_channels": in_channels}
+    check_at_least_one(**sizes, partial=partial)
+    if channels % partial:
+        raise UsageError(f"channels={channels} is no multiple of partial={partial}. Give a multiple.")
     check_statistics(statistics)
     choices = tuple(Choice(edge, OPS, order=_SMALLEST_FIRST) for edge in EDGES)
+    norm: dict[str, Any] = {"affine": affine, "statistics": statistics}
     layers: list[nn.Module] = []
     for width in (channels, 2 * channels, 4 * channels):
         if layers:
             layers.append(ReductionBlock(width // 2, width, affine=fixed_affine, statistics=statistics))
-        layers += [Cell(choices, width, affine=affine, statistics=statistics) for _ in range(cells)]
+        layers += [
+            Cell(choices, width, partial=partial, name=f"layers.{len(layers) + cell}.partial", **norm)
+            for cell in range(cells)
+        ]
     stem = nn.Sequential(
         nn.Conv2d(in_channels, channels, 3, padding=1, bias=False),
         batch_norm(channels, affine=fixed_affine, statistics=statistics),
@@ -123,10 +139,26 @@ class Cell(nn.Module):
     Edges that contribute nothing are not run. A node that nothing reaches is zero.
     """
 
-    def __init__(self, choices: tuple[Choice, ...], width: int, *, affine: bool, statistics: Statistics) -> None:
+    def __init__(
+        self,
+        choices: tuple[Choice, ...],
+        width: int,
+        *,
+        affine: bool,
+        statistics: Statistics,
+        partial: int = 1,
+        name: str | None = None,
+    ) -> None:
         super().__init__()
+
+        def edge(choice: Choice, channels: int) -> nn.Module:
+            return OpChoice(choice, _candidates(channels, affine=affine, statistics=statistics))
+
         self.edges = nn.ModuleList(
-            OpChoice(choice, _candidates(width, affine=affine, statistics=statistics)) for choice in choices
+            edge(choice, width)
+            if partial == 1
+            else PartialChannels(functools.partial(edge, choice), width, partial, stride=1, name=name)
+            for choice in choices
         )
         edges = iter(self.edges)
         self.nodes = nn.ModuleList(
@@ -174,6 +206,6 @@ def relu_conv_bn(
     """The benchmark's convolution: ReLU, convolution without bias, BatchNorm."""
     return nn.Sequential(
         nn.ReLU(),
-        nn.Conv2d(width_in, width_out, kernel, stride=stride, padding=kernel // 2, bias=False),
+        convolution(width_in, width_out, kernel, stride=stride),
         batch_norm(width_out, affine=affine, statistics=statistics),
     )
