@@ -4,6 +4,7 @@ from supernet.methods.cells.darts_pt import darts_pt as darts_pt
 from supernet.methods.cells.drnas import drnas as drnas
 from supernet.methods.cells.enas import enas as enas
 from supernet.methods.cells.gdas import gdas as gdas
+from supernet.methods.cells.p_darts import p_darts as p_darts
 from supernet.methods.cells.pc_darts import pc_darts as pc_darts
 from supernet.methods.cells.sdarts import sdarts as sdarts
 from supernet.methods.cells.sgas import sgas as sgas
@@ -37,6 +38,7 @@ __all__ = [
     "magic_t",
     "mean_teacher",
     "one_shot",
+    "p_darts",
     "pc_darts",
     "sandwich",
     "sdarts",

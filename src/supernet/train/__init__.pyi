@@ -11,14 +11,19 @@ from supernet.train.context import Moves as Moves
 from supernet.train.derivations._protocol import Derivation as Derivation
 from supernet.train.derivations.decided import Decided as Decided
 from supernet.train.derivations.sample_and_rank import SampleAndRank as SampleAndRank
+from supernet.train.derivations.skip_limited import SkipLimited as SkipLimited
 from supernet.train.derivations.strongest import Strongest as Strongest
 from supernet.train.edits.average_into import AverageInto as AverageInto
+from supernet.train.edits.cut_channels import CutChannels as CutChannels
 from supernet.train.edits.decide_edge import DecideEdge as DecideEdge
+from supernet.train.edits.keep_strongest import KeepStrongest as KeepStrongest
 from supernet.train.edits.project_inputs import ProjectInputs as ProjectInputs
 from supernet.train.edits.project_operations import ProjectOperations as ProjectOperations
+from supernet.train.edits.rebuild_network import RebuildNetwork as RebuildNetwork
 from supernet.train.edits.remember_probabilities import RememberProbabilities as RememberProbabilities
 from supernet.train.edits.split_by_gradients import SplitByGradients as SplitByGradients
 from supernet.train.edits.split_by_option import SplitByOption as SplitByOption
+from supernet.train.edits.widen_partial import WidenPartial as WidenPartial
 from supernet.train.fit import Trained as Trained
 from supernet.train.fit import fit as fit
 from supernet.train.gradients._protocol import GradientRule as GradientRule
@@ -109,6 +114,7 @@ from supernet.train.updates import adam as adam
 from supernet.train.updates import rmsprop as rmsprop
 from supernet.train.updates import sgd as sgd
 from supernet.train.values._protocol import Value as Value
+from supernet.train.values.dropout_decay import DropoutDecay as DropoutDecay
 from supernet.train.values.jump import Jump as Jump
 from supernet.train.values.per_epoch import PerEpoch as PerEpoch
 from supernet.train.values.ramp import Ramp as Ramp
@@ -137,12 +143,14 @@ __all__ = [
     "Cosine",
     "CostBins",
     "CrossEntropy",
+    "CutChannels",
     "DecideEdge",
     "Decided",
     "Derivation",
     "Dictionary",
     "Dirichlet",
     "DirichletAnchor",
+    "DropoutDecay",
     "Edit",
     "EqualCost",
     "Fixed",
@@ -153,6 +161,7 @@ __all__ = [
     "HammingWalk",
     "InPlaceDistillation",
     "Jump",
+    "KeepStrongest",
     "LSTMController",
     "LearningRate",
     "Likelihood",
@@ -183,6 +192,7 @@ __all__ = [
     "RMSprop",
     "Ramp",
     "Rating",
+    "RebuildNetwork",
     "Recipe",
     "Reinforce",
     "Relaxation",
@@ -194,6 +204,7 @@ __all__ = [
     "Sandwich",
     "Setting",
     "SingleLevel",
+    "SkipLimited",
     "Slice",
     "Softmax",
     "SplitByGradients",
@@ -219,6 +230,7 @@ __all__ = [
     "Warmup",
     "WeightsThenCodes",
     "WeightsThenPolicy",
+    "WidenPartial",
     "Within",
     "adam",
     "fit",
