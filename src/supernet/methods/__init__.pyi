@@ -1,6 +1,9 @@
 # Written by: python -m supernet.catalog --write
 from supernet.methods.cells.darts import darts as darts
 from supernet.methods.cells.darts_pt import darts_pt as darts_pt
+from supernet.methods.cells.gdas import gdas as gdas
+from supernet.methods.cells.pc_darts import pc_darts as pc_darts
+from supernet.methods.cells.sdarts import sdarts as sdarts
 from supernet.methods.cells.sgas import sgas as sgas
 from supernet.methods.elastic.attentivenas import attentivenas as attentivenas
 from supernet.methods.elastic.sandwich import sandwich as sandwich
@@ -23,13 +26,16 @@ __all__ = [
     "dynas",
     "fairnas",
     "few_shot",
+    "gdas",
     "gm_nas",
     "greedynas",
     "k_shot",
     "magic_t",
     "mean_teacher",
     "one_shot",
+    "pc_darts",
     "sandwich",
+    "sdarts",
     "sgas",
     "spos",
     "sum_nas",

@@ -21,6 +21,7 @@ from supernet.train.edits.split_by_option import SplitByOption as SplitByOption
 from supernet.train.fit import Trained as Trained
 from supernet.train.fit import fit as fit
 from supernet.train.gradients._protocol import GradientRule as GradientRule
+from supernet.train.gradients.adversarial import Adversarial as Adversarial
 from supernet.train.gradients.backpropagation import Backpropagation as Backpropagation
 from supernet.train.gradients.reptile import Reptile as Reptile
 from supernet.train.gradients.unrolled import Unrolled as Unrolled
@@ -62,7 +63,10 @@ from supernet.train.ratings.validation import ValidationError as ValidationError
 from supernet.train.ratings.validation import ValidationLoss as ValidationLoss
 from supernet.train.recipe import Recipe as Recipe
 from supernet.train.relaxations._protocol import Relaxation as Relaxation
+from supernet.train.relaxations.gumbel_one_hot import GumbelOneHot as GumbelOneHot
+from supernet.train.relaxations.perturbed import Perturbed as Perturbed
 from supernet.train.relaxations.softmax import Softmax as Softmax
+from supernet.train.rewriting import Rewriter as Rewriter
 from supernet.train.samplers._protocol import Sampler as Sampler
 from supernet.train.samplers.best_of import BestOf as BestOf
 from supernet.train.samplers.budget import Budget as Budget
@@ -100,6 +104,7 @@ from supernet.train.values.ramp import Ramp as Ramp
 __all__ = [
     "SGD",
     "Adam",
+    "Adversarial",
     "Auxiliary",
     "AverageInto",
     "Backpropagation",
@@ -128,6 +133,7 @@ __all__ = [
     "Fixed",
     "GradientRule",
     "Greedy",
+    "GumbelOneHot",
     "HammingWalk",
     "InPlaceDistillation",
     "LearningRate",
@@ -148,6 +154,7 @@ __all__ = [
     "Path",
     "PathDropout",
     "PerEpoch",
+    "Perturbed",
     "Phase",
     "Predicted",
     "Program",
@@ -160,6 +167,7 @@ __all__ = [
     "Relaxation",
     "RememberProbabilities",
     "Reptile",
+    "Rewriter",
     "Sampler",
     "Sandwich",
     "Setting",

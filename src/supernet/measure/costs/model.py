@@ -113,10 +113,11 @@ def cost_model(net: Supernet, input_shape: tuple[int, ...] | None = None) -> Cos
     """
     shape = input_shape_of(net, input_shape)
     known = _models.setdefault(net, {})
-    if shape not in known:
-        known[shape] = CostModel(net, shape)
-        warn_blind(known[shape].blind)
-    return known[shape]
+    key = (net.structure, *shape)  # a network of another structure costs other amounts
+    if key not in known:
+        known[key] = CostModel(net, shape)
+        warn_blind(known[key].blind)
+    return known[key]
 
 
 def macs(net: Supernet, arch: Arch, *, input_shape: tuple[int, ...] | None = None) -> int:

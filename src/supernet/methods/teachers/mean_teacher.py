@@ -6,6 +6,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Literal
 
+from supernet.errors import UsageError
 from supernet.methods._wrapping import around, with_part
 from supernet.methods.single_path.spos import spos
 from supernet.paper import Paper
@@ -52,8 +53,13 @@ def mean_teacher(
         runs: What the teacher runs: the `"same"` path, or the `"largest"` architecture.
 
     Raises:
-        UsageError: the recipe has a part called `teacher` already, or trains under no objective.
+        UsageError: the recipe has a part called `teacher` already, several sets of weights, or no objective.
     """
+    if recipe.adapt is not None:
+        raise UsageError(
+            f"mean_teacher averages one set of weights, but {recipe.name!r} makes several of them. Give it a method "
+            "that has one, such as spos()."
+        )
     taught = recipe.with_objective(partial(Consistency, weight=weight, distance=distance, runs=runs))
     return replace(
         taught,

@@ -5,8 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from supernet.nn import ElasticConv2d, Statistics, batch_norm
-from supernet.nn.norm import ElasticBatchNorm2d
+from supernet.nn import ElasticBatchNorm2d, ElasticConv2d, Statistics
 from supernet.space import Expr
 
 
@@ -69,14 +68,3 @@ class ShuffleBlock(nn.Module):
         if self.passing is not None:
             return torch.cat((self.passing(x), self.main(x)), 1)
         return torch.cat((x[:, ::2], self.main(x[:, 1::2])), 1)
-
-
-def conv_bn_relu(
-    width_in: int, width_out: int, kernel: int, *, stride: int = 1, affine: bool, statistics: Statistics
-) -> nn.Sequential:
-    """A dense convolution without bias, BatchNorm, ReLU."""
-    return nn.Sequential(
-        nn.Conv2d(width_in, width_out, kernel, stride=stride, padding=kernel // 2, bias=False),
-        batch_norm(width_out, affine=affine, statistics=statistics),
-        nn.ReLU(inplace=True),
-    )

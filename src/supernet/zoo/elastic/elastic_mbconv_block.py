@@ -9,11 +9,11 @@ from torch import Tensor, nn
 from supernet.nn import ElasticBatchNorm2d, ElasticConv2d, Statistics
 from supernet.space import Expr, round_to
 
-_ACTIVATIONS: dict[str, type[nn.Module]] = {"relu": nn.ReLU, "hswish": nn.Hardswish, "swish": nn.SiLU}
+_ACTIVATIONS = {"relu": nn.ReLU, "relu6": nn.ReLU6, "hswish": nn.Hardswish, "swish": nn.SiLU}
 
 
 def activation_layer(name: str) -> nn.Module:
-    """A new layer of the activation `"relu"`, `"hswish"` or `"swish"`."""
+    """A new layer of the activation `"relu"`, `"relu6"`, `"hswish"` or `"swish"`."""
     layer: nn.Module = cast(Any, _ACTIVATIONS[name])(inplace=True)
     return layer
 
