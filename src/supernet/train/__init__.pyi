@@ -10,6 +10,7 @@ from supernet.train.context import Edit as Edit
 from supernet.train.context import Moves as Moves
 from supernet.train.derivations._protocol import Derivation as Derivation
 from supernet.train.derivations.decided import Decided as Decided
+from supernet.train.derivations.sample_and_rank import SampleAndRank as SampleAndRank
 from supernet.train.derivations.strongest import Strongest as Strongest
 from supernet.train.edits.average_into import AverageInto as AverageInto
 from supernet.train.edits.decide_edge import DecideEdge as DecideEdge
@@ -23,6 +24,7 @@ from supernet.train.fit import fit as fit
 from supernet.train.gradients._protocol import GradientRule as GradientRule
 from supernet.train.gradients.adversarial import Adversarial as Adversarial
 from supernet.train.gradients.backpropagation import Backpropagation as Backpropagation
+from supernet.train.gradients.reinforce import Reinforce as Reinforce
 from supernet.train.gradients.reptile import Reptile as Reptile
 from supernet.train.gradients.unrolled import Unrolled as Unrolled
 from supernet.train.loop import Monitor as Monitor
@@ -50,14 +52,20 @@ from supernet.train.part import Setting as Setting
 from supernet.train.part import Slice as Slice
 from supernet.train.parts.copy_of_net import CopyOfNet as CopyOfNet
 from supernet.train.phases import Phase as Phase
+from supernet.train.policies._protocol import Likelihood as Likelihood
+from supernet.train.policies._protocol import Policy as Policy
+from supernet.train.policies.lstm_controller import Controller as Controller
+from supernet.train.policies.lstm_controller import LSTMController as LSTMController
 from supernet.train.programs._protocol import Program as Program
 from supernet.train.programs.bilevel import Bilevel as Bilevel
 from supernet.train.programs.in_turn import TrainInTurn as TrainInTurn
 from supernet.train.programs.single_level import SingleLevel as SingleLevel
 from supernet.train.programs.train_paths import TrainPaths as TrainPaths
 from supernet.train.programs.weights_then_codes import WeightsThenCodes as WeightsThenCodes
+from supernet.train.programs.weights_then_policy import WeightsThenPolicy as WeightsThenPolicy
 from supernet.train.ratings._protocol import Rating as Rating
 from supernet.train.ratings.batch_loss import BatchLoss as BatchLoss
+from supernet.train.ratings.fresh_batch import FreshBatch as FreshBatch
 from supernet.train.ratings.predicted import Predicted as Predicted
 from supernet.train.ratings.validation import ValidationError as ValidationError
 from supernet.train.ratings.validation import ValidationLoss as ValidationLoss
@@ -88,6 +96,7 @@ from supernet.train.schedules.constant import Constant as Constant
 from supernet.train.schedules.cosine import Cosine as Cosine
 from supernet.train.schedules.linear import Linear as Linear
 from supernet.train.schedules.on_loss import OnLoss as OnLoss
+from supernet.train.schedules.warm_restarts import WarmRestarts as WarmRestarts
 from supernet.train.schedules.warmup import Warmup as Warmup
 from supernet.train.state import load_parts as load_parts
 from supernet.train.state import load_weights as load_weights
@@ -98,6 +107,7 @@ from supernet.train.updates import adam as adam
 from supernet.train.updates import rmsprop as rmsprop
 from supernet.train.updates import sgd as sgd
 from supernet.train.values._protocol import Value as Value
+from supernet.train.values.jump import Jump as Jump
 from supernet.train.values.per_epoch import PerEpoch as PerEpoch
 from supernet.train.values.ramp import Ramp as Ramp
 
@@ -118,6 +128,7 @@ __all__ = [
     "Consistency",
     "Constant",
     "Context",
+    "Controller",
     "Copies",
     "CopyOfNet",
     "CopyPerOption",
@@ -131,12 +142,16 @@ __all__ = [
     "Edit",
     "EqualCost",
     "Fixed",
+    "FreshBatch",
     "GradientRule",
     "Greedy",
     "GumbelOneHot",
     "HammingWalk",
     "InPlaceDistillation",
+    "Jump",
+    "LSTMController",
     "LearningRate",
+    "Likelihood",
     "Linear",
     "LogitPerOption",
     "Mean",
@@ -156,6 +171,7 @@ __all__ = [
     "PerEpoch",
     "Perturbed",
     "Phase",
+    "Policy",
     "Predicted",
     "Program",
     "ProjectInputs",
@@ -164,10 +180,12 @@ __all__ = [
     "Ramp",
     "Rating",
     "Recipe",
+    "Reinforce",
     "Relaxation",
     "RememberProbabilities",
     "Reptile",
     "Rewriter",
+    "SampleAndRank",
     "Sampler",
     "Sandwich",
     "Setting",
@@ -193,8 +211,10 @@ __all__ = [
     "ValidationError",
     "ValidationLoss",
     "Value",
+    "WarmRestarts",
     "Warmup",
     "WeightsThenCodes",
+    "WeightsThenPolicy",
     "Within",
     "adam",
     "fit",
