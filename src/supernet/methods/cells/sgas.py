@@ -41,7 +41,7 @@ def sgas(
     """SGAS: as in DARTS, but edge after edge is decided while the others go on learning.
 
     [arXiv 1912.00195](https://arxiv.org/abs/1912.00195), algorithm 1. After a warm-up the edge with the highest score
-    in every kind of cell is decided for its strongest operation (`DecideEdge`), then again after every `interval` epochs,
+    in every kind of cell is decided for its strongest operation (`DecideEdge`), then again every `interval` epochs
     until all are. A node with two decided edges loses its others. A decided edge runs one operation alone, so batches
     grow. Defaults are those of the released code for CIFAR-10, where a space of 8 decisions takes 50 epochs of batches
     of 64 to 128 images. Split the training images in half (`validation=0.5`).
