@@ -106,7 +106,7 @@ def test_conditions_on_many_choices_are_met_by_their_first_options():
     (row,) = partial_codes(space, conditions, ())
     assert row.tolist() == [-1] + [1] * 9
     assert all_hold(conditions, space, np.maximum(row, 0)[None])[0]
-    rows = partial_codes(space, conditions, picks[:1] + [space.choices[0]])
+    rows = partial_codes(space, conditions, [*picks[:1], space.choices[0]])
     assert rows[:, :3].tolist() == [[0, 1, 1], [1, 1, 1]]
     assert len(partial_codes(space, (*conditions, Chosen(picks[3], (0,))), ())) == 0, "no option of it will do"
 

@@ -204,8 +204,9 @@ class EnasMicro(nn.Module):
             taken: set[int] = set()
             for target in range(2, len(names)):
                 for side in SIDES:
-                    (source,) = arch[f"{cell}.{target}.{side}.input"]  # type: ignore[misc]
-                    taken.add(int(source))
+                    option: Any = arch[f"{cell}.{target}.{side}.input"]
+                    (source,) = option
+                    taken.add(source)
                     label = LABELS[str(arch[f"{cell}.{target}.{side}"])]
                     edges.append(Edge(f"{cell}.{source}", f"{cell}.{target}", label))
             loose = [place for place in range(len(names)) if place not in taken]

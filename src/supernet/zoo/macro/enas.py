@@ -69,7 +69,7 @@ def enas_macro(
 
     Args:
         channels: Width C of all layers, an even number.
-        layers: Number of layers, at least 3 and at most 14.
+        layers: Number of layers, at least 3 and at most 16.
         operations: The operations, of `OPS`.
         dropout: Probability with which features are dropped before the classifier.
         statistics: What BatchNorm uses outside training, see `supernet.nn.Statistics`. The authors score by the
@@ -90,9 +90,9 @@ def enas_macro(
     check_at_least_one(channels=channels, num_classes=num_classes, in_channels=in_channels, image_size=image_size)
     check_statistics(statistics)
     check_dropout(dropout)
-    if not isinstance(layers, int) or not 3 <= layers <= 14:
+    if not isinstance(layers, int) or not 3 <= layers <= 16:
         raise UsageError(
-            f"layers={layers}: a network has 3 layers or more, and 14 at most, since the last one may take any set of "
+            f"layers={layers}: a network has 3 layers or more, and 16 at most, since the last one may take any set of "
             "those before it."
         )
     if channels % 2:
