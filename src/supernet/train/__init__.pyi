@@ -33,6 +33,7 @@ from supernet.train.move import Step as Step
 from supernet.train.objectives.code_entropy import CodeEntropy as CodeEntropy
 from supernet.train.objectives.consistency import Consistency as Consistency
 from supernet.train.objectives.cross_entropy import CrossEntropy as CrossEntropy
+from supernet.train.objectives.expected_cost import ExpectedCost as ExpectedCost
 from supernet.train.objectives.in_place_distillation import InPlaceDistillation as InPlaceDistillation
 from supernet.train.objectives.terms import Auxiliary as Auxiliary
 from supernet.train.objectives.terms import Term as Term
@@ -41,6 +42,7 @@ from supernet.train.optimisers._protocol import Optimiser as Optimiser
 from supernet.train.optimisers.adam import Adam as Adam
 from supernet.train.optimisers.rmsprop import RMSprop as RMSprop
 from supernet.train.optimisers.sgd import SGD as SGD
+from supernet.train.parametrisations.logits_around import LogitsAround as LogitsAround
 from supernet.train.parametrisations.option_logits import LogitPerOption as LogitPerOption
 from supernet.train.parametrisations.option_logits import OptionLogits as OptionLogits
 from supernet.train.part import Part as Part
@@ -62,6 +64,7 @@ from supernet.train.ratings.validation import ValidationLoss as ValidationLoss
 from supernet.train.recipe import Recipe as Recipe
 from supernet.train.relaxations._protocol import Relaxation as Relaxation
 from supernet.train.relaxations.gumbel_one_hot import GumbelOneHot as GumbelOneHot
+from supernet.train.relaxations.gumbel_softmax import GumbelSoftmax as GumbelSoftmax
 from supernet.train.relaxations.perturbed import Perturbed as Perturbed
 from supernet.train.relaxations.softmax import Softmax as Softmax
 from supernet.train.rewriting import Rewriter as Rewriter
@@ -127,15 +130,18 @@ __all__ = [
     "Dictionary",
     "Edit",
     "EqualCost",
+    "ExpectedCost",
     "Fixed",
     "GradientRule",
     "Greedy",
     "GumbelOneHot",
+    "GumbelSoftmax",
     "HammingWalk",
     "InPlaceDistillation",
     "LearningRate",
     "Linear",
     "LogitPerOption",
+    "LogitsAround",
     "Mean",
     "MomentumSeparation",
     "Monitor",
