@@ -7,6 +7,7 @@ from supernet.methods.cells.gdas import gdas as gdas
 from supernet.methods.cells.pc_darts import pc_darts as pc_darts
 from supernet.methods.cells.sdarts import sdarts as sdarts
 from supernet.methods.cells.sgas import sgas as sgas
+from supernet.methods.cells.snas import snas as snas
 from supernet.methods.elastic.attentivenas import attentivenas as attentivenas
 from supernet.methods.elastic.sandwich import sandwich as sandwich
 from supernet.methods.nshot.few_shot import few_shot as few_shot
@@ -41,6 +42,7 @@ __all__ = [
     "sandwich",
     "sdarts",
     "sgas",
+    "snas",
     "spos",
     "sum_nas",
 ]

@@ -38,6 +38,7 @@ from supernet.train.objectives.code_entropy import CodeEntropy as CodeEntropy
 from supernet.train.objectives.consistency import Consistency as Consistency
 from supernet.train.objectives.cross_entropy import CrossEntropy as CrossEntropy
 from supernet.train.objectives.dirichlet_anchor import DirichletAnchor as DirichletAnchor
+from supernet.train.objectives.expected_cost import ExpectedCost as ExpectedCost
 from supernet.train.objectives.in_place_distillation import InPlaceDistillation as InPlaceDistillation
 from supernet.train.objectives.terms import Auxiliary as Auxiliary
 from supernet.train.objectives.terms import Term as Term
@@ -46,6 +47,7 @@ from supernet.train.optimisers._protocol import Optimiser as Optimiser
 from supernet.train.optimisers.adam import Adam as Adam
 from supernet.train.optimisers.rmsprop import RMSprop as RMSprop
 from supernet.train.optimisers.sgd import SGD as SGD
+from supernet.train.parametrisations.logits_around import LogitsAround as LogitsAround
 from supernet.train.parametrisations.option_logits import LogitPerOption as LogitPerOption
 from supernet.train.parametrisations.option_logits import OptionLogits as OptionLogits
 from supernet.train.part import Part as Part
@@ -74,6 +76,7 @@ from supernet.train.recipe import Recipe as Recipe
 from supernet.train.relaxations._protocol import Relaxation as Relaxation
 from supernet.train.relaxations.dirichlet import Dirichlet as Dirichlet
 from supernet.train.relaxations.gumbel_one_hot import GumbelOneHot as GumbelOneHot
+from supernet.train.relaxations.gumbel_softmax import GumbelSoftmax as GumbelSoftmax
 from supernet.train.relaxations.perturbed import Perturbed as Perturbed
 from supernet.train.relaxations.softmax import Softmax as Softmax
 from supernet.train.rewriting import Rewriter as Rewriter
@@ -145,11 +148,13 @@ __all__ = [
     "DirichletAnchor",
     "Edit",
     "EqualCost",
+    "ExpectedCost",
     "Fixed",
     "FreshBatch",
     "GradientRule",
     "Greedy",
     "GumbelOneHot",
+    "GumbelSoftmax",
     "HammingWalk",
     "InPlaceDistillation",
     "Jump",
@@ -158,6 +163,7 @@ __all__ = [
     "Likelihood",
     "Linear",
     "LogitPerOption",
+    "LogitsAround",
     "Mean",
     "MomentumSeparation",
     "Monitor",
