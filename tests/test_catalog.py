@@ -149,7 +149,7 @@ def test_stale_files_are_named_and_written(tmp_path: Path) -> None:
     stale(tmp_path, write=True)
     assert stale(tmp_path) == []
     assert page.read_text() == (root / "docs/zoo.md").read_text()
-    (tmp_path / "README.md").write_text("nothing")
+    (tmp_path / "docs/methods/README.md").write_text("nothing")
     with pytest.raises(UsageError, match="needs the lines <!-- generated: methods -->"):
         stale(tmp_path)
 

@@ -9,7 +9,7 @@ from measure_networks import blobs, small_net
 from supernet import measure, search
 from supernet.errors import UsageError
 from supernet.measure import Calibration, Latency, NetEvaluator, weights_version
-from supernet.search.evaluator import Evaluator, costs_of, values_of
+from supernet.search.evaluation import Evaluator, costs_of, values_of
 
 QUICK = Calibration(images=60, batch_size=20)
 

@@ -53,7 +53,7 @@ def test_violation_adds_up_relative_to_the_bounds() -> None:
 
 def test_reading_bounds() -> None:
     limits = Constraints.of({"macs": 330e6, "latency_ms": (1, None), "accuracy": [0.7, None]}, STANDARD)
-    assert limits.to_json() == {"macs": [None, 330e6], "latency_ms": [1.0, None], "accuracy": [0.7, None]}
+    assert limits.bounds == {"macs": (None, 330e6), "latency_ms": (1.0, None), "accuracy": (0.7, None)}
     assert str(limits) == "macs ≤ 3.3e+08 and 1 ≤ latency_ms and 0.7 ≤ accuracy"
     assert Constraints.of(limits, STANDARD) == limits
     assert Constraints.of(None, STANDARD) == Constraints()

@@ -328,6 +328,25 @@ def test_an_existing_record_is_not_touched_without_resume(tmp_path: Path) -> Non
     assert path.read_bytes() == before
 
 
+@pytest.mark.parametrize("content", [b'{"points": ["mine"]}', b"no JSON", b"\xff"])
+@pytest.mark.parametrize(("name", "resume"), [("front.json", False), ("front.json", True), ("search.json", False)])
+def test_files_that_no_search_wrote_stay(tmp_path: Path, name: str, resume: bool, content: bytes) -> None:
+    (tmp_path / name).write_bytes(content)
+    toy = Toy(stages(2))
+    with pytest.raises(UsageError, match=rf"{name} is no file of a search that supernet wrote, so it was not replaced"):
+        search.random(toy, budget=5, out=tmp_path, resume=resume)
+    assert [(path.name, path.read_bytes()) for path in tmp_path.iterdir()] == [(name, content)]
+    assert not toy.asked
+
+
+def test_the_front_of_an_earlier_search_is_replaced(tmp_path: Path) -> None:
+    path = begun(tmp_path)
+    path.unlink()
+    (tmp_path / "search.json").unlink()
+    assert search.random(Toy(stages(1)), budget=5, out=tmp_path).searcher == "random"
+    assert json.loads((tmp_path / "front.json").read_text())["searcher"] == "random"
+
+
 def test_resuming_a_finished_search_evaluates_nothing(tmp_path: Path) -> None:
     begun(tmp_path)
     toy = Toy(stages(2))

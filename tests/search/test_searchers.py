@@ -5,10 +5,12 @@ from __future__ import annotations
 import itertools
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import fields
 
 import numpy as np
 import pytest
 
+from supernet import catalog, settings
 from supernet.errors import RunError, UsageError
 from supernet.measure.quantity import ACCURACY
 from supernet.search import (
@@ -22,6 +24,7 @@ from supernet.search import (
     Task,
     run,
 )
+from supernet.search.archive import described
 from supernet.search.laws import LearningLaws, SearcherLaws, Toy, limit, stages
 from supernet.search.pareto import nondominated
 from supernet.space import Arch, Choice, Space
@@ -172,17 +175,34 @@ def test_one_objective_searchers_refuse_several(searcher: Searcher) -> None:
     ("build", "message"),
     [
         (lambda: Evolution(mutations=40), "40 mutants and 25 crossover children"),
-        (lambda: Evolution(parents=0), "at least 1"),
-        (lambda: Evolution(mutation_p=1.5), "1.5; it must lie between 0 and 1"),
-        (lambda: RegularisedEvolution(sample=0), "at least 1"),
-        (lambda: RandomSearch(batch=0), "at least 1"),
-        (lambda: NSGA2(population=0), "at least 1"),
-        (lambda: NSGA2(mutation_p=-1), "between 0 and 1"),
+        (lambda: Evolution(parents=0), "evolution.parents is 0; it must be a whole number of at least 1"),
+        (lambda: Evolution(mutation_p=1.5), "evolution.mutation_p is 1.5; it must be a number of at most 1"),
+        (lambda: RegularisedEvolution(sample=0), "regularised_evolution.sample is 0; .* of at least 1"),
+        (lambda: RandomSearch(batch=0), "random.batch is 0; .* of at least 1"),
+        (lambda: NSGA2(population=0), "nsga2.population is 0; .* of at least 1"),
+        (lambda: NSGA2(mutation_p=-1), "nsga2.mutation_p is -1; .* of at least 0"),
     ],
 )
 def test_hyperparameters_are_checked(build: Callable[[], Searcher], message: str) -> None:
     with pytest.raises(UsageError, match=message):
         build()
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -1, "many"])
+@pytest.mark.parametrize("entry", catalog.own("searchers"), ids=lambda entry: entry.name)
+def test_no_setting_takes_what_is_no_number(entry: catalog.Entry, value: object) -> None:
+    for field in fields(entry.load()):
+        with pytest.raises(UsageError, match=rf"{entry.name}\.{field.name} is "):
+            entry.load()(**{field.name: value})
+
+
+@pytest.mark.parametrize(("population", "mutations", "crossovers"), [(50, 25, 25), (30, 15, 15), (7, 4, 3), (1, 1, 0)])
+def test_children_of_evolution_follow_its_population(population: int, mutations: int, crossovers: int) -> None:
+    searcher = settings.build("searchers", "evolution", settings.parse([f"population={population}"]))
+    assert (searcher.mutations, searcher.crossovers) == (mutations, crossovers)
+    told = described(searcher)
+    assert (told["population"], told["mutations"], told["crossovers"]) == (population, mutations, crossovers)
+    assert Evolution(population=population + 1, mutations=1).crossovers == (population + 1) // 2
 
 
 def true_front(toy: Toy, allowed: Callable[[np.ndarray], np.ndarray]) -> set[Arch]:

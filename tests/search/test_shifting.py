@@ -45,10 +45,11 @@ from supernet.search import (
     Front,
     Shifting,
     Task,
-    best_pool,
     load_shifted,
 )
+from supernet.search.evaluation import best_of
 from supernet.search.laws import Toy, stages
+from supernet.search.searchers.nsga2 import _Sorting
 from supernet.space import Arch
 
 FAST = Shifting(lr=0.1, images=32, batch_size=16)
@@ -360,19 +361,19 @@ def test_evolution_forgets_what_is_not_kept() -> None:
 
 
 def test_nsga2_holds_each_member_once_with_its_latest_values() -> None:
-    searcher = NSGA2(population=6, mutation_p=0.02).begin(bare_task(6, (ACCURACY, MACS)))
+    sorting = _Sorting(NSGA2(population=6, mutation_p=0.02), bare_task(6, (ACCURACY, MACS)))
     rng, repeated = np.random.default_rng(1), 0
     latest: dict[tuple[int, ...], tuple[float, float]] = {}
     for _ in range(12):
-        asked = searcher.ask(100)
+        asked = sorting.generation()
         assert len(set(asked)) == len(asked)
         repeated += sum(arch.code in latest for arch in asked)
         told = [{"accuracy": float(a), "macs": float(m)} for a, m in rng.random((len(asked), 2))]
-        searcher.tell(asked, told)
+        sorting.learn(asked, told)
         latest |= {arch.code: (-v["accuracy"], v["macs"]) for arch, v in zip(asked, told, strict=True)}
-        members = [tuple(row) for row in searcher._algorithm.pop.get("X").tolist()]
+        members = [tuple(row) for row in sorting._algorithm.pop.get("X").tolist()]
         assert len(set(members)) == len(members) <= 6
-        for code, losses in zip(members, searcher._algorithm.pop.get("F").tolist(), strict=True):
+        for code, losses in zip(members, sorting._algorithm.pop.get("F").tolist(), strict=True):
             assert tuple(losses) == latest[code]
     assert repeated > 5
 
@@ -426,16 +427,16 @@ def test_the_best_of_several_objectives_are_the_first_layers_thinned_evenly() ->
     assert len(layers) > 3
     assert len(layers[1]) > 3
     n = len(layers[0]) + 2
-    found = best_pool.best(told, n, goals, limits)
+    found = best_of(told, n, goals, limits)
     assert len(found) == n
     assert {e.arch for e in layers[0]} < {e.arch for e in found}
     ends = sorted(layers[1], key=lambda e: e.values["accuracy"])
     assert {e.arch for e in found} - {e.arch for e in layers[0]} == {ends[0].arch, ends[-1].arch}
-    everything = best_pool.best(told, 1000, goals, limits)
+    everything = best_of(told, 1000, goals, limits)
     violating = [e.values["macs"] for e in everything if e.values["macs"] > 0.8]
     assert len(everything) == len(told)
     assert [e.values["macs"] for e in everything[-len(violating) :]] == sorted(violating)
-    ranked = best_pool.best(told, 1000, (ACCURACY,), Constraints())
+    ranked = best_of(told, 1000, (ACCURACY,), Constraints())
     assert [e.values["accuracy"] for e in ranked] == sorted((e.values["accuracy"] for e in told), reverse=True)
 
 
@@ -468,16 +469,18 @@ def test_what_does_not_fit_together_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"lr": -1.0}, "lr=-1.0"),
-        ({"lr": float("nan")}, "lr=nan"),
-        ({"images": 0}, "images=0"),
+        ({"lr": -1.0}, "shifting.lr is -1.0; it must be a number of at least 0"),
+        ({"lr": float("nan")}, "shifting.lr is nan"),
+        ({"lr": float("inf")}, "shifting.lr is inf; it must be a finite number"),
+        ({"label_smoothing": 1.5}, "shifting.label_smoothing is 1.5; it must be a number of at most 1"),
+        ({"images": 0}, "shifting.images is 0"),
         ({"images": 100}, "batches of 64"),
-        ({"update": "never"}, "'generation', 'candidate', 'batch'"),
-        ({"evaluate": "twice"}, "'before', 'after'"),
+        ({"update": "never"}, "it must be one of generation, candidate, batch"),
+        ({"evaluate": "twice"}, "it must be one of before, after"),
         ({"evaluate": "after"}, "update='candidate' or 'batch'"),
-        ({"keep": 0}, "at least 1"),
-        ({"momentum": -0.1}, "momentum=-0.1"),
-        ({"checkpoint_every": 0}, "checkpoint_every=0"),
+        ({"keep": 0}, "shifting.keep is 0; .* of at least 1"),
+        ({"momentum": -0.1}, "shifting.momentum is -0.1"),
+        ({"checkpoint_every": 0}, "shifting.checkpoint_every is 0"),
     ],
 )
 def test_settings_that_make_no_sense(options: dict[str, Any], words: str) -> None:

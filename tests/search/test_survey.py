@@ -17,7 +17,7 @@ from supernet.search import (
     run,
     survey,
 )
-from supernet.search.evaluator import costs_of
+from supernet.search.evaluation import costs_of
 from supernet.search.laws import Toy, limit, stages
 from supernet.search.survey import climb
 from supernet.space import Choice, Codes, Space

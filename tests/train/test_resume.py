@@ -16,7 +16,6 @@ import torch
 
 from child_trainings import STEPS, context, to_be_killed
 from small_nets import images, operations_net
-from supernet import Supernet
 from supernet.errors import RunError
 from supernet.methods import darts, one_shot
 from supernet.train import Recipe, Trained, TrainPaths, Uniform, checkpoint, fit
@@ -81,8 +80,8 @@ class Pressing:
     def __init__(self, number: int, at: int, *, times: int = 1) -> None:
         self.number, self.at, self.times = number, at, times
 
-    def __call__(self, net: Supernet, step: int) -> Mapping[str, float]:
-        for _ in range(self.times if step == self.at else 0):
+    def __call__(self, step: Step) -> Mapping[str, float]:
+        for _ in range(self.times if step.done == self.at else 0):
             os.kill(os.getpid(), self.number)
         return {}
 

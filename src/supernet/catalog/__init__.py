@@ -28,8 +28,7 @@ from pathlib import Path
 from typing import Any
 
 from supernet.catalog.entry import KINDS, NOUNS, Entry, Kind, imported, is_own
-from supernet.catalog.offers import offered
-from supernet.catalog.sources import LAZY, exports, listed, own, papers_of
+from supernet.catalog.sources import LAZY, exports, listed, offered, own, papers_of
 from supernet.errors import UsageError
 
 __all__ = [

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from itertools import groupby
 from pathlib import Path
 
@@ -40,20 +40,15 @@ def texts(root: Path) -> dict[Path, str]:
     Raises:
         UsageError: this is no checkout, or a document lacks a marker.
     """
-    parts: dict[str, dict[str, Callable[[Path], str]]] = {
-        "README.md": {"methods": _method_names},
-        "docs/methods/README.md": {"methods": _methods},
-        "docs/zoo.md": {"spaces": _spaces},
-        "docs/train.md": {"pieces": _pieces},
-    }
     if not (root / "README.md").is_file():
         raise UsageError(f"{root} is not a checkout of supernet (it has no README.md); generated files live in one.")
     found = {}
-    for name, written in parts.items():
-        text = (root / name).read_text(encoding="utf-8")
-        for marker, write in written.items():
-            text = _between(name, text, marker, write(root))
-        found[root / name] = text
+    for name, marker, text in (
+        ("docs/methods/README.md", "methods", _methods()),
+        ("docs/zoo.md", "spaces", _spaces()),
+        ("docs/train.md", "pieces", _pieces()),
+    ):
+        found[root / name] = _between(name, (root / name).read_text(encoding="utf-8"), marker, text)
     package, homes = root / "src/supernet", vars(supernet)["_HOMES"]
     found[package / "__init__.pyi"] = _stub(
         [("supernet._version", "__version__"), *((_module(name, home), name) for name, home in homes.items())],
@@ -85,11 +80,7 @@ def _stub(names: Sequence[tuple[str, str]], public: Sequence[str]) -> str:
     return f"# Written by: python -m supernet.catalog --write\n{imports}\n__all__ = [\n{listed}]\n"
 
 
-def _method_names(root: Path) -> str:
-    return ", ".join(e.papers[0].name if e.papers else e.name for e in catalog.own("methods"))
-
-
-def _methods(root: Path) -> str:
+def _methods() -> str:
     rows = []
     for entry in catalog.own("methods"):
         provenance = entry.papers[0].provenance if entry.papers else ""
@@ -99,7 +90,7 @@ def _methods(root: Path) -> str:
     return _table(("method", "paper", "what it does", "settings from", "family"), rows)
 
 
-def _spaces(root: Path) -> str:
+def _spaces() -> str:
     rows = []
     for entry in catalog.own("spaces"):
         file = "/".join(entry.module.split(".")[1:]) + ".py"
@@ -107,7 +98,7 @@ def _spaces(root: Path) -> str:
     return _table(("builder", "paper", "what varies", "file"), rows)
 
 
-def _pieces(root: Path) -> str:
+def _pieces() -> str:
     rows = []
     for family, found in groupby(catalog.own("pieces"), key=lambda entry: entry.family):
         text = (ROOT / "train" / family / "__init__.py").read_text(encoding="utf-8")

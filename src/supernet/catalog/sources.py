@@ -1,4 +1,4 @@
-"""What this package brings, read in its sources without importing them."""
+"""What this package and others bring, read in their sources without importing them."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import pkgutil
 from collections.abc import Iterator
 from functools import cache
 from importlib.machinery import PathFinder
+from importlib.metadata import entry_points
 from pathlib import Path
 
 from supernet.catalog.entry import Entry, Kind
@@ -116,9 +117,8 @@ def _read(kind: Kind, module: str, path: Path) -> Iterator[Entry]:
 
 def _is_of(kind: Kind, node: ast.FunctionDef | ast.ClassDef, stem: str) -> bool:
     if isinstance(node, ast.ClassDef):
-        return (kind in ("pieces", "monitors") and _is_frozen(node)) or (
-            kind == "searchers" and (_is_frozen(node) or _says(node))
-        )
+        frozen = kind in ("pieces", "monitors", "searchers") and _is_frozen(node)
+        return frozen or (kind == "searchers" and _says(node))
     match kind:
         case "methods":
             return node.name == stem and _returns(node) == "Recipe"
@@ -128,8 +128,7 @@ def _is_of(kind: Kind, node: ast.FunctionDef | ast.ClassDef, stem: str) -> bool:
             return _returns(node) == "ImageData" and not _required(node)
         case "tables":
             return node.name.endswith(_TRUTH) and _returns(node) == "Truth" and not _required(node)
-        case _:
-            return False
+    return False
 
 
 def _is_space(node: ast.FunctionDef | ast.ClassDef) -> bool:
@@ -159,10 +158,7 @@ def _is_frozen(node: ast.FunctionDef | ast.ClassDef) -> bool:
 
 def _says(node: ast.ClassDef) -> bool:
     """Whether a class has a constant `name`."""
-    return any(
-        isinstance(line, ast.Assign) and any(isinstance(t, ast.Name) and t.id == "name" for t in line.targets)
-        for line in node.body
-    )
+    return "name" in {ast.unparse(target) for n in node.body if isinstance(n, ast.Assign) for target in n.targets}
 
 
 def summary_of(node: ast.FunctionDef | ast.ClassDef | ast.Module) -> str:
@@ -192,11 +188,28 @@ def papers_of(module: str) -> tuple[Paper, ...]:
     >>> [paper.name for paper in papers_of("supernet.zoo.cells.nas_bench_201")]
     ['NAS-Bench-201']
     """
+    return _told(module)[1]
+
+
+def offered(kind: Kind) -> tuple[Entry, ...]:
+    """What other packages offer in their entry points."""
+    found = []
+    for point in entry_points(group=f"supernet.{kind}"):
+        origin = "another package" if point.dist is None else point.dist.name
+        summary, papers = _told(point.module, point.attr)
+        found.append(Entry(kind, point.name, point.module, point.attr, origin, summary, papers, origin))
+    return tuple(sorted(found, key=lambda entry: (entry.origin, entry.name)))
+
+
+def _told(module: str, attribute: str = "") -> tuple[str, tuple[Paper, ...]]:
+    """The summary of what a module defines, and its papers; empty where it cannot be read: loading it says why."""
     try:
         path = source_of(module)
-        return () if path is None else papers_in(tree_of(path))
+        tree = ast.Module([], []) if path is None else tree_of(path)
+        summary = next((summary_of(node) for node in public(tree) if node.name == attribute), "")
+        return summary, papers_in(tree)
     except (OSError, ValueError, SyntaxError, TypeError):
-        return ()
+        return "", ()
 
 
 def source_of(module: str) -> Path | None:

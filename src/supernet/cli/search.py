@@ -35,7 +35,8 @@ def search(
         Parameter(
             name=("--out", "-o"),
             group=RUN,
-            help="Directory of its own for this search, so that one training serves several.",
+            help="Directory of its own for this search, so that one training serves several. What is not given, bounds "
+            "included, is as in the search of the run itself.",
         ),
     ] = None,
     searching: SearchAloneOptions = NOTHING,

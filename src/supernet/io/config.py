@@ -1,16 +1,17 @@
 """The configuration of a run: what is asked for, and what a run directory keeps of it.
 
-Every section checks itself when it is built, in Python as from a file: types and ranges are those of its fields.
+Types and ranges are those of the fields, in Python as from a file.
 """
 
 from __future__ import annotations
 
+import math
 import tomllib
 import typing
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, fields, is_dataclass, replace
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import Annotated, Any, ClassVar, Literal, TypeAlias
 
 import msgspec
 from msgspec import Meta
@@ -22,13 +23,41 @@ from supernet.precision import Precision
 Accelerator: TypeAlias = Literal["auto", "cpu", "cuda", "mps"]
 Count: TypeAlias = Annotated[int, Meta(ge=0)]
 Positive: TypeAlias = Annotated[int, Meta(ge=1)]
+Probability: TypeAlias = Annotated[float, Meta(ge=0, le=1)]
+NotNegative: TypeAlias = Annotated[float, Meta(ge=0)]
 Seed: TypeAlias = Annotated[int, Meta(ge=0, le=2**63 - 1)]
 Bound: TypeAlias = float | tuple[float | None, float | None]
 Text: TypeAlias = Annotated[str, Meta(min_length=1)]
 
 
+class Section:
+    """Settings, a frozen dataclass, that check types and ranges of their fields when they are built.
+
+    Args:
+        place: What stands before the names of the fields in errors, such as `"train."`.
+        without: Fields that are left alone.
+    """
+
+    _place: ClassVar[str]
+    _without: ClassVar[Collection[str]]
+
+    def __init_subclass__(cls, *, place: str = "", without: Collection[str] = ()) -> None:
+        cls._place, cls._without = place, without
+
+    def __post_init__(self) -> None:
+        """Lists become tuples, whole numbers floats; values that are dataclasses have checked themselves.
+
+        Raises:
+            UsageError: a field is not of its type, out of range or not finite; names it.
+        """
+        for name, hint in _hints(type(self)).items():
+            value = getattr(self, name)
+            if name not in self._without and not is_dataclass(value):
+                object.__setattr__(self, name, checked(f"{self._place}{name}", value, hint))
+
+
 @dataclass(frozen=True)
-class Named:
+class Named(Section):
     """Something that is built by name with options: a space, a method, data."""
 
     name: Text
@@ -36,12 +65,9 @@ class Named:
     options: dict[str, Any] = field(default_factory=dict)
     """Arguments of the function that builds it, by name."""
 
-    def __post_init__(self) -> None:
-        _check(self, "")
-
 
 @dataclass(frozen=True, kw_only=True)
-class Training:
+class Training(Section, place="train."):
     """How the supernet is trained."""
 
     steps: Positive = 800
@@ -59,12 +85,9 @@ class Training:
     monitor_every: Count = 200
     """Number of steps between accuracy checks of some subnets; 0: no checks."""
 
-    def __post_init__(self) -> None:
-        _check(self, "train.")
-
 
 @dataclass(frozen=True, kw_only=True)
-class Searching:
+class Searching(Section, place="search."):
     """How architectures are searched."""
 
     searcher: Text = "nsga2"
@@ -96,7 +119,7 @@ class Searching:
     """Whether `supernet run` also searches where the method has derived its architecture itself."""
 
     def __post_init__(self) -> None:
-        _check(self, "search.")
+        super().__post_init__()
         usual = type(self).calibration_images
         if self.calibration != "pooled" and self.calibration_images != usual:
             raise UsageError(
@@ -107,7 +130,7 @@ class Searching:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Exporting:
+class Exporting(Section, place="export."):
     """Which networks are taken out, and how."""
 
     count: Positive = 3
@@ -121,12 +144,9 @@ class Exporting:
     dynamic_batch: bool = True
     """Whether the files take any number of images at a time, or one."""
 
-    def __post_init__(self) -> None:
-        _check(self, "export.")
-
 
 @dataclass(frozen=True, kw_only=True)
-class Judging:
+class Judging(Section, place="judge."):
     """Whether the supernet's ranking is judged, and against what."""
 
     table: str = ""
@@ -153,7 +173,7 @@ class Judging:
     """Number of processes that train architectures alone."""
 
     def __post_init__(self) -> None:
-        _check(self, "judge.")
+        super().__post_init__()
         if self.table and self.retrain:
             raise UsageError(
                 f"A ranking is judged against a table or against architectures trained alone; the table {self.table} "
@@ -169,7 +189,7 @@ class Judging:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Retraining:
+class Retraining(Section, place="retrain."):
     """How one architecture of a run is trained for use."""
 
     arch: Text
@@ -191,7 +211,7 @@ class Retraining:
     """Method whose optimiser, schedule and objective are used; by default as `lr` says."""
 
     def __post_init__(self) -> None:
-        _check(self, "retrain.")
+        super().__post_init__()
         if self.lr is not None and self.method is not None:
             raise UsageError(
                 f"retrain.lr is {self.lr}, which stands for plain SGD, and retrain.method is {self.method.name}, which "
@@ -206,7 +226,7 @@ class Retraining:
 
 
 @dataclass(frozen=True)
-class Transfer:
+class Transfer(Section, place="transfer."):
     """Where a transferred run has its features from, and what is needed to build its network again."""
 
     run: str
@@ -228,9 +248,6 @@ class Transfer:
     shifting: dict[str, Any] | None = None
     """Settings with which candidates are trained on while they are searched; None: made before these were kept."""
 
-    def __post_init__(self) -> None:
-        _check(self, "transfer.")
-
     @property
     def shape(self) -> tuple[int, int, int]:
         """(C, H, W) of the images before."""
@@ -238,7 +255,7 @@ class Transfer:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Config:
+class Config(Section):
     """Everything a run depends on besides code and machine."""
 
     space: Named = field(default_factory=lambda: Named("mbconv"))
@@ -260,13 +277,9 @@ class Config:
     transfer: Transfer | None = None
     """Where the supernet has its features from, if it was transferred."""
 
-    def __post_init__(self) -> None:
-        _check(self, "")
-
     def to_json(self) -> dict[str, Any]:
         """The content of `config.json`."""
-        value: dict[str, Any] = to_json(self)
-        return value
+        return dict(to_json(self))
 
     @classmethod
     def from_json(cls, value: object) -> Config:
@@ -350,15 +363,6 @@ def to_json(settings: Any) -> Any:
     return msgspec.json.decode(msgspec.json.encode(settings))
 
 
-def _check(settings: Any, place: str) -> None:
-    """Check the fields of a section against their types and ranges; lists become tuples, whole numbers floats."""
-    for name, hint in _hints(type(settings)).items():
-        value = getattr(settings, name)
-        if is_dataclass(value):
-            continue  # it has checked itself
-        object.__setattr__(settings, name, checked(f"{place}{name}", value, hint))
-
-
 def checked(name: str, value: object, hint: Any, *, strict: bool = True) -> Any:
     """A value as the type and range of a field of a section.
 
@@ -369,15 +373,18 @@ def checked(name: str, value: object, hint: Any, *, strict: bool = True) -> Any:
         strict: Whether texts stay texts; False also reads numbers from them.
 
     Raises:
-        UsageError: it is not of this type, or out of range.
+        UsageError: it is not of this type, out of range, or a number that is not finite.
     """
     try:
-        return msgspec.convert(value, hint, strict=strict)
+        found = msgspec.convert(value, hint, strict=strict)
     except msgspec.ValidationError as error:
         where, wanted = needed(error)
         options = [option for part in (hint, *typing.get_args(hint)) for option in _literals(part)]
         wanted = f"one of {', '.join(map(str, options))}" if options else wanted
         raise UsageError(f"{name}{where} is {_shown(value)}; it must be {wanted}.") from error
+    if isinstance(found, float) and not math.isfinite(found):
+        raise UsageError(f"{name} is {_shown(value)}; it must be a finite number.")
+    return found
 
 
 def _hints(cls: type[Any]) -> dict[str, Any]:

@@ -43,7 +43,8 @@ def locked(directory: Path) -> Iterator[bool]:
         yield False
         return
     try:
-        made = _make(directory)
+        made = [path for path in (directory, *directory.parents) if not path.exists()]
+        directory.mkdir(parents=True, exist_ok=True)
         file = _taken(directory / LOCK)
     except (FileExistsError, NotADirectoryError) as error:
         raise UsageError(f"{directory} is not a directory; give another --out.") from error
@@ -59,7 +60,7 @@ def locked(directory: Path) -> Iterator[bool]:
         with contextlib.suppress(OSError):
             (directory / LOCK).unlink()  # before the lock is given back: nobody else's file
         file.close()
-        for path in made:
+        for path in made:  # the innermost first
             with contextlib.suppress(OSError):
                 path.rmdir()  # refuses what is not empty
 
@@ -67,13 +68,6 @@ def locked(directory: Path) -> Iterator[bool]:
 def further_process() -> bool:
     """Whether this is one of the processes that a training on several devices has started besides the first."""
     return "WORLD_SIZE" in os.environ and os.environ.get("LOCAL_RANK", "0") != "0"
-
-
-def _make(directory: Path) -> list[Path]:
-    """Make a directory; returns what had to be made, the innermost first."""
-    made = [path for path in (directory, *directory.parents) if not path.exists()]
-    directory.mkdir(parents=True, exist_ok=True)
-    return made
 
 
 def _taken(path: Path) -> IO[str]:
@@ -108,10 +102,8 @@ def _flock(file: IO[str]) -> bool:
         return True
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    except OSError:
-        return True  # a file system without locks: not a reason to refuse work
+    except OSError as error:  # a file system without locks is not a reason to refuse work
+        return not isinstance(error, BlockingIOError)
     return True
 
 

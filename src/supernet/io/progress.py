@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import sys
 import time
-from types import TracebackType
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from rich.progress import Progress, TaskID
+    from rich.progress import Progress
 
 _PATIENCE_SECONDS = 2.0
 _LINE_EVERY_SECONDS = 10.0
@@ -31,7 +30,6 @@ class ProgressBar:
         self._began = time.monotonic()
         self._spoke = self._began + _PATIENCE_SECONDS - _LINE_EVERY_SECONDS
         self._bar: Progress | None = None
-        self._task: TaskID | None = None
 
     def update(self, done: int, status: str = "") -> None:
         """Report that `done` units are complete."""
@@ -40,17 +38,12 @@ class ProgressBar:
         if not self.enabled or now - self._began < _PATIENCE_SECONDS:
             return
         if sys.stderr.isatty():
-            if self._bar is None:
-                self._open()
-            if self._bar is not None and self._task is not None:
-                self._bar.update(self._task, completed=done, status=status, rate=self._rate())
+            self._bar = self._bar or self._opened()
+            self._bar.update(self._bar.task_ids[0], completed=done, status=status, rate=self._rate())
         elif now - self._spoke >= _LINE_EVERY_SECONDS or (done == self.total and self._spoke > self._began):
             self._spoke = now
             left = (self.total - done) / max(self._speed(), 1e-9)
-            sys.stderr.write(
-                f"{self.title}: {done}/{self.total} {self.unit}, {self._rate()}, {left:.0f} s left  {status}\n"
-            )
-            sys.stderr.flush()
+            self.say(f"{self.title}: {done}/{self.total} {self.unit}, {self._rate()}, {left:.0f} s left  {status}")
 
     def say(self, sentence: str) -> None:
         """A sentence of its own, above the bar."""
@@ -67,11 +60,11 @@ class ProgressBar:
         speed = self._speed()
         return f"{speed:.1f} {self.unit}/s" if speed >= 1 or speed == 0 else f"{1 / speed:.1f} s each"
 
-    def _open(self) -> None:
+    def _opened(self) -> Progress:
         from rich.console import Console
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-        self._bar = Progress(
+        bar = Progress(
             TextColumn("[bold]{task.description}"),
             BarColumn(bar_width=28),
             MofNCompleteColumn(),
@@ -81,14 +74,13 @@ class ProgressBar:
             console=Console(stderr=True),
             refresh_per_second=4,
         )
-        self._bar.start()
-        self._task = self._bar.add_task(self.title, total=self.total, completed=self.done, status="", rate="")
+        bar.start()
+        bar.add_task(self.title, total=self.total, completed=self.done, status="", rate="")
+        return bar
 
     def __enter__(self) -> ProgressBar:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         if self._bar is not None:
             self._bar.stop()

@@ -11,7 +11,7 @@ import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar, overload
+from typing import Any, TypeVar
 
 from supernet._version import __version__
 from supernet.errors import RunError, UsageError
@@ -46,7 +46,7 @@ class Part:
 _STEP = r"step-\d+\.safetensors"
 _NETWORK = r"(best|small|medium|large|derived|front-\d+|arch-\d+)\.(onnx|pt2)"
 _SHIFTED = {"shifted": r"shifting\.jsonl", "shifted/generations": _STEP, "shifted/checkpoints": _STEP}
-_TRAINED = r"supernet\.json|environment\.json|space\.json|training\.json|train\.jsonl|counts\.json"
+_TRAINED = r"supernet\.json|environment\.json|space\.json|training\.json|train\.jsonl|counts\.json|restriction\.json"
 _RETRAINED = rf"{_TRAINED}|retraining\.json|retrained\.json|net\.onnx|net\.pt2"
 
 RUN = Part(
@@ -77,25 +77,7 @@ SEARCH = Part(
 class RunDirectory:
     """A directory that holds one run.
 
-    | file | content |
-    |---|---|
-    | `supernet.json` | the marker: that supernet made this, and which version |
-    | `config.json` | what was asked for |
-    | `environment.json` | machine, versions, command, date |
-    | `space.json`, `data.json` | the search space, the data |
-    | `train.jsonl` | scalars by training step |
-    | `counts.json` | how often each candidate was trained |
-    | `checkpoints/` | the newest two checkpoints |
-    | `searching.json` | the settings of the search, before its first result |
-    | `search.json`, `search.jsonl`, `front.json` | how it was begun, every evaluated architecture, the best of them |
-    | `scores.jsonl` | scores of architectures as they become known, so that judging resumes |
-    | `judging.json` | the settings of the judgement, before its first result |
-    | `judge.json`, `judge.csv` | how right the ranking is |
-    | `ranking.csv` | every score that was compared for that |
-    | `retrained.jsonl` | architectures trained alone |
-    | `derived.jsonl` | the derived architecture trained alone, as the truth of its study was |
-    | `exports.json`, `export/` | deployed networks and what was measured of them |
-    | `report.html` | the page |
+    `docs/runs.md` says what each file is.
 
     **Replacing.** Nothing is written or moved until a request has been found sound (`begin`). Then the files of the old
     run are moved into a hidden folder beside the new ones, and they stay there until the new run stands, that is, has
@@ -259,13 +241,7 @@ class RunDirectory:
         """Write a JSON file atomically."""
         write_json(self.path / name, value)
 
-    @overload
-    def read(self, name: str) -> Any: ...
-
-    @overload
-    def read(self, name: str, kind: type[T]) -> T: ...
-
-    def read(self, name: str, kind: Any = Any) -> Any:
+    def read(self, name: str, kind: type[T]) -> T:
         """Read a JSON file as a value of a type, such as a Struct of `supernet.io.schema`.
 
         Raises:
@@ -274,7 +250,7 @@ class RunDirectory:
         """
         path = self.path / name
         found = read_json(path, kind)
-        if found is None and not path.is_file():
+        if found is None:
             raise UsageError(f"{self.path} holds no {name}; give a directory that `supernet train` or `run` has made.")
         return found
 

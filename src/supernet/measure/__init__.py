@@ -4,10 +4,9 @@ from supernet.measure.costs.counting import count_macs, count_params
 from supernet.measure.costs.model import CostModel, cost_model, macs, params
 from supernet.measure.evaluator import NetEvaluator, weights_version
 from supernet.measure.latency.check import LatencyCheck
-from supernet.measure.latency.files import read_latency
 from supernet.measure.latency.machine import Device, Latency, ThisMachine, latency, latency_ms
 from supernet.measure.latency.model import Figure, LatencyModel, Subject
-from supernet.measure.latency.predictor import LatencyPredictor
+from supernet.measure.latency.predictor import LatencyPredictor, read_latency
 from supernet.measure.latency.table import LatencyTable
 from supernet.measure.quantity import Quantity
 from supernet.measure.scores.calibration import Calibration

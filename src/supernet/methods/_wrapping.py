@@ -38,8 +38,13 @@ def one_set_of_weights(name: str, recipe: Recipe) -> Program:
         recipe: The recipe of the method that is made to have several.
 
     Raises:
-        UsageError: it has several sets of weights or phases already, or does not train the paths of a sampler.
+        UsageError: it has several sets of weights, parts or phases already, or does not train the paths of a sampler.
     """
+    if recipe.parts:
+        raise UsageError(
+            f"{name} makes several sets of weights of one supernet, but {recipe.name!r} has parts beside it, which "
+            f"belong to one set: {', '.join(recipe.parts)}. Give it a method without, such as spos()."
+        )
     if recipe.adapt is not None:
         raise UsageError(
             f"{name} makes several sets of weights of one supernet, but {recipe.name!r} has several already; use one "

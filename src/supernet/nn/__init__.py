@@ -3,6 +3,7 @@
 from supernet.nn.choice import OpChoice, Zero
 from supernet.nn.depth import ElasticDepth, ElasticResolution
 from supernet.nn.dictionary import WeightDictionary
+from supernet.nn.drop_path import DropPath
 from supernet.nn.elastic import ElasticConv2d, ElasticLinear
 from supernet.nn.inputs import InputChoice
 from supernet.nn.leaves import Leaves
@@ -18,6 +19,7 @@ __all__ = [
     "AvgPool3x3",
     "Decision",
     "Decisions",
+    "DropPath",
     "EdgeWeights",
     "ElasticBatchNorm2d",
     "ElasticConv2d",

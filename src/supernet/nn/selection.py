@@ -143,7 +143,7 @@ class Selection:
     def value(self, size: Expr | int) -> int:
         """Value of a dimension under the active architecture."""
         if not isinstance(size, Expr):
-            return size
+            return int(size)
         known = self._values.get(size)
         if known is None:
             known = self._values[size] = int(size.evaluate(self.option))

@@ -35,6 +35,7 @@ class Supernet(nn.Module):
             sets it to the shape of the images.
 
     Attributes:
+        structure: How often the sizes of layers were changed, or layers exchanged, since it was made.
         calibrated_for: The architectures that the running statistics of the BatchNorms belong to: none after a
             training by paths, one after `measure.calibrate`. None: nothing is known against them, as in a network
             that was not trained, or keeps no running statistics. Others warn of `StaleStatistics`, once.
@@ -63,20 +64,46 @@ class Supernet(nn.Module):
 
     def __init__(self, module: nn.Module, *, input_shape: tuple[int, ...] | None = None) -> None:
         super().__init__()
-        layers = [m for m in module.modules() if isinstance(m, Mutable)]
-        sizes = [size for layer in layers for size in layer.depends_on() if isinstance(size, Expr)]
-        _check_wrappable(module, sizes)
-        self.module = module
         self.input_shape = input_shape
         self.calibrated_for: tuple[Arch, ...] | None = None
         self._warned = False
-        self.space = Space(sizes)
-        _check_all_read(module, self.space)
+        self.structure = 0
+        self.space = self._span(module)
+
+    def _span(self, module: nn.Module) -> Space:
+        """Hold a module; the space of its choices."""
+        layers = [m for m in module.modules() if isinstance(m, Mutable)]
+        sizes = [size for layer in layers for size in layer.depends_on() if isinstance(size, Expr)]
+        _check_wrappable(module, sizes)
+        space = Space(sizes)
+        _check_all_read(module, space)
         self.nodes = _nodes(layers)
         self.settings = frozenset(name for layer in layers for name in layer.settings)
         self.selection = _shared_selection(layers)
         for layer in layers:
             layer.selection = self.selection
+        self.module = module
+        return space
+
+    def exchange(self, module: nn.Module) -> None:
+        """Go on with another module over the same choices, such as one of more cells.
+
+        Raises:
+            UsageError: its choices are others.
+        """
+        before = self.module
+        found = self._span(module)
+        if found.fingerprint != self.space.fingerprint:
+            self._span(before)
+            raise UsageError(
+                f"A module over {found} was to take the place of one over {self.space}; a supernet keeps its choices."
+            )
+        self.restructured()
+        self.statistics_belong_to()
+
+    def restructured(self) -> None:
+        """Say that layers have changed their sizes, or are others: what was known of costs and modes is void."""
+        self.structure += 1
 
     @contextmanager
     def active(self, target: Target, *, settings: Mapping[str, float] | None = None) -> Iterator[None]:

@@ -15,12 +15,14 @@ from supernet.errors import UsageError
 def tapped(module: nn.Module, names: Sequence[str]) -> Iterator[Mapping[str, Tensor]]:
     """Keep what the named modules return, by name, in the mapping that is given; no hook is left behind.
 
+    A module that does not run has no entry, one that runs several times has that of its last run.
+
     Args:
         module: The network.
         names: Names of modules inside it, as `named_modules` has them; `"name:input"` is what enters the module.
 
     Raises:
-        UsageError: there is no module of this name.
+        UsageError: there is no module of this name, or it takes or returns something else than a tensor.
     """
     found: dict[str, Tensor] = {}
     handles = []
@@ -33,7 +35,6 @@ def tapped(module: nn.Module, names: Sequence[str]) -> Iterator[Mapping[str, Ten
                     f"There is no module {at!r} to tap in {type(module).__name__}. Give a name of `named_modules()`, "
                     "or name:input for what enters it."
                 )
-
             handles.append(inside[at].register_forward_hook(partial(_keep, found, name)))
         yield found
     finally:
@@ -42,4 +43,10 @@ def tapped(module: nn.Module, names: Sequence[str]) -> Iterator[Mapping[str, Ten
 
 
 def _keep(found: dict[str, Tensor], name: str, _: nn.Module, given: tuple[Tensor, ...], result: Tensor) -> None:
-    found[name] = given[0] if name.endswith(":input") else result
+    seen: object = next(iter(given), None) if name.endswith(":input") else result
+    if not isinstance(seen, Tensor):
+        raise UsageError(
+            f"What was to be tapped at {name!r} is a {type(seen).__name__} and no tensor. Tap a module inside it, or "
+            "the one before it."
+        )
+    found[name] = seen

@@ -46,8 +46,9 @@ def judge(run: Run, truth: Truth | None = None, *, alone: Alone | None = None) -
     `retrained.jsonl`, as soon as they are known, so that a judgement that was stopped goes on. Which architectures are
     drawn from the table does not depend on the run's seed, so that runs can be compared.
 
-    The architecture that the method has derived is looked up in the whole truth. Where the truth was made by trainings
-    alone, it is trained as these were; a table that does not hold it leaves it out, and the report says so.
+    Where the training has shrunk the space, the ranking of what it has left is judged. The architecture that the method
+    has derived is looked up in the whole truth. Where the truth was made by trainings alone, it is trained as these
+    were; a table that does not hold it leaves it out, and the report says so.
 
     Args:
         run: The run; `run.config.judge` says what its ranking is judged against.
@@ -79,8 +80,9 @@ def judge(run: Run, truth: Truth | None = None, *, alone: Alone | None = None) -
         if run.config.judge.surrogate:
             surrogate = fit_surrogate(truth)
             run.say(f"surrogate of {surrogate.held_out.n} architectures, held out: {surrogate.held_out}")
-            truth, alone = surrogate.truth(_uniform(truth.space, run.config.judge.surrogate)), surrogate.truth
+            truth, alone = surrogate.truth(_uniform(run.space, run.config.judge.surrogate)), surrogate.truth
         derived, reason = _standing(run, truth, alone)
+        truth = _left(run, truth)
         parts = run.load_searched()
         run.say_if_unfinished()
         n = min(run.config.judge.archs, len(truth))
@@ -125,8 +127,25 @@ def _standing(run: Run, truth: Truth, alone: Alone | None) -> tuple[Standing | N
     if arch not in truth and alone is not None:
         truth = truth.merge(alone([arch]))
     if arch not in truth:
-        return None, {"derived": f"The truth holds no {truth.metric.name} of {arch}; judge against one that does."}
+        return None, {
+            "derived": f"The truth holds no {truth.metric.name} of {arch}; judge against one that does, or let a "
+            "surrogate predict it (--surrogate N)."
+        }
     return standing(truth, arch), {}
+
+
+def _left(run: Run, truth: Truth) -> Truth:
+    """The truth about the architectures that the training has left."""
+    inside = [arch for arch in truth.archs if arch in run.space]
+    if truth.space.fingerprint != run.net.space.fingerprint or len(inside) == len(truth):
+        return truth
+    run.say_what_is_left()
+    if not inside:
+        raise UsageError(
+            f"The truth holds none of the {run.space.size:,} architectures that the training has left (restriction.json"
+            "). Judge against one that does, or with --retrain."
+        )
+    return truth.subset(inside)
 
 
 def check_wanted(run: Run) -> None:
@@ -191,7 +210,7 @@ def _uniform(space: Space, count: int) -> list[Arch]:
 
 def _spread(run: Run, count: int) -> list[Arch]:
     rng = np.random.default_rng(run.config.seed)
-    codes = run.net.space.population(rng, 20 * count)
+    codes = run.space.population(rng, 20 * count)
     order = np.argsort(cost_model(run.net, run.data.shape).params(codes), kind="stable")
     places = np.linspace(0, len(order) - 1, count).round().astype(int)
     return run.net.space.wrap(codes[order[places]])

@@ -111,7 +111,7 @@ def kept_retraining(out: Path) -> Retraining | None:
         RunError: the file is damaged.
     """
     place = RunDirectory(out)
-    return section(Retraining, place.read(_KEPT), "retrain.") if (place / _KEPT).is_file() else None
+    return section(Retraining, place.read(_KEPT, object), "retrain.") if (place / _KEPT).is_file() else None
 
 
 def _recipe(final: Run, settings: Retraining) -> Recipe | None:

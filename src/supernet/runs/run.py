@@ -25,6 +25,7 @@ from supernet.runs.kept import refuse_changes
 from supernet.runs.naming import build_data, build_method, build_net
 from supernet.space import Arch, Space
 from supernet.train import Recipe, checkpoint, load_parts, load_weights
+from supernet.train.loop import RESTRICTION
 
 Say = Callable[[str], None]
 
@@ -169,6 +170,28 @@ class Run:
     def net(self) -> Supernet:
         """The supernet that the method trains; untrained until a verb trains it or loads its weights."""
         return self.recipe.adapted(self.fresh)
+
+    @property
+    def space(self) -> Space:
+        """What the training has left of the space, where the method shrinks it: what is searched and judged.
+
+        Raises:
+            UsageError: the options are not those of the space.
+            RunError: the file is damaged.
+        """
+        if not (self.directory / RESTRICTION).is_file():
+            return self.net.space
+        kept = self.directory.read(RESTRICTION, dict[str, list[schema.Option]])
+        return self.net.space.restrict(kept)
+
+    def say_what_is_left(self) -> None:
+        """Say so if the training has left a part of the space."""
+        whole, left = self.net.space, self.space
+        if len(left.counts) and (left.counts != whole.counts).any():
+            self.say(
+                f"the training has left {left.size:,} of {whole.size:,} architectures ({RESTRICTION}), and these "
+                "alone are considered"
+            )
 
     @property
     def derived(self) -> Arch | None:

@@ -26,7 +26,7 @@ _ORDER_EVERY = 2  # generations between two looks at the order of good and poor 
 
 
 def search(run: Run, *, resume: bool = False, overwrite: bool = False, wrap: Wrap | None = None) -> Front:
-    """Search architectures with the weights that the training has left.
+    """Search architectures with the weights that the training has left, and in what it has left of the space.
 
     The record goes to `run.place`: `searching.json`, the settings, before the first result, `search.json`,
     `search.jsonl` and `front.json`. One training serves many searches, each in a directory of its own, which every
@@ -58,11 +58,13 @@ def search(run: Run, *, resume: bool = False, overwrite: bool = False, wrap: Wra
     searcher = build_searcher(settings.searcher, settings.searcher_options)
     run.load()
     run.say_if_unfinished()
+    run.say_what_is_left()
     wrap = _wrap(run) if wrap is None else wrap
     if isinstance(wrap, Shifting) and run.config.judge.table:
         wrap = replace(wrap, on_generation=(*wrap.on_generation, _order_along(run)))
     evaluator = _evaluator(run)
     pool = load_candidates(run.net.space, run.directory.path) if settings.pool else []
+    space = run.space
 
     def announce(survey: Survey) -> None:
         _say(run, evaluator, survey)
@@ -81,7 +83,7 @@ def search(run: Run, *, resume: bool = False, overwrite: bool = False, wrap: Wra
             constraints=settings.constraints or None,
             budget=settings.budget,
             seed=_seed(run),
-            initial=[candidate.arch for candidate in pool],
+            initial=[candidate.arch for candidate in pool if candidate.arch in space],
             out=place.path,
             resume=resume,
             progress=lambda done, _, best: bar.update(done, best),
@@ -137,6 +139,7 @@ def _evaluator(run: Run) -> NetEvaluator:
         latency=latency,
         calibration=build_calibration(settings),
         images=settings.validation_images,
+        space=run.space,
         precision=run.config.train.precision,
     )
 

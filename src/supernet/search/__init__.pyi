@@ -1,34 +1,34 @@
 # Written by: python -m supernet.catalog --write
+from supernet.search.archive import Begun as Begun
 from supernet.search.constraints import Bounds as Bounds
 from supernet.search.constraints import Constraint as Constraint
 from supernet.search.constraints import Constraints as Constraints
 from supernet.search.driver import check as check
 from supernet.search.driver import run as run
 from supernet.search.evaluation import Evaluation as Evaluation
+from supernet.search.evaluation import Evaluator as Evaluator
 from supernet.search.evaluation import Point as Point
-from supernet.search.evaluator import Evaluator as Evaluator
 from supernet.search.front import Front as Front
 from supernet.search.front import FrontFile as FrontFile
-from supernet.search.request import Begun as Begun
+from supernet.search.published import evolution as evolution
+from supernet.search.published import nsga2 as nsga2
+from supernet.search.published import random as random
+from supernet.search.published import regularised_evolution as regularised_evolution
 from supernet.search.request import Request as Request
 from supernet.search.sampler import FeasibleSampler as FeasibleSampler
 from supernet.search.searchers.evolution import Evolution as Evolution
-from supernet.search.searchers.evolution import evolution as evolution
 from supernet.search.searchers.nsga2 import NSGA2 as NSGA2
-from supernet.search.searchers.nsga2 import nsga2 as nsga2
 from supernet.search.searchers.random import RandomSearch as RandomSearch
-from supernet.search.searchers.random import random as random
 from supernet.search.searchers.regularised_evolution import RegularisedEvolution as RegularisedEvolution
-from supernet.search.searchers.regularised_evolution import regularised_evolution as regularised_evolution
 from supernet.search.shifting import Shifting as Shifting
 from supernet.search.shifting import load_shifted as load_shifted
 from supernet.search.survey import Survey as Survey
 from supernet.search.survey import survey as survey
 from supernet.search.task import AskTell as AskTell
+from supernet.search.task import Companion as Companion
 from supernet.search.task import Searcher as Searcher
 from supernet.search.task import Task as Task
-from supernet.search.wrap import Companion as Companion
-from supernet.search.wrap import Wrap as Wrap
+from supernet.search.task import Wrap as Wrap
 
 __all__ = [
     "NSGA2",

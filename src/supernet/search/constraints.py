@@ -75,7 +75,7 @@ class Constraints:
                 bound) for a quantity that is to be large.
         """
         if isinstance(bounds, Constraints):
-            bounds = {constraint.name: (constraint.low, constraint.high) for constraint in bounds}
+            bounds = bounds.bounds
         return cls(tuple(_constraint(name, bound, known) for name, bound in (bounds or {}).items()))
 
     @property
@@ -90,7 +90,7 @@ class Constraints:
         """Excess (N, M) of each of the M constraints for N architectures, from one column (N,) per quantity."""
         if not self.members:
             return np.zeros((n, 0))
-        return np.stack([constraint.excess(columns[constraint.name]) for constraint in self.members], axis=1)
+        return np.stack([constraint.excess(columns[constraint.name]) for constraint in self], axis=1)
 
     def violations(self, columns: Mapping[str, NDArray[np.float64]], n: int) -> NDArray[np.float64]:
         """Sum (N,) of the positive excesses; 0 exactly where everything is satisfied."""
@@ -105,8 +105,10 @@ class Constraints:
     def satisfied(self, values: Mapping[str, float]) -> bool:
         return self.violation(values) == 0.0
 
-    def to_json(self) -> dict[str, list[float | None]]:
-        return {constraint.name: [constraint.low, constraint.high] for constraint in self.members}
+    @property
+    def bounds(self) -> dict[str, tuple[float | None, float | None]]:
+        """(low, high) by name, as JSON and `of` have them."""
+        return {constraint.name: (constraint.low, constraint.high) for constraint in self.members}
 
     def __iter__(self) -> Iterator[Constraint]:
         return iter(self.members)

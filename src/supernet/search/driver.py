@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple, Unpack
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,15 +16,14 @@ from supernet.io.locking import locked
 from supernet.measure import NetEvaluator
 from supernet.measure.quantity import objectives_of
 from supernet.nn import Supernet
-from supernet.search.archive import Archive
+from supernet.search.archive import Archive, Begun, described
 from supernet.search.constraints import Bounds, Constraints
-from supernet.search.evaluator import Evaluator, costs_of
+from supernet.search.evaluation import Evaluator, costs_of
 from supernet.search.front import Front
 from supernet.search.ledger import Ledger
-from supernet.search.request import Announce, Begun, Progress, check_searcher, described
+from supernet.search.request import Announce, Progress, Request
 from supernet.search.survey import Survey, survey
-from supernet.search.task import AskTell, Searcher, Task
-from supernet.search.wrap import Wrap
+from supernet.search.task import AskTell, Searcher, Task, Wrap
 from supernet.space import Arch, Codes, Space
 from supernet.train.recipe import describe
 
@@ -66,15 +65,13 @@ def run(
             architecture is proposed, the others after it has been evaluated.
         budget: Largest number of architectures to evaluate.
         seed: Seed of everything random.
-        initial: Architectures to begin with in place of random ones, the most important first, such as those that an
-            earlier search found or that a training by GreedyNAS kept (`train.load_candidates`). Those that violate a
-            cheap constraint are left out.
+        initial: Architectures to begin with in place of random ones, the most important first, such as those that a
+            training by GreedyNAS kept (`train.load_candidates`). Those that violate a cheap constraint are left out.
         out: Folder of the record; None keeps none.
         resume: Whether to continue the record in `out`, if there is one. It must have been begun with this request; the
             budget may be larger.
-        progress: A function that is called after every evaluation, see `Progress`.
-        announce: A function that is called with the ranges of the cheap quantities and the feasible share, before the
-            first evaluation.
+        progress: Called as `progress(done, total, best)` after every evaluation.
+        announce: Called with the `Survey`, the ranges of the cheap quantities and the feasible share, before the first.
         wrap: What goes on beside the search and changes the values, such as `Shifting`. Unless its `keep` is None
             an architecture may be evaluated again in every generation, which counts; the latest values hold.
 
@@ -85,20 +82,24 @@ def run(
             no evaluated architecture satisfies the constraints.
     """
     evaluator = _evaluator(subject, data)
-    plan = _plan(searcher, evaluator, objectives, constraints, budget, seed, initial, wrap)
-    task, found = plan.task, plan.found
+    asked = Request(
+        objectives=objectives, constraints=constraints, budget=budget, seed=seed, initial=initial, wrap=wrap
+    )
+    task, begins, found, begun, names = _plan(searcher, evaluator, asked)
     folder = None if out is None else Path(out)
     if announce is not None:
         announce(found)
-    lock = nullcontext() if folder is None else locked(folder)
-    with lock, Archive(folder, plan.begun, task.space, plan.names, resume=resume) as archive:
+    with (
+        nullcontext() if folder is None else locked(folder),
+        Archive(folder, begun, task.space, names, resume=resume) as archive,
+    ):
         companion = None
         if wrap is not None:
             companion = wrap.begin(evaluator, seed=seed, out=folder, recorded=len(archive.recorded))
-        archive.begin()
-        limits = task.constraints
-        ledger = Ledger(evaluator, task.objectives, limits, plan.names, archive, keep=task.keep, companion=companion)
-        stopped = _search(plan.begins, searcher.name, ledger, budget, progress)
+        if folder is not None:
+            begun.write(folder)
+        ledger = Ledger(evaluator, task, names, archive, companion)
+        stopped = _search(begins, searcher.name, ledger, budget, progress)
         ledger.check_replayed()
         if companion is not None:
             companion.end(len(ledger.evaluations))
@@ -106,7 +107,7 @@ def run(
         raise RunError(ledger.nothing_feasible())
     front = Front(
         task.objectives,
-        limits,
+        task.constraints,
         tuple(ledger.evaluations),
         found.ranges,
         found.feasible_share,
@@ -121,55 +122,40 @@ def run(
 
 
 def check(
-    searcher: Searcher,
-    subject: Supernet | Evaluator,
-    data: ImageData | None = None,
-    *,
-    objectives: str | Sequence[str] = ("accuracy",),
-    constraints: Mapping[str, Bounds] | Constraints | None = None,
-    budget: int = 1000,
-    seed: int = 0,
+    searcher: Searcher, subject: Supernet | Evaluator, data: ImageData | None = None, **request: Unpack[Request]
 ) -> None:
     """Raise what `run` would raise before its first evaluation, so that no long training ends in a refusal.
 
     The arguments are those of `run`.
     """
-    _plan(searcher, _evaluator(subject, data), objectives, constraints, budget, seed, (), None)
+    _plan(searcher, _evaluator(subject, data), request)
 
 
-@dataclass(frozen=True)
-class _Plan:
-    """A search that was found possible: what it is about, its beginning, the survey, and what is written of it."""
+class _Plan(NamedTuple):
+    """A search that was found possible: its task and beginning, the survey, what is written of it, what it asks for."""
 
     task: Task
     begins: AskTell
     found: Survey
     begun: Begun
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """All quantities that are asked for."""
-        return tuple(dict.fromkeys([goal.name for goal in self.task.objectives] + list(self.task.constraints.names)))
+    names: tuple[str, ...]
 
 
-def _plan(
-    searcher: Searcher,
-    evaluator: Evaluator,
-    objectives: str | Sequence[str],
-    constraints: Mapping[str, Bounds] | Constraints | None,
-    budget: int,
-    seed: int,
-    initial: Sequence[Arch],
-    wrap: Wrap | None,
-) -> _Plan:
-    check_searcher(searcher)
-    goals = objectives_of(objectives, evaluator.quantities)
-    limits = Constraints.of(constraints, evaluator.quantities)
+def _plan(searcher: Searcher, evaluator: Evaluator, request: Request) -> _Plan:
+    if isinstance(searcher, type) or not hasattr(searcher, "begin"):
+        name = searcher.__name__ if isinstance(searcher, type) else type(searcher).__name__
+        raise UsageError(
+            f"{name} is no searcher; give a value that begins searches, such as search.NSGA2(population=50)."
+        )
+    goals = objectives_of(request.get("objectives", "accuracy"), evaluator.quantities)
+    limits = Constraints.of(request.get("constraints"), evaluator.quantities)
+    budget, seed = request.get("budget", 1000), request.get("seed", 0)
+    initial, wrap = request.get("initial", ()), request.get("wrap")
     if budget < 1:
         raise UsageError(f"The budget is {budget} evaluations; give at least 1.")
     if seed < 0:
         raise UsageError(f"The seed is {seed}; give an integer of at least 0.")
-    names = dict.fromkeys([goal.name for goal in goals] + list(limits.names))
+    names = tuple(dict.fromkeys([goal.name for goal in goals] + list(limits.names)))
     cheap = [name for name in names if name in evaluator.cheap]
     quick = limits.only(cheap)
     # The survey has a stream of its own: what it draws does not shift what the searcher draws.
@@ -187,14 +173,14 @@ def _plan(
         searcher=described(searcher),
         space=space.fingerprint,
         objectives=[goal.name for goal in goals],
-        constraints={limit.name: (limit.low, limit.high) for limit in limits},
+        constraints=limits.bounds,
         budget=budget,
         seed=seed,
         initial=[arch.options() for arch in initial],
         evaluator=describe(measured()) if callable(measured) else None,
         wrap=None if wrap is None else dict(wrap.describe()),
     )
-    return _Plan(task, searcher.begin(task), found, begun)
+    return _Plan(task, searcher.begin(task), found, begun, names)
 
 
 def _evaluator(subject: Supernet | Evaluator, data: ImageData | None) -> Evaluator:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -13,29 +14,25 @@ import numpy as np
 
 from supernet.errors import UsageError
 from supernet.io.files import damaged, read_json, write_json
-from supernet.measure.quantity import Quantity
-from supernet.search import choosing, pareto
+from supernet.measure.quantity import LOSS, Quantity
+from supernet.search import pareto
 from supernet.search.constraints import Constraint, Constraints
-from supernet.search.evaluation import Evaluation, Point
+from supernet.search.evaluation import Evaluation, Point, losses_of
 from supernet.space import Space
 
 __all__ = ["Front", "FrontFile"]
 
 FILE_NAME = "front.json"
 
+_SIZES: Mapping[int, tuple[str, ...]] = {2: ("small", "large"), 3: ("small", "medium", "large")}
+
 
 class FrontFile(msgspec.Struct, frozen=True, kw_only=True):
-    """The content of `front.json`: readable without the network and its space.
+    """The content of `front.json`, readable without the network and its space; its fields are those of `Front`.
 
     Args:
-        objectives: The quantities that were optimised, at least one.
         constraints: Bounds [low, high] by the name of a quantity.
-        searcher: Name of the searcher.
         evaluations: Number of evaluations that the search made; None: the file does not say so.
-        range: Smallest and largest value found of each cheap quantity over the space.
-        feasible_share: Estimated share of the space that satisfies the cheap constraints.
-        stopped: Why the search ended, see `Front`.
-        wrap: Settings of what went on beside the search.
         points: The architectures on the front, in the order of `Front.points`.
     """
 
@@ -99,20 +96,24 @@ class Front:
         """Number of evaluations; more than that of architectures where some were evaluated again."""
         return len(self.archive) if self.recorded is None else self.recorded
 
-    @property
+    @cached_property
     def cost(self) -> str | None:
         """The quantity along which the points are in order, None where no objective or constraint is a cost.
 
         The first minimised objective beside the quality (the first maximised objective, else the loss, else the
         first); else the first quantity that the constraints bound from above.
         """
-        return choosing.cost_of(self.objectives, self.constraints)
+        goals = self.objectives
+        quality = [o for o in goals if o.goal == "max"] or [o for o in goals if o.name == LOSS.name] or list(goals)
+        costs = [o.name for o in goals if o.goal == "min" and o != quality[0]]
+        costs += [c.name for c in self.constraints if c.high is not None and c.name not in {o.name for o in goals}]
+        return costs[0] if costs else None
 
     @cached_property
     def _split(self) -> tuple[tuple[Evaluation, ...], tuple[Evaluation, ...]]:
         pool = self.archive if self.remembered is None else self.remembered
         feasible = [evaluation for evaluation in pool if self.constraints.satisfied(evaluation.values)]
-        best = pareto.nondominated(choosing.losses(feasible, self.objectives))
+        best = pareto.nondominated(losses_of(feasible, self.objectives))
         front = [evaluation for evaluation, keep in zip(feasible, best, strict=True) if keep]
         others = [evaluation for evaluation, keep in zip(feasible, best, strict=True) if not keep]
         along = self.cost or self.objectives[0].name
@@ -141,7 +142,12 @@ class Front:
         name = self.objectives[0].name if objective is None else objective
         self._check(name)
         ordered = sorted(self.objectives, key=lambda o: o.name != name)
-        return choosing.best(self.points, ordered, self.cost)
+
+        def key(point: Evaluation) -> tuple[float, ...]:
+            told = tuple(o.loss(point.values[o.name]) for o in ordered)
+            return told if self.cost is None else (*told, point.values[self.cost])
+
+        return min(self.points, key=key)
 
     def spread(self, n: int) -> tuple[Evaluation, ...]:
         """`n` points spread along the front, in the order of `points`; all of them if there are no more.
@@ -153,7 +159,12 @@ class Front:
         """
         if n < 1:
             raise UsageError(f"{n} points were to be picked; pick at least 1.")
-        return choosing.spread(self.points, self.objectives, self.cost, n)
+        points, best = self.points, self.best()
+        extent = losses_of(points, self.objectives)
+        if self.cost is not None and self.cost not in {o.name for o in self.objectives}:
+            extent = np.column_stack([extent, [point.values[self.cost] for point in points]])
+        first = next(place for place, point in enumerate(points) if point is best)
+        return tuple(points[place] for place in pareto.spread(extent, n, first))
 
     def named(self, n: int) -> dict[str, Evaluation]:
         """`spread(n)` by names that are true of the points.
@@ -163,7 +174,13 @@ class Front:
         Raises:
             UsageError: n is below 1.
         """
-        return choosing.named(self.spread(n), self.cost)
+        points, cost = self.spread(n), self.cost
+        names = tuple(f"front-{place:02d}" for place in range(1, len(points) + 1))
+        if len(points) == 1:
+            names = ("best",)
+        elif cost is not None and all(low.values[cost] < high.values[cost] for low, high in pairwise(points)):
+            names = _SIZES.get(len(points), names)
+        return dict(zip(names, points, strict=True))
 
     def hypervolume(self, reference: Mapping[str, float]) -> float:
         """Volume the front dominates, up to a reference value of every objective; more is better.
@@ -177,7 +194,7 @@ class Front:
         if missing:
             raise UsageError(f"The reference point does not give {', '.join(missing)}; give every objective.")
         corner = np.asarray([o.loss(reference[o.name]) for o in self.objectives], dtype=np.float64)
-        return pareto.hypervolume(choosing.losses(self.points, self.objectives), corner)
+        return pareto.hypervolume(losses_of(self.points, self.objectives), corner)
 
     def _check(self, name: str) -> None:
         names = [objective.name for objective in self.objectives]
@@ -185,19 +202,10 @@ class Front:
             raise UsageError(f"{name!r} is not an objective of this search; those are {', '.join(map(repr, names))}.")
 
     def to_json(self) -> dict[str, Any]:
-        """The content of `front.json`."""
-        file = FrontFile(
-            objectives=self.objectives,
-            constraints={limit.name: (limit.low, limit.high) for limit in self.constraints},
-            searcher=self.searcher,
-            evaluations=self.evaluations,
-            range=dict(self.range),
-            feasible_share=self.feasible_share,
-            stopped=self.stopped,
-            wrap=None if self.wrap is None else dict(self.wrap),
-            points=tuple(Point(p.arch.options(), dict(p.values), p.generation) for p in self.points),
-        )
-        told: dict[str, Any] = msgspec.to_builtins(file)
+        """The content of `front.json`, see `FrontFile`."""
+        held = {name: getattr(self, name) for name in FrontFile.__struct_fields__}
+        held |= {"constraints": self.constraints.bounds, "points": [point.to_json() for point in self.points]}
+        told: dict[str, Any] = msgspec.to_builtins(held)
         return {name: value for name, value in told.items() if value is not None}
 
     def write(self, folder: Path) -> Path:

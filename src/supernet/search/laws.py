@@ -13,7 +13,7 @@ import json
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, Unpack
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,9 +21,9 @@ from numpy.typing import NDArray
 from supernet.errors import UsageError
 from supernet.measure.quantity import ACCURACY, MACS, Quantity
 from supernet.search.archive import FILE_NAME
-from supernet.search.constraints import Bounds
 from supernet.search.driver import run
 from supernet.search.front import Front
+from supernet.search.request import Request
 from supernet.search.searchers.random import RandomSearch
 from supernet.search.task import Searcher
 from supernet.space import Arch, Choice, Codes, Space
@@ -97,28 +97,17 @@ class SearcherUnderTest:
     searcher: ClassVar[Searcher]
     objectives: ClassVar[tuple[str, ...]] = ("accuracy",)
 
-    def search(
-        self,
-        toy: Toy,
-        *,
-        constraints: Mapping[str, Bounds] | None = None,
-        budget: int = 60,
-        seed: int = 0,
-        initial: Sequence[Arch] = (),
-        out: Path | None = None,
-        resume: bool = False,
-    ) -> Front:
-        return run(
-            self.searcher,
-            toy,
-            objectives=self.objectives,
-            constraints=constraints,
-            budget=budget,
-            seed=seed,
-            initial=initial,
-            out=out,
-            resume=resume,
-        )
+    def search(self, toy: Toy, **request: Unpack[Request]) -> Front:
+        """A search of 60 evaluations, unless the request says otherwise."""
+        return run(self.searcher, toy, **(Request(objectives=self.objectives, budget=60) | request))
+
+    def refusal(self, toy: Toy, **request: Unpack[Request]) -> str:
+        """The sentence that a request is refused with; empty: it is not."""
+        try:
+            self.search(toy, **request)
+        except UsageError as error:
+            return str(error)
+        return ""
 
 
 class SearcherLaws(SearcherUnderTest):
@@ -153,21 +142,13 @@ class SearcherLaws(SearcherUnderTest):
         assert toy.asked[: len(allowed)] == allowed, "feasible ones come first, in their order"
         assert len(set(toy.asked)) == 30, "and only once"
         wrong = [arch for arch in initial if arch not in allowed]
-        message = ""
-        try:
-            self.search(Toy(stages()), constraints=constraints, initial=wrong)
-        except UsageError as error:
-            message = str(error)
+        message = self.refusal(Toy(stages()), constraints=constraints, initial=wrong)
         assert f"None of the {len(wrong)} architectures to begin with" in message
 
     def test_nothing_feasible_is_an_error_before_any_evaluation(self) -> None:
         toy = Toy(stages())
         least = limit(toy, 0.0)
-        message = ""
-        try:
-            self.search(toy, constraints={"macs": least - 1})
-        except UsageError as error:
-            message = str(error)
+        message = self.refusal(toy, constraints={"macs": least - 1})
         assert f"{least:.6g}" in message, "an error must say what can be reached"
         assert not toy.asked
 
@@ -212,15 +193,15 @@ class SearcherLaws(SearcherUnderTest):
 
     def test_resumes_only_what_was_asked_for(self, tmp_path: Path) -> None:
         """The request is on disk before the first result, and one that contradicts it is refused by name."""
-        limits = {"macs": limit(Toy(stages(2)), 0.9)}
-        self.search(Toy(stages(2)), constraints=limits, budget=13, out=tmp_path)
+        asked = Request(constraints={"macs": limit(Toy(stages(2)), 0.9)}, budget=13, out=tmp_path)
+        self.search(Toy(stages(2)), **asked)
         (tmp_path / FILE_NAME).unlink()  # killed before the first line
-        for other, told in (({"seed": 1}, "seed 0, not 1"), ({"constraints": {"macs": 1e9}}, "the constraint on macs")):
-            message = ""
-            try:
-                self.search(Toy(stages(2)), **({"constraints": limits} | other), budget=13, out=tmp_path, resume=True)
-            except UsageError as error:
-                message = str(error)
+        others: list[tuple[Request, str]] = [
+            ({"seed": 1}, "seed 0, not 1"),
+            ({"constraints": {"macs": 1e9}}, "the constraint on macs"),
+        ]
+        for other, told in others:
+            message = self.refusal(Toy(stages(2)), **(asked | other | Request(resume=True)))
             assert told in message, f"{message!r} does not name what differs"
 
     def test_generations_count_up(self, tmp_path: Path) -> None:

@@ -7,39 +7,31 @@ from collections.abc import Sequence
 import numpy as np
 
 from supernet.errors import RunError
-from supernet.measure.quantity import Quantity
-from supernet.search import best_pool as pool
 from supernet.search.archive import Archive
-from supernet.search.constraints import Constraints
-from supernet.search.evaluation import Evaluation
-from supernet.search.evaluator import Evaluator, costs_of, values_of
-from supernet.search.wrap import Companion
+from supernet.search.evaluation import Evaluation, Evaluator, best_of, costs_of, values_of
+from supernet.search.task import Companion, Task
 from supernet.space import Arch
 
 # Costs may come from a matrix product, whose last digits depend on the size of the batch.
 _ROUNDING = 1e-6
+_CHANGED = (
+    "the searcher or the evaluator has changed since. Resume with the version it was begun with, or search anew in "
+    "another folder."
+)
 
 
 class Ledger:
     """Values of architectures: remembered, else taken from the record of an earlier run, else evaluated.
 
-    With `keep` values go stale: an architecture that is asked for in a later generation is evaluated again, the latest
-    values count, and the best `keep` architectures are remembered.
+    With `task.keep` values go stale: an architecture that is asked for in a later generation is evaluated again, the
+    latest values count, and the best `keep` architectures are remembered.
     """
 
     def __init__(
-        self,
-        evaluator: Evaluator,
-        objectives: tuple[Quantity, ...],
-        constraints: Constraints,
-        names: tuple[str, ...],
-        archive: Archive,
-        *,
-        keep: int | None = None,
-        companion: Companion | None = None,
+        self, evaluator: Evaluator, task: Task, names: tuple[str, ...], archive: Archive, companion: Companion | None
     ) -> None:
-        self.evaluator, self.objectives, self.constraints, self.archive = evaluator, objectives, constraints, archive
-        self.names, self.keep, self.companion = names, keep, companion
+        self.evaluator, self.names, self.archive, self.companion = evaluator, names, archive, companion
+        self.objectives, self.constraints, self.keep = task.objectives, task.constraints, task.keep
         self.cheap = [name for name in names if name in evaluator.cheap]
         self.dear = [name for name in names if name not in evaluator.cheap]
         self.known: dict[Arch, Evaluation] = {}
@@ -91,7 +83,7 @@ class Ledger:
     def end_generation(self) -> None:
         """Forget all but the best, where values go stale."""
         if self.keep is not None:
-            best = pool.best(tuple(self._kept.values()), self.keep, self.objectives, self.constraints)
+            best = best_of(tuple(self._kept.values()), self.keep, self.objectives, self.constraints)
             self._kept = {evaluation.arch: evaluation for evaluation in best}
 
     def remembered(self) -> tuple[Evaluation, ...]:
@@ -100,18 +92,17 @@ class Ledger:
 
     def _recall(self, place: int, arch: Arch, cost: dict[str, float], generation: int) -> Evaluation:
         recorded = self.archive.recorded[place]
-        where = f"{self.archive.path}, line {place + 1}"
         if recorded.arch != arch or recorded.generation != generation:
             raise RunError(
-                f"{where} records {recorded.arch} in round {recorded.generation}, but the resumed search asks for "
-                f"{arch} in round {generation}: the searcher or the evaluator has changed since. Resume with the "
-                "version it was begun with, or search anew in another folder."
+                f"{self._line(place)} records {recorded.arch} in round {recorded.generation}, but the resumed search "
+                f"asks for {arch} in round {generation}: {_CHANGED}"
             )
         for name, value in cost.items():
             if not np.isclose(recorded.values[name], value, rtol=_ROUNDING, atol=0.0):
                 raise RunError(
-                    f"{where} records {name} = {recorded.values[name]}, but the evaluator now tells {value}: "
-                    "it was begun with another evaluator. Resume with that one, or search anew in another folder."
+                    f"{self._line(place)} records {name} = {recorded.values[name]}, but the evaluator now tells "
+                    f"{value}: it was begun with another evaluator. Resume with that one, or search anew in another "
+                    "folder."
                 )
         return recorded
 
@@ -119,11 +110,11 @@ class Ledger:
         """Refuse a record that holds more than the search asked for."""
         place = len(self.evaluations)
         if place < len(self.archive.recorded):
-            raise RunError(
-                f"{self.archive.path}, line {place + 1} records {self.archive.recorded[place].arch}, but the resumed "
-                "search ends before it: the searcher or the evaluator has changed since. Resume with the version it "
-                "was begun with, or search anew in another folder."
-            )
+            arch = self.archive.recorded[place].arch
+            raise RunError(f"{self._line(place)} records {arch}, but the resumed search ends before it: {_CHANGED}")
+
+    def _line(self, place: int) -> str:
+        return f"{self.archive.path}, line {place + 1}"
 
     def best(self) -> str:
         """The best value of each objective so far, for a progress line."""

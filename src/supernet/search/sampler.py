@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from supernet.errors import UsageError
+from supernet.search.task import Task
 from supernet.space import Codes, Space
 
 __all__ = ["FeasibleSampler"]
@@ -42,6 +43,11 @@ def population(space: Space, codes: list[Code]) -> Codes:
     return np.asarray(codes, dtype=np.int16).reshape(len(codes), len(space))
 
 
+def sampler_of(task: Task, rng: np.random.Generator) -> FeasibleSampler:
+    """The sampler of a task, which begins with the architectures that the task begins with."""
+    return FeasibleSampler(task.space, task.feasible, known=task.known, rng=rng, first=task.initial)
+
+
 class FeasibleSampler:
     """Draws distinct feasible architectures that are new.
 
@@ -52,7 +58,7 @@ class FeasibleSampler:
 
     Args:
         space: The space, or sub-space, to draw from.
-        feasible: A function that says which rows of a population satisfy the constraints.
+        feasible: Tells which rows of a population satisfy the constraints.
         known: Feasible architectures (K, D) for the walks.
         rng: The generator that everything is drawn with.
         first: Architectures (I, D) to hand out before any that chance draws.

@@ -7,19 +7,19 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
 import torch
 
 from supernet.data import ImageData
 from supernet.errors import RunError, UsageError
+from supernet.io.config import NotNegative, Positive, Probability, Section
 from supernet.io.files import write_atomically
 from supernet.nn import Supernet
 from supernet.paper import Paper
 from supernet.precision import Precision
-from supernet.search.evaluation import Evaluation
-from supernet.search.evaluator import Evaluator
+from supernet.search.evaluation import Evaluation, Evaluator
 from supernet.space import Arch
 from supernet.train import (
     Backpropagation,
@@ -29,7 +29,6 @@ from supernet.train import (
     Step,
     TrainPaths,
     Uniform,
-    Updates,
     checkpoint,
     load_weights,
     sgd,
@@ -66,7 +65,7 @@ PAPER = Paper(
 
 
 @dataclass(frozen=True, kw_only=True)
-class Shifting:
+class Shifting(Section, place="shifting.", without=("on_generation",)):
     """Train the supernet while it is searched, on the architectures that the searcher proposes.
 
     Zhang, Wang, Qin, Yan: *Boosting Order-Preserving and Transferability for Neural Architecture Search*, CVPR 2024,
@@ -80,17 +79,14 @@ class Shifting:
     training images is added up over the candidates of a generation, and then W ← W − lr·∇W, once. The initial
     population is only validated. Accuracies go stale as the weights move, so an architecture may be
     proposed again in a later generation; the latest accuracy counts, and the best `keep` distinct ones are remembered.
-
-    The released code differs in every one of these points and is `Shifting.released()`: it trains on each candidate of
-    each generation, the initial one too, by 20 steps of SGD with momentum and weight decay on batches of 150, and
-    validates it afterwards; nothing is accumulated.
+    The released code differs in every one of these points, see `released`.
 
     The paper does not say how the 640 images are cut into batches, nor whether the loss is their mean; here batches
     of 64 and the mean are a reconstruction. BatchNorm follows the network's own policy while it trains on
-    candidates. Training runs in the precision of the evaluator: that of the run, from the command line.
+    candidates, and arithmetic the precision of the evaluator.
 
-    The weights of the supernet change in place. With `out=` the shifted weights are kept there (`load_shifted`), along
-    with the log `shifted/shifting.jsonl` and what is needed to resume, weights included.
+    The weights of the supernet change in place. With `out=` they are kept there (`load_shifted`), with the log
+    `shifted/shifting.jsonl` and what is needed to resume.
 
     Args:
         lr: Learning rate of SGD; 0 shifts nothing.
@@ -115,37 +111,26 @@ class Shifting:
     (10, 20)
     """
 
-    lr: float = 1e-4
-    images: int = 640
-    batch_size: int = 64
+    lr: NotNegative = 1e-4
+    images: Positive = 640
+    batch_size: Positive = 64
     update: Update = "generation"
     evaluate: Literal["before", "after"] = "before"
     initial: bool = False
-    momentum: float = 0.0
-    weight_decay: float = 0.0
-    label_smoothing: float = 0.0
-    keep: int | None = 50
-    checkpoint_every: int = 50
+    momentum: NotNegative = 0.0
+    weight_decay: NotNegative = 0.0
+    label_smoothing: Probability = 0.0
+    keep: Positive | None = 50
+    checkpoint_every: Positive = 50
     on_generation: tuple[OnGeneration, ...] = ()
 
     def __post_init__(self) -> None:
-        for name, allowed in (("update", get_args(Update)), ("evaluate", ("before", "after"))):
-            if getattr(self, name) not in allowed:
-                raise UsageError(f"{name}={getattr(self, name)!r} does not exist for shifting; use one of {allowed}.")
-        for name in ("lr", "momentum", "weight_decay"):
-            value = getattr(self, name)
-            if not (math.isfinite(value) and value >= 0):
-                raise UsageError(f"{name}={value} makes no sense for shifting; give a number of at least 0.")
-        for name in ("images", "batch_size", "checkpoint_every"):
-            if getattr(self, name) < 1:
-                raise UsageError(f"{name}={getattr(self, name)} makes no sense for shifting; give at least 1.")
+        super().__post_init__()
         if self.images % self.batch_size:
             raise UsageError(
                 f"{self.images} images per candidate cannot be cut into batches of {self.batch_size}; give a multiple "
                 "of the batch size."
             )
-        if self.keep is not None and self.keep < 1:
-            raise UsageError(f"keep={self.keep}: remember at least 1 architecture, or None for all.")
         if self.update == "generation" and self.evaluate == "after":
             raise UsageError(
                 "With update='generation' the weights change when all candidates have been validated, so none can be "
@@ -154,11 +139,13 @@ class Shifting:
 
     @classmethod
     def released(cls, *, on_generation: tuple[OnGeneration, ...] = ()) -> Shifting:
-        """What the paper's released code does, see the class.
+        """What the paper's released code does.
 
-        Label smoothing is 0.1; that biases and norms have no weight decay is SPOS's code, on which it is built. It
-        validates without calibrating BatchNorm, with statistics that the training on candidates moves: for that too,
-        search a `NetEvaluator(net, data, calibration=None)` of a network that tracks them.
+        It trains on each candidate of each generation, the initial one too, by 20 steps of SGD with momentum and weight
+        decay on batches of 150, and validates it afterwards; nothing is accumulated. That biases and norms have no
+        weight decay is SPOS's code, on which it is built. It validates without calibrating BatchNorm, with statistics
+        that the training on candidates moves: for that too, search a `NetEvaluator(net, data, calibration=None)` of a
+        network that tracks them.
         """
         return cls(
             lr=1e-4,
@@ -175,7 +162,7 @@ class Shifting:
 
     @property
     def batches(self) -> int:
-        """Batches per candidate."""
+        """Number of batches per candidate."""
         return self.images // self.batch_size
 
     def check_images(self, data: ImageData) -> None:
@@ -240,13 +227,13 @@ class _ShiftingRun:
         self.shifting, self.net, self._seed = shifting, net, seed
         net.statistics_belong_to()  # its weights are about to change
         self._objective = CrossEntropy(shifting.label_smoothing)
-        recipe = Recipe(name=FOLDER, program=TrainPaths(sampler=Uniform()), weights=_updates(shifting))
-        self._state = TrainingState(net, recipe, seed=seed, batch_size=shifting.batch_size)
+        size = shifting.batch_size
         precision: Precision = getattr(evaluator, "precision", "32-true")
-        fabric = _fabric(next(net.parameters()).device, precision)
-        self._executor = Executor(
-            fabric, net, self._state.steppers, data, batch_size=shifting.batch_size, seed=seed, draws={}
-        )
+        updates = sgd(shifting.lr, momentum=shifting.momentum, weight_decay=shifting.weight_decay, decay_vectors=False)
+        recipe = Recipe(name=FOLDER, program=TrainPaths(sampler=Uniform()), weights=updates)
+        self._state = TrainingState(net, recipe, seed=seed, batch_size=size)
+        fabric, steppers = _fabric(next(net.parameters()).device, precision), self._state.steppers
+        self._executor = Executor(fabric, net, steppers, data, batch_size=size, seed=seed, draws={})
         self._state.draws, self._state.passed = self._executor.draws, self._executor.passed
         self._state.memory["log"] = []
         self._identity = {
@@ -268,40 +255,30 @@ class _ShiftingRun:
                 path.unlink()  # of a search whose record is gone
 
     def begin_generation(self, generation: int, evaluations: int) -> None:
-        """Close the generation before; at the beginning, look at the supernet as it is.
-
-        Raises:
-            RunError: a weight is not finite, or a file cannot be written.
-        """
+        """Close the generation before; at the beginning, look at the supernet as it is."""
         self._generation = generation
         if evaluations < self._start or (evaluations == self._start > 0):
             return
         if evaluations == 0 and not self._state.memory["log"]:
             self._note(0, evaluations)
-            self._save(evaluations)
+            self._write("generations", evaluations, count=2)
         elif self._open:
             self._close(generation, evaluations)
             if evaluations - self._state.done >= self.shifting.checkpoint_every:
-                self._save(evaluations)
+                self._write("generations", evaluations, count=2)
 
     def candidate(self, arch: Arch, number: int, evaluate: Callable[[], Evaluation]) -> Evaluation:
-        """Evaluate a candidate and train on it, in the order that the settings say.
-
-        Raises:
-            RunError: the training loss is not finite.
-        """
+        """Evaluate a candidate and train on it, in the order that the settings say."""
         if number < self._start:
             return evaluate()
         self._open = True
         trains = self.shifting.initial or self._generation > 0
-        if self.shifting.evaluate == "before":
-            evaluation = evaluate()
-            if trains:
-                self._train(arch, number)
-            return evaluation
-        if trains:
+        if trains and self.shifting.evaluate == "after":
             self._train(arch, number)
-        return evaluate()
+        evaluation = evaluate()
+        if trains and self.shifting.evaluate == "before":
+            self._train(arch, number)
+        return evaluation
 
     def end(self, evaluations: int) -> None:
         """Close the last generation and keep the shifted weights.
@@ -311,8 +288,7 @@ class _ShiftingRun:
         """
         if self._open:
             self._close(self._generation + 1, evaluations)
-        if self._folder is not None:
-            self._write(self._folder / "checkpoints", evaluations, count=1)
+        self._write("checkpoints", evaluations, count=1)
 
     def _train(self, arch: Arch, number: int) -> None:
         """Add the gradient of a candidate's mean loss on its images to what is there, or step on each batch."""
@@ -372,23 +348,15 @@ class _ShiftingRun:
             lines = [json.dumps(line, ensure_ascii=False, sort_keys=True) + "\n" for line in self._state.memory["log"]]
             write_atomically(self._folder / "shifting.jsonl", "".join(lines).encode())
 
-    def _save(self, evaluations: int) -> None:
-        """A state to resume from."""
+    def _write(self, name: str, evaluations: int, *, count: int) -> None:
+        """Keep the state, and of those before it as many as make `count`."""
         if self._folder is not None:
-            self._write(self._folder / "generations", evaluations, count=2)
-
-    def _write(self, folder: Path, evaluations: int, *, count: int) -> None:
-        self._state.done = evaluations
-        self._state.save(folder / f"step-{evaluations:09d}.safetensors", self._identity)
-        checkpoint.keep_last(folder, count)
+            self._state.done = evaluations
+            self._state.save(self._folder / name / f"step-{evaluations:09d}.safetensors", self._identity)
+            checkpoint.keep_last(self._folder / name, count)
 
     def _go_back(self, folder: Path, recorded: int) -> None:
-        """Load the newest state that the record reaches.
-
-        Raises:
-            UsageError: the weights were shifted on other data or in another precision.
-            RunError: there is no state that the record reaches, or it is damaged.
-        """
+        """Load the newest state that the record reaches."""
         states = sorted((folder / "generations").glob("step-*.safetensors"))
         reached = [path for path in states if int(path.stem.removeprefix("step-")) <= recorded]
         if not reached:
@@ -399,10 +367,6 @@ class _ShiftingRun:
         self._state.load(reached[-1], self._identity)
         self._executor.draws, self._executor.passed = self._state.draws, self._state.passed
         self._start = self._state.done
-
-
-def _updates(shifting: Shifting) -> Updates:
-    return sgd(shifting.lr, momentum=shifting.momentum, weight_decay=shifting.weight_decay, decay_vectors=False)
 
 
 def _fabric(device: torch.device, precision: Precision) -> Fabric:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import product
 
 import numpy as np
 from numpy.typing import NDArray
 
 from supernet.errors import UsageError
 from supernet.search.constraints import Constraints
-from supernet.search.evaluator import Evaluator, costs_of
+from supernet.search.evaluation import Evaluator, costs_of
 from supernet.search.sampler import countable, distinct, population, step
 from supernet.space import Codes, Space
 
@@ -75,14 +76,13 @@ def survey(
     share = float((constraints.violations(columns, len(codes))[:drawn] == 0).mean())
     if not listed:
         climbed = [codes]
-        for name in names:
-            for sign in (1.0, -1.0):
+        for name, sign in product(names, (1.0, -1.0)):
 
-                def score(codes: Codes, name: str = name, sign: float = sign) -> NDArray[np.float64]:
-                    return sign * costs_of(evaluator, codes, [name])[name]
+            def score(codes: Codes, name: str = name, sign: float = sign) -> NDArray[np.float64]:
+                return sign * costs_of(evaluator, codes, [name])[name]
 
-                start = codes[np.argsort(sign * columns[name], kind="stable")[:climbers]]
-                climbed.append(climb(space, start, score, rng, rounds=rounds))
+            start = codes[np.argsort(sign * columns[name], kind="stable")[:climbers]]
+            climbed.append(climb(space, start, score, rng, rounds=rounds))
         codes = np.concatenate(climbed)
         start = codes[np.argsort(violations(codes), kind="stable")[:climbers]]
         codes = np.concatenate([codes, climb(space, start, violations, rng, rounds=rounds, target=0.0)])

@@ -1,10 +1,11 @@
-"""What a search is given, and what it must do: ask and tell."""
+"""What a search is given, what it must do, ask and tell, and what may go on beside it (`wrap=`)."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from pathlib import Path
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,9 +13,10 @@ from numpy.typing import NDArray
 from supernet.errors import UsageError
 from supernet.measure.quantity import Quantity
 from supernet.search.constraints import Constraints
+from supernet.search.evaluation import Evaluation, Evaluator
 from supernet.space import Arch, Codes, Space
 
-__all__ = ["AskTell", "Searcher", "Task"]
+__all__ = ["AskTell", "Companion", "Searcher", "Task", "Wrap"]
 
 
 @dataclass(frozen=True)
@@ -80,6 +82,30 @@ class AskTell(Protocol):
         """The values of architectures: objectives and constrained quantities, by name."""
 
 
+class Rounds:
+    """An `AskTell` that proposes whole rounds, of which as many are handed out at a time as are asked for.
+
+    Args:
+        propose: Makes the next round, once all of the last one has been handed out; empty: there is nothing new.
+        learn: Takes in values, as `tell`.
+    """
+
+    def __init__(
+        self,
+        propose: Callable[[], list[Arch]],
+        learn: Callable[[Sequence[Arch], Sequence[Mapping[str, float]]], None] = lambda archs, values: None,
+    ) -> None:
+        self._propose, self.tell = propose, learn
+        self._queue: list[Arch] = []
+
+    def ask(self, n: int) -> list[Arch]:
+        """At most `n` architectures of the present round."""
+        if not self._queue:
+            self._queue = self._propose()
+        asked, self._queue = self._queue[:n], self._queue[n:]
+        return asked
+
+
 @runtime_checkable
 class Searcher(Protocol):
     """A published search as a value: a frozen dataclass of its settings, which begins searches.
@@ -97,3 +123,40 @@ class Searcher(Protocol):
         Raises:
             UsageError: the task is not one that this searcher can do.
         """
+
+
+class Companion(Protocol):
+    """Follows one search from its beginning to its end."""
+
+    def begin_generation(self, generation: int, evaluations: int) -> None:
+        """A round of `ask` begins, after so many evaluations."""
+
+    def candidate(self, arch: Arch, number: int, evaluate: Callable[[], Evaluation]) -> Evaluation:
+        """Candidate `number` (from 0) of the search is up: return what `evaluate()` tells, called once."""
+
+    def end(self, evaluations: int) -> None:
+        """The search has ended."""
+
+
+class Wrap(Protocol):
+    """A setting that makes companions, such as `Shifting`."""
+
+    @property
+    def keep(self) -> int | None:
+        """How many architectures the search remembers, with their latest values, as they may be asked for again.
+
+        None: values do not go stale; everything is remembered and nothing evaluated twice.
+        """
+
+    def begin(self, evaluator: Evaluator, *, seed: int, out: Path | None, recorded: int) -> Companion:
+        """Start beside a search.
+
+        Args:
+            evaluator: Where the values of the search come from.
+            seed: Seed of everything random.
+            out: Folder of the search; None keeps nothing.
+            recorded: How many evaluations are on record; above 0 the search is being resumed.
+        """
+
+    def describe(self) -> Mapping[str, Any]:
+        """The settings as JSON, for `front.json`."""

@@ -63,7 +63,8 @@ class Restriction:
         allowed = self.whole.allowed_codes[self.whole.column(name)].tolist()
         if not set(codes) <= set(allowed):
             raise UsageError(
-                f"The options {list(options)} of {name!r} were to be allowed, but the space has {allowed} of them."
+                f"The options {list(options)} of {name!r} were to be allowed, but the space has only "
+                f"{list(self.whole.allowed(name))} of them."
             )
         if codes == allowed:
             self.kept.pop(name, None)

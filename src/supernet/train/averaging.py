@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+
 import torch
+from torch import Tensor, nn
 
 from supernet.errors import UsageError
 from supernet.nn import Supernet
@@ -31,8 +34,7 @@ class WeightAverage:
     def __init__(self, net: Supernet, decay: float) -> None:
         check_decay(decay)
         self.decay = decay
-        self._parameters = dict(net.named_parameters())
-        self.tensors = {name: p.detach().clone() for name, p in self._parameters.items()}
+        self.follow(net)
 
     @torch.no_grad()
     def update(self, done: int) -> None:
@@ -45,6 +47,18 @@ class WeightAverage:
         """Begin anew from the weights as they are, after something else than a step has changed them."""
         for name, parameter in self._parameters.items():
             self.tensors[name].copy_(parameter)
+
+    def exchange(self, exchanged: Mapping[nn.Parameter, tuple[nn.Parameter, Callable[[Tensor], Tensor]]]) -> None:
+        """Go on with other parameters in the place of some, see `Stepper.exchange`."""
+        for name, parameter in self._parameters.items():
+            if parameter in exchanged:
+                self._parameters[name], change = exchanged[parameter]
+                self.tensors[name] = change(self.tensors[name])
+
+    def follow(self, net: Supernet) -> None:
+        """Begin anew with the parameters of a network that was built anew."""
+        self._parameters = dict(net.named_parameters())
+        self.tensors = {name: p.detach().clone() for name, p in self._parameters.items()}
 
     @torch.no_grad()
     def write(self) -> None:

@@ -14,6 +14,7 @@ from supernet.nn import Supernet
 from supernet.space.restriction import Restriction
 from supernet.train.executor import Executor
 from supernet.train.move import Move, Result, Step
+from supernet.train.rewriting import Rewriter
 from supernet.train.updates import Stepper
 
 __all__ = ["Context", "Edit", "Moves"]
@@ -28,12 +29,14 @@ class Context:
         executor: Runs the supernet; what it is asked counts like any other pass.
         seed: A seed for what is drawn now; it depends on the training's and, at the beginning of a phase, on the phase.
         rebuild: Builds a part anew from what programs remember, by name.
+        rewriter: Changes the structure of the network: channels come and go, cells are added.
     """
 
     step: Step
     executor: Executor
     seed: int = 0
     rebuild: Callable[[str], None] | None = None
+    rewriter: Rewriter | None = None
 
     @property
     def net(self) -> Supernet:
@@ -72,11 +75,14 @@ class Context:
 class Edit:
     """A change that no gradient makes: an average, an exchange, a decision, a queue, a cut.
 
-    A program yields it among its moves; `Recipe.edits` and `Phase.edits` are applied after the moves of a step.
+    A program yields it among its moves, where it is applied at once; `Recipe.edits` and `Phase.edits` are applied after
+    the moves of a step.
 
     Attributes:
         name: What errors call it.
-        apply: Makes the change; it is a function of the training's state alone. Scalars that it returns go to the log.
+        apply: Makes the change; it is a function of the training's state alone, with randomness from `Step.seeded`, so
+            that every process and a resumed training make the same. Scalars that it returns go to the next line of the
+            log, which has their means.
         every: Number of steps, or epochs, from one application after a step to the next.
         unit: What `every` counts.
 

@@ -63,7 +63,7 @@ class Executor:
         self.draws: dict[str, int] = {"train": 0, "validation": 0} | dict(draws)
         self.passed = {"forward": 0, "backward": 0, "drawn": 0} | dict(passed or {})
         self._unit = batch_size * fabric.world_size
-        self._regularised = all_but_normalisation(net)
+        self._modes: tuple[int, list[nn.Module]] = (net.structure, all_but_normalisation(net))
         self._terms: defaultdict[str, list[Tensor]] = defaultdict(list)
         self.feed(data, batch_size=batch_size, seed=seed)
 
@@ -73,6 +73,13 @@ class Executor:
         self._streams: dict[str, Iterator[Batch]] = {}
         self._current: dict[str, Batch] = {}
         self._rated_on: dict[tuple[str, int | None], list[Batch]] = {}
+
+    @property
+    def _regularised(self) -> list[nn.Module]:
+        """What drops or not, by its mode."""
+        if self._modes[0] != self.net.structure:
+            self._modes = (self.net.structure, all_but_normalisation(self.net))
+        return self._modes[1]
 
     @property
     def forwards(self) -> float:
@@ -99,6 +106,10 @@ class Executor:
             self._current[split] = self._draw(split)
         return self._current[split]
 
+    def renew(self, split: str) -> None:
+        """Give up the step's batch from a split: the next one that is asked for is a new one."""
+        self._current.pop(split, None)
+
     def _draw(self, split: str) -> Batch:
         if split not in self._streams:
             self._streams[split] = self.data.split(split).stream(
@@ -124,9 +135,12 @@ class Executor:
         data: str,
         images: int | None = None,
         measure: Literal["loss", "error"] = "loss",
+        fresh: bool = False,
     ) -> list[float]:
         """Losses or errors of architectures, see `Step.rate`; the same on all processes."""
-        batches = [self.batch("train")] if data == "train" else self._first(data, images)
+        if fresh:
+            self.renew(data)
+        batches = [self.batch(data)] if fresh or data == "train" else self._first(data, images)
         total = sum(len(batch.y) for batch in batches)
         found = torch.zeros(len(targets), device=self.fabric.device)
         with torch.no_grad(), evaluating(self._regularised), untouched_buffers(self.net):
@@ -177,9 +191,14 @@ class Executor:
             found = path.objective(outcome)
         if isinstance(found, Tensor):
             return found, outcome
-        for name, term in found.items():
-            self._terms[name].append(term.detach())
+        if path.learns:
+            for name, term in found.items():
+                self.note(name, term)
         return total(found), outcome
+
+    def note(self, name: str, term: Tensor) -> None:
+        """Take a number into the terms of the present move, see `Result`; for gradient rules that know more of it."""
+        self._terms[name].append(term.detach())
 
     def forward(
         self,
@@ -212,7 +231,8 @@ class Executor:
         self.passed["forward"] += images
         if logits.requires_grad:
             logits.register_hook(lambda _: self._count_backward(images))  # type: ignore[no-untyped-call]
-        return Output(logits, tuple(aux.float() for aux in output.aux), output.heads)
+        heads = {name: head.float() for name, head in output.heads.items()}
+        return Output(logits, tuple(aux.float() for aux in output.aux), heads)
 
     def _count_backward(self, images: int) -> None:
         self.passed["backward"] += images
@@ -241,7 +261,7 @@ class Executor:
                 if number + 1 < len(move.paths):
                     earlier.append(outcome.detached())
                 if path.learns:
-                    factor = move.combine.weight(len(move.paths)) * path.weight * stepper.loss_factor(step, path)
+                    factor = move.combine.weight(len(move.learning)) * path.weight * stepper.loss_factor(step, path)
                     scaled = loss * (share * factor)
                     scaled.backward(inputs=family, retain_graph=shared)  # type: ignore[no-untyped-call]
                 totals[number] += share * loss.detach()
@@ -255,14 +275,14 @@ class Executor:
             RunError: a loss is not finite.
         """
         unknown = [family for family in move.families if family not in self.steppers]
-        if unknown or not move.families:
+        if unknown:
             raise UsageError(
-                f"A move was to change {', '.join(map(repr, unknown)) or 'nothing'}, but updates are given for "
+                f"A move was to change {', '.join(map(repr, unknown))}, but updates are given for "
                 f"{', '.join(map(repr, self.steppers))}. Give the recipe a part of that name with updates."
             )
         if move.fresh:
-            self._current.pop(move.data, None)
-        steppers = [self.steppers[family] for family in move.families]
+            self.renew(move.data)
+        steppers, trained = [self.steppers[family] for family in move.families], move.learning or move.paths
         for stepper in steppers:
             stepper.clear()
         self._terms.clear()
@@ -277,15 +297,16 @@ class Executor:
             if not math.isfinite(loss):
                 raise RunError(
                     f"The loss became {loss} at step {step.done} on the {move.data} data, for {_named(path.decisions)}"
-                    f", at the learning rate {steppers[0].lr(step, move.paths):.3g}. Lower the learning rate or clip "
+                    f", at the learning rate {steppers[0].lr(step, trained):.3g}. Lower the learning rate or clip "
                     "the gradient (clip_norm); earlier checkpoints are untouched."
                 )
         for stepper in steppers:
             average(self.fabric, stepper.gradients())
         for stepper in steppers:
-            stepper.step(step, move.paths)
+            stepper.step(step, trained)
             stepper.clear()
-        return Result(losses, dict(zip(terms, values[len(losses) :], strict=True)))
+        learns = tuple(path.learns for path in move.paths)
+        return Result(losses, dict(zip(terms, values[len(losses) :], strict=True)), learns)
 
 
 def _named(target: Arch | Decisions) -> str:

@@ -137,6 +137,9 @@ def fit(
     net.train()
     with seeded(seed, _TRY_OUT):
         _try_out(net, data)
+        for phase in recipe.phases:
+            if phase.data is not None:
+                _try_out(net, phase.data(data))
     share(fabric, [*net.parameters(), *net.buffers()])
     global_batch = batch_size * fabric.world_size
     identity = {
@@ -211,6 +214,11 @@ def _check(net: Supernet, recipe: Recipe, data: ImageData, *, batch_size: int) -
         )
     for phase in recipe.phases:
         phase.program.check(net)
+        if unread := {*recipe.settings, *phase.settings} - net.settings:
+            raise UsageError(
+                f"The recipe {recipe.name!r} gives the setting {min(unread)!r}, which no layer of the network reads; "
+                f"they read {', '.join(sorted(net.settings)) or 'none'}. Leave it out, or take a network that has it."
+            )
     if recipe.derive is not None:
         recipe.derive.check(net)
 

@@ -201,7 +201,10 @@ def seed_decides(trial: Trial) -> None:
 
 
 def moves_change_one_family(trial: Trial) -> None:
-    """A move changes the parameters of its family, and bitwise nothing else; no gradient stays behind."""
+    """A move changes the parameters of its families, and bitwise nothing else; no gradient stays behind.
+
+    Buffers are statistics of what runs: those of the supernet belong to its weights, and those of a part to itself.
+    """
     with seeded(0):
         net = trial.recipe.adapted(copy.deepcopy(trial.net)).train()
     recipe = trial.recipe.on(net.space)
@@ -296,7 +299,8 @@ class _Watched(Executor):
         for family in move.families:
             assert family in changes, f"a move on the {on} changed nothing of the {family}"
         for family, names in changes.items():
-            free = family in move.families or (family == "buffers" and WEIGHTS in move.families)
+            statistics = family == "buffers" and WEIGHTS in move.families
+            free = statistics or family in move.families or family.startswith("buffers of")
             assert free, f"a move on the {on} changed {names[0]} of the {family}"
         everything = [self.net, *self._state.parts.values()]
         left = [name for module in everything for name, p in module.named_parameters() if p.grad is not None]
@@ -304,14 +308,17 @@ class _Watched(Executor):
         return result
 
     def _tensors(self) -> dict[tuple[str, str], Tensor]:
-        """Everything that a move may find, by family; what is in none is in `buffers`, or in its part."""
+        """Everything that a move may find, by family; a parameter in none is in its part, or in `buffers`."""
         family = {id(p): name for name, stepper in self.steppers.items() for p in stepper.parameters}
         modules = {"buffers": self.net, **self._state.parts}
-        return {
-            (family.get(id(tensor), part), f"{part}.{name}"): tensor.detach().clone()
-            for part, module in modules.items()
-            for name, tensor in (*module.named_parameters(), *module.named_buffers())
-        }
+        found: dict[tuple[str, str], Tensor] = {}
+        for part, module in modules.items():
+            for name, parameter in module.named_parameters():
+                found[family.get(id(parameter), part), f"{part}.{name}"] = parameter.detach().clone()
+            for name, buffer in module.named_buffers():
+                of = part if module is self.net else f"buffers of {part}"
+                found[of, f"{part}.{name}"] = buffer.detach().clone()
+        return found
 
 
 def _tensors(trained: Trained) -> dict[str, Tensor]:

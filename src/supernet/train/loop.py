@@ -11,6 +11,7 @@ from typing import Any, Protocol
 import numpy as np
 import torch
 
+from supernet.data import ImageData
 from supernet.errors import RunError, UsageError
 from supernet.io.progress import ProgressBar
 from supernet.io.run_directory import RunDirectory
@@ -21,7 +22,7 @@ from supernet.train.executor import Executor
 from supernet.train.interruption import Interruption
 from supernet.train.move import FINISHED, Step
 from supernet.train.part import WEIGHTS
-from supernet.train.phases import Stretch
+from supernet.train.phases import Phase, Stretch
 from supernet.train.processes import seeded
 from supernet.train.state import TrainingState
 from supernet.train.values._protocol import settings_of
@@ -30,6 +31,9 @@ __all__ = ["Monitor"]
 
 ENDED = "ended"
 """The key of `Step.memory` under which the reasons stand for which phases ended early, by name."""
+
+RESTRICTION = "restriction.json"
+"""The file of a run with the options that its training has left, by choice, where these are not all."""
 
 _PHASE = 1_000_003  # between the seeds of two phases
 
@@ -81,13 +85,17 @@ class Loop:
         self.seed, self.steps, self.directory, self.identity = seed, steps, directory, identity
         self.log_every, self.checkpoint_every, self.monitors = log_every, checkpoint_every, monitors
         self.counts = UpdateCounts(state.net.space, state.counts)
-        self._data, self._batch_size = executor.data, executor.batch_size
+        self._fed = [_fed(stretch.phase, executor) for stretch in stretches]
         state.draws, state.passed = executor.draws, executor.passed
         state.losses = defaultdict(list, state.losses)
         self._history: list[dict[str, float]] = []
         self._seconds, self._drawn = 0.0, executor.passed["drawn"]
-        if not self.complete:
-            self._configure()
+        self._configure()
+
+    @property
+    def _number(self) -> int:
+        """The present phase; the last one, once all are done."""
+        return min(self.state.phase, len(self.stretches) - 1)
 
     @property
     def complete(self) -> bool:
@@ -127,6 +135,7 @@ class Loop:
                     bar.say(f"training ended after {state.done} of {self.steps} steps: {self._reason()}")
         finally:
             torch.set_rng_state(random_state)
+        self.executor.begin()
         if self.complete:
             self._finish()
         return tuple(self._history)
@@ -138,9 +147,8 @@ class Loop:
     def context(self, seed: int | None = None) -> Context:
         """The training as it stands before its next step, or after its last."""
         state, executor = self.state, self.executor
-        number = min(state.phase, len(self.stretches) - 1)
-        stretch = self.stretches[number]
-        done = state.done - state.began if state.phase == number else stretch.steps
+        stretch = self.stretches[self._number]
+        done = state.done - state.began if state.phase == self._number else stretch.steps
         index, total = stretch.place(done)
         step = Step(
             index=index,
@@ -157,10 +165,10 @@ class Loop:
         )
         settings = settings_of({**state.recipe.settings, **stretch.phase.settings}, step)
         step = replace(step, settings=settings)
-        return Context(step, executor, self.seed if seed is None else seed, state.build)
+        return Context(step, executor, self.seed if seed is None else seed, state.build, state.rewriter)
 
     def _step(self) -> dict[str, float]:
-        """One training step; for the log the learning rate of its last move on the weights, and what edits say."""
+        """One training step; for the log the learning rate of its last move on the weights."""
         state, executor = self.state, self.executor
         stretch = self.stretches[state.phase]
         if state.done == state.began:
@@ -173,24 +181,28 @@ class Loop:
         row: dict[str, float] = {}
         for act, result in carried_out(stretch.phase.program.moves(step), context):
             if isinstance(act, Edit):
-                row |= result.terms
+                self._note(result.terms)
                 continue
             families = "+".join(act.families)
             state.losses["loss" if families == WEIGHTS else f"loss/{families}"].append(result.loss)
-            for name, value in result.terms.items():
-                state.losses[f"term/{name}"].append(value)
+            self._note({f"term/{name}": value for name, value in result.terms.items()})
             if WEIGHTS in act.families:
-                for path in act.paths:
+                for path in act.learning:
                     self.counts.observe(path.decisions)
-                row["lr"] = state.steppers[WEIGHTS].lr(step, act.paths)
+                row["lr"] = state.steppers[WEIGHTS].lr(step, act.learning or act.paths)
         for edit in (*state.recipe.edits, *stretch.phase.edits):
             if edit.due(step):
-                row |= edit.apply(context) or {}
+                self._note(edit.apply(context) or {})
         state.done += 1
         if state.average is not None:
             state.average.update(state.done)
         self._end(stretch, context)
         return row
+
+    def _note(self, scalars: Mapping[str, float]) -> None:
+        """Keep numbers for the next line of the log, which has their means."""
+        for name, value in scalars.items():
+            self.state.losses[name].append(float(value))
 
     def _end(self, stretch: Stretch, context: Context) -> None:
         """Go to the next phase, where this one is done or says that it is."""
@@ -228,15 +240,9 @@ class Loop:
 
     def _configure(self) -> None:
         """Give executor and optimisers the images, the batches and the updates of the present phase."""
-        state, executor, number = self.state, self.executor, self.state.phase
+        state, executor, number = self.state, self.executor, self._number
         phase, origin = self.stretches[number].phase, self._feeds_from(number)
-        batch_size = round(self._batch_size * phase.batch)
-        data = self._data if phase.data is None else phase.data(self._data)
-        if batch_size < 1 or batch_size > len(data.train):
-            raise UsageError(
-                f"The phase {phase.name!r} asks for batches of {batch_size} images, of {len(data.train)} for training."
-                " Change its factor or the batch size."
-            )
+        data, batch_size = self._fed[number]
         if any(stretch.feeds for stretch in self.stretches):
             executor.feed(data, batch_size=batch_size, seed=self.seed + _PHASE * (origin + 1) * (origin > 0))
         for family, stepper in state.steppers.items():
@@ -274,11 +280,23 @@ class Loop:
         path = self.directory.checkpoints / f"step-{self.state.done:09d}.safetensors"
         self.state.save(path, self.identity)
         checkpoint.keep_last(self.directory.checkpoints, 2)
+        if self.state.restricted or (self.directory / RESTRICTION).is_file():
+            self.directory.write(RESTRICTION, self.state.restriction.to_json())
 
     def _finish(self) -> None:
         if self.state.average is not None:
             self.state.average.write()
         if self.directory is not None:
             self.directory.write("counts.json", self.counts.to_json())
-            if self.state.restricted:
-                self.directory.write("restriction.json", self.state.restriction.to_json())
+
+
+def _fed(phase: Phase, executor: Executor) -> tuple[ImageData, int]:
+    """The data and the batch size of a phase of the training that the executor was made for."""
+    data = executor.data if phase.data is None else phase.data(executor.data)
+    batch_size = round(executor.batch_size * phase.batch)
+    if not 1 <= batch_size <= len(data.train):
+        raise UsageError(
+            f"The phase {phase.name!r} asks for batches of {batch_size} images, of {len(data.train)} for training. "
+            "Change its factor or the batch size."
+        )
+    return data, batch_size

@@ -38,6 +38,7 @@ class Runner(Protocol):
         data: str,
         images: int | None = None,
         measure: Literal["loss", "error"] = "loss",
+        fresh: bool = False,
     ) -> list[float]: ...
 
     def forward(
@@ -149,6 +150,7 @@ class Step:
         data: str,
         images: int | None = None,
         measure: Literal["loss", "error"] = "loss",
+        fresh: bool = False,
     ) -> list[float]:
         """Cross-entropy or error rate of architectures with the present weights, without a gradient.
 
@@ -159,11 +161,17 @@ class Step:
             data: `"train"`: the batch of this step; another split: its first images, always the same.
             images: Number of images; None: all of them. It has no meaning for `"train"`.
             measure: `"loss"`: mean cross-entropy; `"error"`: share of images that are classified wrongly.
+            fresh: Whether to rate on a new batch of the split's stream instead, the next one at every call (ENAS).
 
         Raises:
-            UsageError: this step is not part of a training.
+            UsageError: this step is not part of a training, or `images` of a fresh batch were asked for.
         """
-        return self._running().rate(targets, data, images, measure)
+        if fresh and images is not None:
+            raise UsageError(
+                f"Architectures were to be rated on {images} images of a fresh batch, whose size is that of the "
+                "training's batches. Leave images out, or fresh."
+            )
+        return self._running().rate(targets, data, images, measure, fresh)
 
     def forward(
         self,
@@ -179,13 +187,15 @@ class Step:
             target: What to run.
             batch: The images to run on.
             part: Name of the part; None: the supernet.
-            settings: Scalars that layers read, see `Supernet.active`.
+            settings: Scalars that layers read, in place of those of the step, or beside them.
 
         Raises:
             UsageError: this step is not part of a training, or there is no such part.
         """
         net = None if part is None else self.part(part, Supernet)
-        return self._running().forward(target, batch, net=net, settings=settings or {})
+        read = (self.net if net is None else net).settings
+        usual = {name: value for name, value in self.settings.items() if name in read}
+        return self._running().forward(target, batch, net=net, settings=usual | dict(settings or {}))
 
     def batch(self, split: str) -> Batch:
         """The step's batch of a split, which its moves share.
@@ -272,7 +282,8 @@ class Path:
         learns: Whether it has a gradient; one that has none is there for later paths, which see its outcome.
         settings: Scalars that layers read, by name, see `Supernet.active`.
         taps: Modules of the network, by name below `Supernet.module`, whose results the objective sees.
-        forward: How it runs; None: the supernet on the images of the batch.
+        forward: How it runs; None: the supernet on the images of the batch. `Step.forward` knows the settings of the
+            step, and those of the path if they are handed on.
     """
 
     decisions: Arch | Decisions
@@ -306,6 +317,10 @@ class Move:
             normalisation then sees one piece at a time (ghost batch normalisation).
         fresh: Draw a new batch even if an earlier move of the step already used one from this split.
         prepare: What all paths are given, made once of each (micro-)batch before them, such as a teacher's logits.
+            Compute it without a gradient where several paths use it.
+
+    Raises:
+        UsageError: it has no path, no family, or one twice.
     """
 
     updates: str | tuple[str, ...] = "weights"
@@ -317,10 +332,21 @@ class Move:
     fresh: bool = False
     prepare: Callable[[Step, Batch], Mapping[str, Any]] | None = None
 
+    def __post_init__(self) -> None:
+        if not self.paths:
+            raise UsageError(f"A move on {' and '.join(self.families)} has no path; give it one, or leave it out.")
+        if len(set(self.families)) < len(self.families) or not self.families:
+            raise UsageError(f"A move changes the families {self.families}; name at least one, each once.")
+
     @property
     def families(self) -> tuple[str, ...]:
         """The names of the families that change."""
         return (self.updates,) if isinstance(self.updates, str) else self.updates
+
+    @property
+    def learning(self) -> tuple[Path, ...]:
+        """The paths that have a gradient."""
+        return tuple(path for path in self.paths if path.learns)
 
 
 class Result(NamedTuple):
@@ -328,13 +354,16 @@ class Result(NamedTuple):
 
     Attributes:
         losses: The loss of each path.
-        terms: Means over the paths of what objectives gave by name.
+        terms: What the objectives of paths that learn gave by name, each a mean over the paths that have it.
+        learns: Whether each path had a gradient; empty: all had.
     """
 
     losses: tuple[float, ...]
     terms: Mapping[str, float] = {}
+    learns: tuple[bool, ...] = ()
 
     @property
     def loss(self) -> float:
-        """The mean loss of the paths."""
-        return sum(self.losses) / len(self.losses)
+        """The mean loss of the paths that learn; of all paths, if none does."""
+        learned = [loss for loss, learns in zip(self.losses, self.learns, strict=False) if learns] or self.losses
+        return sum(learned) / len(learned)

@@ -79,19 +79,22 @@ def families_of(net: Supernet, parts: Mapping[str, Part | Slice]) -> dict[str, l
     """The parameters of the supernet by family: those of every slice, and the weights that are left.
 
     Raises:
-        UsageError: a slice takes nothing, or what another one has taken.
+        UsageError: a slice takes nothing, what another one has taken, or what is not of the supernet.
     """
-    taken: set[int] = set()
+    everything, taken = {id(parameter) for parameter in net.parameters()}, set[int]()
     found: dict[str, list[nn.Parameter]] = {}
     for name, part in parts.items():
         if not isinstance(part, Slice):
             continue
-        found[name] = list(part.select(net))
-        numbers = {id(parameter) for parameter in found[name]}
-        if not numbers or numbers & taken:
+        selected = {id(parameter): parameter for parameter in part.select(net)}
+        found[name] = list(selected.values())
+        wrong = "no parameter" if not selected else "parameters of another slice" if selected.keys() & taken else ""
+        if selected.keys() - everything:
+            wrong = "parameters that are not the supernet's"
+        if wrong:
             raise UsageError(
-                f"The slice {name!r} of the supernet has {'parameters of another slice' if numbers else 'no parameter'}"
-                f". Select parameters of its own; {type(net.module).__name__} was searched for them."
+                f"The slice {name!r} of the supernet has {wrong}. Select parameters of its own; "
+                f"{type(net.module).__name__} was searched for them."
             )
-        taken |= numbers
+        taken |= selected.keys()
     return {WEIGHTS: [p for p in net.parameters() if id(p) not in taken]} | found

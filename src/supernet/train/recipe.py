@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import itertools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, is_dataclass, replace
 from pathlib import PurePath
@@ -112,6 +113,14 @@ class Recipe:
                     f"The recipe {self.name!r} learns how much options count, so it needs `derive=…` to read an "
                     "architecture off that."
                 )
+        for before, phase in itertools.pairwise(self.phases):
+            for family in () if phase.restart else {WEIGHTS, *before.updates, *phase.updates}:
+                kinds = [_kind(self._updates_of(family, given).optimiser) for given in (before, phase)]
+                if kinds[0] != kinds[1]:
+                    raise UsageError(
+                        f"The phase {phase.name!r} of the recipe {self.name!r} keeps what optimisers remember, but "
+                        f"steps {family!r} by another optimiser than the phase before it. Give it restart=True."
+                    )
         part = getattr(self.derive, "part", None)
         if part is not None and part not in self.parts:
             raise UsageError(
@@ -125,6 +134,11 @@ class Recipe:
                     f"The recipe {self.name!r} has updates for the part {name!r}, but its program never moves it; "
                     "leave the part out, or its updates."
                 )
+
+    def _updates_of(self, family: str, phase: Phase) -> Updates:
+        found = phase.updates.get(family) or (self.weights if family == WEIGHTS else self.parts[family].updates)
+        assert found is not None
+        return found
 
     @property
     def phases(self) -> tuple[Phase, ...]:
@@ -335,6 +349,11 @@ def describe(value: Any) -> Any:
         f"An object of {_name(type(value))} has no fields by which it could be told from another, so a training could "
         "not be resumed with it. Make it a frozen dataclass, or a function at the top of a module."
     )
+
+
+def _kind(optimiser: Any) -> Any:
+    """What two optimisers share whose states have the same form."""
+    return optimiser.func if isinstance(optimiser, functools.partial) else type(optimiser)
 
 
 def _told_apart(function: Any) -> Any:

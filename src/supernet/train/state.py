@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 from zlib import crc32
@@ -19,11 +20,12 @@ from supernet.train.averaging import WeightAverage
 from supernet.train.part import Part, Setting, Slice, families_of
 from supernet.train.processes import seeded
 from supernet.train.recipe import Recipe
+from supernet.train.rewriting import Rewriter
 from supernet.train.updates import Stepper
 
 __all__ = ["load_parts", "load_weights"]
 
-_KEPT = ("phase", "began", "draws", "losses", "passed", "counts", "memory", "restricted")
+_KEPT = ("phase", "began", "journal", "draws", "losses", "passed", "counts", "memory", "restricted")
 """JSON-able attributes, so that a checkpoint holds them as they are."""
 
 
@@ -49,6 +51,7 @@ class TrainingState:
         counts: How often each option was trained, see `UpdateCounts`.
         memory: What programs remember from step to step.
         restricted: Where `restriction` keeps what is allowed.
+        journal: How the structure of the network was changed, see `Rewriter`.
     """
 
     def __init__(
@@ -63,27 +66,45 @@ class TrainingState:
         self.memory: dict[str, Any] = {}
         self.restricted: dict[str, list[int]] = {}
         self.restriction = Restriction(net.space, self.restricted)
+        self.journal: list[dict[str, Any]] = []
         self.steppers: dict[str, Stepper] = {}
         self.parts: dict[str, nn.Module] = {}
         for family, parameters in families_of(net, recipe.parts).items():
             given = recipe.parts.get(family)
             updates = given.updates if isinstance(given, Slice) else recipe.weights
             self.steppers[family] = Stepper(updates, parameters, batch_size=batch_size)
-        for name in recipe.parts:
-            self.build(name)
+        for name, part in recipe.parts.items():
+            if isinstance(part, Part):
+                self.build(name)
+
+    @property
+    def rewriter(self) -> Rewriter:
+        """What changes the structure of the network."""
+        families = partial(families_of, self.net, self.recipe.parts)
+        return Rewriter(self.net, self.steppers, self.average, families, self.journal, self.seed)
 
     def build(self, name: str) -> None:
-        """Build a part, and what steps it; one that was there is forgotten with the state of its optimiser."""
-        part = self.recipe.parts[name]
+        """Build a part, and what steps it; one that was there is forgotten with the state of its optimiser.
+
+        Raises:
+            UsageError: there is no such part, or one that has updates has nothing to step.
+        """
+        part = self.recipe.parts.get(name)
         if not isinstance(part, Part):
-            return
+            known = [name for name, part in self.recipe.parts.items() if isinstance(part, Part)]
+            raise UsageError(f"There is no part {name!r} that could be built; the parts are {known}.")
         self.parts[name] = built(part, name, Setting(self.net, self.seed, self.memory))
-        if part.updates is not None:
-            before = self.steppers.get(name)
-            updates, batch_size = (
-                (part.updates, self.batch_size) if before is None else (before.updates, before.batch_size)
+        if part.updates is None:
+            return
+        updates, batch_size = part.updates, self.batch_size
+        if (before := self.steppers.get(name)) is not None:  # those of the present phase
+            updates, batch_size = before.updates, before.batch_size
+        self.steppers[name] = Stepper(updates, self.parts[name].parameters(), batch_size=batch_size)
+        if not self.steppers[name].parameters:
+            raise UsageError(
+                f"The part {name!r} has updates, but no parameter that needs a gradient. Leave the updates out, or "
+                "give it parameters."
             )
-            self.steppers[name] = Stepper(updates, self.parts[name].parameters(), batch_size=batch_size)
 
     @property
     def kept_parts(self) -> dict[str, nn.Module]:
@@ -153,6 +174,8 @@ class TrainingState:
         self.done = int(meta["step"])
         for name in _KEPT:
             setattr(self, name, meta[name])
+        self.journal = []
+        self.rewriter.replay(meta["journal"])
         self.restriction.kept = self.restricted
         _load(path, "net/", tensors, self.net)
         for name in self.parts:
@@ -179,6 +202,8 @@ def built(part: Part, name: str, setting: Setting) -> nn.Module:
     """The module of a part, on the device of the supernet."""
     with seeded(setting.seed, crc32(name.encode())):
         module = part.build(setting)
+    if not isinstance(module, nn.Module):
+        raise UsageError(f"The part {name!r} is built as {module!r}; its function has to return an nn.Module.")
     return module.to(next(setting.net.parameters()).device).train(part.mode == "train")
 
 
@@ -189,7 +214,8 @@ def load_weights(net: Supernet, run: Path | str) -> None:
         UsageError: the directory has no checkpoint, or one of another space or network.
         RunError: the checkpoint is damaged.
     """
-    newest, tensors, _ = _newest(net, run)
+    newest, tensors, meta = _newest(net, run)
+    Rewriter(net, {}, None, dict, [], meta["identity"]["seed"]).replay(meta["journal"])
     averaged = {f"net/{name}": value for name, value in _under("average/", tensors).items()}
     _load(newest, "net/", tensors | averaged, net)
     net.statistics_belong_to()
@@ -204,15 +230,15 @@ def load_parts(net: Supernet, recipe: Recipe, run: Path | str) -> dict[str, nn.M
         run: The run directory.
 
     Raises:
-        UsageError: as `load_weights`.
+        UsageError: as `load_weights`, or the checkpoint holds other parts.
         RunError: as `load_weights`.
     """
     newest, tensors, meta = _newest(net, run)
     setting = Setting(net, meta["identity"]["seed"], meta["memory"])
     parts = {name: built(part, name, setting) for name, part in recipe.parts.items() if isinstance(part, Part)}
-    for name, module in parts.items():
-        if (held := f"parts/{name}/") and any(tensor.startswith(held) for tensor in tensors):
-            _load(newest, held, tensors, module)
+    for name, part in recipe.parts.items():
+        if isinstance(part, Part) and part.kept:
+            _load(newest, f"parts/{name}/", tensors, parts[name])
     return parts
 
 
@@ -235,9 +261,11 @@ def _load(path: Path, prefix: str, tensors: Mapping[str, Tensor], module: nn.Mod
         module.load_state_dict(_under(prefix, tensors))
     except RuntimeError as error:
         reason = " ".join(str(error).splitlines()[1:2]).strip()
+        what, built = "the weights of another network over the same space", "supernet"
+        if prefix.startswith("parts/"):
+            what, built = f"another part {prefix.split('/')[1]!r}", "recipe"
         raise UsageError(
-            f"{path} holds the weights of another network over the same space: {reason} "
-            "Build the supernet with the options of the run (its config.json)."
+            f"{path} holds {what}: {reason} Build the {built} with the options of the run (its config.json)."
         ) from error
 
 

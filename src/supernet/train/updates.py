@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass, replace
 from typing import Any, Literal, TypeAlias, TypedDict, Unpack, get_args
 
@@ -251,6 +251,36 @@ class Stepper:
         for group, base in zip(self.optimizer.param_groups, self._base, strict=True):
             group["lr"] = base * factor
         self.optimizer.step()
+
+    def exchange(self, exchanged: Mapping[nn.Parameter, tuple[nn.Parameter, Callable[[Tensor], Tensor]]]) -> None:
+        """Go on with other parameters in the place of some; what optimisers hold of the same shape changes alike.
+
+        Args:
+            exchanged: By parameter the new one, and what makes of a tensor of the old shape one of the new.
+        """
+        mine = {old: new for old, new in exchanged.items() if id(old) in self._group}
+        for old, (new, change) in mine.items():
+            for state in self.states.values():
+                if old in state:
+                    state[new] = {
+                        key: change(value) if isinstance(value, Tensor) and value.shape == old.shape else value
+                        for key, value in state.pop(old).items()
+                    }
+            self._group[id(new)] = self._group.pop(id(old))
+            if old in self.used:
+                self.used.remove(old)
+                self.used.add(new)
+        fresh = {id(old): new for old, (new, _) in mine.items()}
+        self.parameters = [fresh.get(id(p), p) for p in self.parameters]
+        for group in self.optimizer.param_groups:
+            group["params"] = [fresh.get(id(p), p) for p in group["params"]]
+
+    def follow(self, parameters: Iterable[nn.Parameter]) -> None:
+        """Go on with other parameters, of which optimisers hold nothing yet."""
+        self.parameters = [p for p in parameters if p.requires_grad]
+        self.states.clear()
+        self.used.clear()
+        self.configure(self.updates, batch_size=self.batch_size)
 
     def direction(self, parameter: nn.Parameter, gradient: Tensor) -> Tensor:
         """Where plain SGD would move a parameter: μ · buffer + gradient + λ · parameter, with its own μ and λ.

@@ -1,10 +1,15 @@
 # Written by: python -m supernet.catalog --write
+from supernet.zoo.cells.darts import darts as darts
+from supernet.zoo.cells.darts_genotype import darts_arch as darts_arch
+from supernet.zoo.cells.darts_genotype import darts_genotype as darts_genotype
+from supernet.zoo.cells.darts_published import darts_published as darts_published
 from supernet.zoo.cells.nas_bench_201 import nasbench201 as nasbench201
 from supernet.zoo.cells.nas_bench_201_index import nasbench201_arch as nasbench201_arch
 from supernet.zoo.cells.nas_bench_201_index import nasbench201_codes as nasbench201_codes
 from supernet.zoo.cells.nas_bench_201_index import nasbench201_from_row as nasbench201_from_row
 from supernet.zoo.cells.nas_bench_201_index import nasbench201_row as nasbench201_row
 from supernet.zoo.cells.nas_bench_201_index import nasbench201_string as nasbench201_string
+from supernet.zoo.cells.robust_darts import robust_darts as robust_darts
 from supernet.zoo.chains.mobilenetv2 import mobilenetv2 as mobilenetv2
 from supernet.zoo.chains.mobilenetv2 import mobilenetv2_arch as mobilenetv2_arch
 from supernet.zoo.chains.mobilenetv2 import mobilenetv2_ids as mobilenetv2_ids
@@ -19,9 +24,11 @@ from supernet.zoo.elastic.elastic_mbconv import mbconv as mbconv
 from supernet.zoo.elastic.elastic_mbconv_stage import Stage as Stage
 
 __all__ = [
+    "darts",
     "mbconv",
     "mobilenetv2",
     "nasbench201",
     "nasbench_macro",
+    "robust_darts",
     "shufflenetv2_spos",
 ]

@@ -83,8 +83,10 @@ def test_requests_without_a_subnet_are_refused():
         latency(net, input_shape=(1, 8, 8))
     with pytest.raises(UsageError, match="no Supernet"):
         latency(nn.Identity(), net.space.largest(), input_shape=(1, 8, 8))
-    with pytest.raises(UsageError, match="min_runs are 1 or more"):
+    with pytest.raises(UsageError, match=r"machine\.threads is 0; it must be a whole number of at least 1"):
         ThisMachine(threads=0)
+    with pytest.raises(UsageError, match=r"machine\.seconds is inf; it must be a finite number"):
+        ThisMachine(seconds=float("inf"))
     with pytest.raises(UsageError, match="below min_runs"):
         ThisMachine(max_runs=2)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
 import torch
@@ -242,10 +243,10 @@ def test_weights_are_restored_even_when_a_pass_fails(
     passes = iter(range(10))
     original = Executor.run
 
-    def failing(self: Executor, *args: object) -> object:
+    def failing(self: Executor, *args: object, **given: Any) -> object:
         if next(passes) == 2:
             raise KeyboardInterrupt
-        return original(self, *args)
+        return original(self, *args, **given)
 
     monkeypatch.setattr(Executor, "run", failing)
     now = step(run.net, parts={"architecture": architecture})

@@ -184,3 +184,28 @@ def test_a_uniform_sandwich_draws_what_it_drew_without_the_option() -> None:
 def test_what_makes_no_sense_is_refused(broken: Callable[[], object], message: str) -> None:
     with pytest.raises(UsageError, match=message):
         broken()
+
+
+# -- fresh batches -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("data", ["train", "validation"])
+def test_a_fresh_batch_is_the_next_of_the_stream_at_every_call(data: str) -> None:
+    net = operations_net()
+    run, twin = executor(net, images()), executor(operations_net(), images())
+    now, arch = in_training(net, run), net.space.smallest()
+    found = [now.rate([arch], data=data, fresh=True)[0] for _ in range(3)]
+    expected = []
+    for _ in range(3):
+        twin.renew(data)
+        expected.append(loss_by_hand(net, arch, *twin.batch(data)))
+    assert found == pytest.approx(expected, abs=1e-5)
+    assert len(set(found)) == 3
+    assert run.draws[data] == 3
+
+
+def test_a_fresh_batch_has_the_size_of_the_training_s() -> None:
+    net = operations_net()
+    now = in_training(net, executor(net, images()))
+    with pytest.raises(UsageError, match="Leave images out"):
+        now.rate([net.space.smallest()], data="validation", images=8, fresh=True)

@@ -5,8 +5,9 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from supernet import OpChoice, zoo
+from supernet import EdgeWeights, Mixture, OpChoice, zoo
 from supernet.errors import UsageError
+from supernet.nn import Decisions
 from supernet.nn.diagram import Edge
 from supernet.zoo.cells.nas_bench_201 import EDGES, OPS
 from zoo_networks import count_macs, count_params
@@ -14,6 +15,35 @@ from zoo_networks import count_macs, count_params
 
 def arch_of(net, *ops):
     return net.space.arch(dict(zip(EDGES, ops, strict=True)))
+
+
+def test_weights_of_edges_multiply_what_they_bring():
+    net = zoo.nasbench201(channels=4, cells=1, in_channels=1)
+    cell = net.module.layers[0]
+    x = torch.randn(2, 4, 6, 6)
+    arch = arch_of(net, *["avg_pool_3x3"] * 3, *["skip_connect"] * 2, "none")
+    pool = torch.nn.AvgPool2d(3, 1, 1, count_include_pad=False)
+    assert net.nodes == {"1": 1, "2": 2, "3": 3}
+    weights = {"1": EdgeWeights(torch.tensor([2.0])), "3": EdgeWeights(torch.tensor([0.5, 3.0, 7.0]))}
+    with net.active({**arch.options(), **weights}):
+        torch.testing.assert_close(cell(x), 0.5 * x + 3 * (2 * pool(x)))
+    with net.active(arch):
+        torch.testing.assert_close(cell(x), x + pool(x))
+
+
+def test_gradients_reach_the_weights_of_edges():
+    net = zoo.nasbench201(channels=4, cells=1, in_channels=1)
+    weights = {name: torch.ones(count, requires_grad=True) for name, count in net.nodes.items()}
+    relaxed = {name: Mixture(torch.full((5,), 0.2)) for name in EDGES}
+    edges = {name: EdgeWeights(w) for name, w in weights.items()}
+    net(torch.randn(2, 1, 8, 8), Decisions({**relaxed, **edges})).square().sum().backward()
+    assert all((w.grad != 0).all() for w in weights.values())
+
+
+def test_the_names_of_weights_are_those_of_earlier_releases():
+    names = [name for name in zoo.nasbench201(channels=4, cells=1).state_dict() if name.startswith("module.layers.0.")]
+    assert names[0] == "module.layers.0.edges.0.candidates.nor_conv_1x1.1.weight"
+    assert not any("nodes" in name for name in names)
 
 
 def with_counts(net, n_1x1, n_3x3):

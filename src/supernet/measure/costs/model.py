@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping, Sequence
-from typing import overload
+from typing import Literal, overload
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -15,7 +15,7 @@ from supernet.errors import UsageError
 from supernet.measure.costs.input_shape import input_shape_of
 from supernet.measure.costs.macs_terms import macs_terms
 from supernet.measure.costs.params_terms import Kind, params_terms
-from supernet.measure.costs.tables import Tables
+from supernet.measure.costs.tables import Tables, Term
 from supernet.nn import Supernet
 from supernet.space import Arch, Codes
 
@@ -86,6 +86,12 @@ class CostModel:
         """
         return _answer(archs, _counted(self._params, self._codes(archs), norm=norm, bias=bias))
 
+    def terms(self, cost: Literal["macs", "params"]) -> tuple[Term, ...]:
+        """The terms whose sum `macs`, or `params`, is."""
+        if cost == "macs":
+            return self._macs.terms
+        return tuple(term for tables in self._params.values() for term in tables.terms)
+
     def _codes(self, archs: Arch | Codes) -> Codes:
         if not isinstance(archs, np.ndarray):
             return self.space.codes([archs])
@@ -113,10 +119,11 @@ def cost_model(net: Supernet, input_shape: tuple[int, ...] | None = None) -> Cos
     """
     shape = input_shape_of(net, input_shape)
     known = _models.setdefault(net, {})
-    if shape not in known:
-        known[shape] = CostModel(net, shape)
-        warn_blind(known[shape].blind)
-    return known[shape]
+    key = (net.structure, *shape)  # a network of another structure costs other amounts
+    if key not in known:
+        known[key] = CostModel(net, shape)
+        warn_blind(known[key].blind)
+    return known[key]
 
 
 def macs(net: Supernet, arch: Arch, *, input_shape: tuple[int, ...] | None = None) -> int:

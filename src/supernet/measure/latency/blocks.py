@@ -10,6 +10,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 import torch
+from msgspec import Struct
 from torch import Tensor, nn
 
 from supernet.errors import RunError
@@ -70,21 +71,22 @@ class Block:
         choices = tuple(dict.fromkeys([*self.choices, *gates]))
         values = [cost.get(number, 0.0) for number in range(joint(self.choices))]
         term = Term(Tabulated(self.choices, values), self.alternatives)
-        return Entry(self.name, choices, tuple(term.evaluate(space, grid(space, choices)).tolist()))
+        names = tuple(choice.name for choice in choices)
+        return Entry(self.name, names, tuple(term.evaluate(space, grid(space, choices)).tolist()))
 
 
-class Entry(NamedTuple):
+class Entry(Struct, frozen=True):
     """What a block costs.
 
     Attributes:
         name: Name of the module in the network.
-        choices: The choices that the cost depends on.
+        choices: Names of the choices that the cost depends on.
         cost_ms: Milliseconds by joint setting of the choices, in the order of `tables.grid`; 0 where the block does not
             run.
     """
 
     name: str
-    choices: tuple[Choice, ...]
+    choices: tuple[str, ...]
     cost_ms: tuple[float, ...]
 
 

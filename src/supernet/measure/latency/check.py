@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -14,7 +12,7 @@ from supernet.errors import UsageError
 from supernet.measure.costs.counting import count_macs, count_params
 from supernet.measure.latency.machine import Device
 from supernet.measure.latency.model import LatencyModel
-from supernet.measure.latency.record import Progress, Record, code_text
+from supernet.measure.latency.record import Progress, Record
 from supernet.nn import Supernet
 from supernet.nn.supernet import plain_subnet
 from supernet.rank import kendall_tau
@@ -95,23 +93,16 @@ def check_latency(
     known: Codes,
     progress: Progress | None = None,
 ) -> LatencyCheck:
-    """Measure architectures drawn at random, none of them in `known` (K, D), and compare.
-
-    Raises:
-        UsageError: another network or device than the model's, or fewer than three architectures.
-    """
+    """Compare a model with networks that are not among those `known` (K, D) to it; see `LatencyTable.check`."""
     subject = model.subject
     subject.check_net(net, subject.input_shape, "The latency model")
     subject.check_device(device, net, "The latency model")
     codes = unseen(net.space, n, np.random.default_rng(seed), known)
     archs = net.space.wrap(codes)
-    measures: dict[str, Callable[[], float]] = {
-        f"{code_text(arch.code)}:{time}": partial(subject.measure_arch, device, net, arch)
-        for time in (1, 2)
-        for arch in archs
-    }
-    told = Record(None, "check", {}, resume=False).measure(1, measures, seed, progress)
-    first, second = (np.asarray([told[f"{code_text(arch.code)}:{time}"] for arch in archs]) for time in (1, 2))
+    once = subject.whole(device, net, codes)
+    twice = {f"{name}:{time}": measure for time in (1, 2) for name, measure in once.items()}
+    told = Record(None, "check", {}, resume=False).measure(1, twice, seed, progress)
+    first, second = np.asarray([told[name] for name in twice]).reshape(2, -1)
     measured, predicted = (first + second) / 2, model.predict_ms(codes)
     plain = [plain_subnet(net, arch) for arch in archs]
     macs = [count_macs(module, subject.input_shape) for module in plain]

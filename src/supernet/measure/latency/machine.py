@@ -13,6 +13,7 @@ import torch
 from torch import nn
 
 from supernet.errors import UsageError
+from supernet.io.config import Count, NotNegative, Positive, Section
 from supernet.measure.costs.input_shape import input_shape_of
 from supernet.measure.untouched import placed_like, threads
 from supernet.nn import Supernet
@@ -45,7 +46,7 @@ class Device(Protocol):
 
 
 @dataclass(frozen=True, kw_only=True)
-class ThisMachine:
+class ThisMachine(Section, place="machine."):
     """The machine this process runs on; a module on an accelerator is timed there.
 
     Args:
@@ -60,16 +61,15 @@ class ThisMachine:
         UsageError: a number out of range.
     """
 
-    batch_size: int = 1
-    threads: int = 1
-    warm_up: int = 5
-    seconds: float = 0.5
-    min_runs: int = 11
-    max_runs: int = 1000
+    batch_size: Positive = 1
+    threads: Positive = 1
+    warm_up: Count = 5
+    seconds: NotNegative = 0.5
+    min_runs: Positive = 11
+    max_runs: Positive = 1000
 
     def __post_init__(self) -> None:
-        if min(self.batch_size, self.threads, self.min_runs) < 1 or self.warm_up < 0 or not self.seconds >= 0:
-            raise UsageError(f"{self} cannot time anything: batch_size, threads and min_runs are 1 or more.")
+        super().__post_init__()
         if self.max_runs < self.min_runs:
             raise UsageError(f"max_runs={self.max_runs} is below min_runs={self.min_runs}.")
         if self.threads > (cores := os.cpu_count() or 1):

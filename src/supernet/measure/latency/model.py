@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import asdict, dataclass, fields, is_dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, fields, is_dataclass
+from functools import partial
 from typing import Any, Literal, Protocol, TypeAlias, get_args
 
 import numpy as np
@@ -15,6 +17,7 @@ from supernet.errors import UsageError
 from supernet.io.run_directory import environment
 from supernet.measure.costs.input_shape import input_shape_of
 from supernet.measure.latency.machine import Device, ThisMachine
+from supernet.measure.latency.record import code_texts
 from supernet.nn import Supernet
 from supernet.nn.supernet import plain_subnet
 from supernet.space import Arch, Codes
@@ -61,16 +64,17 @@ class Subject:
         shape = input_shape_of(net, input_shape)
         return cls(net.space.fingerprint, net_fingerprint(net), shape, device_facts(device, net), figure)
 
-    def to_json(self) -> dict[str, Any]:
-        return asdict(self) | {"input_shape": list(self.input_shape)}
-
     def measure(self, device: Device, module: nn.Module, input_shape: tuple[int, ...] | None = None) -> float:
         """The figure of a plain module, by default on inputs of the network's shape."""
         found = device.measure(module, self.input_shape if input_shape is None else input_shape)
         return float(getattr(found, self.figure))
 
-    def measure_arch(self, device: Device, net: Supernet, arch: Arch) -> float:
-        """The figure of an architecture as it would be deployed."""
+    def whole(self, device: Device, net: Supernet, codes: Codes) -> dict[str, Callable[[], float]]:
+        """What measures the figures of architectures (N, D) as they would be deployed, by their names in a record."""
+        measures = [partial(self._measure_arch, device, net, arch) for arch in net.space.wrap(codes)]
+        return dict(zip(code_texts(codes), measures, strict=True))
+
+    def _measure_arch(self, device: Device, net: Supernet, arch: Arch) -> float:
         return self.measure(device, plain_subnet(net, arch))
 
     def check_net(self, net: Supernet, input_shape: tuple[int, ...] | None, holder: str) -> None:

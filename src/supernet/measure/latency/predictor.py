@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -16,8 +14,17 @@ from supernet.measure.costs.model import cost_model
 from supernet.measure.latency.check import LatencyCheck, check_latency, tau_or_none, unseen
 from supernet.measure.latency.machine import THIS_MACHINE, Device
 from supernet.measure.latency.model import Figure, Subject
-from supernet.measure.latency.record import CodeText, Progress, Record, code_text, codes_of, read_result
-from supernet.measure.latency.ridge import Inputs, Ridge, RidgeFile, fit_ridge, held_out
+from supernet.measure.latency.record import (
+    CodeText,
+    Progress,
+    Record,
+    code_texts,
+    codes_of,
+    read_record,
+    read_result,
+)
+from supernet.measure.latency.ridge import Inputs, Ridge, fit_ridge, held_out
+from supernet.measure.latency.table import FORMAT as TABLE_FORMAT
 from supernet.measure.latency.table import LatencyTable, TableFile
 from supernet.nn import Supernet
 from supernet.space import Codes
@@ -55,7 +62,7 @@ class PredictorFile(Struct, frozen=True, kw_only=True):
     codes: list[CodeText]
     measured_ms: list[float]
     macs: bool
-    ridge: RidgeFile
+    ridge: Ridge
     table: HeldTable | None
 
 
@@ -126,14 +133,11 @@ class LatencyPredictor:
         subject = Subject.of(net, device, input_shape=input_shape, figure=figure)
         if table is not None:
             table.subject.check_device(device, net, "The table")
-        with Record(out, FORMAT, subject.to_json() | {"n": n, "seed": seed}, resume=resume) as record:
+        with Record(out, FORMAT, asdict(subject) | {"n": n, "seed": seed}, resume=resume) as record:
             known = np.zeros((0, len(net.space)), dtype=np.int16) if table is None else table.anchors
             codes = unseen(net.space, n, np.random.default_rng(seed), known)
-            measures: dict[str, Callable[[], float]] = {
-                code_text(arch.code): partial(subject.measure_arch, device, net, arch) for arch in net.space.wrap(codes)
-            }
-            told = record.measure(1, measures, seed, progress)
-            measured = np.asarray([told[name] for name in measures])
+            told = record.measure(1, subject.whole(device, net, codes), seed, progress)
+            measured = np.asarray([told[name] for name in code_texts(codes)])
             found = cls.fit(net, codes, measured, subject=subject, table=table, macs=macs, seed=seed)
             record.save(found.to_file())
         return found
@@ -209,7 +213,7 @@ class LatencyPredictor:
         Raises:
             RunError: the file cannot be written.
         """
-        Record(path, FORMAT, self.subject.to_json(), resume=False).save(self.to_file())
+        Record(path, FORMAT, asdict(self.subject), resume=False).save(self.to_file())
 
     @classmethod
     def read(cls, path: Path | str, net: Supernet, *, input_shape: tuple[int, ...] | None = None) -> LatencyPredictor:
@@ -225,7 +229,7 @@ class LatencyPredictor:
             net,
             None if told.table is None else LatencyTable.of_file(told.table.table, net.space, told.table.of),
             told.macs,
-            Ridge.of_file(told.ridge),
+            told.ridge,
         )
 
     def to_file(self) -> PredictorFile:
@@ -234,15 +238,24 @@ class LatencyPredictor:
         return PredictorFile(
             errors=self.errors,
             table_errors=self.table_errors,
-            codes=[code_text(code) for code in self.codes.tolist()],
+            codes=code_texts(self.codes),
             measured_ms=self.measured_ms.tolist(),
             macs=self._use_macs,
-            ridge=self._ridge.to_file(),
+            ridge=self._ridge,
             table=None if table is None else HeldTable(table.subject, table.to_file()),
         )
 
     def __repr__(self) -> str:
         return f"LatencyPredictor({len(self.codes)} networks, {_text(self.errors)})"
+
+
+def read_latency(
+    path: Path | str, net: Supernet, *, input_shape: tuple[int, ...] | None = None
+) -> LatencyTable | LatencyPredictor:
+    """Read a latency table or a latency predictor; arguments and errors as of `LatencyTable.read`."""
+    form = read_record(path, TABLE_FORMAT, FORMAT).format
+    model = LatencyTable if form == TABLE_FORMAT else LatencyPredictor
+    return model.read(path, net, input_shape=input_shape)
 
 
 def _inputs(net: Supernet, codes: Codes, subject: Subject, table: LatencyTable | None, macs: bool) -> Inputs:

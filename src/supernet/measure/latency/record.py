@@ -7,7 +7,6 @@ import math
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from types import TracebackType
 from typing import Annotated, Any, TypeVar
 
 import numpy as np
@@ -16,6 +15,7 @@ from msgspec.json import encode
 
 from supernet.errors import RunError, UsageError
 from supernet.io.files import decode, read_json, write_json
+from supernet.space import Codes
 
 Progress = Callable[[int, int], None]
 """Called with the number of measurements done and their total."""
@@ -116,9 +116,7 @@ class Record:
     def __enter__(self) -> Record:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         if error is not None:
             self.save(None)
 
@@ -176,6 +174,11 @@ def code_text(code: Iterable[int]) -> str:
     return ",".join(map(str, code))
 
 
-def codes_of(texts: Sequence[str], columns: int) -> np.ndarray[Any, np.dtype[np.int16]]:
+def code_texts(codes: Codes) -> list[str]:
+    """Names of a population (N, D)."""
+    return [code_text(code) for code in codes.tolist()]
+
+
+def codes_of(texts: Sequence[str], columns: int) -> Codes:
     """The population (N, D) behind such names."""
     return np.asarray([text.split(",") for text in texts], dtype=np.int16).reshape(len(texts), columns)

@@ -25,8 +25,11 @@ class Inputs(NamedTuple):
         return Inputs(self.features[index], None if self.guess_ms is None else self.guess_ms[index])
 
 
-class RidgeFile(Struct, frozen=True):
-    """A fit as it stands in a file."""
+class Ridge(Struct, frozen=True):
+    """guess + w · z, or guess · exp(w · z), with z the standardised features and a constant; also as in a file.
+
+    Without a guess it is 0, or 1. Large penalties thus lead back to the guess, up to a constant.
+    """
 
     logarithmic: bool
     mean: list[float]
@@ -34,34 +37,13 @@ class RidgeFile(Struct, frozen=True):
     weights: list[float]
     intercept: float
 
-
-class Ridge(NamedTuple):
-    """guess + w · z, or guess · exp(w · z), with z the standardised features and a constant.
-
-    Without a guess it is 0, or 1. Large penalties thus lead back to the guess, up to a constant.
-    """
-
-    logarithmic: bool
-    mean: Floats
-    scale: Floats
-    weights: Floats
-    intercept: float
-
     def __call__(self, inputs: Inputs) -> Floats:
         """Milliseconds (N,), never below 0."""
-        value = (inputs.features - self.mean) / self.scale @ self.weights + self.intercept
+        standardised = (inputs.features - np.asarray(self.mean)) / np.asarray(self.scale)
+        value = standardised @ np.asarray(self.weights) + self.intercept
         if self.logarithmic:
             return np.asarray(np.exp(value + _log_guess(inputs)))
         return np.asarray(np.maximum(value + _guess(inputs), 0.0))
-
-    def to_file(self) -> RidgeFile:
-        mean, scale, weights = (value.tolist() for value in (self.mean, self.scale, self.weights))
-        return RidgeFile(self.logarithmic, mean, scale, weights, self.intercept)
-
-    @classmethod
-    def of_file(cls, told: RidgeFile) -> Ridge:
-        mean, scale, weights = (np.asarray(value, dtype=np.float64) for value in (told.mean, told.scale, told.weights))
-        return cls(told.logarithmic, mean, scale, weights, told.intercept)
 
 
 def fit_ridge(inputs: Inputs, y: Floats, rng: np.random.Generator) -> Ridge:
@@ -93,7 +75,8 @@ def _fits(inputs: Inputs, y: Floats, logarithmic: bool) -> list[Ridge]:
     u, s, v = np.linalg.svd((x - mean) / scale, full_matrices=False)
     projected = s * (u.T @ (target - target.mean()))
     weights = [v.T @ (projected / (s * s + penalty * len(x))) for penalty in _PENALTIES]
-    return [Ridge(logarithmic, mean, scale, one, float(target.mean())) for one in weights]
+    centre, spread, intercept = mean.tolist(), scale.tolist(), float(target.mean())
+    return [Ridge(logarithmic, centre, spread, one.tolist(), intercept) for one in weights]
 
 
 def _guess(inputs: Inputs) -> Floats | float:

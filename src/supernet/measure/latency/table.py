@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cached_property, partial
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from supernet.measure.latency.blocks import Block, Entry, Setting, blocks_of
 from supernet.measure.latency.check import LatencyCheck, check_latency
 from supernet.measure.latency.machine import THIS_MACHINE, Device
 from supernet.measure.latency.model import Figure, Subject, block_fingerprint
-from supernet.measure.latency.record import CodeText, Progress, Record, code_text, codes_of, read_result
+from supernet.measure.latency.record import CodeText, Progress, Record, code_texts, codes_of, read_result
 from supernet.nn import Supernet
 from supernet.space import Codes, Space
 
@@ -32,21 +32,13 @@ class Line:
     scale: float
 
 
-class BlockFile(Struct, frozen=True):
-    """What a block costs by joint setting of its choices, as it stands in a file."""
-
-    name: str
-    choices: list[str]
-    cost_ms: list[float]
-
-
 class TableFile(Struct, frozen=True):
     """A table as it stands in a file, but for what it is of."""
 
     line: Line
     forms: int
     anchors: list[CodeText]
-    blocks: list[BlockFile]
+    blocks: tuple[Entry, ...]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -134,22 +126,20 @@ class LatencyTable:
             )
         subject = Subject.of(net, device, input_shape=input_shape, figure=figure)
         settings = {"repeats": repeats, "anchors": anchors, "max_settings": max_settings, "seed": seed}
-        with Record(out, FORMAT, subject.to_json() | settings, resume=resume) as record:
+        with Record(out, FORMAT, asdict(subject) | settings, resume=resume) as record:
             blocks = blocks_of(net, subject.input_shape, max_settings=max_settings)
             names, forms = _forms(net, blocks)
             chosen = _anchors(net.space, anchors, seed)
             measures: dict[str, Callable[[], float]] = {
                 name: partial(_block_ms, subject, device, net, block, at) for name, (block, at) in forms.items()
             }
-            for arch in net.space.wrap(chosen):
-                measures[code_text(arch.code)] = partial(subject.measure_arch, device, net, arch)
-            told = record.measure(repeats, measures, seed, progress)
+            told = record.measure(repeats, measures | subject.whole(device, net, chosen), seed, progress)
             entries = tuple(
                 block.entry(net.space, {number: told[name] for number, name in named.items()})
                 for block, named in zip(blocks, names, strict=True)
             )
             sums = _sums(net.space, entries)(chosen)
-            line = _line(sums, np.asarray([told[code_text(code)] for code in chosen.tolist()]))
+            line = _line(sums, np.asarray([told[name] for name in code_texts(chosen)]))
             table = cls(net.space, subject, entries, line, len(forms), chosen)
             record.save(table.to_file())
         return table
@@ -195,7 +185,7 @@ class LatencyTable:
         Raises:
             RunError: the file cannot be written.
         """
-        Record(path, FORMAT, self.subject.to_json(), resume=False).save(self.to_file())
+        Record(path, FORMAT, asdict(self.subject), resume=False).save(self.to_file())
 
     @classmethod
     def read(cls, path: Path | str, net: Supernet, *, input_shape: tuple[int, ...] | None = None) -> LatencyTable:
@@ -203,7 +193,7 @@ class LatencyTable:
 
         Args:
             path: The file that was written.
-            net: The supernet whose subnets are measured.
+            net: The supernet that the file was made for.
             input_shape: Shape of one input, (C, H, W). Default: `net.input_shape` where there is one, or what was given
                 before.
 
@@ -217,17 +207,18 @@ class LatencyTable:
 
     def to_file(self) -> TableFile:
         """Everything but what the table is of."""
-        blocks = [BlockFile(e.name, [choice.name for choice in e.choices], list(e.cost_ms)) for e in self.entries]
-        return TableFile(self.line, self.forms, [code_text(code) for code in self.anchors.tolist()], blocks)
+        return TableFile(self.line, self.forms, code_texts(self.anchors), self.entries)
 
     @classmethod
     def of_file(cls, told: TableFile, space: Space, subject: Subject) -> LatencyTable:
         """The table of which a file tells."""
-        entries = tuple(
-            Entry(block.name, tuple(space.choices[space.column(name)] for name in block.choices), tuple(block.cost_ms))
-            for block in told.blocks
-        )
-        return cls(space, subject, entries, told.line, told.forms, codes_of(told.anchors, len(space)))
+        return cls(space, subject, told.blocks, told.line, told.forms, codes_of(told.anchors, len(space)))
+
+    @property
+    def terms(self) -> tuple[Term, ...]:
+        """The terms whose sum `predict_ms` is, in milliseconds."""
+        scaled = (Entry(e.name, e.choices, tuple(self.line.scale * cost for cost in e.cost_ms)) for e in self.entries)
+        return (Term(self.line.offset_ms), *_sums(self.space, tuple(scaled)).terms)
 
     @cached_property
     def _sums(self) -> Tables:
@@ -258,7 +249,8 @@ def _block_ms(subject: Subject, device: Device, net: Supernet, block: Block, at:
 
 
 def _sums(space: Space, entries: Sequence[Entry]) -> Tables:
-    return Tables(space, [Term(Tabulated(entry.choices, entry.cost_ms)) for entry in entries])
+    columns = [tuple(space.choices[space.column(name)] for name in entry.choices) for entry in entries]
+    return Tables(space, [Term(Tabulated(c, entry.cost_ms)) for c, entry in zip(columns, entries, strict=True)])
 
 
 def _anchors(space: Space, count: int, seed: int) -> Codes:

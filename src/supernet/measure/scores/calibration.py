@@ -18,11 +18,6 @@ if they were one. `"cumulative"`: plain averages of the batches' means and of th
 averages, r ← (1 − momentum) · r + momentum · new (SPOS)."""
 
 
-def _check_name(option: str, given: str, allowed: tuple[str, ...]) -> None:
-    if given not in allowed:
-        raise UsageError(f"{option}={given!r} does not exist for a calibration; use one of {allowed}.")
-
-
 @dataclass(frozen=True, kw_only=True)
 class Calibration:
     """How to recompute BatchNorm statistics.
@@ -54,8 +49,10 @@ class Calibration:
     split: Literal["train", "validation"] = "train"
 
     def __post_init__(self) -> None:
-        _check_name("mode", self.mode, get_args(Mode))
-        _check_name("split", self.split, ("train", "validation"))
+        for name, allowed in (("mode", get_args(Mode)), ("split", ("train", "validation"))):
+            if getattr(self, name) not in allowed:
+                given = getattr(self, name)
+                raise UsageError(f"{name}={given!r} does not exist for a calibration; use one of {allowed}.")
         if self.images < 2 or self.batch_size < 2:
             raise UsageError(
                 "BatchNorm cannot learn a variance from less than two images; got "

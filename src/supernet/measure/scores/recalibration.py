@@ -34,7 +34,7 @@ def calibrated(
         policy: How the statistics are computed.
 
     Raises:
-        UsageError: the architecture belongs to another space.
+        UsageError: the architecture belongs to another space, or is missing for a supernet.
     """
     with untouched(net), activated(net, arch):
         recompute(net, (placed_like(net, x) for x in policy.batches(data)), policy)
@@ -44,18 +44,11 @@ def calibrated(
 def calibrate(net: nn.Module, arch: Arch | None, data: ImageData | Split, policy: Calibration = DEFAULT) -> int:
     """Recompute the BatchNorm statistics of one subnet inside its supernet, or of a plain module, for good.
 
-    Args:
-        net: A supernet, of which the statistics of other subnets are overwritten, or any module (then `arch` is None).
-            Its modes and momenta stay as they are.
-        arch: The architecture to calibrate; None where `net` is no supernet.
-        data: A data set, of which the policy says the split; or a split to be used as it is.
-        policy: How the statistics are computed.
+    Those of the supernet's other subnets are overwritten; modes and momenta stay as they are. Arguments and errors are
+    those of `calibrated`.
 
     Returns:
         The number of BatchNorms that were recalibrated.
-
-    Raises:
-        UsageError: the architecture belongs to another space, or is missing for a supernet.
     """
     with untouched(net), activated(net, arch):
         layers = recompute(net, (placed_like(net, x) for x in policy.batches(data)), policy)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
-from typing import NamedTuple
+from typing import NamedTuple, TypedDict, Unpack
 
 import torch
 import torch.nn.functional as F
@@ -68,30 +68,22 @@ def scores(
     return run_scores(net, arch, split.batches(batch_size, limit=images), calibration, data)
 
 
-def accuracy(
-    net: nn.Module,
-    arch: Arch | None,
-    data: ImageData | Split,
-    *,
-    calibration: Calibration | None = DEFAULT,
-    batch_size: int = 512,
-    images: int | None = None,
-) -> float:
+class Options(TypedDict, total=False):
+    """The keywords of `scores`, which documents them."""
+
+    calibration: Calibration | None
+    batch_size: int
+    images: int | None
+
+
+def accuracy(net: nn.Module, arch: Arch | None, data: ImageData | Split, **options: Unpack[Options]) -> float:
     """Top-1 accuracy 0 … 1 of one subnet; see `scores` for arguments and errors."""
-    return scores(net, arch, data, calibration=calibration, batch_size=batch_size, images=images).accuracy
+    return scores(net, arch, data, **options).accuracy
 
 
-def loss(
-    net: nn.Module,
-    arch: Arch | None,
-    data: ImageData | Split,
-    *,
-    calibration: Calibration | None = DEFAULT,
-    batch_size: int = 512,
-    images: int | None = None,
-) -> float:
+def loss(net: nn.Module, arch: Arch | None, data: ImageData | Split, **options: Unpack[Options]) -> float:
     """Mean cross-entropy in nats of one subnet; see `scores` for arguments and errors."""
-    return scores(net, arch, data, calibration=calibration, batch_size=batch_size, images=images).loss
+    return scores(net, arch, data, **options).loss
 
 
 def accuracies(
@@ -99,26 +91,18 @@ def accuracies(
     archs: Sequence[Arch],
     data: ImageData | Split,
     *,
-    calibration: Calibration | None = DEFAULT,
-    batch_size: int = 512,
-    images: int | None = None,
     progress: Callable[[int, Scores], None] = lambda done, latest: None,
+    **options: Unpack[Options],
 ) -> list[float]:
     """Top-1 accuracies of many subnets; see `scores` for the other arguments and errors.
 
     Args:
-        net: The supernet with the weights.
         archs: The architectures to measure.
-        data: A data set, of which the validation images are used (never the test images); or a split, all of it.
-        calibration: How to recompute BatchNorm statistics first; None keeps those that the network holds.
-        batch_size: Number of images per batch. It changes the result only where BatchNorm uses the batch
-            (`statistics="batch"`).
-        images: Number of images to use, the first ones; None: all of them.
         progress: A function that is called after each architecture with the number done and its scores.
     """
     found = []
     for done, arch in enumerate(archs, start=1):
-        latest = scores(net, arch, data, calibration=calibration, batch_size=batch_size, images=images)
+        latest = scores(net, arch, data, **options)
         found.append(latest.accuracy)
         progress(done, latest)
     return found
@@ -139,7 +123,7 @@ def run_scores(
         if precision == "bf16-mixed":
             stack.enter_context(torch.autocast(next(net.parameters()).device.type, dtype=torch.bfloat16))
         if calibration is None:
-            check_statistics(net)
+            _check_calibrated(net)
             stack.enter_context(untouched(net))
             stack.enter_context(activated(net, arch))
         else:
@@ -158,16 +142,10 @@ def run_scores(
     return Scores(correct / images, total / images, images)
 
 
-def check_statistics(net: nn.Module) -> None:
-    """Refuse BatchNorms whose policy is to be calibrated first, and that never were.
-
-    Raises:
-        UsageError: there are some.
-    """
+def _check_calibrated(net: nn.Module) -> None:
+    """Refuse BatchNorms whose policy is to be calibrated first, and that never were."""
     for layer in tracked_batch_norms(net):
-        mean, var = layer.running_mean, layer.running_var
-        assert mean is not None
-        assert var is not None
+        mean, var = layer.get_buffer("running_mean"), layer.get_buffer("running_var")
         if layer.momentum == 0.0 and not mean.any() and bool((var == 1).all()):
             raise UsageError(
                 'The BatchNorms of this network (statistics="calibrate") keep no statistics of their own and were '

@@ -4,23 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Unpack
+from typing import ClassVar
 
 import numpy as np
 
-from supernet.data import ImageData
 from supernet.errors import UsageError
-from supernet.nn import Supernet
+from supernet.io.config import Count, Positive, Probability, Section
 from supernet.paper import Paper
-from supernet.search.driver import run
-from supernet.search.evaluator import Evaluator
-from supernet.search.front import Front
-from supernet.search.request import Request
-from supernet.search.sampler import Code, FeasibleSampler, distinct, population
-from supernet.search.task import Task
+from supernet.search.sampler import Code, distinct, population, sampler_of
+from supernet.search.task import Rounds, Task
 from supernet.space import Arch, Codes
-
-__all__ = ["Evolution", "evolution"]
 
 PAPER = Paper(
     name="SPOS",
@@ -34,7 +27,7 @@ PAPER = Paper(
 
 
 @dataclass(frozen=True, kw_only=True)
-class Evolution:
+class Evolution(Section, place="evolution."):
     """Generations of mutants and crossovers of the best architectures of all time. One objective.
 
     SPOS, Guo et al., *Single Path One-Shot Neural Architecture Search with Uniform Sampling*, ECCV 2020, algorithm 1
@@ -53,8 +46,8 @@ class Evolution:
     Args:
         population: Number of architectures per generation.
         parents: Number of best architectures that are bred from.
-        mutations: Number of mutants per generation.
-        crossovers: Number of crossover children per generation.
+        mutations: Number of mutants per generation; None: half of the population, as published.
+        crossovers: Number of crossover children per generation; None: the other half.
         mutation_p: Probability that a mutation resamples a decision.
         attempts: Number of tries to make a child that is feasible and new.
 
@@ -64,76 +57,69 @@ class Evolution:
 
     name: ClassVar[str] = "evolution"
 
-    population: int = 50
-    parents: int = 10
-    mutations: int = 25
-    crossovers: int = 25
-    mutation_p: float = 0.1
-    attempts: int = 10
+    population: Positive = 50
+    parents: Positive = 10
+    mutations: Count | None = None
+    crossovers: Count | None = None
+    mutation_p: Probability = 0.1
+    attempts: Positive = 10
 
     def __post_init__(self) -> None:
-        if min(self.population, self.parents, self.attempts) < 1 or min(self.mutations, self.crossovers) < 0:
-            raise UsageError("Evolution needs population, parents and attempts of at least 1 and no negative number.")
-        if self.mutations + self.crossovers > self.population:
+        super().__post_init__()
+        mutations = self.population - self.population // 2 if self.mutations is None else self.mutations
+        crossovers = self.population // 2 if self.crossovers is None else self.crossovers
+        if mutations + crossovers > self.population:
             raise UsageError(
-                f"Evolution was to make {self.mutations} mutants and {self.crossovers} crossover children per "
+                f"Evolution was to make {mutations} mutants and {crossovers} crossover children per "
                 f"generation, more than its population of {self.population}; lower them or raise the population."
             )
-        if not 0 <= self.mutation_p <= 1:
-            raise UsageError(f"The mutation probability is {self.mutation_p}; it must lie between 0 and 1.")
+        object.__setattr__(self, "mutations", mutations)
+        object.__setattr__(self, "crossovers", crossovers)
 
-    def begin(self, task: Task) -> _Breeding:
+    def begin(self, task: Task) -> Rounds:
         """Start a search, see `Searcher`.
 
         Raises:
             UsageError: several objectives.
         """
         task.require_one_objective("Evolution")
-        return _Breeding(self, task)
-
-
-def evolution(subject: Supernet | Evaluator, data: ImageData | None = None, **request: Unpack[Request]) -> Front:
-    """`run(Evolution(), …)`, SPOS's search for the best accuracy; its budget of 1,000 is 20 generations of 50."""
-    return run(Evolution(), subject, data, **request)
+        breeding = _Breeding(self, task)
+        return Rounds(breeding.generation, breeding.learn)
 
 
 class _Breeding:
     def __init__(self, settings: Evolution, task: Task) -> None:
         self.settings, self.task = settings, task
         self._rng = np.random.default_rng(task.seed)
-        self._sampler = FeasibleSampler(task.space, task.feasible, known=task.known, rng=self._rng, first=task.initial)
+        self._sampler = sampler_of(task, self._rng)
         self._visited: set[Code] = set()
         self._ranks: dict[Arch, tuple[float, ...]] = {}
-        self._queue: list[Arch] = []
 
-    def ask(self, n: int) -> list[Arch]:
-        if not self._queue:
-            self._queue = self.task.space.wrap(self._generation())
-        asked, self._queue = self._queue[:n], self._queue[n:]
-        return asked
-
-    def tell(self, archs: Sequence[Arch], values: Sequence[Mapping[str, float]]) -> None:
+    def learn(self, archs: Sequence[Arch], values: Sequence[Mapping[str, float]]) -> None:
         for arch, told in zip(archs, values, strict=True):
             self._visited.add(arch.code)
             self._ranks[arch] = self.task.rank(told)
 
-    def _generation(self) -> Codes:
+    def generation(self) -> list[Arch]:
         if self.task.keep is not None:
             self._visited.clear()
-            kept = sorted(self._ranks, key=self._ranks.__getitem__)[: self.task.keep]
-            self._ranks = {arch: self._ranks[arch] for arch in kept}
+            self._ranks = {arch: self._ranks[arch] for arch in self._best(self.task.keep)}
         settings = self.settings
         children: list[Code] = []
         if self._ranks:
             space, rng = self.task.space, self._rng
-            best = space.codes(sorted(self._ranks, key=self._ranks.__getitem__)[: settings.parents])
-            chosen = best[rng.integers(len(best), size=settings.attempts * settings.mutations)]
-            children += self._admit(space.mutate(chosen, rng, p=settings.mutation_p), settings.mutations)
-            first, second = best[rng.integers(len(best), size=(2, settings.attempts * settings.crossovers))]
-            children += self._admit(space.crossover(first, second, rng), settings.crossovers)
+            mutations, crossovers = settings.mutations or 0, settings.crossovers or 0
+            best = space.codes(self._best(settings.parents))
+            chosen = best[rng.integers(len(best), size=settings.attempts * mutations)]
+            children += self._admit(space.mutate(chosen, rng, p=settings.mutation_p), mutations)
+            first, second = best[rng.integers(len(best), size=(2, settings.attempts * crossovers))]
+            children += self._admit(space.crossover(first, second, rng), crossovers)
         fill = self._sampler.draw(settings.population - len(children), self._visited)
         children += self._admit(fill, len(fill))
-        return population(self.task.space, children)
+        return self.task.space.wrap(population(self.task.space, children))
+
+    def _best(self, n: int) -> list[Arch]:
+        return sorted(self._ranks, key=self._ranks.__getitem__)[:n]
 
     def _admit(self, candidates: Codes, n: int) -> list[Code]:
         """The first `n` candidates that are feasible and were never visited; they are from now on."""

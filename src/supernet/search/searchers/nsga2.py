@@ -4,23 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Unpack
+from typing import Any, ClassVar
 
 import numpy as np
 
-from supernet.data import ImageData
 from supernet.errors import UsageError, require
-from supernet.nn import Supernet
+from supernet.io.config import Positive, Probability, Section
 from supernet.paper import Paper
-from supernet.search.driver import run
-from supernet.search.evaluator import Evaluator
-from supernet.search.front import Front
-from supernet.search.request import Request
-from supernet.search.sampler import Code, FeasibleSampler, distinct, population
-from supernet.search.task import Task
+from supernet.search.sampler import Code, distinct, population, sampler_of
+from supernet.search.task import Rounds, Task
 from supernet.space import Arch, Codes
-
-__all__ = ["NSGA2", "nsga2"]
 
 PAPER = Paper(
     name="NSGA-II",
@@ -35,7 +28,7 @@ PAPER = Paper(
 
 
 @dataclass(frozen=True, kw_only=True)
-class NSGA2:
+class NSGA2(Section, place="nsga2."):
     """Non-dominated sorting with crowding, for any number of objectives.
 
     Deb, Pratap, Agarwal, Meyarivan: *A Fast and Elitist Multiobjective Genetic Algorithm: NSGA-II*, IEEE Transactions
@@ -59,60 +52,46 @@ class NSGA2:
 
     name: ClassVar[str] = "nsga2"
 
-    population: int = 50
-    crossover_p: float = 0.9
-    mutation_p: float | None = None
-    attempts: int = 10
+    population: Positive = 50
+    crossover_p: Probability = 0.9
+    mutation_p: Probability | None = None
+    attempts: Positive = 10
 
-    def __post_init__(self) -> None:
-        if min(self.population, self.attempts) < 1:
-            raise UsageError("NSGA-II needs population and attempts of at least 1.")
-        if not (0 <= self.crossover_p <= 1 and (self.mutation_p is None or 0 <= self.mutation_p <= 1)):
-            raise UsageError(
-                f"The crossover probability is {self.crossover_p} and the mutation probability {self.mutation_p}; "
-                "both must lie between 0 and 1."
-            )
-
-    def begin(self, task: Task) -> _Sorting:
+    def begin(self, task: Task) -> Rounds:
         """Start a search, see `Searcher`.
 
         Raises:
             RunError: pymoo is not installed.
         """
-        return _Sorting(self, task)
-
-
-def nsga2(subject: Supernet | Evaluator, data: ImageData | None = None, **request: Unpack[Request]) -> Front:
-    """`run(NSGA2(), …)` for a front; optimises accuracy and MACs unless `objectives` says otherwise."""
-    return run(NSGA2(), subject, data, **(Request(objectives=("accuracy", "macs")) | request))
+        sorting = _Sorting(self, task)
+        return Rounds(sorting.generation, sorting.learn)
 
 
 class _Sorting:
     def __init__(self, settings: NSGA2, task: Task) -> None:
         self.task = task
-        mating = _Mating(task, settings)
-        self._algorithm = _algorithm(task, settings.population, mating)
-        self._queue: list[Arch] = []
+        self._algorithm = _algorithm(task, settings.population, _Mating(task, settings))
         self._generation: Any = None  # pymoo's population that is being evaluated
         self._values: dict[Code, Mapping[str, float]] = {}
 
-    def ask(self, n: int) -> list[Arch]:
-        """At most `n` architectures; none while some of a generation have been asked for but not told."""
-        if not self._queue and self._generation is None:
-            if self.task.keep is not None:
-                self._values.clear()
-            self._generation = self._algorithm.ask()
-            if self._generation is not None:
-                self._queue = self.task.space.wrap(self._generation.get("X"))
-        asked, self._queue = self._queue[:n], self._queue[n:]
-        return asked
+    def generation(self) -> list[Arch]:
+        """What pymoo asks for; nothing while some of a generation have been asked for but not told."""
+        if self._generation is not None:
+            return []
+        if self.task.keep is not None:
+            self._values.clear()
+        self._generation = self._algorithm.ask()
+        return [] if self._generation is None else self.task.space.wrap(self._generation.get("X"))
 
-    def tell(self, archs: Sequence[Arch], values: Sequence[Mapping[str, float]]) -> None:
+    def learn(self, archs: Sequence[Arch], values: Sequence[Mapping[str, float]]) -> None:
         """Values; pymoo moves on when its generation is complete.
 
         Raises:
             UsageError: nothing has been asked for yet.
         """
+        from pymoo.core.evaluator import Evaluator
+        from pymoo.problems.static import StaticProblem
+
         if self._generation is None:
             raise UsageError("NSGA-II learns only what it asked for: call ask before tell.")
         self._values.update((arch.code, told) for arch, told in zip(archs, values, strict=True))
@@ -127,7 +106,8 @@ class _Sorting:
             again = set(codes)
             stale = [tuple(row) in again for row in self._algorithm.pop.get("X").tolist()]
             self._algorithm.pop = self._algorithm.pop[~np.asarray(stale, dtype=bool)]
-        _settle(self._algorithm, self._generation, losses, excesses)
+        Evaluator().eval(StaticProblem(self._algorithm.problem, F=losses, G=excesses), self._generation)
+        self._algorithm.tell(infills=self._generation)
         self._generation = None
 
 
@@ -138,9 +118,7 @@ class _Mating:
         self.task, self.settings = task, settings
         self.mutation_p = 1 / max(len(task.space), 1) if settings.mutation_p is None else settings.mutation_p
         self.visited: set[Code] = set()
-        self.sampler = FeasibleSampler(
-            task.space, task.feasible, known=task.known, rng=np.random.default_rng(task.seed), first=task.initial
-        )
+        self.sampler = sampler_of(task, np.random.default_rng(task.seed))
 
     def first(self, n: int) -> Codes:
         codes = self.sampler.draw(n)
@@ -190,11 +168,3 @@ def _algorithm(task: Task, size: int, mating: _Mating) -> Any:
     algorithm = nsga2.NSGA2(pop_size=size, sampling=mating.first(size), mating=mating, eliminate_duplicates=False)
     algorithm.setup(problem, termination=NoTermination(), seed=task.seed)
     return algorithm
-
-
-def _settle(algorithm: Any, generation: Any, losses: Any, excesses: Any) -> None:
-    from pymoo.core.evaluator import Evaluator
-    from pymoo.problems.static import StaticProblem
-
-    Evaluator().eval(StaticProblem(algorithm.problem, F=losses, G=excesses), generation)
-    algorithm.tell(infills=generation)

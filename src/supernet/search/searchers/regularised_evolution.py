@@ -5,23 +5,15 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Unpack
+from typing import ClassVar
 
 import numpy as np
 
-from supernet.data import ImageData
-from supernet.errors import UsageError
-from supernet.nn import Supernet
+from supernet.io.config import Positive, Section
 from supernet.paper import Paper
-from supernet.search.driver import run
-from supernet.search.evaluator import Evaluator
-from supernet.search.front import Front
-from supernet.search.request import Request
-from supernet.search.sampler import FeasibleSampler, step
-from supernet.search.task import Task
+from supernet.search.sampler import sampler_of, step
+from supernet.search.task import Rounds, Task
 from supernet.space import Arch
-
-__all__ = ["RegularisedEvolution", "regularised_evolution"]
 
 PAPER = Paper(
     name="Regularised evolution",
@@ -35,7 +27,7 @@ PAPER = Paper(
 
 
 @dataclass(frozen=True, kw_only=True)
-class RegularisedEvolution:
+class RegularisedEvolution(Section, place="regularised_evolution."):
     """A queue of architectures: the best of a random sample gets a mutant, and the oldest dies. One objective.
 
     Real et al., *Regularized Evolution for Image Classifier Architecture Search*, AAAI 2019, algorithm 1
@@ -59,48 +51,37 @@ class RegularisedEvolution:
 
     name: ClassVar[str] = "regularised_evolution"
 
-    population: int = 100
-    sample: int = 25
-    children: int = 1
-    attempts: int = 64
+    population: Positive = 100
+    sample: Positive = 25
+    children: Positive = 1
+    attempts: Positive = 64
 
-    def __post_init__(self) -> None:
-        if min(self.population, self.sample, self.children, self.attempts) < 1:
-            raise UsageError("Regularised evolution needs population, sample, children and attempts of at least 1.")
-
-    def begin(self, task: Task) -> _Ageing:
+    def begin(self, task: Task) -> Rounds:
         """Start a search, see `Searcher`.
 
         Raises:
             UsageError: several objectives.
         """
         task.require_one_objective("Regularised evolution")
-        return _Ageing(self, task)
-
-
-def regularised_evolution(
-    subject: Supernet | Evaluator, data: ImageData | None = None, **request: Unpack[Request]
-) -> Front:
-    """`run(RegularisedEvolution(), …)` for the best accuracy."""
-    return run(RegularisedEvolution(), subject, data, **request)
+        ageing = _Ageing(self, task)
+        return Rounds(ageing.children, ageing.learn)
 
 
 class _Ageing:
     def __init__(self, settings: RegularisedEvolution, task: Task) -> None:
         self.settings, self.task = settings, task
         self._rng = np.random.default_rng(task.seed)
-        sampler = FeasibleSampler(task.space, task.feasible, known=task.known, rng=self._rng, first=task.initial)
-        self._queue = task.space.wrap(sampler.draw(settings.population))
+        self._first = task.space.wrap(sampler_of(task, self._rng).draw(settings.population))
         self._members: deque[tuple[tuple[float, ...], Arch]] = deque(maxlen=settings.population)
 
-    def ask(self, n: int) -> list[Arch]:
-        if not self._queue and self._members:
-            self._queue = [self._child() for _ in range(self.settings.children)]
-        asked, self._queue = self._queue[:n], self._queue[n:]
-        return asked
-
-    def tell(self, archs: Sequence[Arch], values: Sequence[Mapping[str, float]]) -> None:
+    def learn(self, archs: Sequence[Arch], values: Sequence[Mapping[str, float]]) -> None:
         self._members.extend((self.task.rank(told), arch) for arch, told in zip(archs, values, strict=True))
+
+    def children(self) -> list[Arch]:
+        first, self._first = self._first, []
+        if first or not self._members:
+            return first
+        return [self._child() for _ in range(self.settings.children)]
 
     def _child(self) -> Arch:
         space = self.task.space

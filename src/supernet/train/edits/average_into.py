@@ -25,12 +25,12 @@ class AverageInto:
     decay: Number = 0.999
 
     def __post_init__(self) -> None:
-        check_value("The decay of the average", self.decay, at_least=0)
+        check_value("The decay of the average", self.decay, at_least=0, at_most=1)
 
     @torch.no_grad()
     def __call__(self, context: Context) -> None:
         """Take in the weights of this step."""
-        done = context.step.done + 1
+        done = context.step.done + 1  # this step too
         decay = min(value_of(self.decay, context.step), 1 - 1 / (done + 1))
         average = context.step.part(self.part, Supernet)
         torch._foreach_lerp_(list(average.parameters()), list(context.net.parameters()), 1 - decay)

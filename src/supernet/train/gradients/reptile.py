@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from supernet.data import Batch
 from supernet.errors import UsageError
 from supernet.train.executor import Executor
 from supernet.train.move import Move, Outcome, Path, Step
@@ -57,13 +60,20 @@ class Reptile:
         gradient: dict[nn.Parameter, Tensor] = {}
         losses: list[Tensor] = []
         earlier: list[Outcome] = []
+        batch = executor.batch(move.data)
+        given = {} if move.prepare is None else move.prepare(step, batch)
         for path in move.paths:
+            if not path.learns:
+                loss, outcome = executor.run(path, batch, step, earlier, given)
+                losses.append(loss.detach())
+                earlier.append(outcome.detached())
+                continue
             start: dict[nn.Parameter, Tensor] = {}
             try:
-                loss, outcome = self._train(executor, family, path, move, step, earlier, start)
+                loss, outcome = self._train(executor, family, path, batch, step, earlier, given, start)
                 with torch.no_grad():
                     for p, before in start.items():
-                        way = (before - p) * (move.combine.weight(len(move.paths)) * path.weight)
+                        way = (before - p) * (move.combine.weight(len(move.learning)) * path.weight)
                         gradient[p] = gradient[p] + way if p in gradient else way
             finally:
                 with torch.no_grad():
@@ -80,17 +90,18 @@ class Reptile:
         executor: Executor,
         family: list[nn.Parameter],
         path: Path,
-        move: Move,
+        batch: Batch,
         step: Step,
         earlier: list[Outcome],
+        given: Mapping[str, Any],
         start: dict[nn.Parameter, Tensor],
     ) -> tuple[Tensor, Outcome]:
         """Train one path; first loss and outcome. Every parameter that moves has its value before in `start`."""
-        batch, factor = executor.batch(move.data), executor.steppers[WEIGHTS].loss_factor(step, path)
+        factor = executor.steppers[WEIGHTS].loss_factor(step, path)
         velocity: dict[nn.Parameter, Tensor] = {}
         first: tuple[Tensor, Outcome] | None = None
         for _ in range(self.steps):
-            loss, outcome = executor.run(path, batch, step, earlier)
+            loss, outcome = executor.run(path, batch, step, earlier, given)
             first = first or (loss.detach(), outcome.detached())
             found = torch.autograd.grad(loss * factor, family, allow_unused=True)
             used = [(p, g) for p, g in zip(family, found, strict=True) if g is not None]

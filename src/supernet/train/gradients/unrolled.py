@@ -38,14 +38,15 @@ class Unrolled:
         weights = executor.steppers[WEIGHTS]
         logits = executor.parameters([self.part])
         train, validation = executor.batch("train"), executor.batch("validation")
-        if len(move.paths) != 1 or move.micro_batch is not None:
-            raise UsageError("The unrolled gradient is of one path on the whole batch; give the move no more.")
-        path = move.paths[0]
+        path, *others = move.paths
+        if others or not path.learns or path.weight != 1 or move.micro_batch is not None:
+            raise UsageError("The unrolled gradient is of one path on the whole batch, of weight 1; give it no more.")
         rate = weights.lr(step, move.paths)
         saved = [p.detach().clone() for p in weights.parameters]
 
         def gradient(batch: Batch, of: Sequence[nn.Parameter]) -> tuple[Tensor, list[Tensor]]:
-            loss, _ = executor.run(path, batch, step)
+            given = {} if move.prepare is None else move.prepare(step, batch)
+            loss, _ = executor.run(path, batch, step, given=given)
             # The passes share the graph from logits to mixtures, so none may free it.
             found = torch.autograd.grad(loss, list(of), allow_unused=True, retain_graph=True)
             return loss.detach(), [torch.zeros_like(p) if g is None else g for p, g in zip(of, found, strict=True)]

@@ -43,13 +43,14 @@ def check_number(
     above: float | None = None,
     at_least: float | None = None,
     below: float | None = None,
+    at_most: float | None = None,
 ) -> None:
     """Check that a setting is a finite number within its bounds.
 
     Raises:
         UsageError: it is not.
     """
-    bounds = [(above, "above"), (at_least, "of at least"), (below, "below")]
+    bounds = [(above, "above"), (at_least, "of at least"), (below, "below"), (at_most, "of at most")]
     told = " and ".join(f"{word} {bound:g}" for bound, word in bounds if bound is not None)
     if (
         isinstance(value, bool)
@@ -58,6 +59,7 @@ def check_number(
         or (above is not None and not value > above)
         or (at_least is not None and not value >= at_least)
         or (below is not None and not value < below)
+        or (at_most is not None and not value <= at_most)
     ):
         raise UsageError(f"{what} is {value!r}; it must be a finite number {told}.")
 

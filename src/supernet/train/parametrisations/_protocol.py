@@ -8,7 +8,7 @@ from typing import Protocol, runtime_checkable
 from torch import Tensor, nn
 
 from supernet.errors import UsageError
-from supernet.nn import Decisions
+from supernet.nn import Decisions, EdgeWeights, Mixture
 from supernet.train.move import Step
 from supernet.train.relaxations._protocol import Relaxation
 
@@ -39,6 +39,12 @@ def drawn(step: Step, part: str, relaxation: Relaxation, use: str) -> Decisions:
         UsageError: the recipe has no such part, or it holds nothing that decisions are made from.
     """
     return parametrisation(step.parts, part).draw(step, relaxation, use)
+
+
+def are_open(decisions: Decisions) -> bool:
+    """Whether decisions have a gradient to what is learned; they have none once every choice is decided."""
+    mixtures = (decision for decision in decisions.values() if isinstance(decision, Mixture | EdgeWeights))
+    return any(mixture.weights.requires_grad for mixture in mixtures)
 
 
 def weighed(parts: Mapping[str, nn.Module], part: str, relaxation: Relaxation) -> dict[str, Tensor]:

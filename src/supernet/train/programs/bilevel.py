@@ -15,7 +15,7 @@ from supernet.train.gradients._protocol import GradientRule
 from supernet.train.gradients.unrolled import Unrolled
 from supernet.train.move import Move, Objective, Path, Step
 from supernet.train.objectives.cross_entropy import CrossEntropy
-from supernet.train.parametrisations._protocol import drawn, weighed
+from supernet.train.parametrisations._protocol import are_open, drawn, weighed
 from supernet.train.parametrisations.operation_choices import require_mixable
 from supernet.train.part import WEIGHTS
 from supernet.train.relaxations._protocol import Relaxation
@@ -26,14 +26,15 @@ from supernet.train.relaxations.softmax import Softmax
 class Bilevel:
     """Two moves: the architecture on validation data, the weights on training data (DARTS, algorithm 1).
 
-    [arXiv 1806.09055](https://arxiv.org/abs/1806.09055).
+    [arXiv 1806.09055](https://arxiv.org/abs/1806.09055). Once every choice is decided, the architecture moves no more.
 
     Args:
         relaxation: The rule by which logits become mixtures, such as `Softmax()`.
         objective: The loss of the paths of both moves.
         order: 1 takes the weights as constant in the architecture's gradient; 2 unrolls one step of them.
         first: Family that moves first. DARTS begins with the architecture, AutoDL-Projects with the weights.
-        begin: Share of the training, in [0, 1), in which only the weights learn; the architecture starts after it.
+        begin: Share of the training, in [0, 1], in which only the weights learn; the architecture starts after it. With
+            1 it never moves, and its part needs no updates.
         every: The architecture moves in every step whose number is a multiple of this.
         weights_relaxation: The rule for the paths that train the weights; None: the same.
         weights_gradient: How the gradient of the weights is computed; None: backpropagation.
@@ -64,7 +65,7 @@ class Bilevel:
 
     @property
     def parts(self) -> tuple[str, ...]:
-        return (self.part,)
+        return (self.part,) if self.begin < 1 else ()
 
     def check(self, net: Supernet) -> None:
         require_mixable(net, "A differentiable method")
@@ -79,8 +80,9 @@ class Bilevel:
                 decisions = drawn(step, self.part, self.weights_relaxation or self.relaxation, WEIGHTS)
                 yield Move(paths=[Path(decisions, self.objective)], gradient=self.weights_gradient)
             elif step.progress >= self.begin and step.index % self.every == 0:
-                path = Path(
-                    drawn(step, self.part, self.relaxation, family), self.architecture_objective or self.objective
-                )
+                decisions = drawn(step, self.part, self.relaxation, family)
+                if not are_open(decisions):
+                    continue
+                path = Path(decisions, self.architecture_objective or self.objective)
                 unrolled = Unrolled(part=self.part) if self.order == 2 else None
                 yield Move(updates=family, data="validation", paths=[path], gradient=unrolled)

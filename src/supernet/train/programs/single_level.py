@@ -11,7 +11,7 @@ from supernet.nn import Supernet
 from supernet.train.context import Moves
 from supernet.train.move import Move, Objective, Path, Step
 from supernet.train.objectives.cross_entropy import CrossEntropy
-from supernet.train.parametrisations._protocol import drawn, weighed
+from supernet.train.parametrisations._protocol import are_open, drawn, weighed
 from supernet.train.parametrisations.operation_choices import require_mixable
 from supernet.train.part import WEIGHTS
 from supernet.train.relaxations._protocol import Relaxation
@@ -22,7 +22,7 @@ from supernet.train.relaxations.softmax import Softmax
 class SingleLevel:
     """One move: weights and architecture by one gradient of one loss on one batch (SNAS, eq. 5).
 
-    [arXiv 1812.09926](https://arxiv.org/abs/1812.09926).
+    [arXiv 1812.09926](https://arxiv.org/abs/1812.09926). Once every choice is decided, only the weights move.
 
     Args:
         relaxation: The rule by which logits become mixtures.
@@ -48,5 +48,6 @@ class SingleLevel:
         return weighed(parts, self.part, self.relaxation)
 
     def moves(self, step: Step) -> Moves:
-        path = Path(drawn(step, self.part, self.relaxation, WEIGHTS), self.objective)
-        yield Move(updates=(WEIGHTS, self.part), data=self.data, paths=[path])
+        decisions = drawn(step, self.part, self.relaxation, WEIGHTS)
+        families = (WEIGHTS, self.part) if are_open(decisions) else WEIGHTS
+        yield Move(updates=families, data=self.data, paths=[Path(decisions, self.objective)])

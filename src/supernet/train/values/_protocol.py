@@ -31,7 +31,14 @@ def settings_of(settings: Mapping[str, Number], step: Step) -> dict[str, float]:
     return {name: value_of(number, step) for name, number in settings.items()}
 
 
-def check_value(what: str, number: Number, *, at_least: float | None = None, above: float | None = None) -> None:
+def check_value(
+    what: str,
+    number: Number,
+    *,
+    at_least: float | None = None,
+    above: float | None = None,
+    at_most: float | None = None,
+) -> None:
     """Raise a UsageError for a number outside its range; of one that changes both ends are looked at.
 
     >>> from supernet.train import Ramp
@@ -42,4 +49,4 @@ def check_value(what: str, number: Number, *, at_least: float | None = None, abo
     """
     numbers = getattr(number, "ends", ()) if callable(number) else (number,)
     for value in numbers:
-        check_number(what, value, at_least=at_least, above=above)
+        check_number(what, value, at_least=at_least, above=above, at_most=at_most)

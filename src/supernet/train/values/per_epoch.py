@@ -18,6 +18,11 @@ class PerEpoch:
 
     value: Value
 
+    @property
+    def ends(self) -> tuple[float, ...]:
+        """The first and the last value, where they are known."""
+        return tuple(getattr(self.value, "ends", ()))
+
     def __call__(self, step: Step) -> float:
         """The value at this epoch; the last epoch of a whole phase has that of its last step."""
         epochs = max(1, step.total // step.steps_per_epoch)

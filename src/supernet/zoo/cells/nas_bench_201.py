@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor, nn
 
-from supernet.nn import AvgPool3x3, OpChoice, Statistics, Supernet, Zero, batch_norm
+from supernet.nn import AvgPool3x3, InputChoice, OpChoice, Statistics, Supernet, Zero, batch_norm
 from supernet.nn.diagram import Diagram, Edge, Node
 from supernet.nn.norm import check_statistics
 from supernet.paper import Paper
@@ -49,7 +48,8 @@ def nasbench201(
     Dong and Yang, ICLR 2020, [arXiv 2001.00326](https://arxiv.org/abs/2001.00326).
 
     The six choices `"1<-0"`, `"2<-0"`, `"2<-1"`, `"3<-0"`, `"3<-1"`, `"3<-2"` (target<-source) are shared by all
-    cells. Weights start from PyTorch's default initialisation, as in the benchmark.
+    cells. Decisions may also hold `EdgeWeights` of the nodes `"1"`, `"2"` and `"3"`. Weights start from PyTorch's
+    default initialisation, as in the benchmark.
 
     Args:
         channels: Width C of the first stage; the next two have 2C and 4C.
@@ -128,17 +128,17 @@ class Cell(nn.Module):
         self.edges = nn.ModuleList(
             OpChoice(choice, _candidates(width, affine=affine, statistics=statistics)) for choice in choices
         )
+        edges = iter(self.edges)
+        self.nodes = nn.ModuleList(
+            InputChoice(None, [next(edges) for _ in range(node)], name=str(node), registered=False)
+            for node in range(1, 4)
+        )
 
     def forward(self, x: Tensor) -> Tensor:
-        nodes = [x]
-        edges = iter(self.edges)
-        for _ in range(3):
-            total = None
-            for source, edge in [(node, next(edges)) for node in nodes]:
-                if not getattr(edge, "silent", False):
-                    total = edge(source) if total is None else total + edge(source)
-            nodes.append(torch.zeros_like(x) if total is None else total)
-        return nodes[-1]
+        states = [x]
+        for node in self.nodes:
+            states.append(node(states))
+        return states[-1]
 
 
 def _candidates(width: int, *, affine: bool, statistics: Statistics) -> dict[str, nn.Module]:

@@ -4,20 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
-from typing import cast
 
-from torch import Tensor, nn
+from torch import nn
 
 from supernet.errors import UsageError
-from supernet.nn import OpChoice, Statistics, Supernet
-from supernet.nn.diagram import Diagram
+from supernet.nn import OpChoice, Statistics, Supernet, batch_norm
 from supernet.nn.norm import check_statistics
 from supernet.paper import Paper
 from supernet.space import Arch, Choice, Space
 from supernet.zoo.arguments import check_at_least_one, check_dropout
-from supernet.zoo.chains.mobilenetv2_block import InvertedResidual, conv_bn
+from supernet.zoo.chains.chain import Chain, Place, foreign, places
+from supernet.zoo.chains.inverted_residual import InvertedResidual
 from supernet.zoo.chains.mobilenetv2_variants import GATED_OPS, IDENTITY, OPS, VARIANTS, Stages, Variant
-from supernet.zoo.drawing import Block, chain
+from supernet.zoo.layers import Norm, classifier, conv_bn
 from supernet.zoo.scaling import scaled_depths, scaled_width, strides_for
 
 PAPER = (
@@ -112,41 +111,15 @@ def mobilenetv2(
     stem_width, first_width, *widths = (
         scaled_width(width, width_multiplier) for width in (published.stem, published.first, *published.widths)
     )
-    depths = scaled_depths(published.depths, depth_multiplier)
-    layers: list[nn.Module] = []
-    width_in = first_width
-    for width, depth, stride in zip(widths, depths, strides[1:], strict=True):
-        for place in range(depth):
-            layers.append(
-                _layer(
-                    f"layer{len(layers) + 1}",
-                    published,
-                    width_in,
-                    width,
-                    stride=stride if place == 0 else 1,
-                    first=place == 0,
-                    affine=affine,
-                    statistics=statistics,
-                )
-            )
-            width_in = width
-    dense = partial(conv_bn, activation=published.activation, affine=True, statistics=statistics)
-    return Supernet(
-        MobileNetV2(
-            stem=nn.Sequential(*dense(in_channels, stem_width, 3, stride=strides[0])),
-            first=_block("MB1_K3", published, stem_width, first_width, stride=1, affine=True, statistics=statistics),
-            layers=layers,
-            head=nn.Sequential(
-                *dense(width_in, head_width, 1),
-                nn.AdaptiveAvgPool2d(1),
-                nn.Flatten(),
-                nn.Dropout(dropout),
-                nn.Linear(head_width, num_classes),
-            ),
-            image_size=image_size,
-        ),
-        input_shape=(in_channels, image_size, image_size),
-    )
+    norm = partial(batch_norm, statistics=statistics)
+    dense = partial(conv_bn, norm=norm, activation=published.activation)
+    standing = places(first_width, widths, scaled_depths(published.depths, depth_multiplier), strides[1:])
+    layers = [_layer(place, published, partial(norm, affine=affine)) for place in standing]
+    stem = dense(in_channels, stem_width, 3, stride=strides[0])
+    first = _block("MB1_K3", published, stem_width, first_width, 1, norm)
+    head = classifier(dense(widths[-1], head_width), head_width, num_classes, dropout=dropout)
+    net = Chain(stem, layers, head, first=first, image_size=image_size)
+    return Supernet(net, input_shape=(in_channels, image_size, image_size))
 
 
 def mobilenetv2_ids(arch: Arch) -> tuple[int, ...]:
@@ -191,85 +164,24 @@ def mobilenetv2_arch(space: Space, ids: Sequence[int]) -> Arch:
     return space.arch({name: options[number] for name, number in zip(space.names, ids, strict=True)})
 
 
-class MobileNetV2(nn.Module):
-    """Stem, a fixed block, layers that are choice blocks, head: (B, C_in, H, W) -> (B, K)."""
-
-    def __init__(
-        self,
-        *,
-        stem: nn.Sequential,
-        first: InvertedResidual,
-        layers: list[nn.Module],
-        head: nn.Sequential,
-        image_size: int,
-    ) -> None:
-        super().__init__()
-        self.stem, self.first, self.layers, self.head = stem, first, nn.Sequential(*layers), head
-        self.image_size = image_size
-
-    def forward(self, x: Tensor) -> Tensor:
-        out: Tensor = self.head(self.layers(self.first(self.stem(x))))
-        return out
-
-    def diagram(self, arch: Arch) -> Diagram:
-        """The chain of stem, fixed block, layers (those of identity included) and head."""
-        stem, head = cast(nn.Conv2d, self.stem[0]), cast(nn.Conv2d, self.head[0])
-        drawn = [
-            Block("conv 3×3", stem.in_channels, stem.out_channels, stem.stride[0]),
-            Block("MB1 k3", self.first.width_in, self.first.width_out),
-        ]
-        for layer in self.layers:
-            choice, shape = cast(OpChoice, layer).choice, cast(InvertedResidual, cast(OpChoice, layer).candidate(0))
-            label = str(arch[choice.name]).replace("_K", " k").replace("_SE", " SE")
-            if label == IDENTITY and not shape.residual:
-                label = "conv 1×1"
-            drawn.append(Block(label, shape.width_in, shape.width_out, shape.stride))
-        drawn.append(Block("conv 1×1", head.in_channels, head.out_channels))
-        return chain(drawn, size=self.image_size)
-
-
-def _layer(
-    name: str,
-    published: Stages,
-    width_in: int,
-    width_out: int,
-    *,
-    stride: int,
-    first: bool,
-    affine: bool,
-    statistics: Statistics,
-) -> OpChoice:
+def _layer(place: Place, published: Stages, norm: Norm) -> OpChoice:
+    _, width_in, width_out, stride, first = place
     options = published.options(first=first)
-    make = partial(_block, stride=stride, affine=affine, statistics=statistics)
     candidates: dict[str, nn.Module] = {
-        op: make(op, published, width_in, width_out) for op in options if op != IDENTITY
+        op: _block(op, published, width_in, width_out, stride, norm) for op in options if op != IDENTITY
     }
     if IDENTITY in options:
-        candidates[IDENTITY] = nn.Identity()
-        if stride > 1 or width_in != width_out:
-            shortcut = conv_bn(
-                width_in, width_out, 1, stride=stride, activation=None, affine=affine, statistics=statistics
-            )
-            candidates[IDENTITY] = nn.Sequential(*shortcut)
+        stays = stride == 1 and width_in == width_out
+        shortcut = [] if stays else conv_bn(width_in, width_out, stride=stride, norm=norm)
+        candidates[IDENTITY] = nn.Identity() if stays else nn.Sequential(*shortcut)
     cheapest_first: list[str] = sorted(options, key=_cost)
-    return OpChoice(Choice(name, options, order=cheapest_first), candidates)
+    return OpChoice(Choice(place.name, options, order=cheapest_first), candidates)
 
 
-def _block(
-    op: str, published: Stages, width_in: int, width_out: int, *, stride: int, affine: bool, statistics: Statistics
-) -> InvertedResidual:
+def _block(op: str, published: Stages, width_in: int, width_out: int, stride: int, norm: Norm) -> InvertedResidual:
     expansion, kernel, gated = _parts(op)
-    return InvertedResidual(
-        width_in,
-        width_out,
-        expansion=expansion,
-        kernel=kernel,
-        stride=stride,
-        gated=gated,
-        activation=published.activation,
-        affine=affine,
-        statistics=statistics,
-    )
+    made = partial(InvertedResidual, expansion=expansion, kernel=kernel, gated=gated, activation=published.activation)
+    return made(width_in, width_out, stride=stride, norm=norm)
 
 
 def _parts(op: str) -> tuple[int, int, bool]:
@@ -285,7 +197,4 @@ def _cost(op: str) -> tuple[int, int, bool]:
 def _check_space(space: Space) -> None:
     ours = all(name == f"layer{number}" for number, name in enumerate(space.names, start=1))
     if not ours or any(not {*OPS} <= {*choice.options} <= {*GATED_OPS, IDENTITY} for choice in space.choices):
-        raise UsageError(
-            f"Block numbers belong to the spaces of zoo.mobilenetv2(); got a space with {len(space)} choices "
-            f"({', '.join(space.names[:3])} …)."
-        )
+        raise foreign(space, "Block numbers", "mobilenetv2")

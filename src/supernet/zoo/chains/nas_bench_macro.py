@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from typing import cast
+from functools import partial
 
-from torch import Tensor, nn
+from torch import nn
 
 from supernet.errors import UsageError
-from supernet.nn import ElasticConv2d, OpChoice, Statistics, Supernet, batch_norm
-from supernet.nn.diagram import Diagram
+from supernet.nn import OpChoice, Statistics, Supernet, batch_norm
 from supernet.nn.norm import check_statistics
 from supernet.paper import Paper
 from supernet.space import Arch, Choice, Space
 from supernet.zoo.arguments import check_at_least_one
-from supernet.zoo.drawing import Block, chain
+from supernet.zoo.chains.chain import Chain, Place, foreign, places
+from supernet.zoo.chains.inverted_residual import InvertedResidual
+from supernet.zoo.layers import Norm, classifier, conv_bn
 
 OPS = ("identity", "MB3_K3", "MB6_K5")
 STAGES = (2, 3, 3)
@@ -63,23 +64,16 @@ def nasbench_macro(
     """
     check_at_least_one(num_classes=num_classes, in_channels=in_channels, channels=channels, head_channels=head_channels)
     check_statistics(statistics)
-    names = iter(LAYERS)
-    layers: list[nn.Module] = []
-    width = channels
-    for depth in STAGES:
-        for place in range(depth):
-            width_out, stride = (2 * width, 2) if place == 0 else (width, 1)
-            candidates = _candidates(width, width_out, stride, affine=affine, statistics=statistics)
-            layers.append(OpChoice(Choice(next(names), OPS), candidates))
-            width = width_out
-    stem = _conv_bn_relu(in_channels, channels, 3, affine=True, statistics=statistics)
-    head = nn.Sequential(
-        *_conv_bn_relu(width, head_channels, 1, affine=True, statistics=statistics),
-        nn.AdaptiveAvgPool2d(1),
-        nn.Flatten(),
-        nn.Linear(head_channels, num_classes),
-    )
-    return Supernet(NasBenchMacro(stem, layers, head), input_shape=(in_channels, 32, 32))
+    norm = partial(batch_norm, statistics=statistics)
+    dense = partial(conv_bn, norm=norm, activation="relu")
+    widths = (2 * channels, 4 * channels, 8 * channels)
+    layers = [
+        OpChoice(Choice(place.name, OPS), _candidates(place, partial(norm, affine=affine)))
+        for place in places(channels, widths, STAGES, (2, 2, 2))
+    ]
+    stem = dense(in_channels, channels, 3)
+    head = classifier(dense(widths[-1], head_channels), head_channels, num_classes)
+    return Supernet(Chain(stem, layers, head), input_shape=(in_channels, 32, 32))
 
 
 def nasbench_macro_string(arch: Arch) -> str:
@@ -107,106 +101,17 @@ def nasbench_macro_arch(space: Space, text: str) -> Arch:
     return space.arch({layer: OPS[int(digit)] for layer, digit in zip(LAYERS, text, strict=True)})
 
 
-class NasBenchMacro(nn.Module):
-    """Stem, eight choice blocks, head: (B, C_in, H, W) -> (B, K)."""
-
-    def __init__(self, stem: nn.Sequential, layers: list[nn.Module], head: nn.Sequential) -> None:
-        super().__init__()
-        self.stem, self.layers, self.head = stem, nn.Sequential(*layers), head
-
-    def forward(self, x: Tensor) -> Tensor:
-        out: Tensor = self.head(self.layers(self.stem(x)))
-        return out
-
-    def diagram(self, arch: Arch) -> Diagram:
-        """The chain of stem, layers (those of identity included) and head."""
-        stem, head = cast(nn.Conv2d, self.stem[0]), cast(nn.Conv2d, self.head[0])
-        width, names = stem.out_channels, iter(LAYERS)
-        blocks = [Block("conv 3×3", stem.in_channels, width)]
-        for depth in STAGES:
-            for place in range(depth):
-                stride = 2 if place == 0 else 1
-                op = str(arch[next(names)])
-                label = op.replace("_K", " k") if op != "identity" else "identity" if stride == 1 else "conv 1×1"
-                blocks.append(Block(label, width, width * stride, stride))
-                width *= stride
-        blocks.append(Block("conv 1×1", width, head.out_channels))
-        return chain(blocks)
-
-
-class InvertedResidual(nn.Module):
-    """MobileNetV2's block: (B, C, H, W) -> (B, C', ⌈H/s⌉, ⌈W/s⌉), residual where the shape stays."""
-
-    def __init__(
-        self,
-        width_in: int,
-        width_out: int,
-        *,
-        expansion: int,
-        kernel: int,
-        stride: int,
-        affine: bool,
-        statistics: Statistics,
-    ) -> None:
-        super().__init__()
-        hidden = expansion * width_in
-        self.body = nn.Sequential(
-            *_conv_bn_relu(width_in, hidden, 1, affine=affine, statistics=statistics),
-            *_conv_bn_relu(hidden, hidden, kernel, stride=stride, groups=hidden, affine=affine, statistics=statistics),
-            nn.Conv2d(hidden, width_out, 1, bias=False),
-            batch_norm(width_out, affine=affine, statistics=statistics),
-        )
-        self.residual = stride == 1 and width_in == width_out
-
-    def forward(self, x: Tensor) -> Tensor:
-        out: Tensor = self.body(x)
-        return out + x if self.residual else out
-
-
-def _candidates(
-    width_in: int, width_out: int, stride: int, *, affine: bool, statistics: Statistics
-) -> dict[str, nn.Module]:
-    identity: nn.Module = nn.Identity()
-    if stride > 1 or width_in != width_out:
-        identity = nn.Sequential(
-            nn.Conv2d(width_in, width_out, 1, stride=stride, bias=False),
-            batch_norm(width_out, affine=affine, statistics=statistics),
-        )
-
-    def block(expansion: int, kernel: int) -> nn.Module:
-        return InvertedResidual(
-            width_in,
-            width_out,
-            expansion=expansion,
-            kernel=kernel,
-            stride=stride,
-            affine=affine,
-            statistics=statistics,
-        )
-
-    return {"identity": identity, "MB3_K3": block(3, 3), "MB6_K5": block(6, 5)}
-
-
-def _conv_bn_relu(
-    width_in: int,
-    width_out: int,
-    kernel: int,
-    *,
-    stride: int = 1,
-    groups: int = 1,
-    affine: bool,
-    statistics: Statistics,
-) -> nn.Sequential:
-    return nn.Sequential(
-        ElasticConv2d(width_in, width_out, kernel, stride=stride, groups=groups, bias=False),
-        batch_norm(width_out, affine=affine, statistics=statistics),
-        nn.ReLU(inplace=True),
-    )
+def _candidates(place: Place, norm: Norm) -> dict[str, nn.Module]:
+    _, width_in, width_out, stride, first = place
+    shortcut = conv_bn(width_in, width_out, stride=stride, norm=norm) if first else []
+    block = partial(InvertedResidual, width_in, width_out, stride=stride, norm=norm)
+    return {
+        "identity": nn.Sequential(*shortcut) if first else nn.Identity(),
+        "MB3_K3": block(expansion=3, kernel=3),
+        "MB6_K5": block(expansion=6, kernel=5),
+    }
 
 
 def _check_space(space: Space) -> None:
     if space.names != LAYERS or any(choice.options != OPS for choice in space.choices):
-        raise UsageError(
-            f"Strings of NAS-Bench-Macro belong to the space of zoo.nasbench_macro(); got a space with "
-            f"{len(space)} choices ({', '.join(space.names[:3])} …)."
-        )
+        raise foreign(space, "Strings of NAS-Bench-Macro", "nasbench_macro")

@@ -5,19 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import partial
 from itertools import pairwise
-from typing import Literal, TypeAlias, cast, get_args
+from typing import Any, Literal, TypeAlias, get_args
 
-from torch import Tensor, nn
+from torch import nn
 
 from supernet.errors import UsageError
-from supernet.nn import OpChoice, Statistics, Supernet
-from supernet.nn.diagram import Diagram
+from supernet.nn import OpChoice, Statistics, Supernet, batch_norm
 from supernet.nn.norm import check_statistics
 from supernet.paper import Paper
 from supernet.space import Arch, Choice, Expr, Space
 from supernet.zoo.arguments import check_at_least_one, check_dropout
-from supernet.zoo.chains.shufflenetv2_block import ShuffleBlock, conv_bn_relu
-from supernet.zoo.drawing import Block, chain
+from supernet.zoo.chains.chain import Chain, Place, foreign, places
+from supernet.zoo.chains.shufflenetv2_block import ShuffleBlock
+from supernet.zoo.layers import classifier, conv_bn
 from supernet.zoo.scaling import scaled_depths, scaled_width, strides_for
 
 KERNELS: dict[str, int | None] = {"k3": 3, "k5": 5, "k7": 7, "xception": None}
@@ -102,37 +102,21 @@ def shufflenetv2_spos(
     strides = strides_for(image_size, published=STRIDES, given=strides)
     stem_width, *widths = (scaled_width(width, width_multiplier) for width in (STEM_WIDTH, *WIDTHS))
     _check_widening((stem_width, *widths), width_multiplier)
-    layers: list[nn.Module] = []
-    width_in = stem_width
-    for width, depth, stride in zip(widths, scaled_depths(DEPTHS, depth_multiplier), strides[1:], strict=True):
-        for place in range(depth):
-            name = f"layer{len(layers) + 1}"
-            hidden = _hidden(name, width // 2, channel_search=channel_search)
-            block = partial(
-                ShuffleBlock,
-                width_in,
-                width,
-                hidden=hidden,
-                stride=stride if place == 0 else 1,
-                first=place == 0,
-                affine=affine,
-                statistics=statistics,
-            )
-            candidates = {op: block(kernel=kernel) for op, kernel in KERNELS.items()}
-            layers.append(OpChoice(Choice(name, BLOCKS), candidates))
-            width_in = width
-    net = ShuffleNetV2(
-        stem=conv_bn_relu(in_channels, stem_width, 3, stride=strides[0], affine=affine, statistics=statistics),
-        layers=layers,
-        head=nn.Sequential(
-            *conv_bn_relu(width_in, head_width, 1, affine=affine, statistics=statistics),
-            nn.AdaptiveAvgPool2d(1),
-            nn.Flatten(),
-            nn.Dropout(dropout),
-            nn.Linear(head_width, num_classes, bias=False),
-        ),
-        image_size=image_size,
-    )
+
+    def layer(place: Place) -> OpChoice:
+        name, width_in, width, stride, first = place
+        hidden = _hidden(name, width // 2, channel_search=channel_search)
+        block = partial(ShuffleBlock, width_in, width, hidden=hidden, stride=stride, first=first)
+        candidates = {op: block(kernel=kernel, affine=affine, statistics=statistics) for op, kernel in KERNELS.items()}
+        return OpChoice(Choice(name, BLOCKS), candidates)
+
+    dense = partial(conv_bn, norm=partial(batch_norm, affine=affine, statistics=statistics), activation="relu")
+    layers = [
+        layer(place) for place in places(stem_width, widths, scaled_depths(DEPTHS, depth_multiplier), strides[1:])
+    ]
+    stem = dense(in_channels, stem_width, 3, stride=strides[0])
+    head = classifier(dense(widths[-1], head_width), head_width, num_classes, dropout=dropout, bias=False)
+    net = ShuffleNetV2(stem, layers, head, image_size=image_size)
     if initialisation == "released":
         _initialise(net)
     return Supernet(net, input_shape=(in_channels, image_size, image_size))
@@ -183,29 +167,15 @@ def shufflenetv2_spos_arch(space: Space, blocks: Sequence[int], *, scales: Seque
     return space.arch(decisions)
 
 
-class ShuffleNetV2(nn.Module):
+class ShuffleNetV2(Chain):
     """Stem, layers that are choice blocks, head: (B, C_in, H, W) -> (B, K)."""
 
-    def __init__(self, *, stem: nn.Sequential, layers: list[nn.Module], head: nn.Sequential, image_size: int) -> None:
-        super().__init__()
-        self.stem, self.layers, self.head, self.image_size = stem, nn.Sequential(*layers), head, image_size
-
-    def forward(self, x: Tensor) -> Tensor:
-        out: Tensor = self.head(self.layers(self.stem(x)))
-        return out
-
-    def diagram(self, arch: Arch) -> Diagram:
-        """The chain of stem, layers and head; with a channel search also the widths inside the blocks."""
-        stem, head = cast(nn.Conv2d, self.stem[0]), cast(nn.Conv2d, self.head[0])
-        drawn = [Block("conv 3×3", stem.in_channels, stem.out_channels, stem.stride[0])]
-        for layer in self.layers:
-            choice, block = cast(OpChoice, layer).choice, cast(ShuffleBlock, cast(OpChoice, layer).candidate(0))
-            label = _LABELS[str(arch[choice.name])]
-            if isinstance(block.hidden, Expr):
-                label += f" · {block.hidden.evaluate(lambda scale: arch[scale.name])}"
-            drawn.append(Block(label, block.width_in, block.width_out, block.stride))
-        drawn.append(Block("conv 1×1", head.in_channels, head.out_channels))
-        return chain(drawn, size=self.image_size)
+    def label(self, name: str, block: Any, arch: Arch) -> str:
+        """What a drawing says of a layer; with a channel search also the width inside the block."""
+        label = _LABELS[str(arch[name])]
+        if isinstance(block.hidden, Expr):
+            label += f" · {block.hidden.evaluate(lambda scale: arch[scale.name])}"
+        return label
 
 
 def _hidden(name: str, base: int, *, channel_search: bool) -> Expr | int:
@@ -237,8 +207,5 @@ def _layer_names(space: Space) -> tuple[str, ...]:
     names = tuple(name for name in space.names if not name.endswith(".scale"))
     ours = (name == f"layer{number}" for number, name in enumerate(names, start=1))
     if not all(ours) or any(space.choices[space.column(name)].options != BLOCKS for name in names):
-        raise UsageError(
-            f"Block numbers of SPOS belong to the space of zoo.shufflenetv2_spos(); got a space with "
-            f"{len(space)} choices ({', '.join(space.names[:3])} …)."
-        )
+        raise foreign(space, "Block numbers of SPOS", "shufflenetv2_spos")
     return names

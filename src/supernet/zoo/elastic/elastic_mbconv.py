@@ -4,27 +4,22 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import partial
 from typing import Literal, TypeAlias, cast, get_args
 
 from torch import Tensor, nn
 
 from supernet.errors import UsageError
-from supernet.nn import (
-    ElasticBatchNorm2d,
-    ElasticConv2d,
-    ElasticDepth,
-    ElasticResolution,
-    Statistics,
-    Supernet,
-)
+from supernet.nn import ElasticBatchNorm2d, ElasticConv2d, ElasticDepth, ElasticResolution, Statistics, Supernet
 from supernet.nn.diagram import Diagram
 from supernet.nn.norm import check_statistics
 from supernet.paper import Paper
 from supernet.space import Arch, Choice, Expr, Option
 from supernet.zoo.arguments import check_at_least_one, check_whole
 from supernet.zoo.drawing import Block, chain
-from supernet.zoo.elastic.elastic_mbconv_block import MBConv, activation_layer
+from supernet.zoo.elastic.elastic_mbconv_block import MBConv
 from supernet.zoo.elastic.elastic_mbconv_stage import Stage, default_resolutions, default_stages
+from supernet.zoo.layers import classifier, conv_bn
 
 Activation: TypeAlias = Literal["relu", "hswish", "swish"]
 
@@ -103,13 +98,8 @@ def mbconv(
     """
     if head_width is None:
         head_width = 128 if image_size < 16 else 256 if image_size < 64 else 1280
-    check_at_least_one(
-        num_classes=num_classes,
-        in_channels=in_channels,
-        image_size=image_size,
-        stem_width=stem_width,
-        head_width=head_width,
-    )
+    check_at_least_one(num_classes=num_classes, in_channels=in_channels, image_size=image_size)
+    check_at_least_one(stem_width=stem_width, head_width=head_width)
     check_statistics(statistics)
     if activation not in get_args(Activation):
         raise UsageError(f"The activation {activation!r} does not exist; use one of {get_args(Activation)}.")
@@ -122,14 +112,7 @@ def mbconv(
         raise UsageError("mbconv was given no stages; give at least one Stage, or None for the default.")
     resolutions = default_resolutions(image_size) if resolutions is None else tuple(resolutions)
     _check_resolutions(resolutions, stem_stride * math.prod(stage.stride for stage in stages))
-
-    def conv_bn_act(c_in: Expr | int, c_out: int, kernel: int, stride: int) -> nn.Sequential:
-        return nn.Sequential(
-            ElasticConv2d(c_in, c_out, kernel, stride=stride, bias=False),
-            ElasticBatchNorm2d(c_out, statistics=statistics),
-            activation_layer(activation),
-        )
-
+    dense = partial(conv_bn, norm=partial(ElasticBatchNorm2d, statistics=statistics), activation=activation)
     width: Expr | int = stem_width
     body: list[ElasticDepth] = []
     for number, stage in enumerate(stages, start=1):
@@ -155,21 +138,13 @@ def mbconv(
             )
         body.append(ElasticDepth(depth, blocks))
         width = width_out
-    resolution = _size("resolution", resolutions)
-    return Supernet(
-        MBConvNet(
-            resize=ElasticResolution(resolution, native=image_size),
-            stem=conv_bn_act(in_channels, stem_width, 3, stem_stride),
-            stages=body,
-            head=nn.Sequential(
-                *conv_bn_act(width, head_width, 1, 1),
-                nn.AdaptiveAvgPool2d(1),
-                nn.Flatten(),
-                nn.Linear(head_width, num_classes),
-            ),
-        ),
-        input_shape=(in_channels, image_size, image_size),
+    net = MBConvNet(
+        resize=ElasticResolution(_size("resolution", resolutions), native=image_size),
+        stem=nn.Sequential(*dense(in_channels, stem_width, 3, stride=stem_stride)),
+        stages=body,
+        head=classifier(dense(width, head_width), head_width, num_classes),
     )
+    return Supernet(net, input_shape=(in_channels, image_size, image_size))
 
 
 class MBConvNet(nn.Module):

@@ -1,0 +1,63 @@
+"""Fixed widths with a name, so that channels can be taken out of all layers that share them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torch import nn
+
+from supernet.nn.mutable import Mutable
+
+
+class Channels(int):
+    """A fixed width that knows its name: elastic layers that are given the same one share their channels.
+
+    Training may take channels out, repeat them or sort them (`train.Rewriter`): filters of one layer, statistics and
+    scales of the next, inputs of those behind.
+
+    Args:
+        name: The name of the dimension; layers with equal names share it.
+        size: The number of channels.
+
+    >>> from supernet.nn import ElasticConv2d
+    >>> hidden = Channels("block1.hidden", 24)
+    >>> ElasticConv2d(8, hidden).weight.shape
+    torch.Size([24, 8, 3, 3])
+    """
+
+    name: str
+
+    def __new__(cls, name: str, size: int) -> Channels:
+        made = super().__new__(cls, size)
+        made.name = name
+        return made
+
+    def __getnewargs__(self) -> tuple[str, int]:  # type: ignore[override]
+        return self.name, int(self)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Channels:
+        return self
+
+    def __floordiv__(self, groups: int) -> int:
+        """Channels per group: of one group they are the same dimension."""
+        return self if groups == 1 else int(self) // int(groups)
+
+    def __repr__(self) -> str:
+        return f"Channels({self.name!r}, {int(self)})"
+
+
+def axes_of(module: nn.Module, name: str) -> dict[str, tuple[int, ...]]:
+    """Per tensor of a module itself the axes that run along a named dimension, by the tensor's name."""
+    shapes = module.shapes() if isinstance(module, Mutable) else {}
+    found = {
+        tensor: tuple(axis for axis, size in enumerate(shape) if isinstance(size, Channels) and size.name == name)
+        for tensor, shape in shapes.items()
+    }
+    return {tensor: axes for tensor, axes in found.items() if axes}
+
+
+def resize(module: nn.Module, name: str, size: int) -> None:
+    """Give a layer the new size of a named dimension, wherever it is an attribute."""
+    for attribute, value in vars(module).items():
+        if isinstance(value, Channels) and value.name == name:
+            setattr(module, attribute, Channels(name, size))

@@ -1,0 +1,155 @@
+"""The operations of DARTS's cells, by name."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from supernet.errors import UsageError
+from supernet.nn import Statistics, Zero, batch_norm
+
+OPERATIONS = (
+    "max_pool_3x3",
+    "avg_pool_3x3",
+    "skip_connect",
+    "sep_conv_3x3",
+    "sep_conv_5x5",
+    "dil_conv_3x3",
+    "dil_conv_5x5",
+)
+"""The operations that an edge can end with, in the order of the authors' code."""
+
+SMALLEST_FIRST = (
+    "none",
+    "noise",
+    "skip_connect",
+    "avg_pool_3x3",
+    "max_pool_3x3",
+    "dil_conv_3x3",
+    "dil_conv_5x5",
+    "sep_conv_3x3",
+    "sep_conv_5x5",
+)
+"""Every operation there is, by its number of parameters."""
+
+LABELS = {
+    "skip_connect": "skip",
+    "max_pool_3x3": "max pool 3×3",
+    "avg_pool_3x3": "avg pool 3×3",
+    "sep_conv_3x3": "sep 3×3",
+    "sep_conv_5x5": "sep 5×5",
+    "dil_conv_3x3": "dil 3×3",
+    "dil_conv_5x5": "dil 5×5",
+}
+
+
+def operation(
+    name: str, channels: int, *, stride: int, affine: bool, pool_norm: bool, statistics: Statistics
+) -> nn.Module:
+    """An operation: (B, C, H, W) -> (B, C, ⌈H/stride⌉, ⌈W/stride⌉).
+
+    Args:
+        name: One of `SMALLEST_FIRST`.
+        channels: Width C.
+        stride: 1, or 2 on an edge from an input of a reduction cell.
+        affine: Whether its BatchNorms learn scale and shift.
+        pool_norm: Whether a BatchNorm without them follows a pooling, as in the searches.
+        statistics: What BatchNorm uses outside training.
+
+    Raises:
+        UsageError: there is no such operation.
+    """
+    match name:
+        case "none":
+            return Zero(stride)
+        case "noise":
+            return Noise(stride)
+        case "skip_connect":
+            reduce = FactorizedReduce(channels, channels, affine=affine, statistics=statistics)
+            return nn.Identity() if stride == 1 else reduce
+        case "max_pool_3x3" | "avg_pool_3x3":
+            average = nn.AvgPool2d(3, stride=stride, padding=1, count_include_pad=False)
+            pool = average if name == "avg_pool_3x3" else nn.MaxPool2d(3, stride=stride, padding=1)
+            return nn.Sequential(pool, batch_norm(channels, affine=False, statistics=statistics)) if pool_norm else pool
+        case "sep_conv_3x3" | "sep_conv_5x5":
+            kernel = int(name[-1])
+            first = _depthwise(channels, kernel, stride=stride, affine=affine, statistics=statistics)
+            return nn.Sequential(*first, *_depthwise(channels, kernel, affine=affine, statistics=statistics))
+        case "dil_conv_3x3" | "dil_conv_5x5":
+            return _depthwise(channels, int(name[-1]), stride=stride, dilation=2, affine=affine, statistics=statistics)
+        case _:
+            raise UsageError(f"There is no operation {name!r}; the operations are {', '.join(SMALLEST_FIRST)}.")
+
+
+def relu_conv_bn(width_in: int, width_out: int, *, affine: bool, statistics: Statistics) -> nn.Sequential:
+    """What brings the inputs of a cell to its width: ReLU, 1 × 1 convolution, BatchNorm."""
+    conv = nn.Conv2d(width_in, width_out, 1, bias=False)
+    return nn.Sequential(nn.ReLU(), conv, batch_norm(width_out, affine=affine, statistics=statistics))
+
+
+class FactorizedReduce(nn.Module):
+    """Halves height and width without losing pixels: (B, C, H, W) -> (B, C', ⌈H/2⌉, ⌈W/2⌉).
+
+    Two 1 × 1 convolutions of stride 2, one on the even and one on the odd pixels, give half of the channels each. Sides
+    of odd length are continued by a row and a column of zeros.
+    """
+
+    def __init__(self, width_in: int, width_out: int, *, affine: bool, statistics: Statistics) -> None:
+        super().__init__()
+        self.relu = nn.ReLU()
+        self.even = nn.Conv2d(width_in, width_out // 2, 1, stride=2, bias=False)
+        self.odd = nn.Conv2d(width_in, width_out - width_out // 2, 1, stride=2, bias=False)
+        self.norm = batch_norm(width_out, affine=affine, statistics=statistics)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.relu(x)
+        shifted = F.pad(x, (0, 1, 0, 1))[:, :, 1:, 1:]
+        out: Tensor = self.norm(torch.cat([self.even(x), self.odd(shifted)], dim=1))
+        return out
+
+
+def _depthwise(
+    channels: int, kernel: int, *, stride: int = 1, dilation: int = 1, affine: bool, statistics: Statistics
+) -> nn.Sequential:
+    """ReLU, depthwise and pointwise convolution, BatchNorm."""
+    padding = dilation * (kernel // 2)
+    return nn.Sequential(
+        nn.ReLU(),
+        nn.Conv2d(
+            channels, channels, kernel, stride=stride, padding=padding, dilation=dilation, groups=channels, bias=False
+        ),
+        nn.Conv2d(channels, channels, 1, bias=False),
+        batch_norm(channels, affine=affine, statistics=statistics),
+    )
+
+
+class Noise(nn.Module):
+    """Standard normal noise in place of the input (RobustDARTS, S4): (B, C, H, W) -> (B, C, ⌈H/stride⌉, ⌈W/stride⌉).
+
+    In training it is drawn from torch's generator. In evaluation it is a function of the image, so that scores repeat
+    and do not depend on the other images of a batch: each value follows from the mean of the image and its own place by
+    a hash of two sines, made normal by the transform of Box and Muller.
+
+    Args:
+        stride: Spatial reduction.
+    """
+
+    def __init__(self, stride: int = 1) -> None:
+        super().__init__()
+        self.stride = stride
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = x[:, :, :: self.stride, :: self.stride].detach()
+        if self.training:
+            return torch.randn_like(x)
+        image = x.mean((1, 2, 3), keepdim=True).double()
+        place = torch.ones_like(image * x).flatten(1).cumsum(1).view_as(x)
+        first = _fraction(torch.sin(12.9898 * place + 78.233 * image) * 43758.5453)
+        second = _fraction(torch.sin(39.3468 * place + 11.135 * image + 1) * 24634.6345)
+        noise = torch.sqrt(-2 * torch.log(first.clamp(min=1e-9))) * torch.cos(2 * torch.pi * second)
+        return noise.type_as(x)
+
+
+def _fraction(x: Tensor) -> Tensor:
+    return x - torch.floor(x)
