@@ -5,6 +5,7 @@ from supernet.methods.cells.drnas import drnas as drnas
 from supernet.methods.cells.enas import enas as enas
 from supernet.methods.cells.gdas import gdas as gdas
 from supernet.methods.cells.pc_darts import pc_darts as pc_darts
+from supernet.methods.cells.r_darts import r_darts as r_darts
 from supernet.methods.cells.sdarts import sdarts as sdarts
 from supernet.methods.cells.sgas import sgas as sgas
 from supernet.methods.cells.snas import snas as snas
@@ -39,6 +40,7 @@ __all__ = [
     "mean_teacher",
     "one_shot",
     "pc_darts",
+    "r_darts",
     "sandwich",
     "sdarts",
     "sgas",

@@ -9,18 +9,24 @@ from supernet.train.context import Context as Context
 from supernet.train.context import Edit as Edit
 from supernet.train.context import Moves as Moves
 from supernet.train.derivations._protocol import Derivation as Derivation
+from supernet.train.derivations.before_rise import BeforeRise as BeforeRise
 from supernet.train.derivations.decided import Decided as Decided
 from supernet.train.derivations.sample_and_rank import SampleAndRank as SampleAndRank
 from supernet.train.derivations.strongest import Strongest as Strongest
 from supernet.train.edits.average_into import AverageInto as AverageInto
+from supernet.train.edits.curvature import Curvature as Curvature
+from supernet.train.edits.curvature import CurvatureRise as CurvatureRise
 from supernet.train.edits.decide_edge import DecideEdge as DecideEdge
 from supernet.train.edits.project_inputs import ProjectInputs as ProjectInputs
 from supernet.train.edits.project_operations import ProjectOperations as ProjectOperations
+from supernet.train.edits.regularise_on_rise import DecayFromMemory as DecayFromMemory
+from supernet.train.edits.regularise_on_rise import RegulariseOnRise as RegulariseOnRise
 from supernet.train.edits.remember_probabilities import RememberProbabilities as RememberProbabilities
 from supernet.train.edits.split_by_gradients import SplitByGradients as SplitByGradients
 from supernet.train.edits.split_by_option import SplitByOption as SplitByOption
 from supernet.train.fit import Trained as Trained
 from supernet.train.fit import fit as fit
+from supernet.train.forwards.cut_images import CutImages as CutImages
 from supernet.train.gradients._protocol import GradientRule as GradientRule
 from supernet.train.gradients.adversarial import Adversarial as Adversarial
 from supernet.train.gradients.backpropagation import Backpropagation as Backpropagation
@@ -124,6 +130,7 @@ __all__ = [
     "AverageInto",
     "Backpropagation",
     "BatchLoss",
+    "BeforeRise",
     "BestOf",
     "Bilevel",
     "Budget",
@@ -140,6 +147,10 @@ __all__ = [
     "Cosine",
     "CostBins",
     "CrossEntropy",
+    "Curvature",
+    "CurvatureRise",
+    "CutImages",
+    "DecayFromMemory",
     "DecideEdge",
     "Decided",
     "Derivation",
@@ -190,6 +201,7 @@ __all__ = [
     "Ramp",
     "Rating",
     "Recipe",
+    "RegulariseOnRise",
     "Reinforce",
     "Relaxation",
     "RememberProbabilities",
