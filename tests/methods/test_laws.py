@@ -24,6 +24,7 @@ from supernet.methods import darts, fairnas, one_shot, sandwich, spos
 from supernet.paper import Paper
 from supernet.space import Arch
 from supernet.train import Fixed, Recipe, TrainPaths, Updates, fit
+from supernet.train.alone import alone
 from supernet.train.executor import Executor
 from supernet.train.laws import (
     RECIPE_LAWS,
@@ -264,7 +265,7 @@ def test_judge_and_deploy_train_one_architecture_alike(name: str, monkeypatch: p
 
 def smoothing(recipe: Recipe) -> float:
     """Of the objective that a recipe's programs train under."""
-    (found,) = {program.objective.label_smoothing for program in recipe.programs}  # type: ignore[attr-defined]
+    (found,) = {alone(program.objective).label_smoothing for program in recipe.programs}  # type: ignore[attr-defined]
     return float(found)
 
 

@@ -1,9 +1,12 @@
 # Written by: python -m supernet.catalog --write
 from supernet.methods.cells.darts import darts as darts
 from supernet.methods.cells.darts_pt import darts_pt as darts_pt
+from supernet.methods.cells.drnas import drnas as drnas
+from supernet.methods.cells.enas import enas as enas
 from supernet.methods.cells.gdas import gdas as gdas
 from supernet.methods.cells.pc_darts import pc_darts as pc_darts
 from supernet.methods.cells.sdarts import sdarts as sdarts
+from supernet.methods.cells.sgas import sgas as sgas
 from supernet.methods.elastic.attentivenas import attentivenas as attentivenas
 from supernet.methods.elastic.sandwich import sandwich as sandwich
 from supernet.methods.nshot.few_shot import few_shot as few_shot
@@ -22,7 +25,9 @@ __all__ = [
     "attentivenas",
     "darts",
     "darts_pt",
+    "drnas",
     "dynas",
+    "enas",
     "fairnas",
     "few_shot",
     "gdas",
@@ -35,6 +40,7 @@ __all__ = [
     "pc_darts",
     "sandwich",
     "sdarts",
+    "sgas",
     "spos",
     "sum_nas",
 ]

@@ -10,10 +10,13 @@ from supernet.train.context import Edit as Edit
 from supernet.train.context import Moves as Moves
 from supernet.train.derivations._protocol import Derivation as Derivation
 from supernet.train.derivations.decided import Decided as Decided
+from supernet.train.derivations.sample_and_rank import SampleAndRank as SampleAndRank
 from supernet.train.derivations.strongest import Strongest as Strongest
 from supernet.train.edits.average_into import AverageInto as AverageInto
+from supernet.train.edits.decide_edge import DecideEdge as DecideEdge
 from supernet.train.edits.project_inputs import ProjectInputs as ProjectInputs
 from supernet.train.edits.project_operations import ProjectOperations as ProjectOperations
+from supernet.train.edits.remember_probabilities import RememberProbabilities as RememberProbabilities
 from supernet.train.edits.split_by_gradients import SplitByGradients as SplitByGradients
 from supernet.train.edits.split_by_option import SplitByOption as SplitByOption
 from supernet.train.fit import Trained as Trained
@@ -21,6 +24,7 @@ from supernet.train.fit import fit as fit
 from supernet.train.gradients._protocol import GradientRule as GradientRule
 from supernet.train.gradients.adversarial import Adversarial as Adversarial
 from supernet.train.gradients.backpropagation import Backpropagation as Backpropagation
+from supernet.train.gradients.reinforce import Reinforce as Reinforce
 from supernet.train.gradients.reptile import Reptile as Reptile
 from supernet.train.gradients.unrolled import Unrolled as Unrolled
 from supernet.train.loop import Monitor as Monitor
@@ -33,6 +37,7 @@ from supernet.train.move import Step as Step
 from supernet.train.objectives.code_entropy import CodeEntropy as CodeEntropy
 from supernet.train.objectives.consistency import Consistency as Consistency
 from supernet.train.objectives.cross_entropy import CrossEntropy as CrossEntropy
+from supernet.train.objectives.dirichlet_anchor import DirichletAnchor as DirichletAnchor
 from supernet.train.objectives.in_place_distillation import InPlaceDistillation as InPlaceDistillation
 from supernet.train.objectives.terms import Auxiliary as Auxiliary
 from supernet.train.objectives.terms import Term as Term
@@ -48,19 +53,26 @@ from supernet.train.part import Setting as Setting
 from supernet.train.part import Slice as Slice
 from supernet.train.parts.copy_of_net import CopyOfNet as CopyOfNet
 from supernet.train.phases import Phase as Phase
+from supernet.train.policies._protocol import Likelihood as Likelihood
+from supernet.train.policies._protocol import Policy as Policy
+from supernet.train.policies.lstm_controller import Controller as Controller
+from supernet.train.policies.lstm_controller import LSTMController as LSTMController
 from supernet.train.programs._protocol import Program as Program
 from supernet.train.programs.bilevel import Bilevel as Bilevel
 from supernet.train.programs.in_turn import TrainInTurn as TrainInTurn
 from supernet.train.programs.single_level import SingleLevel as SingleLevel
 from supernet.train.programs.train_paths import TrainPaths as TrainPaths
 from supernet.train.programs.weights_then_codes import WeightsThenCodes as WeightsThenCodes
+from supernet.train.programs.weights_then_policy import WeightsThenPolicy as WeightsThenPolicy
 from supernet.train.ratings._protocol import Rating as Rating
 from supernet.train.ratings.batch_loss import BatchLoss as BatchLoss
+from supernet.train.ratings.fresh_batch import FreshBatch as FreshBatch
 from supernet.train.ratings.predicted import Predicted as Predicted
 from supernet.train.ratings.validation import ValidationError as ValidationError
 from supernet.train.ratings.validation import ValidationLoss as ValidationLoss
 from supernet.train.recipe import Recipe as Recipe
 from supernet.train.relaxations._protocol import Relaxation as Relaxation
+from supernet.train.relaxations.dirichlet import Dirichlet as Dirichlet
 from supernet.train.relaxations.gumbel_one_hot import GumbelOneHot as GumbelOneHot
 from supernet.train.relaxations.perturbed import Perturbed as Perturbed
 from supernet.train.relaxations.softmax import Softmax as Softmax
@@ -86,6 +98,7 @@ from supernet.train.schedules.constant import Constant as Constant
 from supernet.train.schedules.cosine import Cosine as Cosine
 from supernet.train.schedules.linear import Linear as Linear
 from supernet.train.schedules.on_loss import OnLoss as OnLoss
+from supernet.train.schedules.warm_restarts import WarmRestarts as WarmRestarts
 from supernet.train.schedules.warmup import Warmup as Warmup
 from supernet.train.state import load_parts as load_parts
 from supernet.train.state import load_weights as load_weights
@@ -96,6 +109,7 @@ from supernet.train.updates import adam as adam
 from supernet.train.updates import rmsprop as rmsprop
 from supernet.train.updates import sgd as sgd
 from supernet.train.values._protocol import Value as Value
+from supernet.train.values.jump import Jump as Jump
 from supernet.train.values.per_epoch import PerEpoch as PerEpoch
 from supernet.train.values.ramp import Ramp as Ramp
 
@@ -116,24 +130,32 @@ __all__ = [
     "Consistency",
     "Constant",
     "Context",
+    "Controller",
     "Copies",
     "CopyOfNet",
     "CopyPerOption",
     "Cosine",
     "CostBins",
     "CrossEntropy",
+    "DecideEdge",
     "Decided",
     "Derivation",
     "Dictionary",
+    "Dirichlet",
+    "DirichletAnchor",
     "Edit",
     "EqualCost",
     "Fixed",
+    "FreshBatch",
     "GradientRule",
     "Greedy",
     "GumbelOneHot",
     "HammingWalk",
     "InPlaceDistillation",
+    "Jump",
+    "LSTMController",
     "LearningRate",
+    "Likelihood",
     "Linear",
     "LogitPerOption",
     "Mean",
@@ -153,6 +175,7 @@ __all__ = [
     "PerEpoch",
     "Perturbed",
     "Phase",
+    "Policy",
     "Predicted",
     "Program",
     "ProjectInputs",
@@ -161,9 +184,12 @@ __all__ = [
     "Ramp",
     "Rating",
     "Recipe",
+    "Reinforce",
     "Relaxation",
+    "RememberProbabilities",
     "Reptile",
     "Rewriter",
+    "SampleAndRank",
     "Sampler",
     "Sandwich",
     "Setting",
@@ -189,8 +215,10 @@ __all__ = [
     "ValidationError",
     "ValidationLoss",
     "Value",
+    "WarmRestarts",
     "Warmup",
     "WeightsThenCodes",
+    "WeightsThenPolicy",
     "Within",
     "adam",
     "fit",
