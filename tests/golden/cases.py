@@ -127,6 +127,7 @@ TRAININGS: dict[str, Case] = {name: default(name) for name in methods.__all__} |
     ),
     "dynas, strictly fair": lambda: train(methods.dynas(methods.fairnas(weights=replace(DYNAS, clip_norm=None)))),
     "fairnas, subnet-aware": lambda: train(methods.dynas(methods.fairnas(), states=STATES)),
+    "enas": lambda: train(methods.enas(updates=2, samples=3, derived=3)),
     "few_shot, fresh": lambda: train(methods.few_shot(transfer=False)),
     "few_shot, subnet-aware": lambda: train(methods.dynas(methods.few_shot(), states=STATES)),
     "gm_nas": lambda: train(methods.gm_nas(), steps=26),

@@ -5,8 +5,10 @@ from supernet.methods.cells.drnas import drnas as drnas
 from supernet.methods.cells.enas import enas as enas
 from supernet.methods.cells.gdas import gdas as gdas
 from supernet.methods.cells.pc_darts import pc_darts as pc_darts
+from supernet.methods.cells.r_darts import r_darts as r_darts
 from supernet.methods.cells.sdarts import sdarts as sdarts
 from supernet.methods.cells.sgas import sgas as sgas
+from supernet.methods.cells.snas import snas as snas
 from supernet.methods.elastic.attentivenas import attentivenas as attentivenas
 from supernet.methods.elastic.sandwich import sandwich as sandwich
 from supernet.methods.nshot.few_shot import few_shot as few_shot
@@ -38,9 +40,11 @@ __all__ = [
     "mean_teacher",
     "one_shot",
     "pc_darts",
+    "r_darts",
     "sandwich",
     "sdarts",
     "sgas",
+    "snas",
     "spos",
     "sum_nas",
 ]

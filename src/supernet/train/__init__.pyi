@@ -9,18 +9,24 @@ from supernet.train.context import Context as Context
 from supernet.train.context import Edit as Edit
 from supernet.train.context import Moves as Moves
 from supernet.train.derivations._protocol import Derivation as Derivation
+from supernet.train.derivations.before_rise import BeforeRise as BeforeRise
 from supernet.train.derivations.decided import Decided as Decided
 from supernet.train.derivations.sample_and_rank import SampleAndRank as SampleAndRank
 from supernet.train.derivations.strongest import Strongest as Strongest
 from supernet.train.edits.average_into import AverageInto as AverageInto
+from supernet.train.edits.curvature import Curvature as Curvature
+from supernet.train.edits.curvature import CurvatureRise as CurvatureRise
 from supernet.train.edits.decide_edge import DecideEdge as DecideEdge
 from supernet.train.edits.project_inputs import ProjectInputs as ProjectInputs
 from supernet.train.edits.project_operations import ProjectOperations as ProjectOperations
+from supernet.train.edits.regularise_on_rise import DecayFromMemory as DecayFromMemory
+from supernet.train.edits.regularise_on_rise import RegulariseOnRise as RegulariseOnRise
 from supernet.train.edits.remember_probabilities import RememberProbabilities as RememberProbabilities
 from supernet.train.edits.split_by_gradients import SplitByGradients as SplitByGradients
 from supernet.train.edits.split_by_option import SplitByOption as SplitByOption
 from supernet.train.fit import Trained as Trained
 from supernet.train.fit import fit as fit
+from supernet.train.forwards.cut_images import CutImages as CutImages
 from supernet.train.gradients._protocol import GradientRule as GradientRule
 from supernet.train.gradients.adversarial import Adversarial as Adversarial
 from supernet.train.gradients.backpropagation import Backpropagation as Backpropagation
@@ -38,6 +44,7 @@ from supernet.train.objectives.code_entropy import CodeEntropy as CodeEntropy
 from supernet.train.objectives.consistency import Consistency as Consistency
 from supernet.train.objectives.cross_entropy import CrossEntropy as CrossEntropy
 from supernet.train.objectives.dirichlet_anchor import DirichletAnchor as DirichletAnchor
+from supernet.train.objectives.expected_cost import ExpectedCost as ExpectedCost
 from supernet.train.objectives.in_place_distillation import InPlaceDistillation as InPlaceDistillation
 from supernet.train.objectives.terms import Auxiliary as Auxiliary
 from supernet.train.objectives.terms import Term as Term
@@ -46,6 +53,7 @@ from supernet.train.optimisers._protocol import Optimiser as Optimiser
 from supernet.train.optimisers.adam import Adam as Adam
 from supernet.train.optimisers.rmsprop import RMSprop as RMSprop
 from supernet.train.optimisers.sgd import SGD as SGD
+from supernet.train.parametrisations.logits_around import LogitsAround as LogitsAround
 from supernet.train.parametrisations.option_logits import LogitPerOption as LogitPerOption
 from supernet.train.parametrisations.option_logits import OptionLogits as OptionLogits
 from supernet.train.part import Part as Part
@@ -74,6 +82,7 @@ from supernet.train.recipe import Recipe as Recipe
 from supernet.train.relaxations._protocol import Relaxation as Relaxation
 from supernet.train.relaxations.dirichlet import Dirichlet as Dirichlet
 from supernet.train.relaxations.gumbel_one_hot import GumbelOneHot as GumbelOneHot
+from supernet.train.relaxations.gumbel_softmax import GumbelSoftmax as GumbelSoftmax
 from supernet.train.relaxations.perturbed import Perturbed as Perturbed
 from supernet.train.relaxations.softmax import Softmax as Softmax
 from supernet.train.rewriting import Rewriter as Rewriter
@@ -121,6 +130,7 @@ __all__ = [
     "AverageInto",
     "Backpropagation",
     "BatchLoss",
+    "BeforeRise",
     "BestOf",
     "Bilevel",
     "Budget",
@@ -137,6 +147,10 @@ __all__ = [
     "Cosine",
     "CostBins",
     "CrossEntropy",
+    "Curvature",
+    "CurvatureRise",
+    "CutImages",
+    "DecayFromMemory",
     "DecideEdge",
     "Decided",
     "Derivation",
@@ -145,11 +159,13 @@ __all__ = [
     "DirichletAnchor",
     "Edit",
     "EqualCost",
+    "ExpectedCost",
     "Fixed",
     "FreshBatch",
     "GradientRule",
     "Greedy",
     "GumbelOneHot",
+    "GumbelSoftmax",
     "HammingWalk",
     "InPlaceDistillation",
     "Jump",
@@ -158,6 +174,7 @@ __all__ = [
     "Likelihood",
     "Linear",
     "LogitPerOption",
+    "LogitsAround",
     "Mean",
     "MomentumSeparation",
     "Monitor",
@@ -184,6 +201,7 @@ __all__ = [
     "Ramp",
     "Rating",
     "Recipe",
+    "RegulariseOnRise",
     "Reinforce",
     "Relaxation",
     "RememberProbabilities",
