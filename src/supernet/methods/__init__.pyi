@@ -1,6 +1,7 @@
 # Written by: python -m supernet.catalog --write
 from supernet.methods.cells.darts import darts as darts
 from supernet.methods.cells.darts_pt import darts_pt as darts_pt
+from supernet.methods.cells.dots import dots as dots
 from supernet.methods.cells.drnas import drnas as drnas
 from supernet.methods.cells.enas import enas as enas
 from supernet.methods.cells.gdas import gdas as gdas
@@ -27,6 +28,7 @@ __all__ = [
     "attentivenas",
     "darts",
     "darts_pt",
+    "dots",
     "drnas",
     "dynas",
     "enas",

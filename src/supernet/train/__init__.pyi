@@ -17,6 +17,7 @@ from supernet.train.edits.average_into import AverageInto as AverageInto
 from supernet.train.edits.curvature import Curvature as Curvature
 from supernet.train.edits.curvature import CurvatureRise as CurvatureRise
 from supernet.train.edits.decide_edge import DecideEdge as DecideEdge
+from supernet.train.edits.keep_winners import KeepWinners as KeepWinners
 from supernet.train.edits.project_inputs import ProjectInputs as ProjectInputs
 from supernet.train.edits.project_operations import ProjectOperations as ProjectOperations
 from supernet.train.edits.regularise_on_rise import DecayFromMemory as DecayFromMemory
@@ -81,8 +82,10 @@ from supernet.train.ratings.validation import ValidationLoss as ValidationLoss
 from supernet.train.recipe import Recipe as Recipe
 from supernet.train.relaxations._protocol import Relaxation as Relaxation
 from supernet.train.relaxations.dirichlet import Dirichlet as Dirichlet
+from supernet.train.relaxations.group_softmax import GroupSoftmax as GroupSoftmax
 from supernet.train.relaxations.gumbel_one_hot import GumbelOneHot as GumbelOneHot
 from supernet.train.relaxations.gumbel_softmax import GumbelSoftmax as GumbelSoftmax
+from supernet.train.relaxations.operations_and_inputs import OperationsAndInputs as OperationsAndInputs
 from supernet.train.relaxations.perturbed import Perturbed as Perturbed
 from supernet.train.relaxations.softmax import Softmax as Softmax
 from supernet.train.rewriting import Rewriter as Rewriter
@@ -119,6 +122,7 @@ from supernet.train.updates import rmsprop as rmsprop
 from supernet.train.updates import sgd as sgd
 from supernet.train.values._protocol import Value as Value
 from supernet.train.values.jump import Jump as Jump
+from supernet.train.values.of_part import OfPart as OfPart
 from supernet.train.values.per_epoch import PerEpoch as PerEpoch
 from supernet.train.values.ramp import Ramp as Ramp
 
@@ -164,11 +168,13 @@ __all__ = [
     "FreshBatch",
     "GradientRule",
     "Greedy",
+    "GroupSoftmax",
     "GumbelOneHot",
     "GumbelSoftmax",
     "HammingWalk",
     "InPlaceDistillation",
     "Jump",
+    "KeepWinners",
     "LSTMController",
     "LearningRate",
     "Likelihood",
@@ -181,8 +187,10 @@ __all__ = [
     "Move",
     "Moves",
     "Objective",
+    "OfPart",
     "OnLoss",
     "OneGroup",
+    "OperationsAndInputs",
     "Optimiser",
     "OptionLogits",
     "Outcome",
