@@ -1,9 +1,14 @@
 # Written by: python -m supernet.catalog --write
 from supernet.methods.cells.darts import darts as darts
 from supernet.methods.cells.darts_pt import darts_pt as darts_pt
+from supernet.methods.cells.dots import dots as dots
+from supernet.methods.cells.drnas import drnas as drnas
+from supernet.methods.cells.enas import enas as enas
 from supernet.methods.cells.gdas import gdas as gdas
 from supernet.methods.cells.pc_darts import pc_darts as pc_darts
+from supernet.methods.cells.r_darts import r_darts as r_darts
 from supernet.methods.cells.sdarts import sdarts as sdarts
+from supernet.methods.cells.sgas import sgas as sgas
 from supernet.methods.cells.snas import snas as snas
 from supernet.methods.elastic.attentivenas import attentivenas as attentivenas
 from supernet.methods.elastic.sandwich import sandwich as sandwich
@@ -24,7 +29,10 @@ __all__ = [
     "attentivenas",
     "darts",
     "darts_pt",
+    "dots",
+    "drnas",
     "dynas",
+    "enas",
     "fairnas",
     "few_shot",
     "gdas",
@@ -36,8 +44,10 @@ __all__ = [
     "one_shot",
     "pc_darts",
     "proxyless",
+    "r_darts",
     "sandwich",
     "sdarts",
+    "sgas",
     "snas",
     "spos",
     "sum_nas",
