@@ -12,6 +12,7 @@ from supernet.methods.cells.sgas import sgas as sgas
 from supernet.methods.cells.snas import snas as snas
 from supernet.methods.elastic.attentivenas import attentivenas as attentivenas
 from supernet.methods.elastic.sandwich import sandwich as sandwich
+from supernet.methods.macro.proxyless import proxyless as proxyless
 from supernet.methods.nshot.few_shot import few_shot as few_shot
 from supernet.methods.nshot.gm_nas import gm_nas as gm_nas
 from supernet.methods.nshot.k_shot import k_shot as k_shot
@@ -42,6 +43,7 @@ __all__ = [
     "mean_teacher",
     "one_shot",
     "pc_darts",
+    "proxyless",
     "r_darts",
     "sandwich",
     "sdarts",

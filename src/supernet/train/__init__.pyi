@@ -14,6 +14,7 @@ from supernet.train.derivations.decided import Decided as Decided
 from supernet.train.derivations.sample_and_rank import SampleAndRank as SampleAndRank
 from supernet.train.derivations.strongest import Strongest as Strongest
 from supernet.train.edits.average_into import AverageInto as AverageInto
+from supernet.train.edits.keep_shares import KeepShares as KeepShares
 from supernet.train.edits.curvature import Curvature as Curvature
 from supernet.train.edits.curvature import CurvatureRise as CurvatureRise
 from supernet.train.edits.decide_edge import DecideEdge as DecideEdge
@@ -47,9 +48,11 @@ from supernet.train.objectives.cross_entropy import CrossEntropy as CrossEntropy
 from supernet.train.objectives.dirichlet_anchor import DirichletAnchor as DirichletAnchor
 from supernet.train.objectives.expected_cost import ExpectedCost as ExpectedCost
 from supernet.train.objectives.in_place_distillation import InPlaceDistillation as InPlaceDistillation
+from supernet.train.objectives.plus_cost import PlusCost as PlusCost
 from supernet.train.objectives.terms import Auxiliary as Auxiliary
 from supernet.train.objectives.terms import Term as Term
 from supernet.train.objectives.terms import Terms as Terms
+from supernet.train.objectives.times_cost import TimesCost as TimesCost
 from supernet.train.optimisers._protocol import Optimiser as Optimiser
 from supernet.train.optimisers.adam import Adam as Adam
 from supernet.train.optimisers.rmsprop import RMSprop as RMSprop
@@ -69,6 +72,7 @@ from supernet.train.policies.lstm_controller import LSTMController as LSTMContro
 from supernet.train.programs._protocol import Program as Program
 from supernet.train.programs.bilevel import Bilevel as Bilevel
 from supernet.train.programs.in_turn import TrainInTurn as TrainInTurn
+from supernet.train.programs.paths_and_gates import PathsAndGates as PathsAndGates
 from supernet.train.programs.single_level import SingleLevel as SingleLevel
 from supernet.train.programs.train_paths import TrainPaths as TrainPaths
 from supernet.train.programs.weights_then_codes import WeightsThenCodes as WeightsThenCodes
@@ -81,6 +85,7 @@ from supernet.train.ratings.validation import ValidationError as ValidationError
 from supernet.train.ratings.validation import ValidationLoss as ValidationLoss
 from supernet.train.recipe import Recipe as Recipe
 from supernet.train.relaxations._protocol import Relaxation as Relaxation
+from supernet.train.relaxations.binary_gates import BinaryGates as BinaryGates
 from supernet.train.relaxations.dirichlet import Dirichlet as Dirichlet
 from supernet.train.relaxations.group_softmax import GroupSoftmax as GroupSoftmax
 from supernet.train.relaxations.gumbel_one_hot import GumbelOneHot as GumbelOneHot
@@ -96,6 +101,7 @@ from supernet.train.samplers.candidate_pool import load_candidates as load_candi
 from supernet.train.samplers.cost_bins import CostBins as CostBins
 from supernet.train.samplers.equal_cost import EqualCost as EqualCost
 from supernet.train.samplers.fixed import Fixed as Fixed
+from supernet.train.samplers.from_logits import FromLogits as FromLogits
 from supernet.train.samplers.greedy import Greedy as Greedy
 from supernet.train.samplers.hamming_walk import HammingWalk as HammingWalk
 from supernet.train.samplers.one_group import OneGroup as OneGroup
@@ -137,6 +143,7 @@ __all__ = [
     "BeforeRise",
     "BestOf",
     "Bilevel",
+    "BinaryGates",
     "Budget",
     "CodeEntropy",
     "Combine",
@@ -165,6 +172,7 @@ __all__ = [
     "EqualCost",
     "ExpectedCost",
     "Fixed",
+    "FromLogits",
     "FreshBatch",
     "GradientRule",
     "Greedy",
@@ -173,6 +181,7 @@ __all__ = [
     "GumbelSoftmax",
     "HammingWalk",
     "InPlaceDistillation",
+    "KeepShares",
     "Jump",
     "KeepWinners",
     "LSTMController",
@@ -197,9 +206,11 @@ __all__ = [
     "Part",
     "Path",
     "PathDropout",
+    "PathsAndGates",
     "PerEpoch",
     "Perturbed",
     "Phase",
+    "PlusCost",
     "Policy",
     "Predicted",
     "Program",
@@ -232,6 +243,7 @@ __all__ = [
     "Sum",
     "Term",
     "Terms",
+    "TimesCost",
     "TrainInTurn",
     "TrainPaths",
     "Trained",
