@@ -65,13 +65,16 @@ class Softmaxes(nn.Module):
         return Likelihood(log_probs[[0, 1], list(arch.code)].sum(), entropy.detach(), 0.0 * self.logits.sum())
 
 
-def gradient(rule: Reinforce, codes: Sequence[tuple[int, int]], combine: Combine = Mean()) -> tuple[Step, torch.Tensor]:
+def gradient(
+    rule: Reinforce, codes: Sequence[tuple[int, int]], combine: Combine | None = None
+) -> tuple[Step, torch.Tensor]:
     net, policy = operations_net(), Softmaxes()
     parts: dict[str, nn.Module] = {"controller": policy}
     run = executor(net, images(), parts=parts)
     now = replace(step(net, parts=parts), runner=run)
     paths = [Path(arch, CrossEntropy()) for arch in net.space.wrap(np.array(codes))]
-    rule(run, Move(updates="controller", data="validation", paths=paths, combine=combine, gradient=rule), now)
+    move = Move(updates="controller", data="validation", paths=paths, combine=combine or Mean(), gradient=rule)
+    rule(run, move, now)
     found = policy.logits.grad
     assert found is not None
     return now, found
