@@ -214,13 +214,6 @@ def _check(net: Supernet, recipe: Recipe, data: ImageData, *, batch_size: int) -
         )
     for phase in recipe.phases:
         phase.program.check(net)
-        for name in {**recipe.settings, **phase.settings}:
-            if name not in net.settings:
-                raise UsageError(
-                    f"The recipe {recipe.name!r} sets {name!r}, but no layer of the network reads that; what its layers "
-                    f"read is: {', '.join(sorted(net.settings)) or 'nothing'}. Build a space with such layers (an option "
-                    "of the builder, as zoo.darts(aux_skip=True)), or leave the setting out."
-                )
         if unread := {*recipe.settings, *phase.settings} - net.settings:
             raise UsageError(
                 f"The recipe {recipe.name!r} gives the setting {min(unread)!r}, which no layer of the network reads; "
