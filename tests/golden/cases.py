@@ -122,6 +122,7 @@ def default(name: str) -> Case:
 TRAININGS: dict[str, Case] = {name: default(name) for name in methods.__all__} | {
     "attentivenas": lambda: train(methods.attentivenas(), elastic_net()),
     "attentivenas, worst": lambda: train(methods.attentivenas(mode="worst"), elastic_net()),
+    "dots": lambda: train(methods.dots(parameter_free=("none", "skip")), cells_net()),
     "pc_darts": lambda: train(methods.pc_darts(exclude=("none",)), cells_net()),
     "darts_minus": lambda: train(methods.darts_minus(), skipping_net()),
     "darts_pt": lambda: train(methods.darts_pt(supernet_epochs=2, interval=1)),
@@ -133,6 +134,7 @@ TRAININGS: dict[str, Case] = {name: default(name) for name in methods.__all__} |
     ),
     "dynas, strictly fair": lambda: train(methods.dynas(methods.fairnas(weights=replace(DYNAS, clip_norm=None)))),
     "fairnas, subnet-aware": lambda: train(methods.dynas(methods.fairnas(), states=STATES)),
+    "enas": lambda: train(methods.enas(updates=2, samples=3, derived=3)),
     "few_shot, fresh": lambda: train(methods.few_shot(transfer=False)),
     "few_shot, subnet-aware": lambda: train(methods.dynas(methods.few_shot(), states=STATES)),
     "gm_nas": lambda: train(methods.gm_nas(), steps=26),

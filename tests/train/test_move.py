@@ -100,7 +100,7 @@ def test_what_is_no_move() -> None:
     run, now, _ = made(net)
     path = Path(net.space.smallest(), HALF)
     with pytest.raises(UsageError, match="A move on weights and shift has no path"):
-        Move(updates=("weights", "shift"), paths=[])
+        run.execute(Move(updates=("weights", "shift"), paths=[]), now)
     for families in ((), ("weights", "weights")):
         with pytest.raises(UsageError, match="name at least one, each once"):
             Move(updates=families, paths=[path])

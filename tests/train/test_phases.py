@@ -38,7 +38,7 @@ from supernet.train import (
     fit,
 )
 from supernet.train import Path as MovePath
-from supernet.train.checkpoint import latest
+from supernet.train.checkpoint import latest, load
 from supernet.train.executor import Executor
 from supernet.train.laws import Trial, resumes_bitwise
 from supernet.train.phases import plan
@@ -412,3 +412,10 @@ def test_a_derivation_sees_the_same_after_a_training_that_is_resumed_when_it_is_
         for number in (0, 1)
     ]
     assert told[0] == told[1]
+
+
+def test_a_stream_of_a_phase_begins_at_its_first_batch(tmp_path: Path) -> None:
+    train(phased({}, {"data": few}, {"share": 2.0}), steps=8, out=tmp_path)
+    newest = latest(tmp_path / "checkpoints")
+    assert newest is not None
+    assert load(newest)[1]["draws"]["train"] == 4

@@ -17,6 +17,8 @@ from supernet.train.edits.average_into import AverageInto as AverageInto
 from supernet.train.edits.curvature import Curvature as Curvature
 from supernet.train.edits.curvature import CurvatureRise as CurvatureRise
 from supernet.train.edits.decide_edge import DecideEdge as DecideEdge
+from supernet.train.edits.keep_shares import KeepShares as KeepShares
+from supernet.train.edits.keep_winners import KeepWinners as KeepWinners
 from supernet.train.edits.project_inputs import ProjectInputs as ProjectInputs
 from supernet.train.edits.project_operations import ProjectOperations as ProjectOperations
 from supernet.train.edits.regularise_on_rise import DecayFromMemory as DecayFromMemory
@@ -44,14 +46,18 @@ from supernet.train.objectives.code_entropy import CodeEntropy as CodeEntropy
 from supernet.train.objectives.consistency import Consistency as Consistency
 from supernet.train.objectives.cross_entropy import CrossEntropy as CrossEntropy
 from supernet.train.objectives.dirichlet_anchor import DirichletAnchor as DirichletAnchor
+from supernet.train.objectives.expected_cost import ExpectedCost as ExpectedCost
 from supernet.train.objectives.in_place_distillation import InPlaceDistillation as InPlaceDistillation
+from supernet.train.objectives.plus_cost import PlusCost as PlusCost
 from supernet.train.objectives.terms import Auxiliary as Auxiliary
 from supernet.train.objectives.terms import Term as Term
 from supernet.train.objectives.terms import Terms as Terms
+from supernet.train.objectives.times_cost import TimesCost as TimesCost
 from supernet.train.optimisers._protocol import Optimiser as Optimiser
 from supernet.train.optimisers.adam import Adam as Adam
 from supernet.train.optimisers.rmsprop import RMSprop as RMSprop
 from supernet.train.optimisers.sgd import SGD as SGD
+from supernet.train.parametrisations.logits_around import LogitsAround as LogitsAround
 from supernet.train.parametrisations.option_logits import LogitPerOption as LogitPerOption
 from supernet.train.parametrisations.option_logits import OptionLogits as OptionLogits
 from supernet.train.part import Part as Part
@@ -66,6 +72,7 @@ from supernet.train.policies.lstm_controller import LSTMController as LSTMContro
 from supernet.train.programs._protocol import Program as Program
 from supernet.train.programs.bilevel import Bilevel as Bilevel
 from supernet.train.programs.in_turn import TrainInTurn as TrainInTurn
+from supernet.train.programs.paths_and_gates import PathsAndGates as PathsAndGates
 from supernet.train.programs.single_level import SingleLevel as SingleLevel
 from supernet.train.programs.train_paths import TrainPaths as TrainPaths
 from supernet.train.programs.weights_then_codes import WeightsThenCodes as WeightsThenCodes
@@ -78,8 +85,12 @@ from supernet.train.ratings.validation import ValidationError as ValidationError
 from supernet.train.ratings.validation import ValidationLoss as ValidationLoss
 from supernet.train.recipe import Recipe as Recipe
 from supernet.train.relaxations._protocol import Relaxation as Relaxation
+from supernet.train.relaxations.binary_gates import BinaryGates as BinaryGates
 from supernet.train.relaxations.dirichlet import Dirichlet as Dirichlet
+from supernet.train.relaxations.group_softmax import GroupSoftmax as GroupSoftmax
 from supernet.train.relaxations.gumbel_one_hot import GumbelOneHot as GumbelOneHot
+from supernet.train.relaxations.gumbel_softmax import GumbelSoftmax as GumbelSoftmax
+from supernet.train.relaxations.operations_and_inputs import OperationsAndInputs as OperationsAndInputs
 from supernet.train.relaxations.perturbed import Perturbed as Perturbed
 from supernet.train.relaxations.softmax import Softmax as Softmax
 from supernet.train.rewriting import Rewriter as Rewriter
@@ -90,6 +101,7 @@ from supernet.train.samplers.candidate_pool import load_candidates as load_candi
 from supernet.train.samplers.cost_bins import CostBins as CostBins
 from supernet.train.samplers.equal_cost import EqualCost as EqualCost
 from supernet.train.samplers.fixed import Fixed as Fixed
+from supernet.train.samplers.from_logits import FromLogits as FromLogits
 from supernet.train.samplers.greedy import Greedy as Greedy
 from supernet.train.samplers.hamming_walk import HammingWalk as HammingWalk
 from supernet.train.samplers.one_group import OneGroup as OneGroup
@@ -116,6 +128,7 @@ from supernet.train.updates import rmsprop as rmsprop
 from supernet.train.updates import sgd as sgd
 from supernet.train.values._protocol import Value as Value
 from supernet.train.values.jump import Jump as Jump
+from supernet.train.values.of_part import OfPart as OfPart
 from supernet.train.values.per_epoch import PerEpoch as PerEpoch
 from supernet.train.values.ramp import Ramp as Ramp
 
@@ -130,6 +143,7 @@ __all__ = [
     "BeforeRise",
     "BestOf",
     "Bilevel",
+    "BinaryGates",
     "Budget",
     "CodeEntropy",
     "Combine",
@@ -156,36 +170,47 @@ __all__ = [
     "DirichletAnchor",
     "Edit",
     "EqualCost",
+    "ExpectedCost",
     "Fixed",
     "FreshBatch",
+    "FromLogits",
     "GradientRule",
     "Greedy",
+    "GroupSoftmax",
     "GumbelOneHot",
+    "GumbelSoftmax",
     "HammingWalk",
     "InPlaceDistillation",
     "Jump",
+    "KeepShares",
+    "KeepWinners",
     "LSTMController",
     "LearningRate",
     "Likelihood",
     "Linear",
     "LogitPerOption",
+    "LogitsAround",
     "Mean",
     "MomentumSeparation",
     "Monitor",
     "Move",
     "Moves",
     "Objective",
+    "OfPart",
     "OnLoss",
     "OneGroup",
+    "OperationsAndInputs",
     "Optimiser",
     "OptionLogits",
     "Outcome",
     "Part",
     "Path",
     "PathDropout",
+    "PathsAndGates",
     "PerEpoch",
     "Perturbed",
     "Phase",
+    "PlusCost",
     "Policy",
     "Predicted",
     "Program",
@@ -218,6 +243,7 @@ __all__ = [
     "Sum",
     "Term",
     "Terms",
+    "TimesCost",
     "TrainInTurn",
     "TrainPaths",
     "Trained",
