@@ -14,6 +14,7 @@ from supernet.methods.single_path.fairnas import fairnas as fairnas
 from supernet.methods.single_path.greedynas import greedynas as greedynas
 from supernet.methods.single_path.magic_t import magic_t as magic_t
 from supernet.methods.single_path.one_shot import one_shot as one_shot
+from supernet.methods.single_path.rlnas import rlnas as rlnas
 from supernet.methods.single_path.spos import spos as spos
 from supernet.methods.single_path.sum_nas import sum_nas as sum_nas
 from supernet.methods.teachers.mean_teacher import mean_teacher as mean_teacher
@@ -33,6 +34,7 @@ __all__ = [
     "mean_teacher",
     "one_shot",
     "pc_darts",
+    "rlnas",
     "sandwich",
     "sdarts",
     "spos",

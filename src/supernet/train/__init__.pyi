@@ -87,6 +87,9 @@ from supernet.train.schedules.cosine import Cosine as Cosine
 from supernet.train.schedules.linear import Linear as Linear
 from supernet.train.schedules.on_loss import OnLoss as OnLoss
 from supernet.train.schedules.warmup import Warmup as Warmup
+from supernet.train.scores._protocol import Score as Score
+from supernet.train.scores._protocol import Subnet as Subnet
+from supernet.train.scores.angle import Angle as Angle
 from supernet.train.state import load_parts as load_parts
 from supernet.train.state import load_weights as load_weights
 from supernet.train.states._protocol import StateGroups as StateGroups
@@ -103,6 +106,7 @@ __all__ = [
     "SGD",
     "Adam",
     "Adversarial",
+    "Angle",
     "Auxiliary",
     "AverageInto",
     "Backpropagation",
@@ -166,6 +170,7 @@ __all__ = [
     "Rewriter",
     "Sampler",
     "Sandwich",
+    "Score",
     "Setting",
     "SingleLevel",
     "Slice",
@@ -176,6 +181,7 @@ __all__ = [
     "Step",
     "StrictFair",
     "Strongest",
+    "Subnet",
     "SubnetAccuracy",
     "Sum",
     "Term",
