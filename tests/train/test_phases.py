@@ -12,7 +12,7 @@ from method_trials import train, vector
 from supernet.errors import UsageError
 from supernet.methods import spos
 from supernet.space import Arch
-from supernet.train import Linear, Phase, Recipe, Step, TrainPaths
+from supernet.train import Context, Linear, Phase, Recipe, Step, TrainPaths
 from supernet.train.phases import plan
 
 PROGRAM = TrainPaths(sampler=spos().samplers[0])
@@ -71,3 +71,36 @@ def test_no_step_lies_outside_the_longer_training(part: tuple[float, float], ste
     assert all(0 <= index < total for index, total in places)
     assert len({total for _, total in places}) == 1
     assert [index for index, _ in places] == list(range(places[0][0], places[0][0] + steps))
+
+
+@dataclass(frozen=True)
+class Leaving:
+    """Notes which step was the last of a phase, and ends the training where it is told to."""
+
+    seen: list[tuple[str, int]]
+    finish: bool = False
+
+    def __call__(self, context: Context) -> None:
+        self.seen.append(("left", context.step.done))
+        if self.finish:
+            context.memory["finished"] = "enough"
+
+
+def _after_two(context: Context) -> str | None:
+    return "two" if context.step.index == 1 else None
+
+
+@pytest.mark.parametrize(("finish", "last"), [(False, 7), (True, 3)])
+def test_a_phase_is_left_after_its_last_step_however_it_ends(finish: bool, last: int) -> None:
+    seen: list[tuple[str, int]] = []
+
+    phases = (
+        Phase(name="one", share=1, program=PROGRAM, leave=Leaving(seen, finish=finish)),
+        Phase(name="two", share=1, program=PROGRAM, until=_after_two, leave=Leaving(seen)),
+        Phase(name="three", share=0.5, program=PROGRAM, leave=Leaving(seen)),
+    )
+    recipe = replace(spos().with_weights(lr=0.1, per=None), program=phases)
+    trained = train(recipe, steps=10)
+    expected = [("left", 3)] if finish else [("left", 3), ("left", 5), ("left", 7)]
+    assert seen == expected
+    assert trained.steps == last + 1
