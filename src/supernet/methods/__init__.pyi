@@ -9,6 +9,7 @@ from supernet.methods.elastic.sandwich import sandwich as sandwich
 from supernet.methods.nshot.few_shot import few_shot as few_shot
 from supernet.methods.nshot.gm_nas import gm_nas as gm_nas
 from supernet.methods.nshot.k_shot import k_shot as k_shot
+from supernet.methods.single_path.angle_shrinking import angle_shrinking as angle_shrinking
 from supernet.methods.single_path.dynas import dynas as dynas
 from supernet.methods.single_path.fairnas import fairnas as fairnas
 from supernet.methods.single_path.greedynas import greedynas as greedynas
@@ -20,6 +21,7 @@ from supernet.methods.single_path.sum_nas import sum_nas as sum_nas
 from supernet.methods.teachers.mean_teacher import mean_teacher as mean_teacher
 
 __all__ = [
+    "angle_shrinking",
     "attentivenas",
     "darts",
     "darts_pt",

@@ -12,6 +12,7 @@ from supernet.train.derivations._protocol import Derivation as Derivation
 from supernet.train.derivations.decided import Decided as Decided
 from supernet.train.derivations.strongest import Strongest as Strongest
 from supernet.train.edits.average_into import AverageInto as AverageInto
+from supernet.train.edits.drop_options import DropOptions as DropOptions
 from supernet.train.edits.project_inputs import ProjectInputs as ProjectInputs
 from supernet.train.edits.project_operations import ProjectOperations as ProjectOperations
 from supernet.train.edits.split_by_gradients import SplitByGradients as SplitByGradients
@@ -57,6 +58,7 @@ from supernet.train.programs.weights_then_codes import WeightsThenCodes as Weigh
 from supernet.train.ratings._protocol import Rating as Rating
 from supernet.train.ratings.batch_loss import BatchLoss as BatchLoss
 from supernet.train.ratings.predicted import Predicted as Predicted
+from supernet.train.ratings.scored import Scored as Scored
 from supernet.train.ratings.validation import ValidationError as ValidationError
 from supernet.train.ratings.validation import ValidationLoss as ValidationLoss
 from supernet.train.recipe import Recipe as Recipe
@@ -129,6 +131,7 @@ __all__ = [
     "Decided",
     "Derivation",
     "Dictionary",
+    "DropOptions",
     "Edit",
     "EqualCost",
     "Fixed",
@@ -171,6 +174,7 @@ __all__ = [
     "Sampler",
     "Sandwich",
     "Score",
+    "Scored",
     "Setting",
     "SingleLevel",
     "Slice",
