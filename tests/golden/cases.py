@@ -120,6 +120,7 @@ def default(name: str) -> Case:
 
 
 TRAININGS: dict[str, Case] = {name: default(name) for name in methods.__all__} | {
+    "angle_shrinking": lambda: train(methods.angle_shrinking(threshold=4, first_epochs=4, stage_epochs=2)),
     "attentivenas": lambda: train(methods.attentivenas(), elastic_net()),
     "attentivenas, worst": lambda: train(methods.attentivenas(mode="worst"), elastic_net()),
     "dots": lambda: train(methods.dots(parameter_free=("none", "skip")), cells_net()),

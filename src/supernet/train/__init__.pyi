@@ -17,6 +17,7 @@ from supernet.train.edits.average_into import AverageInto as AverageInto
 from supernet.train.edits.curvature import Curvature as Curvature
 from supernet.train.edits.curvature import CurvatureRise as CurvatureRise
 from supernet.train.edits.decide_edge import DecideEdge as DecideEdge
+from supernet.train.edits.drop_options import DropOptions as DropOptions
 from supernet.train.edits.keep_shares import KeepShares as KeepShares
 from supernet.train.edits.keep_winners import KeepWinners as KeepWinners
 from supernet.train.edits.project_inputs import ProjectInputs as ProjectInputs
@@ -81,6 +82,7 @@ from supernet.train.ratings._protocol import Rating as Rating
 from supernet.train.ratings.batch_loss import BatchLoss as BatchLoss
 from supernet.train.ratings.fresh_batch import FreshBatch as FreshBatch
 from supernet.train.ratings.predicted import Predicted as Predicted
+from supernet.train.ratings.scored import Scored as Scored
 from supernet.train.ratings.validation import ValidationError as ValidationError
 from supernet.train.ratings.validation import ValidationLoss as ValidationLoss
 from supernet.train.recipe import Recipe as Recipe
@@ -118,6 +120,9 @@ from supernet.train.schedules.linear import Linear as Linear
 from supernet.train.schedules.on_loss import OnLoss as OnLoss
 from supernet.train.schedules.warm_restarts import WarmRestarts as WarmRestarts
 from supernet.train.schedules.warmup import Warmup as Warmup
+from supernet.train.scores._protocol import Score as Score
+from supernet.train.scores._protocol import Subnet as Subnet
+from supernet.train.scores.angle import Angle as Angle
 from supernet.train.state import load_parts as load_parts
 from supernet.train.state import load_weights as load_weights
 from supernet.train.states._protocol import StateGroups as StateGroups
@@ -136,6 +141,7 @@ __all__ = [
     "SGD",
     "Adam",
     "Adversarial",
+    "Angle",
     "Auxiliary",
     "AverageInto",
     "Backpropagation",
@@ -168,6 +174,7 @@ __all__ = [
     "Dictionary",
     "Dirichlet",
     "DirichletAnchor",
+    "DropOptions",
     "Edit",
     "EqualCost",
     "ExpectedCost",
@@ -229,6 +236,8 @@ __all__ = [
     "SampleAndRank",
     "Sampler",
     "Sandwich",
+    "Score",
+    "Scored",
     "Setting",
     "SingleLevel",
     "Slice",
@@ -239,6 +248,7 @@ __all__ = [
     "Step",
     "StrictFair",
     "Strongest",
+    "Subnet",
     "SubnetAccuracy",
     "Sum",
     "Term",
