@@ -9,6 +9,8 @@ from supernet.methods.cells.sdarts import sdarts as sdarts
 from supernet.methods.cells.sgas import sgas as sgas
 from supernet.methods.elastic.attentivenas import attentivenas as attentivenas
 from supernet.methods.elastic.sandwich import sandwich as sandwich
+from supernet.methods.final.darts_cifar import darts_cifar as darts_cifar
+from supernet.methods.final.darts_imagenet import darts_imagenet as darts_imagenet
 from supernet.methods.nshot.few_shot import few_shot as few_shot
 from supernet.methods.nshot.gm_nas import gm_nas as gm_nas
 from supernet.methods.nshot.k_shot import k_shot as k_shot
@@ -24,6 +26,8 @@ from supernet.methods.teachers.mean_teacher import mean_teacher as mean_teacher
 __all__ = [
     "attentivenas",
     "darts",
+    "darts_cifar",
+    "darts_imagenet",
     "darts_pt",
     "drnas",
     "dynas",
