@@ -14,10 +14,10 @@ from supernet.train.derivations.decided import Decided as Decided
 from supernet.train.derivations.sample_and_rank import SampleAndRank as SampleAndRank
 from supernet.train.derivations.strongest import Strongest as Strongest
 from supernet.train.edits.average_into import AverageInto as AverageInto
-from supernet.train.edits.keep_shares import KeepShares as KeepShares
 from supernet.train.edits.curvature import Curvature as Curvature
 from supernet.train.edits.curvature import CurvatureRise as CurvatureRise
 from supernet.train.edits.decide_edge import DecideEdge as DecideEdge
+from supernet.train.edits.keep_shares import KeepShares as KeepShares
 from supernet.train.edits.keep_winners import KeepWinners as KeepWinners
 from supernet.train.edits.project_inputs import ProjectInputs as ProjectInputs
 from supernet.train.edits.project_operations import ProjectOperations as ProjectOperations
@@ -172,8 +172,8 @@ __all__ = [
     "EqualCost",
     "ExpectedCost",
     "Fixed",
-    "FromLogits",
     "FreshBatch",
+    "FromLogits",
     "GradientRule",
     "Greedy",
     "GroupSoftmax",
@@ -181,8 +181,8 @@ __all__ = [
     "GumbelSoftmax",
     "HammingWalk",
     "InPlaceDistillation",
-    "KeepShares",
     "Jump",
+    "KeepShares",
     "KeepWinners",
     "LSTMController",
     "LearningRate",
