@@ -22,7 +22,7 @@ from supernet.methods.cells.snas import (
     TEMPERATURE,
     TEMPERATURE_NAS_BENCH_201,
 )
-from supernet.nn import Decisions, EdgeWeights
+from supernet.nn import Decisions, EdgeWeights, Mixture
 from supernet.train import (
     CrossEntropy,
     ExpectedCost,
@@ -187,6 +187,16 @@ def test_one_gradient_is_that_of_weights_and_of_logits(samples: Any) -> None:
             torch.testing.assert_close(scaled.factor.grad, share * x, rtol=1e-3, atol=1e-3)
 
 
+def test_of_drawn_samples_one_candidate_is_computed() -> None:
+    (program,) = snas(samples="drawn").programs
+    assert program.relaxation == GumbelOneHot(snas().programs[0].relaxation.temperature, run="drawn")  # type: ignore[attr-defined]
+    (move,) = moves(snas(samples="drawn"), operations_net())
+    mixtures = [value for value in move.paths[0].decisions.values() if isinstance(value, Mixture)]
+    assert mixtures
+    for mixture in mixtures:
+        assert mixture.run == (int(mixture.weights.argmax()),)
+
+
 def test_samples_are_soft_or_hard_and_every_candidate_is_computed() -> None:
     for samples, kind in (("soft", GumbelSoftmax), ("hard", GumbelOneHot)):
         recipe = snas(samples=samples)  # type: ignore[arg-type]
@@ -280,7 +290,7 @@ def test_in_the_space_of_darts_every_edge_is_kept_and_drop_path_is_read(monkeypa
 
 
 def test_what_makes_no_sense_is_refused() -> None:
-    with pytest.raises(UsageError, match="1 level or 2, and samples are 'soft' or 'hard'; got 3 and 'soft'"):
+    with pytest.raises(UsageError, match="1 level or 2, and samples are 'soft', 'hard' or 'drawn'; got 3 and 'soft'"):
         snas(levels=3)  # type: ignore[arg-type]
     with pytest.raises(UsageError, match="got 1 and 'some'"):
         snas(samples="some")  # type: ignore[arg-type]

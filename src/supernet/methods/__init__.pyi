@@ -1,5 +1,6 @@
 # Written by: python -m supernet.catalog --write
 from supernet.methods.cells.darts import darts as darts
+from supernet.methods.cells.darts_minus import darts_minus as darts_minus
 from supernet.methods.cells.darts_pt import darts_pt as darts_pt
 from supernet.methods.cells.dots import dots as dots
 from supernet.methods.cells.drnas import drnas as drnas
@@ -28,6 +29,7 @@ from supernet.methods.teachers.mean_teacher import mean_teacher as mean_teacher
 __all__ = [
     "attentivenas",
     "darts",
+    "darts_minus",
     "darts_pt",
     "dots",
     "drnas",
