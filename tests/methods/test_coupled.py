@@ -35,6 +35,13 @@ OTHERS = frozenset({"enas"})
 COUPLED = coupled()
 
 
+NEEDS_NODES = frozenset({"dots", "en_tra_nas", "ista_nas", "p_darts", "pc_darts", "sparse_nas"})
+
+
+def net_for(name: str) -> Supernet:
+    return cells_net() if name in NEEDS_NODES else operations_net()
+
+
 def recipe_of(name: str, net: Supernet) -> Recipe:
     recipe: Recipe = getattr(methods, name)()
     return recipe.on(net.space)
