@@ -13,6 +13,8 @@ from supernet.methods.cells.sgas import sgas as sgas
 from supernet.methods.cells.snas import snas as snas
 from supernet.methods.elastic.attentivenas import attentivenas as attentivenas
 from supernet.methods.elastic.sandwich import sandwich as sandwich
+from supernet.methods.final.darts_cifar import darts_cifar as darts_cifar
+from supernet.methods.final.darts_imagenet import darts_imagenet as darts_imagenet
 from supernet.methods.macro.proxyless import proxyless as proxyless
 from supernet.methods.nshot.few_shot import few_shot as few_shot
 from supernet.methods.nshot.gm_nas import gm_nas as gm_nas
@@ -32,6 +34,8 @@ __all__ = [
     "angle_shrinking",
     "attentivenas",
     "darts",
+    "darts_cifar",
+    "darts_imagenet",
     "darts_minus",
     "darts_pt",
     "dots",

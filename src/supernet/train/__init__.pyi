@@ -118,6 +118,7 @@ from supernet.train.schedules.constant import Constant as Constant
 from supernet.train.schedules.cosine import Cosine as Cosine
 from supernet.train.schedules.linear import Linear as Linear
 from supernet.train.schedules.on_loss import OnLoss as OnLoss
+from supernet.train.schedules.step_decay import StepDecay as StepDecay
 from supernet.train.schedules.warm_restarts import WarmRestarts as WarmRestarts
 from supernet.train.schedules.warmup import Warmup as Warmup
 from supernet.train.scores._protocol import Score as Score
@@ -136,6 +137,7 @@ from supernet.train.values.jump import Jump as Jump
 from supernet.train.values.of_part import OfPart as OfPart
 from supernet.train.values.per_epoch import PerEpoch as PerEpoch
 from supernet.train.values.ramp import Ramp as Ramp
+from supernet.train.values.rise import Rise as Rise
 
 __all__ = [
     "SGD",
@@ -233,6 +235,7 @@ __all__ = [
     "RememberProbabilities",
     "Reptile",
     "Rewriter",
+    "Rise",
     "SampleAndRank",
     "Sampler",
     "Sandwich",
@@ -246,6 +249,7 @@ __all__ = [
     "SplitByOption",
     "StateGroups",
     "Step",
+    "StepDecay",
     "StrictFair",
     "Strongest",
     "Subnet",
