@@ -17,6 +17,7 @@ from supernet.train.edits.average_into import AverageInto as AverageInto
 from supernet.train.edits.curvature import Curvature as Curvature
 from supernet.train.edits.curvature import CurvatureRise as CurvatureRise
 from supernet.train.edits.decide_edge import DecideEdge as DecideEdge
+from supernet.train.edits.drop_options import DropOptions as DropOptions
 from supernet.train.edits.keep_shares import KeepShares as KeepShares
 from supernet.train.edits.keep_winners import KeepWinners as KeepWinners
 from supernet.train.edits.project_inputs import ProjectInputs as ProjectInputs
@@ -81,6 +82,7 @@ from supernet.train.ratings._protocol import Rating as Rating
 from supernet.train.ratings.batch_loss import BatchLoss as BatchLoss
 from supernet.train.ratings.fresh_batch import FreshBatch as FreshBatch
 from supernet.train.ratings.predicted import Predicted as Predicted
+from supernet.train.ratings.scored import Scored as Scored
 from supernet.train.ratings.validation import ValidationError as ValidationError
 from supernet.train.ratings.validation import ValidationLoss as ValidationLoss
 from supernet.train.recipe import Recipe as Recipe
@@ -116,8 +118,12 @@ from supernet.train.schedules.constant import Constant as Constant
 from supernet.train.schedules.cosine import Cosine as Cosine
 from supernet.train.schedules.linear import Linear as Linear
 from supernet.train.schedules.on_loss import OnLoss as OnLoss
+from supernet.train.schedules.step_decay import StepDecay as StepDecay
 from supernet.train.schedules.warm_restarts import WarmRestarts as WarmRestarts
 from supernet.train.schedules.warmup import Warmup as Warmup
+from supernet.train.scores._protocol import Score as Score
+from supernet.train.scores._protocol import Subnet as Subnet
+from supernet.train.scores.angle import Angle as Angle
 from supernet.train.state import load_parts as load_parts
 from supernet.train.state import load_weights as load_weights
 from supernet.train.states._protocol import StateGroups as StateGroups
@@ -131,11 +137,13 @@ from supernet.train.values.jump import Jump as Jump
 from supernet.train.values.of_part import OfPart as OfPart
 from supernet.train.values.per_epoch import PerEpoch as PerEpoch
 from supernet.train.values.ramp import Ramp as Ramp
+from supernet.train.values.rise import Rise as Rise
 
 __all__ = [
     "SGD",
     "Adam",
     "Adversarial",
+    "Angle",
     "Auxiliary",
     "AverageInto",
     "Backpropagation",
@@ -168,6 +176,7 @@ __all__ = [
     "Dictionary",
     "Dirichlet",
     "DirichletAnchor",
+    "DropOptions",
     "Edit",
     "EqualCost",
     "ExpectedCost",
@@ -226,9 +235,12 @@ __all__ = [
     "RememberProbabilities",
     "Reptile",
     "Rewriter",
+    "Rise",
     "SampleAndRank",
     "Sampler",
     "Sandwich",
+    "Score",
+    "Scored",
     "Setting",
     "SingleLevel",
     "Slice",
@@ -237,8 +249,10 @@ __all__ = [
     "SplitByOption",
     "StateGroups",
     "Step",
+    "StepDecay",
     "StrictFair",
     "Strongest",
+    "Subnet",
     "SubnetAccuracy",
     "Sum",
     "Term",
