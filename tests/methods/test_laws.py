@@ -167,7 +167,7 @@ def test_every_option_shows_in_the_description(name: str) -> None:
 
 
 def test_no_two_methods_describe_alike() -> None:
-    programs = [json.dumps(method().describe()["program"]) for method in METHODS.values()]
+    programs = [json.dumps({**method().describe(), "name": None, "weights": None}) for method in METHODS.values()]
     assert len(set(programs)) == len(METHODS)
 
 
@@ -183,8 +183,8 @@ def test_a_method_says_where_it_was_published(name: str) -> None:
 
 
 def test_no_two_papers_have_one_key() -> None:
-    keys = [inspect.getmodule(method).PAPER.key for method in METHODS.values()]  # type: ignore[union-attr]
-    assert len(set(keys)) == len(METHODS)
+    papers = {inspect.getmodule(method).PAPER for method in METHODS.values()}  # type: ignore[union-attr]
+    assert len({paper.key for paper in papers}) == len(papers) >= len(METHODS) - 2, "the final trainings are DARTS's"
 
 
 def test_a_method_is_short() -> None:
@@ -262,20 +262,25 @@ def test_judge_and_deploy_train_one_architecture_alike(name: str, monkeypatch: p
     assert one == replace(other, name=one.name) == recipe.alone(arch)
     assert isinstance(one.program, TrainPaths)
     assert one.program.sampler == Fixed(arch)
-    assert getattr(one.program.objective, "label_smoothing", None) == smoothing(recipe)
+    assert smoothing_of(one.program.objective) == smoothing(recipe)
     assert one.weights.alone() == one.weights
 
 
 def smoothing(recipe: Recipe) -> float:
     """Of the objective that a recipe's programs train under."""
-    (found,) = {alone(program.objective).label_smoothing for program in recipe.programs}  # type: ignore[attr-defined]
-    return float(found)
+    (found,) = {smoothing_of(alone(program.objective)) for program in recipe.programs}  # type: ignore[attr-defined]
+    return found
+
+
+def smoothing_of(objective: Any) -> float:
+    """Of an objective, or of the one that it adds auxiliary heads to."""
+    return float(getattr(objective, "objective", objective).label_smoothing)
 
 
 @pytest.mark.parametrize("name", METHODS)
 def test_alone_every_method_trains_to_finite_weights(name: str) -> None:
     net = operations_net()
-    recipe = METHODS[name]().alone(net.space.largest())
+    recipe = METHODS[name](**TRIED[name].short).alone(net.space.largest())
     assert torch.isfinite(vector(train(recipe, net=net, steps=3).net)).all()
 
 

@@ -17,6 +17,8 @@ from supernet.train.edits.average_into import AverageInto as AverageInto
 from supernet.train.edits.curvature import Curvature as Curvature
 from supernet.train.edits.curvature import CurvatureRise as CurvatureRise
 from supernet.train.edits.decide_edge import DecideEdge as DecideEdge
+from supernet.train.edits.drop_options import DropOptions as DropOptions
+from supernet.train.edits.keep_shares import KeepShares as KeepShares
 from supernet.train.edits.keep_winners import KeepWinners as KeepWinners
 from supernet.train.edits.project_inputs import ProjectInputs as ProjectInputs
 from supernet.train.edits.project_operations import ProjectOperations as ProjectOperations
@@ -47,9 +49,11 @@ from supernet.train.objectives.cross_entropy import CrossEntropy as CrossEntropy
 from supernet.train.objectives.dirichlet_anchor import DirichletAnchor as DirichletAnchor
 from supernet.train.objectives.expected_cost import ExpectedCost as ExpectedCost
 from supernet.train.objectives.in_place_distillation import InPlaceDistillation as InPlaceDistillation
+from supernet.train.objectives.plus_cost import PlusCost as PlusCost
 from supernet.train.objectives.terms import Auxiliary as Auxiliary
 from supernet.train.objectives.terms import Term as Term
 from supernet.train.objectives.terms import Terms as Terms
+from supernet.train.objectives.times_cost import TimesCost as TimesCost
 from supernet.train.optimisers._protocol import Optimiser as Optimiser
 from supernet.train.optimisers.adam import Adam as Adam
 from supernet.train.optimisers.rmsprop import RMSprop as RMSprop
@@ -69,6 +73,7 @@ from supernet.train.policies.lstm_controller import LSTMController as LSTMContro
 from supernet.train.programs._protocol import Program as Program
 from supernet.train.programs.bilevel import Bilevel as Bilevel
 from supernet.train.programs.in_turn import TrainInTurn as TrainInTurn
+from supernet.train.programs.paths_and_gates import PathsAndGates as PathsAndGates
 from supernet.train.programs.single_level import SingleLevel as SingleLevel
 from supernet.train.programs.train_paths import TrainPaths as TrainPaths
 from supernet.train.programs.weights_then_codes import WeightsThenCodes as WeightsThenCodes
@@ -77,10 +82,12 @@ from supernet.train.ratings._protocol import Rating as Rating
 from supernet.train.ratings.batch_loss import BatchLoss as BatchLoss
 from supernet.train.ratings.fresh_batch import FreshBatch as FreshBatch
 from supernet.train.ratings.predicted import Predicted as Predicted
+from supernet.train.ratings.scored import Scored as Scored
 from supernet.train.ratings.validation import ValidationError as ValidationError
 from supernet.train.ratings.validation import ValidationLoss as ValidationLoss
 from supernet.train.recipe import Recipe as Recipe
 from supernet.train.relaxations._protocol import Relaxation as Relaxation
+from supernet.train.relaxations.binary_gates import BinaryGates as BinaryGates
 from supernet.train.relaxations.dirichlet import Dirichlet as Dirichlet
 from supernet.train.relaxations.group_softmax import GroupSoftmax as GroupSoftmax
 from supernet.train.relaxations.gumbel_one_hot import GumbelOneHot as GumbelOneHot
@@ -96,6 +103,7 @@ from supernet.train.samplers.candidate_pool import load_candidates as load_candi
 from supernet.train.samplers.cost_bins import CostBins as CostBins
 from supernet.train.samplers.equal_cost import EqualCost as EqualCost
 from supernet.train.samplers.fixed import Fixed as Fixed
+from supernet.train.samplers.from_logits import FromLogits as FromLogits
 from supernet.train.samplers.greedy import Greedy as Greedy
 from supernet.train.samplers.hamming_walk import HammingWalk as HammingWalk
 from supernet.train.samplers.one_group import OneGroup as OneGroup
@@ -110,8 +118,12 @@ from supernet.train.schedules.constant import Constant as Constant
 from supernet.train.schedules.cosine import Cosine as Cosine
 from supernet.train.schedules.linear import Linear as Linear
 from supernet.train.schedules.on_loss import OnLoss as OnLoss
+from supernet.train.schedules.step_decay import StepDecay as StepDecay
 from supernet.train.schedules.warm_restarts import WarmRestarts as WarmRestarts
 from supernet.train.schedules.warmup import Warmup as Warmup
+from supernet.train.scores._protocol import Score as Score
+from supernet.train.scores._protocol import Subnet as Subnet
+from supernet.train.scores.angle import Angle as Angle
 from supernet.train.state import load_parts as load_parts
 from supernet.train.state import load_weights as load_weights
 from supernet.train.states._protocol import StateGroups as StateGroups
@@ -125,11 +137,13 @@ from supernet.train.values.jump import Jump as Jump
 from supernet.train.values.of_part import OfPart as OfPart
 from supernet.train.values.per_epoch import PerEpoch as PerEpoch
 from supernet.train.values.ramp import Ramp as Ramp
+from supernet.train.values.rise import Rise as Rise
 
 __all__ = [
     "SGD",
     "Adam",
     "Adversarial",
+    "Angle",
     "Auxiliary",
     "AverageInto",
     "Backpropagation",
@@ -137,6 +151,7 @@ __all__ = [
     "BeforeRise",
     "BestOf",
     "Bilevel",
+    "BinaryGates",
     "Budget",
     "CodeEntropy",
     "Combine",
@@ -161,11 +176,13 @@ __all__ = [
     "Dictionary",
     "Dirichlet",
     "DirichletAnchor",
+    "DropOptions",
     "Edit",
     "EqualCost",
     "ExpectedCost",
     "Fixed",
     "FreshBatch",
+    "FromLogits",
     "GradientRule",
     "Greedy",
     "GroupSoftmax",
@@ -174,6 +191,7 @@ __all__ = [
     "HammingWalk",
     "InPlaceDistillation",
     "Jump",
+    "KeepShares",
     "KeepWinners",
     "LSTMController",
     "LearningRate",
@@ -197,9 +215,11 @@ __all__ = [
     "Part",
     "Path",
     "PathDropout",
+    "PathsAndGates",
     "PerEpoch",
     "Perturbed",
     "Phase",
+    "PlusCost",
     "Policy",
     "Predicted",
     "Program",
@@ -215,9 +235,12 @@ __all__ = [
     "RememberProbabilities",
     "Reptile",
     "Rewriter",
+    "Rise",
     "SampleAndRank",
     "Sampler",
     "Sandwich",
+    "Score",
+    "Scored",
     "Setting",
     "SingleLevel",
     "Slice",
@@ -226,12 +249,15 @@ __all__ = [
     "SplitByOption",
     "StateGroups",
     "Step",
+    "StepDecay",
     "StrictFair",
     "Strongest",
+    "Subnet",
     "SubnetAccuracy",
     "Sum",
     "Term",
     "Terms",
+    "TimesCost",
     "TrainInTurn",
     "TrainPaths",
     "Trained",
