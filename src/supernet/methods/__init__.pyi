@@ -6,6 +6,7 @@ from supernet.methods.cells.pc_darts import pc_darts as pc_darts
 from supernet.methods.cells.sdarts import sdarts as sdarts
 from supernet.methods.elastic.attentivenas import attentivenas as attentivenas
 from supernet.methods.elastic.sandwich import sandwich as sandwich
+from supernet.methods.macro.mixpath import mixpath as mixpath
 from supernet.methods.nshot.few_shot import few_shot as few_shot
 from supernet.methods.nshot.gm_nas import gm_nas as gm_nas
 from supernet.methods.nshot.k_shot import k_shot as k_shot
@@ -34,6 +35,7 @@ __all__ = [
     "k_shot",
     "magic_t",
     "mean_teacher",
+    "mixpath",
     "one_shot",
     "pc_darts",
     "rlnas",

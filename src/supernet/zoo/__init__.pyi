@@ -22,10 +22,12 @@ from supernet.zoo.chains.shufflenetv2_spos import shufflenetv2_spos_arch as shuf
 from supernet.zoo.chains.shufflenetv2_spos import shufflenetv2_spos_blocks as shufflenetv2_spos_blocks
 from supernet.zoo.elastic.elastic_mbconv import mbconv as mbconv
 from supernet.zoo.elastic.elastic_mbconv_stage import Stage as Stage
+from supernet.zoo.macro.mixpath import mixpath as mixpath
 
 __all__ = [
     "darts",
     "mbconv",
+    "mixpath",
     "mobilenetv2",
     "nasbench201",
     "nasbench_macro",

@@ -1,0 +1,1 @@
+"""Spaces of whole networks whose layers run several paths at once."""
