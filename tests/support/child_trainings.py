@@ -5,17 +5,19 @@ from __future__ import annotations
 import multiprocessing
 import os
 import socket
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from multiprocessing.context import ForkServerContext
 from pathlib import Path
 
 import safetensors.torch
+import torch
 
 from small_nets import images, operations_net, plain_net, sgd
 from supernet import Supernet
+from supernet.data import FewerClasses, ImageData
 from supernet.errors import RunError
-from supernet.methods import darts, fairnas, sum_nas
-from supernet.train import Recipe, Step, adam, fit
+from supernet.methods import darts, fairnas, mean_teacher, spos, sum_nas
+from supernet.train import Context, Edit, Phase, Recipe, Step, adam, fit
 
 STEPS = 160
 
@@ -50,10 +52,50 @@ def shared_recipe(name: str) -> Recipe:
         return replace(fairnas(), weights=sgd(0.2))
     if name == "sum_nas":
         return replace(sum_nas(inner_momentum=0.0, inner_lr=0.2), weights=sgd(1.0))
+    if name == "spine":
+        return two_phases()
     recipe = darts(order=2, first="weights")
     return replace(
         recipe, weights=sgd(0.2), parts={"architecture": replace(recipe.parts["architecture"], updates=sgd(5.0))}
     )
+
+
+@dataclass(frozen=True)
+class Perturb:
+    """Noise on the weights, a rating, and a decision in the end."""
+
+    def __call__(self, context: Context) -> dict[str, float]:
+        with context.step.seeded("noise"), torch.no_grad():
+            for parameter in context.net.parameters():
+                parameter.add_(torch.randn_like(parameter), alpha=0.02)
+        if context.step.done == 4:
+            context.restriction.decide("block", "conv1")
+        rated = context.step.rate([context.net.space.smallest()], data="train")
+        return {"rated": rated[0]}
+
+
+def half(data: ImageData) -> ImageData:
+    """Five classes of ten."""
+    return FewerClasses((0, 2, 4, 6, 8))(data)
+
+
+def two_phases() -> Recipe:
+    """A teacher, an edit that draws and rates, and a second phase with other images, batches and rates."""
+    inner = replace(fairnas(), weights=sgd(0.2))
+    taught = mean_teacher(inner, decay=0.5, weight=1.0)
+    phases = (
+        Phase(name="first", share=1, program=taught.programs[0], edits=(Edit(name="perturb", apply=Perturb()),)),
+        Phase(
+            name="second",
+            share=1,
+            program=mean_teacher(replace(spos(), weights=sgd(0.2)), weight=1.0).programs[0],
+            updates={"weights": sgd(0.1)},
+            batch=0.5,
+            data=half,
+            edits=(Edit(name="perturb", apply=Perturb(), every=2),),
+        ),
+    )
+    return replace(taught, program=phases)
 
 
 def together(net: Supernet, recipe: Recipe, *, batch_size: int, devices: int = 1, out: Path | None = None) -> Supernet:

@@ -29,7 +29,7 @@ def decided_after_half(program: Program) -> Recipe:
             share=1,
             program=program,
             restart=False,
-            restrict=lambda space: dict.fromkeys(space.names, ("skip",)),
+            restrict=to_skips,
         ),
     )
     return replace(darts(), program=phases)

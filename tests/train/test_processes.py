@@ -17,8 +17,11 @@ pytestmark = pytest.mark.slow  # whole runs, or processes of their own
 
 
 def test_two_processes_are_one_with_twice_the_batch(tmp_path: Path) -> None:
-    """Several paths with unused parameters; second-order steps; inner steps. Both ranks get the weights of rank 0."""
-    names = ("fairnas", "darts", "sum_nas")
+    """Several paths with unused parameters; second-order steps; inner steps; parts, edits and phases.
+
+    Both ranks get the weights of rank 0.
+    """
+    names = ("fairnas", "darts", "sum_nas", "spine")
     processes = []
     for name in names:
         port = free_port()
@@ -27,7 +30,7 @@ def test_two_processes_are_one_with_twice_the_batch(tmp_path: Path) -> None:
         process.start()
     for process in processes:
         process.join(60)
-    assert [process.exitcode for process in processes] == [0] * 6
+    assert [process.exitcode for process in processes] == [0] * (2 * len(names))
     for process in processes:
         process.close()
     for name in names:
@@ -45,6 +48,8 @@ def test_two_processes_are_one_with_twice_the_batch(tmp_path: Path) -> None:
             torch.testing.assert_close(saved[key], value, atol=2e-5, rtol=2e-4)
         rows, expected = (json.loads((run / "train.jsonl").read_text().splitlines()[-1]) for run in runs)
         assert rows["loss"] == pytest.approx(expected["loss"], rel=1e-4), "the log is about one process alone"
+        for logged in ("rated", "term/consistency") if name == "spine" else ():
+            assert rows[logged] == pytest.approx(expected[logged], rel=1e-3)
 
 
 def test_a_process_that_is_left_alone_says_so(tmp_path: Path) -> None:

@@ -1,12 +1,22 @@
 # Written by: python -m supernet.catalog --write
 from supernet.methods.cells.darts import darts as darts
+from supernet.methods.cells.darts_minus import darts_minus as darts_minus
 from supernet.methods.cells.darts_pt import darts_pt as darts_pt
+from supernet.methods.cells.dots import dots as dots
+from supernet.methods.cells.drnas import drnas as drnas
+from supernet.methods.cells.enas import enas as enas
 from supernet.methods.cells.gdas import gdas as gdas
 from supernet.methods.cells.pc_darts import pc_darts as pc_darts
+from supernet.methods.cells.r_darts import r_darts as r_darts
 from supernet.methods.cells.sdarts import sdarts as sdarts
+from supernet.methods.cells.sgas import sgas as sgas
+from supernet.methods.cells.snas import snas as snas
 from supernet.methods.elastic.attentivenas import attentivenas as attentivenas
 from supernet.methods.elastic.sandwich import sandwich as sandwich
+from supernet.methods.final.darts_cifar import darts_cifar as darts_cifar
+from supernet.methods.final.darts_imagenet import darts_imagenet as darts_imagenet
 from supernet.methods.macro.mixpath import mixpath as mixpath
+from supernet.methods.macro.proxyless import proxyless as proxyless
 from supernet.methods.nshot.few_shot import few_shot as few_shot
 from supernet.methods.nshot.gm_nas import gm_nas as gm_nas
 from supernet.methods.nshot.k_shot import k_shot as k_shot
@@ -25,8 +35,14 @@ __all__ = [
     "angle_shrinking",
     "attentivenas",
     "darts",
+    "darts_cifar",
+    "darts_imagenet",
+    "darts_minus",
     "darts_pt",
+    "dots",
+    "drnas",
     "dynas",
+    "enas",
     "fairnas",
     "few_shot",
     "gdas",
@@ -38,9 +54,13 @@ __all__ = [
     "mixpath",
     "one_shot",
     "pc_darts",
+    "proxyless",
+    "r_darts",
     "rlnas",
     "sandwich",
     "sdarts",
+    "sgas",
+    "snas",
     "spos",
     "sum_nas",
 ]

@@ -271,7 +271,7 @@ class Executor:
         """Carry out one move.
 
         Raises:
-            UsageError: no part has updates for a family of the move.
+            UsageError: no part has updates for a family of the move, or it has no path.
             RunError: a loss is not finite.
         """
         unknown = [family for family in move.families if family not in self.steppers]
@@ -280,6 +280,8 @@ class Executor:
                 f"A move was to change {', '.join(map(repr, unknown))}, but updates are given for "
                 f"{', '.join(map(repr, self.steppers))}. Give the recipe a part of that name with updates."
             )
+        if not move.paths:
+            raise UsageError(f"A move on {' and '.join(move.families)} has no path; give it one, or leave it out.")
         if move.fresh:
             self.renew(move.data)
         steppers, trained = [self.steppers[family] for family in move.families], move.learning or move.paths

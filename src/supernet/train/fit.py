@@ -217,7 +217,8 @@ def _check(net: Supernet, recipe: Recipe, data: ImageData, *, batch_size: int) -
         if unread := {*recipe.settings, *phase.settings} - net.settings:
             raise UsageError(
                 f"The recipe {recipe.name!r} gives the setting {min(unread)!r}, which no layer of the network reads; "
-                f"they read {', '.join(sorted(net.settings)) or 'none'}. Leave it out, or take a network that has it."
+                f"they read {', '.join(sorted(net.settings)) or 'none'}. Build a space with such layers (an option of "
+                "the builder, as zoo.darts(aux_skip=True)), or leave the setting out."
             )
     if recipe.derive is not None:
         recipe.derive.check(net)

@@ -320,7 +320,7 @@ class Move:
             Compute it without a gradient where several paths use it.
 
     Raises:
-        UsageError: it has no path, no family, or one twice.
+        UsageError: it has no family, or one twice.
     """
 
     updates: str | tuple[str, ...] = "weights"
@@ -333,8 +333,6 @@ class Move:
     prepare: Callable[[Step, Batch], Mapping[str, Any]] | None = None
 
     def __post_init__(self) -> None:
-        if not self.paths:
-            raise UsageError(f"A move on {' and '.join(self.families)} has no path; give it one, or leave it out.")
         if len(set(self.families)) < len(self.families) or not self.families:
             raise UsageError(f"A move changes the families {self.families}; name at least one, each once.")
 

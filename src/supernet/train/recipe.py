@@ -283,8 +283,11 @@ class Recipe:
     def alone(self, arch: Arch) -> Recipe:
         """This recipe for one architecture trained alone: one path, and nothing that treats subnets differently.
 
-        Objective and schedule are what they say themselves, momentum is one, and weights are those of the supernet as
-        it is given, once. What judges a supernet by trainings of its subnets and what trains one for use both do this.
+        Objective, schedule and data are what they say themselves, momentum is one, and weights are those of the
+        supernet as it is given, once. Settings that layers read, such as the rate of a drop-path, and what is made of
+        the data belong to the training of an architecture, so they stay; those of a method that weighs options belong
+        to its search, and are left out. What judges a supernet by trainings of its subnets and what trains one for use
+        both do this.
 
         Args:
             arch: The architecture to train.
@@ -298,12 +301,16 @@ class Recipe:
                 f"The program {type(program).__name__} of the recipe {self.name!r} does not say under which loss one "
                 "architecture trains alone. Give it a field `objective`."
             )
+        search = isinstance(program, WeighsOptions)
+        last = {} if isinstance(self.program, PhasesBySpace) else self.phases[-1].settings
         return Recipe(
             name=f"{self.name}, alone",
             program=TrainPaths(
                 sampler=Fixed(arch), objective=alone(program.objective), gradient=getattr(program, "gradient", None)
             ),
             weights=self.weights.alone(),
+            data=None if search else alone(self.data),
+            settings={} if search else {**self.settings, **last},
         )
 
     def describe(self) -> dict[str, Any]:

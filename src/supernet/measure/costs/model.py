@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping, Sequence
-from typing import overload
+from typing import Literal, overload
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -15,7 +15,7 @@ from supernet.errors import UsageError
 from supernet.measure.costs.input_shape import input_shape_of
 from supernet.measure.costs.macs_terms import macs_terms
 from supernet.measure.costs.params_terms import Kind, params_terms
-from supernet.measure.costs.tables import Tables
+from supernet.measure.costs.tables import Tables, Term
 from supernet.nn import Supernet
 from supernet.space import Arch, Codes
 
@@ -85,6 +85,12 @@ class CostModel:
             bias: Whether to count the biases of other layers.
         """
         return _answer(archs, _counted(self._params, self._codes(archs), norm=norm, bias=bias))
+
+    def terms(self, cost: Literal["macs", "params"]) -> tuple[Term, ...]:
+        """The terms whose sum `macs`, or `params`, is."""
+        if cost == "macs":
+            return self._macs.terms
+        return tuple(term for tables in self._params.values() for term in tables.terms)
 
     def _codes(self, archs: Arch | Codes) -> Codes:
         if not isinstance(archs, np.ndarray):

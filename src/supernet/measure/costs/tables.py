@@ -76,10 +76,10 @@ class Tables:
     """
 
     def __init__(self, space: Space, terms: Iterable[Term]) -> None:
-        self._space = space
+        self._space, self.terms = space, tuple(terms)
         self._direct: list[Term] = []
         groups: dict[tuple[Choice, ...], list[Term]] = {}
-        for term in sorted(terms, key=lambda term: -len(term.choices())):
+        for term in sorted(self.terms, key=lambda term: -len(term.choices())):
             wanted = term.choices()
             if joint(wanted) > _MAX_TABLE:
                 self._direct.append(term)

@@ -214,6 +214,12 @@ class LatencyTable:
         """The table of which a file tells."""
         return cls(space, subject, told.blocks, told.line, told.forms, codes_of(told.anchors, len(space)))
 
+    @property
+    def terms(self) -> tuple[Term, ...]:
+        """The terms whose sum `predict_ms` is, in milliseconds."""
+        scaled = (Entry(e.name, e.choices, tuple(self.line.scale * cost for cost in e.cost_ms)) for e in self.entries)
+        return (Term(self.line.offset_ms), *_sums(self.space, tuple(scaled)).terms)
+
     @cached_property
     def _sums(self) -> Tables:
         return _sums(self.space, self.entries)

@@ -1,1 +1,1 @@
-"""Methods for spaces of whole networks."""
+"""Methods that search the layers of a whole network one by one."""

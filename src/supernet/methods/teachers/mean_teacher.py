@@ -10,7 +10,7 @@ from supernet.errors import UsageError
 from supernet.methods._wrapping import around, with_part
 from supernet.methods.single_path.spos import spos
 from supernet.paper import Paper
-from supernet.train import AverageInto, Consistency, CopyOfNet, Edit, Part, Ramp, Recipe
+from supernet.train import AverageInto, Consistency, CopyOfNet, Edit, Jump, Part, Ramp, Recipe
 from supernet.train.values._protocol import Number
 
 PAPER = Paper(
@@ -26,12 +26,13 @@ PAPER = Paper(
 
 BASELINE = spos()
 RAMP_UP = Ramp(0.0, 100.0, shape="sigmoid", until=80 / 300)
+DECAY = Jump(0.99, 0.999, at=80 / 300)
 
 
 def mean_teacher(
     recipe: Recipe = BASELINE,
     *,
-    decay: Number = 0.999,
+    decay: Number = DECAY,
     weight: Number = RAMP_UP,
     distance: Literal["mse", "kl"] = "mse",
     runs: Literal["same", "largest"] = "same",
@@ -46,7 +47,8 @@ def mean_teacher(
 
     Args:
         recipe: The method whose paths agree with their teacher. Default: one uniform path per step, as in SPOS.
-        decay: The share d of the average that a step keeps; the paper has 0.99 while the weight rises and 0.999 after.
+        decay: The share d of the average that a step keeps, at most 1 − 1 / (t + 1) after t steps. Default: 0.99 while
+            the weight rises and 0.999 after, as in the paper.
         weight: The factor on the distance from the teacher. Default: 100, which the paper reaches after 80 epochs of
             300 along exp(−5 (1 − x)²).
         distance: `"mse"` of the probabilities, as in the paper's main experiments, or `"kl"`.

@@ -71,7 +71,7 @@ def darts_arch(space: Space, genotype: Genotype | str) -> Arch:
     >>> from supernet import zoo
     >>> space = zoo.darts(nodes=1, channels=2, layers=3).space
     >>> cell = "[('sep_conv_3x3', 1), ('skip_connect', 0)]"
-    >>> str(darts_arch(space, f"Genotype(normal={cell}, normal_concat=[2], reduce={cell}, reduce_concat=[2])"))[:54]
+    >>> str(darts_arch(space, f"Genotype(normal={cell}, normal_concat=[2], reduce={cell}, reduce_concat=[2])"))[:53]
     'normal.2%3C-0=skip_connect,normal.2%3C-1=sep_conv_3x3'
     """
     found = _read(genotype) if isinstance(genotype, str) else genotype

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple, cast
 
 from torch import Tensor, nn
@@ -32,15 +32,6 @@ def places(width_in: int, widths: Sequence[int], depths: Sequence[int], strides:
             number += 1
             yield Place(f"layer{number}", width_in, width, stride if place == 0 else 1, place == 0)
             width_in = width
-
-
-def classifier(
-    features: Iterable[nn.Module], width: int, num_classes: int, *, dropout: float | None = None, bias: bool = True
-) -> nn.Sequential:
-    """A head: features (B, width, H, W) of the given layers, their means, perhaps dropout, logits (B, K)."""
-    dropped = [] if dropout is None else [nn.Dropout(dropout)]
-    classes = nn.Linear(width, num_classes, bias=bias)
-    return nn.Sequential(*features, nn.AdaptiveAvgPool2d(1), nn.Flatten(), *dropped, classes)
 
 
 class Chain(nn.Module):

@@ -1,18 +1,10 @@
-"""MobileNetV2's inverted residual block, of fixed size, and the convolution with BatchNorm that it is made of."""
+"""MobileNetV2's inverted residual block, of fixed size."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TypeAlias
-
 from torch import Tensor, nn
 
-from supernet.nn import ElasticConv2d
-from supernet.space import Expr
-from supernet.zoo.elastic.elastic_mbconv_block import SqueezeExcite, activation_layer
-
-Norm: TypeAlias = Callable[[int], nn.Module]
-"""Makes the BatchNorm of a width."""
+from supernet.zoo.layers import Norm, SqueezeExcite, conv_bn
 
 
 class InvertedResidual(nn.Module):
@@ -55,19 +47,3 @@ class InvertedResidual(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         out: Tensor = self.body(x)
         return out + x if self.residual else out
-
-
-def conv_bn(
-    width_in: Expr | int,
-    width_out: int,
-    kernel: int = 1,
-    *,
-    stride: int = 1,
-    groups: int = 1,
-    norm: Norm,
-    activation: str | None = None,
-) -> list[nn.Module]:
-    """A convolution without bias, BatchNorm and, unless it is None, an activation."""
-    convolution = ElasticConv2d(width_in, width_out, kernel, stride=stride, groups=groups, bias=False)
-    active = [] if activation is None else [activation_layer(activation)]
-    return [convolution, norm(width_out), *active]

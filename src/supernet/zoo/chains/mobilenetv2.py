@@ -13,9 +13,10 @@ from supernet.nn.norm import check_statistics
 from supernet.paper import Paper
 from supernet.space import Arch, Choice, Space
 from supernet.zoo.arguments import check_at_least_one, check_dropout
-from supernet.zoo.chains.chain import Chain, Place, classifier, foreign, places
-from supernet.zoo.chains.inverted_residual import InvertedResidual, Norm, conv_bn
+from supernet.zoo.chains.chain import Chain, Place, foreign, places
+from supernet.zoo.chains.inverted_residual import InvertedResidual
 from supernet.zoo.chains.mobilenetv2_variants import GATED_OPS, IDENTITY, OPS, VARIANTS, Stages, Variant
+from supernet.zoo.layers import Norm, classifier, conv_bn
 from supernet.zoo.scaling import scaled_depths, scaled_width, strides_for
 
 PAPER = (

@@ -12,8 +12,9 @@ from supernet.nn.norm import check_statistics
 from supernet.paper import Paper
 from supernet.space import Arch, Choice, Space
 from supernet.zoo.arguments import check_at_least_one
-from supernet.zoo.chains.chain import Chain, Place, classifier, foreign, places
-from supernet.zoo.chains.inverted_residual import InvertedResidual, Norm, conv_bn
+from supernet.zoo.chains.chain import Chain, Place, foreign, places
+from supernet.zoo.chains.inverted_residual import InvertedResidual
+from supernet.zoo.layers import Norm, classifier, conv_bn
 
 OPS = ("identity", "MB3_K3", "MB6_K5")
 STAGES = (2, 3, 3)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import torch
 from torch import Tensor, nn
 
-from supernet.nn import ElasticBatchNorm2d, ElasticConv2d, Statistics
+from supernet.nn import ElasticBatchNorm2d, Statistics
 from supernet.space import Expr
+from supernet.zoo.layers import conv_bn
 
 
 class ShuffleBlock(nn.Module):
@@ -42,14 +45,11 @@ class ShuffleBlock(nn.Module):
         super().__init__()
         self.width_in, self.width_out, self.hidden, self.stride = width_in, width_out, hidden, stride
 
-        def depthwise(width: Expr | int, side: int, stride: int = 1) -> list[nn.Module]:
-            conv = ElasticConv2d(width, width, side, stride=stride, groups=width, bias=False)
-            return [conv, ElasticBatchNorm2d(width, affine=affine, statistics=statistics)]
+        norm = partial(ElasticBatchNorm2d, affine=affine, statistics=statistics)
+        pointwise = partial(conv_bn, norm=norm, activation="relu")
 
-        def pointwise(c_in: Expr | int, c_out: Expr | int) -> list[nn.Module]:
-            conv = ElasticConv2d(c_in, c_out, 1, bias=False)
-            norm = ElasticBatchNorm2d(c_out, affine=affine, statistics=statistics)
-            return [conv, norm, nn.ReLU(inplace=True)]
+        def depthwise(width: Expr | int, side: int, stride: int = 1) -> list[nn.Module]:
+            return conv_bn(width, width, side, stride=stride, groups=width, norm=norm)
 
         seen = width_in if first else width_in // 2
         made = width_out - seen

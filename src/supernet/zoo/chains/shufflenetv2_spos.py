@@ -15,9 +15,9 @@ from supernet.nn.norm import check_statistics
 from supernet.paper import Paper
 from supernet.space import Arch, Choice, Expr, Space
 from supernet.zoo.arguments import check_at_least_one, check_dropout
-from supernet.zoo.chains.chain import Chain, Place, classifier, foreign, places
-from supernet.zoo.chains.inverted_residual import conv_bn
+from supernet.zoo.chains.chain import Chain, Place, foreign, places
 from supernet.zoo.chains.shufflenetv2_block import ShuffleBlock
+from supernet.zoo.layers import classifier, conv_bn
 from supernet.zoo.scaling import scaled_depths, scaled_width, strides_for
 
 KERNELS: dict[str, int | None] = {"k3": 3, "k5": 5, "k7": 7, "xception": None}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import partial
 from typing import Literal, TypeAlias, cast, get_args
 
 from torch import Tensor, nn
@@ -15,10 +16,10 @@ from supernet.nn.norm import check_statistics
 from supernet.paper import Paper
 from supernet.space import Arch, Choice, Expr, Option
 from supernet.zoo.arguments import check_at_least_one, check_whole
-from supernet.zoo.chains.chain import classifier
 from supernet.zoo.drawing import Block, chain
-from supernet.zoo.elastic.elastic_mbconv_block import MBConv, activation_layer
+from supernet.zoo.elastic.elastic_mbconv_block import MBConv
 from supernet.zoo.elastic.elastic_mbconv_stage import Stage, default_resolutions, default_stages
+from supernet.zoo.layers import classifier, conv_bn
 
 Activation: TypeAlias = Literal["relu", "hswish", "swish"]
 
@@ -111,14 +112,7 @@ def mbconv(
         raise UsageError("mbconv was given no stages; give at least one Stage, or None for the default.")
     resolutions = default_resolutions(image_size) if resolutions is None else tuple(resolutions)
     _check_resolutions(resolutions, stem_stride * math.prod(stage.stride for stage in stages))
-
-    def conv_bn_act(c_in: Expr | int, c_out: int, kernel: int, stride: int) -> nn.Sequential:
-        return nn.Sequential(
-            ElasticConv2d(c_in, c_out, kernel, stride=stride, bias=False),
-            ElasticBatchNorm2d(c_out, statistics=statistics),
-            activation_layer(activation),
-        )
-
+    dense = partial(conv_bn, norm=partial(ElasticBatchNorm2d, statistics=statistics), activation=activation)
     width: Expr | int = stem_width
     body: list[ElasticDepth] = []
     for number, stage in enumerate(stages, start=1):
@@ -146,9 +140,9 @@ def mbconv(
         width = width_out
     net = MBConvNet(
         resize=ElasticResolution(_size("resolution", resolutions), native=image_size),
-        stem=conv_bn_act(in_channels, stem_width, 3, stem_stride),
+        stem=nn.Sequential(*dense(in_channels, stem_width, 3, stride=stem_stride)),
         stages=body,
-        head=classifier(conv_bn_act(width, head_width, 1, 1), head_width, num_classes),
+        head=classifier(dense(width, head_width), head_width, num_classes),
     )
     return Supernet(net, input_shape=(in_channels, image_size, image_size))
 

@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, cast
 
 from torch import Tensor, nn
 
-from supernet.nn import ElasticBatchNorm2d, ElasticConv2d, Statistics
+from supernet.nn import ElasticBatchNorm2d, Statistics
 from supernet.space import Expr, round_to
-
-_ACTIVATIONS = {"relu": nn.ReLU, "relu6": nn.ReLU6, "hswish": nn.Hardswish, "swish": nn.SiLU}
-
-
-def activation_layer(name: str) -> nn.Module:
-    """A new layer of the activation `"relu"`, `"relu6"`, `"hswish"` or `"swish"`."""
-    layer: nn.Module = cast(Any, _ACTIVATIONS[name])(inplace=True)
-    return layer
+from supernet.zoo.layers import SqueezeExcite, conv_bn
 
 
 class MBConv(nn.Module):
@@ -54,19 +48,14 @@ class MBConv(nn.Module):
         self.width_in, self.width_out, self.kernel, self.expansion = width_in, width_out, kernel, expansion
         self.stride, self.residual = stride, residual
         hidden = round_to(cast(Any, width_in) * expansion, 8)
-        last = ElasticBatchNorm2d(width_out, statistics=statistics)
-        if residual and zero_gamma:
-            nn.init.zeros_(last.weight)
-        layers: list[nn.Module] = [
-            ElasticConv2d(width_in, hidden, 1, bias=False),
-            ElasticBatchNorm2d(hidden, statistics=statistics),
-            activation_layer(activation),
-            ElasticConv2d(hidden, hidden, kernel, stride=stride, groups=hidden, bias=False),
-            ElasticBatchNorm2d(hidden, statistics=statistics),
-            activation_layer(activation),
-            ElasticConv2d(hidden, width_out, 1, bias=False),
-            last,
+        conv = partial(conv_bn, norm=partial(ElasticBatchNorm2d, statistics=statistics))
+        layers = [
+            *conv(width_in, hidden, activation=activation),
+            *conv(hidden, hidden, kernel, stride=stride, groups=hidden, activation=activation),
+            *conv(hidden, width_out),
         ]
+        if residual and zero_gamma:
+            nn.init.zeros_(layers[-1].get_parameter("weight"))
         if squeeze_excite:
             layers.insert(6, SqueezeExcite(hidden, activation))
         self.body = nn.Sequential(*layers)
@@ -74,25 +63,3 @@ class MBConv(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         out: Tensor = self.body(x)
         return out + x if self.residual else out
-
-
-class SqueezeExcite(nn.Module):
-    """Gates every channel by a function of all channel means: (B, c, H, W) -> (B, c, H, W).
-
-    The gate is a sigmoid, with `"hswish"` its piecewise linear form as in MobileNetV3.
-    """
-
-    def __init__(self, width: Expr | int, activation: str) -> None:
-        super().__init__()
-        reduced = round_to(cast(Any, width) / 4, 8)
-        self.gate = nn.Sequential(
-            nn.AdaptiveAvgPool2d(1),
-            ElasticConv2d(width, reduced, 1),
-            activation_layer(activation),
-            ElasticConv2d(reduced, width, 1),
-            nn.Hardsigmoid() if activation == "hswish" else nn.Sigmoid(),
-        )
-
-    def forward(self, x: Tensor) -> Tensor:
-        gate: Tensor = self.gate(x)
-        return x * gate

@@ -1,1 +1,1 @@
-"""Spaces of whole networks whose layers run several paths at once."""
+"""Spaces of whole networks: what each layer computes, and which earlier ones it hears."""

@@ -16,8 +16,8 @@ from supernet.nn.norm import check_statistics
 from supernet.paper import Paper
 from supernet.space import Arch, Choice, subsets
 from supernet.zoo.arguments import check_at_least_one
-from supernet.zoo.chains.chain import Chain, classifier
-from supernet.zoo.chains.inverted_residual import Norm, conv_bn
+from supernet.zoo.chains.chain import Chain
+from supernet.zoo.layers import Norm, classifier, conv_bn
 from supernet.zoo.scaling import scaled_width
 
 Initialisation: TypeAlias = Literal["released", "torch"]

@@ -1,0 +1,82 @@
+"""DrNAS: Dirichlet Neural Architecture Search (Chen, Wang, Cheng, Tang and Hsieh, ICLR 2021)."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from supernet.methods.cells import darts
+from supernet.paper import Paper
+from supernet.train import (
+    Bilevel,
+    Cosine,
+    CrossEntropy,
+    Dirichlet,
+    DirichletAnchor,
+    Recipe,
+    Strongest,
+    Term,
+    Terms,
+    Updates,
+    sgd,
+)
+from supernet.train.parametrisations.option_logits import option_logits
+from supernet.train.values._protocol import Number
+
+PAPER = Paper(
+    name="DrNAS",
+    title="DrNAS: Dirichlet Neural Architecture Search",
+    authors=("Chen", "Wang", "Cheng", "Tang", "Hsieh"),
+    venue="ICLR",
+    year=2021,
+    arxiv="2006.10355",
+    provenance="official code",
+)
+
+WEIGHTS = darts.WEIGHTS
+ARCHITECTURE = darts.ARCHITECTURE  # its weight decay of 1e-3 draws x to 0, and the concentration to 1
+WEIGHTS_DARTS = sgd(0.1, weight_decay=3e-4, schedule=Cosine(), clip_norm=5.0)
+ARCHITECTURE_DARTS = ARCHITECTURE.with_settings(lr=6e-4)
+BEGIN_DARTS = 10 / 50  # epochs
+
+
+def drnas(
+    *,
+    divergence: Number = 0.0,
+    order: Literal[1, 2] = 1,
+    begin: float = 0.0,
+    exclude: tuple[str, ...] = (),
+    weights: Updates = WEIGHTS,
+    architecture: Updates = ARCHITECTURE,
+) -> Recipe:
+    """DrNAS: every candidate runs, with weights drawn from a Dirichlet distribution whose concentration is learned.
+
+    [arXiv 2006.10355](https://arxiv.org/abs/2006.10355). θ ~ Dir(ELU(x) + 1) for each choice; x learns on validation
+    data by the gradient of the sample, the weights on training data. x is drawn to the anchor, the uniform
+    distribution over the simplex, by weight decay or by the divergence from it. The defaults are those of
+    NAS-Bench-201; in the space of DARTS it is `drnas(begin=BEGIN_DARTS, weights=WEIGHTS_DARTS,
+    architecture=ARCHITECTURE_DARTS)`. The architecture of the largest mean is derived. Progressive learning (partial
+    channels, pruned operations) is not part of this recipe.
+
+    Args:
+        divergence: The factor λ on Σ KL(Dir(ELU(x) + 1) ‖ Dir(1)); 0: none, and weight decay alone.
+        order: The order of the approximation of the architecture's gradient, 1 or 2.
+        begin: The share of the training before x starts to learn.
+        exclude: The options that may not be derived.
+        weights: How the supernet's weights are stepped.
+        architecture: How x is stepped; give it no weight decay where the divergence takes its place.
+    """
+    labels = CrossEntropy()
+    anchored = Terms((Term("loss", labels), Term("divergence", DirichletAnchor(), divergence)))
+    return Recipe(
+        name="drnas",
+        program=Bilevel(
+            relaxation=Dirichlet(),
+            objective=labels,
+            architecture_objective=anchored if divergence else None,
+            order=order,
+            begin=begin,
+        ),
+        weights=weights,
+        parts={"architecture": option_logits(architecture)},
+        derive=Strongest(exclude),
+    )

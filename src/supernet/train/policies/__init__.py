@@ -1,0 +1,1 @@
+"""What draws architectures by probabilities that it learns from rewards."""
