@@ -10,6 +10,8 @@ import pytest
 import torch
 from torch import nn
 
+from cell_nets import cells_net
+from small_nets import operations_net
 from supernet import Supernet, catalog, methods
 from supernet.nn import Decisions, EdgeWeights, Mixture
 from supernet.space.restriction import Restriction

@@ -43,6 +43,7 @@ from supernet.train.laws import Trial
 from supernet.train.move import Result
 from supernet.train.phases import Phase, Stretch, plan
 from supernet.train.relaxations._protocol import Given
+from supernet.train.relaxations.group_softmax import PARAMETER_FREE
 from supernet.train.values._protocol import value_of
 
 FREE = ("none", "skip")
@@ -108,6 +109,7 @@ def test_the_phases_are_those_of_seventy_epochs() -> None:
     ends = [0, 30 / 70, 50 / 70, 1]
     assert [phase.part for phase in phases] == [pytest.approx(pair) for pair in itertools.pairwise(ends)]
     assert [phase.restart for phase in phases] == [True, True, False]
+    assert [phase.enter for phase in phases] == [None, KeepWinners(groups=(PARAMETER_FREE,), fresh=True), None]
     operations, alone, _ = (phase.program for phase in phases)
     assert operations.begin == pytest.approx(15 / 70)  # type: ignore[union-attr]
     assert alone.begin == 1  # type: ignore[union-attr]

@@ -70,7 +70,7 @@ SETTINGS = {
     "architecture_objective": PLAIN,
 }
 SMOOTHING = 0.1
-SHORT = {"every": 1}
+SHORT = {"warm_up": 0.5, "every": 1}
 REFUSED_BY = {"dynas", "few_shot", "gm_nas", "k_shot", "sum_nas"}
 
 
