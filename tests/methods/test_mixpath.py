@@ -37,6 +37,7 @@ TRIALS = {
 ALTERNATIVES = {"sampler": Uniform(), "label_smoothing": 0.1, "weights": sgd(0.1)}
 SETTINGS = {"sampler": UniformSizes()}
 SHORT = {"sampler": Uniform()}  # the nets by which wrappers are tried have no choice of sets
+REFUSED_BY = frozenset({"k_shot"})  # unsampled weights move on
 
 
 def test_defaults_are_those_of_the_released_code() -> None:
