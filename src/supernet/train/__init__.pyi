@@ -111,6 +111,7 @@ from supernet.train.samplers.path_dropout import PathDropout as PathDropout
 from supernet.train.samplers.sandwich import Sandwich as Sandwich
 from supernet.train.samplers.strict_fair import StrictFair as StrictFair
 from supernet.train.samplers.uniform import Uniform as Uniform
+from supernet.train.samplers.uniform_sizes import UniformSizes as UniformSizes
 from supernet.train.samplers.within import Within as Within
 from supernet.train.schedules._protocol import LearningRate as LearningRate
 from supernet.train.schedules.complexity_aware import ComplexityAwareLR as ComplexityAwareLR
@@ -262,6 +263,7 @@ __all__ = [
     "TrainPaths",
     "Trained",
     "Uniform",
+    "UniformSizes",
     "Unrolled",
     "Updates",
     "ValidationError",
