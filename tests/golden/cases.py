@@ -117,6 +117,7 @@ def default(name: str) -> Case:
 TRAININGS: dict[str, Case] = {name: default(name) for name in methods.__all__} | {
     "attentivenas": lambda: train(methods.attentivenas(), elastic_net()),
     "attentivenas, worst": lambda: train(methods.attentivenas(mode="worst"), elastic_net()),
+    "cdarts": lambda: train(methods.cdarts(cycles=2, held_back=("skip",))),
     "darts_cifar": lambda: train(methods.darts_cifar(drop_path=0, cutout=4)),
     "pc_darts": lambda: train(methods.pc_darts(exclude=("none",)), cells_net()),
     "darts_pt": lambda: train(methods.darts_pt(supernet_epochs=2, interval=1)),

@@ -13,6 +13,7 @@ from supernet.train.derivations.decided import Decided as Decided
 from supernet.train.derivations.sample_and_rank import SampleAndRank as SampleAndRank
 from supernet.train.derivations.strongest import Strongest as Strongest
 from supernet.train.edits.average_into import AverageInto as AverageInto
+from supernet.train.edits.begin_cycle import BeginCycle as BeginCycle
 from supernet.train.edits.decide_edge import DecideEdge as DecideEdge
 from supernet.train.edits.project_inputs import ProjectInputs as ProjectInputs
 from supernet.train.edits.project_operations import ProjectOperations as ProjectOperations
@@ -39,6 +40,7 @@ from supernet.train.objectives.consistency import Consistency as Consistency
 from supernet.train.objectives.cross_entropy import CrossEntropy as CrossEntropy
 from supernet.train.objectives.dirichlet_anchor import DirichletAnchor as DirichletAnchor
 from supernet.train.objectives.in_place_distillation import InPlaceDistillation as InPlaceDistillation
+from supernet.train.objectives.mutual_distillation import MutualDistillation as MutualDistillation
 from supernet.train.objectives.terms import Auxiliary as Auxiliary
 from supernet.train.objectives.terms import Term as Term
 from supernet.train.objectives.terms import Terms as Terms
@@ -52,6 +54,8 @@ from supernet.train.part import Part as Part
 from supernet.train.part import Setting as Setting
 from supernet.train.part import Slice as Slice
 from supernet.train.parts.copy_of_net import CopyOfNet as CopyOfNet
+from supernet.train.parts.evaluation_net import EvaluationNet as EvaluationNet
+from supernet.train.parts.stage_heads import HeadsOfStages as HeadsOfStages
 from supernet.train.phases import Phase as Phase
 from supernet.train.policies._protocol import Likelihood as Likelihood
 from supernet.train.policies._protocol import Policy as Policy
@@ -59,6 +63,8 @@ from supernet.train.policies.lstm_controller import Controller as Controller
 from supernet.train.policies.lstm_controller import LSTMController as LSTMController
 from supernet.train.programs._protocol import Program as Program
 from supernet.train.programs.bilevel import Bilevel as Bilevel
+from supernet.train.programs.cyclic import SearchAndEvaluate as SearchAndEvaluate
+from supernet.train.programs.cyclic import WarmUpEvaluation as WarmUpEvaluation
 from supernet.train.programs.in_turn import TrainInTurn as TrainInTurn
 from supernet.train.programs.single_level import SingleLevel as SingleLevel
 from supernet.train.programs.train_paths import TrainPaths as TrainPaths
@@ -123,6 +129,7 @@ __all__ = [
     "AverageInto",
     "Backpropagation",
     "BatchLoss",
+    "BeginCycle",
     "BestOf",
     "Bilevel",
     "Budget",
@@ -147,12 +154,14 @@ __all__ = [
     "DirichletAnchor",
     "Edit",
     "EqualCost",
+    "EvaluationNet",
     "Fixed",
     "FreshBatch",
     "GradientRule",
     "Greedy",
     "GumbelOneHot",
     "HammingWalk",
+    "HeadsOfStages",
     "InPlaceDistillation",
     "Jump",
     "LSTMController",
@@ -165,6 +174,7 @@ __all__ = [
     "Monitor",
     "Move",
     "Moves",
+    "MutualDistillation",
     "Objective",
     "OnLoss",
     "OneGroup",
@@ -195,6 +205,7 @@ __all__ = [
     "SampleAndRank",
     "Sampler",
     "Sandwich",
+    "SearchAndEvaluate",
     "Setting",
     "SingleLevel",
     "Slice",
@@ -220,6 +231,7 @@ __all__ = [
     "ValidationLoss",
     "Value",
     "WarmRestarts",
+    "WarmUpEvaluation",
     "Warmup",
     "WeightsThenCodes",
     "WeightsThenPolicy",

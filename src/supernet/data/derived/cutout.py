@@ -53,7 +53,7 @@ class Cutout:
             return split
         held = {field.name: getattr(split, field.name) for field in fields(split)}
         if isinstance(held.get("augment"), Augment):
-            return replace(split, augment=replace(held["augment"], cutout=self.side))  # type: ignore[type-var]
+            return replace(split, augment=replace(held["augment"], cutout=self.side))
         inner = {name: self._cut(value) for name, value in held.items() if hasattr(value, "stream")}
         changed = {name: value for name, value in inner.items() if value is not held[name]}
         return replace(split, **changed) if changed else split
