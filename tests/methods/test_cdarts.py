@@ -51,10 +51,11 @@ def cells() -> Supernet:
 
 
 LARGER = partial(zoo.darts, **{**TINY, "layers": 5})
-SHORT: dict[str, Any] = {"cycles": 1, "held_back": ("skip",)}  # for a few steps of nets of operations
+ONE: dict[str, Any] = {"cycles": 1, "held_back": ("skip",)}
+SHORT = {**ONE, "pretrain": 0.0}  # for a few steps of nets of operations
 TRIALS = {
     "cdarts": lambda: on_digits(
-        cdarts(**SHORT, evaluation=sgd(0.1)).with_weights(lr=0.1, schedule=Constant()), operations_net(), steps=100
+        cdarts(**ONE, evaluation=sgd(0.1)).with_weights(lr=0.1, schedule=Constant()), operations_net(), steps=100
     ),
     "cdarts, larger evaluation network": lambda: Trial(
         recipe=cdarts(cycles=1, network=LARGER, exclude=("none",), learn_heads=True),
@@ -227,7 +228,7 @@ def test_the_evaluation_network_is_built_anew_for_what_alpha_says_now(kept: bool
 
 
 def test_only_the_derived_architecture_of_the_evaluation_network_learns() -> None:
-    training = Begun(cdarts(**SHORT, pretrain=0), operations_net(), steps=4)
+    training = Begun(cdarts(**ONE, pretrain=0), operations_net(), steps=4)
     training.to(1)
     before = parameters(training.evaluation)
     supernet_weights, alpha = parameters(training.net), parameters(training.state.parts["architecture"])
@@ -245,7 +246,7 @@ def test_only_the_derived_architecture_of_the_evaluation_network_learns() -> Non
 
 
 def test_a_search_step_moves_three_families_on_validation_images_and_then_the_weights() -> None:
-    training = Begun(cdarts(**SHORT, pretrain=0), operations_net(), steps=4)
+    training = Begun(cdarts(**ONE, pretrain=0), operations_net(), steps=4)
     context = training.to(2)
     acts: Moves = training.recipe.phases[1].program.moves(context.step)
     found = [act for act in acts if isinstance(act, Move)]
@@ -269,7 +270,7 @@ def test_stopping_anywhere_leaves_no_trace() -> None:
 @pytest.mark.parametrize("distance", ["kl", "kl_mean", "smooth_l1"])
 def test_the_loss_is_that_of_the_paper(distance: Any, join: Any) -> None:
     """(CE_S + CE_E) / λ + λ T² D + c Σ |α_skip|, with every pass made again by hand."""
-    recipe = cdarts(**SHORT, pretrain=0, weight=2.0, temperature=3.0, distance=distance, join=join, penalty=0.5)
+    recipe = cdarts(**ONE, pretrain=0, weight=2.0, temperature=3.0, distance=distance, join=join, penalty=0.5)
     training = Begun(recipe, operations_net(), steps=4)
     now = training.to(2).step
     objective = together(recipe)
@@ -310,7 +311,7 @@ def _again(outcome: Outcome, training: Begun) -> Outcome:
 
 
 def test_the_distillation_teaches_both_networks_and_the_ensemble() -> None:
-    recipe = cdarts(**SHORT, pretrain=0, penalty=0.0)
+    recipe = cdarts(**ONE, pretrain=0, penalty=0.0)
     training = Begun(recipe, operations_net(), steps=4)
     now = training.to(2).step
     (move, _) = list(recipe.phases[1].program.moves(now))
@@ -324,14 +325,14 @@ def test_the_distillation_teaches_both_networks_and_the_ensemble() -> None:
     for gradient in torch.autograd.grad(term, families):
         assert gradient.abs().sum() > 0
     assert not any(parameter.requires_grad for parameter in heads.heads.parameters())
-    learned = Begun(cdarts(**SHORT, learn_heads=True), operations_net(), steps=4).state.parts["heads"]
+    learned = Begun(cdarts(**ONE, learn_heads=True), operations_net(), steps=4).state.parts["heads"]
     assert all(parameter.requires_grad for parameter in learned.parameters())
 
 
 def test_what_is_held_back_shrinks_alone() -> None:
     """With the penalty alone plain SGD moves α of skips by lr · c towards 0, and no other."""
-    recipe = cdarts(**SHORT, pretrain=0, penalty=1.0, architecture=sgd(0.1, momentum=0.0))
-    free = cdarts(**SHORT, pretrain=0, penalty=0.0, architecture=sgd(0.1, momentum=0.0))
+    recipe = cdarts(**ONE, pretrain=0, penalty=1.0, architecture=sgd(0.1, momentum=0.0))
+    free = cdarts(**ONE, pretrain=0, penalty=0.0, architecture=sgd(0.1, momentum=0.0))
     ends = []
     for one in (recipe, free):
         training = Begun(one, operations_net(), steps=2)
@@ -393,7 +394,7 @@ def test_what_does_not_fit_is_refused_before_training() -> None:
     with pytest.raises(UsageError, match="were to be held back, but no choice"):
         train(cdarts(cycles=1), steps=4)
     with pytest.raises(UsageError, match="The evaluation network spans"):
-        train(cdarts(**{**SHORT, "network": LARGER}), steps=4)
+        train(cdarts(**{**ONE, "network": LARGER}), steps=4)
     wider = partial(zoo.darts, **{**TINY, "channels": 6})
     with pytest.raises(UsageError, match=r"have \(24, 48\) channels .* those of the supernet \(16, 32\)"):
         train(cdarts(cycles=1, network=wider), net=cells(), steps=4)
@@ -402,4 +403,4 @@ def test_what_does_not_fit_is_refused_before_training() -> None:
     flat = copy.deepcopy(operations_net())
     flat.module = torch.nn.Sequential(*flat.module[:5], torch.nn.Flatten(), torch.nn.Linear(128, 10))  # type: ignore[index]
     with pytest.raises(UsageError, match="No layer of Sequential makes its feature maps smaller"):
-        train(cdarts(**SHORT), net=flat, steps=4)
+        train(cdarts(**ONE), net=flat, steps=4)

@@ -59,7 +59,7 @@ def stages(net: Supernet) -> Stages:
     training = net.training
     net.eval()
     try:
-        x = torch.zeros(2, *net.input_shape, device=next(net.parameters()).device)
+        x = torch.zeros(2, *net.input_shape, device=next(net.parameters(), torch.zeros(())).device)
         with torch.no_grad(), net.active(net.space.smallest()), tapped(net.module, members) as seen:
             logits = as_output(net.module(x)).logits
     finally:
