@@ -17,7 +17,7 @@ import torch
 
 from method_trials import squares, train, vector
 from small_nets import elastic_net, executor, operations_net, sgd, step
-from supernet import deploy, methods
+from supernet import Supernet, deploy, methods
 from supernet.errors import UsageError
 from supernet.judge.alone import Alone, Regime
 from supernet.methods import darts, fairnas, one_shot, sandwich, spos
@@ -56,6 +56,7 @@ class Tried:
         short: `SHORT`, options by which it can be trained in a few steps.
         refuses: `REFUSES`, the methods that this one does not go around.
         refused_by: `REFUSED_BY`, the methods that do not go around this one, beside those whose `REFUSES` name it.
+        net: `NET`, builds a net that it can be trained on, where that is not one of two choices of operations.
     """
 
     trials: Mapping[str, Callable[[], Trial]]
@@ -65,6 +66,7 @@ class Tried:
     short: Mapping[str, Any]
     refuses: Set[str]
     refused_by: Set[str]
+    net: Callable[[], Supernet]
 
 
 def tried() -> dict[str, Tried]:
@@ -81,6 +83,7 @@ def tried() -> dict[str, Tried]:
                 getattr(module, "SHORT", {}),
                 getattr(module, "REFUSES", frozenset()),
                 getattr(module, "REFUSED_BY", frozenset()),
+                getattr(module, "NET", operations_net),
             )
     return found
 
@@ -164,7 +167,7 @@ def test_every_option_shows_in_the_description(name: str) -> None:
 
 
 def test_no_two_methods_describe_alike() -> None:
-    programs = [json.dumps(method().describe()["program"]) for method in METHODS.values()]
+    programs = [json.dumps({**method().describe(), "name": None, "weights": None}) for method in METHODS.values()]
     assert len(set(programs)) == len(METHODS)
 
 
@@ -316,7 +319,7 @@ def test_every_pair_trains_or_is_refused_where_it_is_made(outer: str, inner: str
         return
     around = METHODS[outer](recipe, **TRIED[outer].short)
     assert around.name == f"{outer}({recipe.name})"
-    net = operations_net()
+    net = TRIED[inner].net()
     steps = max(2, len(around.on(net.space).phases))
     trained = fit(net, around, squares(), steps=steps, batch_size=32, accelerator="cpu", progress=False)
     assert trained.steps == steps

@@ -14,6 +14,7 @@ import numpy as np
 
 from supernet.data import ImageData
 from supernet.errors import UsageError
+from supernet.measure.scores.score import Score
 from supernet.nn import Supernet
 from supernet.space import Arch, Space
 from supernet.train.alone import alone
@@ -76,6 +77,8 @@ class Recipe:
         data: What the method makes of the user's data, such as random labels; None: nothing.
         settings: Scalars that layers read in every pass of the training, such as the rate of a drop-path, each a number
             or a value over time such as `Ramp(0, 0.2)`.
+        ranks_by: What searches and judgements rank the subnets of this method by; None: accuracy. A supernet that is
+            ranked by something else need not know its labels, and is not called collapsed where it does not.
 
     Raises:
         UsageError: the pieces do not fit together.
@@ -90,6 +93,7 @@ class Recipe:
     adapt: Callable[[Supernet], Supernet] | None = None
     data: Callable[[ImageData], ImageData] | None = None
     settings: Mapping[str, Number] = field(default_factory=dict)
+    ranks_by: Score | None = None
 
     def __post_init__(self) -> None:
         if WEIGHTS in self.parts:

@@ -92,12 +92,14 @@ class FactorizedReduce(nn.Module):
     """Halves height and width without losing pixels: (B, C, H, W) -> (B, C', ⌈H/2⌉, ⌈W/2⌉).
 
     Two 1 × 1 convolutions of stride 2, one on the even and one on the odd pixels, give half of the channels each. Sides
-    of odd length are continued by a row and a column of zeros.
+    of odd length are continued by a row and a column of zeros. A ReLU comes first, or nothing with `relu=False`.
     """
 
-    def __init__(self, width_in: int, width_out: int, *, affine: bool, statistics: Statistics) -> None:
+    def __init__(
+        self, width_in: int, width_out: int, *, affine: bool, statistics: Statistics, relu: bool = True
+    ) -> None:
         super().__init__()
-        self.relu = nn.ReLU()
+        self.relu = nn.ReLU() if relu else nn.Identity()
         self.even = nn.Conv2d(width_in, width_out // 2, 1, stride=2, bias=False)
         self.odd = nn.Conv2d(width_in, width_out - width_out // 2, 1, stride=2, bias=False)
         self.norm = batch_norm(width_out, affine=affine, statistics=statistics)

@@ -10,6 +10,7 @@ from supernet.nn.norm import check_statistics
 from supernet.paper import Paper
 from supernet.space import Arch, Choice
 from supernet.zoo.arguments import check_at_least_one
+from supernet.zoo.cells.cell_edge import Edge as DartsEdge
 
 OPS = ("none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3")
 EDGES = tuple(f"{target}<-{source}" for target in range(1, 4) for source in range(target))
@@ -41,6 +42,7 @@ def nasbench201(
     in_channels: int = 3,
     affine: bool = False,
     fixed_affine: bool = True,
+    aux_skip: bool = False,
     statistics: Statistics = "batch",
 ) -> Supernet:
     """NAS-Bench-201: a cell of 4 nodes and 6 edges with 5 operations each; 15,625 architectures.
@@ -60,6 +62,9 @@ def nasbench201(
             its architectures with.
         fixed_affine: Whether the BatchNorms of the fixed layers (stem, reductions, head) learn them, as in the
             benchmark's searches. The released supernets of DYNAS have none at all.
+        aux_skip: Whether a skip connection stands beside the operations of every edge, with the weight of the setting
+            `aux_skip` (DARTS-, [arXiv 2009.01027](https://arxiv.org/abs/2009.01027)), and drop-path with the rate of
+            the setting `drop_path`. Both are 0 unless a training sets them, see `Supernet.active`.
         statistics: What BatchNorm uses outside training, see `supernet.nn.Statistics`.
 
     Returns:
@@ -75,7 +80,7 @@ def nasbench201(
     for width in (channels, 2 * channels, 4 * channels):
         if layers:
             layers.append(ReductionBlock(width // 2, width, affine=fixed_affine, statistics=statistics))
-        layers += [Cell(choices, width, affine=affine, statistics=statistics) for _ in range(cells)]
+        layers += [Cell(choices, width, affine=affine, aux_skip=aux_skip, statistics=statistics) for _ in range(cells)]
     stem = nn.Sequential(
         nn.Conv2d(in_channels, channels, 3, padding=1, bias=False),
         batch_norm(channels, affine=fixed_affine, statistics=statistics),
@@ -123,11 +128,12 @@ class Cell(nn.Module):
     Edges that contribute nothing are not run. A node that nothing reaches is zero.
     """
 
-    def __init__(self, choices: tuple[Choice, ...], width: int, *, affine: bool, statistics: Statistics) -> None:
+    def __init__(
+        self, choices: tuple[Choice, ...], width: int, *, affine: bool, aux_skip: bool, statistics: Statistics
+    ) -> None:
         super().__init__()
-        self.edges = nn.ModuleList(
-            OpChoice(choice, _candidates(width, affine=affine, statistics=statistics)) for choice in choices
-        )
+        ops = [OpChoice(choice, _candidates(width, affine=affine, statistics=statistics)) for choice in choices]
+        self.edges = nn.ModuleList([DartsEdge(op, nn.Identity()) for op in ops] if aux_skip else ops)
         edges = iter(self.edges)
         self.nodes = nn.ModuleList(
             InputChoice(None, [next(edges) for _ in range(node)], name=str(node), registered=False)
