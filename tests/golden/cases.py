@@ -123,6 +123,7 @@ TRAININGS: dict[str, Case] = {name: default(name) for name in methods.__all__} |
     "angle_shrinking": lambda: train(methods.angle_shrinking(threshold=4, first_epochs=4, stage_epochs=2)),
     "attentivenas": lambda: train(methods.attentivenas(), elastic_net()),
     "attentivenas, worst": lambda: train(methods.attentivenas(mode="worst"), elastic_net()),
+    "cdarts": lambda: train(methods.cdarts(cycles=2, held_back=("skip",))),
     "dots": lambda: train(methods.dots(parameter_free=("none", "skip")), cells_net()),
     "darts_cifar": lambda: train(methods.darts_cifar(drop_path=0, cutout=4)),
     "pc_darts": lambda: train(methods.pc_darts(exclude=("none",)), cells_net()),

@@ -1,4 +1,5 @@
 # Written by: python -m supernet.catalog --write
+from supernet.methods.cells.cdarts import cdarts as cdarts
 from supernet.methods.cells.darts import darts as darts
 from supernet.methods.cells.darts_minus import darts_minus as darts_minus
 from supernet.methods.cells.darts_pt import darts_pt as darts_pt
@@ -34,6 +35,7 @@ from supernet.methods.teachers.mean_teacher import mean_teacher as mean_teacher
 __all__ = [
     "angle_shrinking",
     "attentivenas",
+    "cdarts",
     "darts",
     "darts_cifar",
     "darts_imagenet",

@@ -14,6 +14,7 @@ from supernet.train.derivations.decided import Decided as Decided
 from supernet.train.derivations.sample_and_rank import SampleAndRank as SampleAndRank
 from supernet.train.derivations.strongest import Strongest as Strongest
 from supernet.train.edits.average_into import AverageInto as AverageInto
+from supernet.train.edits.begin_cycle import BeginCycle as BeginCycle
 from supernet.train.edits.curvature import Curvature as Curvature
 from supernet.train.edits.curvature import CurvatureRise as CurvatureRise
 from supernet.train.edits.decide_edge import DecideEdge as DecideEdge
@@ -49,6 +50,7 @@ from supernet.train.objectives.cross_entropy import CrossEntropy as CrossEntropy
 from supernet.train.objectives.dirichlet_anchor import DirichletAnchor as DirichletAnchor
 from supernet.train.objectives.expected_cost import ExpectedCost as ExpectedCost
 from supernet.train.objectives.in_place_distillation import InPlaceDistillation as InPlaceDistillation
+from supernet.train.objectives.mutual_distillation import MutualDistillation as MutualDistillation
 from supernet.train.objectives.plus_cost import PlusCost as PlusCost
 from supernet.train.objectives.terms import Auxiliary as Auxiliary
 from supernet.train.objectives.terms import Term as Term
@@ -65,6 +67,8 @@ from supernet.train.part import Part as Part
 from supernet.train.part import Setting as Setting
 from supernet.train.part import Slice as Slice
 from supernet.train.parts.copy_of_net import CopyOfNet as CopyOfNet
+from supernet.train.parts.evaluation_net import EvaluationNet as EvaluationNet
+from supernet.train.parts.stage_heads import HeadsOfStages as HeadsOfStages
 from supernet.train.phases import Phase as Phase
 from supernet.train.policies._protocol import Likelihood as Likelihood
 from supernet.train.policies._protocol import Policy as Policy
@@ -72,6 +76,8 @@ from supernet.train.policies.lstm_controller import Controller as Controller
 from supernet.train.policies.lstm_controller import LSTMController as LSTMController
 from supernet.train.programs._protocol import Program as Program
 from supernet.train.programs.bilevel import Bilevel as Bilevel
+from supernet.train.programs.cyclic import SearchAndEvaluate as SearchAndEvaluate
+from supernet.train.programs.cyclic import WarmUpEvaluation as WarmUpEvaluation
 from supernet.train.programs.in_turn import TrainInTurn as TrainInTurn
 from supernet.train.programs.paths_and_gates import PathsAndGates as PathsAndGates
 from supernet.train.programs.single_level import SingleLevel as SingleLevel
@@ -150,6 +156,7 @@ __all__ = [
     "Backpropagation",
     "BatchLoss",
     "BeforeRise",
+    "BeginCycle",
     "BestOf",
     "Bilevel",
     "BinaryGates",
@@ -180,6 +187,7 @@ __all__ = [
     "DropOptions",
     "Edit",
     "EqualCost",
+    "EvaluationNet",
     "ExpectedCost",
     "Fixed",
     "FreshBatch",
@@ -190,6 +198,7 @@ __all__ = [
     "GumbelOneHot",
     "GumbelSoftmax",
     "HammingWalk",
+    "HeadsOfStages",
     "InPlaceDistillation",
     "Jump",
     "KeepShares",
@@ -205,6 +214,7 @@ __all__ = [
     "Monitor",
     "Move",
     "Moves",
+    "MutualDistillation",
     "Objective",
     "OfPart",
     "OnLoss",
@@ -242,6 +252,7 @@ __all__ = [
     "Sandwich",
     "Score",
     "Scored",
+    "SearchAndEvaluate",
     "Setting",
     "SingleLevel",
     "Slice",
@@ -270,6 +281,7 @@ __all__ = [
     "ValidationLoss",
     "Value",
     "WarmRestarts",
+    "WarmUpEvaluation",
     "Warmup",
     "WeightsThenCodes",
     "WeightsThenPolicy",
