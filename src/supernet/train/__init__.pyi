@@ -11,6 +11,7 @@ from supernet.train.context import Moves as Moves
 from supernet.train.derivations._protocol import Derivation as Derivation
 from supernet.train.derivations.before_rise import BeforeRise as BeforeRise
 from supernet.train.derivations.decided import Decided as Decided
+from supernet.train.derivations.non_zero import NonZero as NonZero
 from supernet.train.derivations.sample_and_rank import SampleAndRank as SampleAndRank
 from supernet.train.derivations.strongest import Strongest as Strongest
 from supernet.train.edits.average_into import AverageInto as AverageInto
@@ -19,6 +20,9 @@ from supernet.train.edits.curvature import CurvatureRise as CurvatureRise
 from supernet.train.edits.decide_edge import DecideEdge as DecideEdge
 from supernet.train.edits.project_inputs import ProjectInputs as ProjectInputs
 from supernet.train.edits.project_operations import ProjectOperations as ProjectOperations
+from supernet.train.edits.recover_codes import AbsorbCodes as AbsorbCodes
+from supernet.train.edits.recover_codes import AllDecided as AllDecided
+from supernet.train.edits.recover_codes import RecoverCodes as RecoverCodes
 from supernet.train.edits.regularise_on_rise import DecayFromMemory as DecayFromMemory
 from supernet.train.edits.regularise_on_rise import RegulariseOnRise as RegulariseOnRise
 from supernet.train.edits.remember_probabilities import RememberProbabilities as RememberProbabilities
@@ -54,8 +58,12 @@ from supernet.train.optimisers.adam import Adam as Adam
 from supernet.train.optimisers.rmsprop import RMSprop as RMSprop
 from supernet.train.optimisers.sgd import SGD as SGD
 from supernet.train.parametrisations.logits_around import LogitsAround as LogitsAround
+from supernet.train.parametrisations.node_operations import EdgeOperations as EdgeOperations
+from supernet.train.parametrisations.node_operations import NodeOperations as NodeOperations
 from supernet.train.parametrisations.option_logits import LogitPerOption as LogitPerOption
 from supernet.train.parametrisations.option_logits import OptionLogits as OptionLogits
+from supernet.train.parametrisations.sparse_codes import SparseCodePerNode as SparseCodePerNode
+from supernet.train.parametrisations.sparse_codes import SparseCodes as SparseCodes
 from supernet.train.part import Part as Part
 from supernet.train.part import Setting as Setting
 from supernet.train.part import Slice as Slice
@@ -124,8 +132,10 @@ from supernet.train.values.ramp import Ramp as Ramp
 
 __all__ = [
     "SGD",
+    "AbsorbCodes",
     "Adam",
     "Adversarial",
+    "AllDecided",
     "Auxiliary",
     "AverageInto",
     "Backpropagation",
@@ -157,6 +167,7 @@ __all__ = [
     "Dictionary",
     "Dirichlet",
     "DirichletAnchor",
+    "EdgeOperations",
     "Edit",
     "EqualCost",
     "ExpectedCost",
@@ -180,6 +191,8 @@ __all__ = [
     "Monitor",
     "Move",
     "Moves",
+    "NodeOperations",
+    "NonZero",
     "Objective",
     "OnLoss",
     "OneGroup",
@@ -201,6 +214,7 @@ __all__ = [
     "Ramp",
     "Rating",
     "Recipe",
+    "RecoverCodes",
     "RegulariseOnRise",
     "Reinforce",
     "Relaxation",
@@ -214,6 +228,8 @@ __all__ = [
     "SingleLevel",
     "Slice",
     "Softmax",
+    "SparseCodePerNode",
+    "SparseCodes",
     "SplitByGradients",
     "SplitByOption",
     "StateGroups",
