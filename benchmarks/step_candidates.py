@@ -2,9 +2,9 @@
 
     python benchmarks/step_candidates.py [--candidates 2 4 8] [--repeats 15]
 
-Six blocks of 3 x 3 convolutions to choose from, 16 channels, 16 x 16 pixels, batches of 32, one thread. Methods take turns
-within each repetition, and ratios are of medians within one run. Partial channels are measured on zoo.darts with K = 1
-and 4.
+Six blocks of 3 x 3 convolutions to choose from, 16 channels, 16 x 16 pixels, batches of 32, one thread. Methods take
+turns within each repetition, and ratios are of medians within one run. Partial channels are measured on zoo.darts with
+K = 1, 2 and 4.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from supernet.train.state import TrainingState
 METHODS: Mapping[str, Callable[[], Recipe]] = {
     "one path": methods.spos,
     "GDAS": methods.gdas,
-    "SNAS, hard": lambda: methods.snas(samples="hard", levels=2),
+    "SNAS, drawn": lambda: methods.snas(samples="drawn", levels=2),
     "ENAS": lambda: methods.enas(auxiliary=0.0),
     "DARTS": methods.darts,
     "DrNAS": methods.drnas,

@@ -21,7 +21,7 @@ from torch import Tensor
 from cell_nets import cells_net
 from shifted_searches import blocks_net, evaluator
 from small_nets import elastic_net, images, operations_net
-from supernet import Supernet, data, deploy, fit, judge, measure, methods, search
+from supernet import Supernet, data, deploy, fit, judge, measure, methods, search, zoo
 from supernet.measure import Calibration
 from supernet.methods.single_path.dynas import WEIGHTS as DYNAS
 from supernet.train import Fixed, MomentumSeparation, Phase, Recipe, TrainPaths
@@ -107,6 +107,11 @@ def zoo_net(name: str) -> Supernet:
     return SMALL[name][0]()
 
 
+def skipping_net() -> Supernet:
+    torch.manual_seed(1)
+    return zoo.nasbench201(channels=4, cells=1, in_channels=1, aux_skip=True)
+
+
 STATES = MomentumSeparation(choice="block1")
 
 
@@ -115,9 +120,13 @@ def default(name: str) -> Case:
 
 
 TRAININGS: dict[str, Case] = {name: default(name) for name in methods.__all__} | {
+    "angle_shrinking": lambda: train(methods.angle_shrinking(threshold=4, first_epochs=4, stage_epochs=2)),
     "attentivenas": lambda: train(methods.attentivenas(), elastic_net()),
     "attentivenas, worst": lambda: train(methods.attentivenas(mode="worst"), elastic_net()),
+    "dots": lambda: train(methods.dots(parameter_free=("none", "skip")), cells_net()),
+    "darts_cifar": lambda: train(methods.darts_cifar(drop_path=0, cutout=4)),
     "pc_darts": lambda: train(methods.pc_darts(exclude=("none",)), cells_net()),
+    "darts_minus": lambda: train(methods.darts_minus(), skipping_net()),
     "darts_pt": lambda: train(methods.darts_pt(supernet_epochs=2, interval=1)),
     "darts_pt, fixed": lambda: train(methods.darts_pt(fixed=True, supernet_epochs=2, interval=1)),
     "darts, second order": lambda: train(methods.darts(order=2)),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import replace
 from typing import Any
 
@@ -9,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from method_trials import moves, on_digits, published, squares, train
+from method_trials import digits, moves, on_digits, published, squares, train
 from small_nets import elastic_net, executor, operations_net, step
 from supernet import OpChoice, Supernet, zoo
 from supernet.errors import UsageError
@@ -21,7 +22,7 @@ from supernet.methods.cells.snas import (
     TEMPERATURE,
     TEMPERATURE_NAS_BENCH_201,
 )
-from supernet.nn import Decisions, EdgeWeights
+from supernet.nn import Decisions, EdgeWeights, Mixture
 from supernet.train import (
     CrossEntropy,
     ExpectedCost,
@@ -34,15 +35,31 @@ from supernet.train import (
     sgd,
 )
 from supernet.train.executor import Executor
+from supernet.train.fit import Trained
+from supernet.train.laws import Trial
 from supernet.train.move import Move
 from supernet.train.relaxations._protocol import Given
 from supernet.train.state import TrainingState
 
+
+def accuracy(trained: Trained) -> float:
+    """Of the derived architecture on validation images, with the batch norm statistics of their batch."""
+    assert trained.derived is not None
+    net = copy.deepcopy(trained.net).train()
+    batch = next(digits().validation.batches(256, limit=256))
+    with torch.no_grad():
+        return float((net(batch.x, trained.derived).argmax(1) == batch.y).float().mean())
+
+
+def single_level(recipe: Recipe) -> Trial:
+    """The one loss is that of weights and architecture, so that the log has none of the weights alone."""
+    recipe = recipe.with_weights(lr=0.1)
+    return replace(on_digits(recipe, operations_net(), steps=100), measure=accuracy, least=0.25)
+
+
 TRIALS = {
-    "snas": lambda: on_digits(snas().with_weights(lr=0.1), operations_net()),
-    "snas, hard samples and costs": lambda: on_digits(
-        snas(samples="hard", costs=COSTS).with_weights(lr=0.1), operations_net(), steps=100
-    ),
+    "snas": lambda: single_level(snas()),
+    "snas, hard samples and costs": lambda: single_level(snas(samples="hard", costs=COSTS)),
     "snas, two levels": lambda: on_digits(
         snas(levels=2, temperature=TEMPERATURE_NAS_BENCH_201, costs=COSTS).with_weights(lr=0.1), operations_net()
     ),
@@ -170,6 +187,16 @@ def test_one_gradient_is_that_of_weights_and_of_logits(samples: Any) -> None:
             torch.testing.assert_close(scaled.factor.grad, share * x, rtol=1e-3, atol=1e-3)
 
 
+def test_of_drawn_samples_one_candidate_is_computed() -> None:
+    (program,) = snas(samples="drawn").programs
+    assert program.relaxation == GumbelOneHot(snas().programs[0].relaxation.temperature, run="drawn")  # type: ignore[attr-defined]
+    (move,) = moves(snas(samples="drawn"), operations_net())
+    mixtures = [value for value in move.paths[0].decisions.values() if isinstance(value, Mixture)]
+    assert mixtures
+    for mixture in mixtures:
+        assert mixture.run == (int(mixture.weights.argmax()),)
+
+
 def test_samples_are_soft_or_hard_and_every_candidate_is_computed() -> None:
     for samples, kind in (("soft", GumbelSoftmax), ("hard", GumbelOneHot)):
         recipe = snas(samples=samples)  # type: ignore[arg-type]
@@ -263,7 +290,7 @@ def test_in_the_space_of_darts_every_edge_is_kept_and_drop_path_is_read(monkeypa
 
 
 def test_what_makes_no_sense_is_refused() -> None:
-    with pytest.raises(UsageError, match="1 level or 2, and samples are 'soft' or 'hard'; got 3 and 'soft'"):
+    with pytest.raises(UsageError, match="1 level or 2, and samples are 'soft', 'hard' or 'drawn'; got 3 and 'soft'"):
         snas(levels=3)  # type: ignore[arg-type]
     with pytest.raises(UsageError, match="got 1 and 'some'"):
         snas(samples="some")  # type: ignore[arg-type]

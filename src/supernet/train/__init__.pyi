@@ -18,6 +18,9 @@ from supernet.train.edits.average_into import AverageInto as AverageInto
 from supernet.train.edits.curvature import Curvature as Curvature
 from supernet.train.edits.curvature import CurvatureRise as CurvatureRise
 from supernet.train.edits.decide_edge import DecideEdge as DecideEdge
+from supernet.train.edits.drop_options import DropOptions as DropOptions
+from supernet.train.edits.keep_shares import KeepShares as KeepShares
+from supernet.train.edits.keep_winners import KeepWinners as KeepWinners
 from supernet.train.edits.project_inputs import ProjectInputs as ProjectInputs
 from supernet.train.edits.project_operations import ProjectOperations as ProjectOperations
 from supernet.train.edits.recover_codes import AbsorbCodes as AbsorbCodes
@@ -50,9 +53,11 @@ from supernet.train.objectives.cross_entropy import CrossEntropy as CrossEntropy
 from supernet.train.objectives.dirichlet_anchor import DirichletAnchor as DirichletAnchor
 from supernet.train.objectives.expected_cost import ExpectedCost as ExpectedCost
 from supernet.train.objectives.in_place_distillation import InPlaceDistillation as InPlaceDistillation
+from supernet.train.objectives.plus_cost import PlusCost as PlusCost
 from supernet.train.objectives.terms import Auxiliary as Auxiliary
 from supernet.train.objectives.terms import Term as Term
 from supernet.train.objectives.terms import Terms as Terms
+from supernet.train.objectives.times_cost import TimesCost as TimesCost
 from supernet.train.optimisers._protocol import Optimiser as Optimiser
 from supernet.train.optimisers.adam import Adam as Adam
 from supernet.train.optimisers.rmsprop import RMSprop as RMSprop
@@ -76,6 +81,7 @@ from supernet.train.policies.lstm_controller import LSTMController as LSTMContro
 from supernet.train.programs._protocol import Program as Program
 from supernet.train.programs.bilevel import Bilevel as Bilevel
 from supernet.train.programs.in_turn import TrainInTurn as TrainInTurn
+from supernet.train.programs.paths_and_gates import PathsAndGates as PathsAndGates
 from supernet.train.programs.single_level import SingleLevel as SingleLevel
 from supernet.train.programs.train_paths import TrainPaths as TrainPaths
 from supernet.train.programs.weights_then_codes import WeightsThenCodes as WeightsThenCodes
@@ -84,13 +90,17 @@ from supernet.train.ratings._protocol import Rating as Rating
 from supernet.train.ratings.batch_loss import BatchLoss as BatchLoss
 from supernet.train.ratings.fresh_batch import FreshBatch as FreshBatch
 from supernet.train.ratings.predicted import Predicted as Predicted
+from supernet.train.ratings.scored import Scored as Scored
 from supernet.train.ratings.validation import ValidationError as ValidationError
 from supernet.train.ratings.validation import ValidationLoss as ValidationLoss
 from supernet.train.recipe import Recipe as Recipe
 from supernet.train.relaxations._protocol import Relaxation as Relaxation
+from supernet.train.relaxations.binary_gates import BinaryGates as BinaryGates
 from supernet.train.relaxations.dirichlet import Dirichlet as Dirichlet
+from supernet.train.relaxations.group_softmax import GroupSoftmax as GroupSoftmax
 from supernet.train.relaxations.gumbel_one_hot import GumbelOneHot as GumbelOneHot
 from supernet.train.relaxations.gumbel_softmax import GumbelSoftmax as GumbelSoftmax
+from supernet.train.relaxations.operations_and_inputs import OperationsAndInputs as OperationsAndInputs
 from supernet.train.relaxations.perturbed import Perturbed as Perturbed
 from supernet.train.relaxations.softmax import Softmax as Softmax
 from supernet.train.rewriting import Rewriter as Rewriter
@@ -101,6 +111,7 @@ from supernet.train.samplers.candidate_pool import load_candidates as load_candi
 from supernet.train.samplers.cost_bins import CostBins as CostBins
 from supernet.train.samplers.equal_cost import EqualCost as EqualCost
 from supernet.train.samplers.fixed import Fixed as Fixed
+from supernet.train.samplers.from_logits import FromLogits as FromLogits
 from supernet.train.samplers.greedy import Greedy as Greedy
 from supernet.train.samplers.hamming_walk import HammingWalk as HammingWalk
 from supernet.train.samplers.one_group import OneGroup as OneGroup
@@ -115,8 +126,12 @@ from supernet.train.schedules.constant import Constant as Constant
 from supernet.train.schedules.cosine import Cosine as Cosine
 from supernet.train.schedules.linear import Linear as Linear
 from supernet.train.schedules.on_loss import OnLoss as OnLoss
+from supernet.train.schedules.step_decay import StepDecay as StepDecay
 from supernet.train.schedules.warm_restarts import WarmRestarts as WarmRestarts
 from supernet.train.schedules.warmup import Warmup as Warmup
+from supernet.train.scores._protocol import Score as Score
+from supernet.train.scores._protocol import Subnet as Subnet
+from supernet.train.scores.angle import Angle as Angle
 from supernet.train.state import load_parts as load_parts
 from supernet.train.state import load_weights as load_weights
 from supernet.train.states._protocol import StateGroups as StateGroups
@@ -127,8 +142,10 @@ from supernet.train.updates import rmsprop as rmsprop
 from supernet.train.updates import sgd as sgd
 from supernet.train.values._protocol import Value as Value
 from supernet.train.values.jump import Jump as Jump
+from supernet.train.values.of_part import OfPart as OfPart
 from supernet.train.values.per_epoch import PerEpoch as PerEpoch
 from supernet.train.values.ramp import Ramp as Ramp
+from supernet.train.values.rise import Rise as Rise
 
 __all__ = [
     "SGD",
@@ -136,6 +153,7 @@ __all__ = [
     "Adam",
     "Adversarial",
     "AllDecided",
+    "Angle",
     "Auxiliary",
     "AverageInto",
     "Backpropagation",
@@ -143,6 +161,7 @@ __all__ = [
     "BeforeRise",
     "BestOf",
     "Bilevel",
+    "BinaryGates",
     "Budget",
     "CodeEntropy",
     "Combine",
@@ -168,18 +187,23 @@ __all__ = [
     "Dirichlet",
     "DirichletAnchor",
     "EdgeOperations",
+    "DropOptions",
     "Edit",
     "EqualCost",
     "ExpectedCost",
     "Fixed",
     "FreshBatch",
+    "FromLogits",
     "GradientRule",
     "Greedy",
+    "GroupSoftmax",
     "GumbelOneHot",
     "GumbelSoftmax",
     "HammingWalk",
     "InPlaceDistillation",
     "Jump",
+    "KeepShares",
+    "KeepWinners",
     "LSTMController",
     "LearningRate",
     "Likelihood",
@@ -194,17 +218,21 @@ __all__ = [
     "NodeOperations",
     "NonZero",
     "Objective",
+    "OfPart",
     "OnLoss",
     "OneGroup",
+    "OperationsAndInputs",
     "Optimiser",
     "OptionLogits",
     "Outcome",
     "Part",
     "Path",
     "PathDropout",
+    "PathsAndGates",
     "PerEpoch",
     "Perturbed",
     "Phase",
+    "PlusCost",
     "Policy",
     "Predicted",
     "Program",
@@ -221,9 +249,12 @@ __all__ = [
     "RememberProbabilities",
     "Reptile",
     "Rewriter",
+    "Rise",
     "SampleAndRank",
     "Sampler",
     "Sandwich",
+    "Score",
+    "Scored",
     "Setting",
     "SingleLevel",
     "Slice",
@@ -234,12 +265,15 @@ __all__ = [
     "SplitByOption",
     "StateGroups",
     "Step",
+    "StepDecay",
     "StrictFair",
     "Strongest",
+    "Subnet",
     "SubnetAccuracy",
     "Sum",
     "Term",
     "Terms",
+    "TimesCost",
     "TrainInTurn",
     "TrainPaths",
     "Trained",

@@ -210,6 +210,8 @@ class Loop:
         if stretch.phase.until is not None and (reason := stretch.phase.until(context)) is not None:
             state.memory.setdefault(ENDED, {})[stretch.phase.name] = reason
         if reason is not None or state.done - state.began == stretch.steps:
+            if stretch.phase.leave is not None:
+                stretch.phase.leave(context)
             state.phase, state.began = state.phase + 1, state.done
 
     def _enter(self) -> None:

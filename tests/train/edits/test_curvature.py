@@ -170,6 +170,7 @@ def found_stop(values: Sequence[float]) -> tuple[int, int] | None:
     [
         ([1.0] * 25, None),
         ([1.0] * 11 + [2.0] * 14, (24, 12)),  # the mean of five has two of them: 1.4
+        ([1.0] * 11 + [1.65] * 14, (26, 14)),  # 1.26 in epoch 24, 1.39 in epoch 26
         ([1.0] * 10 + [9.0] * 15, (22, 10)),  # the earliest that may be
         ([0.1, 0.1, 0.1, 0.1, 5.0] + [5.0] * 20, None),  # a rise before what may be gone back to
         ([1.03**number for number in range(25)], None),

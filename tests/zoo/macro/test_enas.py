@@ -168,7 +168,7 @@ def test_a_picture_shows_layers_and_skips() -> None:
 def test_subnets_become_onnx(tmp_path: Any) -> None:
     onnxruntime = pytest.importorskip("onnxruntime")
     net = tiny(operations=OPS).eval()
-    for arch in archs_of(net, 1):
+    for arch in archs_of(net, 1)[-1:]:
         subnet = net.extract(arch)
         torch.onnx.export(subnet, (images(net),), tmp_path / "subnet.onnx", dynamo=True, verbose=False)
         session = onnxruntime.InferenceSession(tmp_path / "subnet.onnx")

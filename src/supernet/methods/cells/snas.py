@@ -48,7 +48,7 @@ COSTS = tuple(ExpectedCost(cost, weight=1.5e-3 / 3, logarithm="choices") for cos
 def snas(
     *,
     levels: Literal[1, 2] = 1,
-    samples: Literal["soft", "hard"] = "soft",
+    samples: Literal["soft", "hard", "drawn"] = "soft",
     temperature: Number = TEMPERATURE,
     costs: tuple[ExpectedCost, ...] = (),
     drop_path: float = 0.0,
@@ -67,7 +67,8 @@ def snas(
 
     Args:
         levels: 1: one loss for weights and α; 2: α on validation images, then the weights.
-        samples: `"soft"` samples, or `"hard"` ones, one-hot with the gradient of the soft ones.
+        samples: `"soft"` samples; `"hard"` ones, one-hot with the gradient of the soft ones; or `"drawn"`, for which
+            the drawn candidate alone is computed, at the cost of one path (GDAS's approximation of that gradient).
         temperature: The temperature λ of the samples; 1 → 0.03 from epoch to epoch.
         costs: Expected costs that are added to the loss of α, such as `COSTS`.
         drop_path: The probability of drop-path in the search, for networks that have it; the code's is 0.3.
@@ -78,11 +79,14 @@ def snas(
     Raises:
         UsageError: a value outside its range.
     """
-    if levels not in (1, 2) or samples not in ("soft", "hard"):
-        raise UsageError(f"SNAS has 1 level or 2, and samples are 'soft' or 'hard'; got {levels!r} and {samples!r}.")
+    if levels not in (1, 2) or samples not in ("soft", "hard", "drawn"):
+        raise UsageError(
+            f"SNAS has 1 level or 2, and samples are 'soft', 'hard' or 'drawn'; got {levels!r} and {samples!r}."
+        )
     if not 0 <= drop_path < 1:
         raise UsageError(f"The probability of drop-path is {drop_path}; give one in [0, 1).")
-    relaxation = GumbelSoftmax(temperature) if samples == "soft" else GumbelOneHot(temperature, run="all")
+    one_hot = GumbelOneHot(temperature, run="drawn" if samples == "drawn" else "all")
+    relaxation = GumbelSoftmax(temperature) if samples == "soft" else one_hot
     loss = CrossEntropy()
     both = Terms((Term("loss", loss), *(Term(f"cost/{one.cost}", one) for one in costs))) if costs else None
     program = (
