@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from cell_nets import cells_net
-from method_trials import on_digits, published, squares, train
+from method_trials import moves, on_digits, published, squares, train
 from small_nets import elastic_net, executor, operations_net, step
 from supernet import Supernet, zoo
 from supernet.errors import UsageError
@@ -22,7 +22,7 @@ from supernet.space.restriction import Restriction
 from supernet.train import AbsorbCodes, Context, NonZero, RecoverCodes, Softmax, SparseCodes, Trained, adam, sgd
 from supernet.train.edits.recover_codes import operation_norms
 from supernet.train.laws import _accuracy
-from supernet.train.parametrisations.node_operations import nodes_of_operations
+from supernet.train.parametrisations._node_operations import nodes_of_operations
 
 
 def nas_bench(**options: Any) -> Supernet:
@@ -113,6 +113,13 @@ def test_one_stage_is_constant_until_nodes_are_decided_and_then_a_cosine() -> No
     assert recipe.parts["architecture"].updates == darts().parts["architecture"].updates
     assert search.program.parts == ("architecture",)
     assert after.program.parts == ("architecture", "norms")
+
+
+def test_codes_move_first_on_validation_images_or_together_with_the_weights() -> None:
+    told = [(move.families, move.data) for move in moves(ista_nas(), nas_bench())]
+    assert told == [(("architecture",), "validation"), (("weights",), "train")]
+    told = [(move.families, move.data) for move in moves(ista_nas(levels=1), nas_bench())]
+    assert told == [(("weights", "architecture"), "train")]
 
 
 # -- codes ---------------------------------------------------------------------------------------------------------

@@ -63,8 +63,6 @@ from supernet.train.optimisers.adam import Adam as Adam
 from supernet.train.optimisers.rmsprop import RMSprop as RMSprop
 from supernet.train.optimisers.sgd import SGD as SGD
 from supernet.train.parametrisations.logits_around import LogitsAround as LogitsAround
-from supernet.train.parametrisations.node_operations import EdgeOperations as EdgeOperations
-from supernet.train.parametrisations.node_operations import NodeOperations as NodeOperations
 from supernet.train.parametrisations.option_logits import LogitPerOption as LogitPerOption
 from supernet.train.parametrisations.option_logits import OptionLogits as OptionLogits
 from supernet.train.parametrisations.sparse_codes import SparseCodePerNode as SparseCodePerNode
@@ -186,7 +184,6 @@ __all__ = [
     "Dictionary",
     "Dirichlet",
     "DirichletAnchor",
-    "EdgeOperations",
     "DropOptions",
     "Edit",
     "EqualCost",
@@ -215,7 +212,6 @@ __all__ = [
     "Monitor",
     "Move",
     "Moves",
-    "NodeOperations",
     "NonZero",
     "Objective",
     "OfPart",

@@ -12,7 +12,7 @@ from supernet.nn import Supernet
 from supernet.space import Arch
 from supernet.space.restriction import Restriction
 from supernet.train.context import Context
-from supernet.train.parametrisations.node_operations import NodeOperations, nodes_of_operations
+from supernet.train.parametrisations._node_operations import NodeOperations, nodes_of_operations
 
 
 @runtime_checkable

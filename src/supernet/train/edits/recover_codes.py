@@ -12,7 +12,7 @@ from supernet.nn import Supernet
 from supernet.nn.members import is_silent
 from supernet.train.context import Context
 from supernet.train.optimisers._protocol import check_number
-from supernet.train.parametrisations.node_operations import NodeOperations, blocks_of, nodes_of_operations
+from supernet.train.parametrisations._node_operations import NodeOperations, blocks_of, nodes_of_operations
 from supernet.train.parametrisations.sparse_codes import SparseCodes
 
 
