@@ -7,6 +7,7 @@ from supernet.methods.cells.dots import dots as dots
 from supernet.methods.cells.drnas import drnas as drnas
 from supernet.methods.cells.enas import enas as enas
 from supernet.methods.cells.gdas import gdas as gdas
+from supernet.methods.cells.ista_nas import ista_nas as ista_nas
 from supernet.methods.cells.pc_darts import pc_darts as pc_darts
 from supernet.methods.cells.r_darts import r_darts as r_darts
 from supernet.methods.cells.sdarts import sdarts as sdarts
@@ -50,6 +51,7 @@ __all__ = [
     "gdas",
     "gm_nas",
     "greedynas",
+    "ista_nas",
     "k_shot",
     "magic_t",
     "mean_teacher",

@@ -11,6 +11,7 @@ from supernet.train.context import Moves as Moves
 from supernet.train.derivations._protocol import Derivation as Derivation
 from supernet.train.derivations.before_rise import BeforeRise as BeforeRise
 from supernet.train.derivations.decided import Decided as Decided
+from supernet.train.derivations.non_zero import NonZero as NonZero
 from supernet.train.derivations.sample_and_rank import SampleAndRank as SampleAndRank
 from supernet.train.derivations.strongest import Strongest as Strongest
 from supernet.train.edits.average_into import AverageInto as AverageInto
@@ -23,6 +24,9 @@ from supernet.train.edits.keep_shares import KeepShares as KeepShares
 from supernet.train.edits.keep_winners import KeepWinners as KeepWinners
 from supernet.train.edits.project_inputs import ProjectInputs as ProjectInputs
 from supernet.train.edits.project_operations import ProjectOperations as ProjectOperations
+from supernet.train.edits.recover_codes import AbsorbCodes as AbsorbCodes
+from supernet.train.edits.recover_codes import AllDecided as AllDecided
+from supernet.train.edits.recover_codes import RecoverCodes as RecoverCodes
 from supernet.train.edits.regularise_on_rise import DecayFromMemory as DecayFromMemory
 from supernet.train.edits.regularise_on_rise import RegulariseOnRise as RegulariseOnRise
 from supernet.train.edits.remember_probabilities import RememberProbabilities as RememberProbabilities
@@ -63,6 +67,8 @@ from supernet.train.optimisers.sgd import SGD as SGD
 from supernet.train.parametrisations.logits_around import LogitsAround as LogitsAround
 from supernet.train.parametrisations.option_logits import LogitPerOption as LogitPerOption
 from supernet.train.parametrisations.option_logits import OptionLogits as OptionLogits
+from supernet.train.parametrisations.sparse_codes import SparseCodePerNode as SparseCodePerNode
+from supernet.train.parametrisations.sparse_codes import SparseCodes as SparseCodes
 from supernet.train.part import Part as Part
 from supernet.train.part import Setting as Setting
 from supernet.train.part import Slice as Slice
@@ -148,8 +154,10 @@ from supernet.train.values.rise import Rise as Rise
 
 __all__ = [
     "SGD",
+    "AbsorbCodes",
     "Adam",
     "Adversarial",
+    "AllDecided",
     "Angle",
     "Auxiliary",
     "AverageInto",
@@ -215,6 +223,7 @@ __all__ = [
     "Move",
     "Moves",
     "MutualDistillation",
+    "NonZero",
     "Objective",
     "OfPart",
     "OnLoss",
@@ -240,6 +249,7 @@ __all__ = [
     "Ramp",
     "Rating",
     "Recipe",
+    "RecoverCodes",
     "RegulariseOnRise",
     "Reinforce",
     "Relaxation",
@@ -257,6 +267,8 @@ __all__ = [
     "SingleLevel",
     "Slice",
     "Softmax",
+    "SparseCodePerNode",
+    "SparseCodes",
     "SplitByGradients",
     "SplitByOption",
     "StateGroups",
