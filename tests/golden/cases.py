@@ -113,6 +113,11 @@ def zoo_net(name: str) -> Supernet:
     return SMALL[name][0]()
 
 
+def skipping_net() -> Supernet:
+    torch.manual_seed(1)
+    return zoo.nasbench201(channels=4, cells=1, in_channels=1, aux_skip=True)
+
+
 STATES = MomentumSeparation(choice="block1")
 
 
@@ -121,10 +126,15 @@ def default(name: str) -> Case:
 
 
 TRAININGS: dict[str, Case] = {name: default(name) for name in methods.__all__} | {
+    "angle_shrinking": lambda: train(methods.angle_shrinking(threshold=4, first_epochs=4, stage_epochs=2)),
     "attentivenas": lambda: train(methods.attentivenas(), elastic_net()),
     "attentivenas, worst": lambda: train(methods.attentivenas(mode="worst"), elastic_net()),
+    "cdarts": lambda: train(methods.cdarts(cycles=2, held_back=("skip",))),
+    "dots": lambda: train(methods.dots(parameter_free=("none", "skip")), cells_net()),
+    "darts_cifar": lambda: train(methods.darts_cifar(drop_path=0, cutout=4)),
     "pc_darts": lambda: train(methods.pc_darts(exclude=("none",)), cells_net()),
     "p_darts": lambda: train(methods.p_darts(layers=(3, 4, 5)), darts_net()),
+    "darts_minus": lambda: train(methods.darts_minus(), skipping_net()),
     "darts_pt": lambda: train(methods.darts_pt(supernet_epochs=2, interval=1)),
     "darts_pt, fixed": lambda: train(methods.darts_pt(fixed=True, supernet_epochs=2, interval=1)),
     "darts, second order": lambda: train(methods.darts(order=2)),
@@ -134,11 +144,13 @@ TRAININGS: dict[str, Case] = {name: default(name) for name in methods.__all__} |
     ),
     "dynas, strictly fair": lambda: train(methods.dynas(methods.fairnas(weights=replace(DYNAS, clip_norm=None)))),
     "fairnas, subnet-aware": lambda: train(methods.dynas(methods.fairnas(), states=STATES)),
+    "enas": lambda: train(methods.enas(updates=2, samples=3, derived=3)),
     "few_shot, fresh": lambda: train(methods.few_shot(transfer=False)),
     "few_shot, subnet-aware": lambda: train(methods.dynas(methods.few_shot(), states=STATES)),
     "gm_nas": lambda: train(methods.gm_nas(), steps=26),
     "greedynas, sizes": lambda: train(methods.greedynas(rate_by="accuracy", max_macs=15_000), elastic_net()),
     "k_shot, subnet-aware": lambda: train(methods.dynas(methods.k_shot(), states=STATES)),
+    "mixpath": lambda: train(methods.mixpath(), zoo_net("mixpath without shadow"), steps=8),
     "one_shot": lambda: train(methods.one_shot(), batch_size=32),
     "sandwich": lambda: train(methods.sandwich(), elastic_net()),
     "spos, subnet-aware": lambda: train(methods.dynas(methods.spos(), states=STATES)),

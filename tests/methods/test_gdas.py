@@ -12,8 +12,8 @@ import torch
 from torch import Tensor, nn
 
 from method_trials import moves, on_digits, published, squares, train
-from small_nets import convolution, elastic_net, executor, operations_net, step
-from supernet import Choice, InputChoice, OpChoice, Supernet
+from small_nets import elastic_net, executor, operations_net, step
+from supernet import OpChoice, Supernet, zoo
 from supernet.errors import UsageError
 from supernet.methods import darts, gdas
 from supernet.methods.cells.darts import ARCHITECTURE
@@ -25,57 +25,11 @@ from supernet.train.executor import Executor
 from supernet.train.relaxations._protocol import Given
 
 
-class Cells(nn.Module):
-    """A stem, a normal and a reduction cell named as those of the DARTS space, and a head."""
-
-    def __init__(self, nodes: int = 2, channels: int = 4) -> None:
-        super().__init__()
-        self.stem = nn.Conv2d(1, channels, 3, padding=1, stride=2)
-        self.kinds = nn.ModuleList(nn.ModuleList(nodes_of(kind, nodes, channels)) for kind in ("normal", "reduce"))
-        self.head = nn.Sequential(nn.AdaptiveAvgPool2d(2), nn.Flatten(), nn.Linear(4 * channels * nodes, 10))
-        self.mix = nn.ModuleList(nn.Conv2d(channels * nodes, channels, 1) for _ in range(1))
-
-    def forward(self, x: Tensor) -> Tensor:
-        first = last = self.stem(x)
-        for number, cell in enumerate(self.kinds):
-            states = [first, last]
-            for node in cell:
-                states.append(node(states))
-            out = torch.cat(states[2:], 1)
-            if number == 0:
-                last = self.mix[0](out)
-        return self.head(out)
-
-
-def nodes_of(kind: str, nodes: int, channels: int) -> list[InputChoice]:
-    found = []
-    for node in range(2, 2 + nodes):
-        name = f"{kind}.{node}"
-        pairs = tuple((a, b) for b in range(node) for a in range(b))
-        inputs = Choice(name, pairs)
-        edges = [
-            OpChoice(
-                Choice(
-                    f"{name}<-{source}",
-                    ("max_pool_3x3", "sep_conv_3x3", "skip_connect"),
-                    when=inputs.is_in([pair for pair in pairs if source in pair]),
-                ),
-                {
-                    "max_pool_3x3": nn.MaxPool2d(3, stride=1, padding=1),
-                    "sep_conv_3x3": convolution(channels, 3),
-                    "skip_connect": nn.Identity(),
-                },
-            )
-            for source in range(node)
-        ]
-        found.append(InputChoice(inputs, edges))
-    return found
-
-
 def cells(nodes: int = 2) -> Supernet:
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        return Supernet(Cells(nodes))
+        operations = ("max_pool_3x3", "skip_connect", "sep_conv_3x3")
+        return zoo.darts(channels=4, layers=3, nodes=nodes, operations=operations, in_channels=1, image_size=8)
 
 
 TRIALS = {
@@ -255,7 +209,7 @@ def test_the_nodes_of_the_fixed_cell_are_the_four_ways_of_two_operations() -> No
     net = cells(nodes=4)
     fixed = fixed_reduction_cell(net.space)
     assert all(name.startswith("reduce.") for name in fixed)
-    assert [fixed[f"reduce.{node}"] for node in range(2, 6)] == [[(0, 1)]] * 4
+    assert [fixed[f"reduce.{node}.inputs"] for node in range(3, 6)] == [[(0, 1)]] * 3, "node 2 has no others"
     pairs = [tuple(fixed[f"reduce.{node}<-{source}"][0] for source in (0, 1)) for node in range(2, 6)]
     assert len(set(pairs)) == 4
     assert {op for pair in pairs for op in pair} == {"sep_conv_3x3", "max_pool_3x3"}
@@ -277,7 +231,7 @@ def reduction(recipe: Recipe, nodes: int = 2) -> tuple[dict[str, Option | None],
 
 def test_a_fixed_reduction_cell_runs_is_derived_and_learns_no_logits() -> None:
     options, before, after = reduction(gdas(reduction="fixed", architecture=ARCHITECTURE.with_settings(lr=0.1)))
-    assert options["reduce.2"] == options["reduce.3"] == (0, 1)
+    assert options["reduce.3.inputs"] == (0, 1)
     assert [options[f"reduce.{edge}"] for edge in ("2<-0", "2<-1", "3<-0", "3<-1")] == [
         "sep_conv_3x3",
         "sep_conv_3x3",
@@ -292,8 +246,8 @@ def test_a_fixed_reduction_cell_runs_is_derived_and_learns_no_logits() -> None:
 def test_in_a_fixed_reduction_cell_no_other_operation_runs(ran: list[Counter[tuple[str, str]]]) -> None:
     net = cells()
     train(gdas(reduction="fixed"), net=net, steps=5)
-    expected = {(name, of[0]): 1 for name, of in fixed_reduction_cell(net.space).items() if "<-" in name}
-    assert len(ran) == 2 * 5
+    expected = {(name, of[0]): 2 for name, of in fixed_reduction_cell(net.space).items() if "<-" in name}
+    assert len(ran) == 2 * 5, "and the network has two reduction cells"
     for one in ran:
         assert {place: count for place, count in one.items() if place[0].startswith("reduce.")} == expected
 
@@ -301,7 +255,7 @@ def test_in_a_fixed_reduction_cell_no_other_operation_runs(ran: list[Counter[tup
 def test_what_cannot_be_fixed_or_mixed_is_refused() -> None:
     with pytest.raises(UsageError, match="reduction cell is 'searched' or 'fixed'; got 'frc'"):
         gdas(reduction="frc")  # type: ignore[arg-type]
-    with pytest.raises(UsageError, match=r"the space has no choices 'reduce.2'"):
+    with pytest.raises(UsageError, match=r"the space has no choices 'reduce.3.inputs'"):
         train(gdas(reduction="fixed"), steps=1)
     with pytest.raises(UsageError, match="cannot be mixed"):
         train(gdas(), net=elastic_net(), steps=1)

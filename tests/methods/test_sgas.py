@@ -316,6 +316,14 @@ def test_it_refuses_sizes_and_spaces_in_which_nothing_is_open() -> None:
         sgas().on(net.space)
 
 
+def test_batches_that_outgrow_the_images_are_refused_before_training() -> None:
+    net = operations_net()
+    before = {name: value.clone() for name, value in net.state_dict().items()}
+    with pytest.raises(UsageError, match="'decision 1' asks for batches of 176 images, of 115 for training"):
+        train(fast(growth=10), net=net, steps=60)
+    assert all(torch.equal(value, before[name]) for name, value in net.state_dict().items())
+
+
 def test_a_choice_of_nothing_but_none_is_refused() -> None:
     net = operations_net()
     context = brought(net, {"block0": np.zeros(3), "block1": np.zeros(3)})

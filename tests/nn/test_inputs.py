@@ -181,3 +181,23 @@ def test_nodes_of_one_name_have_as_many_edges() -> None:
     nodes = [InputChoice(None, [nn.Identity() for _ in range(count)], name="node") for count in (1, 2)]
     with pytest.raises(UsageError, match="Two nodes are named 'node', one with 1 edges and one with 2"):
         Supernet(nn.Sequential(op, *nodes))
+
+
+class Optional(nn.Module):
+    """A node that may take nothing, which the network around it then leaves out."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.node = InputChoice(Choice("inputs", ((), (0,), (0, 1))), [nn.Linear(3, 3), nn.Linear(3, 3)])
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x if getattr(self.node, "silent", False) else x + self.node([x, x])
+
+
+def test_a_node_that_takes_nothing_is_silent_also_when_it_is_taken_out() -> None:
+    net, x = Supernet(Optional()).eval(), torch.randn(2, 3)
+    for arch in net.space.enumerate():
+        torch.testing.assert_close(net.extract(arch)(x), net(x, arch))
+    nothing = net.extract(net.space.arch({"inputs": ()}))
+    assert torch.equal(nothing(x), x)
+    assert sum(p.numel() for p in nothing.parameters()) == 0

@@ -27,6 +27,14 @@ def test_value_is_torchs_bit_for_bit_and_the_gradient_agrees(
     torch.testing.assert_close(ours.grad, theirs.grad, rtol=0, atol=1e-6)
 
 
+def test_the_gradient_is_exact_in_double_precision() -> None:
+    x = torch.randn(1, 2, 6, 5, dtype=torch.float64)
+    ours, theirs = x.clone().requires_grad_(), x.clone().requires_grad_()
+    (AvgPool3x3()(ours) ** 2).sum().backward()
+    (nn.AvgPool2d(3, stride=1, padding=1, count_include_pad=False)(theirs) ** 2).sum().backward()
+    torch.testing.assert_close(ours.grad, theirs.grad, rtol=0, atol=1e-14)
+
+
 def test_second_derivatives_exist() -> None:
     x = torch.randn(1, 1, 3, 3, dtype=torch.float64, requires_grad=True)
     assert torch.autograd.gradgradcheck(lambda t: AvgPool3x3()(t) ** 2, (x,))

@@ -38,7 +38,7 @@ from supernet.train import (
     fit,
 )
 from supernet.train import Path as MovePath
-from supernet.train.checkpoint import latest
+from supernet.train.checkpoint import latest, load
 from supernet.train.executor import Executor
 from supernet.train.laws import Trial, resumes_bitwise
 from supernet.train.phases import plan
@@ -412,3 +412,43 @@ def test_a_derivation_sees_the_same_after_a_training_that_is_resumed_when_it_is_
         for number in (0, 1)
     ]
     assert told[0] == told[1]
+
+
+def test_a_stream_of_a_phase_begins_at_its_first_batch(tmp_path: Path) -> None:
+    train(phased({}, {"data": few}, {"share": 2.0}), steps=8, out=tmp_path)
+    newest = latest(tmp_path / "checkpoints")
+    assert newest is not None
+    assert load(newest)[1]["draws"]["train"] == 4
+
+
+@dataclass(frozen=True)
+class Leaving:
+    """Notes which step was the last of a phase, and ends the training where it is told to."""
+
+    seen: list[tuple[str, int]]
+    finish: bool = False
+
+    def __call__(self, context: Context) -> None:
+        self.seen.append(("left", context.step.done))
+        if self.finish:
+            context.memory["finished"] = "enough"
+
+
+def _after_two(context: Context) -> str | None:
+    return "two" if context.step.index == 1 else None
+
+
+@pytest.mark.parametrize(("finish", "last"), [(False, 7), (True, 3)])
+def test_a_phase_is_left_after_its_last_step_however_it_ends(finish: bool, last: int) -> None:
+    seen: list[tuple[str, int]] = []
+
+    phases = (
+        Phase(name="one", share=1, program=PROGRAM, leave=Leaving(seen, finish=finish)),
+        Phase(name="two", share=1, program=PROGRAM, until=_after_two, leave=Leaving(seen)),
+        Phase(name="three", share=0.5, program=PROGRAM, leave=Leaving(seen)),
+    )
+    recipe = replace(spos().with_weights(lr=0.1, per=None), program=phases)
+    trained = train(recipe, steps=10)
+    expected = [("left", 3)] if finish else [("left", 3), ("left", 5), ("left", 7)]
+    assert seen == expected
+    assert trained.steps == last + 1

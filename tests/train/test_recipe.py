@@ -10,10 +10,12 @@ import pytest
 import torch
 
 from small_nets import operations_net, sgd
+from supernet.data import AllImages, Chained, Cutout, RandomLabelled
 from supernet.errors import UsageError
 from supernet.methods import attentivenas, darts, few_shot, gm_nas, greedynas, k_shot, sandwich, spos, sum_nas
 from supernet.space import Arch
 from supernet.train import (
+    Auxiliary,
     Bilevel,
     Constant,
     CopyOfNet,
@@ -23,6 +25,7 @@ from supernet.train import (
     Part,
     Path,
     Phase,
+    Ramp,
     Recipe,
     Reptile,
     StrictFair,
@@ -170,6 +173,30 @@ def trained_alone(recipe: Recipe) -> TrainPaths:
 def test_alone_the_objective_is_what_it_says_itself(recipe: Recipe, objective: CrossEntropy) -> None:
     assert trained_alone(recipe).objective == objective
     assert recipe.alone(an_arch()).adapt is None
+
+
+def test_alone_what_the_training_of_an_architecture_needs_stays() -> None:
+    """The settings that layers read, the images and the auxiliary heads; random labels go."""
+    loss = Auxiliary(CrossEntropy(0.1), 0.3)
+    settings, late = {"drop_path": Ramp(0.0, 0.2)}, {"scale": 2.0}
+    program = TrainPaths(sampler=Uniform(), objective=loss)
+    phases = (Phase(name="a", share=1, program=program), Phase(name="b", share=1, program=program, settings=late))
+    for changes, kept in (
+        ((AllImages(), RandomLabelled(3), Cutout(2)), Chained((AllImages(), Cutout(2)))),
+        ((RandomLabelled(3),), None),
+    ):
+        recipe = Recipe(name="x", program=phases, weights=sgd(), settings=settings, data=Chained(changes))
+        found = recipe.alone(an_arch())
+        assert (found.settings, found.data) == ({**settings, **late}, kept)
+        assert trained_alone(recipe).objective == loss
+    assert replace(spos(), data=RandomLabelled(3)).alone(an_arch()).data is None
+    assert replace(spos(), data=AllImages()).alone(an_arch()).data == AllImages()
+
+
+def test_alone_the_settings_of_a_search_go() -> None:
+    recipe = replace(darts(), settings={"aux_skip": Ramp(1.0, 0.0)}, data=AllImages()).alone(an_arch())
+    assert not recipe.settings
+    assert recipe.data is None
 
 
 def test_alone_the_way_of_sum_nas_is_that_of_one_path() -> None:

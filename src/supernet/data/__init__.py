@@ -5,6 +5,7 @@ from supernet.data.augment import Augment
 from supernet.data.cifar import cifar10, cifar100
 from supernet.data.derived.chained import Chained
 from supernet.data.derived.clients import Clients, dirichlet, shards
+from supernet.data.derived.cutout import Cutout
 from supernet.data.derived.endless import Endless
 from supernet.data.derived.joined import AllImages, Joined
 from supernet.data.derived.only_classes import FewerClasses, OnlyClasses
@@ -27,6 +28,7 @@ __all__ = [
     "Batch",
     "Chained",
     "Clients",
+    "Cutout",
     "Endless",
     "FewerClasses",
     "FolderAugment",

@@ -300,6 +300,7 @@ class Judged(Struct, frozen=True, kw_only=True):
     """`judge.json`: how right the ranking is; `supernet.judge.RankReport.to_json` says what the rest means."""
 
     truth: str = ""
+    by: str = "accuracy"
     verdict: str = ""
     sentences: list[str] = []
     rows: list[Figure] = []

@@ -11,7 +11,7 @@ import numpy as np
 from supernet.data import ImageData
 from supernet.errors import UsageError
 from supernet.judge.truth.truth import Truth
-from supernet.measure import Calibration, accuracies, cost_model
+from supernet.measure import Calibration, NetEvaluator, Score, accuracies, cost_model
 from supernet.nn import Supernet
 from supernet.rank.checks import MIN_ARCHITECTURES, Floats, UndefinedError
 from supernet.rank.measures import RHO, TAU, tau_in_true_top, top_id
@@ -29,8 +29,9 @@ class RankAlong:
 
     It logs `rank/kendall_tau`, `rank/spearman_rho`, `rank/tau_in_true_top@0.2`, `rank/top_id_rate@0.2`, the τ of
     parameter count on the same sample as `rank/kendall_tau_params`, and `rank/accuracy_std`, the standard deviation of
-    the supernet's accuracies. A figure is left out where it is undefined: while all subnets are equally accurate
-    (a deviation of 0) nothing is ranked, and the τ within the top needs three architectures there.
+    the supernet's accuracies (or of what it is ranked by, under that name). A figure is left out where it is undefined:
+    while all subnets are equally accurate (a deviation of 0) nothing is ranked, and the τ within the top needs three
+    architectures there.
 
     Args:
         data: The data set, of which only training (for calibration) and validation images are used.
@@ -43,6 +44,7 @@ class RankAlong:
         images: Number of validation images to score on; None: all of them.
         batch_size: Number of images per batch. It changes the scores only where BatchNorm uses the batch
             (`statistics="batch"`).
+        by: What subnets are ranked by, see `Recipe.ranks_by`; None: accuracy.
 
     Raises:
         UsageError: fewer than three architectures.
@@ -59,26 +61,35 @@ class RankAlong:
         calibration: Calibration | None = _CALIBRATION,
         images: int | None = None,
         batch_size: int = 512,
+        by: Score | None = None,
     ) -> None:
         if min(n, len(truth)) < MIN_ARCHITECTURES:
             raise UsageError(f"A ranking of {min(n, len(truth))} architectures says nothing; measure three or more.")
         self.data, self.every = data, every
         self.sample = truth if n >= len(truth) else truth.sample(n, np.random.default_rng(seed))
-        self.calibration, self.images, self.batch_size = calibration, images, batch_size
+        self.calibration, self.images, self.batch_size, self.by = calibration, images, batch_size, by
 
     def __call__(self, step: Step) -> Mapping[str, float]:
-        net = step.net
+        net, by = step.net, self.by
         archs = net.space.wrap(net.space.codes(self.sample.archs))
         true = _higher_is_better(self.sample)
-        found = accuracies(
-            net, archs, self.data, calibration=self.calibration, batch_size=self.batch_size, images=self.images
+        evaluator = NetEvaluator(
+            net,
+            self.data,
+            calibration=self.calibration,
+            batch_size=self.batch_size,
+            images=self.images,
+            score=by,
+            parts=step.parts,
         )
+        sign = -1 if by is not None and by.goal == "min" else 1
+        found = [sign * evaluator.value(arch) for arch in archs]
         row = {f"rank/{name}": value for name, value in _figures(np.asarray(found), true).items()}
         params = cost_model(net, self.data.shape).params(net.space.codes(archs))
         of_params = _figures(params, true)
         if TAU.name in of_params:
             row[f"rank/{TAU.name}_params"] = of_params[TAU.name]
-        return row | {"rank/accuracy_std": float(np.std(found))}
+        return row | {f"rank/{'accuracy' if by is None else by.name}_std": float(np.std(found))}
 
 
 class OrderAlong:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+from torch import nn
 
 from supernet.data import ImageData
 from supernet.errors import UsageError
@@ -15,8 +16,10 @@ from supernet.judge.distribution import Distribution
 from supernet.judge.report import RankReport
 from supernet.judge.truth.growing import TruthFile, read_source
 from supernet.judge.truth.truth import Truth
-from supernet.measure import Calibration, NetEvaluator
+from supernet.measure import Calibration, NetEvaluator, Score
+from supernet.measure.quantity import ACCURACY
 from supernet.measure.scores.calibration import DEFAULT
+from supernet.measure.scores.score import quantity_of
 from supernet.nn import Supernet
 from supernet.precision import Precision
 from supernet.rank.checks import MIN_ARCHITECTURES, Floats, UndefinedError
@@ -41,6 +44,8 @@ def rank_report(
     images: int | None = None,
     batch_size: int = 512,
     precision: Precision = "32-true",
+    by: Score | None = None,
+    parts: Mapping[str, nn.Module] | None = None,
     out: Path | str | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> RankReport:
@@ -64,6 +69,8 @@ def rank_report(
         batch_size: Number of images per batch. It changes the scores only where BatchNorm uses the batch
             (`statistics="batch"`).
         precision: Arithmetic of the scoring.
+        by: What the subnets are ranked by, see `Recipe.ranks_by`; None: accuracy.
+        parts: The modules that the method has beside the supernet, by name, for what the subnets are ranked by.
         out: A `.jsonl` file that keeps the scores as they become known; called again, only the missing ones are made.
             None keeps nothing.
         progress: Called as `progress(done, total)` after each architecture.
@@ -81,9 +88,17 @@ def rank_report(
     judged = truth if n >= len(truth) else truth.sample(n, np.random.default_rng(seed))
     archs = net.space.wrap(net.space.codes(judged.archs))
     evaluator = NetEvaluator(
-        net, data.sealed(), calibration=calibration, batch_size=batch_size, images=images, precision=precision
+        net,
+        data.sealed(),
+        calibration=calibration,
+        batch_size=batch_size,
+        images=images,
+        precision=precision,
+        score=by,
+        parts=parts,
     )
-    predicted = _scored(evaluator, archs, out=out, progress=progress)
+    scale = -1 if by is not None and by.goal == "min" else 1
+    predicted = [scale * value for value in _scored(evaluator, archs, out=out, progress=progress)]
     codes = net.space.codes(archs)
     baselines = {"parameter count": evaluator.costs(codes, "params"), "MACs": evaluator.costs(codes, "macs")}
     sign = 1 if judged.metric.goal == "max" else -1
@@ -104,7 +119,8 @@ def rank_report(
         except UndefinedError as error:
             omitted["mass"] = str(error)
     report = RankReport.of(predicted, true, baselines=baselines, archs=archs, clusters=families, seed=seed)
-    return replace(report, mass=mass, omitted={**report.omitted, **omitted})
+    name = ACCURACY.name if by is None else by.name
+    return replace(report, mass=mass, omitted={**report.omitted, **omitted}, by=name)
 
 
 def _mass(log_probabilities: Floats, true: Floats, truth: Truth) -> Curves:
@@ -125,10 +141,10 @@ def _scored(
     out: Path | str | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> list[float]:
-    """Accuracies of subnets with inherited weights, in the order of the architectures.
+    """What subnets are ranked by, with inherited weights, in the order of the architectures.
 
     Args:
-        evaluator: The evaluator that tells the accuracies.
+        evaluator: The evaluator that tells it.
         archs: The architectures to score.
         out: A `.jsonl` file that grows by a line per architecture. Called again with the same weights, images and
             settings, only those that are missing are scored; a file of other scores is replaced. None keeps nothing.
@@ -145,7 +161,7 @@ def _scored(
             told = dict(zip(map(tuple, kept.codes.tolist()), kept.mean.tolist(), strict=True))
         for done, arch in enumerate(archs, start=1):
             if arch.code not in told:
-                told[arch.code] = evaluator.scores(arch).accuracy
+                told[arch.code] = evaluator.value(arch)
                 file.append(arch, 0, told[arch.code])
             if progress is not None:
                 progress(done, len(archs))
@@ -162,11 +178,13 @@ def _opened(evaluator: NetEvaluator, out: Path | str | None) -> TruthFile:
             "weights": digest(evaluator.net.state_dict()),
             "data": evaluator.data.fingerprint(),
             "scoring": describe(evaluator.settings()),
+            **({} if evaluator.score is None else {"score": describe(evaluator.score), "parts": _digests(evaluator)}),
         }
     )
+    metric = ACCURACY if evaluator.score is None else quantity_of(evaluator.score)
 
     def opened() -> TruthFile:
-        return TruthFile(path, evaluator.net.space, source=_SOURCE, settings=settings)
+        return TruthFile(path, evaluator.net.space, metric=metric, source=_SOURCE, settings=settings)
 
     try:
         return opened()
@@ -175,3 +193,7 @@ def _opened(evaluator: NetEvaluator, out: Path | str | None) -> TruthFile:
             raise  # trainings are worth hours
         path.unlink()
         return opened()
+
+
+def _digests(evaluator: NetEvaluator) -> dict[str, str]:
+    return {name: digest(module.state_dict()) for name, module in evaluator.parts.items()}

@@ -17,6 +17,7 @@ from supernet.io.schema import Standing
 from supernet.judge import derived as derivations
 from supernet.judge import figures, words
 from supernet.judge.clusters import Clusters
+from supernet.measure.quantity import ACCURACY
 from supernet.rank.checks import Floats, UndefinedError, check_same_length, scores, share_to_k
 from supernet.rank.comparison import Comparison, compare
 from supernet.rank.curves import Curves, mass_curves, top_id_curves
@@ -90,6 +91,7 @@ class RankReport:
         baselines: The baselines' scores (N,).
         archs: The architectures (N,), where they are known.
         derived: Where the architecture that the method itself derived stands, see `standing`; None where there is none.
+        by: The name of what the supernet's scores are.
     """
 
     n: int
@@ -108,6 +110,7 @@ class RankReport:
     baselines: Mapping[str, Floats]
     archs: tuple[Arch, ...] = ()
     derived: Standing | None = None
+    by: str = ACCURACY.name
 
     @classmethod
     def of(
@@ -218,7 +221,8 @@ class RankReport:
         if regret.defined:
             where = f"{regret.value:.3g} below the best" if regret.value > 0 else "the best"
             favourite = f"; its favourite is {where} of all {self.n}"
-        return words.verdict(self["kendall_tau"], within, self.combined, favourite)
+        ranking = words.RANKING if self.by == ACCURACY.name else f"{words.RANKING} by {self.by}"
+        return words.verdict(self["kendall_tau"], within, self.combined, favourite, ranking=ranking)
 
     def sentences(self) -> list[str]:
         """The statistics behind the verdict, sentence by sentence, each baseline first."""
@@ -329,6 +333,7 @@ class RankReport:
         """Everything except the scores themselves."""
         return {
             "n": self.n,
+            "by": self.by,
             "seeds": list(self.seeds),
             "confidence": self.confidence,
             "n_bootstrap": self.n_bootstrap,

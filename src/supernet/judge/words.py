@@ -9,10 +9,18 @@ from supernet.rank.comparison import Comparison
 from supernet.rank.evidence import Estimate
 
 _SHOWN = ("kendall_tau", "spearman_rho", "top_id_rate", "tau_in_true_top", "best_rank", "regret@1")
+RANKING = "this ranking"
 _TOO_WIDE = 0.5  # an interval of τ that holds useless and good rankings alike: of some 20 architectures or fewer
 
 
-def verdict(tau: Comparison, within: Comparison | None, combined: Mapping[str, Comparison], favourite: str) -> str:
+def verdict(
+    tau: Comparison,
+    within: Comparison | None,
+    combined: Mapping[str, Comparison],
+    favourite: str,
+    *,
+    ranking: str = RANKING,
+) -> str:
     """Can this ranking be trusted to pick among these architectures, and how far? A line for engineers.
 
     It says yes where the interval of the difference to every baseline, and of τ itself, lies above 0; no where a
@@ -24,6 +32,7 @@ def verdict(tau: Comparison, within: Comparison | None, combined: Mapping[str, C
         within: τ within the truly best architectures, where there is such a figure.
         combined: τ of the ranks of supernet and baseline added, by baseline.
         favourite: A clause on the architecture that is ranked first; empty where there is none.
+        ranking: What the ranking is called, such as `"this ranking by angle"`.
     """
     ours, n = tau.supernet, tau.supernet.n
     if not ours.defined:
@@ -36,7 +45,7 @@ def verdict(tau: Comparison, within: Comparison | None, combined: Mapping[str, C
     right = f"of two of these architectures it puts the better one first in {_pairs(ours)} of cases"
     if worse:
         best = max(worse, key=lambda name: rivals[name].value)
-        said = f"Do not pick by this ranking: {right}, sorting by {best} in {_percent(rivals[best].value)}"
+        said = f"Do not pick by {ranking}: {right}, sorting by {best} in {_percent(rivals[best].value)}"
         added = combined.get(best)
         if added is not None and added.verdict(best) == "beats":
             said += f"; the ranks of both added are right in {_percent(added.supernet.value)}, so pick by these"
@@ -44,20 +53,21 @@ def verdict(tau: Comparison, within: Comparison | None, combined: Mapping[str, C
     wide = ours.high - ours.low > _TOO_WIDE
     if wide and (unclear or ours.low <= 0):
         return (
-            f"Too few architectures to say: with {n} of them, this ranking may put anything from "
+            f"Too few architectures to say: with {n} of them, {ranking} may put anything from "
             f"{_percent(ours.low)} to {_percent(ours.high)} of pairs in the right order; judge on 30 or more."
         )
     if ours.low <= 0:
-        return f"Do not pick by this ranking: it cannot be told from a random order ({right}; a coin in 50 %)."
+        return f"Do not pick by {ranking}: it cannot be told from a random order ({right}; a coin in 50 %)."
     if unclear:
         best = max(unclear, key=lambda name: rivals[name].value)
-        said = f"Not shown to be better than sorting by {best}: {right}, {best} in {_percent(rivals[best].value)}"
+        opening = "Not" if ranking == RANKING else f"{ranking[0].upper()}{ranking[1:]} is not"
+        said = f"{opening} shown to be better than sorting by {best}: {right}, {best} in {_percent(rivals[best].value)}"
         added = combined.get(best)
         if added is not None and added.verdict(best) == "beats":
             return f"{said}; the ranks of both added are right in {_percent(added.supernet.value)}, so pick by these."
         return f"{said}; with {n} architectures the two cannot be told apart."
     than = f", {' and '.join(f'{name} in {_percent(found.value)}' for name, found in rivals.items())}" if rivals else ""
-    said = f"Pick by this ranking: {right}{than}{favourite}"
+    said = f"Pick by {ranking}: {right}{than}{favourite}"
     if within is not None and within.supernet.low is not None and within.supernet.low <= 0:
         share = within.measure.label.removeprefix("τ within the true ")
         said += f"; but it is not shown to order the {share} among themselves, so train several of its favourites"

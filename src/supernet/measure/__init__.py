@@ -11,6 +11,7 @@ from supernet.measure.latency.table import LatencyTable
 from supernet.measure.quantity import Quantity
 from supernet.measure.scores.calibration import Calibration
 from supernet.measure.scores.recalibration import calibrate, calibrated
+from supernet.measure.scores.score import Score, Subnet
 from supernet.measure.scores.scores import Scores, accuracies, accuracy, loss, scores
 
 __all__ = [
@@ -25,8 +26,10 @@ __all__ = [
     "LatencyTable",
     "NetEvaluator",
     "Quantity",
+    "Score",
     "Scores",
     "Subject",
+    "Subnet",
     "ThisMachine",
     "accuracies",
     "accuracy",

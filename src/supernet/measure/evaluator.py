@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from torch import nn
 
 from supernet.data import Batch, ImageData
 from supernet.errors import UsageError
@@ -16,6 +17,7 @@ from supernet.measure.latency.machine import THIS_MACHINE, Device, Latency, late
 from supernet.measure.latency.model import LatencyModel
 from supernet.measure.quantity import ACCURACY, LATENCY_MS, LOSS, MACS, PARAMS, Quantity
 from supernet.measure.scores.calibration import DEFAULT, Calibration
+from supernet.measure.scores.score import Score, Subnet, quantity_of, scored
 from supernet.measure.scores.scores import Scores, run_scores
 from supernet.measure.untouched import placed_like
 from supernet.nn import Supernet
@@ -42,12 +44,16 @@ class NetEvaluator:
         images: Number of validation images to use, the first ones; None: all of them.
         space: A sub-space to search; None: the whole space of the network.
         precision: Arithmetic of the evaluation; `"bf16-mixed"` is faster where the processor computes in bfloat16.
+        score: Something else that subnets can be ranked by, such as `Recipe.ranks_by`; it is a quantity of its name.
+        parts: The modules that the method has beside the supernet, by name, for the score.
 
     Attributes:
         cheap: Names of the quantities that `costs` tells for whole populations.
+        quantities: Everything that it can tell, by name.
 
     Raises:
-        UsageError: the latency model is of another network or input shape.
+        UsageError: the latency model is of another network or input shape, or the score has the name of another
+            quantity.
     """
 
     cheap: frozenset[str] = frozenset({MACS.name, PARAMS.name})
@@ -65,7 +71,14 @@ class NetEvaluator:
         images: int | None = None,
         space: Space | None = None,
         precision: Precision = "32-true",
+        score: Score | None = None,
+        parts: Mapping[str, nn.Module] | None = None,
     ) -> None:
+        self.score, self.parts = score, parts or {}
+        if score is not None:
+            if score.name in self.quantities:
+                raise UsageError(f"The score {score!r} is called {score.name!r}, as another quantity is. Rename it.")
+            self.quantities = {**self.quantities, score.name: quantity_of(score)}
         self.precision = check_precision(precision)
         self.net, self.data, self.calibration, self.device = net, data, calibration, device
         self.space = net.space if space is None else space
@@ -76,6 +89,8 @@ class NetEvaluator:
         self._batches = _Prepared(net, data, batch_size, images)
         self._version: tuple[object, ...] = ()
         self._scores: dict[tuple[int, ...], Scores] = {}
+        self._values: dict[tuple[int, ...], float] = {}
+        self._kept: dict[Any, Any] = {}
         self._latencies: dict[tuple[int, ...], Latency] = {}
 
     def settings(self) -> dict[str, Any]:
@@ -116,21 +131,45 @@ class NetEvaluator:
                 told[name] = float(self.costs(self.net.space.codes([arch]), name)[0])
             elif name == LATENCY_MS.name:
                 told[name] = self.latency(arch).median_ms
+            elif self.score is not None and name == self.score.name:
+                told[name] = self.value(arch)
             else:
                 told[name] = self.scores(arch).accuracy if name == ACCURACY.name else self.scores(arch).loss
         return told
 
     def scores(self, arch: Arch) -> Scores:
         """Accuracy and loss together."""
-        version = weights_version(self.net)
-        if version != self._version:
-            self._version = version
-            self._scores.clear()
+        self._follow()
         if arch.code not in self._scores:
             self._scores[arch.code] = run_scores(
                 self.net, arch, self._batches, self.calibration, self.data, precision=self.precision
             )
         return self._scores[arch.code]
+
+    def value(self, arch: Arch) -> float:
+        """What the score gives to an architecture; where there is none, its accuracy.
+
+        Raises:
+            UsageError: something that the score is made from is missing.
+            RunError: it is not finite.
+        """
+        if self.score is None:
+            return self.scores(arch).accuracy
+        self._follow()
+        if arch.code not in self._values:
+            self._values[arch.code] = scored(self.score, Subnet(self.net, arch, self.parts, self._kept))
+        return self._values[arch.code]
+
+    def _follow(self) -> None:
+        """Forget what depends on weights where one has changed."""
+        version = weights_version(self.net)
+        if version != self._version:
+            self._version = version
+            self._forget()
+
+    def _forget(self) -> None:
+        for known in (self._scores, self._values, self._kept):
+            known.clear()
 
     def latency(self, arch: Arch) -> Latency:
         """Latency with its spread; always measured, once per architecture, whatever the weights."""
@@ -141,7 +180,7 @@ class NetEvaluator:
 
     def forget(self) -> None:
         """Measure everything anew, such as after weights were changed through `tensor.data`."""
-        self._scores.clear()
+        self._forget()
         self._latencies.clear()
 
     def _cost_model(self) -> CostModel:

@@ -113,8 +113,12 @@ class InputChoice(nn.Module, Mutable):
         return {} if self.name is None else {self.name: len(self.edges)}
 
     def plain(self) -> nn.Module:
-        """The sum of the edges that run; their own layers are made plain by `Supernet.extract`."""
+        """The sum of the edges that run; their own layers are made plain by `Supernet.extract`. Of none: `silent`."""
         chosen = range(len(self.edges)) if self.choice is None else self.selection.option(self.choice)
+        if not chosen:
+            nothing = nn.Identity()
+            vars(nothing)["silent"] = True  # the network around it leaves it out, as it did the node
+            return nothing
         return _SumOfEdges(chosen, [self.edges[edge] for edge in chosen])
 
     def extra_repr(self) -> str:

@@ -45,8 +45,9 @@ class _Average(torch.autograd.Function):
         (gradient,) = gradients
         _, channels, height, width = gradient.shape
         # Pixels inside the image under each window: 9, at an edge 6, in a corner 4.
-        counts = [torch.full((size,), 3.0).index_fill(0, torch.tensor([0, size - 1]), 2.0) for size in (height, width)]
-        counts = [count if len(count) > 1 else torch.ones(1) for count in counts]
+        counts = [torch.full((size,), 3.0, dtype=torch.float64) for size in (height, width)]
+        counts = [count.index_fill(0, torch.tensor([0, len(count) - 1]), 2.0) for count in counts]
+        counts = [count if len(count) > 1 else torch.ones_like(count) for count in counts]
         weight = (1 / torch.outer(*counts)).to(gradient).expand(1, channels, height, width)
         share = gradient * weight.contiguous(memory_format=torch.channels_last)
         ones = gradient.new_ones(channels, 1, 3, 3)

@@ -85,6 +85,7 @@ def judge(run: Run, truth: Truth | None = None, *, alone: Alone | None = None) -
         truth = _left(run, truth)
         parts = run.load_searched()
         run.say_if_unfinished()
+        run.say_what_ranks()
         n = min(run.config.judge.archs, len(truth))
         distribution = None
         program = run.recipe.on(run.net.space).phases[-1].program
@@ -106,6 +107,8 @@ def judge(run: Run, truth: Truth | None = None, *, alone: Alone | None = None) -
                 images=settings.validation_images,
                 batch_size=run.config.judge.batch_size,
                 precision=run.config.train.precision,
+                by=run.recipe.ranks_by,
+                parts=parts,
                 out=place / "scores.jsonl",
                 progress=lambda done, _: bar.update(done),
             )

@@ -193,6 +193,11 @@ class Run:
                 "alone are considered"
             )
 
+    def say_what_ranks(self) -> None:
+        """Say so if subnets are ranked by something else than accuracy."""
+        if (by := self.recipe.ranks_by) is not None:
+            self.say(f"{self.recipe.name} ranks subnets by {by.name}, which takes the place of accuracy")
+
     @property
     def derived(self) -> Arch | None:
         """The architecture that the method has derived itself; None where it has not.

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from dataclasses import replace
+
+from torch import nn
 
 from supernet import measure
 from supernet.errors import UsageError
@@ -12,6 +15,7 @@ from supernet.io.progress import ProgressBar
 from supernet.io.run_directory import SEARCH
 from supernet.judge import OrderAlong
 from supernet.measure import NetEvaluator
+from supernet.measure.quantity import ACCURACY
 from supernet.runs.judge import table_of
 from supernet.runs.kept import refuse_changes
 from supernet.runs.naming import build_calibration, build_searcher, build_shifting
@@ -33,6 +37,8 @@ def search(run: Run, *, resume: bool = False, overwrite: bool = False, wrap: Wra
     verb that follows a search takes in the place of the run's:
 
         search(run.into("runs/a/fast").asking(search=Searching(constraints={"latency_ms": 2.0}, seed=1)))
+
+    Where the method ranks by something else (`Recipe.ranks_by`), the objective `accuracy` stands for that.
 
     Args:
         run: The run that is searched; `run.config.search` says how.
@@ -56,13 +62,14 @@ def search(run: Run, *, resume: bool = False, overwrite: bool = False, wrap: Wra
     if overwrite:
         place.check_replaceable()
     searcher = build_searcher(settings.searcher, settings.searcher_options)
-    run.load()
+    parts = run.load()
     run.say_if_unfinished()
     run.say_what_is_left()
+    run.say_what_ranks()
     wrap = _wrap(run) if wrap is None else wrap
-    if isinstance(wrap, Shifting) and run.config.judge.table:
+    if isinstance(wrap, Shifting) and run.config.judge.table and run.recipe.ranks_by is None:
         wrap = replace(wrap, on_generation=(*wrap.on_generation, _order_along(run)))
-    evaluator = _evaluator(run)
+    evaluator = _evaluator(run, parts)
     pool = load_candidates(run.net.space, run.directory.path) if settings.pool else []
     space = run.space
 
@@ -79,7 +86,7 @@ def search(run: Run, *, resume: bool = False, overwrite: bool = False, wrap: Wra
         front = run_search(
             searcher,
             evaluator,
-            objectives=settings.objectives,
+            objectives=_objectives(run),
             constraints=settings.constraints or None,
             budget=settings.budget,
             seed=_seed(run),
@@ -110,8 +117,8 @@ def check_search(run: Run, wrap: Wrap | None = None) -> None:
         wrap.check_images(run.data)
     check_possible(
         searcher,
-        _evaluator(run),
-        objectives=settings.objectives,
+        _evaluator(run, {}),
+        objectives=_objectives(run),
         constraints=settings.constraints or None,
         budget=settings.budget,
         seed=_seed(run),
@@ -127,8 +134,20 @@ def _wrap(run: Run) -> Wrap | None:
     return None if shifting is None else build_shifting(shifting)
 
 
-def _evaluator(run: Run) -> NetEvaluator:
-    """What the search asks: accuracy with inherited weights, costs, latency. Never sees test images."""
+def _objectives(run: Run) -> tuple[str, ...]:
+    """What is optimised: where the method ranks by something else, that takes the place of accuracy."""
+    by = run.recipe.ranks_by
+    asked = run.config.search.objectives
+    if by is None:
+        return asked
+    return tuple(dict.fromkeys(by.name if name == ACCURACY.name else name for name in asked))
+
+
+def _evaluator(run: Run, parts: Mapping[str, nn.Module]) -> NetEvaluator:
+    """What the search asks: accuracy with inherited weights, what the method ranks by, costs, latency.
+
+    Never sees test images.
+    """
     settings = run.config.search
     latency = None
     if settings.latency is not None:
@@ -141,6 +160,8 @@ def _evaluator(run: Run) -> NetEvaluator:
         images=settings.validation_images,
         space=run.space,
         precision=run.config.train.precision,
+        score=run.recipe.ranks_by,
+        parts=parts,
     )
 
 

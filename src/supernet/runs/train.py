@@ -57,7 +57,7 @@ def train(run: Run, *, resume: bool = False) -> Run | None:
         run.directory.write("derived.json", trained.derived.to_json())
         run.say(f"derived architecture: {trained.derived}")
     log = read_lines(run.directory.log, dict[str, Any]).rows
-    chance = chance_of(trained.recipe.phases[-1].program, run.data.num_classes)
+    chance = None if run.recipe.ranks_by else chance_of(trained.recipe.phases[-1].program, run.data.num_classes)
     for sentence in warnings_of(_scalars(log), run.data.num_classes, chance=chance, images=len(run.data.validation)):
         run.say(f"warning: {sentence}")
     return run.holding(trained.net)
@@ -68,14 +68,18 @@ def _scalars(log: Any) -> list[Mapping[str, float]]:
 
 
 def _monitors(run: Run) -> list[Monitor]:
-    """What is measured along the training: some subnets, and the ranking where there is a table."""
+    """What is measured along the training: some subnets, and the ranking where there is a table.
+
+    The accuracy of subnets that are ranked by something else says nothing, and is left out.
+    """
     every, data, settings = run.config.train.monitor_every, run.data.sealed(), run.config.search
+    by = run.recipe.ranks_by
     if not every:
         return []
-    monitors: list[Monitor] = [SubnetAccuracy(data, every=every, seed=run.config.seed)]
+    monitors: list[Monitor] = [] if by else [SubnetAccuracy(data, every=every, seed=run.config.seed)]
     if run.config.judge.table:
         calibration = build_calibration(settings)
         follow = partial(RankAlong, data, every=every, calibration=calibration, images=settings.validation_images)
         asked = run.config.judge
-        monitors.append(follow(table_of(run), n=asked.monitor_archs, batch_size=asked.batch_size))
+        monitors.append(follow(table_of(run), n=asked.monitor_archs, batch_size=asked.batch_size, by=by))
     return monitors

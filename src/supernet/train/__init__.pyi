@@ -9,23 +9,37 @@ from supernet.train.context import Context as Context
 from supernet.train.context import Edit as Edit
 from supernet.train.context import Moves as Moves
 from supernet.train.derivations._protocol import Derivation as Derivation
+from supernet.train.derivations.before_rise import BeforeRise as BeforeRise
 from supernet.train.derivations.decided import Decided as Decided
+from supernet.train.derivations.non_zero import NonZero as NonZero
 from supernet.train.derivations.sample_and_rank import SampleAndRank as SampleAndRank
 from supernet.train.derivations.skip_limited import SkipLimited as SkipLimited
 from supernet.train.derivations.strongest import Strongest as Strongest
 from supernet.train.edits.average_into import AverageInto as AverageInto
+from supernet.train.edits.begin_cycle import BeginCycle as BeginCycle
+from supernet.train.edits.curvature import Curvature as Curvature
+from supernet.train.edits.curvature import CurvatureRise as CurvatureRise
 from supernet.train.edits.cut_channels import CutChannels as CutChannels
 from supernet.train.edits.decide_edge import DecideEdge as DecideEdge
+from supernet.train.edits.drop_options import DropOptions as DropOptions
+from supernet.train.edits.keep_shares import KeepShares as KeepShares
 from supernet.train.edits.keep_strongest import KeepStrongest as KeepStrongest
+from supernet.train.edits.keep_winners import KeepWinners as KeepWinners
 from supernet.train.edits.project_inputs import ProjectInputs as ProjectInputs
 from supernet.train.edits.project_operations import ProjectOperations as ProjectOperations
 from supernet.train.edits.rebuild_network import RebuildNetwork as RebuildNetwork
+from supernet.train.edits.recover_codes import AbsorbCodes as AbsorbCodes
+from supernet.train.edits.recover_codes import AllDecided as AllDecided
+from supernet.train.edits.recover_codes import RecoverCodes as RecoverCodes
+from supernet.train.edits.regularise_on_rise import DecayFromMemory as DecayFromMemory
+from supernet.train.edits.regularise_on_rise import RegulariseOnRise as RegulariseOnRise
 from supernet.train.edits.remember_probabilities import RememberProbabilities as RememberProbabilities
 from supernet.train.edits.split_by_gradients import SplitByGradients as SplitByGradients
 from supernet.train.edits.split_by_option import SplitByOption as SplitByOption
 from supernet.train.edits.widen_partial import WidenPartial as WidenPartial
 from supernet.train.fit import Trained as Trained
 from supernet.train.fit import fit as fit
+from supernet.train.forwards.cut_images import CutImages as CutImages
 from supernet.train.gradients._protocol import GradientRule as GradientRule
 from supernet.train.gradients.adversarial import Adversarial as Adversarial
 from supernet.train.gradients.backpropagation import Backpropagation as Backpropagation
@@ -43,20 +57,29 @@ from supernet.train.objectives.code_entropy import CodeEntropy as CodeEntropy
 from supernet.train.objectives.consistency import Consistency as Consistency
 from supernet.train.objectives.cross_entropy import CrossEntropy as CrossEntropy
 from supernet.train.objectives.dirichlet_anchor import DirichletAnchor as DirichletAnchor
+from supernet.train.objectives.expected_cost import ExpectedCost as ExpectedCost
 from supernet.train.objectives.in_place_distillation import InPlaceDistillation as InPlaceDistillation
+from supernet.train.objectives.mutual_distillation import MutualDistillation as MutualDistillation
+from supernet.train.objectives.plus_cost import PlusCost as PlusCost
 from supernet.train.objectives.terms import Auxiliary as Auxiliary
 from supernet.train.objectives.terms import Term as Term
 from supernet.train.objectives.terms import Terms as Terms
+from supernet.train.objectives.times_cost import TimesCost as TimesCost
 from supernet.train.optimisers._protocol import Optimiser as Optimiser
 from supernet.train.optimisers.adam import Adam as Adam
 from supernet.train.optimisers.rmsprop import RMSprop as RMSprop
 from supernet.train.optimisers.sgd import SGD as SGD
+from supernet.train.parametrisations.logits_around import LogitsAround as LogitsAround
 from supernet.train.parametrisations.option_logits import LogitPerOption as LogitPerOption
 from supernet.train.parametrisations.option_logits import OptionLogits as OptionLogits
+from supernet.train.parametrisations.sparse_codes import SparseCodePerNode as SparseCodePerNode
+from supernet.train.parametrisations.sparse_codes import SparseCodes as SparseCodes
 from supernet.train.part import Part as Part
 from supernet.train.part import Setting as Setting
 from supernet.train.part import Slice as Slice
 from supernet.train.parts.copy_of_net import CopyOfNet as CopyOfNet
+from supernet.train.parts.evaluation_net import EvaluationNet as EvaluationNet
+from supernet.train.parts.stage_heads import HeadsOfStages as HeadsOfStages
 from supernet.train.phases import Phase as Phase
 from supernet.train.policies._protocol import Likelihood as Likelihood
 from supernet.train.policies._protocol import Policy as Policy
@@ -64,7 +87,10 @@ from supernet.train.policies.lstm_controller import Controller as Controller
 from supernet.train.policies.lstm_controller import LSTMController as LSTMController
 from supernet.train.programs._protocol import Program as Program
 from supernet.train.programs.bilevel import Bilevel as Bilevel
+from supernet.train.programs.cyclic import SearchAndEvaluate as SearchAndEvaluate
+from supernet.train.programs.cyclic import WarmUpEvaluation as WarmUpEvaluation
 from supernet.train.programs.in_turn import TrainInTurn as TrainInTurn
+from supernet.train.programs.paths_and_gates import PathsAndGates as PathsAndGates
 from supernet.train.programs.single_level import SingleLevel as SingleLevel
 from supernet.train.programs.train_paths import TrainPaths as TrainPaths
 from supernet.train.programs.weights_then_codes import WeightsThenCodes as WeightsThenCodes
@@ -73,12 +99,17 @@ from supernet.train.ratings._protocol import Rating as Rating
 from supernet.train.ratings.batch_loss import BatchLoss as BatchLoss
 from supernet.train.ratings.fresh_batch import FreshBatch as FreshBatch
 from supernet.train.ratings.predicted import Predicted as Predicted
+from supernet.train.ratings.scored import Scored as Scored
 from supernet.train.ratings.validation import ValidationError as ValidationError
 from supernet.train.ratings.validation import ValidationLoss as ValidationLoss
 from supernet.train.recipe import Recipe as Recipe
 from supernet.train.relaxations._protocol import Relaxation as Relaxation
+from supernet.train.relaxations.binary_gates import BinaryGates as BinaryGates
 from supernet.train.relaxations.dirichlet import Dirichlet as Dirichlet
+from supernet.train.relaxations.group_softmax import GroupSoftmax as GroupSoftmax
 from supernet.train.relaxations.gumbel_one_hot import GumbelOneHot as GumbelOneHot
+from supernet.train.relaxations.gumbel_softmax import GumbelSoftmax as GumbelSoftmax
+from supernet.train.relaxations.operations_and_inputs import OperationsAndInputs as OperationsAndInputs
 from supernet.train.relaxations.perturbed import Perturbed as Perturbed
 from supernet.train.relaxations.softmax import Softmax as Softmax
 from supernet.train.rewriting import Rewriter as Rewriter
@@ -89,6 +120,7 @@ from supernet.train.samplers.candidate_pool import load_candidates as load_candi
 from supernet.train.samplers.cost_bins import CostBins as CostBins
 from supernet.train.samplers.equal_cost import EqualCost as EqualCost
 from supernet.train.samplers.fixed import Fixed as Fixed
+from supernet.train.samplers.from_logits import FromLogits as FromLogits
 from supernet.train.samplers.greedy import Greedy as Greedy
 from supernet.train.samplers.hamming_walk import HammingWalk as HammingWalk
 from supernet.train.samplers.one_group import OneGroup as OneGroup
@@ -96,6 +128,7 @@ from supernet.train.samplers.path_dropout import PathDropout as PathDropout
 from supernet.train.samplers.sandwich import Sandwich as Sandwich
 from supernet.train.samplers.strict_fair import StrictFair as StrictFair
 from supernet.train.samplers.uniform import Uniform as Uniform
+from supernet.train.samplers.uniform_sizes import UniformSizes as UniformSizes
 from supernet.train.samplers.within import Within as Within
 from supernet.train.schedules._protocol import LearningRate as LearningRate
 from supernet.train.schedules.complexity_aware import ComplexityAwareLR as ComplexityAwareLR
@@ -103,8 +136,12 @@ from supernet.train.schedules.constant import Constant as Constant
 from supernet.train.schedules.cosine import Cosine as Cosine
 from supernet.train.schedules.linear import Linear as Linear
 from supernet.train.schedules.on_loss import OnLoss as OnLoss
+from supernet.train.schedules.step_decay import StepDecay as StepDecay
 from supernet.train.schedules.warm_restarts import WarmRestarts as WarmRestarts
 from supernet.train.schedules.warmup import Warmup as Warmup
+from supernet.train.scores._protocol import Score as Score
+from supernet.train.scores._protocol import Subnet as Subnet
+from supernet.train.scores.angle import Angle as Angle
 from supernet.train.state import load_parts as load_parts
 from supernet.train.state import load_weights as load_weights
 from supernet.train.states._protocol import StateGroups as StateGroups
@@ -116,19 +153,27 @@ from supernet.train.updates import sgd as sgd
 from supernet.train.values._protocol import Value as Value
 from supernet.train.values.dropout_decay import DropoutDecay as DropoutDecay
 from supernet.train.values.jump import Jump as Jump
+from supernet.train.values.of_part import OfPart as OfPart
 from supernet.train.values.per_epoch import PerEpoch as PerEpoch
 from supernet.train.values.ramp import Ramp as Ramp
+from supernet.train.values.rise import Rise as Rise
 
 __all__ = [
     "SGD",
+    "AbsorbCodes",
     "Adam",
     "Adversarial",
+    "AllDecided",
+    "Angle",
     "Auxiliary",
     "AverageInto",
     "Backpropagation",
     "BatchLoss",
+    "BeforeRise",
+    "BeginCycle",
     "BestOf",
     "Bilevel",
+    "BinaryGates",
     "Budget",
     "CodeEntropy",
     "Combine",
@@ -143,47 +188,67 @@ __all__ = [
     "Cosine",
     "CostBins",
     "CrossEntropy",
+    "Curvature",
+    "CurvatureRise",
     "CutChannels",
+    "CutImages",
+    "DecayFromMemory",
     "DecideEdge",
     "Decided",
     "Derivation",
     "Dictionary",
     "Dirichlet",
     "DirichletAnchor",
+    "DropOptions",
     "DropoutDecay",
     "Edit",
     "EqualCost",
+    "EvaluationNet",
+    "ExpectedCost",
     "Fixed",
     "FreshBatch",
+    "FromLogits",
     "GradientRule",
     "Greedy",
+    "GroupSoftmax",
     "GumbelOneHot",
+    "GumbelSoftmax",
     "HammingWalk",
+    "HeadsOfStages",
     "InPlaceDistillation",
     "Jump",
+    "KeepShares",
     "KeepStrongest",
+    "KeepWinners",
     "LSTMController",
     "LearningRate",
     "Likelihood",
     "Linear",
     "LogitPerOption",
+    "LogitsAround",
     "Mean",
     "MomentumSeparation",
     "Monitor",
     "Move",
     "Moves",
+    "MutualDistillation",
+    "NonZero",
     "Objective",
+    "OfPart",
     "OnLoss",
     "OneGroup",
+    "OperationsAndInputs",
     "Optimiser",
     "OptionLogits",
     "Outcome",
     "Part",
     "Path",
     "PathDropout",
+    "PathsAndGates",
     "PerEpoch",
     "Perturbed",
     "Phase",
+    "PlusCost",
     "Policy",
     "Predicted",
     "Program",
@@ -194,39 +259,52 @@ __all__ = [
     "Rating",
     "RebuildNetwork",
     "Recipe",
+    "RecoverCodes",
+    "RegulariseOnRise",
     "Reinforce",
     "Relaxation",
     "RememberProbabilities",
     "Reptile",
     "Rewriter",
+    "Rise",
     "SampleAndRank",
     "Sampler",
     "Sandwich",
+    "Score",
+    "Scored",
+    "SearchAndEvaluate",
     "Setting",
     "SingleLevel",
     "SkipLimited",
     "Slice",
     "Softmax",
+    "SparseCodePerNode",
+    "SparseCodes",
     "SplitByGradients",
     "SplitByOption",
     "StateGroups",
     "Step",
+    "StepDecay",
     "StrictFair",
     "Strongest",
+    "Subnet",
     "SubnetAccuracy",
     "Sum",
     "Term",
     "Terms",
+    "TimesCost",
     "TrainInTurn",
     "TrainPaths",
     "Trained",
     "Uniform",
+    "UniformSizes",
     "Unrolled",
     "Updates",
     "ValidationError",
     "ValidationLoss",
     "Value",
     "WarmRestarts",
+    "WarmUpEvaluation",
     "Warmup",
     "WeightsThenCodes",
     "WeightsThenPolicy",

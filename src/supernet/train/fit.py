@@ -151,7 +151,7 @@ def fit(
         "average": average,
         "space": net.space.fingerprint,
         "data": data.fingerprint(),
-        "chance": chance_of(recipe.phases[-1].program, data.num_classes),
+        "chance": None if recipe.ranks_by else chance_of(recipe.phases[-1].program, data.num_classes),
     }
     averaged = None if average is None else WeightAverage(net, average)
     state = TrainingState(net, recipe, seed=seed, batch_size=global_batch, average=averaged)
@@ -220,7 +220,8 @@ def _check(net: Supernet, recipe: Recipe, data: ImageData, *, batch_size: int) -
         if unread := {*recipe.settings, *phase.settings} - net.settings:
             raise UsageError(
                 f"The recipe {recipe.name!r} gives the setting {min(unread)!r}, which no layer of the network reads; "
-                f"they read {', '.join(sorted(net.settings)) or 'none'}. Leave it out, or take a network that has it."
+                f"they read {', '.join(sorted(net.settings)) or 'none'}. Build a space with such layers (an option of "
+                "the builder, as zoo.darts(aux_skip=True)), or leave the setting out."
             )
     if recipe.derive is not None:
         recipe.derive.check(net)

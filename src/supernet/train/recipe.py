@@ -14,6 +14,7 @@ import numpy as np
 
 from supernet.data import ImageData
 from supernet.errors import UsageError
+from supernet.measure.scores.score import Score
 from supernet.nn import Supernet
 from supernet.space import Arch, Space
 from supernet.train.alone import alone
@@ -76,6 +77,8 @@ class Recipe:
         data: What the method makes of the user's data, such as random labels; None: nothing.
         settings: Scalars that layers read in every pass of the training, such as the rate of a drop-path, each a number
             or a value over time such as `Ramp(0, 0.2)`.
+        ranks_by: What searches and judgements rank the subnets of this method by; None: accuracy. A supernet that is
+            ranked by something else need not know its labels, and is not called collapsed where it does not.
 
     Raises:
         UsageError: the pieces do not fit together.
@@ -90,6 +93,7 @@ class Recipe:
     adapt: Callable[[Supernet], Supernet] | None = None
     data: Callable[[ImageData], ImageData] | None = None
     settings: Mapping[str, Number] = field(default_factory=dict)
+    ranks_by: Score | None = None
 
     def __post_init__(self) -> None:
         if WEIGHTS in self.parts:
@@ -279,8 +283,11 @@ class Recipe:
     def alone(self, arch: Arch) -> Recipe:
         """This recipe for one architecture trained alone: one path, and nothing that treats subnets differently.
 
-        Objective and schedule are what they say themselves, momentum is one, and weights are those of the supernet as
-        it is given, once. What judges a supernet by trainings of its subnets and what trains one for use both do this.
+        Objective, schedule and data are what they say themselves, momentum is one, and weights are those of the
+        supernet as it is given, once. Settings that layers read, such as the rate of a drop-path, and what is made of
+        the data belong to the training of an architecture, so they stay; those of a method that weighs options belong
+        to its search, and are left out. What judges a supernet by trainings of its subnets and what trains one for use
+        both do this.
 
         Args:
             arch: The architecture to train.
@@ -294,12 +301,16 @@ class Recipe:
                 f"The program {type(program).__name__} of the recipe {self.name!r} does not say under which loss one "
                 "architecture trains alone. Give it a field `objective`."
             )
+        search = isinstance(program, WeighsOptions)
+        last = {} if isinstance(self.program, PhasesBySpace) else self.phases[-1].settings
         return Recipe(
             name=f"{self.name}, alone",
             program=TrainPaths(
                 sampler=Fixed(arch), objective=alone(program.objective), gradient=getattr(program, "gradient", None)
             ),
             weights=self.weights.alone(),
+            data=None if search else alone(self.data),
+            settings={} if search else {**self.settings, **last},
         )
 
     def describe(self) -> dict[str, Any]:

@@ -3,6 +3,9 @@ from supernet.zoo.cells.darts import darts as darts
 from supernet.zoo.cells.darts_genotype import darts_arch as darts_arch
 from supernet.zoo.cells.darts_genotype import darts_genotype as darts_genotype
 from supernet.zoo.cells.darts_published import darts_published as darts_published
+from supernet.zoo.cells.enas_micro import enas_micro as enas_micro
+from supernet.zoo.cells.enas_micro_sequence import enas_micro_arch as enas_micro_arch
+from supernet.zoo.cells.enas_micro_sequence import enas_micro_sequence as enas_micro_sequence
 from supernet.zoo.cells.nas_bench_201 import nasbench201 as nasbench201
 from supernet.zoo.cells.nas_bench_201_index import nasbench201_arch as nasbench201_arch
 from supernet.zoo.cells.nas_bench_201_index import nasbench201_codes as nasbench201_codes
@@ -22,10 +25,17 @@ from supernet.zoo.chains.shufflenetv2_spos import shufflenetv2_spos_arch as shuf
 from supernet.zoo.chains.shufflenetv2_spos import shufflenetv2_spos_blocks as shufflenetv2_spos_blocks
 from supernet.zoo.elastic.elastic_mbconv import mbconv as mbconv
 from supernet.zoo.elastic.elastic_mbconv_stage import Stage as Stage
+from supernet.zoo.macro.enas import enas_macro as enas_macro
+from supernet.zoo.macro.enas_macro_sequence import enas_macro_arch as enas_macro_arch
+from supernet.zoo.macro.enas_macro_sequence import enas_macro_sequence as enas_macro_sequence
+from supernet.zoo.macro.mixpath import mixpath as mixpath
 
 __all__ = [
     "darts",
+    "enas_macro",
+    "enas_micro",
     "mbconv",
+    "mixpath",
     "mobilenetv2",
     "nasbench201",
     "nasbench_macro",

@@ -5,7 +5,7 @@ from supernet.errors import RunError
 from supernet.measure.costs.probe import base_codes, completing_codes, partial_codes
 from supernet.measure.costs.tables import Tables, Tabulated, Term, grid, setting
 from supernet.space import Choice, Space
-from supernet.space.conditions import Chosen, Deeper
+from supernet.space.conditions import Chosen, Deeper, all_hold
 
 
 @pytest.fixture
@@ -92,7 +92,27 @@ def test_conditions_that_exclude_each_other_need_nothing(parts):
     assert never.shape == (0, 3)
 
 
-def test_conditions_on_too_many_choices_are_refused():
+def test_more_settings_than_can_be_tabulated_are_refused():
     choices = [Choice(f"c{place}", (1, 2, 3)) for place in range(12)]
     with pytest.raises(RunError, match="12 choices with 531,441 joint settings"):
-        partial_codes(Space(choices), tuple(Chosen(choice, (0,)) for choice in choices), ())
+        partial_codes(Space(choices), tuple(Chosen(choice, (0,)) for choice in choices), choices)
+
+
+def test_conditions_on_many_choices_are_met_by_their_first_options():
+    """Of a conjunction over choices with more joint settings than can be listed one setting each is enough."""
+    picks = [Choice(f"pick{number}", tuple(range(number + 2))) for number in range(9)]
+    space = Space([Choice("op", ("a", "b")), *picks])
+    conditions = tuple(Chosen(pick, tuple(range(1, len(pick)))) for pick in picks)
+    (row,) = partial_codes(space, conditions, ())
+    assert row.tolist() == [-1] + [1] * 9
+    assert all_hold(conditions, space, np.maximum(row, 0)[None])[0]
+    rows = partial_codes(space, conditions, [*picks[:1], space.choices[0]])
+    assert rows[:, :3].tolist() == [[0, 1, 1], [1, 1, 1]]
+    assert len(partial_codes(space, (*conditions, Chosen(picks[3], (0,))), ())) == 0, "no option of it will do"
+
+
+def test_of_a_choice_of_thousands_of_options_some_are_shown():
+    space = Space([Choice("op", ("a", "b", "c")), Choice("sets", tuple(range(2048)))])
+    codes = base_codes(space, grid(space, ()), ())
+    assert len(codes) < 150
+    assert set(codes[:, 0].tolist()) == {0, 1, 2}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -15,6 +16,7 @@ from supernet.errors import UsageError
 from supernet.nn import Decisions
 from supernet.space import Arch
 from supernet.train import (
+    Combine,
     CrossEntropy,
     Likelihood,
     LSTMController,
@@ -63,14 +65,16 @@ class Softmaxes(nn.Module):
         return Likelihood(log_probs[[0, 1], list(arch.code)].sum(), entropy.detach(), 0.0 * self.logits.sum())
 
 
-def gradient(rule: Reinforce, codes: Sequence[tuple[int, int]], move: Move | None = None) -> tuple[Step, torch.Tensor]:
+def gradient(
+    rule: Reinforce, codes: Sequence[tuple[int, int]], combine: Combine | None = None
+) -> tuple[Step, torch.Tensor]:
     net, policy = operations_net(), Softmaxes()
     parts: dict[str, nn.Module] = {"controller": policy}
     run = executor(net, images(), parts=parts)
     now = replace(step(net, parts=parts), runner=run)
-    paths = [Path(arch, CrossEntropy()) for arch in net.space.wrap(torch.tensor(codes).numpy())]
-    move = move or Move(updates="controller", data="validation", paths=paths, combine=Mean(), gradient=rule)
-    rule(run, replace(move, paths=paths), now)
+    paths = [Path(arch, CrossEntropy()) for arch in net.space.wrap(np.array(codes))]
+    move = Move(updates="controller", data="validation", paths=paths, combine=combine or Mean(), gradient=rule)
+    rule(run, move, now)
     found = policy.logits.grad
     assert found is not None
     return now, found
@@ -112,7 +116,7 @@ def test_the_baseline_is_a_moving_average_that_begins_where_it_is_told(
 def test_paths_are_combined_as_the_move_says() -> None:
     rule = Reinforce(rating=Table(REWARDS), decay=0.9)
     mean = gradient(rule, [(1, 1), (0, 2)])[1]
-    whole = gradient(rule, [(1, 1), (0, 2)], Move(updates="controller", paths=[], combine=Sum()))[1]
+    whole = gradient(rule, [(1, 1), (0, 2)], Sum())[1]
     assert torch.allclose(whole, 2 * mean)
 
 

@@ -19,6 +19,7 @@ from supernet.train import (
     Auxiliary,
     CodeEntropy,
     CrossEntropy,
+    InPlaceDistillation,
     Outcome,
     Path,
     Ramp,
@@ -68,6 +69,11 @@ def test_auxiliary_heads_add_their_loss() -> None:
     torch.testing.assert_close(found["auxiliary"], wanted)
     torch.testing.assert_close(found["loss"], F.cross_entropy(LOGITS, LABELS, label_smoothing=0.1))
     assert Auxiliary(CrossEntropy()).weight == 0.4
+
+
+def test_alone_auxiliary_heads_stay() -> None:
+    around = Auxiliary(InPlaceDistillation(label_smoothing=0.1), weight=0.3)
+    assert alone(around) == Auxiliary(CrossEntropy(0.1), weight=0.3)
 
 
 def test_one_loss_is_called_loss() -> None:

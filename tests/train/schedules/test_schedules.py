@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pytest
 
 from small_nets import plain_net, step
 from supernet.errors import UsageError
-from supernet.train import Constant, Cosine, LearningRate, Linear, Warmup
+from supernet.train import Constant, Cosine, LearningRate, Linear, StepDecay, Warmup
 
 
 def curve(schedule: LearningRate, *, total: int = 10) -> list[float]:
@@ -45,3 +46,14 @@ def test_shares_outside_their_range_are_refused() -> None:
         for share in (-0.1, 1.1):
             with pytest.raises(UsageError, match=r"share in \[0, 1\]"):
                 build(share)
+
+
+def test_step_decay_is_a_power_of_the_epochs() -> None:
+    def rates(schedule: LearningRate) -> list[float]:
+        return [schedule(replace(step(plain_net(), index), steps_per_epoch=3), []) for index in range(9)]
+
+    assert rates(StepDecay(0.5)) == [1.0] * 3 + [0.5] * 3 + [0.25] * 3
+    assert rates(StepDecay(0.5, epochs=2)) == [1.0] * 6 + [0.5] * 3
+    for build in (lambda: StepDecay(0.0), lambda: StepDecay(1.1), lambda: StepDecay(0.5, epochs=0)):
+        with pytest.raises(UsageError):
+            build()

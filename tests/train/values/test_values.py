@@ -10,7 +10,7 @@ import pytest
 
 from small_nets import step
 from supernet.errors import UsageError
-from supernet.train import AverageInto, Consistency, CrossEntropy, Jump, PerEpoch, Ramp, Step, Term
+from supernet.train import AverageInto, Consistency, CrossEntropy, Jump, PerEpoch, Ramp, Rise, Step, Term
 from supernet.train.values._protocol import check_value, settings_of, value_of
 
 
@@ -108,3 +108,13 @@ def test_both_ends_of_a_value_are_checked() -> None:
     ):
         with pytest.raises(UsageError, match="it must be a finite number"):
             build()
+
+
+def test_a_rise_stops_one_step_short_of_its_end() -> None:
+    assert [Rise(0.2)(at(index, 4)) for index in range(4)] == pytest.approx([0.0, 0.05, 0.1, 0.15])
+    by_epoch = PerEpoch(Rise(0.3))
+    found = [by_epoch(at(index, 6, steps_per_epoch=2)) for index in range(6)]
+    assert found == pytest.approx([0, 0, 0.1, 0.1, 0.2, 0.2]), "p · e / E with E = 3"
+    assert by_epoch.ends == (0.0, 0.3)
+    with pytest.raises(UsageError, match="rises to"):
+        Rise(math.nan)

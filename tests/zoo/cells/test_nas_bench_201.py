@@ -5,7 +5,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from supernet import EdgeWeights, Mixture, OpChoice, zoo
+from supernet import EdgeWeights, Mixture, OpChoice, measure, zoo
 from supernet.errors import UsageError
 from supernet.nn import Decisions
 from supernet.nn.diagram import Edge
@@ -44,6 +44,30 @@ def test_the_names_of_weights_are_those_of_earlier_releases():
     names = [name for name in zoo.nasbench201(channels=4, cells=1).state_dict() if name.startswith("module.layers.0.")]
     assert names[0] == "module.layers.0.edges.0.candidates.nor_conv_1x1.1.weight"
     assert not any("nodes" in name for name in names)
+
+
+def test_an_auxiliary_skip_stands_beside_every_edge_while_the_setting_says_so():
+    net = zoo.nasbench201(channels=4, cells=1, in_channels=1, aux_skip=True)
+    plain = zoo.nasbench201(channels=4, cells=1, in_channels=1)
+    assert net.space.fingerprint == plain.space.fingerprint
+    assert net.settings == {"aux_skip", "drop_path"}
+    assert sum(p.numel() for p in net.parameters()) == sum(p.numel() for p in plain.parameters())
+    cell, x = net.module.layers[0], torch.randn(2, 4, 6, 6)
+    none = arch_of(net, *["none"] * 6)
+    with net.active(none, settings={"aux_skip": 0.5}):
+        torch.testing.assert_close(cell(x), 0.5 * (x + 0.5 * x + 0.5 * (x + 0.5 * x)))
+    with net.active(none):
+        assert not cell(x).any()
+    arch = arch_of(net, "skip_connect", "none", "none", "none", "avg_pool_3x3", "none")
+    pool = torch.nn.AvgPool2d(3, 1, 1, count_include_pad=False)
+    with net.active(arch, settings={"aux_skip": 0.5}):
+        first, second = 1.5 * x, 0.5 * x + 0.5 * 1.5 * x
+        torch.testing.assert_close(cell(x), 0.5 * x + pool(first) + 0.5 * first + 0.5 * second)
+    with net.active(arch):
+        torch.testing.assert_close(cell(x), pool(x))
+    assert (
+        measure.macs(net, arch) == measure.macs(plain, arch) == count_macs(net.extract(arch), torch.zeros(1, 1, 32, 32))
+    )
 
 
 def with_counts(net, n_1x1, n_3x3):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import reduce
+from typing import Any
 
 from supernet.data.image_data import ImageData
 from supernet.errors import UsageError
@@ -34,3 +35,9 @@ class Chained:
     def __call__(self, data: ImageData) -> ImageData:
         """The data after all changes."""
         return reduce(lambda changed, change: change(changed), self.changes, data)
+
+    def alone(self) -> Chained | None:
+        """Those changes that also hold where one architecture is trained alone; None: there is none."""
+        ask: Any = (getattr(change, "alone", lambda change=change: change) for change in self.changes)
+        kept = tuple(change for change in (one() for one in ask) if change is not None)
+        return Chained(kept) if kept else None

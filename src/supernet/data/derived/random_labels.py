@@ -127,3 +127,6 @@ class RandomLabelled:
         """
         train = RandomLabels(indexed(data.train, "RandomLabelled"), self.seed, data.num_classes)
         return replace(data, name=f"{data.name}, random labels {self.seed}", train=train)
+
+    def alone(self) -> None:
+        """None: an architecture that is trained alone has the true labels."""

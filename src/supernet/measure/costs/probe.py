@@ -22,7 +22,10 @@ from supernet.measure.untouched import placed_like
 from supernet.nn import Decisions, Supernet
 from supernet.nn.mutable import is_opaque
 from supernet.space import Choice, Codes, Space
-from supernet.space.conditions import Conditions, all_hold
+from supernet.space.conditions import Chosen, Conditions, all_hold
+
+_MOST_SETTINGS = 2**16
+_MOST_TURNS = 64  # choices of any set of many inputs have thousands of options
 
 Path: TypeAlias = tuple[tuple[int, int], ...]
 """A call: (module id, how many times its caller had called it before) from the outermost module inwards."""
@@ -127,10 +130,10 @@ def base_codes(space: Space, resolutions: Codes, by: Sequence[Choice]) -> Codes:
     """Architectures that show every option of every choice, at every resolution and in unlike company.
 
     In the first family all choices take their j-th option; in the second neighbouring columns take different
-    ones; a few drawn at random (always the same) follow.
+    ones; a few drawn at random (always the same) follow. Of a choice of more than 64 options the first 64 are shown.
     """
     options = np.asarray([len(choice) for choice in space.choices])
-    turns = np.arange(options.max())[:, None]
+    turns = np.arange(min(options.max(), _MOST_TURNS))[:, None]
     aligned = np.repeat(turns, len(space), axis=1) % options
     columns = [space.column(choice.name) for choice in by]
     families = []
@@ -174,16 +177,38 @@ def completing_codes(space: Space, seen: Codes, needs: Sequence[Codes]) -> Codes
 def partial_codes(space: Space, conditions: Conditions, choices: Sequence[Choice]) -> Codes:
     """Every joint setting of `choices` and the conditions' own that meets the conditions; −1 elsewhere.
 
+    Of more than 65,536 settings those alone in which choices outside `choices` have the first option that will do.
+
     Raises:
-        RunError: there are more than 65,536 settings to look at.
+        RunError: these are still more than 65,536.
     """
     involved = tuple(dict.fromkeys([*choices, *(c for condition in conditions for c in condition.choices())]))
-    if joint(involved) > 2**16:
+    settled: dict[Choice, int] = {}
+    if joint(involved) > _MOST_SETTINGS:
+        settled = _settled(conditions, choices)
+    free = tuple(choice for choice in involved if choice not in settled)
+    if joint(free) > _MOST_SETTINGS:
         raise RunError(
-            f"A module runs under conditions on {len(involved)} choices with {joint(involved):,} joint settings, too "
+            f"A module runs under conditions on {len(free)} choices with {joint(free):,} joint settings, too "
             "many to tabulate. Use measure.count_macs(net.extract(arch), input_shape) for single architectures."
         )
-    codes = grid(space, involved)
+    codes = grid(space, free)
+    for choice, code in settled.items():
+        codes[:, space.column(choice.name)] = code
     met = codes[all_hold(conditions, space, codes)]
     closed = np.isin(np.arange(len(space)), [space.column(choice.name) for choice in involved])
     return np.where(closed, met, np.int16(-1))
+
+
+def _settled(conditions: Conditions, choices: Sequence[Choice]) -> dict[Choice, int]:
+    """An option that meets the conditions, for each choice that nothing but `Chosen` asks about, but for `choices`."""
+    kept = {
+        *choices,
+        *(c for condition in conditions if not isinstance(condition, Chosen) for c in condition.choices()),
+    }
+    left: dict[Choice, set[int]] = {}
+    for condition in conditions:
+        if isinstance(condition, Chosen) and condition.choice not in kept:
+            options = left.setdefault(condition.choice, set(range(len(condition.choice))))
+            options &= set(condition.indices)
+    return {choice: min(indices, default=0) for choice, indices in left.items()}

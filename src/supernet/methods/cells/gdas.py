@@ -79,10 +79,10 @@ def fixed_reduction_cell(space: Space) -> Mapping[str, Sequence[Option]]:
         UsageError: the space has no reduction cell whose nodes choose their inputs.
     """
     names = [name for name in space.names if name.startswith("reduce.")]
-    if not any("<-" not in name for name in names):
+    if not any(name.endswith(".inputs") for name in names):
         raise UsageError(
-            "The reduction cell was to be fixed, but the space has no choices 'reduce.2', 'reduce.2<-0' … of the "
-            "inputs and operations of its nodes. Use zoo.darts(), or reduction='searched'."
+            "The reduction cell was to be fixed, but the space has no choices 'reduce.3.inputs', 'reduce.3<-0' … of "
+            "the inputs and operations of its nodes. Use zoo.darts(), or reduction='searched'."
         )
     found: dict[str, Sequence[Option]] = {}
     for name in names:

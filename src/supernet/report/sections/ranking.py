@@ -33,7 +33,7 @@ def ranking(run: RunFiles) -> dict[str, Any] | None:
     if judged is not None:
         mass, clusters = judged.mass, judged.clusters
         charts = [
-            _scatter(run.scores) if run.scores else None,
+            _scatter(run.scores, judged.by) if run.scores else None,
             _curves("chart-top-id", "Are the best recognised?", "top-architecture ID rate", judged.top_id),
             _curves("chart-mass", "Are the best drawn?", mass.quantity if mass else "", mass),
             _clusters(clusters) if clusters and clusters.clusters else None,
@@ -95,8 +95,9 @@ def _number(value: float) -> str:
     return text[1:] if text.startswith("-") and not text.strip("-0.") else text
 
 
-def _scatter(scores: Sequence[Scored]) -> Chart:
+def _scatter(scores: Sequence[Scored], by: str) -> Chart:
     """True score against the supernet's, or against what a baseline gives."""
+    ours = "supernet score" if by == "accuracy" else f"{by} in the supernet"
     shown = [scores[place] for place in thin(len(scores), _DRAWN)]
     trainings = [name for name in shown[0].scores if name.startswith(_SUPERNET)]
     baselines = [name for name in shown[0].scores if name not in trainings]
@@ -111,15 +112,15 @@ def _scatter(scores: Sequence[Scored]) -> Chart:
     ]
 
     def view(label: str, title: str, drawn: Sequence[str], rows: Sequence[Scored]) -> View:
-        x = _axis(title, [row.scores[name] for row in rows for name in drawn])
+        x = _axis(title, [row.scores[name] for row in rows for name in drawn], shares=title == "supernet score")
         y = _axis("true score", [row.true for row in rows])
         layout = {"xaxis": x, "yaxis": y, "hovermode": "closest"}
         return View(label, layout, [{"visible": name in drawn} for name in [*trainings, *baselines]])
 
-    views = [view(_SUPERNET, "supernet score", trainings, shown)]
+    views = [view(_SUPERNET, ours, trainings, shown)]
     best = sorted(shown, key=lambda row: -row.true)[: len(shown) // 5]
     if len(best) >= _FEW:
-        views.append(view("supernet, the truly best fifth", "supernet score", trainings, best))
+        views.append(view("supernet, the truly best fifth", ours, trainings, best))
     views += [view(name, name, [name], shown) for name in baselines]
     return Chart(
         "chart-scatter",
@@ -209,11 +210,11 @@ def _item(title: str, values: Mapping[str, float], arch: Mapping[str, Any]) -> d
     return {"title": title, "values": [[name, q.short(v), q.exact(v)] for name, q, v in shown], "arch": arch}
 
 
-def _axis(title: str, values: Sequence[float]) -> dict[str, Any]:
+def _axis(title: str, values: Sequence[float], *, shares: bool = True) -> dict[str, Any]:
     """An axis over these values: shares between 0 and 1 are accuracies, large numbers get a scale letter."""
     low, high = min(values), max(values)
     margin = 0.06 * (high - low) or 1.0
-    shares = low >= 0 and high <= 1
+    shares = shares and low >= 0 and high <= 1
     return {
         "title": {"text": chart_text(title)},
         "tickformat": ".1~%" if shares else "~s" if high >= 1000 else "",

@@ -44,11 +44,14 @@ class Unrolled:
         rate = weights.lr(step, move.paths)
         saved = [p.detach().clone() for p in weights.parameters]
 
+        used: set[nn.Parameter] = set()
+
         def gradient(batch: Batch, of: Sequence[nn.Parameter]) -> tuple[Tensor, list[Tensor]]:
             given = {} if move.prepare is None else move.prepare(step, batch)
             loss, _ = executor.run(path, batch, step, given=given)
             # The passes share the graph from logits to mixtures, so none may free it.
             found = torch.autograd.grad(loss, list(of), allow_unused=True, retain_graph=True)
+            used.update(p for p, g in zip(of, found, strict=True) if g is not None)
             return loss.detach(), [torch.zeros_like(p) if g is None else g for p, g in zip(of, found, strict=True)]
 
         try:
@@ -73,5 +76,6 @@ class Unrolled:
                 for p, start in zip(weights.parameters, saved, strict=True):
                     p.copy_(start)
         for p, direct, plus, minus in zip(logits, first, *ends, strict=True):
-            p.grad = direct - rate * (plus - minus) / (2 * epsilon)
+            if p in used:  # a choice that is decided has no gradient, so that weight decay does not move it
+                p.grad = direct - rate * (plus - minus) / (2 * epsilon)
         return [loss]

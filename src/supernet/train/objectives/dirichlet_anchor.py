@@ -41,6 +41,5 @@ class DirichletAnchor:
         for choice, logits in step.part(self.part, OptionLogits).named():
             kept = None if step.restriction is None else step.restriction.allowed(choice.name)
             beta = concentration(logits if kept is None else logits[list(kept)])
-            if len(beta) > 1:
-                found = found + kl_divergence(Dirichlet(beta), Dirichlet(torch.full_like(beta, self.anchor)))
+            found = found + kl_divergence(Dirichlet(beta), Dirichlet(torch.full_like(beta, self.anchor)))
         return found

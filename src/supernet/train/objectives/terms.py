@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
 from supernet.errors import UsageError
+from supernet.train.alone import alone
 from supernet.train.move import Objective, Outcome
 from supernet.train.values._protocol import Number, check_value, value_of
 
@@ -73,6 +74,10 @@ class Auxiliary:
     def chance(self, num_classes: int) -> float | None:
         """None: auxiliary heads add to the loss, and how many there are is the network's."""
         return None
+
+    def alone(self) -> Auxiliary:
+        """The same around what the loss is for one architecture."""
+        return replace(self, objective=alone(self.objective))
 
     def __call__(self, outcome: Outcome) -> dict[str, Tensor]:
         """The terms of the loss, and `auxiliary` where the network has such heads and is in training."""

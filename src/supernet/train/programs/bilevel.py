@@ -10,10 +10,10 @@ from torch import Tensor, nn
 
 from supernet.errors import UsageError
 from supernet.nn import Supernet
-from supernet.train.context import Moves
+from supernet.train.context import Edit, Moves
 from supernet.train.gradients._protocol import GradientRule
 from supernet.train.gradients.unrolled import Unrolled
-from supernet.train.move import Move, Objective, Path, Step
+from supernet.train.move import Forward, Move, Objective, Path, Step
 from supernet.train.objectives.cross_entropy import CrossEntropy
 from supernet.train.parametrisations._protocol import are_open, drawn, weighed
 from supernet.train.parametrisations.operation_choices import require_mixable
@@ -39,6 +39,8 @@ class Bilevel:
         weights_relaxation: The rule for the paths that train the weights; None: the same.
         weights_gradient: How the gradient of the weights is computed; None: backpropagation.
         architecture_objective: The loss of the paths that train the architecture; None: the same.
+        forward: How the paths run; None: the supernet on the images of the batch.
+        before: Edits that are applied at the beginning of every step.
         part: The part of the recipe that holds what is learned about the architecture.
     """
 
@@ -51,6 +53,8 @@ class Bilevel:
     weights_relaxation: Relaxation | None = None
     weights_gradient: GradientRule | None = None
     architecture_objective: Objective | None = None
+    forward: Forward | None = None
+    before: tuple[Edit, ...] = ()
     part: str = "architecture"
 
     def __post_init__(self) -> None:
@@ -68,21 +72,23 @@ class Bilevel:
         return (self.part,) if self.begin < 1 else ()
 
     def check(self, net: Supernet) -> None:
-        require_mixable(net, "A differentiable method")
+        require_mixable(net, "A differentiable method", sets=True)
 
     def probabilities(self, parts: Mapping[str, nn.Module]) -> dict[str, Tensor]:
         """How strongly each option is taken, by choice name (O,), as it was trained: through the relaxation."""
         return weighed(parts, self.part, self.relaxation)
 
     def moves(self, step: Step) -> Moves:
+        yield from self.before
         for family in (self.part, WEIGHTS) if self.first == "architecture" else (WEIGHTS, self.part):
             if family == WEIGHTS:
                 decisions = drawn(step, self.part, self.weights_relaxation or self.relaxation, WEIGHTS)
-                yield Move(paths=[Path(decisions, self.objective)], gradient=self.weights_gradient)
+                path = Path(decisions, self.objective, forward=self.forward)
+                yield Move(paths=[path], gradient=self.weights_gradient)
             elif step.progress >= self.begin and step.index % self.every == 0:
                 decisions = drawn(step, self.part, self.relaxation, family)
                 if not are_open(decisions):
                     continue
-                path = Path(decisions, self.architecture_objective or self.objective)
+                path = Path(decisions, self.architecture_objective or self.objective, forward=self.forward)
                 unrolled = Unrolled(part=self.part) if self.order == 2 else None
                 yield Move(updates=family, data="validation", paths=[path], gradient=unrolled)

@@ -14,7 +14,7 @@ from supernet.nn import DropPath, Mutable, OpChoice
 from supernet.nn.channels import Channels
 from supernet.nn.members import is_silent
 from supernet.space.conditions import Conditions, Never
-from supernet.zoo.cells.cell_ops import FactorizedReduce, SkipDropout
+from supernet.zoo.cells.cell_ops import FactorizedReduce
 
 
 class Edge(nn.Module):
@@ -47,7 +47,7 @@ class Edge(nn.Module):
         op: nn.Module = self.op
         if isinstance(op, OpChoice):
             decision = op.selection.decision(op.choice)
-            return isinstance(decision, int) and isinstance(op.candidate(decision), SkipDropout)
+            return isinstance(decision, int) and isinstance(op.candidate(decision), nn.Identity)
         return isinstance(op, nn.Identity)
 
 

@@ -7,7 +7,6 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.nn.modules.dropout import _DropoutNd
 
 from supernet.errors import UsageError
 from supernet.nn import ElasticConv2d, Mutable, Statistics, Zero, batch_norm
@@ -86,7 +85,7 @@ def operation(
             raise UsageError(f"There is no operation {name!r}; the operations are {', '.join(SMALLEST_FIRST)}.")
 
 
-class SkipDropout(_DropoutNd, Mutable):
+class SkipDropout(nn.Identity, Mutable):
     """A skip connection of stride 1, with dropout in searches (P-DARTS, arXiv 1904.12760, §3.3): x -> x, of any shape.
 
     In training each value is zeroed with the probability of the setting `skip_dropout`, 0 unless
@@ -99,14 +98,11 @@ class SkipDropout(_DropoutNd, Mutable):
 
     settings = ("skip_dropout",)
 
-    def __init__(self) -> None:
-        super().__init__(p=0.0)
-
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, input: Tensor) -> Tensor:
         p = self.selection.setting("skip_dropout", 0.0)
         if not 0 <= p < 1:
             raise UsageError(f"The setting skip_dropout is {p}; give a probability from 0 to below 1.")
-        return F.dropout(x, p, self.training) if p else x
+        return F.dropout(input, p, self.training) if p else input
 
     def depends_on(self) -> tuple[int, ...]:
         return ()
@@ -137,12 +133,14 @@ class FactorizedReduce(nn.Module):
     """Halves height and width without losing pixels: (B, C, H, W) -> (B, C', ⌈H/2⌉, ⌈W/2⌉).
 
     Two 1 × 1 convolutions of stride 2, one on the even and one on the odd pixels, give half of the channels each. Sides
-    of odd length are continued by a row and a column of zeros.
+    of odd length are continued by a row and a column of zeros. A ReLU comes first, or nothing with `relu=False`.
     """
 
-    def __init__(self, width_in: int, width_out: int, *, affine: bool, statistics: Statistics) -> None:
+    def __init__(
+        self, width_in: int, width_out: int, *, affine: bool, statistics: Statistics, relu: bool = True
+    ) -> None:
         super().__init__()
-        self.relu = nn.ReLU()
+        self.relu = nn.ReLU() if relu else nn.Identity()
         even, odd, joined = width_out // 2, width_out - width_out // 2, width_out
         if isinstance(width_out, Channels):  # halves of which channels can be repeated
             parts = zip((even, odd, joined), ("even", "odd", "joined"), strict=True)

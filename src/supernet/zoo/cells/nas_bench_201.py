@@ -14,6 +14,7 @@ from supernet.nn.norm import check_statistics
 from supernet.paper import Paper
 from supernet.space import Arch, Choice
 from supernet.zoo.arguments import check_at_least_one
+from supernet.zoo.cells.cell_edge import Edge as DartsEdge
 from supernet.zoo.cells.cell_edge import PartialChannels
 from supernet.zoo.cells.cell_ops import convolution
 
@@ -48,6 +49,7 @@ def nasbench201(
     partial: int = 1,
     affine: bool = False,
     fixed_affine: bool = True,
+    aux_skip: bool = False,
     statistics: Statistics = "batch",
 ) -> Supernet:
     """NAS-Bench-201: a cell of 4 nodes and 6 edges with 5 operations each; 15,625 architectures.
@@ -69,6 +71,9 @@ def nasbench201(
             its architectures with.
         fixed_affine: Whether the BatchNorms of the fixed layers (stem, reductions, head) learn them, as in the
             benchmark's searches. The released supernets of DYNAS have none at all.
+        aux_skip: Whether a skip connection stands beside the operations of every edge, with the weight of the setting
+            `aux_skip` (DARTS-, [arXiv 2009.01027](https://arxiv.org/abs/2009.01027)), and drop-path with the rate of
+            the setting `drop_path`. Both are 0 unless a training sets them, see `Supernet.active`.
         statistics: What BatchNorm uses outside training, see `supernet.nn.Statistics`.
 
     Returns:
@@ -83,7 +88,7 @@ def nasbench201(
         raise UsageError(f"channels={channels} is no multiple of partial={partial}. Give a multiple.")
     check_statistics(statistics)
     choices = tuple(Choice(edge, OPS, order=_SMALLEST_FIRST) for edge in EDGES)
-    norm: dict[str, Any] = {"affine": affine, "statistics": statistics}
+    norm: dict[str, Any] = {"affine": affine, "aux_skip": aux_skip, "statistics": statistics}
     layers: list[nn.Module] = []
     for width in (channels, 2 * channels, 4 * channels):
         if layers:
@@ -145,21 +150,23 @@ class Cell(nn.Module):
         width: int,
         *,
         affine: bool,
+        aux_skip: bool,
         statistics: Statistics,
         partial: int = 1,
         name: str | None = None,
     ) -> None:
         super().__init__()
 
-        def edge(choice: Choice, channels: int) -> nn.Module:
+        def block(choice: Choice, channels: int) -> nn.Module:
             return OpChoice(choice, _candidates(channels, affine=affine, statistics=statistics))
 
-        self.edges = nn.ModuleList(
-            edge(choice, width)
+        ops = [
+            block(choice, width)
             if partial == 1
-            else PartialChannels(functools.partial(edge, choice), width, partial, stride=1, name=name)
+            else PartialChannels(functools.partial(block, choice), width, partial, stride=1, name=name)
             for choice in choices
-        )
+        ]
+        self.edges = nn.ModuleList([DartsEdge(op, nn.Identity()) for op in ops] if aux_skip else ops)
         edges = iter(self.edges)
         self.nodes = nn.ModuleList(
             InputChoice(None, [next(edges) for _ in range(node)], name=str(node), registered=False)

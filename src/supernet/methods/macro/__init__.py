@@ -1,0 +1,1 @@
+"""Methods that search the layers of a whole network one by one."""

@@ -1,0 +1,1 @@
+"""What subnets are ranked by instead of accuracy, one score per file."""
