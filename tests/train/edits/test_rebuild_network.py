@@ -19,7 +19,9 @@ from supernet.train.updates import sgd
 
 
 def cells() -> Supernet:
-    return zoo.darts(channels=2, layers=3, nodes=1, stem_multiplier=1, in_channels=1, image_size=8)
+    with torch.random.fork_rng(devices=()):
+        torch.manual_seed(0)
+        return zoo.darts(channels=2, layers=3, nodes=1, stem_multiplier=1, in_channels=1, image_size=8)
 
 
 def brought(net: Supernet, *logits: float) -> Context:
@@ -67,10 +69,15 @@ def rebuilding(**options: int) -> Recipe:
 
 def test_the_network_grows_and_what_is_learned_begins_anew() -> None:
     trained = train(rebuilding(layers=5), net=cells(), steps=4)
+    before = train(rebuilding(layers=5), net=cells(), steps=4, stop_after=2).parts["architecture"]
+    assert isinstance(before, OptionLogits)
     assert len(trained.net.module.cells) == 5  # type: ignore[arg-type]
     assert trained.space is not None
     assert {len(trained.space.allowed(name)) for name in trained.space.names} == {2}
     assert trained.derived in trained.space
+    for choice, values in before.named():
+        strongest = values.detach().argsort(descending=True)[:2].tolist()
+        assert list(Restriction(trained.space).allowed(choice.name)) == sorted(strongest), "by what was learned before"
     logits = torch.cat([p.detach() for p in trained.parts["architecture"].parameters()])
     kept = torch.cat([torch.as_tensor(Restriction(trained.space).mask(n)) for n in trained.space.names])
     assert logits[~kept].abs().max() < 0.01, "two steps of Adam would have moved them by 0.2"

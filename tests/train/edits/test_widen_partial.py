@@ -35,10 +35,13 @@ def nasbench201(partial: int) -> Supernet:
         return zoo.nasbench201(channels=8, cells=1, in_channels=1, partial=partial, statistics="track")
 
 
-def widened(net: Supernet, edit: WidenPartial, *, average: WeightAverage | None = None, **steppers: Stepper) -> None:
+def widened(
+    net: Supernet, edit: WidenPartial, *, average: WeightAverage | None = None, **steppers: Stepper
+) -> Restriction:
     part = OptionLogits(net)
     now = replace(step(net, parts={"architecture": part}), restriction=Restriction(net.space))
     edit(Context(now, executor(net, images()), rewriter=Rewriter(net, steppers, average, dict, 0)))
+    return now.restriction  # type: ignore[return-value]
 
 
 def edges(net: Supernet) -> list[PartialChannels]:
@@ -129,7 +132,9 @@ def test_state_and_average_are_repeated_and_options_that_are_kept_are_the_strong
     name = "module.cells.0.nodes.0.edges.0.op.op.candidates.sep_conv_3x3.2.weight"
     weight = net.get_parameter(name).detach().clone()
     momentum = stepper.optimizer.state[net.get_parameter(name)]["momentum_buffer"].clone()
-    widened(net, WidenPartial(partial=3, keep=KeepStrongest(2)), average=average, weights=stepper)
+    left = widened(net, WidenPartial(partial=3, keep=KeepStrongest(2)), average=average, weights=stepper)
+    for choice, logits in OptionLogits(net).named():
+        assert list(left.allowed(choice.name)) == sorted(logits.argsort(descending=True)[:2].tolist())
     (keep,) = [entry["keep"] for entry in net.changes if entry["take"] == "cells.0.partial"]
     assert sorted(set(keep)) == [0, 1]
     assert len(keep) == 4
