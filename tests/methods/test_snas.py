@@ -221,7 +221,7 @@ def test_decided_logits_move_no_more() -> None:
         (move,) = program.moves(replace(step(net, parts={"architecture": logits}), restriction=restriction))
         assert isinstance(move, Move)
         found.append(move.updates)
-    assert found == [("weights", "architecture"), "weights"]
+    assert found == [("weights", "architecture"), ("weights",)]
 
 
 def test_excluded_options_are_not_derived() -> None:
