@@ -356,6 +356,14 @@ def test_edges_are_deleted_as_from_a_table_of_all_sets(seed: int, monkeypatch: p
         assert sizes == ([4] * 5 + [3] * 4 + [2] * 3 if deletion == "cumulative" else [4] * 12)
 
 
+def test_of_equal_edges_the_last_is_deleted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Executor, "rate", lambda self, targets, *_, **__: [0.0] * len(targets))
+    context = brought(star(4), {})
+    (*_, project) = ProjectAlong(program=Bilevel()).projections(1, 1)
+    project(context)
+    assert context.restriction.space.allowed("cell.2") == ((0, 1),)
+
+
 def test_edges_are_rated_on_the_whole_validation_split_as_by_hand() -> None:
     net = star(3).train()
     context = brought(net, {"cell.op": [0.5, -0.5]})
