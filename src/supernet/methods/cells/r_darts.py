@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
+from supernet.errors import UsageError
 from supernet.methods.cells.darts import ARCHITECTURE, WEIGHTS
 from supernet.paper import Paper
 from supernet.train import (
@@ -77,8 +78,10 @@ def r_darts(
         architecture: How the architecture parameters α are stepped.
 
     Raises:
-        UsageError: a rate outside [0, 1), or a weight decay that cannot grow.
+        UsageError: a rate outside [0, 1), a weight decay that cannot grow, or another thing to follow from a rise.
     """
+    if not (watch is None or isinstance(watch, (CurvatureRise, RegulariseOnRise))):
+        raise UsageError(f"What follows from a rise is CurvatureRise, RegulariseOnRise or None; got {watch!r}.")
     check_number("The rate of drop-path at the end", drop_path, at_least=0, below=1)
     name, strongest = "r_darts", Strongest(exclude)
     edits: tuple[Edit, ...] = ()
