@@ -143,6 +143,7 @@ TRAININGS: dict[str, Case] = {name: default(name) for name in methods.__all__} |
     "gm_nas": lambda: train(methods.gm_nas(), steps=26),
     "greedynas, sizes": lambda: train(methods.greedynas(rate_by="accuracy", max_macs=15_000), elastic_net()),
     "k_shot, subnet-aware": lambda: train(methods.dynas(methods.k_shot(), states=STATES)),
+    "mixpath": lambda: train(methods.mixpath(), zoo_net("mixpath without shadow"), steps=8),
     "one_shot": lambda: train(methods.one_shot(), batch_size=32),
     "sandwich": lambda: train(methods.sandwich(), elastic_net()),
     "spos, subnet-aware": lambda: train(methods.dynas(methods.spos(), states=STATES)),

@@ -11,6 +11,7 @@ from supernet.train.context import Moves as Moves
 from supernet.train.derivations._protocol import Derivation as Derivation
 from supernet.train.derivations.before_rise import BeforeRise as BeforeRise
 from supernet.train.derivations.decided import Decided as Decided
+from supernet.train.derivations.non_zero import NonZero as NonZero
 from supernet.train.derivations.sample_and_rank import SampleAndRank as SampleAndRank
 from supernet.train.derivations.strongest import Strongest as Strongest
 from supernet.train.edits.average_into import AverageInto as AverageInto
@@ -23,6 +24,9 @@ from supernet.train.edits.keep_shares import KeepShares as KeepShares
 from supernet.train.edits.keep_winners import KeepWinners as KeepWinners
 from supernet.train.edits.project_inputs import ProjectInputs as ProjectInputs
 from supernet.train.edits.project_operations import ProjectOperations as ProjectOperations
+from supernet.train.edits.recover_codes import AbsorbCodes as AbsorbCodes
+from supernet.train.edits.recover_codes import AllDecided as AllDecided
+from supernet.train.edits.recover_codes import RecoverCodes as RecoverCodes
 from supernet.train.edits.regularise_on_rise import DecayFromMemory as DecayFromMemory
 from supernet.train.edits.regularise_on_rise import RegulariseOnRise as RegulariseOnRise
 from supernet.train.edits.remember_probabilities import RememberProbabilities as RememberProbabilities
@@ -63,6 +67,8 @@ from supernet.train.optimisers.sgd import SGD as SGD
 from supernet.train.parametrisations.logits_around import LogitsAround as LogitsAround
 from supernet.train.parametrisations.option_logits import LogitPerOption as LogitPerOption
 from supernet.train.parametrisations.option_logits import OptionLogits as OptionLogits
+from supernet.train.parametrisations.sparse_codes import SparseCodePerNode as SparseCodePerNode
+from supernet.train.parametrisations.sparse_codes import SparseCodes as SparseCodes
 from supernet.train.part import Part as Part
 from supernet.train.part import Setting as Setting
 from supernet.train.part import Slice as Slice
@@ -117,6 +123,7 @@ from supernet.train.samplers.path_dropout import PathDropout as PathDropout
 from supernet.train.samplers.sandwich import Sandwich as Sandwich
 from supernet.train.samplers.strict_fair import StrictFair as StrictFair
 from supernet.train.samplers.uniform import Uniform as Uniform
+from supernet.train.samplers.uniform_sizes import UniformSizes as UniformSizes
 from supernet.train.samplers.within import Within as Within
 from supernet.train.schedules._protocol import LearningRate as LearningRate
 from supernet.train.schedules.complexity_aware import ComplexityAwareLR as ComplexityAwareLR
@@ -147,8 +154,10 @@ from supernet.train.values.rise import Rise as Rise
 
 __all__ = [
     "SGD",
+    "AbsorbCodes",
     "Adam",
     "Adversarial",
+    "AllDecided",
     "Angle",
     "Auxiliary",
     "AverageInto",
@@ -214,6 +223,7 @@ __all__ = [
     "Move",
     "Moves",
     "MutualDistillation",
+    "NonZero",
     "Objective",
     "OfPart",
     "OnLoss",
@@ -239,6 +249,7 @@ __all__ = [
     "Ramp",
     "Rating",
     "Recipe",
+    "RecoverCodes",
     "RegulariseOnRise",
     "Reinforce",
     "Relaxation",
@@ -256,6 +267,8 @@ __all__ = [
     "SingleLevel",
     "Slice",
     "Softmax",
+    "SparseCodePerNode",
+    "SparseCodes",
     "SplitByGradients",
     "SplitByOption",
     "StateGroups",
@@ -273,6 +286,7 @@ __all__ = [
     "TrainPaths",
     "Trained",
     "Uniform",
+    "UniformSizes",
     "Unrolled",
     "Updates",
     "ValidationError",
