@@ -358,6 +358,12 @@ def test_values_outside_their_range_are_refused_where_they_are_given(options: di
         dots(**options)
 
 
+@pytest.mark.parametrize("options", [{"epochs": (15, 15, 20)}, {"temperatures": (10.0, 1.0, 0.02)}])
+def test_too_many_or_too_few_numbers_are_refused(options: dict[str, Any]) -> None:
+    with pytest.raises(UsageError, match="four phases and two temperatures"):
+        dots(**options)
+
+
 def test_a_part_out_of_order_is_refused() -> None:
     with pytest.raises(UsageError, match="the smaller one first"):
         OfPart(Ramp(1, 0), 0.5, 0.5)

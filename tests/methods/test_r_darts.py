@@ -296,6 +296,8 @@ def test_every_pass_of_the_search_goes_through_both(monkeypatch: pytest.MonkeyPa
 
 
 def test_what_cannot_be_is_refused_before_the_training() -> None:
+    with pytest.raises(UsageError, match="watch is 'ada'; give a CurvatureRise"):
+        r_darts(watch="ada")  # type: ignore[arg-type]
     for rate in (-0.1, 1.0):
         with pytest.raises(UsageError, match="drop-path"):
             r_darts(drop_path=rate)
