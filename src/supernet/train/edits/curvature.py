@@ -34,9 +34,10 @@ HISTORY = "curvature"
 class Curvature:
     """Measures λ_max, the largest eigenvalue of ∇²_α L_val, on the last validation batch of an epoch, and remembers it.
 
-    [arXiv 1909.09656](https://arxiv.org/abs/1909.09656). By Lanczos' iteration on products of the Hessian with vectors, each of which is one backward through the graph of the gradient; the batch norm has the statistics of
-    the batch, and nothing is dropped. The architecture that would be derived is remembered too. Epochs are those of
-    the phase, from 0, and the very last one is not measured: nothing could follow from it.
+    [arXiv 1909.09656](https://arxiv.org/abs/1909.09656). By Lanczos' iteration on products of the Hessian with vectors,
+    each of which is one backward through the graph of the gradient; the batch norm has the statistics of the batch, and
+    nothing is dropped. The architecture that would be derived is remembered too. Epochs are those of the phase, from 0,
+    and the very last one is not measured: nothing could follow from it.
 
     Args:
         every: The number of epochs from one measurement to the next; the first is that of epoch 0.
