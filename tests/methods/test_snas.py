@@ -254,7 +254,7 @@ def test_costs_have_a_gradient_to_logits_alone_and_columns_in_the_log() -> None:
     row = priced.history[-1]
     assert {"term/loss", "term/cost/params", "term/cost/macs"} <= set(row)
     priced_loss = row["term/loss"] + row["term/cost/params"] + row["term/cost/macs"]
-    assert row["loss/weights+architecture"] == pytest.approx(priced_loss)
+    assert row["loss"] == pytest.approx(priced_loss)
     recipe = snas(levels=2, costs=COSTS)
     (program,) = recipe.programs
     assert program.objective == CrossEntropy(), "the weights' loss has no price"  # type: ignore[attr-defined]

@@ -149,3 +149,15 @@ def test_the_best_is_the_derived_architecture_unless_there_was_a_search(tmp_path
     assert best(run).arch == other
     assert str(other) in told[-1]
     assert str(run.derived) in told[-1]
+
+
+def test_it_is_said_where_validation_images_are_trained_on(tmp_path: Path) -> None:
+    run, said = trained_run(tmp_path / "r"), list[str]()
+    arch = json.dumps(run.net.space.smallest().options())
+    for seen in (True, False):
+        options = {"drop_path": 0, "cutout": 0, "all_images": seen}
+        again = replace(run, say=said.append)
+        settings = Retraining(arch=arch, steps=1, method=Named("darts_cifar", options))
+        retrain(again, settings, out=tmp_path / str(seen))
+        assert any("validation images are trained on too" in sentence for sentence in said) == seen
+        said.clear()

@@ -71,6 +71,25 @@ SMALL: dict[str, tuple[Callable[[], Supernet], tuple[int, ...]]] = {
         ),
         (4, 1, 7, 7),
     ),
+    "mixpath": (
+        lambda: zoo.mixpath(paths=3, layers=4, width_multiplier=0.17, head_width=16, num_classes=5, image_size=8),
+        (4, 3, 8, 8),
+    ),
+    "mixpath without shadow": (
+        lambda: zoo.mixpath(
+            paths=2,
+            kernels=(3, 5),
+            rates=(2,),
+            shadow=False,
+            layers=3,
+            width_multiplier=0.2,
+            head_width=16,
+            in_channels=1,
+            image_size=7,
+            initialisation="torch",
+        ),
+        (4, 1, 7, 7),
+    ),
 }
 
 

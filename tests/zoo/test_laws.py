@@ -11,7 +11,7 @@ from supernet import Supernet, measure, zoo
 from supernet.nn.laws import LAWS, Law
 from zoo_networks import SMALL, archs_of, count_macs, count_params
 
-CHAINS = [name for name in SMALL if name.startswith(("shufflenetv2", "mobilenetv2"))]
+CHAINS = [name for name in SMALL if name.startswith(("shufflenetv2", "mobilenetv2", "mixpath"))]
 
 TINY: dict[str, Callable[[], Supernet]] = {
     "shufflenetv2_spos": lambda: zoo.shufflenetv2_spos(
@@ -32,6 +32,9 @@ TINY: dict[str, Callable[[], Supernet]] = {
         head_width=8,
         affine=False,
         statistics="track",
+    ),
+    "mixpath": lambda: zoo.mixpath(
+        paths=2, kernels=(3, 5), layers=3, width_multiplier=0.1, head_width=8, num_classes=3, image_size=6
     ),
 }
 

@@ -1,4 +1,5 @@
 # Written by: python -m supernet.catalog --write
+from supernet.methods.cells.cdarts import cdarts as cdarts
 from supernet.methods.cells.darts import darts as darts
 from supernet.methods.cells.darts_minus import darts_minus as darts_minus
 from supernet.methods.cells.darts_pt import darts_pt as darts_pt
@@ -6,6 +7,7 @@ from supernet.methods.cells.dots import dots as dots
 from supernet.methods.cells.drnas import drnas as drnas
 from supernet.methods.cells.enas import enas as enas
 from supernet.methods.cells.gdas import gdas as gdas
+from supernet.methods.cells.ista_nas import ista_nas as ista_nas
 from supernet.methods.cells.pc_darts import pc_darts as pc_darts
 from supernet.methods.cells.r_darts import r_darts as r_darts
 from supernet.methods.cells.sdarts import sdarts as sdarts
@@ -15,6 +17,7 @@ from supernet.methods.elastic.attentivenas import attentivenas as attentivenas
 from supernet.methods.elastic.sandwich import sandwich as sandwich
 from supernet.methods.final.darts_cifar import darts_cifar as darts_cifar
 from supernet.methods.final.darts_imagenet import darts_imagenet as darts_imagenet
+from supernet.methods.macro.mixpath import mixpath as mixpath
 from supernet.methods.macro.proxyless import proxyless as proxyless
 from supernet.methods.nshot.few_shot import few_shot as few_shot
 from supernet.methods.nshot.gm_nas import gm_nas as gm_nas
@@ -33,6 +36,7 @@ from supernet.methods.teachers.mean_teacher import mean_teacher as mean_teacher
 __all__ = [
     "angle_shrinking",
     "attentivenas",
+    "cdarts",
     "darts",
     "darts_cifar",
     "darts_imagenet",
@@ -47,9 +51,11 @@ __all__ = [
     "gdas",
     "gm_nas",
     "greedynas",
+    "ista_nas",
     "k_shot",
     "magic_t",
     "mean_teacher",
+    "mixpath",
     "one_shot",
     "pc_darts",
     "proxyless",

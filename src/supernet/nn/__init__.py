@@ -9,6 +9,7 @@ from supernet.nn.inputs import InputChoice
 from supernet.nn.leaves import Leaves
 from supernet.nn.mutable import Mutable
 from supernet.nn.norm import ElasticBatchNorm2d, ElasticLayerNorm, Statistics, batch_norm
+from supernet.nn.norm_bank import NormBank
 from supernet.nn.output import Output
 from supernet.nn.pool import AvgPool3x3
 from supernet.nn.selection import Decision, Decisions, EdgeWeights, Mixture, Target
@@ -31,6 +32,7 @@ __all__ = [
     "Leaves",
     "Mixture",
     "Mutable",
+    "NormBank",
     "OpChoice",
     "Output",
     "StaleStatistics",

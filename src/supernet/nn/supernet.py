@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from supernet.errors import UsageError
 from supernet.nn.extraction import plain_module
-from supernet.nn.mutable import Mutable
+from supernet.nn.mutable import Mutable, mixing_choices
 from supernet.nn.norm import is_batch_norm
 from supernet.nn.selection import Decision, Selection, Target, as_decisions
 from supernet.space import Arch, Expr, Space
@@ -77,7 +77,8 @@ class Supernet(nn.Module):
         _check_wrappable(module, sizes)
         space = Space(sizes)
         _check_all_read(module, space)
-        self.nodes = _nodes(layers)
+        mixed = {choice.name for choice in mixing_choices(module)}  # others read an index from the choice of a node
+        self.nodes = {name: n for name, n in _nodes(layers).items() if name in mixed or name not in space.names}
         self.settings = frozenset(name for layer in layers for name in layer.settings)
         self.selection = _shared_selection(layers)
         for layer in layers:

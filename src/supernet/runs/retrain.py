@@ -7,6 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from supernet import measure
+from supernet.data import ImageData
+from supernet.data.indexed import made_of
 from supernet.deploy import plain_sgd, retrained, verify
 from supernet.errors import RunError, UsageError
 from supernet.io import schema
@@ -62,13 +64,16 @@ def retrain(
         place.first = {_KEPT: settings}
         seed = run.config.seed if settings.seed is None else settings.seed
         final = run.with_final(space=settings.space, method=settings.method)
+        recipe = _recipe(final, settings)
+        if recipe is not None and _sees_validation(recipe.alone(arch), run.data.sealed()):
+            run.say("validation images are trained on too, so that their accuracy says nothing of new images")
         net = retrained(
             _begun(run, final, settings.start, seed),
             arch,
             run.data.sealed(),
             steps=settings.steps,
             start=settings.start,
-            recipe=_recipe(final, settings),
+            recipe=recipe,
             batch_size=settings.batch_size or run.config.train.batch_size,
             seed=seed,
             out=place,
@@ -118,6 +123,11 @@ def _recipe(final: Run, settings: Retraining) -> Recipe | None:
     if settings.lr is not None:
         return plain_sgd(settings.lr)
     return final.recipe if settings.start == "scratch" or settings.method is not None else None
+
+
+def _sees_validation(recipe: Recipe, data: ImageData) -> bool:
+    train = data.train if recipe.data is None else recipe.data(data).train
+    return any(split is data.validation for split in made_of(train))
 
 
 def _begun(run: Run, final: Run, start: str, seed: int) -> Supernet | Callable[[], Supernet]:

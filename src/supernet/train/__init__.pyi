@@ -11,9 +11,11 @@ from supernet.train.context import Moves as Moves
 from supernet.train.derivations._protocol import Derivation as Derivation
 from supernet.train.derivations.before_rise import BeforeRise as BeforeRise
 from supernet.train.derivations.decided import Decided as Decided
+from supernet.train.derivations.non_zero import NonZero as NonZero
 from supernet.train.derivations.sample_and_rank import SampleAndRank as SampleAndRank
 from supernet.train.derivations.strongest import Strongest as Strongest
 from supernet.train.edits.average_into import AverageInto as AverageInto
+from supernet.train.edits.begin_cycle import BeginCycle as BeginCycle
 from supernet.train.edits.curvature import Curvature as Curvature
 from supernet.train.edits.curvature import CurvatureRise as CurvatureRise
 from supernet.train.edits.decide_edge import DecideEdge as DecideEdge
@@ -22,6 +24,9 @@ from supernet.train.edits.keep_shares import KeepShares as KeepShares
 from supernet.train.edits.keep_winners import KeepWinners as KeepWinners
 from supernet.train.edits.project_inputs import ProjectInputs as ProjectInputs
 from supernet.train.edits.project_operations import ProjectOperations as ProjectOperations
+from supernet.train.edits.recover_codes import AbsorbCodes as AbsorbCodes
+from supernet.train.edits.recover_codes import AllDecided as AllDecided
+from supernet.train.edits.recover_codes import RecoverCodes as RecoverCodes
 from supernet.train.edits.regularise_on_rise import DecayFromMemory as DecayFromMemory
 from supernet.train.edits.regularise_on_rise import RegulariseOnRise as RegulariseOnRise
 from supernet.train.edits.remember_probabilities import RememberProbabilities as RememberProbabilities
@@ -49,6 +54,7 @@ from supernet.train.objectives.cross_entropy import CrossEntropy as CrossEntropy
 from supernet.train.objectives.dirichlet_anchor import DirichletAnchor as DirichletAnchor
 from supernet.train.objectives.expected_cost import ExpectedCost as ExpectedCost
 from supernet.train.objectives.in_place_distillation import InPlaceDistillation as InPlaceDistillation
+from supernet.train.objectives.mutual_distillation import MutualDistillation as MutualDistillation
 from supernet.train.objectives.plus_cost import PlusCost as PlusCost
 from supernet.train.objectives.terms import Auxiliary as Auxiliary
 from supernet.train.objectives.terms import Term as Term
@@ -61,10 +67,14 @@ from supernet.train.optimisers.sgd import SGD as SGD
 from supernet.train.parametrisations.logits_around import LogitsAround as LogitsAround
 from supernet.train.parametrisations.option_logits import LogitPerOption as LogitPerOption
 from supernet.train.parametrisations.option_logits import OptionLogits as OptionLogits
+from supernet.train.parametrisations.sparse_codes import SparseCodePerNode as SparseCodePerNode
+from supernet.train.parametrisations.sparse_codes import SparseCodes as SparseCodes
 from supernet.train.part import Part as Part
 from supernet.train.part import Setting as Setting
 from supernet.train.part import Slice as Slice
 from supernet.train.parts.copy_of_net import CopyOfNet as CopyOfNet
+from supernet.train.parts.evaluation_net import EvaluationNet as EvaluationNet
+from supernet.train.parts.stage_heads import HeadsOfStages as HeadsOfStages
 from supernet.train.phases import Phase as Phase
 from supernet.train.policies._protocol import Likelihood as Likelihood
 from supernet.train.policies._protocol import Policy as Policy
@@ -72,6 +82,8 @@ from supernet.train.policies.lstm_controller import Controller as Controller
 from supernet.train.policies.lstm_controller import LSTMController as LSTMController
 from supernet.train.programs._protocol import Program as Program
 from supernet.train.programs.bilevel import Bilevel as Bilevel
+from supernet.train.programs.cyclic import SearchAndEvaluate as SearchAndEvaluate
+from supernet.train.programs.cyclic import WarmUpEvaluation as WarmUpEvaluation
 from supernet.train.programs.in_turn import TrainInTurn as TrainInTurn
 from supernet.train.programs.paths_and_gates import PathsAndGates as PathsAndGates
 from supernet.train.programs.single_level import SingleLevel as SingleLevel
@@ -111,6 +123,7 @@ from supernet.train.samplers.path_dropout import PathDropout as PathDropout
 from supernet.train.samplers.sandwich import Sandwich as Sandwich
 from supernet.train.samplers.strict_fair import StrictFair as StrictFair
 from supernet.train.samplers.uniform import Uniform as Uniform
+from supernet.train.samplers.uniform_sizes import UniformSizes as UniformSizes
 from supernet.train.samplers.within import Within as Within
 from supernet.train.schedules._protocol import LearningRate as LearningRate
 from supernet.train.schedules.complexity_aware import ComplexityAwareLR as ComplexityAwareLR
@@ -141,14 +154,17 @@ from supernet.train.values.rise import Rise as Rise
 
 __all__ = [
     "SGD",
+    "AbsorbCodes",
     "Adam",
     "Adversarial",
+    "AllDecided",
     "Angle",
     "Auxiliary",
     "AverageInto",
     "Backpropagation",
     "BatchLoss",
     "BeforeRise",
+    "BeginCycle",
     "BestOf",
     "Bilevel",
     "BinaryGates",
@@ -179,6 +195,7 @@ __all__ = [
     "DropOptions",
     "Edit",
     "EqualCost",
+    "EvaluationNet",
     "ExpectedCost",
     "Fixed",
     "FreshBatch",
@@ -189,6 +206,7 @@ __all__ = [
     "GumbelOneHot",
     "GumbelSoftmax",
     "HammingWalk",
+    "HeadsOfStages",
     "InPlaceDistillation",
     "Jump",
     "KeepShares",
@@ -204,6 +222,8 @@ __all__ = [
     "Monitor",
     "Move",
     "Moves",
+    "MutualDistillation",
+    "NonZero",
     "Objective",
     "OfPart",
     "OnLoss",
@@ -229,6 +249,7 @@ __all__ = [
     "Ramp",
     "Rating",
     "Recipe",
+    "RecoverCodes",
     "RegulariseOnRise",
     "Reinforce",
     "Relaxation",
@@ -241,10 +262,13 @@ __all__ = [
     "Sandwich",
     "Score",
     "Scored",
+    "SearchAndEvaluate",
     "Setting",
     "SingleLevel",
     "Slice",
     "Softmax",
+    "SparseCodePerNode",
+    "SparseCodes",
     "SplitByGradients",
     "SplitByOption",
     "StateGroups",
@@ -262,12 +286,14 @@ __all__ = [
     "TrainPaths",
     "Trained",
     "Uniform",
+    "UniformSizes",
     "Unrolled",
     "Updates",
     "ValidationError",
     "ValidationLoss",
     "Value",
     "WarmRestarts",
+    "WarmUpEvaluation",
     "Warmup",
     "WeightsThenCodes",
     "WeightsThenPolicy",

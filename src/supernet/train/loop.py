@@ -183,8 +183,8 @@ class Loop:
             if isinstance(act, Edit):
                 self._note(result.terms)
                 continue
-            families = "+".join(act.families)
-            state.losses["loss" if families == WEIGHTS else f"loss/{families}"].append(result.loss)
+            name = "loss" if WEIGHTS in act.families else "loss/" + "+".join(act.families)
+            state.losses[name].append(result.loss)
             self._note({f"term/{name}": value for name, value in result.terms.items()})
             if WEIGHTS in act.families:
                 for path in act.learning:

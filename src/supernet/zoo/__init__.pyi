@@ -28,12 +28,14 @@ from supernet.zoo.elastic.elastic_mbconv_stage import Stage as Stage
 from supernet.zoo.macro.enas import enas_macro as enas_macro
 from supernet.zoo.macro.enas_macro_sequence import enas_macro_arch as enas_macro_arch
 from supernet.zoo.macro.enas_macro_sequence import enas_macro_sequence as enas_macro_sequence
+from supernet.zoo.macro.mixpath import mixpath as mixpath
 
 __all__ = [
     "darts",
     "enas_macro",
     "enas_micro",
     "mbconv",
+    "mixpath",
     "mobilenetv2",
     "nasbench201",
     "nasbench_macro",

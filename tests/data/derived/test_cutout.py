@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from supernet.data import AllImages, Chained, Cutout, FewerClasses, ImageData, RandomLabelled
+from supernet.data.indexed import made_of
 from supernet.errors import UsageError
 
 
@@ -32,6 +33,8 @@ def test_splits_that_are_made_of_others_are_cut_inside(data: ImageData) -> None:
     last = Chained((AllImages(), FewerClasses((0, 1)), RandomLabelled(1), Cutout(3)))(data)
     assert torch.equal(next(first.train.stream(8, seed=0)).x, next(last.train.stream(8, seed=0)).x)
     assert torch.equal(next(first.train.stream(8, seed=0)).y, next(last.train.stream(8, seed=0)).y)
+    joined = Chained((AllImages(), Cutout(3)))(data)
+    assert any(part is data.validation for part in made_of(joined.train)), "it can be told what is trained on"
 
 
 @pytest.mark.parametrize("side", [0, -1])

@@ -6,6 +6,7 @@ from dataclasses import dataclass, fields, is_dataclass, replace
 from typing import Any
 
 from supernet.data.augment import Augment
+from supernet.data.derived.joined import Joined
 from supernet.data.image_data import ImageData
 from supernet.errors import UsageError
 
@@ -49,6 +50,9 @@ class Cutout:
 
     def _cut(self, split: Any) -> Any:
         """A split with cutout in the images that it is made of; the same object where there are none of that kind."""
+        if isinstance(split, Joined):  # whose images all go through the changes of its first
+            first = self._cut(split.a)
+            return split if first is split.a else replace(split, a=first)
         if not is_dataclass(split) or isinstance(split, type):
             return split
         held = {field.name: getattr(split, field.name) for field in fields(split)}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from supernet.errors import UsageError
-from supernet.nn import InputChoice, Mutable, OpChoice, Supernet
+from supernet.nn import InputChoice, Mutable, OpChoice, SubsetChoice, Supernet
 from supernet.space import Choice, Expr
 
 
@@ -39,13 +39,19 @@ def require_operations_only(net: Supernet, rule: str) -> None:
     _require(net, {choice.name for choice in operation_choices(net)}, rule)
 
 
-def require_mixable(net: Supernet, rule: str) -> None:
-    """Check that every choice picks an operation or the inputs of a node.
+def set_choices(net: Supernet) -> tuple[Choice, ...]:
+    """The choices that every one of whose uses picks a set of operations whose outputs are added up."""
+    return _used_by(net, lambda layer: isinstance(layer, SubsetChoice) and layer.mixes)
+
+
+def require_mixable(net: Supernet, rule: str, *, sets: bool = False) -> None:
+    """Check that every choice picks an operation or the inputs of a node; or a set of operations too, with `sets`.
 
     Raises:
         UsageError: some choice sets a size; `rule` names what cannot work with it.
     """
-    _require(net, {choice.name for choice in (*operation_choices(net), *input_choices(net))}, rule)
+    mixed = (*operation_choices(net), *input_choices(net), *(set_choices(net) if sets else ()))
+    _require(net, {choice.name for choice in mixed}, rule)
 
 
 def _require(net: Supernet, mixed: set[str], rule: str) -> None:

@@ -72,7 +72,7 @@ class Bilevel:
         return (self.part,) if self.begin < 1 else ()
 
     def check(self, net: Supernet) -> None:
-        require_mixable(net, "A differentiable method")
+        require_mixable(net, "A differentiable method", sets=True)
 
     def probabilities(self, parts: Mapping[str, nn.Module]) -> dict[str, Tensor]:
         """How strongly each option is taken, by choice name (O,), as it was trained: through the relaxation."""

@@ -29,19 +29,21 @@ class SingleLevel:
         objective: The loss of the path.
         data: The split that the batch comes from.
         part: The part of the recipe that holds what is learned about the architecture.
+        also: Further families that the move changes, such as a slice of the supernet.
     """
 
     relaxation: Relaxation = field(default_factory=Softmax)
     objective: Objective = field(default_factory=CrossEntropy)
     data: str = "train"
     part: str = "architecture"
+    also: tuple[str, ...] = ()
 
     @property
     def parts(self) -> tuple[str, ...]:
-        return (self.part,)
+        return (self.part, *self.also)
 
     def check(self, net: Supernet) -> None:
-        require_mixable(net, "A differentiable method")
+        require_mixable(net, "A differentiable method", sets=True)
 
     def probabilities(self, parts: Mapping[str, nn.Module]) -> dict[str, Tensor]:
         """How strongly each option is taken, by choice name (O,), as it was trained: through the relaxation."""
@@ -49,5 +51,5 @@ class SingleLevel:
 
     def moves(self, step: Step) -> Moves:
         decisions = drawn(step, self.part, self.relaxation, WEIGHTS)
-        families = (WEIGHTS, self.part) if are_open(decisions) else WEIGHTS
+        families = (WEIGHTS, *self.also, *([self.part] if are_open(decisions) else []))
         yield Move(updates=families, data=self.data, paths=[Path(decisions, self.objective)])
