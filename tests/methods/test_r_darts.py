@@ -303,6 +303,8 @@ def test_what_follows_from_no_rise_is_refused_where_it_is_given(watch: Any) -> N
 
 
 def test_what_cannot_be_is_refused_before_the_training() -> None:
+    with pytest.raises(UsageError, match="watch is 'ada'; give a CurvatureRise"):
+        r_darts(watch="ada")  # type: ignore[arg-type]
     for rate in (-0.1, 1.0):
         with pytest.raises(UsageError, match="drop-path"):
             r_darts(drop_path=rate)

@@ -78,10 +78,10 @@ def r_darts(
         architecture: How the architecture parameters α are stepped.
 
     Raises:
-        UsageError: a rate outside [0, 1), a weight decay that cannot grow, or another thing to follow from a rise.
+        UsageError: a rate outside [0, 1), a weight decay that cannot grow, or another `watch`.
     """
-    if not (watch is None or isinstance(watch, (CurvatureRise, RegulariseOnRise))):
-        raise UsageError(f"What follows from a rise is CurvatureRise, RegulariseOnRise or None; got {watch!r}.")
+    if watch is not None and not isinstance(watch, CurvatureRise | RegulariseOnRise):
+        raise UsageError(f"watch is {watch!r}; give a CurvatureRise(), a RegulariseOnRise(), or None.")
     check_number("The rate of drop-path at the end", drop_path, at_least=0, below=1)
     name, strongest = "r_darts", Strongest(exclude)
     edits: tuple[Edit, ...] = ()
