@@ -102,6 +102,12 @@ def two_phases() -> Recipe:
     return replace(recipe, program=phases)
 
 
+def darts_net() -> Supernet:
+    torch.manual_seed(1)
+    sizes: dict[str, Any] = {"channels": 2, "layers": 3, "nodes": 2, "stem_multiplier": 1, "in_channels": 1}
+    return zoo.darts(none=True, image_size=8, **sizes)
+
+
 def zoo_net(name: str) -> Supernet:
     torch.manual_seed(1)
     return SMALL[name][0]()
@@ -127,6 +133,7 @@ TRAININGS: dict[str, Case] = {name: default(name) for name in methods.__all__} |
     "dots": lambda: train(methods.dots(parameter_free=("none", "skip")), cells_net()),
     "darts_cifar": lambda: train(methods.darts_cifar(drop_path=0, cutout=4)),
     "pc_darts": lambda: train(methods.pc_darts(exclude=("none",)), cells_net()),
+    "p_darts": lambda: train(methods.p_darts(layers=(3, 4, 5)), darts_net()),
     "darts_minus": lambda: train(methods.darts_minus(), skipping_net()),
     "darts_pt": lambda: train(methods.darts_pt(supernet_epochs=2, interval=1)),
     "darts_pt, fixed": lambda: train(methods.darts_pt(fixed=True, supernet_epochs=2, interval=1)),

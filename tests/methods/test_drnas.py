@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import Any
 
@@ -9,12 +10,21 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from method_trials import moves, on_digits, published, train
+from cell_nets import assert_stops_leave_no_trace
+from method_trials import moves, on_digits, published, squares, train
 from small_nets import elastic_net, operations_net
-from supernet import Mixture, OpChoice, Supernet
+from supernet import Mixture, OpChoice, Supernet, zoo
 from supernet.errors import UsageError
 from supernet.methods import darts, drnas
-from supernet.methods.cells.drnas import ARCHITECTURE, ARCHITECTURE_DARTS, BEGIN_DARTS, WEIGHTS_DARTS
+from supernet.methods.cells.drnas import (
+    ARCHITECTURE,
+    ARCHITECTURE_DARTS,
+    BEGIN_DARTS,
+    PROGRESSIVE_DARTS,
+    PROGRESSIVE_IMAGENET,
+    PROGRESSIVE_NAS_BENCH_201,
+    WEIGHTS_DARTS,
+)
 from supernet.nn import Decisions
 from supernet.train import (
     Constant,
@@ -22,14 +32,22 @@ from supernet.train import (
     CrossEntropy,
     Dirichlet,
     DirichletAnchor,
+    KeepStrongest,
+    Move,
     Phase,
     Ramp,
     Recipe,
+    Step,
     Term,
     Terms,
+    WidenPartial,
     adam,
     sgd,
 )
+from supernet.train.executor import Executor
+from supernet.train.laws import Trial
+from supernet.train.move import Result
+from supernet.zoo.cells.cell_edge import PartialChannels
 
 WITHOUT_DECAY = ARCHITECTURE.with_settings(weight_decay=0.0)
 
@@ -38,17 +56,19 @@ TRIALS = {
     "drnas, divergence": lambda: on_digits(
         drnas(divergence=1e-3, architecture=WITHOUT_DECAY).with_weights(lr=0.1), operations_net()
     ),
+    "drnas, progressive": lambda: on_digits(progressive().with_weights(lr=0.1), cells()),
 }
 ALTERNATIVES = {
     "divergence": 1e-3,
     "order": 2,
     "begin": 0.5,
+    "stages": (WidenPartial(partial=4),),
     "exclude": ("skip",),
     "weights": sgd(0.1),
     "architecture": adam(0.1),
 }
 REFUSED_BY = {"dynas", "few_shot", "gm_nas", "k_shot", "sum_nas"}
-SETTINGS = {"divergence": 0.0, "order": 1, "begin": 0.0, "exclude": ()}
+SETTINGS = {"divergence": 0.0, "order": 1, "begin": 0.0, "stages": (), "exclude": ()}
 
 
 def test_defaults_are_those_of_nas_bench_201() -> None:
@@ -194,3 +214,110 @@ def test_excluded_options_are_not_derived_and_sizes_are_refused() -> None:
     assert "skip" not in trained.derived.options().values()
     with pytest.raises(UsageError, match="cannot be mixed"):
         train(drnas(), net=elastic_net(), steps=1)
+
+
+# -- progressive learning ----------------------------------------------------------------------------------------------
+
+
+def cells(partial: int = 6) -> Supernet:
+    operations = ("skip_connect", "max_pool_3x3", "sep_conv_3x3")
+    with torch.random.fork_rng(devices=()):
+        torch.manual_seed(0)
+        return zoo.darts(
+            channels=12,
+            layers=3,
+            nodes=1,
+            operations=operations,
+            partial=partial,
+            stem_multiplier=1,
+            in_channels=1,
+            image_size=8,
+        )
+
+
+def progressive(**options: Any) -> Recipe:
+    return drnas(**{"stages": (WidenPartial(partial=4, keep=KeepStrongest(2, clear=True)),), "begin": 0.4, **options})
+
+
+def test_two_stages_of_25_epochs_are_one_training() -> None:
+    """x waits for 10 epochs in each; K, options and the network change halfway; the learning rate is one cosine."""
+    seen: list[tuple[int, str, int, int]] = []
+    original = Executor.execute
+
+    def noting(self: Executor, move: Move, now: Step) -> Result:
+        edge = next(module for module in self.net.modules() if isinstance(module, PartialChannels))
+        assert now.restriction is not None
+        left = len(now.restriction.allowed("normal.2<-0"))
+        seen.append((now.done, str(move.updates), int(edge.width), left))
+        return original(self, move, now)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Executor, "execute", noting)
+        trained = train(progressive(weights=WEIGHTS_DARTS), net=cells(), steps=50, log_every=1)
+    assert [row[0] for row in seen if row[1] == "architecture"] == [*range(10, 25), *range(35, 50)]
+    assert [row[2:] for row in seen if row[1] == "weights"] == [(2, 3)] * 25 + [(3, 2)] * 25
+    rates = [0.05 * (1 + math.cos(math.pi * epoch / 50)) for epoch in range(50)]
+    assert [row["lr"] for row in trained.history] == pytest.approx(rates)
+    assert trained.derived in trained.space  # type: ignore[operator]
+
+
+def test_states_of_the_optimisers_go_on_into_the_next_stage() -> None:
+    held: list[list[dict[str, Tensor]]] = []
+    original = WidenPartial.__call__
+
+    def noting(self: WidenPartial, context: Context) -> None:
+        for _ in range(2):
+            states = context.steppers["architecture"].optimizer.state
+            held.append([{key: torch.as_tensor(v).clone() for key, v in state.items()} for state in states.values()])
+            if len(held) == 1:
+                weights = [s["momentum_buffer"] for s in context.steppers["weights"].optimizer.state.values()]
+                original(self, context)
+        shapes = {p.shape == s["momentum_buffer"].shape for p, s in context.steppers["weights"].optimizer.state.items()}
+        assert shapes == {True}
+        assert len(context.steppers["weights"].optimizer.state) == len(weights)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(WidenPartial, "__call__", noting)
+        train(progressive(begin=0.0), net=cells(), steps=4)
+    assert len(held[0]) > 0
+    assert all(torch.equal(a[key], b[key]) for a, b in zip(*held, strict=True) for key in a)
+
+
+@pytest.mark.slow
+def test_a_progressive_training_may_be_stopped_after_any_step() -> None:
+    trial = Trial(recipe=progressive(), net=cells(), data=squares(), batch_size=16)
+    told = assert_stops_leave_no_trace(trial, steps=8)
+    taken = {entry["take"]: len(entry["keep"]) for entry in told["journal"]}
+    assert {name: taken[name] for name in ("cells.0.partial", "cells.1.partial", "cells.2.partial.joined")} == {
+        "cells.0.partial": 3,
+        "cells.1.partial": 6,
+        "cells.2.partial.joined": 12,
+    }
+
+
+def test_the_published_stages() -> None:
+    """C = 36 in 20 cells of K = 6, then 4; on ImageNet 48, 14 and 6, then 3; on NAS-Bench-201 16 and 4, then 2."""
+    published_stages = {36: (4, 4), 48: (3, 4), 16: (2, 3)}
+    for options, channels, before in (
+        (PROGRESSIVE_DARTS, 36, 6),
+        (PROGRESSIVE_IMAGENET, 48, 6),
+        (PROGRESSIVE_NAS_BENCH_201, 16, 4),
+    ):
+        first, second = drnas(**options).phases
+        assert (first.part, second.part) == ((0.0, 0.5), (0.5, 1.0))
+        assert not second.restart
+        after, kept = published_stages[channels]
+        assert channels % before == channels % after == 0
+        assert second.enter == WidenPartial(partial=after, share=True, keep=KeepStrongest(kept, clear=True))
+        epochs = 100 if options is PROGRESSIVE_NAS_BENCH_201 else 50
+        begins = [phase.program.begin * epochs for phase in (first, second)]  # type: ignore[attr-defined]
+        assert begins == pytest.approx([10, epochs / 2 + 10])
+    assert published(PROGRESSIVE_IMAGENET["weights"]) == {**published(WEIGHTS_DARTS), "lr": 0.5}
+    assert published(PROGRESSIVE_IMAGENET["architecture"])["lr"] == 6e-3
+
+
+def test_stages_that_do_not_fit_are_refused() -> None:
+    with pytest.raises(UsageError, match="those of CellNetwork run on all of them"):
+        train(progressive(), net=cells(1), steps=2)
+    with pytest.raises(UsageError, match="were to run on 1/6 of them"):
+        train(drnas(stages=(WidenPartial(partial=6),)), net=cells(), steps=2)

@@ -11,12 +11,14 @@ from pathlib import Path
 
 import safetensors.torch
 import torch
+from torch import Tensor, nn
 
 from small_nets import images, operations_net, plain_net, sgd
-from supernet import Supernet
+from supernet import Choice, ElasticConv2d, OpChoice, Supernet
 from supernet.data import FewerClasses, ImageData
 from supernet.errors import RunError
 from supernet.methods import darts, fairnas, mean_teacher, spos, sum_nas
+from supernet.nn.channels import Channels
 from supernet.train import Context, Edit, Phase, Recipe, Step, adam, fit
 
 STEPS = 160
@@ -54,6 +56,8 @@ def shared_recipe(name: str) -> Recipe:
         return replace(sum_nas(inner_momentum=0.0, inner_lr=0.2), weights=sgd(1.0))
     if name == "spine":
         return two_phases()
+    if name == "rewriting":
+        return growing_recipe()
     recipe = darts(order=2, first="weights")
     return replace(
         recipe, weights=sgd(0.2), parts={"architecture": replace(recipe.parts["architecture"], updates=sgd(5.0))}
@@ -98,6 +102,66 @@ def two_phases() -> Recipe:
     return replace(taught, program=phases)
 
 
+class Growing(nn.Module):
+    """Filters with a name, and as many blocks as it is built with."""
+
+    def __init__(self, blocks: int, choice: Choice) -> None:
+        super().__init__()
+        hidden = Channels("hidden", 8)
+        self.stem, self.read = ElasticConv2d(1, hidden, 3, stride=2), ElasticConv2d(hidden, 6, 1)
+        self.blocks = nn.Sequential(
+            *(OpChoice(choice, {"conv": nn.Conv2d(6, 6, 3, padding=1), "skip": nn.Identity()}) for _ in range(blocks))
+        )
+        self.head = nn.Sequential(nn.AdaptiveAvgPool2d(2), nn.Flatten(), nn.Linear(24, 10))
+        self.choice = choice
+
+    def rebuilt(self, blocks: int) -> nn.Module:
+        return Growing(blocks, self.choice)
+
+    def forward(self, x: Tensor) -> Tensor:
+        out: Tensor = self.head(self.blocks(self.read(self.stem(x).relu()).relu()))
+        return out
+
+
+def shared_net(name: str, seed: int = 0) -> Supernet:
+    if name != "rewriting":
+        return plain_net(seed=seed)
+    with torch.random.fork_rng(devices=()):
+        torch.manual_seed(seed)
+        return Supernet(Growing(1, Choice("block", ("conv", "skip"))))
+
+
+@dataclass(frozen=True)
+class Cut:
+    """Of the filters those of the largest weights stay, in this order; once there are four, the first one twice."""
+
+    def __call__(self, context: Context) -> None:
+        assert context.rewriter is not None
+        weight = context.net.get_parameter("module.stem.weight")
+        order = weight.detach().square().sum((1, 2, 3)).argsort(descending=True).tolist()
+        context.rewriter.take("hidden", order[:-2] if len(order) > 4 else [*order, order[0]], share=True)
+
+
+@dataclass(frozen=True)
+class Grow:
+    """Three blocks."""
+
+    def __call__(self, context: Context) -> None:
+        assert context.rewriter is not None
+        context.rewriter.rebuild({"blocks": 3})
+
+
+def growing_recipe() -> Recipe:
+    """Filters are cut, the network is built anew with more blocks, and they are cut again until some are doubled."""
+    recipe = replace(fairnas(), weights=sgd(0.2))
+    edits = (Edit(name="cut", apply=Cut()),)
+    phases = (
+        Phase(name="cut", share=1, program=recipe.programs[0], edits=edits),
+        Phase(name="grown", share=1, program=recipe.programs[0], enter=Grow(), edits=edits),
+    )
+    return replace(recipe, program=phases)
+
+
 def together(net: Supernet, recipe: Recipe, *, batch_size: int, devices: int = 1, out: Path | None = None) -> Supernet:
     """Train for a few steps on one or several processes."""
     fit(
@@ -123,8 +187,11 @@ def rank(number: int, port: int, folder: Path, name: str) -> None:
         "MASTER_ADDR": "127.0.0.1",
         "MASTER_PORT": str(port),
     }
-    net = together(plain_net(seed=number), shared_recipe(name), batch_size=8, devices=2, out=folder / f"{name}-run")
-    safetensors.torch.save_file(net.state_dict(), folder / f"{name}-{number}.safetensors")
+    net = together(
+        shared_net(name, seed=number), shared_recipe(name), batch_size=8, devices=2, out=folder / f"{name}-run"
+    )
+    weights = {name: tensor.contiguous() for name, tensor in net.state_dict().items()}  # of whatever memory format
+    safetensors.torch.save_file(weights, folder / f"{name}-{number}.safetensors")
 
 
 class Leaves:

@@ -2,25 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+import copy
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from small_nets import images, sgd
-from supernet import ElasticBatchNorm2d, ElasticConv2d, OpChoice, Supernet
+from method_trials import vector
+from small_nets import images, sgd, step
+from supernet import ElasticBatchNorm2d, ElasticConv2d, OpChoice, Supernet, zoo
 from supernet.errors import UsageError
 from supernet.measure import cost_model
 from supernet.nn.channels import Channels
 from supernet.train import (
     Context,
+    CrossEntropy,
     Edit,
+    Move,
+    Moves,
     Outcome,
+    Phase,
     Recipe,
+    Slice,
+    Step,
     Trained,
     TrainPaths,
     Uniform,
@@ -31,8 +40,11 @@ from supernet.train import (
     load_weights,
     rmsprop,
 )
-from supernet.train.part import families_of
+from supernet.train import Path as MovePath
+from supernet.train.averaging import WeightAverage
 from supernet.train.rewriting import Rewriter
+from supernet.train.state import TrainingState
+from supernet.train.updates import Stepper
 
 SCALES = 7
 """The place of the norm whose scales decide."""
@@ -68,7 +80,7 @@ def scales(net: Supernet) -> Tensor:
 
 
 def rewriter(net: Supernet) -> Rewriter:
-    return Rewriter(net, {}, None, lambda: families_of(net, {}), [], 0)
+    return Rewriter(net, {}, None, dict, 0)
 
 
 @dataclass(frozen=True)
@@ -178,3 +190,245 @@ def test_a_subnet_that_is_taken_out_has_plain_widths() -> None:
     net = atoms()
     conv = net.extract(net.space.smallest())[3]  # type: ignore[index]
     assert (type(conv.out_channels), conv.out_channels) == (int, 24)
+
+
+# -- what is widened, shared and refused -------------------------------------------------------------------------------
+
+
+def test_shared_repeats_change_nothing_in_the_weights_nor_in_their_average() -> None:
+    """Net2WiderNet: channel 0 three times, 2 twice, and what reads them divided alike in both."""
+    net = atoms(4).eval()
+    average = WeightAverage(net, 0.9)
+    x, arch = torch.randn(4, 1, 8, 8), net.space.smallest()
+    stepper = Stepper(sgd(0.1, momentum=0.9), net.parameters(), batch_size=1)
+    net(x, arch).square().sum().backward()
+    stepper.step(step(net), [])
+    stepper.clear()
+    read = net.get_parameter("module.9.weight")
+    momentum = stepper.optimizer.state[read]["momentum_buffer"].clone()
+    before = net(x, arch)
+    averaged = copied(net, average)
+    apart = averaged(x, arch)
+    assert (apart - before).abs().max() > 1e-3
+    keep = [0, 1, 2, 3, 0, 2, 0]
+    Rewriter(net, {"weights": stepper}, average, dict, 0).take("hidden", keep, share=True)
+    torch.testing.assert_close(net(x, arch), before)
+    torch.testing.assert_close(copied(net, average)(x, arch), apart)
+    wide = net.get_parameter("module.9.weight")
+    assert torch.equal(stepper.optimizer.state[wide]["momentum_buffer"], momentum[:, keep]), "gradients are not divided"
+    assert read not in stepper.optimizer.state
+    assert net.changes == [{"take": "hidden", "keep": keep}]
+
+
+def copied(net: Supernet, average: WeightAverage) -> Supernet:
+    """The network with the averaged weights."""
+    found = copy.deepcopy(net).eval()
+    with torch.no_grad():
+        for name, parameter in found.named_parameters():
+            parameter.copy_(average.tensors[name])
+    return found
+
+
+def test_tied_weights_stay_tied() -> None:
+    h = Channels("hidden", 4)
+    first, second = ElasticConv2d(3, h, 1), ElasticConv2d(3, h, 1)
+    second.weight = first.weight
+    net = Supernet(nn.ModuleList([first, second, OpChoice("op", {"a": nn.Identity(), "b": nn.ReLU()})]))
+    stepper = Stepper(sgd(0.1), net.parameters(), batch_size=1)
+    Rewriter(net, {"weights": stepper}, None, dict, 0).take("hidden", [3, 1])
+    assert first.weight is second.weight
+    assert {id(p) for p in stepper.parameters} == {id(p) for p in net.parameters()}
+
+
+@pytest.mark.parametrize(
+    ("layers", "said"),
+    [
+        (lambda h: [ElasticConv2d(3, h, 1), ElasticConv2d(Channels("hidden", 6), 2, 1)], "have 4 and 6 of them"),
+        (lambda h: [ElasticConv2d(3, h, 1), ElasticConv2d(h, 8, 3, groups=2)], "has 2 groups"),
+        (lambda h: [ElasticConv2d(2, h, 3, groups=2)], "has 2 groups"),
+    ],
+)
+def test_channels_that_cannot_be_taken_are_refused_before_anything_changes(
+    layers: Callable[[Channels], list[nn.Module]], said: str
+) -> None:
+    made = layers(Channels("hidden", 4))
+    net = Supernet(nn.ModuleList([*made, OpChoice("op", {"a": nn.Identity(), "b": nn.ReLU()})]))
+    before = {name: tensor.shape for name, tensor in net.state_dict().items()}
+    with pytest.raises(UsageError, match=said):
+        rewriter(net).take("hidden", [0, 1])
+    assert {name: tensor.shape for name, tensor in net.state_dict().items()} == before
+    assert not net.changes
+    assert net.structure == 0
+
+
+# -- networks that are built anew --------------------------------------------------------------------------------------
+
+CELLS: dict[str, Any] = {
+    "channels": 4,
+    "nodes": 2,
+    "operations": ("skip_connect", "sep_conv_3x3"),
+    "stem_multiplier": 1,
+    "in_channels": 1,
+    "image_size": 8,
+}
+
+
+def cells(layers: int = 3, **options: Any) -> Supernet:
+    with torch.random.fork_rng(devices=()):
+        torch.manual_seed(0)
+        return zoo.darts(layers=layers, **{**CELLS, **options})
+
+
+@dataclass(frozen=True)
+class Grow:
+    """A network of more cells; its stem is the old one's."""
+
+    layers: int
+    inherit: bool = True
+
+    def __call__(self, context: Context) -> None:
+        assert context.rewriter is not None
+        context.rewriter.rebuild({"layers": self.layers}, stem if self.inherit else None)
+
+
+def stem(old: nn.Module, new: nn.Module) -> None:
+    new.stem.load_state_dict(old.stem.state_dict())  # type: ignore[operator, union-attr]
+
+
+def grown(*layers: int, restart: bool = True, inherit: bool = True, updates: Updates | None = None) -> Recipe:
+    phases = tuple(
+        Phase(
+            name=f"{count} cells",
+            share=1,
+            program=TrainPaths(sampler=Uniform()),
+            enter=Grow(count, inherit) if number else None,
+            restart=restart,
+        )
+        for number, count in enumerate(layers)
+    )
+    return Recipe(name="grown", program=phases, weights=updates or sgd(0.05, momentum=0.9, inactive="decay"))
+
+
+def run(recipe: Recipe, net: Supernet | None = None, **options: Any) -> Trained:
+    given = {"steps": 9, "batch_size": 16, "accelerator": "cpu", "progress": False, **options}
+    return fit(cells() if net is None else net, recipe, images(), **given)
+
+
+@pytest.mark.parametrize(("restart", "updates"), [(True, None), (False, adam(0.01))])
+def test_a_training_whose_network_grows_resumes_bitwise(restart: bool, updates: Updates | None, tmp_path: Path) -> None:
+    """Stopped within every stage, at and just after its beginning; the average follows."""
+    recipe = grown(3, 4, 6, restart=restart, updates=updates)
+    whole = run(recipe, out=tmp_path / "whole", average=0.9)
+    for stop in (2, 3, 4, 6, 7, 9):
+        run(recipe, out=tmp_path / "parts", average=0.9, resume=True, stop_after=stop)
+    (expected, told), (found, meta) = (
+        checkpoint.load(checkpoint.latest(tmp_path / name / "checkpoints"))  # type: ignore[arg-type]
+        for name in ("whole", "parts")
+    )
+    assert meta == told
+    assert told["journal"] == [{"rebuild": {"layers": 4}}, {"rebuild": {"layers": 6}}]
+    assert set(found) == set(expected)
+    assert all(torch.equal(tensor, found[name]) for name, tensor in expected.items())
+    assert len(whole.net.module.cells) == 6  # type: ignore[arg-type]
+    net = cells()
+    for _ in range(2):
+        load_weights(net, tmp_path / "whole")
+    assert net.changes == told["journal"], "what it is already is not built once more"
+    arch = net.space.largest()
+    x = torch.randn(4, 1, 8, 8)
+    assert torch.equal(net.train()(x, arch), whole.net.train()(x, arch))
+
+
+def test_the_same_network_goes_on_and_another_is_refused(tmp_path: Path) -> None:
+    recipe = grown(3, 4, 6)
+    once = run(recipe)
+    net = cells()
+    for stop in (4, 8, 9):
+        run(recipe, net, out=tmp_path / "run", resume=True, stop_after=stop)
+    assert torch.equal(vector(net), vector(once.net))
+    other = cells()
+    rewriter(other).rebuild({"layers": 5})
+    with pytest.raises(UsageError, match="changed 1 times since it was built, in another way"):
+        load_weights(other, tmp_path / "run")
+
+
+def test_fresh_weights_are_others_in_every_network_and_depend_on_the_seed() -> None:
+    def weights(seed: int, times: int) -> Tensor:
+        net = cells()
+        made = Rewriter(net, {}, None, dict, seed)
+        for _ in range(times):
+            torch.randn(7)
+            made.rebuild({"layers": 4})
+        return net.module.cells[3].last[1].weight.detach()  # type: ignore[index, union-attr, return-value]
+
+    assert torch.equal(weights(0, 1), weights(0, 1))
+    assert not torch.equal(weights(0, 1), weights(1, 1))
+    assert not torch.equal(weights(0, 1), weights(0, 2))
+
+
+def test_a_network_that_is_built_anew_keeps_choices_mode_and_what_it_inherits() -> None:
+    net = cells().eval()
+    before, space = net.module, net.space
+    old = before.stem[0].weight.detach().clone()  # type: ignore[index, union-attr, operator]
+    average = WeightAverage(net, 0.9)
+    made = Rewriter(net, {}, average, dict, 0)
+    made.rebuild({"layers": 5, "channels": 8, "stem_multiplier": 1}, None)
+    assert net.space.fingerprint == space.fingerprint
+    assert not any(module.training for module in net.modules())
+    assert {name: p.shape for name, p in average.tensors.items()} == {n: p.shape for n, p in net.named_parameters()}
+    assert net.calibrated_for is None, "nobody has said that its statistics are stale"
+    again = cells(5, channels=8)
+    assert {n: t.shape for n, t in net.state_dict().items()} == {n: t.shape for n, t in again.state_dict().items()}
+    made.rebuild({"layers": 3, "channels": 4})
+    made.rebuild({"layers": 4}, stem)
+    assert not torch.equal(net.module.stem[0].weight, old)  # type: ignore[index, union-attr, operator]
+    assert torch.equal(average.tensors["module.stem.0.weight"], net.get_parameter("module.stem.0.weight"))
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"nodes": 3}, "cannot be built anew with another 'nodes'; what may change is channels, layers"),
+        ({"layers": 2}, "layers=2: a network needs 3 cells"),
+        ({"partial": 3}, "is no multiple of partial=3"),
+        ({"layers": {4}}, "which JSON does not give back"),
+        ({"layers": (4,)}, "which JSON does not give back"),
+    ],
+)
+def test_options_that_no_network_can_have_are_refused(options: dict[str, Any], said: str) -> None:
+    net = cells()
+    with pytest.raises((UsageError), match=said):
+        rewriter(net).rebuild(options)
+    assert len(net.module.cells) == 3  # type: ignore[arg-type]
+    assert not net.changes
+
+
+def test_a_slice_of_the_network_is_found_again() -> None:
+    net = cells()
+    recipe = replace(
+        grown(3, 4),
+        parts={"head": Slice(select=head, updates=sgd(0.5))},
+        program=tuple(replace(p, program=WithHead()) for p in grown(3, 4).phases),
+    )
+    run(recipe, net, steps=4)
+    state = TrainingState(net, recipe, seed=0, batch_size=16)
+    assert [tuple(p.shape) for p in state.steppers["head"].parameters] == [(10, 32), (10,)]
+
+
+def head(net: Supernet) -> list[nn.Parameter]:
+    return list(net.module.classifier.parameters())  # type: ignore[union-attr]
+
+
+@dataclass(frozen=True)
+class WithHead:
+    """Moves the weights, and the classifier."""
+
+    parts = ("head",)
+
+    def check(self, net: Supernet) -> None:
+        return
+
+    def moves(self, step: Step) -> Moves:
+        path = MovePath(step.space.sample(step.rng), CrossEntropy())
+        yield Move(paths=[path])
+        yield Move(updates="head", paths=[path])

@@ -8,6 +8,7 @@ from supernet.methods.cells.drnas import drnas as drnas
 from supernet.methods.cells.enas import enas as enas
 from supernet.methods.cells.gdas import gdas as gdas
 from supernet.methods.cells.ista_nas import ista_nas as ista_nas
+from supernet.methods.cells.p_darts import p_darts as p_darts
 from supernet.methods.cells.pc_darts import pc_darts as pc_darts
 from supernet.methods.cells.r_darts import r_darts as r_darts
 from supernet.methods.cells.sdarts import sdarts as sdarts
@@ -57,6 +58,7 @@ __all__ = [
     "mean_teacher",
     "mixpath",
     "one_shot",
+    "p_darts",
     "pc_darts",
     "proxyless",
     "r_darts",

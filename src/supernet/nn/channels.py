@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
-from torch import nn
+import torch
+from torch import Tensor, nn
 
 from supernet.nn.mutable import Mutable
 
@@ -44,6 +47,30 @@ class Channels(int):
 
     def __repr__(self) -> str:
         return f"Channels({self.name!r}, {int(self)})"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Atoms:
+    """Channels of a named dimension that a 1 × 1 convolution reads one by one behind a BatchNorm and an activation.
+
+    Where the scale γ of a channel is 0 it is a constant, the activation of its shift β, and may go (AtomNAS,
+    arXiv 1912.09640). Modules are named as in the network, below `Supernet.module`.
+
+    Attributes:
+        dimension: The name of the dimension.
+        scale: The BatchNorm over it.
+        read: The convolution that reads it.
+        norm: The BatchNorm that takes the sum of that convolution and perhaps others.
+        activation: What stands between `scale` and `read`.
+        cost: What a channel costs, such as its multiply-accumulates.
+    """
+
+    dimension: str
+    scale: str
+    read: str
+    norm: str
+    activation: Callable[[Tensor], Tensor] = torch.relu
+    cost: float = 1.0
 
 
 def axes_of(module: nn.Module, name: str) -> dict[str, tuple[int, ...]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import cast
+from typing import Any, cast
 
 from torch import Tensor, nn
 
@@ -36,6 +36,7 @@ class Supernet(nn.Module):
 
     Attributes:
         structure: How often the sizes of layers were changed, or layers exchanged, since it was made.
+        changes: What a training did to it then, JSON-able, in order: channels that were taken, networks built anew.
         calibrated_for: The architectures that the running statistics of the BatchNorms belong to: none after a
             training by paths, one after `measure.calibrate`. None: nothing is known against them, as in a network
             that was not trained, or keeps no running statistics. Others warn of `StaleStatistics`, once.
@@ -68,6 +69,7 @@ class Supernet(nn.Module):
         self.calibrated_for: tuple[Arch, ...] | None = None
         self._warned = False
         self.structure = 0
+        self.changes: list[dict[str, Any]] = []
         self.space = self._span(module)
 
     def _span(self, module: nn.Module) -> Space:
@@ -100,7 +102,8 @@ class Supernet(nn.Module):
                 f"A module over {found} was to take the place of one over {self.space}; a supernet keeps its choices."
             )
         self.restructured()
-        self.statistics_belong_to()
+        if self.calibrated_for is not None:  # else it is being trained, or keeps no statistics
+            self.statistics_belong_to()
 
     def restructured(self) -> None:
         """Say that layers have changed their sizes, or are others: what was known of costs and modes is void."""

@@ -13,17 +13,21 @@ from supernet.train.derivations.before_rise import BeforeRise as BeforeRise
 from supernet.train.derivations.decided import Decided as Decided
 from supernet.train.derivations.non_zero import NonZero as NonZero
 from supernet.train.derivations.sample_and_rank import SampleAndRank as SampleAndRank
+from supernet.train.derivations.skip_limited import SkipLimited as SkipLimited
 from supernet.train.derivations.strongest import Strongest as Strongest
 from supernet.train.edits.average_into import AverageInto as AverageInto
 from supernet.train.edits.begin_cycle import BeginCycle as BeginCycle
 from supernet.train.edits.curvature import Curvature as Curvature
 from supernet.train.edits.curvature import CurvatureRise as CurvatureRise
+from supernet.train.edits.cut_channels import CutChannels as CutChannels
 from supernet.train.edits.decide_edge import DecideEdge as DecideEdge
 from supernet.train.edits.drop_options import DropOptions as DropOptions
 from supernet.train.edits.keep_shares import KeepShares as KeepShares
+from supernet.train.edits.keep_strongest import KeepStrongest as KeepStrongest
 from supernet.train.edits.keep_winners import KeepWinners as KeepWinners
 from supernet.train.edits.project_inputs import ProjectInputs as ProjectInputs
 from supernet.train.edits.project_operations import ProjectOperations as ProjectOperations
+from supernet.train.edits.rebuild_network import RebuildNetwork as RebuildNetwork
 from supernet.train.edits.recover_codes import AbsorbCodes as AbsorbCodes
 from supernet.train.edits.recover_codes import AllDecided as AllDecided
 from supernet.train.edits.recover_codes import RecoverCodes as RecoverCodes
@@ -32,6 +36,7 @@ from supernet.train.edits.regularise_on_rise import RegulariseOnRise as Regulari
 from supernet.train.edits.remember_probabilities import RememberProbabilities as RememberProbabilities
 from supernet.train.edits.split_by_gradients import SplitByGradients as SplitByGradients
 from supernet.train.edits.split_by_option import SplitByOption as SplitByOption
+from supernet.train.edits.widen_partial import WidenPartial as WidenPartial
 from supernet.train.fit import Trained as Trained
 from supernet.train.fit import fit as fit
 from supernet.train.forwards.cut_images import CutImages as CutImages
@@ -146,6 +151,7 @@ from supernet.train.updates import adam as adam
 from supernet.train.updates import rmsprop as rmsprop
 from supernet.train.updates import sgd as sgd
 from supernet.train.values._protocol import Value as Value
+from supernet.train.values.dropout_decay import DropoutDecay as DropoutDecay
 from supernet.train.values.jump import Jump as Jump
 from supernet.train.values.of_part import OfPart as OfPart
 from supernet.train.values.per_epoch import PerEpoch as PerEpoch
@@ -184,6 +190,7 @@ __all__ = [
     "CrossEntropy",
     "Curvature",
     "CurvatureRise",
+    "CutChannels",
     "CutImages",
     "DecayFromMemory",
     "DecideEdge",
@@ -193,6 +200,7 @@ __all__ = [
     "Dirichlet",
     "DirichletAnchor",
     "DropOptions",
+    "DropoutDecay",
     "Edit",
     "EqualCost",
     "EvaluationNet",
@@ -210,6 +218,7 @@ __all__ = [
     "InPlaceDistillation",
     "Jump",
     "KeepShares",
+    "KeepStrongest",
     "KeepWinners",
     "LSTMController",
     "LearningRate",
@@ -248,6 +257,7 @@ __all__ = [
     "RMSprop",
     "Ramp",
     "Rating",
+    "RebuildNetwork",
     "Recipe",
     "RecoverCodes",
     "RegulariseOnRise",
@@ -265,6 +275,7 @@ __all__ = [
     "SearchAndEvaluate",
     "Setting",
     "SingleLevel",
+    "SkipLimited",
     "Slice",
     "Softmax",
     "SparseCodePerNode",
@@ -297,6 +308,7 @@ __all__ = [
     "Warmup",
     "WeightsThenCodes",
     "WeightsThenPolicy",
+    "WidenPartial",
     "Within",
     "adam",
     "fit",

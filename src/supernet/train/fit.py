@@ -214,6 +214,9 @@ def _check(net: Supernet, recipe: Recipe, data: ImageData, *, batch_size: int) -
         )
     for phase in recipe.phases:
         phase.program.check(net)
+        for change in (phase.enter, *(edit.apply for edit in (*recipe.edits, *phase.edits))):
+            if (check := getattr(change, "check", None)) is not None:
+                check(net)
         if unread := {*recipe.settings, *phase.settings} - net.settings:
             raise UsageError(
                 f"The recipe {recipe.name!r} gives the setting {min(unread)!r}, which no layer of the network reads; "

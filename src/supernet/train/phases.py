@@ -29,7 +29,7 @@ class Phase:
         program: The program that yields the moves of a step.
         enter: Called before its first step, to change the network, to decide choices or to start from weights of an
             earlier phase. A training that is resumed just there calls it again on the same state, so it must depend on
-            nothing else.
+            nothing else. If it has a method `check(net)`, that is called before the training, to refuse a supernet.
         leave: Called after its last step, also where `until` has ended it, before a checkpoint holds the step.
         restart: Whether optimisers forget their state (momentum) at the beginning.
         part: The shares of a longer training at which it begins and ends, as schedules and all that asks for the
@@ -81,6 +81,11 @@ class PhasesBySpace(Protocol):
     def phases(self, space: Space) -> tuple[Phase, ...]:
         """The phases on this space."""
         ...
+
+
+def rewrites(phase: Phase) -> bool:
+    """Whether the phase changes the structure of the network, at its beginning or by an edit, which says `rewrites`."""
+    return any(getattr(change, "rewrites", False) for change in (phase.enter, *(edit.apply for edit in phase.edits)))
 
 
 class Stretch(NamedTuple):

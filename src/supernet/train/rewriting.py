@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Protocol, runtime_checkable
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 import torch
 from torch import Tensor, nn
 
 from supernet.errors import UsageError
 from supernet.nn import Supernet
-from supernet.nn.channels import axes_of, resize
+from supernet.nn.channels import Channels, axes_of, resize
+from supernet.space import Expr
 from supernet.train.averaging import WeightAverage
 from supernet.train.processes import seeded
 from supernet.train.updates import Stepper
@@ -27,6 +29,9 @@ class Rebuilds(Protocol):
         ...
 
 
+Exchanged: TypeAlias = dict[nn.Parameter, tuple[nn.Parameter, Callable[[Tensor], Tensor]]]
+"""By parameter the new one, and what makes of a tensor of the old shape one of the new."""
+
 Inherit = Callable[[nn.Module, nn.Module], None]
 """Writes into a new network (the second) what it takes over from the old one."""
 
@@ -36,12 +41,13 @@ class Rewriter:
 
     Weights, statistics, the states of optimisers and the running average follow. Parameters become new ones.
 
+    The journal is `Supernet.changes`.
+
     Args:
         net: The supernet.
         steppers: How each family of parameters is stepped.
         average: The running average of the weights, if there is one.
         families: Finds the parameters of each family in the supernet, for a network that is built anew.
-        journal: What was done so far, JSON-able; it is added to.
         seed: The seed of the weights of networks that are built anew.
     """
 
@@ -51,24 +57,28 @@ class Rewriter:
         steppers: Mapping[str, Stepper],
         average: WeightAverage | None,
         families: Callable[[], Mapping[str, list[nn.Parameter]]],
-        journal: list[dict[str, Any]],
         seed: int,
     ) -> None:
         self.net, self.steppers, self.average = net, steppers, average
-        self.families, self.journal, self.seed = families, journal, seed
+        self.families, self.seed = families, seed
 
-    def take(self, dimension: str, keep: Sequence[int]) -> None:
+    def take(self, dimension: str, keep: Sequence[int], *, share: bool = False) -> None:
         """Keep these channels of a named dimension (`nn.Channels`), in this order; one that is named twice is doubled.
 
         Args:
             dimension: The name of the dimension.
             keep: Positions of the channels that are kept: fewer of them cut it, an order sorts it, repeats widen it.
+            share: Whether the weights that read a channel are divided among its repeats, so that they sum to what it
+                gave alone (Net2WiderNet, arXiv 1511.05641, eq. 4); without it they are copies.
 
         Raises:
-            UsageError: no layer has this dimension, no channel is kept, or one that there is not.
+            UsageError: no layer has this dimension, no channel is kept, or one that there is not; layers that share
+                it have different widths, or one has a fixed number of groups, which no channel can be taken out of.
+                Nothing has been changed then.
         """
-        self._take(dimension, [int(place) for place in keep])
-        self.journal.append({"take": dimension, "keep": [int(place) for place in keep]})
+        places = [int(place) for place in keep]
+        self._take(dimension, places, share=share)
+        self.net.changes.append({"take": dimension, "keep": places})
 
     def rebuild(self, options: Mapping[str, Any], inherit: Inherit | None = None) -> None:
         """Build the network anew with other options, such as more cells; its choices stay.
@@ -80,8 +90,14 @@ class Rewriter:
             inherit: What the new network takes over from the old one; None: its weights are fresh.
 
         Raises:
-            UsageError: the network cannot be built anew, or not over the same choices.
+            UsageError: the network cannot be built anew, not with these options, or not over the same choices.
         """
+        options = dict(options)
+        if not _comes_back(options):
+            raise UsageError(
+                f"A network was to be built anew with {options}, which JSON does not give back, so that the training "
+                "could not be resumed. Give numbers, text, truth values and lists of them."
+            )
         before = self.net.module
         self._rebuild(options)
         if inherit is not None:
@@ -89,16 +105,26 @@ class Rewriter:
                 inherit(before, self.net.module)
         if self.average is not None:
             self.average.restart()
-        self.journal.append({"rebuild": dict(options)})
+        self.net.changes.append({"rebuild": options})
 
     def replay(self, journal: Sequence[Mapping[str, Any]]) -> None:
-        """Bring a network as it was at the beginning of a training to the structure of a checkpoint."""
-        for entry in journal:
+        """Bring a network to the structure of a checkpoint: from how it was built, or from some way along.
+
+        Raises:
+            UsageError: the network was changed in another way than the one of the checkpoint.
+        """
+        done = self.net.changes
+        if [dict(entry) for entry in journal[: len(done)]] != done:
+            raise UsageError(
+                f"The network was changed {len(done)} times since it was built, in another way than that of the "
+                "checkpoint. Build it anew with the options of the run."
+            )
+        for entry in journal[len(done) :]:
             if "take" in entry:
                 self._take(entry["take"], entry["keep"])
             else:
                 self._rebuild(entry["rebuild"])
-            self.journal.append(dict(entry))
+            self.net.changes.append(dict(entry))
 
     def _rebuild(self, options: Mapping[str, Any]) -> None:
         old = self.net.module
@@ -107,8 +133,8 @@ class Rewriter:
                 f"{type(old).__name__} cannot be built anew with {dict(options)}: it has no method `rebuilt`. Use a "
                 "space of cells such as zoo.darts."
             )
-        with seeded(self.seed, len(self.journal)):
-            new = old.rebuilt(**options)
+        with seeded(self.seed, len(self.net.changes)):
+            new = old.rebuilt(**options).train(old.training)
         some = next(old.parameters())
         self.net.exchange(new.to(some.device, memory_format=torch.channels_last))  # type: ignore[call-overload]
         for family, parameters in self.families().items():
@@ -117,47 +143,93 @@ class Rewriter:
             self.average.follow(self.net)
 
     @torch.no_grad()
-    def _take(self, dimension: str, keep: Sequence[int]) -> None:
+    def _take(self, dimension: str, keep: Sequence[int], *, share: bool = False) -> None:
         index = torch.as_tensor(list(keep), device=next(self.net.parameters()).device)
-        exchanged: dict[nn.Parameter, tuple[nn.Parameter, Callable[[Tensor], Tensor]]] = {}
-        found = False
-        for module in list(self.net.modules()):
-            for name, axes in axes_of(module, dimension).items():
-                old = getattr(module, name)
-                if old is None:
-                    continue
-                if not found and (not keep or not 0 <= min(keep) <= max(keep) < old.shape[axes[0]]):
-                    raise UsageError(
-                        f"The channels {list(keep)[:8]} of {dimension!r} were to be kept, which has "
-                        f"{old.shape[axes[0]]}. Keep at least one of them, and none that there is not."
-                    )
-                found = True
-                if isinstance(old, nn.Parameter):
-                    new = nn.Parameter(taken(old, axes, index), requires_grad=old.requires_grad)
-                    exchanged[old] = (new, _Taking(axes, index))
-                    setattr(module, name, new)
-                else:
-                    module._buffers[name] = taken(old, axes, index)
+        held = list(self._tensors(dimension))
+        _check(self.net, dimension, keep, held)
+        repeats = torch.bincount(index)[index] if share else None
+        states: Exchanged = {}
+        averages: Exchanged = {}
+        for module, name, axes in held:
+            old = getattr(module, name)
+            if not isinstance(old, nn.Parameter):
+                module._buffers[name] = taken(old, axes, index)
+                continue
+            if old not in states:  # tied weights stay tied
+                whole = _Taking(axes, index, repeats)
+                new = nn.Parameter(whole(old), requires_grad=old.requires_grad)
+                states[old], averages[old] = (new, _Taking(axes, index)), (new, whole)
+            setattr(module, name, states[old][0])
+        for module in self.net.modules():
             resize(module, dimension, len(keep))
-        if not found:
-            raise UsageError(
-                f"No layer has a dimension named {dimension!r}. Give elastic layers a width nn.Channels(name, size)."
-            )
         self.net.restructured()
         for stepper in self.steppers.values():
-            stepper.exchange(exchanged)
+            stepper.exchange(states)
         if self.average is not None:
-            self.average.exchange(exchanged)
+            self.average.exchange(averages)
+
+    def _tensors(self, dimension: str) -> Iterator[tuple[nn.Module, str, tuple[int, ...]]]:
+        """The tensors that a dimension runs along, by the module that holds them and their name, with the axes."""
+        for module in self.net.modules():
+            for name, axes in axes_of(module, dimension).items():
+                if getattr(module, name) is not None:
+                    yield module, name, axes
+
+
+def _comes_back(options: dict[str, Any]) -> bool:
+    """Whether JSON gives options back as they are."""
+    try:
+        return bool(json.loads(json.dumps(options)) == options)
+    except (TypeError, ValueError):
+        return False
+
+
+def _check(
+    net: Supernet, dimension: str, keep: Sequence[int], held: Sequence[tuple[nn.Module, str, tuple[int, ...]]]
+) -> None:
+    widths = sorted({int(getattr(module, name).shape[axis]) for module, name, axes in held for axis in axes})
+    if not widths:
+        raise UsageError(
+            f"No layer has a dimension named {dimension!r}. Give elastic layers a width nn.Channels(name, size)."
+        )
+    if len(widths) > 1:
+        raise UsageError(
+            f"Layers whose channels are named {dimension!r} have {' and '.join(map(str, widths))} of them. Give "
+            "each width a name of its own."
+        )
+    if not keep or not 0 <= min(keep) <= max(keep) < widths[0]:
+        raise UsageError(
+            f"The channels {list(keep)[:8]} of {dimension!r} were to be kept, which has {widths[0]}. Keep at least "
+            "one of them, and none that there is not."
+        )
+    for module in net.modules():
+        groups = getattr(module, "group_count", 1)
+        fixed = isinstance(groups, Expr) or (groups != 1 and not isinstance(groups, Channels))
+        if fixed and any(isinstance(v, Channels) and v.name == dimension for v in vars(module).values()):
+            raise UsageError(
+                f"Channels of {dimension!r} were to be taken, but a convolution of them has {groups} groups, "
+                f"which stay as they are. Name the groups after the channels too (depthwise), or have one group."
+            )
 
 
 class _Taking:
-    """What became of a tensor of which channels were taken."""
+    """What became of a tensor of which channels were taken.
 
-    def __init__(self, axes: Sequence[int], index: Tensor) -> None:
-        self.axes, self.index = axes, index
+    Args:
+        axes: The axes along which channels were taken.
+        index: The channels.
+        repeats: Into how many parts each of them divides what is read of it, along all axes but the first; None: none.
+    """
+
+    def __init__(self, axes: Sequence[int], index: Tensor, repeats: Tensor | None = None) -> None:
+        self.axes, self.index, self.repeats = axes, index, repeats
 
     def __call__(self, tensor: Tensor) -> Tensor:
-        return taken(tensor, self.axes, self.index)
+        found = taken(tensor, self.axes, self.index)
+        for axis in self.axes:
+            if self.repeats is not None and axis > 0:  # the first axis of a weight is what it gives
+                found = found / self.repeats.view(-1, *[1] * (found.ndim - axis - 1))
+        return found
 
 
 def taken(tensor: Tensor, axes: Sequence[int], index: Tensor) -> Tensor:

@@ -25,7 +25,7 @@ from supernet.train.updates import Stepper
 
 __all__ = ["load_parts", "load_weights"]
 
-_KEPT = ("phase", "began", "journal", "draws", "losses", "passed", "counts", "memory", "restricted")
+_KEPT = ("phase", "began", "draws", "losses", "passed", "counts", "memory", "restricted")
 """JSON-able attributes, so that a checkpoint holds them as they are."""
 
 
@@ -51,7 +51,6 @@ class TrainingState:
         counts: How often each option was trained, see `UpdateCounts`.
         memory: What programs remember from step to step.
         restricted: Where `restriction` keeps what is allowed.
-        journal: How the structure of the network was changed, see `Rewriter`.
     """
 
     def __init__(
@@ -66,7 +65,6 @@ class TrainingState:
         self.memory: dict[str, Any] = {}
         self.restricted: dict[str, list[int]] = {}
         self.restriction = Restriction(net.space, self.restricted)
-        self.journal: list[dict[str, Any]] = []
         self.steppers: dict[str, Stepper] = {}
         self.parts: dict[str, nn.Module] = {}
         for family, parameters in families_of(net, recipe.parts).items():
@@ -81,7 +79,7 @@ class TrainingState:
     def rewriter(self) -> Rewriter:
         """What changes the structure of the network."""
         families = partial(families_of, self.net, self.recipe.parts)
-        return Rewriter(self.net, self.steppers, self.average, families, self.journal, self.seed)
+        return Rewriter(self.net, self.steppers, self.average, families, self.seed)
 
     def build(self, name: str) -> None:
         """Build a part, and what steps it; one that was there is forgotten with the state of its optimiser.
@@ -135,7 +133,7 @@ class TrainingState:
             family: [number for number, p in enumerate(stepper.parameters) if p in stepper.used]
             for family, stepper in self.steppers.items()
         }
-        meta = {"step": self.done, **kept, "used": used, "identity": identity}
+        meta = {"step": self.done, **kept, "journal": self.net.changes, "used": used, "identity": identity}
         checkpoint.save(path, tensors, meta)
 
     def check_finite(self) -> None:
@@ -174,7 +172,6 @@ class TrainingState:
         self.done = int(meta["step"])
         for name in _KEPT:
             setattr(self, name, meta[name])
-        self.journal = []
         self.rewriter.replay(meta["journal"])
         self.restriction.kept = self.restricted
         _load(path, "net/", tensors, self.net)
@@ -215,7 +212,7 @@ def load_weights(net: Supernet, run: Path | str) -> None:
         RunError: the checkpoint is damaged.
     """
     newest, tensors, meta = _newest(net, run)
-    Rewriter(net, {}, None, dict, [], meta["identity"]["seed"]).replay(meta["journal"])
+    Rewriter(net, {}, None, dict, meta["identity"]["seed"]).replay(meta["journal"])
     averaged = {f"net/{name}": value for name, value in _under("average/", tensors).items()}
     _load(newest, "net/", tensors | averaged, net)
     net.statistics_belong_to()

@@ -195,11 +195,53 @@ def test_partial_channels_leave_the_others_alone_and_shuffle() -> None:
 
     x = torch.randn(2, 8, 6, 6)
     for stride in (1, 2):
-        out = PartialChannels(Op(), 8, 4, stride=stride)(x)
+        out = PartialChannels(lambda _: Op(), 8, 4, stride=stride)(x)
         torch.testing.assert_close(seen[-1], x[:, :2])
         y = F.max_pool2d(x, 2) if stride == 2 else x
         joined = torch.cat([10 * y[:, :2], y[:, 2:]], 1)
         torch.testing.assert_close(out, joined[:, [0, 2, 4, 6, 1, 3, 5, 7]])  # groups of two, one from each in turn
+
+
+@pytest.mark.parametrize("name", [pytest.param("partial"), pytest.param("helped", marks=pytest.mark.slow)])
+def test_a_network_that_is_built_anew_is_as_if_it_had_been_built_so(name: str) -> None:
+    """Only what follows from the options is other; choices and their names are the same objects."""
+    net = tiny(name)
+    options = {"layers": 5, "channels": 8, "affine": True, "aux_skip": True, "auxiliary": False, "partial": 4}
+    torch.manual_seed(3)
+    built = net.module.rebuilt(**options)
+    torch.manual_seed(3)
+    expected = zoo.darts(**{**TINY, **VARIANTS[name], **options, "pool_norm": True}).module
+    assert str(built) == str(expected)
+    found, told = built.state_dict(), expected.state_dict()
+    assert list(found) == list(told)
+    assert all(torch.equal(tensor, told[name]) for name, tensor in found.items())
+    assert Supernet(built).space.fingerprint == net.space.fingerprint
+    with pytest.raises(UsageError, match="another 'num_classes'; what may change is channels, layers"):
+        net.module.rebuilt(num_classes=4)
+
+
+def test_dropout_behind_skips_is_for_the_training_alone_and_spares_reductions() -> None:
+    net = tiny().train()
+    y = torch.ones(400, 4, 4, 4)
+    arch = net.space.arch({name: "skip_connect" for name in net.space.names if "<-" in name})
+    edge, reducing = (net.module.cells[cell].nodes[0].edges[0] for cell in (0, 1))
+    with net.active(arch, settings={"skip_dropout": 0.25}):
+        out = edge(y)
+        assert (out == 0).float().mean() == pytest.approx(0.25, abs=0.02)
+        assert (out[out != 0] - 1 / 0.75).abs().max() < 1e-6
+        assert (out.flatten(1) == 0).any(1).all(), "values are dropped, and not images"
+        torch.testing.assert_close(reducing(y), reducing(y))
+        assert torch.equal(net.eval()(y[:2, :3].repeat(1, 1, 2, 2)), net(y[:2, :3].repeat(1, 1, 2, 2)))
+        assert torch.equal(edge(y), y)
+        net.train()
+    with net.active(arch):
+        assert torch.equal(edge(y), y)
+    with (
+        pytest.raises(UsageError, match="skip_dropout is 1; give a probability from 0 to below 1"),
+        net.active(arch, settings={"skip_dropout": 1}),
+    ):
+        edge(y)
+    assert not any("Skip" in type(module).__name__ for module in net.extract(arch).modules())
 
 
 def test_an_auxiliary_skip_adds_what_its_weight_says() -> None:

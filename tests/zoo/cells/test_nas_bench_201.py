@@ -231,3 +231,21 @@ def test_diagram_is_the_cell_without_empty_edges():
 def test_bad_options_are_refused(options, words):
     with pytest.raises(UsageError, match=words):
         zoo.nasbench201(**options)
+
+
+def test_partial_channels_keep_the_space_and_the_other_channels() -> None:
+    torch.manual_seed(0)
+    net = zoo.nasbench201(channels=8, cells=1, partial=4)
+    assert net.space.fingerprint == zoo.nasbench201(channels=8, cells=1).space.fingerprint
+    cell = net.module.layers[0]
+    x = torch.randn(2, 8, 4, 4)
+    nothing = net.space.arch(dict.fromkeys(net.space.names, "none"))
+    with net.active(nothing):
+        passed = cell.edges[0](x)
+    left = torch.cat([torch.zeros(2, 2, 4, 4), x[:, 2:]], 1)
+    torch.testing.assert_close(passed, left[:, [0, 2, 4, 6, 1, 3, 5, 7]])
+    whole = zoo.nasbench201(channels=8, cells=1)
+    per_cell = [sum(count_params(module.layers[i]) for i in (0, 2, 4)) for module in (whole.module, net.module)]
+    assert per_cell[0] == 16 * per_cell[1], "convolutions of a quarter of the channels on both sides"
+    with pytest.raises(UsageError, match="channels=6 is no multiple of partial=4"):
+        zoo.nasbench201(channels=6, partial=4)

@@ -11,6 +11,7 @@ from supernet.methods._wrapping import around, with_part
 from supernet.methods.single_path.spos import spos
 from supernet.paper import Paper
 from supernet.train import AverageInto, Consistency, CopyOfNet, Edit, Jump, Part, Ramp, Recipe
+from supernet.train.phases import PhasesBySpace, rewrites
 from supernet.train.values._protocol import Number
 
 PAPER = Paper(
@@ -55,12 +56,18 @@ def mean_teacher(
         runs: What the teacher runs: the `"same"` path, or the `"largest"` architecture.
 
     Raises:
-        UsageError: the recipe has a part called `teacher` already, several sets of weights, or no objective.
+        UsageError: the recipe has a part called `teacher` already, several sets of weights, a network
+            that changes along the way, or no objective.
     """
     if recipe.adapt is not None:
         raise UsageError(
             f"mean_teacher averages one set of weights, but {recipe.name!r} makes several of them. Give it a method "
             "that has one, such as spos()."
+        )
+    if not isinstance(recipe.program, PhasesBySpace) and any(rewrites(phase) for phase in recipe.phases):
+        raise UsageError(
+            f"mean_teacher's teacher is a copy of the network as it begins, but {recipe.name!r} changes the network "
+            "along the way. Give it a method that keeps its network, such as spos()."
         )
     taught = recipe.with_objective(partial(Consistency, weight=weight, distance=distance, runs=runs))
     return replace(

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+import torch
+from torch import Tensor
+
 from supernet.errors import UsageError
 from supernet.nn import InputChoice, OpChoice, Supernet
 from supernet.space import Arch, Choice, Option
@@ -18,7 +21,7 @@ class Strongest:
     """The option with the largest logit, for every choice, among those that are still allowed.
 
     Where nodes choose their inputs, a node keeps the edges with the strongest operation, by the softmax over all
-    options of the edge (DARTS, §2.4).
+    options of the edge that are allowed (DARTS, §2.4).
 
     Args:
         exclude: Options that may not be chosen, nor make an edge strong. DARTS leaves out `none`; the NAS-Bench-201
@@ -51,19 +54,36 @@ class Strongest:
             UsageError: every option that is left of a choice is excluded, or no choice of inputs keeps `edges` edges.
         """
         logits = context.step.part(self.part, OptionLogits)
+        probabilities = probabilities_left(context, logits)
+        return self.of(context, {choice.name: values for choice, values in logits.named()}, probabilities, logits)
+
+    def of(
+        self, context: Context, order: Mapping[str, Tensor], strengths: Mapping[str, Tensor], logits: OptionLogits
+    ) -> Arch:
+        """The architecture of the options that are largest by `order`, and the edges that are by `strengths`.
+
+        Args:
+            context: The training.
+            order: (O,) by the name of each choice that has logits.
+            strengths: (O,) by the name of each choice that has logits.
+            logits: The part, whose β weigh edges.
+
+        Raises:
+            UsageError: as `derive`.
+        """
         chosen: dict[str, Option] = {}
         strength: dict[str, float] = {}
-        for choice, values in logits.named():
+        for choice in logits.choices:
             allowed = set(context.restriction.allowed(choice.name))
-            order = values.detach().argsort(descending=True, stable=True).tolist()
-            included = self._included(choice.options[index] for index in order if index in allowed)
+            places = order[choice.name].detach().argsort(descending=True, stable=True).tolist()
+            included = self._included(choice.options[index] for index in places if index in allowed)
             if not included:
                 raise UsageError(
                     f"Every option that is left of {choice.name!r} is excluded: {self.exclude}. Exclude fewer, or keep "
                     "another one."
                 )
             chosen[choice.name] = included[0]
-            strength[choice.name] = float(values.detach().softmax(0)[choice.position(included[0])])
+            strength[choice.name] = float(strengths[choice.name][choice.position(included[0])])
         weights = {name: values.detach().softmax(0).tolist() for name, values in logits.named_edges()}
         for name, operations in operations_of_edges(context.net).items():
             if name in chosen:
@@ -91,6 +111,15 @@ class Strongest:
 
     def _included(self, options: Iterable[Option]) -> list[Option]:
         return [option for option in options if option not in self.exclude]
+
+
+def probabilities_left(context: Context, logits: OptionLogits) -> dict[str, Tensor]:
+    """softmax (O,) over the options that are allowed, by choice name; 0 for others."""
+    found: dict[str, Tensor] = {}
+    for choice, values in logits.named():
+        mask = torch.as_tensor(context.restriction.mask(choice.name), device=values.device)
+        found[choice.name] = values.detach().masked_fill(~mask, float("-inf")).softmax(0)
+    return found
 
 
 def operations_of_edges(net: Supernet) -> Mapping[str, list[list[Choice]]]:

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import cast
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
+from supernet.errors import UsageError
 from supernet.nn import DropPath, Mutable, OpChoice
+from supernet.nn.channels import Channels
 from supernet.nn.members import is_silent
 from supernet.space.conditions import Conditions, Never
+from supernet.zoo.cells.cell_ops import FactorizedReduce
 
 
 class Edge(nn.Module):
@@ -53,22 +58,60 @@ class PartialChannels(nn.Module):
     stride 2. Afterwards channels are shuffled in K groups, so that the next edge meets others first.
 
     Args:
-        op: What runs on C/K channels.
+        op: Makes what runs on a number of channels.
         channels: Width C, a multiple of K.
         partial: K, at least 2.
         stride: Stride of the operation.
+        name: The name of the C/K channels, by which a training may make them more; None: they stay as they are.
     """
 
-    def __init__(self, op: nn.Module, channels: int, partial: int, *, stride: int) -> None:
+    def __init__(
+        self,
+        op: Callable[[int], nn.Module],
+        channels: int,
+        partial: int,
+        *,
+        stride: int,
+        name: str | None = None,
+    ) -> None:
         super().__init__()
-        self.op, self.width = op, channels // partial
+        width = channels // partial
+        self.channels, self.width = channels, width if name is None else Channels(name, width)
+        self.op = op(self.width)
         # Of even sides, which the published networks have, ceil_mode changes nothing.
         self.others = nn.Identity() if stride == 1 else nn.MaxPool2d(2, ceil_mode=True)
-        self.shuffle = nn.ChannelShuffle(partial)
 
     def forward(self, x: Tensor) -> Tensor:
-        out: Tensor = self.op(x[:, : self.width].contiguous())
-        return cast(Tensor, self.shuffle(torch.cat([out, self.others(x[:, self.width :])], dim=1)))
+        width = int(self.width)
+        out: Tensor = self.op(x[:, :width].contiguous())
+        joined = torch.cat([out, self.others(x[:, width:])], dim=1)
+        return F.channel_shuffle(joined, self.channels // width)
+
+    def widenings(self, partial: int) -> Mapping[str, tuple[int, int] | tuple[str, str]]:
+        """What operations on C/K channels are made of, by the names of the dimensions.
+
+        Args:
+            partial: K, less than it is now.
+
+        Returns:
+            Of each dimension the present and the new width; of one that joins two others their names.
+
+        Raises:
+            UsageError: K does not divide the channels, or is not less, or the channels have no name.
+        """
+        before, width = self.width, self.channels // partial
+        if self.channels % partial or width <= before or not isinstance(before, Channels):
+            raise UsageError(
+                f"Operations run on {int(before)} of {self.channels} channels and were to run on 1/{partial} of them. "
+                "Give a smaller divisor of the channels than the present one, in a space such as zoo.darts(partial=6)."
+            )
+        found: dict[str, tuple[int, int] | tuple[str, str]] = {before.name: (int(before), width)}
+        for reduce in self.op.modules():
+            if isinstance(reduce, FactorizedReduce):
+                even, odd, joined = (f"{before.name}.{part}" for part in ("even", "odd", "joined"))
+                found |= {even: (before // 2, width // 2), odd: (before - before // 2, width - width // 2)}
+                found |= {joined: (even, odd)}
+        return found
 
 
 class AuxiliarySkip(nn.Module, Mutable):

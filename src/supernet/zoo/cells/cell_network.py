@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeAlias, get_args
 
 import torch
@@ -20,6 +20,12 @@ from supernet.zoo.cells import cell_edge
 from supernet.zoo.cells.cell_ops import LABELS, SMALLEST_FIRST, FactorizedReduce, operation, relu_conv_bn
 
 CELLS = ("normal", "reduce")
+
+REBUILT = (
+    *("channels", "layers", "stem_multiplier", "partial", "aux_skip", "auxiliary", "affine", "pool_norm"),
+    "statistics",
+)
+"""What a network built anew over the same choices may have otherwise."""
 
 Inputs: TypeAlias = Literal["pairs", "subsets", "all"]
 Stem: TypeAlias = Literal["cifar", "imagenet"]
@@ -136,6 +142,7 @@ class CellNetwork(nn.Module):
 
     def __init__(self, skeleton: Skeleton, kinds: Mapping[str, Sequence[_NodeChoices]]) -> None:
         super().__init__()
+        self.skeleton, self.kinds = skeleton, dict(kinds)
         width, layers = skeleton.channels, skeleton.layers
         self.stem, self.stem_tail, before, last = _stem(skeleton)
         reduced = self.stem_tail is not None
@@ -145,7 +152,8 @@ class CellNetwork(nn.Module):
             reduces = layer in reductions
             width *= 2 if reduces else 1
             choices = kinds["reduce" if reduces else "normal"]
-            self.cells.append(Cell(skeleton, choices, before, last, width, reduces=reduces, reduced=reduced))
+            cell = Cell(skeleton, choices, before, last, width, reduces=reduces, reduced=reduced, name=f"cells.{layer}")
+            self.cells.append(cell)
             before, last, reduced = last, skeleton.nodes * width, reduces
             if layer == reductions[1] and skeleton.auxiliary:
                 self.auxiliary: nn.Module | None = AuxiliaryHead(last, skeleton)
@@ -166,6 +174,24 @@ class CellNetwork(nn.Module):
                 aux = self.auxiliary(last)
         logits: Tensor = self.classifier(self.flatten(self.pool(last)))
         return logits if aux is None else Output(logits, (aux,))
+
+    def rebuilt(self, **options: Any) -> CellNetwork:
+        """A network of the same choices with fresh weights, such as one of more cells: `rebuilt(layers=11)`.
+
+        Args:
+            options: Arguments of `zoo.darts` that change no choice: `channels`, `layers`, `stem_multiplier`, `partial`,
+                `aux_skip`, `auxiliary`, `affine`, `pool_norm` and `statistics`.
+
+        Raises:
+            UsageError: another option, or a value that cannot be.
+        """
+        for name in options:
+            if name not in REBUILT:
+                raise UsageError(
+                    f"A network of cells cannot be built anew with another {name!r}; what may change is "
+                    f"{', '.join(REBUILT)}."
+                )
+        return CellNetwork(replace(self.skeleton, **options), self.kinds)
 
     def diagram(self, arch: Arch) -> Diagram:
         """Both cells of an architecture; edges that do not run are left out."""
@@ -204,6 +230,7 @@ class Cell(nn.Module):
         *,
         reduces: bool,
         reduced: bool,
+        name: str,
     ) -> None:
         super().__init__()
         norm: dict[str, Any] = {"affine": skeleton.affine, "statistics": skeleton.statistics}
@@ -213,7 +240,7 @@ class Cell(nn.Module):
             InputChoice(
                 node.inputs,
                 [
-                    _edge(skeleton, op, width, stride=2 if reduces and source < 2 else 1)
+                    _edge(skeleton, op, width, stride=2 if reduces and source < 2 else 1, name=f"{name}.partial")
                     for source, op in enumerate(node.ops)
                 ],
                 name=node.name if node.inputs is None else None,
@@ -228,24 +255,31 @@ class Cell(nn.Module):
         return torch.cat(states[2:], dim=1)
 
 
-def _edge(skeleton: Skeleton, choice: Choice, width: int, *, stride: int) -> cell_edge.Edge:
-    partial = skeleton.partial
+def _edge(skeleton: Skeleton, choice: Choice, width: int, *, stride: int, name: str) -> cell_edge.Edge:
+    """An edge; where operations run on a part of the channels, these have a name."""
     options: tuple[Any, ...] = choice.options
     names = dict.fromkeys(name for option in options for name in (option if skeleton.several_ops else (option,)))
-    candidates = {
-        name: operation(
-            name,
-            width // partial,
-            stride=stride,
-            affine=skeleton.affine,
-            pool_norm=skeleton.pool_norm,
-            statistics=skeleton.statistics,
-        )
-        for name in names
-    }
-    op: nn.Module = (SubsetChoice if skeleton.several_ops else OpChoice)(choice, candidates)
-    if partial > 1:
-        op = cell_edge.PartialChannels(op, width, partial, stride=stride)
+
+    def operations(channels: int) -> nn.Module:
+        candidates = {
+            name: operation(
+                name,
+                channels,
+                stride=stride,
+                affine=skeleton.affine,
+                pool_norm=skeleton.pool_norm,
+                statistics=skeleton.statistics,
+            )
+            for name in names
+        }
+        return (SubsetChoice if skeleton.several_ops else OpChoice)(choice, candidates)
+
+    partial = skeleton.partial
+    op = (
+        operations(width)
+        if partial == 1
+        else cell_edge.PartialChannels(operations, width, partial, stride=stride, name=name)
+    )
     if not skeleton.aux_skip:
         return cell_edge.Edge(op)
     reduce = FactorizedReduce(width, width, affine=False, statistics=skeleton.statistics)

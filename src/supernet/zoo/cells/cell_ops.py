@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from supernet.errors import UsageError
-from supernet.nn import Statistics, Zero, batch_norm
+from supernet.nn import ElasticConv2d, Mutable, Statistics, Zero, batch_norm
+from supernet.nn.channels import Channels
 
 OPERATIONS = (
     "max_pool_3x3",
@@ -67,7 +70,7 @@ def operation(
             return Noise(stride)
         case "skip_connect":
             reduce = FactorizedReduce(channels, channels, affine=affine, statistics=statistics)
-            return nn.Identity() if stride == 1 else reduce
+            return SkipDropout() if stride == 1 else reduce
         case "max_pool_3x3" | "avg_pool_3x3":
             average = nn.AvgPool2d(3, stride=stride, padding=1, count_include_pad=False)
             pool = average if name == "avg_pool_3x3" else nn.MaxPool2d(3, stride=stride, padding=1)
@@ -82,10 +85,48 @@ def operation(
             raise UsageError(f"There is no operation {name!r}; the operations are {', '.join(SMALLEST_FIRST)}.")
 
 
+class SkipDropout(nn.Identity, Mutable):
+    """A skip connection of stride 1, with dropout in searches (P-DARTS, arXiv 1904.12760, §3.3): x -> x, of any shape.
+
+    In training each value is zeroed with the probability of the setting `skip_dropout`, 0 unless
+    `net.active(arch, settings={"skip_dropout": 0.3})` says otherwise, and what remains is divided by 1 − that. In
+    evaluation, and in extracted subnets, it is the identity.
+
+    Raises:
+        UsageError: while it runs, a probability that is not from 0 to below 1.
+    """
+
+    settings = ("skip_dropout",)
+
+    def forward(self, input: Tensor) -> Tensor:
+        p = self.selection.setting("skip_dropout", 0.0)
+        if not 0 <= p < 1:
+            raise UsageError(f"The setting skip_dropout is {p}; give a probability from 0 to below 1.")
+        return F.dropout(input, p, self.training) if p else input
+
+    def depends_on(self) -> tuple[int, ...]:
+        return ()
+
+    def plain(self) -> nn.Module:
+        return nn.Identity()
+
+    def extra_repr(self) -> str:
+        return "p=the setting skip_dropout"
+
+
 def relu_conv_bn(width_in: int, width_out: int, *, affine: bool, statistics: Statistics) -> nn.Sequential:
     """What brings the inputs of a cell to its width: ReLU, 1 × 1 convolution, BatchNorm."""
     conv = nn.Conv2d(width_in, width_out, 1, bias=False)
     return nn.Sequential(nn.ReLU(), conv, batch_norm(width_out, affine=affine, statistics=statistics))
+
+
+def convolution(
+    width_in: int, width_out: int, kernel: int, *, stride: int = 1, dilation: int = 1, groups: int = 1
+) -> nn.Conv2d:
+    """A convolution without bias that keeps the size at stride 1; of channels with a name one that follows them."""
+    options: dict[str, Any] = {"stride": stride, "padding": dilation * (kernel // 2), "dilation": dilation}
+    elastic = isinstance(width_in, Channels) or isinstance(width_out, Channels)
+    return (ElasticConv2d if elastic else nn.Conv2d)(width_in, width_out, kernel, groups=groups, bias=False, **options)
 
 
 class FactorizedReduce(nn.Module):
@@ -100,9 +141,13 @@ class FactorizedReduce(nn.Module):
     ) -> None:
         super().__init__()
         self.relu = nn.ReLU() if relu else nn.Identity()
-        self.even = nn.Conv2d(width_in, width_out // 2, 1, stride=2, bias=False)
-        self.odd = nn.Conv2d(width_in, width_out - width_out // 2, 1, stride=2, bias=False)
-        self.norm = batch_norm(width_out, affine=affine, statistics=statistics)
+        even, odd, joined = width_out // 2, width_out - width_out // 2, width_out
+        if isinstance(width_out, Channels):  # halves of which channels can be repeated
+            parts = zip((even, odd, joined), ("even", "odd", "joined"), strict=True)
+            even, odd, joined = (Channels(f"{width_out.name}.{part}", size) for size, part in parts)
+        self.even = convolution(width_in, even, 1, stride=2)
+        self.odd = convolution(width_in, odd, 1, stride=2)
+        self.norm = batch_norm(joined, affine=affine, statistics=statistics)
 
     def forward(self, x: Tensor) -> Tensor:
         x = self.relu(x)
@@ -115,13 +160,10 @@ def _depthwise(
     channels: int, kernel: int, *, stride: int = 1, dilation: int = 1, affine: bool, statistics: Statistics
 ) -> nn.Sequential:
     """ReLU, depthwise and pointwise convolution, BatchNorm."""
-    padding = dilation * (kernel // 2)
     return nn.Sequential(
         nn.ReLU(),
-        nn.Conv2d(
-            channels, channels, kernel, stride=stride, padding=padding, dilation=dilation, groups=channels, bias=False
-        ),
-        nn.Conv2d(channels, channels, 1, bias=False),
+        convolution(channels, channels, kernel, stride=stride, dilation=dilation, groups=channels),
+        convolution(channels, channels, 1),
         batch_norm(channels, affine=affine, statistics=statistics),
     )
 

@@ -54,7 +54,8 @@ def darts(
 
     The defaults are those of the search on CIFAR-10. The final networks are `channels=36, layers=20, affine=True,
     auxiliary=True`, on ImageNet `channels=48, layers=14, stem="imagenet", num_classes=1000` with them. Layers read the
-    setting `drop_path` (0), and `aux_skip` (0) where there is one, see `Supernet.active`.
+    settings `drop_path` (0), `skip_dropout` (0), and `aux_skip` (0) where there is one, see `Supernet.active`. Training
+    may build the network anew over the same choices with other sizes, see `train.Rewriter`.
 
     Args:
         channels: Width C of the first cells. Each of the two reduction cells doubles it.

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import functools
+from typing import Any
+
 from torch import Tensor, nn
 
+from supernet.errors import UsageError
 from supernet.nn import AvgPool3x3, InputChoice, OpChoice, Statistics, Supernet, Zero, batch_norm
 from supernet.nn.diagram import Diagram, Edge, Node
 from supernet.nn.norm import check_statistics
@@ -11,6 +15,8 @@ from supernet.paper import Paper
 from supernet.space import Arch, Choice
 from supernet.zoo.arguments import check_at_least_one
 from supernet.zoo.cells.cell_edge import Edge as DartsEdge
+from supernet.zoo.cells.cell_edge import PartialChannels
+from supernet.zoo.cells.cell_ops import convolution
 
 OPS = ("none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3")
 EDGES = tuple(f"{target}<-{source}" for target in range(1, 4) for source in range(target))
@@ -40,6 +46,7 @@ def nasbench201(
     cells: int = 5,
     num_classes: int = 10,
     in_channels: int = 3,
+    partial: int = 1,
     affine: bool = False,
     fixed_affine: bool = True,
     aux_skip: bool = False,
@@ -58,6 +65,8 @@ def nasbench201(
         cells: Number N of cells per stage. C = 16 and N = 5 are the benchmark's.
         num_classes: Number of classes, the outputs of the classifier.
         in_channels: Number of channels of the images.
+        partial: K of partial channels (PC-DARTS, [arXiv 1907.05737](https://arxiv.org/abs/1907.05737)): operations run
+            on the first C/K of the channels, the others pass by. A search of DrNAS begins with 4.
         affine: Whether BatchNorms of the candidates learn scale and shift. The benchmark searches without and trains
             its architectures with.
         fixed_affine: Whether the BatchNorms of the fixed layers (stem, reductions, head) learn them, as in the
@@ -71,16 +80,23 @@ def nasbench201(
         A supernet (B, in_channels, H, W) -> (B, num_classes).
 
     Raises:
-        UsageError: a size below 1 or an unknown statistics policy.
+        UsageError: a size below 1, channels that `partial` does not divide, or an unknown statistics policy.
     """
-    check_at_least_one(channels=channels, cells=cells, num_classes=num_classes, in_channels=in_channels)
+    sizes = {"channels": channels, "cells": cells, "num_classes": num_classes, "in_channels": in_channels}
+    check_at_least_one(**sizes, partial=partial)
+    if channels % partial:
+        raise UsageError(f"channels={channels} is no multiple of partial={partial}. Give a multiple.")
     check_statistics(statistics)
     choices = tuple(Choice(edge, OPS, order=_SMALLEST_FIRST) for edge in EDGES)
+    norm: dict[str, Any] = {"affine": affine, "aux_skip": aux_skip, "statistics": statistics}
     layers: list[nn.Module] = []
     for width in (channels, 2 * channels, 4 * channels):
         if layers:
             layers.append(ReductionBlock(width // 2, width, affine=fixed_affine, statistics=statistics))
-        layers += [Cell(choices, width, affine=affine, aux_skip=aux_skip, statistics=statistics) for _ in range(cells)]
+        layers += [
+            Cell(choices, width, partial=partial, name=f"layers.{len(layers) + cell}.partial", **norm)
+            for cell in range(cells)
+        ]
     stem = nn.Sequential(
         nn.Conv2d(in_channels, channels, 3, padding=1, bias=False),
         batch_norm(channels, affine=fixed_affine, statistics=statistics),
@@ -129,10 +145,27 @@ class Cell(nn.Module):
     """
 
     def __init__(
-        self, choices: tuple[Choice, ...], width: int, *, affine: bool, aux_skip: bool, statistics: Statistics
+        self,
+        choices: tuple[Choice, ...],
+        width: int,
+        *,
+        affine: bool,
+        aux_skip: bool,
+        statistics: Statistics,
+        partial: int = 1,
+        name: str | None = None,
     ) -> None:
         super().__init__()
-        ops = [OpChoice(choice, _candidates(width, affine=affine, statistics=statistics)) for choice in choices]
+
+        def block(choice: Choice, channels: int) -> nn.Module:
+            return OpChoice(choice, _candidates(channels, affine=affine, statistics=statistics))
+
+        ops = [
+            block(choice, width)
+            if partial == 1
+            else PartialChannels(functools.partial(block, choice), width, partial, stride=1, name=name)
+            for choice in choices
+        ]
         self.edges = nn.ModuleList([DartsEdge(op, nn.Identity()) for op in ops] if aux_skip else ops)
         edges = iter(self.edges)
         self.nodes = nn.ModuleList(
@@ -180,6 +213,6 @@ def relu_conv_bn(
     """The benchmark's convolution: ReLU, convolution without bias, BatchNorm."""
     return nn.Sequential(
         nn.ReLU(),
-        nn.Conv2d(width_in, width_out, kernel, stride=stride, padding=kernel // 2, bias=False),
+        convolution(width_in, width_out, kernel, stride=stride),
         batch_norm(width_out, affine=affine, statistics=statistics),
     )
