@@ -80,6 +80,7 @@ def test_the_stages_of_the_mobilenet_space() -> None:
     found = stages(angle_shrinking(), net.space)
     assert [share for share, _ in found] == [100.0] + [5.0] * (len(found) - 1)
     assert [part[0] for _, part in found] == [0.0, *(pytest.approx((100 + 5 * n) / 250) for n in range(len(found) - 1))]
+    assert not any(phase.restart for phase in angle_shrinking().on(net.space).phases), "momentum goes on"
     # 141 options; the most even way down to a million: 18 choices of two options, the others decided, leave 2^18.
     assert 13 <= len(found) <= 17
 

@@ -124,6 +124,24 @@ def test_an_edge_is_the_mixture_and_beta_times_the_skip() -> None:
     torch.testing.assert_close(out, expected)
 
 
+def test_the_gradient_goes_through_the_skip_too() -> None:
+    """What makes a deep net easy to train: of the sum over an edge's output, β to every entry of its input."""
+    x = torch.randn(2, 8, 4, 4, generator=torch.Generator().manual_seed(0)).requires_grad_()
+    net = Supernet(Edge(OpChoice("block", {"zero": Scaling(0.0), "twice": Scaling(2.0)}), nn.Identity()))
+    with net.active(Decisions({"block": Mixture(torch.tensor([0.7, 0.3]))}), settings={"aux_skip": 0.4}):
+        net(x).sum().backward()
+    torch.testing.assert_close(x.grad, torch.full_like(x, 0.3 * 2 + 0.4))
+
+
+class Scaling(nn.Module):
+    def __init__(self, factor: float) -> None:
+        super().__init__()
+        self.factor = factor
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.factor * x
+
+
 def test_cells_of_darts_have_it_on_reducing_edges_too() -> None:
     net = zoo.darts(
         channels=4,

@@ -17,7 +17,7 @@ from method_trials import on_digits, published, squares, train
 from small_nets import elastic_net, executor, operations_net, step
 from supernet import Choice, OpChoice, Supernet, zoo
 from supernet.errors import UsageError
-from supernet.methods import darts_pt
+from supernet.methods import darts, darts_pt
 from supernet.methods.cells.darts_pt import TUNING, ProjectAlong
 from supernet.nn import Decisions, EdgeWeights, InputChoice, Mixture, Zero, batch_norm
 from supernet.space.restriction import Restriction
@@ -82,6 +82,29 @@ def test_a_space_of_cells_has_81_epochs_of_tuning() -> None:
     assert sum(phase.share for phase in phases[1:]) == 81
     assert phases[0].share == 50
     assert len(plan(phases, 131)) == 18
+
+
+def test_settings_reach_every_projection() -> None:
+    for measure in ("error", "loss"):
+        phases = darts_pt(measure=measure).on(cells_net().space).phases  # type: ignore[arg-type]
+        assert [phase.enter.measure for phase in phases[1:]] == [measure] * 6  # type: ignore[union-attr]
+    for deletion in ("cumulative", "released"):
+        phases = darts_pt(deletion=deletion).on(cells_net().space).phases  # type: ignore[arg-type]
+        assert phases[-1].enter.deletion == deletion  # type: ignore[union-attr]
+    assert darts_pt().parts == darts().parts, "α begins and is stepped as in DARTS"
+
+
+def test_the_seed_decides_the_order() -> None:
+    orders = set()
+    for seed in range(6):
+        net = operations_net()
+        now = replace(step(net), restriction=Restriction(net.space))
+        context = Context(now, executor(net, squares()), seed=seed)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(ProjectOperations, "best", lambda *_: "skip")
+            ProjectOperations()(context)
+        orders.add(tuple(context.restriction.kept))
+    assert orders == {("block0",), ("block1",)}
 
 
 def test_the_optimiser_of_the_weights_starts_anew_once_and_that_of_alpha_goes_on(
@@ -331,6 +354,14 @@ def test_edges_are_deleted_as_from_a_table_of_all_sets(seed: int, monkeypatch: p
         assert kept == by_hand(rating, edges, cumulative=deletion == "cumulative")
         sizes = [len(s) for s in asked]
         assert sizes == ([4] * 5 + [3] * 4 + [2] * 3 if deletion == "cumulative" else [4] * 12)
+
+
+def test_of_equal_edges_the_last_is_deleted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Executor, "rate", lambda self, targets, *_, **__: [0.0] * len(targets))
+    context = brought(star(4), {})
+    (*_, project) = ProjectAlong(program=Bilevel()).projections(1, 1)
+    project(context)
+    assert context.restriction.space.allowed("cell.2") == ((0, 1),)
 
 
 def test_edges_are_rated_on_the_whole_validation_split_as_by_hand() -> None:

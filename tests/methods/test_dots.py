@@ -41,6 +41,8 @@ from supernet.train import (
 from supernet.train.executor import Executor
 from supernet.train.laws import Trial
 from supernet.train.move import Result
+from supernet.train.parametrisations.option_logits import LogitPerOption
+from supernet.train.part import Setting
 from supernet.train.phases import Phase, Stretch, plan
 from supernet.train.relaxations._protocol import Given
 from supernet.train.relaxations.group_softmax import PARAMETER_FREE
@@ -97,6 +99,16 @@ def test_topologies_have_an_adam_of_their_own() -> None:
     assert published(TOPOLOGY)["betas"] == (0.9, 0.999)
     assert (published(TOPOLOGY)["lr"], published(TOPOLOGY)["weight_decay"]) == (3e-4, 1e-3)
     assert dots().parts["topology"].updates == TOPOLOGY
+
+
+def test_all_logits_begin_at_0() -> None:
+    """So that the options of a group, the sets of inputs and the two operations left begin equal."""
+    parts = dots().parts
+    assert parts["architecture"].build == LogitPerOption(scale=0.0, inputs="ones")
+    assert parts["topology"].build == LogitPerOption(scale=0.0, inputs="options")
+    logits = parts["topology"].build(Setting(NET(), 1, {}))
+    assert isinstance(logits, OptionLogits)
+    assert not vector(logits).any()
 
 
 # -- phases ----------------------------------------------------------------------------------------------------
@@ -355,6 +367,12 @@ def test_an_exclusion_that_leaves_nothing_is_refused_before_training() -> None:
 )
 def test_values_outside_their_range_are_refused_where_they_are_given(options: dict[str, Any]) -> None:
     with pytest.raises(UsageError):
+        dots(**options)
+
+
+@pytest.mark.parametrize("options", [{"epochs": (15, 15, 20)}, {"temperatures": (10.0, 1.0, 0.02)}])
+def test_too_many_or_too_few_numbers_are_refused(options: dict[str, Any]) -> None:
+    with pytest.raises(UsageError, match="four phases and two temperatures"):
         dots(**options)
 
 

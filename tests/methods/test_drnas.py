@@ -35,6 +35,7 @@ from supernet.train import (
     KeepStrongest,
     Move,
     Phase,
+    Ramp,
     Recipe,
     Step,
     Term,
@@ -131,6 +132,12 @@ def test_the_divergence_is_a_term_of_the_architecture_alone() -> None:
     assert all(move.paths[0].objective == CrossEntropy() for move in moves(drnas(), operations_net()))
     trained = train(drnas(divergence=1e-3), steps=3, log_every=1)
     assert all("term/divergence" in row for row in trained.history)
+
+
+@pytest.mark.parametrize("divergence", [-1e-3, float("nan"), Ramp(1e-3, -1.0)])
+def test_a_divergence_that_drives_away_from_the_anchor_is_refused(divergence: Any) -> None:
+    with pytest.raises(UsageError, match="divergence"):
+        drnas(divergence=divergence)
 
 
 def spread(recipe: Recipe) -> float:

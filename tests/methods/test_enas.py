@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,6 +16,7 @@ from supernet import zoo
 from supernet.errors import UsageError
 from supernet.methods import enas, fairnas, mean_teacher
 from supernet.methods.cells.enas import CONTROLLER, MACRO, MICRO, NAS_BENCH_201, WEIGHTS
+from supernet.settings import build, parse
 from supernet.train import (
     Auxiliary,
     Controller,
@@ -120,6 +123,12 @@ def test_the_settings_of_the_two_scripts_and_of_nas_bench_201() -> None:
 def test_the_schedules_of_the_learning_rate() -> None:
     assert enas(**MICRO).weights.schedule == WEIGHTS.schedule == WarmRestarts(epochs=10, factor=2.0, floor=0.01)
     assert enas(**NAS_BENCH_201).weights.schedule == WarmRestarts(epochs=10, floor=0.01, back=True)
+
+
+def test_the_command_of_the_page_has_all_settings_of_nas_bench_201() -> None:
+    page = Path(__file__).parents[2] / "docs" / "methods" / "enas.md"
+    (command,) = re.findall(r"--space nasbench201 --method enas(.*?)--out", page.read_text(encoding="utf-8"), re.DOTALL)
+    assert build("methods", "enas", parse(re.findall(r"-M (\S+)", command))) == enas(**NAS_BENCH_201)
 
 
 def test_the_moves_of_an_epoch() -> None:

@@ -65,6 +65,9 @@ def test_defaults_are_those_of_the_released_code() -> None:
     told = published(architecture)
     assert (told["lr"], told["betas"], told["weight_decay"], told["clip"]) == (3e-4, (0.5, 0.999), 1e-3, None)
     assert isinstance(architecture.schedule, Constant)
+    assert gdas().parts == darts().parts, "α begins as in DARTS"
+    (program,) = gdas(temperature=3.0).programs
+    assert program.relaxation == GumbelOneHot(3.0)  # type: ignore[attr-defined]
 
 
 def test_the_temperature_falls_from_10_to_a_tenth_from_epoch_to_epoch() -> None:

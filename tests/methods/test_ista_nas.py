@@ -260,6 +260,7 @@ def test_what_is_decided_learns_no_more_and_keeps_its_weights() -> None:
             assert not after[name].weights.requires_grad  # type: ignore[union-attr]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("several", [True, False])
 def test_as_many_operations_are_derived_as_codes_have_entries(several: bool) -> None:
     net = cells(nodes=4, inputs="subsets" if several else "pairs", several_ops=several)
@@ -323,6 +324,7 @@ def test_norms_of_operations_wait_until_the_search_is_over() -> None:
     assert not all(torch.equal(a, b) for a, b in zip(fixed, operation_norms(net), strict=True))
 
 
+@pytest.mark.slow
 def test_codes_are_recovered_after_epochs_or_steps() -> None:
     for recover, expected in (("epochs", 1), ("steps", 8)):
         history = train(ista_nas(recover=recover), net=nas_bench(), steps=8, log_every=1).history  # type: ignore[arg-type]

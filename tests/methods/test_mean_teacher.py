@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from method_trials import digits, squares, train, vector
 from small_nets import elastic_net, executor, operations_net, plain_net, step
 from supernet.errors import UsageError
-from supernet.methods import darts, fairnas, few_shot, gm_nas, k_shot, mean_teacher, sandwich, spos
+from supernet.methods import darts, fairnas, few_shot, gm_nas, k_shot, mean_teacher, sandwich, sgas, spos
 from supernet.methods.teachers.mean_teacher import DECAY, RAMP_UP
 from supernet.nn import Supernet
 from supernet.nn.selection import as_decisions
@@ -218,6 +218,8 @@ def test_around_another_method_it_adds_a_part_an_edit_and_a_term() -> None:
     assert (around.samplers, around.weights) == (inner.samplers, inner.weights)
     assert around.parts == {"teacher": Part(build=CopyOfNet())}
     assert around.edits == (Edit(name="average", apply=AverageInto("teacher", 0.9)),)
+    remembering = sgas()
+    assert mean_teacher(remembering).edits[:-1] == remembering.edits != ()
     arch = operations_net().space.smallest()
     assert around.alone(arch) == replace(inner.alone(arch), name="mean_teacher(fairnas), alone")
 

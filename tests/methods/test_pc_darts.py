@@ -13,7 +13,8 @@ from supernet.errors import UsageError
 from supernet.methods import darts, pc_darts
 from supernet.methods.cells.pc_darts import ARCHITECTURE_IMAGENET, WEIGHTS_IMAGENET
 from supernet.nn import EdgeWeights, InputChoice, Mixture
-from supernet.train import Constant, OptionLogits, adam, sgd
+from supernet.space import Arch
+from supernet.train import Constant, OptionLogits, Recipe, adam, sgd
 from supernet.train.loop import Loop
 from supernet.train.phases import plan
 from supernet.train.state import TrainingState
@@ -136,21 +137,32 @@ def test_a_node_is_the_sum_over_edges_and_operations() -> None:
     torch.testing.assert_close(found, (beta * torch.stack(inner)).sum().reshape(1))
 
 
-@pytest.mark.parametrize(("weigh_edges", "kept"), [(True, (0, 2)), (False, (0, 1))])
-def test_a_weak_edge_is_left_out_although_its_operation_is_strong(weigh_edges: bool, kept: tuple[int, int]) -> None:
-    """Edge 1 has the strongest operation (softmax 0.95), and the smallest β."""
+def derived_from(recipe: Recipe, alpha: list[list[float]], beta: list[float]) -> Arch:
     net = node_of_scales(FACTORS)
-    recipe = pc_darts(weigh_edges=weigh_edges)
     state = TrainingState(net, recipe, seed=0, batch_size=16)
-    full = logits_of(net, ALPHA, BETA)
-    state.parts["architecture"].load_state_dict(full.state_dict(), strict=weigh_edges)
+    state.parts["architecture"].load_state_dict(logits_of(net, alpha, beta).state_dict(), strict=False)
     run = executor(net, squares(), recipe=recipe)
     options = {"seed": 0, "steps": 10, "directory": None, "identity": {}, "log_every": 1, "checkpoint_every": 1}
     loop = Loop(state, run, plan(recipe.phases, 10), monitors=(), **options)  # type: ignore[arg-type]
     assert recipe.derive is not None
-    derived = recipe.derive.derive(loop.context())
+    return recipe.derive.derive(loop.context())
+
+
+@pytest.mark.parametrize(("weigh_edges", "kept"), [(True, (0, 2)), (False, (0, 1))])
+def test_a_weak_edge_is_left_out_although_its_operation_is_strong(weigh_edges: bool, kept: tuple[int, int]) -> None:
+    """Edge 1 has the strongest operation (softmax 0.95), and the smallest β."""
+    derived = derived_from(pc_darts(weigh_edges=weigh_edges), ALPHA, BETA)
     assert derived["cell.2"] == kept
     assert derived[f"cell.2<-{kept[0]}"] == "two"
+
+
+def test_the_product_is_of_the_softmax_of_both() -> None:
+    """Edge 0 is the weakest, but not by α or β as they are, by α alone, or by a sum."""
+    alpha, beta = [[3.0, 0.3], [-1.2, 1.2], [-1.2, -0.9]], [1.3, 1.9, 2.0]
+    inner = [max(torch.tensor(values).softmax(0).tolist()) for values in alpha]
+    products = [x * w for x, w in zip(inner, torch.tensor(beta).softmax(0).tolist(), strict=True)]
+    assert min(products) == products[0]
+    assert derived_from(pc_darts(), alpha, beta)["cell.2"] == (1, 2)
 
 
 def test_weights_of_edges_learn_with_those_of_operations() -> None:

@@ -38,6 +38,7 @@ from supernet.train import (
 from supernet.train.executor import Executor
 from supernet.train.laws import Trial
 from supernet.train.move import Move, Step
+from supernet.train.parametrisations.option_logits import LogitPerOption
 
 
 def trial(**options: Any) -> Trial:
@@ -97,6 +98,7 @@ def test_defaults_are_those_of_the_released_code() -> None:
     assert (rest.program.objective, rest.program.architecture_objective) == (CrossEntropy(0.1), CrossEntropy(0.0))
     updates = recipe.parts["architecture"].updates
     assert updates == ARCHITECTURE
+    assert recipe.parts["architecture"].build == LogitPerOption(scale=1e-3)
     told = published(ARCHITECTURE)
     assert (told["lr"], told["betas"], told["weight_decay"], told["clip"]) == (1e-3, (0.0, 0.999), 0.0, None)
     assert isinstance(ARCHITECTURE.schedule, Constant)

@@ -295,7 +295,16 @@ def test_every_pass_of_the_search_goes_through_both(monkeypatch: pytest.MonkeyPa
     assert len(cuts) == EPOCH * 3 * 5, "four of the second-order gradient, and one of the weights"
 
 
+@pytest.mark.parametrize("watch", [Curvature(), "RegulariseOnRise", True])
+def test_what_follows_from_no_rise_is_refused_where_it_is_given(watch: Any) -> None:
+    """Rather than measured for nothing."""
+    with pytest.raises(UsageError, match="CurvatureRise, RegulariseOnRise or None"):
+        r_darts(watch=watch)
+
+
 def test_what_cannot_be_is_refused_before_the_training() -> None:
+    with pytest.raises(UsageError, match="watch is 'ada'; give a CurvatureRise"):
+        r_darts(watch="ada")  # type: ignore[arg-type]
     for rate in (-0.1, 1.0):
         with pytest.raises(UsageError, match="drop-path"):
             r_darts(drop_path=rate)

@@ -16,16 +16,24 @@ from method_trials import on_digits, published, squares, train
 from small_nets import operations_net
 from supernet import Supernet
 from supernet.data import Augment
+from supernet.data.derived.random_labels import RandomLabelled
 from supernet.io.config import Config, Judging, Named, Searching, Training
 from supernet.judge import RankAlong, Truth, rank_report
 from supernet.measure import NetEvaluator, Subnet
 from supernet.methods import rlnas, spos
 from supernet.methods.single_path import rlnas as module
-from supernet.methods.single_path.rlnas import DARTS_CIFAR, DARTS_IMAGENET, NAS_BENCH_201, NAS_BENCH_201_SEARCH, SEARCH
+from supernet.methods.single_path.rlnas import (
+    DARTS_CIFAR,
+    DARTS_IMAGENET,
+    NAS_BENCH_201,
+    NAS_BENCH_201_SEARCH,
+    SEARCH,
+    WEIGHTS,
+)
 from supernet.runs.run import Run
 from supernet.runs.train import _monitors
 from supernet.search import Evolution, evolution
-from supernet.train import Angle, Recipe, Trained, Uniform, fit, sgd
+from supernet.train import Angle, Cosine, CrossEntropy, Linear, Recipe, Trained, TrainPaths, Uniform, fit, sgd
 from supernet.train.executor import Executor
 from supernet.train.health import warnings_of
 from supernet.train.move import Move, Step
@@ -78,10 +86,23 @@ def test_defaults_are_those_of_the_released_code() -> None:
     assert 0.025 * bench["end"] == pytest.approx(1e-3)
     cifar = published(DARTS_CIFAR)
     assert (cifar["lr"], cifar["weight_decay"], cifar["clip"], cifar["end"]) == (0.025, 3e-4, 5.0, 0.04)
-    assert (published(DARTS_IMAGENET)["lr"], published(DARTS_IMAGENET)["weight_decay"]) == (0.1, 4e-5)
+    assert cifar["decay_vectors"]
+    imagenet = published(DARTS_IMAGENET)
+    assert imagenet == {**told, "lr": 0.1, "per": None, "end": 0.005}, "all else as on the MobileNet space"
+    assert DARTS_IMAGENET.clip_value == 5.0
+    assert isinstance(DARTS_IMAGENET.schedule, Linear)
+    assert 0.1 * imagenet["end"] == 5e-4
+    assert [type(updates.schedule) for updates in (WEIGHTS, NAS_BENCH_201, DARTS_CIFAR)] == [Linear, Cosine, Cosine]
     assert Evolution(population=50, parents=10, mutations=25, crossovers=25, mutation_p=0.1) == SEARCH
     assert Evolution(population=100, parents=30, mutations=50, crossovers=50, mutation_p=0.1) == NAS_BENCH_201_SEARCH
     assert module.PAPER.arxiv == "2101.11834"
+
+
+def test_settings_reach_what_they_set() -> None:
+    recipe = rlnas(labels=3, label_smoothing=0.2, score=None)
+    assert isinstance(recipe.program, TrainPaths)
+    assert recipe.program.objective == CrossEntropy(0.2)
+    assert (recipe.data, recipe.ranks_by) == (RandomLabelled(3), None)
 
 
 # -- random labels -------------------------------------------------------------------------------------------------

@@ -134,6 +134,13 @@ def test_the_command_line_reaches_both_kinds() -> None:
     )
 
 
+@pytest.mark.parametrize("given", [Softmax(), "Adversarial", None])
+def test_what_perturbs_nothing_is_refused_where_it_is_given(given: Any) -> None:
+    """Rather than trained as DARTS under another name."""
+    with pytest.raises(UsageError, match="Perturbed or Adversarial"):
+        sdarts(perturbation=given)
+
+
 def test_it_refuses_sizes() -> None:
     with pytest.raises(UsageError, match="cannot be mixed"):
         train(sdarts(), net=elastic_net(), steps=1)

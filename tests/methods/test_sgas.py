@@ -58,6 +58,14 @@ def test_its_optimisers_are_those_of_darts() -> None:
     assert sgas().parts["architecture"] == darts().parts["architecture"]
 
 
+def test_its_history_is_as_long_as_what_is_remembered() -> None:
+    recipe = sgas(history=3)
+    (remember,) = recipe.edits
+    assert remember.apply == RememberProbabilities(times=3)
+    phases = recipe.on(operations_net().space).phases
+    assert [phase.enter.history for phase in phases[1:]] == [3, 3]  # type: ignore[union-attr]
+
+
 # -- phases ----------------------------------------------------------------------------------------------------
 
 
@@ -301,7 +309,7 @@ def test_logits_that_are_not_finite_are_said() -> None:
 
 
 @pytest.mark.parametrize(
-    "options", [{"warmup": 0}, {"interval": 0}, {"growth": -0.1}, {"criterion": 3}, {"history": 0}]
+    "options", [{"warmup": 0}, {"interval": 0}, {"growth": -0.1}, {"criterion": 3}, {"history": 0}, {"history": 2.5}]
 )
 def test_values_outside_their_range_are_refused_where_they_are_given(options: dict[str, Any]) -> None:
     with pytest.raises(UsageError):

@@ -23,6 +23,7 @@ from supernet.methods.cells.snas import (
     TEMPERATURE_NAS_BENCH_201,
 )
 from supernet.nn import Decisions, EdgeWeights, Mixture
+from supernet.space.restriction import Restriction
 from supernet.train import (
     CrossEntropy,
     ExpectedCost,
@@ -207,6 +208,28 @@ def test_samples_are_soft_or_hard_and_every_candidate_is_computed() -> None:
         for mixture in move.paths[0].decisions.values():
             assert mixture.run is None  # type: ignore[union-attr]
             assert (mixture.weights.max() == 1) == (samples == "hard")  # type: ignore[union-attr]
+
+
+def test_decided_logits_move_no_more() -> None:
+    net = operations_net()
+    logits = OptionLogits(net)
+    restriction = Restriction(net.space)
+    (program,) = snas().programs
+    found = []
+    for name in net.space.names:
+        restriction.decide(name, "skip")
+        (move,) = program.moves(replace(step(net, parts={"architecture": logits}), restriction=restriction))
+        assert isinstance(move, Move)
+        found.append(move.updates)
+    assert found == [("weights", "architecture"), ("weights",)]
+
+
+def test_excluded_options_are_not_derived() -> None:
+    trained = train(snas(exclude=("conv1", "conv3")), steps=2)
+    assert trained.derived is not None
+    assert set(trained.derived.options().values()) == {"skip"}
+    with pytest.raises(UsageError, match="no choice of the supernet has it"):
+        train(snas(exclude=("none",)), steps=1)
 
 
 # -- what it finds --------------------------------------------------------------------------------------------------

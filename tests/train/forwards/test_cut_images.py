@@ -70,7 +70,8 @@ def test_passes_of_a_step_cut_alike_and_those_of_another_step_do_not() -> None:
 def test_squares_that_cannot_be_are_refused() -> None:
     with pytest.raises(UsageError, match="at least 1"):
         CutImages(side=0)
-    with pytest.raises(UsageError, match="probability of cutout"):
-        CutImages(probability=-0.1)
+    for probability in (-0.1, 16, Ramp(0.0, 1.5)):
+        with pytest.raises(UsageError, match="probability of cutout"):
+            CutImages(probability=probability)
     with pytest.raises(UsageError, match="wipe out"):
         Seen()(CutImages(side=8), 0)

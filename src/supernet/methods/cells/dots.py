@@ -62,7 +62,8 @@ def dots(
     images in half (`validation=0.5`).
 
     Args:
-        parameter_free: The options that make the first group; all others make the second.
+        parameter_free: The options that make the first group; all others make the second. Those that the space does not
+            have are passed over.
         exclude: The options that may not be derived.
         epochs: The epochs in which weights learn, then the logits of operations too; afresh weights, then topology too.
             The first three are epochs of the training images, the last of all of them, twice as many.
@@ -73,8 +74,13 @@ def dots(
         topology: How the logits of topologies, and of the two operations left, are stepped.
 
     Raises:
-        UsageError: a number of epochs, a temperature or a factor that is not positive.
+        UsageError: a number of epochs, a temperature or a factor that is not positive, or too many or too few of them.
     """
+    if len(epochs) != 4 or len(temperatures) != 2:
+        raise UsageError(
+            f"DOTS has four phases and two temperatures; got epochs={epochs} and temperatures={temperatures}. Give one "
+            "number of epochs per phase, and the first and the last temperature."
+        )
     for what, number in [("An epoch count", n) for n in epochs] + [("A factor on the temperature", balance)]:
         check_number(what, number, above=0)
     if not all(temperature > 0 for temperature in temperatures):

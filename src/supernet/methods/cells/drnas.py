@@ -26,7 +26,7 @@ from supernet.train import (
     sgd,
 )
 from supernet.train.parametrisations.option_logits import option_logits
-from supernet.train.values._protocol import Number
+from supernet.train.values._protocol import Number, check_value
 
 PAPER = Paper(
     name="DrNAS",
@@ -99,7 +99,11 @@ def drnas(
         exclude: The options that may not be derived.
         weights: How the supernet's weights are stepped.
         architecture: How x is stepped; give it no weight decay where the divergence takes its place.
+
+    Raises:
+        UsageError: a negative divergence.
     """
+    check_value("The weight of the divergence", divergence, at_least=0)
     labels = CrossEntropy()
     anchored = Terms((Term("loss", labels), Term("divergence", DirichletAnchor(), divergence)))
     program = Bilevel(

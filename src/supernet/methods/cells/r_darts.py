@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
+from supernet.errors import UsageError
 from supernet.methods.cells.darts import ARCHITECTURE, WEIGHTS
 from supernet.paper import Paper
 from supernet.train import (
@@ -77,8 +78,10 @@ def r_darts(
         architecture: How the architecture parameters α are stepped.
 
     Raises:
-        UsageError: a rate outside [0, 1), or a weight decay that cannot grow.
+        UsageError: a rate outside [0, 1), a weight decay that cannot grow, or another `watch`.
     """
+    if watch is not None and not isinstance(watch, CurvatureRise | RegulariseOnRise):
+        raise UsageError(f"watch is {watch!r}; give a CurvatureRise(), a RegulariseOnRise(), or None.")
     check_number("The rate of drop-path at the end", drop_path, at_least=0, below=1)
     name, strongest = "r_darts", Strongest(exclude)
     edits: tuple[Edit, ...] = ()

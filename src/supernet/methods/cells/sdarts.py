@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
+from supernet.errors import UsageError
 from supernet.methods.cells.darts import ARCHITECTURE, WEIGHTS
 from supernet.paper import Paper
 from supernet.train import Adversarial, Bilevel, CrossEntropy, Perturbed, Ramp, Recipe, Softmax, Strongest, Updates
@@ -45,7 +46,12 @@ def sdarts(
         exclude: The options that may not be derived.
         weights: How the supernet's weights are stepped.
         architecture: How the architecture parameters α are stepped.
+
+    Raises:
+        UsageError: a perturbation of another kind.
     """
+    if not isinstance(perturbation, (Perturbed, Adversarial)):
+        raise UsageError(f"SDARTS has a perturbation by Perturbed or Adversarial; got {perturbation!r}.")
     program = Bilevel(
         relaxation=perturbation.relaxation if isinstance(perturbation, Perturbed) else Softmax(),
         objective=CrossEntropy(),

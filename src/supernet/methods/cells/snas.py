@@ -63,7 +63,7 @@ def snas(
     images: leave few for validation, or `dataclasses.replace(snas(), data=supernet.data.AllImages())`. The option with
     the largest α is derived for every choice, `none` included, and every edge is kept: in the DARTS space take
     `zoo.darts(inputs="all", none=True)`. On NAS-Bench-201 the published figures are those of
-    `snas(levels=2, temperature=TEMPERATURE_NAS_BENCH_201)`.
+    `snas(levels=2, temperature=TEMPERATURE_NAS_BENCH_201)` with the initial α of DARTS (`parts=darts().parts`).
 
     Args:
         levels: 1: one loss for weights and α; 2: α on validation images, then the weights.

@@ -50,7 +50,8 @@ def angle_shrinking(
     architectures are left; searches then take these alone. The defaults are the released code's for SPOS on the
     MobileNet space of ImageNet: a first stage of 100 epochs and further ones of 5, along one schedule of 250; 7 options
     per stage, each rated by 1,000 subnets of at most 600 M MACs. On FairNAS's space it is
-    `sampler=StrictFair()` with `count=None` and 330 M, on DARTS's `count=None`, stages of 150 and 20, no limit.
+    `sampler=StrictFair()` with `count=None` and 330 M, on DARTS's `count=None`, stages of 150 and 20, no limit and
+    `rebase=None`.
 
     Args:
         sampler: The rule that draws paths.

@@ -23,7 +23,7 @@ PAPER = Paper(
 WEIGHTS = sgd(0.25, weight_decay=4e-5, schedule=Linear(floor=0.002), decay_vectors=False, clip_value=5.0, per=512)
 NAS_BENCH_201 = sgd(0.025, nesterov=True, weight_decay=5e-4, schedule=Cosine(floor=0.04))  # no label smoothing there
 DARTS_CIFAR = sgd(0.025, weight_decay=3e-4, schedule=Cosine(floor=0.04), clip_norm=5.0)
-DARTS_IMAGENET = sgd(0.1, weight_decay=4e-5, decay_vectors=False)
+DARTS_IMAGENET = sgd(0.1, weight_decay=4e-5, schedule=Linear(floor=0.005), decay_vectors=False, clip_value=5.0)
 SEARCH = Evolution(population=50, parents=10, mutations=25, crossovers=25)
 NAS_BENCH_201_SEARCH = Evolution(population=100, parents=30, mutations=50, crossovers=50)
 

@@ -44,7 +44,7 @@ def mean_teacher(
     those of the student, θ′ ← d θ′ + (1 − d) θ after every step; it has no gradient, and its batch norm uses the
     statistics of the batch. The paper trains one network with labels for few of the images; that the student is a path
     of a supernet, that all images have labels, and that the teacher runs the same path, is a reconstruction. A step
-    costs one forward more per path.
+    costs one forward more per path. In a method of several phases, decay and weight begin anew with each.
 
     Args:
         recipe: The method whose paths agree with their teacher. Default: one uniform path per step, as in SPOS.

@@ -15,7 +15,7 @@ from supernet.train.edits.curvature import HISTORY, CurvatureRise
 class BeforeRise:
     """The architecture that `Curvature` remembered at the measurement to go back to; of the end, where there is none.
 
-    [arXiv 1909.09656](https://arxiv.org/abs/1909.09656), section 4.3.
+    [arXiv 1909.09656](https://arxiv.org/abs/1909.09656), as in the official code.
 
     Args:
         rise: What says that the curvature has risen, and what to go back to.

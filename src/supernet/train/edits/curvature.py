@@ -34,10 +34,10 @@ HISTORY = "curvature"
 class Curvature:
     """Measures λ_max, the largest eigenvalue of ∇²_α L_val, on the last validation batch of an epoch, and remembers it.
 
-    [arXiv 1909.09656](https://arxiv.org/abs/1909.09656), section 4. By Lanczos' iteration on products of the Hessian
-    with vectors, each of which is one backward through the graph of the gradient; the batch norm has the statistics of
-    the batch, and nothing is dropped. The architecture that would be derived is remembered too. Epochs are those of
-    the phase, from 0, and the very last one is not measured: nothing could follow from it.
+    [arXiv 1909.09656](https://arxiv.org/abs/1909.09656). By Lanczos' iteration on products of the Hessian with vectors,
+    each of which is one backward through the graph of the gradient; the batch norm has the statistics of the batch, and
+    nothing is dropped. The architecture that would be derived is remembered too. Epochs are those of the phase, from 0,
+    and the very last one is not measured: nothing could follow from it.
 
     Args:
         every: The number of epochs from one measurement to the next; the first is that of epoch 0.
@@ -141,7 +141,7 @@ def _flat(gradients: Sequence[Tensor | None], parameters: Sequence[Tensor]) -> T
 class CurvatureRise:
     """Says that the curvature has risen, so that a phase ends (`Phase.until`): the early stopping of DARTS-ES.
 
-    [arXiv 1909.09656](https://arxiv.org/abs/1909.09656), section 4.3, as in the official code. λ̄(i) is the mean of the
+    [arXiv 1909.09656](https://arxiv.org/abs/1909.09656), as in the official code. λ̄(i) is the mean of the
     `window` measurements around i, so that the last one known is ⌊window / 2⌋ before the last measurement. It has
     risen if λ̄(i) > `ratio` · λ̄(i − `back`), and i − `back` is what to go back to. The very first means are of the
     measurements that there are.

@@ -58,10 +58,10 @@ class DecideEdge:
     def __post_init__(self) -> None:
         if self.criterion not in (1, 2):
             raise UsageError(f"The criterion by which edges are decided is 1 or 2; got {self.criterion!r}.")
-        if self.history < 1 or self.edges < 1:
+        if not all(isinstance(number, int) and number >= 1 for number in (self.history, self.edges)):
             raise UsageError(
                 f"Edges were to be compared with {self.history} epochs, and nodes to keep {self.edges} of them; give "
-                "at least 1 of each."
+                "a whole number of at least 1 for each."
             )
 
     def __call__(self, context: Context) -> None:

@@ -19,9 +19,9 @@ DECAY = "weight_decay"
 class RegulariseOnRise:
     """Goes back to before the curvature rose, and multiplies the weight decay of the supernet's weights (DARTS-ADA).
 
-    [arXiv 1909.09656](https://arxiv.org/abs/1909.09656), section 5.3. Applied after `Curvature`. Weights, architecture
-    and the states of their optimisers are put back, and the measurements since are forgotten; the steps of the training
-    go on. `DecayFromMemory` sets the weight decay at the beginning of every step.
+    [arXiv 1909.09656](https://arxiv.org/abs/1909.09656), as in the official code. Applied after `Curvature`. Weights,
+    architecture and the states of their optimisers are put back, and the measurements since are forgotten; the steps of
+    the training go on. `DecayFromMemory` sets the weight decay at the beginning of every step.
 
     Args:
         rise: What says that the curvature has risen, and what to go back to.

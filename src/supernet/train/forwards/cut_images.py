@@ -34,7 +34,7 @@ class CutImages:
     probability: Number = 1.0
 
     def __post_init__(self) -> None:
-        check_value("The probability of cutout", self.probability, at_least=0)
+        check_value("The probability of cutout", self.probability, at_least=0, at_most=1)
         if self.side < 1:
             raise UsageError(f"The square that is cut has a side of {self.side} pixels; give at least 1.")
 
