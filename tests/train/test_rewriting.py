@@ -432,3 +432,17 @@ class WithHead:
         path = MovePath(step.space.sample(step.rng), CrossEntropy())
         yield Move(paths=[path])
         yield Move(updates="head", paths=[path])
+
+
+def test_a_checkpoint_without_seed_and_journal_is_of_a_network_as_it_was_built(tmp_path: Path) -> None:
+    """As a transfer writes it."""
+    net = cells()
+    with torch.no_grad():
+        net.module.classifier.bias.fill_(3.0)  # type: ignore[operator, union-attr]
+    tensors = {f"net/{name}": tensor for name, tensor in net.state_dict().items()}
+    meta = {"step": 4, "identity": {"space": net.space.fingerprint}}
+    (tmp_path / "checkpoints").mkdir()
+    checkpoint.save(tmp_path / "checkpoints" / "step-000000004.safetensors", tensors, meta)
+    fresh = cells()
+    load_weights(fresh, tmp_path)
+    assert torch.equal(vector(fresh), vector(net))

@@ -172,6 +172,7 @@ def _save(job: Run, evaluations: int) -> None:
     tensors = {f"net/{name}": value for name, value in job.net.state_dict().items()}
     meta = {
         "step": evaluations,
+        "journal": job.net.changes,
         "identity": {"space": job.net.space.fingerprint, "transfer": job.config.to_json()["transfer"]},
     }
     checkpoint.save(job.directory.checkpoints / f"step-{evaluations:09d}.safetensors", tensors, meta)

@@ -212,7 +212,8 @@ def load_weights(net: Supernet, run: Path | str) -> None:
         RunError: the checkpoint is damaged.
     """
     newest, tensors, meta = _newest(net, run)
-    Rewriter(net, {}, None, dict, meta["identity"]["seed"]).replay(meta["journal"])
+    # What a transfer saves has neither seed nor, where the network is as it was built, a journal.
+    Rewriter(net, {}, None, dict, meta["identity"].get("seed", 0)).replay(meta.get("journal", ()))
     averaged = {f"net/{name}": value for name, value in _under("average/", tensors).items()}
     _load(newest, "net/", tensors | averaged, net)
     net.statistics_belong_to()
@@ -231,7 +232,7 @@ def load_parts(net: Supernet, recipe: Recipe, run: Path | str) -> dict[str, nn.M
         RunError: as `load_weights`.
     """
     newest, tensors, meta = _newest(net, run)
-    setting = Setting(net, meta["identity"]["seed"], meta["memory"])
+    setting = Setting(net, meta["identity"].get("seed", 0), meta.get("memory", {}))
     parts = {name: built(part, name, setting) for name, part in recipe.parts.items() if isinstance(part, Part)}
     for name, part in recipe.parts.items():
         if isinstance(part, Part) and part.kept:
