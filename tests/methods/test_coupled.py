@@ -29,11 +29,12 @@ NOT_A_DISTRIBUTION = {
 
 
 def coupled() -> list[str]:
-    """The methods for cells that mix options by a relaxation; not so ENAS, and CDARTS at first."""
+    """The methods for cells that mix options by a relaxation; not so `OTHERS`."""
     return [entry.name for entry in catalog.own("methods") if entry.family == "cells" and entry.name not in OTHERS]
 
 
-OTHERS = frozenset({"cdarts", "enas"})  # α of CDARTS moves in cycles alone, which test_cdarts.py goes through
+OTHERS = frozenset({"cdarts", "enas", "ista_nas"})
+"""α of CDARTS moves in cycles alone, and codes of ISTA-NAS belong to nodes: their own tests go through both."""
 COUPLED = coupled()
 
 

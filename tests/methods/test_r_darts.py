@@ -298,7 +298,7 @@ def test_every_pass_of_the_search_goes_through_both(monkeypatch: pytest.MonkeyPa
 @pytest.mark.parametrize("watch", [Curvature(), "RegulariseOnRise", True])
 def test_what_follows_from_no_rise_is_refused_where_it_is_given(watch: Any) -> None:
     """Rather than measured for nothing."""
-    with pytest.raises(UsageError, match="CurvatureRise, RegulariseOnRise or None"):
+    with pytest.raises(UsageError, match=r"watch is .*; give a CurvatureRise\(\), a RegulariseOnRise\(\), or None"):
         r_darts(watch=watch)
 
 

@@ -8,7 +8,7 @@ from typing import cast
 from torch import Tensor, nn
 
 from supernet.errors import UsageError
-from supernet.nn.members import Shares, heard, shares, total, weighted_sum
+from supernet.nn.members import Shares, heard, is_silent, shares, total, weighted_sum
 from supernet.nn.mutable import Mutable
 from supernet.space import Choice
 from supernet.space.conditions import Chosen, Conditions
@@ -86,6 +86,11 @@ class InputChoice(nn.Module, Mutable):
     def silent(self) -> bool:
         """Whether no edge runs, so that a sum may leave this node out."""
         return not self._shares().run
+
+    @property
+    def is_zero(self) -> bool:
+        """Whether every edge that runs is silent, so that the node is zero; where shapes stay, none need run for it."""
+        return all(is_silent(self.edges[edge]) for edge in self._shares().run)
 
     def forward(self, states: Sequence[Tensor]) -> Tensor:
         run, weights, numbers = self._shares()

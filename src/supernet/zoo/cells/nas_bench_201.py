@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from supernet.errors import UsageError
@@ -176,7 +177,7 @@ class Cell(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         states = [x]
         for node in self.nodes:
-            states.append(node(states))
+            states.append(torch.zeros_like(x) if getattr(node, "is_zero", False) else node(states))
         return states[-1]
 
 
