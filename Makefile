@@ -1,10 +1,10 @@
-# Each from a clean clone:  make demo   make test   make quick
+# Each from a clean clone:  make demo   make test   make thorough
 PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test quick lint types unit browser clean
+.PHONY: demo test quick thorough lint types unit browser clean
 
 # Trains a supernet on scikit-learn's digits, searches it, exports three networks, trains twelve architectures alone to
 # see whether the ranking is right, and writes a page.
@@ -12,7 +12,10 @@ STAMP := $(VENV)/.installed
 demo: $(STAMP)
 	OMP_NUM_THREADS=1 $(BIN)/supernet run --out runs/demo --overwrite --retrain 12 --retrain-steps 150 --workers 2
 
-test: lint types unit
+test: lint types quick
+
+# Also whole trainings of every method, processes of their own and every pair of methods: about half an hour.
+thorough: lint types unit
 
 lint: $(STAMP)
 	$(BIN)/ruff check .
@@ -27,7 +30,7 @@ types: $(STAMP)
 unit: $(STAMP) browser
 	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses 2
 
-# What needs no whole training, process of its own or browser.
+# What needs no whole training, process of its own or browser: ten minutes.
 quick: $(STAMP)
 	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses 2 -m "not slow"
 

@@ -309,6 +309,7 @@ def test_methods_around_others_say_which_they_refuse() -> None:
     assert len(AROUND) >= 5
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("inner", METHODS)
 @pytest.mark.parametrize("outer", AROUND)
 def test_every_pair_trains_or_is_refused_where_it_is_made(outer: str, inner: str) -> None:
