@@ -117,8 +117,8 @@ class OpChoice(nn.Module, Mutable):
             terms = [candidate(x) for candidate in self.candidates.values() if is_silent(candidate)][:1]
         if not terms:
             raise self._empty("set of options to run")
-        terms += [weights[index] for index in range(len(weights)) if index not in run]
-        return total(terms)
+        numbers = [weights[index] for index in range(len(weights)) if index not in run]
+        return total([*terms, total(numbers)] if numbers else terms)  # numbers first: one addition over the output
 
     def _empty(self, what: str) -> UsageError:
         return UsageError(

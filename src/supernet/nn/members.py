@@ -106,7 +106,8 @@ def weighted_sum(
     """Σ weight · output over the members that were computed, and the weights of those that were not as numbers."""
     if weights is not None:
         outputs = [weights[member] * output for member, output in zip(members, outputs, strict=True)]
-    return total([*outputs, *numbers])
+    # Numbers are added up first: one of them is an addition over the whole output, however many there are.
+    return total([*outputs, total(numbers)] if numbers else outputs)
 
 
 def total(terms: Sequence[Tensor]) -> Tensor:
