@@ -14,7 +14,7 @@ demo: $(STAMP)
 
 test: lint types quick
 
-# Also whole trainings of every method, processes of their own and every pair of methods: about half an hour.
+# Also whole trainings of every method, processes of their own and every pair of methods: about twenty minutes more.
 thorough: lint types unit
 
 lint: $(STAMP)

@@ -19,7 +19,7 @@ from supernet.train.loop import Loop
 from supernet.train.phases import plan
 from supernet.train.state import TrainingState
 
-TRIALS = {"pc_darts": lambda: on_digits(pc_darts(exclude=("none",)).with_weights(lr=0.1), cells_net())}
+TRIALS = {"pc_darts": lambda: on_digits(pc_darts(exclude=("none",)).with_weights(lr=0.3), cells_net())}
 ALTERNATIVES = {
     "begin": 0.5,
     "weigh_edges": False,
