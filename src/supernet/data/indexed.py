@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import fields, is_dataclass
 from typing import Any, Protocol, runtime_checkable
@@ -9,7 +10,7 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 from torch import Tensor
 
-from supernet.data.position import Indices, Position
+from supernet.data.position import Indices, Position, positions
 from supernet.data.split import Batch, Split, check_batches, cuts
 from supernet.errors import UsageError
 
@@ -80,14 +81,33 @@ def labels_of(split: Indexed) -> Indices:
     return np.asarray(split.labels, dtype=np.int64)
 
 
-def in_order(split: Indexed, batch_size: int, limit: int | None) -> Iterator[Batch]:
-    """What ``Split.batches`` yields, by way of ``Indexed.at``.
+class ReadByNumber(ABC):
+    """Mixin of a derived split: its batches, by way of ``at``."""
 
-    Raises:
-        UsageError: ``batch_size`` or ``limit`` is below 1.
-    """
-    check_batches(batch_size, limit)
-    end = len(split) if limit is None else min(limit, len(split))
-    numbers = (np.arange(cut.start, cut.stop) for cut in cuts(end, batch_size))
-    places = (Position(t, 0, i, slice(0, len(i)), len(i), i) for t, i in enumerate(numbers))
-    return split.at(places, seed=0, augment=None)
+    @abstractmethod
+    def __len__(self) -> int:
+        """Number of images."""
+
+    @property
+    @abstractmethod
+    def augment(self) -> Any:
+        """See :meth:`Indexed.augment`."""
+
+    @abstractmethod
+    def at(self, places: Iterable[Position], *, seed: int, augment: Any) -> Iterator[Batch]:
+        """The images at given places; see :meth:`Indexed.at`."""
+
+    def batches(self, batch_size: int, *, limit: int | None = None) -> Iterator[Batch]:
+        """Every image once, in order; see :meth:`Split.batches`."""
+        check_batches(batch_size, limit)
+        end = len(self) if limit is None else min(limit, len(self))
+        numbers = (np.arange(cut.start, cut.stop) for cut in cuts(end, batch_size))
+        places = (Position(t, 0, i, slice(0, len(i)), len(i), i) for t, i in enumerate(numbers))
+        return self.at(places, seed=0, augment=None)
+
+    def stream(
+        self, batch_size: int, *, seed: int, start: int = 0, rank: int = 0, world: int = 1, augment: bool = True
+    ) -> Iterator[Batch]:
+        """Endless training batches; see :meth:`Split.stream`."""
+        walk = positions(len(self), batch_size, seed=seed, start=start, rank=rank, world=world)
+        return self.at(walk, seed=seed, augment=self.augment if augment else None)

@@ -13,14 +13,14 @@ import torch
 
 from supernet.data.derived.random_labels import RandomLabels
 from supernet.data.image_data import ImageData
-from supernet.data.indexed import Indexed, in_order, indexed, labels_of, made_of
-from supernet.data.position import Indices, Position, positions
+from supernet.data.indexed import Indexed, ReadByNumber, indexed, labels_of, made_of
+from supernet.data.position import Indices, Position
 from supernet.data.split import Batch, check_head
 from supernet.errors import UsageError
 
 
 @dataclass(frozen=True, eq=False)
-class Joined:
+class Joined(ReadByNumber):
     """The images of one split and then those of another; a :class:`~supernet.data.Split`.
 
     An epoch is one permutation of all images. The images of both go through the augmentation of ``a``, and each is
@@ -73,17 +73,6 @@ class Joined:
     def augment(self) -> Any:
         """Those of ``a``."""
         return self.a.augment
-
-    def batches(self, batch_size: int, *, limit: int | None = None) -> Iterator[Batch]:
-        """Every image once, in order; see :meth:`Split.batches`."""
-        return in_order(self, batch_size, limit)
-
-    def stream(
-        self, batch_size: int, *, seed: int, start: int = 0, rank: int = 0, world: int = 1, augment: bool = True
-    ) -> Iterator[Batch]:
-        """Endless training batches; see :meth:`Split.stream`."""
-        walk = positions(len(self), batch_size, seed=seed, start=start, rank=rank, world=world)
-        return self.at(walk, seed=seed, augment=self.augment if augment else None)
 
     def at(self, places: Iterable[Position], *, seed: int, augment: Any) -> Iterator[Batch]:
         """The images at given places; see :meth:`Indexed.at`."""

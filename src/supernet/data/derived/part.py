@@ -9,14 +9,14 @@ from typing import Any
 
 import numpy as np
 
-from supernet.data.indexed import Indexed, in_order, indexed, labels_of
-from supernet.data.position import Indices, Position, positions
+from supernet.data.indexed import Indexed, ReadByNumber, indexed, labels_of
+from supernet.data.position import Indices, Position
 from supernet.data.split import Batch, check_head
 from supernet.errors import UsageError
 
 
 @dataclass(frozen=True, eq=False)
-class Part:
+class Part(ReadByNumber):
     """Some images of a split, such as those of one client; a :class:`~supernet.data.Split`.
 
     Attributes:
@@ -72,17 +72,6 @@ class Part:
     def augment(self) -> Any:
         """Those of the split that the images come from."""
         return self.split.augment
-
-    def batches(self, batch_size: int, *, limit: int | None = None) -> Iterator[Batch]:
-        """Every image once, in order; see :meth:`Split.batches`."""
-        return in_order(self, batch_size, limit)
-
-    def stream(
-        self, batch_size: int, *, seed: int, start: int = 0, rank: int = 0, world: int = 1, augment: bool = True
-    ) -> Iterator[Batch]:
-        """Endless training batches; see :meth:`Split.stream`."""
-        walk = positions(len(self), batch_size, seed=seed, start=start, rank=rank, world=world)
-        return self.at(walk, seed=seed, augment=self.augment if augment else None)
 
     def at(self, places: Iterable[Position], *, seed: int, augment: Any) -> Iterator[Batch]:
         """The images at given places; see :meth:`Indexed.at`."""

@@ -13,14 +13,14 @@ import numpy as np
 import torch
 
 from supernet.data.image_data import ImageData
-from supernet.data.indexed import Indexed, in_order, indexed
-from supernet.data.position import LABELS, Indices, Position, generator, positions
+from supernet.data.indexed import Indexed, ReadByNumber, indexed
+from supernet.data.position import LABELS, Indices, Position, generator
 from supernet.data.split import Batch
 from supernet.errors import UsageError
 
 
 @dataclass(frozen=True, eq=False)
-class RandomLabels:
+class RandomLabels(ReadByNumber):
     """The images of a split under random labels; a :class:`~supernet.data.Split`.
 
     The label of an image is drawn once, uniform over the classes, and is the same in every epoch, under every
@@ -72,17 +72,6 @@ class RandomLabels:
     def augment(self) -> Any:
         """Those of the split that the images come from."""
         return self.split.augment
-
-    def batches(self, batch_size: int, *, limit: int | None = None) -> Iterator[Batch]:
-        """Every image once, in order; see :meth:`Split.batches`."""
-        return in_order(self, batch_size, limit)
-
-    def stream(
-        self, batch_size: int, *, seed: int, start: int = 0, rank: int = 0, world: int = 1, augment: bool = True
-    ) -> Iterator[Batch]:
-        """Endless training batches; see :meth:`Split.stream`."""
-        walk = positions(len(self), batch_size, seed=seed, start=start, rank=rank, world=world)
-        return self.at(walk, seed=seed, augment=self.augment if augment else None)
 
     def at(self, places: Iterable[Position], *, seed: int, augment: Any) -> Iterator[Batch]:
         """The images at given places; see :meth:`Indexed.at`."""
