@@ -30,6 +30,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from supernet.nn.input_shape import InputShape
 from supernet import judge, search, zoo
 from supernet.io.config import Config, Searching
 from supernet.io.run_directory import environment
@@ -173,7 +174,7 @@ class Study:
             accelerator="cpu",
         )
 
-    def bound(self, net: Supernet, shape: tuple[int, ...]) -> float:
+    def bound(self, net: Supernet, shape: InputShape) -> float:
         """The median of MACs over the space: what a search may spend."""
         codes = net.space.population(np.random.default_rng(0), 2000)
         return float(np.median(cost_model(net, shape).macs(codes)))

@@ -84,7 +84,7 @@ class Trained:
         """Bytes of distinct storages that the backward pass of a path keeps, but for parameters and images."""
         move, step = self.move(0, family)
         batch = self.run.batch(move.data)
-        known = {t.untyped_storage().data_ptr() for t in (*self.net.parameters(), batch.x)}
+        known = {t.untyped_storage().data_ptr() for t in (*self.net.parameters(), batch.images)}
         kept: dict[int, int] = {}
 
         def pack(tensor: Tensor) -> Tensor:

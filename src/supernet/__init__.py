@@ -32,7 +32,21 @@ _HOMES = {
 }
 """The room that each public name comes from; their types are in the stub beside this file, which is generated."""
 
-_ROOMS = ("bench", "data", "deploy", "judge", "measure", "methods", "nn", "report", "search", "space", "train", "zoo")
+_ROOMS = (
+    "bench",
+    "data",
+    "deploy",
+    "judge",
+    "measure",
+    "methods",
+    "nn",
+    "report",
+    "search",
+    "space",
+    "tasks",
+    "train",
+    "zoo",
+)
 """The rooms that can be used as attributes after `import supernet`."""
 
 __all__ = list(_HOMES)

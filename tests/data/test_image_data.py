@@ -61,7 +61,7 @@ def test_splits_by_name(data: ImageData) -> None:
     assert wide.split("train") is data.split("train") is data.train
     assert wide.split("validation") is data.validation
     assert wide.split("target") is more["target"]
-    with pytest.raises(UsageError, match=r"noise has no split 'target'; there are train, validation\. Test images"):
+    with pytest.raises(UsageError, match=r"noise has no split 'target'; there are train, validation\. Test examples"):
         data.split("target")
     listed = "there are train, validation, target, client/0, client/1, client/2 and 6 more"
     with pytest.raises(UsageError, match=f"no split 'client/9'; {listed}"):
@@ -72,7 +72,7 @@ def test_splits_by_name(data: ImageData) -> None:
 @pytest.mark.parametrize("name", ["test", "held_out"])
 def test_test_images_have_no_name(data: ImageData, name: str) -> None:
     for each in (data, data.sealed()):
-        with pytest.raises(UsageError, match=r"Test images are read through \.test alone"):
+        with pytest.raises(UsageError, match=r"Test examples are read through \.test alone"):
             each.split(name)
     with pytest.raises(UsageError, match=f"a split '{name}' of its own"):
         replace(data, more={name: data.train})

@@ -58,7 +58,7 @@ def test_a_difference_is_measured_and_refused(exported, place):
     assert 0.2 < loose.agreement < 0.8
     assert loose.accuracy_file == pytest.approx((ours == y).double().mean().item(), abs=1e-9)
     assert loose.accuracy_module == pytest.approx((theirs == y).double().mean().item(), abs=1e-9)
-    with pytest.raises(RunError, match=rf"{exported.files[place].name} does not compute .* on 48 images. Do not use"):
+    with pytest.raises(RunError, match=rf"{exported.files[place].name} does not compute .* on 48 examples. Do not use"):
         deploy.verify(exported.files[place], other, blobs().validation)
 
 

@@ -13,7 +13,7 @@ from scipy import stats
 
 from supernet.errors import UsageError
 from supernet.judge import RankReport, Truth, standing
-from supernet.measure.quantity import Quantity
+from supernet.quantity import Quantity
 from supernet.space import Choice, Space
 
 SPACE = Space([Choice("a", tuple(range(6))), Choice("b", tuple(range(5)))])

@@ -99,7 +99,7 @@ def poison(directory: Path) -> None:
     space["choices"][0] |= {"name": attack, "options": [escape], "when": attack}
     write(directory / "space.json", space | {"fingerprint": escape})
     (directory / attack).mkdir()
-    found = {"arch": {attack: escape}, "start": attack, "steps": 1, "accuracy_validation": 1.0, "files": [attack]}
+    found = {"arch": {attack: escape}, "start": attack, "steps": 1, "validation": {"accuracy": 1.0}, "files": [attack]}
     write(directory / attack / "retrained.json", found)
     write(directory / attack / "environment.json", {"command": escape})
     write(directory / "counts.json", [{"choice": attack, "options": [escape], "paths": [0]}])

@@ -126,7 +126,7 @@ def test_a_part_of_a_run_gives_a_part_of_the_page(
 
 def test_verdict_names_the_best_by_validation_and_shows_its_test_figure(tmp_path: Path) -> None:
     exports = json.loads((build_run(tmp_path) / "exports.json").read_text())
-    exports[0]["verified"]["accuracy_test"] = 0.9999  # luck in the test set must not choose the winner
+    exports[0]["verified"]["test"]["accuracy"] = 0.9999  # luck in the test set must not choose the winner
     write(tmp_path / "exports.json", exports)
     said = words(header(read_run(tmp_path)))
     assert "Best: 96.4 % test accuracy at 7.10 M MACs" in said
@@ -395,8 +395,8 @@ def retrain(directory: Path, folder: str = "retrained", **changes: Any) -> None:
     """Add an architecture of the exports that was trained for use."""
     (directory / folder).mkdir()
     exports = json.loads((directory / "exports.json").read_text())
-    found = {"arch": exports[2]["arch"], "start": "scratch", "steps": 150, "seed": 3, "accuracy_validation": 0.995}
-    found |= {"accuracy_test": 0.991, "macs": 7_100_000, "params": 60_000, "files": ["/elsewhere/net.onnx"]}
+    found = {"arch": exports[2]["arch"], "start": "scratch", "steps": 150, "seed": 3, "validation": {"accuracy": 0.995}}
+    found |= {"test": {"accuracy": 0.991}, "macs": 7_100_000, "params": 60_000, "files": ["/elsewhere/net.onnx"]}
     write(directory / folder / "retrained.json", found | changes)
 
 
@@ -414,7 +414,7 @@ def test_the_headline_is_the_best_network_there_is(tmp_path: Path) -> None:
     assert "retrained: trained alone from fresh weights for 150 steps, seed 3." in words(body["exports"])
     assert "97.6 – 99.7 %" in words(body["exports"])  # Wilson interval of 357 right among the 360 of data.json
     shutil.rmtree(tmp_path / "retrained")
-    retrain(tmp_path, accuracy_validation=0.5)
+    retrain(tmp_path, validation={"accuracy": 0.5})
     assert "large is the best of 4 networks" in words(header(read_run(tmp_path)))
 
 

@@ -16,7 +16,7 @@ from supernet.io import schema
 from supernet.io.config import Config, Exporting, Named, Retraining, Training
 from supernet.io.run_directory import RunDirectory
 from supernet.io.schema import Retrained
-from supernet.measure.quantity import ACCURACY, MACS
+from supernet.quantity import ACCURACY, MACS
 from supernet.runs.arch_argument import read_arch
 from supernet.runs.export import Pick, best, chosen
 from supernet.runs.retrain import kept_retraining, retrain
@@ -62,9 +62,9 @@ def test_an_architecture_of_a_run(tmp_path: Path) -> None:
         net, data = opened.net, opened.data
         load_weights(net, out)
         tested = replace(data, validation=data.test)
-        assert measure.accuracy(net, arch, tested) == told[start].accuracy_test
+        assert measure.accuracy(net, arch, tested) == told[start].test["accuracy"]
         assert all((out / name).is_file() for name in ("net.onnx", "net.pt2", "train.jsonl"))
-    assert told["scratch"].accuracy_validation != told["inherited"].accuracy_validation
+    assert told["scratch"].validation != told["inherited"].validation
 
 
 def test_a_stopped_retraining_goes_on_as_it_was_begun(tmp_path: Path) -> None:

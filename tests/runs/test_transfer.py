@@ -87,7 +87,7 @@ def test_a_transferred_run_is_like_any_other(source: Path, colours: str, tmp_pat
     assert Front.read(tmp_path / "new", job.net.space).points == front.points
     (row,) = export(job)
     assert row.verified is not None
-    assert row.verified.accuracy_validation > 0.25
+    assert row.verified.validation["accuracy"] > 0.25
     arch = job.net.space.arch(row.arch)
     x = next(job.data.validation.batches(3)).x
     assert deploy.extract(job.net, arch, job.data)(x).shape == (3, 4)

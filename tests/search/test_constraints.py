@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from supernet.errors import UsageError
-from supernet.measure.quantity import STANDARD, objectives_of
+from supernet.quantity import STANDARD, objectives_of
 from supernet.search import Constraint, Constraints
 
 NUMBERS = st.floats(-1e12, 1e12)

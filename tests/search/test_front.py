@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from supernet.errors import RunError, UsageError
-from supernet.measure.quantity import ACCURACY, MACS, Quantity
+from supernet.quantity import ACCURACY, MACS, Quantity
 from supernet.search import Constraint, Constraints, Evaluation, Front
 from supernet.search.pareto import hypervolume, nondominated, spread
 from supernet.space import Choice, Space

@@ -12,7 +12,7 @@ import pytest
 
 from supernet import catalog, settings
 from supernet.errors import RunError, UsageError
-from supernet.measure.quantity import ACCURACY
+from supernet.quantity import ACCURACY
 from supernet.search import (
     NSGA2,
     AskTell,

@@ -169,7 +169,10 @@ def build_run(directory: Path, *, seed: int = 0) -> Path:
                 "name": name,
                 "arch": point["arch"],
                 "values": {**point["values"], "latency_ms": 0.2 + point["values"]["macs"] / 9e6},
-                "verified": {"accuracy_validation": accuracy, "accuracy_test": round((accuracy - 0.006) * 360) / 360}
+                "verified": {
+                    "validation": {"accuracy": accuracy},
+                    "test": {"accuracy": round((accuracy - 0.006) * 360) / 360},
+                }
                 | {"max_difference": 1.1e-6, "images": 720, "images_test": 360, "threads": 1},
                 "files": files,
                 "diagram": chain_diagram(point["arch"]).to_json(),

@@ -12,6 +12,7 @@ needs no PyTorch; what other packages offer is found by their entry points, whos
 | `monitors` | a public frozen dataclass | `train/monitors/` |
 | `searchers` | a public frozen dataclass, or a class that says its `name` | `search/searchers/` |
 | `data` | a public function annotated `-> ImageData` that needs no argument | `data/` |
+| `tasks` | a public frozen dataclass | `tasks/` |
 | `tables` | a public function `NAME_truth` annotated `-> Truth` that needs no argument | `judge/truth/` |
 
 `python -m supernet.catalog --write` brings the generated type stubs and the tables of the documents up to date, and

@@ -11,7 +11,7 @@ from typing import Any, Literal, TypeAlias, get_args
 from supernet.errors import UsageError
 from supernet.paper import Paper
 
-Kind: TypeAlias = Literal["methods", "spaces", "data", "pieces", "monitors", "searchers", "tables"]
+Kind: TypeAlias = Literal["methods", "spaces", "data", "tasks", "pieces", "monitors", "searchers", "tables"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
 
@@ -19,6 +19,7 @@ NOUNS: dict[Kind, str] = {
     "methods": "method",
     "spaces": "space",
     "data": "data set",
+    "tasks": "task",
     "pieces": "piece",
     "monitors": "monitor",
     "searchers": "searcher",

@@ -20,6 +20,7 @@ _FOLDERS: dict[Kind, str] = {
     "methods": "methods",
     "spaces": "zoo",
     "data": "data",
+    "tasks": "tasks",
     "pieces": "train",
     "monitors": "train/monitors",
     "searchers": "search/searchers",
@@ -39,6 +40,7 @@ def own(kind: Kind) -> tuple[Entry, ...]:
 _ROOMS: dict[str, tuple[Kind, ...]] = {
     "methods": ("methods",),
     "zoo": ("spaces",),
+    "tasks": ("tasks",),
     "train": ("pieces", "monitors"),
     "search": ("searchers",),
 }
@@ -110,14 +112,14 @@ def _read(kind: Kind, module: str, path: Path) -> Iterator[Entry]:
         return  # the spine of `train`, and a kind of its own
     for node in public(tree):
         if _is_of(kind, node, stem):
-            name = {"searchers": stem, "tables": node.name.removesuffix(_TRUTH)}.get(kind, node.name)
+            name = {"searchers": stem, "tasks": stem, "tables": node.name.removesuffix(_TRUTH)}.get(kind, node.name)
             family = within[0] if within else ""
             yield Entry(kind, name, module, node.name, family, summary_of(node), papers_in(tree))
 
 
 def _is_of(kind: Kind, node: ast.FunctionDef | ast.ClassDef, stem: str) -> bool:
     if isinstance(node, ast.ClassDef):
-        frozen = kind in ("pieces", "monitors", "searchers") and _is_frozen(node)
+        frozen = kind in ("pieces", "monitors", "searchers", "tasks") and _is_frozen(node)
         return frozen or (kind == "searchers" and _says(node))
     match kind:
         case "methods":

@@ -53,4 +53,4 @@ def export(
         job = job.asking(export=asked(job.config, export=exporting).export)
         picks = runs_export.named(job, [read_arch(job.net, text) for text in arch or []])
         rows = runs_export.export(job, [runs_export.best(job)] if best else picks or None)
-    output.result({"run": path, "exports": rows}, exports_table(rows))
+    output.result({"run": path, "exports": rows}, exports_table(rows, job.data.task.scores))

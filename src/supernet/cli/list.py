@@ -53,6 +53,7 @@ _MEANINGS: dict[Kind, str] = {
     "methods": "ways to train a supernet (--method)",
     "spaces": "search spaces (--space)",
     "data": "data sets (--data)",
+    "tasks": "what networks are asked for (--task)",
     "pieces": "what methods are composed of, and their settings take (-M weights.schedule=Cosine)",
     "monitors": "measurements along a training (`monitors` of `fit`)",
     "searchers": "ways to search a trained supernet (--searcher)",

@@ -67,10 +67,14 @@ def retrain(
         training["arch"] = str(best_of(job).arch)
     kept = kept_retraining(job.place / "retrained" if out is None else out) if resume else None
     found = runs_retrain(job, _asked(kept, training), out=out, resume=resume)
+    score = job.data.task.scores[0]
+    splits = {"validation": found.validation, "test": found.test}
+    told = ", ".join(
+        f"{score.brief(scores[score.name])} on {name} examples" for name, scores in splits.items() if scores is not None
+    )
     output.result(
         found,
-        f"accuracy of the exported network: {found.accuracy_validation:.2%} on validation images, "
-        f"{found.accuracy_test:.2%} on test images\nretrained: {found.files[0]}",
+        f"{score.name} of the exported network: {told}\nretrained: {found.files[0]}",
     )
 
 

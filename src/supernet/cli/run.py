@@ -72,7 +72,7 @@ def run(
         found = whole(Run.create(settings, out, overwrite=overwrite, resume=resume, say=output.say), resume=resume)
     if found is None:
         return
-    lines = [exports_table(found.exports)]
+    lines = [exports_table(found.exports, found.run.data.task.scores)]
     if found.judgement is not None:
         lines.append(judgement_text(found.run, found.judgement, verbose=verbose))
     output.result(

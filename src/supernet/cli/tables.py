@@ -10,10 +10,11 @@ from supernet.io.text import aligned
 if TYPE_CHECKING:
     from supernet.io.schema import Export
     from supernet.judge import RankReport
+    from supernet.quantity import Quantity
     from supernet.runs.run import Run
 
 
-def exports_table(rows: Sequence[Export]) -> str:
+def exports_table(rows: Sequence[Export], scores: Sequence[Quantity]) -> str:
     """A line per exported network."""
     lines = [("network", "validation", "test", "MACs", "params", "latency", "difference", "file")]
     for row in rows:
@@ -21,8 +22,8 @@ def exports_table(rows: Sequence[Export]) -> str:
         lines.append(
             (
                 row.name,
-                f"{verified.accuracy_validation:.1%}" if verified else "–",
-                f"{verified.accuracy_test:.1%}" if verified else "–",
+                scores[0].brief(verified.validation.get(scores[0].name)) if verified else "–",
+                scores[0].brief((verified.test or {}).get(scores[0].name)) if verified else "–",
                 f"{values['macs'] / 1e6:.3f} M",
                 f"{values['params'] / 1e3:.1f} k",
                 f"{values['latency_ms']:.2f} ms",

@@ -3,6 +3,8 @@
 from supernet.data.arrays import from_arrays
 from supernet.data.augment import Augment
 from supernet.data.cifar import cifar10, cifar100
+from supernet.data.data import Data
+from supernet.data.dataset import DatasetSplit
 from supernet.data.derived.chained import Chained
 from supernet.data.derived.clients import Clients, dirichlet, shards
 from supernet.data.derived.cutout import Cutout
@@ -17,9 +19,11 @@ from supernet.data.image_data import ImageData
 from supernet.data.indexed import Indexed
 from supernet.data.memory import MemorySplit
 from supernet.data.npz_file import npz
+from supernet.data.own import as_data, from_datasets
 from supernet.data.small import digits, mnist5k
 from supernet.data.sources import SOURCES, load
-from supernet.data.split import Batch, Split
+from supernet.data.split import Split
+from supernet.nn.batch import Batch
 
 __all__ = [
     "SOURCES",
@@ -29,6 +33,8 @@ __all__ = [
     "Chained",
     "Clients",
     "Cutout",
+    "Data",
+    "DatasetSplit",
     "Endless",
     "FewerClasses",
     "FolderAugment",
@@ -42,11 +48,13 @@ __all__ = [
     "RandomLabelled",
     "RandomLabels",
     "Split",
+    "as_data",
     "cifar10",
     "cifar100",
     "digits",
     "dirichlet",
     "from_arrays",
+    "from_datasets",
     "image_folder",
     "load",
     "mnist5k",

@@ -14,8 +14,9 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from supernet.data.position import AUGMENT, Position, positions
-from supernet.data.split import Batch, check_batches, check_head, cuts
+from supernet.data.split import check_batches, check_head, cuts
 from supernet.errors import RunError, UsageError, require
+from supernet.nn.batch import Batch
 
 if TYPE_CHECKING:
     import PIL.Image

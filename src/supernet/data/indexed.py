@@ -11,8 +11,10 @@ import numpy as np
 from torch import Tensor
 
 from supernet.data.position import Indices, Position, positions
-from supernet.data.split import Batch, Split, check_batches, cuts
+from supernet.data.split import Split, check_batches, cuts
 from supernet.errors import UsageError
+from supernet.nn.batch import Batch
+from supernet.nn.input_shape import InputShape
 
 
 @runtime_checkable
@@ -25,8 +27,8 @@ class Indexed(Split, Protocol):
         ...
 
     @property
-    def shape(self) -> tuple[int, int, int]:
-        """``(C, H, W)`` of one image."""
+    def shape(self) -> InputShape:
+        """The shape of one input, such as ``(C, H, W)``."""
         ...
 
     @property

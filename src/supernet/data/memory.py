@@ -13,8 +13,9 @@ from torch import Tensor
 
 from supernet.data.augment import UNIFORMS, Augment
 from supernet.data.position import AUGMENT, Position, generator, positions
-from supernet.data.split import Batch, check_batches, check_head, cuts
+from supernet.data.split import check_batches, check_head, cuts
 from supernet.errors import UsageError
+from supernet.nn.batch import Batch
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

@@ -1,27 +1,15 @@
-"""What the rest of the package knows about data: batches, and the splits that yield them."""
+"""What the rest of the package knows about data: splits that yield batches."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple, Protocol
-
-from torch import Tensor
+from typing import Protocol, runtime_checkable
 
 from supernet.errors import UsageError
+from supernet.nn.batch import Batch
 
 
-class Batch(NamedTuple):
-    """Images and their labels.
-
-    Attributes:
-        x: ``(B, C, H, W)`` float32, normalised per channel.
-        y: ``(B,)`` int64, class indices.
-    """
-
-    x: Tensor
-    y: Tensor
-
-
+@runtime_checkable
 class Split(Protocol):
     """A fixed, ordered set of labelled images.
 

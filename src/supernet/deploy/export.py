@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from supernet.data import ImageData, Split
+from supernet.data import Data, Split
 from supernet.deploy.formats import SUFFIXES, Format, onnx_bytes, program_bytes, traced
 from supernet.errors import RunError, UsageError
 from supernet.io.files import write_atomically
@@ -20,6 +20,7 @@ from supernet.measure.scores.batch_statistics import BatchNorm, tracked_batch_no
 from supernet.measure.scores.calibration import DEFAULT, Calibration
 from supernet.measure.scores.recalibration import calibrate
 from supernet.nn import Supernet
+from supernet.nn.input_shape import InputShape
 from supernet.nn.supernet import plain_subnet
 from supernet.space import Arch
 
@@ -37,7 +38,7 @@ class Exported:
 
     module: nn.Module
     files: tuple[Path, ...]
-    input_shape: tuple[int, ...]
+    input_shape: InputShape
     failures: Mapping[Format, str]
 
 
@@ -46,11 +47,11 @@ def export(
     arch: Arch,
     path: str | Path,
     *,
-    data: ImageData | Split | None = None,
+    data: Data | Split | None = None,
     calibration: Calibration = DEFAULT,
     finetune: Callable[[nn.Module], None] | None = None,
     formats: Sequence[Format] | None = None,
-    input_shape: tuple[int, ...] | None = None,
+    input_shape: InputShape | None = None,
     batch_size: int | None = None,
 ) -> Exported:
     """Extract a subnet, give it BatchNorm statistics of its own, and write it.
@@ -82,7 +83,7 @@ def export(
     targets = _targets(Path(path), formats)
     if batch_size is not None and batch_size < 1:
         raise UsageError(f"A file was to take batches of {batch_size} images; give at least 1, or None for any number.")
-    shape = data.shape if input_shape is None and isinstance(data, ImageData) else input_shape_of(net, input_shape)
+    shape = data.shape if input_shape is None and isinstance(data, Data) else input_shape_of(net, input_shape)
     module = _settled(net.extract(arch) if data is None else plain_subnet(net, arch), data, calibration, finetune)
     architecture = json.dumps(arch.to_json(), ensure_ascii=False)
     program = traced(module, shape, batch_size)
@@ -102,7 +103,7 @@ def export(
     return Exported(module, tuple(files), shape, failures)
 
 
-def extract(net: Supernet, arch: Arch, data: ImageData | Split, *, calibration: Calibration = DEFAULT) -> nn.Module:
+def extract(net: Supernet, arch: Arch, data: Data | Split, *, calibration: Calibration = DEFAULT) -> nn.Module:
     """A subnet as plain torch modules in evaluation mode, with copied weights and BatchNorm statistics of its own.
 
     It is the module that `export` writes, and as accurate as `measure.accuracy` and a search have told; nearly so where
@@ -123,7 +124,7 @@ def extract(net: Supernet, arch: Arch, data: ImageData | Split, *, calibration: 
 
 def _settled(
     module: nn.Module,
-    data: ImageData | Split | None,
+    data: Data | Split | None,
     calibration: Calibration,
     finetune: Callable[[nn.Module], None] | None = None,
 ) -> nn.Module:
@@ -152,7 +153,7 @@ def _targets(path: Path, formats: Sequence[Format] | None) -> list[tuple[Format,
     return [(kind, stem.with_name(stem.name + SUFFIXES[kind])) for kind in dict.fromkeys(formats)]
 
 
-def _settle_statistics(module: nn.Module, data: ImageData | Split | None, calibration: Calibration) -> None:
+def _settle_statistics(module: nn.Module, data: Data | Split | None, calibration: Calibration) -> None:
     """Calibrate every BatchNorm of an extracted subnet, also those that normalised by the batch until now.
 
     Raises:

@@ -8,16 +8,20 @@ import io
 import linecache
 import re
 import traceback
+import warnings
 from collections.abc import Iterator
-from typing import Any, Literal, TypeAlias, cast
+from typing import Any, Literal, NamedTuple, TypeAlias, cast
 
 import torch
 from torch import Tensor, nn
 from torch.export import Dim, ExportedProgram
 
 from supernet import __version__
-from supernet.errors import RunError, require
+from supernet.errors import RunError, UsageError, require
 from supernet.measure.costs.counting import BATCH
+from supernet.nn.batch import Fields, called
+from supernet.nn.input_shape import InputShape, example
+from supernet.nn.output import Output, as_output
 
 Format: TypeAlias = Literal["onnx", "program"]
 """`"onnx"`: an ONNX model (`.onnx`). `"program"`: a program of `torch.export` (`.pt2`)."""
@@ -26,21 +30,49 @@ SUFFIXES: dict[Format, str] = {"onnx": ".onnx", "program": ".pt2"}
 OPSET = 20
 
 
-def traced(module: nn.Module, input_shape: tuple[int, ...], batch_size: int | None) -> ExportedProgram:
+class Traced(NamedTuple):
+    """A module as a program, with the names that files give its tensors.
+
+    Attributes:
+        program: Takes the inputs and returns the outputs, in order.
+        inputs: `images` of one image, `inputs` of another single tensor, else the module's names of its arguments.
+        outputs: `logits`, then `aux` and whatever else the module returns.
+        is_row: Whether the program takes its inputs as one row of arguments, and returns a tuple.
+    """
+
+    program: ExportedProgram
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    is_row: bool = False
+
+
+def traced(module: nn.Module, input_shape: InputShape, batch_size: int | None) -> Traced:
     """A copy of a module on the CPU as a program.
 
     Args:
         module: A plain module in evaluation mode.
-        input_shape: Shape of one input, (C, H, W).
+        input_shape: Shape of one input, (C, H, W), or several by name, see `nn.Inputs`.
         batch_size: Number of images that the program takes; None: any number.
 
     Raises:
         RunError: the exporter cannot follow the module; names the part of it, the line and torch's reason.
     """
     module = copy.deepcopy(module).cpu()
-    x = torch.zeros(batch_size or BATCH, *input_shape)
+    x = example(input_shape, batch_size or BATCH)
     try:
-        return _program(module, x, free=batch_size is None)
+        with torch.no_grad():
+            result = called(module, x)
+        outputs = ("logits",) if isinstance(result, Tensor) else tuple(flat(as_output(result)))
+        if isinstance(x, Tensor):
+            inputs: tuple[str, ...] = ("images" if x.ndim == 4 else "inputs",)
+            if isinstance(result, Tensor):
+                return Traced(_program(module, x, free=batch_size is None), inputs, outputs)
+        else:
+            inputs = tuple(x)
+        flattened = _Flat(module, () if isinstance(x, Tensor) else inputs)
+        return Traced(_program(flattened, x, free=batch_size is None), inputs, outputs, is_row=True)
+    except UsageError:
+        raise
     except Exception as error:
         place = _place(module, error) or _smallest_failing(module, x, free=batch_size is None)
         specialised = "Constraints violated" in str(error)
@@ -54,15 +86,33 @@ def traced(module: nn.Module, input_shape: tuple[int, ...], batch_size: int | No
         ) from error
 
 
-def program_bytes(program: ExportedProgram, architecture: str) -> bytes:
+class _Flat(nn.Module):
+    """A module that takes tensors in order and returns a tuple of tensors: what every format can write."""
+
+    def __init__(self, module: nn.Module, names: tuple[str, ...]) -> None:
+        super().__init__()
+        self.module, self._names = module, names
+
+    def forward(self, *inputs: Tensor) -> tuple[Tensor, ...]:
+        x = dict(zip(self._names, inputs, strict=True)) if self._names else inputs[0]
+        return tuple(flat(as_output(called(self.module, x))).values())
+
+
+def flat(output: Output) -> dict[str, Tensor]:
+    """All tensors of an output by name, the logits first."""
+    aux = {f"aux{number or ''}": tensor for number, tensor in enumerate(output.aux)}
+    return {"logits": output.logits, **aux, **output.heads}
+
+
+def program_bytes(traced: Traced, architecture: str) -> bytes:
     """Content of a `.pt2` file; `torch.export.load` reads it."""
-    file = io.BytesIO()
+    file, program = io.BytesIO(), traced.program
     program.example_inputs = None  # torch would pickle them into the file
     torch.export.save(program, file, extra_files={"architecture.json": architecture})
     return file.getvalue()
 
 
-def onnx_bytes(program: ExportedProgram, architecture: str) -> bytes:
+def onnx_bytes(traced: Traced, architecture: str) -> bytes:
     """Content of an `.onnx` file (operator set 20), weights included.
 
     Raises:
@@ -70,17 +120,21 @@ def onnx_bytes(program: ExportedProgram, architecture: str) -> bytes:
     """
     for package in ("onnx", "onnxscript"):
         require(package, "export", "Writing ONNX files")
-    free = not isinstance(_input(program).shape[0], int)
+    program, inputs, outputs, is_row = traced
+    free = batch_of(program) is None
+    axes: Any = tuple({0: "batch"} for _ in inputs)
     try:
-        converted = torch.onnx.export(
-            program,
-            dynamo=True,
-            opset_version=OPSET,
-            input_names=["images"],
-            output_names=["logits"],
-            dynamic_shapes=({0: "batch"},) if free else None,
-            verbose=False,
-        )
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message="# The axis name")  # of several inputs with one batch
+            converted = torch.onnx.export(
+                program,
+                dynamo=True,
+                opset_version=OPSET,
+                input_names=list(inputs),
+                output_names=list(outputs),
+                dynamic_shapes=((axes,) if is_row else axes) if free else None,
+                verbose=False,
+            )
     except Exception as error:
         raise RunError(
             f"The network cannot be written as ONNX: {_unknown_operation(program, error)}. Use another operation "
@@ -96,7 +150,7 @@ def onnx_bytes(program: ExportedProgram, architecture: str) -> bytes:
 
 def batch_of(program: ExportedProgram) -> int | None:
     """The number of images that a program takes; None: any number."""
-    size = _input(program).shape[0]
+    size = _inputs(program)[0].shape[0]
     return size if isinstance(size, int) else None
 
 
@@ -110,16 +164,20 @@ _TORCH = torch.__path__[0]
 # -- where an exporter fails ---------------------------------------------------------------------------
 
 
-def _program(module: nn.Module, x: Tensor, *, free: bool) -> ExportedProgram:
+def _program(module: nn.Module, x: Fields, *, free: bool) -> ExportedProgram:
     silent = io.StringIO()
+    sizes = {0: Dim("batch")}
     with torch.no_grad(), contextlib.redirect_stdout(silent), contextlib.redirect_stderr(silent):
-        return torch.export.export(module, (x,), dynamic_shapes=({0: Dim("batch")},) if free else None)
+        given = (x,) if isinstance(x, Tensor) else tuple(x.values())
+        dynamic: Any = tuple(sizes for _ in given)
+        if isinstance(module, _Flat):
+            dynamic = (dynamic,)
+        return torch.export.export(module, given, dynamic_shapes=dynamic if free else None)
 
 
-def _input(program: ExportedProgram) -> Tensor:
-    name = program.graph_signature.user_inputs[0]
-    node = next(node for node in program.graph.nodes if node.name == name)
-    return cast(Tensor, node.meta["val"])
+def _inputs(program: ExportedProgram) -> list[Tensor]:
+    nodes = {node.name: node for node in program.graph.nodes}
+    return [nodes[name].meta["val"] for name in program.graph_signature.user_inputs]
 
 
 def _reason(error: BaseException) -> str:
@@ -140,7 +198,7 @@ def _place(module: nn.Module, error: BaseException) -> str:
     return found
 
 
-def _smallest_failing(module: nn.Module, x: Tensor, *, free: bool, name: str = "") -> str:
+def _smallest_failing(module: nn.Module, x: Fields, *, free: bool, name: str = "") -> str:
     """The innermost module that cannot be exported by itself, on the input that it has."""
     inputs: dict[str, Tensor] = {}
 
@@ -154,7 +212,7 @@ def _smallest_failing(module: nn.Module, x: Tensor, *, free: bool, name: str = "
     ]
     try:
         with torch.no_grad():
-            module(x)
+            called(module, x)
     finally:
         for hook in hooks:
             hook.remove()

@@ -10,21 +10,23 @@ from typing import Any
 import torch.nn.functional as F
 from torch import Tensor
 
-from supernet.data import Batch, ImageData, Split
+from supernet.data import Batch, Data, ImageData, Split
 from supernet.data.indexed import indexed, labels_of
 from supernet.data.position import Indices, Position
 from supernet.errors import UsageError
 
 
-def resized(data: ImageData, shape: tuple[int, int, int]) -> ImageData:
+def resized(data: Data, shape: tuple[int, int, int]) -> ImageData:
     """The same data with images of another shape (C, H, W).
 
     Sizes change by bilinear interpolation, with antialiasing where they shrink, after augmentation and
     normalisation. A grey image is repeated for every channel; colours are averaged to grey.
 
     Raises:
-        UsageError: neither of the two numbers of channels is 1.
+        UsageError: neither of the two numbers of channels is 1, or the data are no labelled images.
     """
+    if not isinstance(data, ImageData):
+        raise UsageError(f"Images can be resized; {data.name} holds {data.shape}.")
     if data.shape == shape:
         return data
     found, wanted = data.shape[0], shape[0]
@@ -91,7 +93,7 @@ class ResizedSplit:
         return hashlib.sha256(f"{self.split.fingerprint()} {self.shape}".encode()).hexdigest()
 
     def _resized(self, batch: Batch) -> Batch:
-        return Batch(_resize(batch.x, self.shape), batch.y)
+        return Batch(_resize(batch.images, self.shape), batch.y)
 
 
 def _resize(x: Tensor, shape: tuple[int, int, int]) -> Tensor:

@@ -10,7 +10,7 @@ from typing import Literal
 
 import torch
 
-from supernet.data import ImageData
+from supernet.data import Data
 from supernet.errors import UsageError
 from supernet.io.run_directory import RunDirectory
 from supernet.judge.alone import reinitialised
@@ -23,7 +23,7 @@ from supernet.train import Cosine, CrossEntropy, Recipe, TrainPaths, Uniform, fi
 def retrained(
     net: Supernet | Callable[[], Supernet],
     arch: Arch,
-    data: ImageData,
+    data: Data,
     *,
     steps: int,
     start: Literal["scratch", "inherited"] = "scratch",

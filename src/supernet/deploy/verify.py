@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,14 +13,17 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from supernet.data import Split
-from supernet.deploy.formats import batch_of, first_line
+from supernet.data import Batch, Split
+from supernet.deploy.formats import batch_of, first_line, flat
 from supernet.errors import RunError, UsageError, require
-from supernet.measure.quantity import STANDARD, Quantity
 from supernet.measure.untouched import placed_like, untouched
+from supernet.nn.batch import Fields, called, mapped, shapes
+from supernet.nn.output import Output, as_output
+from supernet.quantity import ACCURACY, STANDARD, Quantity
 from supernet.search import Constraints
+from supernet.tasks import Classification, Task
 
-_Run: TypeAlias = Callable[[Tensor], NDArray[np.float32]]
+_Run: TypeAlias = Callable[[Fields], list[NDArray[np.float32]]]
 
 
 @dataclass(frozen=True)
@@ -29,8 +32,8 @@ class _Runner:
 
     Attributes:
         runtime: Name and version of what runs it.
-        run: Runs images (B, C, H, W) to logits (B, K).
-        batch: The number of images that it takes; None: any number.
+        run: Runs inputs to all outputs, logits first.
+        batch: The number of examples that it takes; None: any number.
     """
 
     runtime: str
@@ -45,12 +48,12 @@ class Verification:
     Attributes:
         file: The file that was run.
         runtime: Name and version of what ran it.
-        max_difference: Largest absolute difference of a logit.
+        max_difference: Largest absolute difference of an output.
         logit_scale: Largest absolute logit of the module, to compare the difference with.
-        accuracy_file: Top-1 accuracy of the file, 0 … 1.
-        accuracy_module: Top-1 accuracy of the module, 0 … 1.
-        agreement: Share of the images on which both decide for the same class.
-        images: Number of images.
+        scores_file: Loss and scores of the file, by the names of the task.
+        scores_module: The same of the module.
+        agreement: Share of the examples for which both decide for the same class; None: the task is another.
+        images: Number of examples.
         threads: Number of CPU threads that ran the file.
     """
 
@@ -58,11 +61,21 @@ class Verification:
     runtime: str
     max_difference: float
     logit_scale: float
-    accuracy_file: float
-    accuracy_module: float
-    agreement: float
+    scores_file: Mapping[str, float]
+    scores_module: Mapping[str, float]
+    agreement: float | None
     images: int
     threads: int
+
+    @property
+    def accuracy_file(self) -> float:
+        """Top-1 accuracy of the file, 0 … 1, where the task is classification."""
+        return self.scores_file[ACCURACY.name]
+
+    @property
+    def accuracy_module(self) -> float:
+        """Top-1 accuracy of the module, 0 … 1, where the task is classification."""
+        return self.scores_module[ACCURACY.name]
 
 
 def verify(
@@ -70,26 +83,28 @@ def verify(
     module: nn.Module,
     split: Split,
     *,
+    task: Task | None = None,
     images: int | None = None,
     batch_size: int = 256,
     tolerance: float = 1e-3,
 ) -> Verification:
-    """Run an exported file on real images, in the runtime made for it, and compare it with the module.
+    """Run an exported file on real examples, in the runtime made for it, and compare it with the module.
 
-    An `.onnx` file runs in onnxruntime on the CPU, a `.pt2` program in torch. A file for a fixed number of images gets
-    so many at a time.
+    An `.onnx` file runs in onnxruntime on the CPU, a `.pt2` program in torch. A file for a fixed number of examples
+    gets so many at a time.
 
     Args:
         path: The file to run.
         module: The extracted subnet, such as `Exported.module`; it runs in evaluation mode and is left untouched.
-        split: Labelled images, such as `data.validation`.
-        images: Number of images to use, the first ones; None: all.
-        batch_size: Number of images per batch.
-        tolerance: Largest difference of a logit that is allowed, as a share of the largest logit.
+        split: Examples with targets, such as `data.validation`.
+        task: What is asked of the network, such as `data.task`; None: classification.
+        images: Number of examples to use, the first ones; None: all.
+        batch_size: Number of examples per batch.
+        tolerance: Largest difference of an output that is allowed, as a share of its largest value.
 
     Raises:
         UsageError: the file is missing, or ends in neither `.onnx` nor `.pt2`.
-        RunError: the file does not run, its logits are not finite, or they differ by more than the tolerance.
+        RunError: the file does not run, its outputs are not finite, or they differ by more than the tolerance.
     """
     file = Path(path)
     if not file.is_file():
@@ -101,14 +116,12 @@ def verify(
         runner = _program_runner(file)
     else:
         raise UsageError(f"{file.name!r} cannot be verified: files that end in .onnx and .pt2 can.")
-    told, expected, labels = [], [], []
+    compared = _Compared(file, runner.runtime, task or Classification(), threads)
     with untouched(module), torch.no_grad():
-        for x, y in split.batches(batch_size, limit=images):
-            expected.append(module(placed_like(module, x)).float().cpu().numpy())
-            told.append(_run(file, runner, x))
-            labels.append(y.numpy())
-    arrays = (np.concatenate(told), np.concatenate(expected), np.concatenate(labels))
-    return _compared(file, runner.runtime, *arrays, threads=threads, tolerance=tolerance)
+        for batch in split.batches(batch_size, limit=images):
+            expected = as_output(called(module, placed_like(module, batch.x)))
+            compared.add(_run(file, runner, batch), expected, batch)
+    return compared.result(tolerance)
 
 
 def missed(
@@ -139,38 +152,68 @@ def missed(
     return tuple(sentences)
 
 
-def _compared(
-    file: Path,
-    runtime: str,
-    told: NDArray[np.float32],
-    expected: NDArray[np.float32],
-    labels: NDArray[np.int64],
-    *,
-    threads: int,
-    tolerance: float,
-) -> Verification:
-    if told.shape != expected.shape:
-        raise RunError(f"{file} returns logits of shape {told.shape} where the module returns {expected.shape}.")
-    scale, difference = float(np.abs(expected).max()), float(np.abs(told - expected).max())
-    result = Verification(
-        file=file,
-        runtime=runtime,
-        max_difference=difference,
-        logit_scale=scale,
-        accuracy_file=float((told.argmax(1) == labels).mean()),
-        accuracy_module=float((expected.argmax(1) == labels).mean()),
-        agreement=float((told.argmax(1) == expected.argmax(1)).mean()),
-        images=len(labels),
-        threads=threads,
-    )
-    if not difference <= tolerance * scale:  # also true of NaN
-        raise RunError(
-            f"{file} does not compute what the subnet computes: its logits differ by up to {difference:.3g} where "
-            f"{tolerance * scale:.3g} is allowed ({tolerance:g} of the largest logit, {scale:.3g}); accuracy "
-            f"{result.accuracy_file:.4f} against {result.accuracy_module:.4f} on {len(labels)} images. Do not use "
-            "the file; export it anew from this very module."
+class _Compared:
+    """Takes in what file and module say of the same batches."""
+
+    def __init__(self, file: Path, runtime: str, task: Task, threads: int) -> None:
+        self._file, self._runtime, self._threads = file, runtime, threads
+        self._decides = isinstance(task, Classification)
+        self._meters = task.meter(), task.meter()
+        self._scale: dict[str, float] = {}
+        self._difference: dict[str, float] = {}
+        self._agree = self._images = 0
+
+    def add(self, told: Sequence[NDArray[np.float32]], expected: Output, batch: Batch) -> None:
+        wanted = {name: tensor.float().cpu() for name, tensor in flat(expected).items()}
+        found = dict(zip(wanted, map(torch.from_numpy, told), strict=False))
+        for name, tensor in wanted.items():
+            if name not in found or found[name].shape != tensor.shape:
+                shape = tuple(found[name].shape) if name in found else "nothing"
+                raise RunError(
+                    f"{self._file} returns {name} of shape {shape} where the module returns {tuple(tensor.shape)}."
+                )
+            difference = float((found[name] - tensor).abs().max())
+            worst = self._difference.get(name, 0.0)
+            self._difference[name] = difference if not difference <= worst else worst  # NaN stays
+            self._scale[name] = max(self._scale.get(name, 0.0), float(tensor.abs().max()))
+        heads = {name: found[name] for name in expected.heads}
+        target = batch.to("cpu")
+        for meter, logits, others in zip(
+            self._meters,
+            (found["logits"], wanted["logits"]),
+            (heads, {name: wanted[name] for name in expected.heads}),
+            strict=True,
+        ):
+            meter.add(Output(logits, heads=others), target)
+        if self._decides:
+            self._agree += int((found["logits"].argmax(1) == wanted["logits"].argmax(1)).sum())
+        self._images += batch.size
+
+    def result(self, tolerance: float) -> Verification:
+        scores = [meter.values() for meter in self._meters]
+        found = Verification(
+            file=self._file,
+            runtime=self._runtime,
+            max_difference=max(self._difference.values(), key=lambda value: (value != value, value)),
+            logit_scale=self._scale["logits"],
+            scores_file=scores[0],
+            scores_module=scores[1],
+            agreement=self._agree / self._images if self._decides else None,
+            images=self._images,
+            threads=self._threads,
         )
-    return result
+        for name, difference in self._difference.items():
+            if not difference <= tolerance * self._scale[name]:  # also true of NaN
+                told = ", ".join(
+                    f"{score} {scores[0][score]:.4f} against {scores[1][score]:.4f}" for score in scores[0]
+                )
+                raise RunError(
+                    f"{self._file} does not compute what the subnet computes: its {name} differ by up to "
+                    f"{difference:.3g} where {tolerance * self._scale[name]:.3g} is allowed ({tolerance:g} of the "
+                    f"largest, {self._scale[name]:.3g}); {told} on {self._images} examples. Do not use the file; "
+                    "export it anew from this very module."
+                )
+        return found
 
 
 def _onnx_runner(file: Path, threads: int) -> _Runner:
@@ -182,11 +225,13 @@ def _onnx_runner(file: Path, threads: int) -> _Runner:
     options.inter_op_num_threads = 1
     with _readable(file):
         session = onnxruntime.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
-    images = session.get_inputs()[0]
-    name, size = images.name, images.shape[0]
+    names = [given.name for given in session.get_inputs()]
+    size = session.get_inputs()[0].shape[0]
 
-    def run(x: Tensor) -> NDArray[np.float32]:
-        return np.asarray(session.run(None, {name: x.numpy()})[0], dtype=np.float32)
+    def run(x: Fields) -> list[NDArray[np.float32]]:
+        given = {names[0]: x} if isinstance(x, Tensor) else x
+        told = session.run(None, {name: tensor.numpy() for name, tensor in given.items()})
+        return [np.asarray(array, dtype=np.float32) for array in told]
 
     return _Runner(f"onnxruntime {onnxruntime.__version__}", run, size if isinstance(size, int) else None)
 
@@ -196,25 +241,28 @@ def _program_runner(file: Path) -> _Runner:
         program = torch.export.load(str(file))
         module = program.module()
 
-    def run(x: Tensor) -> NDArray[np.float32]:
-        logits: Tensor = module(placed_like(module, x))
-        return np.asarray(logits.float().cpu().numpy())
+    def run(x: Fields) -> list[NDArray[np.float32]]:
+        given = placed_like(module, x)
+        told = module(given) if isinstance(given, Tensor) else module(*given.values())
+        tensors = [told] if isinstance(told, Tensor) else list(told)
+        return [np.asarray(tensor.float().cpu().numpy()) for tensor in tensors]
 
     return _Runner(f"torch {torch.__version__}", run, batch_of(program))
 
 
-def _run(file: Path, runner: _Runner, x: Tensor) -> NDArray[np.float32]:
+def _run(file: Path, runner: _Runner, batch: Batch) -> list[NDArray[np.float32]]:
     try:
         if runner.batch is None:
-            return runner.run(x)
-        missing = -len(x) % runner.batch
-        padded = torch.cat([x, x[-1:].expand(missing, *x.shape[1:])])
-        starts = range(0, len(padded), runner.batch)
-        return np.concatenate([runner.run(padded[start : start + runner.batch]) for start in starts])[: len(x)]
+            return runner.run(batch.x)
+        missing = -batch.size % runner.batch
+        padded = mapped(batch.x, lambda t: torch.cat([t, t[-1:].expand(missing, *t.shape[1:])]))
+        pieces = Batch(padded, padded).pieces(runner.batch)
+        told = zip(*(runner.run(piece.x) for piece in pieces), strict=True)
+        return [np.concatenate(parts)[: batch.size] for parts in told]
     except Exception as error:
         raise RunError(
-            f"{file} does not run on images of shape {tuple(x.shape)}: {first_line(error)}. Export it with the "
-            "input_shape of these images."
+            f"{file} does not run on inputs of {shapes(batch.x)}: {first_line(error)}. Export it with the "
+            "input_shape of these inputs."
         ) from error
 
 

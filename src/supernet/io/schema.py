@@ -14,6 +14,7 @@ from typing import Annotated, Any
 from msgspec import Meta, Struct
 
 from supernet.io.config import Judging, Named, Searching
+from supernet.quantity import ACCURACY, LOSS, Quantity
 
 Option = bool | int | float | str | tuple[Any, ...]
 """An option of a choice."""
@@ -34,12 +35,14 @@ class Images(Struct, frozen=True):
 
 
 class Data(Struct, frozen=True):
-    """`data.json`: what a reader of the run has to know about its images."""
+    """`data.json`: what a reader of the run has to know about its data and its task."""
 
     name: str
-    shape: tuple[int, int, int]
-    num_classes: Annotated[int, Meta(ge=2)]
+    shape: list[int] | dict[str, Any]
+    num_classes: Annotated[int, Meta(ge=0)]
     images: Images
+    task: str = "Classification"
+    scores: tuple[Quantity, ...] = (ACCURACY, LOSS)
 
 
 class Environment(Struct, frozen=True, kw_only=True):
@@ -145,10 +148,19 @@ class Judgement(Struct, frozen=True):
 
 
 class Verified(Struct, frozen=True, kw_only=True):
-    """What an exported file was found to compute."""
+    """What an exported file was found to compute.
 
-    accuracy_validation: float
-    accuracy_test: float
+    Attributes:
+        validation: Its loss and scores on validation examples, by name.
+        test: The same on test examples; None: there are none.
+        max_difference: Largest difference of an output from that of the module it was made from.
+        images: Number of examples it ran on.
+        images_test: Number of test examples among them.
+        threads: Number of CPU threads that ran it.
+    """
+
+    validation: dict[str, float]
+    test: dict[str, float] | None = None
     max_difference: float
     images: int
     images_test: int = 0
@@ -178,7 +190,7 @@ class Export(Struct, frozen=True, kw_only=True):
 
 
 class Retrained(Struct, frozen=True, kw_only=True):
-    """`retrained.json`: an architecture that was trained for use; accuracies are those of the exported file.
+    """`retrained.json`: an architecture that was trained for use; scores are those of the exported file.
 
     Attributes:
         space: What built the network; None: that of the run.
@@ -189,8 +201,8 @@ class Retrained(Struct, frozen=True, kw_only=True):
     start: str
     steps: int
     seed: int
-    accuracy_validation: float
-    accuracy_test: float
+    validation: dict[str, float]
+    test: dict[str, float] | None = None
     macs: float
     params: float
     files: list[str]

@@ -19,7 +19,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from supernet.data import ImageData
+from supernet.data import Data
 from supernet.errors import RunError, UsageError
 from supernet.io.progress import ProgressBar
 from supernet.judge.processes import processes
@@ -54,7 +54,7 @@ class Regime:
 
     build: Callable[[], Supernet]
     recipe: Recipe
-    data: ImageData
+    data: Data
     steps: int
     batch_size: int = 64
     split: Literal["validation", "test"] = "validation"
@@ -65,7 +65,7 @@ class Regime:
         if self.split not in ("validation", "test"):
             raise UsageError(f"Architectures are measured on 'validation' or 'test' images; got {self.split!r}.")
 
-    def measured(self) -> ImageData:
+    def measured(self) -> Data:
         """The data with what is measured on as validation images."""
         return self.data if self.split == "validation" else replace(self.data, validation=self.data.test)
 
@@ -176,7 +176,7 @@ def reinitialised(net: Supernet) -> Supernet:
     return fresh
 
 
-def _used_parameters(net: Supernet, arch: Arch, data: ImageData) -> set[nn.Parameter]:
+def _used_parameters(net: Supernet, arch: Arch, data: Data) -> set[nn.Parameter]:
     """Those that get a gradient when the architecture runs."""
     net.train()
     batch = next(data.validation.batches(2, limit=2))
@@ -206,7 +206,7 @@ def _only(net: Supernet, used: set[nn.Parameter]) -> Iterator[None]:
 def train_alone(
     net: Supernet | Callable[[], Supernet],
     recipe: Recipe,
-    data: ImageData,
+    data: Data,
     archs: Sequence[Arch],
     *,
     steps: int,

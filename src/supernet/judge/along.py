@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from supernet.data import ImageData
+from supernet.data import Data
 from supernet.errors import UsageError
 from supernet.judge.truth.truth import Truth
 from supernet.measure import Calibration, NetEvaluator, Score, accuracies, cost_model
@@ -52,7 +52,7 @@ class RankAlong:
 
     def __init__(
         self,
-        data: ImageData,
+        data: Data,
         truth: Truth,
         *,
         every: int,
@@ -117,7 +117,7 @@ class OrderAlong:
 
     def __init__(
         self,
-        data: ImageData,
+        data: Data,
         truth: Truth,
         *,
         good: Sequence[Arch] | None = None,

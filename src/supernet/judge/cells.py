@@ -13,7 +13,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from supernet.data import ImageData
@@ -22,8 +21,10 @@ from supernet.io.schema import CellShape
 from supernet.measure import Calibration, loss
 from supernet.measure.scores.calibration import DEFAULT
 from supernet.measure.scores.recalibration import calibrated
-from supernet.measure.untouched import placed_like
+from supernet.measure.untouched import batch_like
 from supernet.nn import Supernet
+from supernet.nn.batch import called
+from supernet.nn.output import as_output
 from supernet.rank.checks import Floats
 from supernet.space import Arch, Space
 
@@ -240,10 +241,10 @@ def gradient_variance(
         )
     gradients = []
     with calibrated(net, arch, data, calibration):
-        for x, y in data.train.batches(batch_size, limit=batches * batch_size):
+        for given in data.train.batches(batch_size, limit=batches * batch_size):
             net.zero_grad()
-            logits = net(placed_like(net, x))
-            torch.autograd.backward(F.cross_entropy(logits, y.to(logits.device)))
+            batch = batch_like(net, given)
+            torch.autograd.backward(data.task.loss(as_output(called(net, batch.x)), batch))
             gradients.append(_gradient(net))
     net.zero_grad()
     stacked = torch.stack(gradients)

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from torch import nn
 
-from supernet.data import ImageData
+from supernet.data import Data
 from supernet.errors import UsageError
 from supernet.judge.clusters import Clusters, specialisation, too_many
 from supernet.judge.distribution import Distribution
@@ -17,11 +17,11 @@ from supernet.judge.report import RankReport
 from supernet.judge.truth.growing import TruthFile, read_source
 from supernet.judge.truth.truth import Truth
 from supernet.measure import Calibration, NetEvaluator, Score
-from supernet.measure.quantity import ACCURACY
 from supernet.measure.scores.calibration import DEFAULT
 from supernet.measure.scores.score import quantity_of
 from supernet.nn import Supernet
 from supernet.precision import Precision
+from supernet.quantity import ACCURACY
 from supernet.rank.checks import MIN_ARCHITECTURES, Floats, UndefinedError
 from supernet.rank.curves import Curves, mass_curves
 from supernet.space import Arch
@@ -33,7 +33,7 @@ _SOURCE = "scored with inherited weights"
 
 def rank_report(
     net: Supernet,
-    data: ImageData,
+    data: Data,
     truth: Truth,
     *,
     n: int = 300,

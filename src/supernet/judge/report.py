@@ -17,7 +17,7 @@ from supernet.io.schema import Standing
 from supernet.judge import derived as derivations
 from supernet.judge import figures, words
 from supernet.judge.clusters import Clusters
-from supernet.measure.quantity import ACCURACY
+from supernet.quantity import ACCURACY
 from supernet.rank.checks import Floats, UndefinedError, check_same_length, scores, share_to_k
 from supernet.rank.comparison import Comparison, compare
 from supernet.rank.curves import Curves, mass_curves, top_id_curves

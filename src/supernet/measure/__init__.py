@@ -8,11 +8,11 @@ from supernet.measure.latency.machine import Device, Latency, ThisMachine, laten
 from supernet.measure.latency.model import Figure, LatencyModel, Subject
 from supernet.measure.latency.predictor import LatencyPredictor, read_latency
 from supernet.measure.latency.table import LatencyTable
-from supernet.measure.quantity import Quantity
 from supernet.measure.scores.calibration import Calibration
 from supernet.measure.scores.recalibration import calibrate, calibrated
 from supernet.measure.scores.score import Score, Subnet
 from supernet.measure.scores.scores import Scores, accuracies, accuracy, loss, scores
+from supernet.quantity import Quantity
 
 __all__ = [
     "Calibration",

@@ -10,28 +10,29 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import nn
 
-from supernet.data import Batch, ImageData
+from supernet.data import Batch, Data
 from supernet.errors import UsageError
 from supernet.measure.costs.model import CostModel, cost_model
 from supernet.measure.latency.machine import THIS_MACHINE, Device, Latency, latency
 from supernet.measure.latency.model import LatencyModel
-from supernet.measure.quantity import ACCURACY, LATENCY_MS, LOSS, MACS, PARAMS, Quantity
 from supernet.measure.scores.calibration import DEFAULT, Calibration
 from supernet.measure.scores.score import Score, Subnet, quantity_of, scored
 from supernet.measure.scores.scores import Scores, run_scores
-from supernet.measure.untouched import placed_like
+from supernet.measure.untouched import batch_like
 from supernet.nn import Supernet
 from supernet.precision import Precision, check_precision
+from supernet.quantity import LATENCY_MS, MACS, PARAMS, Quantity
 from supernet.space import Arch, Codes, Space
 
 _KEPT_BYTES = 2**30
 
 
 class NetEvaluator:
-    """Tells accuracy, loss, MACs, parameters and latency of the subnets of one supernet.
+    """Tells the scores of the task, MACs, parameters and latency of the subnets of one supernet.
 
-    Accuracy and loss are those of the validation images with inherited weights; BatchNorm is calibrated on
-    training images; the test images are never read. What was measured is remembered until a weight changes.
+    Scores, such as accuracy and loss, are those of the validation images with inherited weights; BatchNorm is
+    calibrated on training images; the test images are never read. What was measured is remembered until a weight
+    changes.
 
     Args:
         net: The supernet whose subnets are evaluated.
@@ -57,12 +58,11 @@ class NetEvaluator:
     """
 
     cheap: frozenset[str] = frozenset({MACS.name, PARAMS.name})
-    quantities: Mapping[str, Quantity] = {q.name: q for q in (ACCURACY, LOSS, MACS, PARAMS, LATENCY_MS)}
 
     def __init__(
         self,
         net: Supernet,
-        data: ImageData,
+        data: Data,
         *,
         calibration: Calibration | None = DEFAULT,
         device: Device = THIS_MACHINE,
@@ -75,6 +75,7 @@ class NetEvaluator:
         parts: Mapping[str, nn.Module] | None = None,
     ) -> None:
         self.score, self.parts = score, parts or {}
+        self.quantities: Mapping[str, Quantity] = {q.name: q for q in (*data.task.scores, MACS, PARAMS, LATENCY_MS)}
         if score is not None:
             if score.name in self.quantities:
                 raise UsageError(f"The score {score!r} is called {score.name!r}, as another quantity is. Rename it.")
@@ -134,7 +135,7 @@ class NetEvaluator:
             elif self.score is not None and name == self.score.name:
                 told[name] = self.value(arch)
             else:
-                told[name] = self.scores(arch).accuracy if name == ACCURACY.name else self.scores(arch).loss
+                told[name] = self.scores(arch)[name]
         return told
 
     def scores(self, arch: Arch) -> Scores:
@@ -147,18 +148,27 @@ class NetEvaluator:
         return self._scores[arch.code]
 
     def value(self, arch: Arch) -> float:
-        """What the score gives to an architecture; where there is none, its accuracy.
+        """What subnets are ranked by, see `ranking`.
 
         Raises:
             UsageError: something that the score is made from is missing.
             RunError: it is not finite.
         """
         if self.score is None:
-            return self.scores(arch).accuracy
+            return self.scores(arch).value
         self._follow()
         if arch.code not in self._values:
             self._values[arch.code] = scored(self.score, Subnet(self.net, arch, self.parts, self._kept))
         return self._values[arch.code]
+
+    @property
+    def ranking(self) -> Quantity:
+        """What subnets are ranked by: the score; where there is none, what the task compares them by."""
+        return self.data.task.scores[0] if self.score is None else quantity_of(self.score)
+
+    def merit(self, arch: Arch) -> float:
+        """`value` with its sign turned so that more is better; errors are those of `value`."""
+        return -self.ranking.loss(self.value(arch))
 
     def _follow(self) -> None:
         """Forget what depends on weights where one has changed."""
@@ -201,7 +211,7 @@ class _Prepared:
     """The validation batches where the network is, kept in memory where they fit."""
 
     net: Supernet
-    data: ImageData
+    data: Data
     batch_size: int
     images: int | None
     kept: list[Batch] | None = None
@@ -212,8 +222,8 @@ class _Prepared:
             return
         kept, size = [], 0
         for batch in self.data.validation.batches(self.batch_size, limit=self.images):
-            batch = Batch(placed_like(self.net, batch.x), batch.y)
-            size += batch.x.nbytes
+            batch = batch_like(self.net, batch)
+            size += batch.nbytes
             if size <= _KEPT_BYTES:
                 kept.append(batch)
             yield batch

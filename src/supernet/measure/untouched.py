@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TypeVar, cast
 
 import torch
 from torch import Tensor, nn
 
 from supernet.nn import Supernet
+from supernet.nn.batch import Batch, Fields, mapped, placed
+
+Given = TypeVar("Given", bound=Fields)
 
 
 @contextmanager
@@ -48,12 +52,20 @@ def threads(number: int) -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def placed_like(module: nn.Module, x: Tensor) -> Tensor:
-    """A batch on the device, and in the floating-point type, of a module's parameters.
+def placed_like(module: nn.Module, x: Given) -> Given:
+    """Inputs on the device, and floats in the type, of a module's parameters.
 
     Images are laid out channels last, as in training: processors convolve them up to twice as fast.
     """
-    layout = torch.channels_last if x.dim() == 4 else torch.preserve_format
     parameter = next((p for p in module.parameters() if p.is_floating_point()), None)
-    device, dtype = (x.device, x.dtype) if parameter is None else (parameter.device, parameter.dtype)
-    return x.to(device, dtype, memory_format=layout)
+    if parameter is None:
+        return cast(Given, mapped(x, lambda t: placed(t, t.device)))
+    device, dtype = parameter.device, parameter.dtype
+    return cast(Given, mapped(x, lambda t: placed(t, device, dtype)))
+
+
+def batch_like(module: nn.Module, batch: Batch) -> Batch:
+    """A batch whose inputs are placed like a module, and whose targets are where they are."""
+    x = placed_like(module, batch.x)
+    device = Batch(x, batch.y).device
+    return Batch(x, mapped(batch.y, lambda t: t.to(device)))

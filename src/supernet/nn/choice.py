@@ -99,22 +99,23 @@ class OpChoice(nn.Module, Mutable):
             )
         return decision
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, *inputs: Any, **named: Any) -> Any:
+        """Run what is decided on the inputs, of which every candidate takes all."""
         decision = self._decision()
         if isinstance(decision, int):
-            return cast(Tensor, self.candidate(decision)(x))
+            return self.candidate(decision)(*inputs, **named)
         if isinstance(decision, Mixture):
-            return self._mix(x, decision)
+            return self._mix(decision, *inputs, **named)
         if not decision:
             raise self._empty("subset")
-        return total([self.candidate(index)(x) for index in decision])
+        return total([self.candidate(index)(*inputs, **named) for index in decision])
 
-    def _mix(self, x: Tensor, mixture: Mixture) -> Tensor:
+    def _mix(self, mixture: Mixture, *inputs: Any, **named: Any) -> Tensor:
         weights = mixture.weights.unbind()
         run = range(len(weights)) if mixture.run is None else mixture.run
-        terms = [weights[index] * self.candidate(index)(x) for index in run]
+        terms = [weights[index] * self.candidate(index)(*inputs, **named) for index in run]
         if not terms:
-            terms = [candidate(x) for candidate in self.candidates.values() if is_silent(candidate)][:1]
+            terms = [candidate(*inputs, **named) for candidate in self.candidates.values() if is_silent(candidate)][:1]
         if not terms:
             raise self._empty("set of options to run")
         numbers = [weights[index] for index in range(len(weights)) if index not in run]

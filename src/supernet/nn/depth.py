@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor, fx, nn
 
 from supernet.errors import UsageError
 from supernet.nn.mutable import Mutable
@@ -23,12 +24,14 @@ class ElasticDepth(nn.Sequential, Mutable):
     Args:
         depth: Number of blocks to run, an expression with values 0 … len(blocks).
         blocks: The blocks, of which the first `depth` run; each takes what the one before it returns.
+        context: Number of further inputs of the stage, which every block is given as they are, such as the memory of
+            an encoder and a mask.
 
     Raises:
-        UsageError: the depth can be negative or exceed the number of blocks.
+        UsageError: the depth can be negative or exceed the number of blocks, or `context` is negative.
     """
 
-    def __init__(self, depth: Expr | int, blocks: Iterable[nn.Module]) -> None:
+    def __init__(self, depth: Expr | int, blocks: Iterable[nn.Module], *, context: int = 0) -> None:
         nn.Sequential.__init__(self, *blocks)
         possible = check_size("depth", depth, minimum=0)
         if possible[-1] > len(self):
@@ -36,11 +39,18 @@ class ElasticDepth(nn.Sequential, Mutable):
                 f"The depth {depth} takes values from {possible[0]} to {possible[-1]}, but the stage has "
                 f"{len(self)} blocks; depths lie between 0 and the number of blocks."
             )
-        self.depth = depth
+        if context < 0:
+            raise UsageError(f"A stage cannot have {context} further inputs; give 0 or more.")
+        self.depth, self.context = depth, context
 
-    def forward(self, input: Tensor) -> Tensor:
+    def forward(self, input: Tensor, *context: Any) -> Tensor:
+        if len(context) != self.context:
+            raise UsageError(
+                f"A stage of {len(self)} blocks was given {len(context)} further inputs, and expects {self.context}; "
+                "say their number when it is made, as in ElasticDepth(depth, blocks, context=1)."
+            )
         for block in self.running():
-            input = block(input)
+            input = block(input, *context)
         return input
 
     def running(self) -> list[nn.Module]:
@@ -55,7 +65,15 @@ class ElasticDepth(nn.Sequential, Mutable):
 
     def plain(self) -> nn.Module:
         """The blocks that run; their own layers are made plain by `Supernet.extract`."""
-        return nn.Sequential(*self.running())
+        running = self.running()
+        if not self.context:
+            return nn.Sequential(*running)
+        graph = fx.Graph()
+        x, *context = (graph.placeholder(name) for name in ("x", *(f"context{n}" for n in range(self.context))))
+        for number in range(len(running)):
+            x = graph.call_module(str(number), (x, *context))
+        graph.output(x)
+        return fx.GraphModule({str(number): block for number, block in enumerate(running)}, graph)
 
 
 class ElasticResolution(nn.Module, Mutable):

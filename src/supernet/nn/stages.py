@@ -10,6 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from supernet.errors import UsageError
+from supernet.nn.batch import called, mapped, placed
+from supernet.nn.input_shape import example
 from supernet.nn.output import as_output
 from supernet.nn.supernet import Supernet
 from supernet.nn.taps import tapped
@@ -59,9 +61,10 @@ def stages(net: Supernet) -> Stages:
     training = net.training
     net.eval()
     try:
-        x = torch.zeros(2, *net.input_shape, device=next(net.parameters(), torch.zeros(())).device)
+        device = next(net.parameters(), torch.zeros(())).device
+        x = mapped(example(net.input_shape, 2), lambda t: placed(t, device))
         with torch.no_grad(), net.active(net.space.smallest()), tapped(net.module, members) as seen:
-            logits = as_output(net.module(x)).logits
+            logits = as_output(called(net.module, x)).logits
     finally:
         net.train(training)
     maps: list[tuple[str, Tensor]] = [(name, seen[name]) for name in members if name in seen and seen[name].ndim == 4]

@@ -5,12 +5,13 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any, cast
+from typing import Any
 
 from torch import Tensor, nn
 
 from supernet.errors import UsageError
 from supernet.nn.extraction import plain_module
+from supernet.nn.input_shape import InputShape
 from supernet.nn.mutable import Mutable, mixing_choices
 from supernet.nn.norm import is_batch_norm
 from supernet.nn.selection import Decision, Selection, Target, as_decisions
@@ -63,7 +64,7 @@ class Supernet(nn.Module):
     )
     """
 
-    def __init__(self, module: nn.Module, *, input_shape: tuple[int, ...] | None = None) -> None:
+    def __init__(self, module: nn.Module, *, input_shape: InputShape | None = None) -> None:
         super().__init__()
         self.input_shape = input_shape
         self.calibrated_for: tuple[Arch, ...] | None = None
@@ -136,22 +137,29 @@ class Supernet(nn.Module):
         finally:
             self.selection.exchange(*before)
 
-    def forward(self, x: Tensor, target: Target | None = None) -> Tensor:
+    def forward(self, *inputs: Any, target: Target | None = None, **named: Any) -> Any:
         """Run one architecture: (B, C, H, W) -> the module's output, for images logits (B, K).
 
         Args:
-            x: The input batch, as the wrapped module takes it.
+            inputs: The input batch, as the wrapped module takes it: tensors, or one mapping of tensors by the names of
+                arguments. An architecture, or another target, may follow them: `net(x, arch)`.
             target: What to run, as in `active`; None: whatever `active` has set.
+            named: Further inputs by the names of arguments.
         """
+        if target is None and len(inputs) > 1 and _is_target(inputs[-1]):
+            inputs, target = inputs[:-1], inputs[-1]
+        first = inputs[0] if len(inputs) == 1 else None
+        if isinstance(first, Mapping):
+            inputs, named = (), {**first, **named}
         if target is not None:
             with self.active(target):
-                return self._run(x)
-        return self._run(x)
+                return self._run(inputs, named)
+        return self._run(inputs, named)
 
-    def _run(self, x: Tensor) -> Tensor:
+    def _run(self, inputs: Sequence[Any], named: Mapping[str, Any]) -> Any:
         if not self.training and self._stale(self.selection.active):
             self._warn("runs in evaluation mode", stacklevel=6)
-        return cast(Tensor, self.module(x))
+        return self.module(*inputs, **named)
 
     def extract(self, arch: Arch) -> nn.Module:
         """The subnet as plain torch modules with copied weights, in the mode (train or eval) of the supernet.
@@ -191,6 +199,13 @@ class Supernet(nn.Module):
             StaleStatistics,
             stacklevel=stacklevel,
         )
+
+
+def _is_target(value: object) -> bool:
+    """Whether an argument says what to run, rather than being an input."""
+    if isinstance(value, Mapping):
+        return not any(isinstance(one, Tensor) for one in value.values())
+    return value is None or isinstance(value, Arch | str)
 
 
 def plain_subnet(net: Supernet, arch: Arch) -> nn.Module:

@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
-from torch import Tensor
 
 from supernet.errors import SupernetError, UsageError
+from supernet.nn.batch import Fields, called
+from supernet.nn.output import as_output
 from supernet.nn.supernet import Supernet
 from supernet.space import Arch
 from supernet.space.covering import covering
 
 
-def try_options(net: Supernet, x: Tensor) -> None:
+def try_options(net: Supernet, x: Fields) -> None:
     """Run each option of each choice once, in evaluation mode and without gradients.
 
     Takes about as many forward passes as the largest choice has options, 64 at most.
@@ -40,16 +41,16 @@ def try_options(net: Supernet, x: Tensor) -> None:
         net.train(training)
 
 
-def _output(net: Supernet, x: Tensor, arch: Arch) -> object:
+def _output(net: Supernet, x: Fields, arch: Arch) -> object:
     with net.active(arch):
-        return net.module(x)  # a look at shapes, whatever the statistics
+        return called(net.module, x)  # a look at shapes, whatever the statistics
 
 
 def _shape(output: object) -> tuple[int, ...] | None:
-    return tuple(output.shape) if isinstance(output, Tensor) else None
+    return None if output is None else tuple(as_output(output).logits.shape)
 
 
-def _fault(net: Supernet, x: Tensor, arch: Arch, expected: tuple[int, ...] | None) -> str | None:
+def _fault(net: Supernet, x: Fields, arch: Arch, expected: tuple[int, ...] | None) -> str | None:
     """What is wrong with an architecture; None: nothing."""
     try:
         shape = _shape(_output(net, x, arch))
@@ -61,7 +62,7 @@ def _fault(net: Supernet, x: Tensor, arch: Arch, expected: tuple[int, ...] | Non
 
 
 def _explained(
-    net: Supernet, x: Tensor, arch: Arch, passed: Sequence[Arch], expected: tuple[int, ...] | None, fault: str
+    net: Supernet, x: Fields, arch: Arch, passed: Sequence[Arch], expected: tuple[int, ...] | None, fault: str
 ) -> UsageError:
     """The error that names the one option to blame, as far as changing single decisions tells."""
     space = net.space

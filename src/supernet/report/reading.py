@@ -13,14 +13,13 @@ from typing import Any, TypeVar
 from urllib.parse import unquote
 
 from msgspec.json import encode
-from msgspec.structs import asdict
 
 from supernet.errors import RunError, UsageError
 from supernet.io import schema
 from supernet.io.files import damaged, decode, read_json, read_text
 from supernet.io.lines import read_lines
 from supernet.nn.diagram import Diagram
-from supernet.report.run_files import Network, Record, RunFiles, Scored, measured
+from supernet.report.run_files import Network, Record, RunFiles, Scored, by_split, measured
 from supernet.search.evaluation import Point
 from supernet.search.front import FrontFile
 
@@ -122,7 +121,10 @@ def _networks(path: Path) -> list[Network]:
     for number, row in enumerate(rows):
         drawn = row.diagram
         diagram = None if drawn is None else decode(encode(drawn), Diagram, path, f"[{number}].diagram")
-        verified = {} if row.verified is None else measured(asdict(row.verified))
+        verified: dict[str, float] = {}
+        if (told := row.verified) is not None:
+            figures = {"max_difference": told.max_difference, "images": told.images, "images_test": told.images_test}
+            verified = measured(by_split(told.validation, told.test) | figures | {"threads": told.threads})
         found.append(Network(row.name, row.arch, measured(row.values), verified, row.files, diagram))
     return found
 

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from supernet.io import schema
-from supernet.measure.quantity import ACCURACY, MACS, Quantity
 from supernet.nn.diagram import Diagram
+from supernet.quantity import ACCURACY, MACS, Quantity
 from supernet.search.evaluation import Point
 from supernet.search.front import FrontFile
 from supernet.train.health import DEFAULT_IMAGES, warnings_of
@@ -96,8 +96,7 @@ class RunFiles:
         for folder, found in self.retrainings.items():
             files = {Path(file).suffix: f"{folder}/{Path(file).name}" for file in found.files}
             costs = measured({"macs": found.macs, "params": found.params})
-            accuracies = {"accuracy_validation": found.accuracy_validation, "accuracy_test": found.accuracy_test}
-            verified = measured(accuracies | {"images_test": images})
+            verified = measured(by_split(found.validation, found.test) | {"images_test": images})
             diagram = None if found.space else drawn.get(key(found.arch))  # which is of the network of the run
             retrained.append(Network(folder, found.arch, costs, verified, files, diagram))
         return [*self.exports, *retrained]
@@ -133,6 +132,12 @@ class RunFiles:
 def key(arch: Mapping[str, Any]) -> str:
     """A text that two architectures share where they decide the same."""
     return json.dumps(dict(arch), sort_keys=True)
+
+
+def by_split(validation: Mapping[str, float], test: Mapping[str, float] | None) -> dict[str, float | None]:
+    """Scores of a file by name and split, such as `accuracy_test`."""
+    splits = {"validation": validation, "test": test or {}}
+    return {f"{name}_{split}": value for split, values in splits.items() for name, value in values.items()}
 
 
 def measured(values: Mapping[str, float | None]) -> dict[str, float]:

@@ -11,7 +11,7 @@ from typing import Any
 from torch import nn
 
 from supernet import deploy, measure, search
-from supernet.data import ImageData
+from supernet.data import Data
 from supernet.errors import RunError, UsageError
 from supernet.io import schema
 from supernet.io.config import Exporting
@@ -144,7 +144,7 @@ class Written:
 
 
 def write_formats(
-    net: Supernet, arch: Arch, path: Path, data: ImageData, settings: Exporting, *, calibration: Calibration = DEFAULT
+    net: Supernet, arch: Arch, path: Path, data: Data, settings: Exporting, *, calibration: Calibration = DEFAULT
 ) -> Written:
     """Write a network in the formats that are asked for, those that can be.
 
@@ -193,19 +193,20 @@ def _exported(run: Run, pick: Pick) -> schema.Export:
     )
 
 
-def _verified(written: Written, data: ImageData, threads: int) -> schema.Verified | None:
+def _verified(written: Written, data: Data, threads: int) -> schema.Verified | None:
     if not written.files:
         return None
     first, *others = written.files.values()
-    validation, test = (deploy.verify(first, written.module, split) for split in (data.validation, data.test))
+    splits = {"validation": data.validation} | ({} if data.held_out is None else {"test": data.test})
+    found = {name: deploy.verify(first, written.module, split, task=data.task) for name, split in splits.items()}
     for file in others:
-        deploy.verify(file, written.module, data.validation)
+        deploy.verify(file, written.module, data.validation, task=data.task)
     return schema.Verified(
-        accuracy_validation=validation.accuracy_file,
-        accuracy_test=test.accuracy_file,
-        max_difference=max(validation.max_difference, test.max_difference),
-        images=validation.images + test.images,
-        images_test=test.images,
+        validation=dict(found["validation"].scores_file),
+        test=dict(found["test"].scores_file) if "test" in found else None,
+        max_difference=max(one.max_difference for one in found.values()),
+        images=sum(one.images for one in found.values()),
+        images_test=found["test"].images if "test" in found else 0,
         threads=threads,
     )
 

@@ -11,7 +11,7 @@ from typing import Any
 from torch import nn
 
 from supernet import catalog, data, settings
-from supernet.data import ImageData
+from supernet.data import Data, ImageData
 from supernet.deploy.new_data import fitted
 from supernet.deploy.resize import resized
 from supernet.errors import UsageError
@@ -22,22 +22,24 @@ from supernet.search import Searcher, Shifting
 from supernet.train.recipe import Recipe
 
 
-def build_space(name: str, options: Mapping[str, Any], data: ImageData) -> Supernet:
+def build_space(name: str, options: Mapping[str, Any], data: Data) -> Supernet:
     """The supernet of a named space, fitted to the shape and classes of the data.
 
     Args:
         name: A name of `supernet.zoo`, or `module:function` for a function of one's own that returns a Supernet
             or a module with choices.
-        options: Arguments of the builder; `num_classes`, `in_channels` and `image_size` follow the data unless given.
+        options: Arguments of the builder; those of these names follow the data unless given: `num_classes` (the
+            number of values that the task asks for), `in_channels` and `image_size` of images, `input_shape`.
         data: The images the supernet is for.
 
     Raises:
         UsageError: an unknown name or option.
     """
     builder = catalog.load("spaces", name)
-    channels, height, _ = data.shape
     parameters = settings.parameters_of(builder)
-    fitting = {"num_classes": data.num_classes, "in_channels": channels, "image_size": height}
+    fitting: dict[str, Any] = {"num_classes": data.outputs, "input_shape": data.shape}
+    if isinstance(data.shape, tuple) and len(data.shape) == 3:
+        fitting |= {"in_channels": data.shape[0], "image_size": data.shape[1]}
     shaped = {key: value for key, value in fitting.items() if key in parameters and key not in options}
     built = settings.call(partial(builder, **shaped), options, name=name)
     if not isinstance(built, nn.Module):
@@ -48,11 +50,13 @@ def build_space(name: str, options: Mapping[str, Any], data: ImageData) -> Super
     return built if isinstance(built, Supernet) else Supernet(built)
 
 
-def build_net(config: Config, data: ImageData) -> Supernet:
+def build_net(config: Config, data: Data) -> Supernet:
     """The supernet of a run with fresh weights, on the images as they are after a transfer; errors: `build_space`."""
     moved = config.transfer
     if moved is None:
         return build_space(config.space.name, config.space.options, data)
+    if not isinstance(data, ImageData):
+        raise UsageError(f"A transfer brings images to a supernet for images; {data.name} holds {data.shape}.")
     classes = tuple(map(str, range(moved.num_classes)))
     built = build_space(config.space.name, config.space.options, replace(data, shape=moved.shape, classes=classes))
     return fitted(built, data, classifier=moved.classifier, shape=moved.shape, adapt=moved.adapt)
@@ -72,7 +76,7 @@ def build_method(name: str, options: Mapping[str, Any]) -> Recipe:
     return recipe
 
 
-def build_data(config: Config) -> ImageData:
+def build_data(config: Config) -> Data:
     """The images of a run: a data set by name, a directory, an .npz file or `module:function`.
 
     After a transfer they are resized, unless the network learns to.
@@ -87,9 +91,12 @@ def build_data(config: Config) -> ImageData:
     else:
         function, seeded = partial(data.load, str(settings.expanded(name))), {"seed": config.seed}
     loaded = settings.call(function, seeded | config.data.options, name=name)
-    if not isinstance(loaded, ImageData):
-        raise UsageError(f"{name} returned {type(loaded).__name__}; a data set is a function that returns ImageData.")
-    return loaded if moved is None or moved.adapt == "learned" else resized(loaded, moved.shape)
+    if not isinstance(loaded, Data):
+        raise UsageError(
+            f"{name} returned {type(loaded).__name__}; a data set is a function that returns Data, such as "
+            "data.from_arrays(…) or data.from_datasets(…) give it."
+        )
+    return resized(loaded, moved.shape) if moved is not None and moved.adapt != "learned" else loaded
 
 
 def build_searcher(name: str, options: Mapping[str, Any]) -> Searcher:

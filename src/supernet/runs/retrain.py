@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from supernet import measure
-from supernet.data import ImageData
+from supernet.data import Data
 from supernet.data.indexed import made_of
 from supernet.deploy import plain_sgd, retrained, verify
 from supernet.errors import RunError, UsageError
@@ -88,14 +88,18 @@ def retrain(
         if not written.files:
             raise RunError(f"{place.path} is trained, but no file could be written: {list(written.problems.values())}.")
         file = next(iter(written.files.values()))
-        validation, test = (verify(file, written.module, split) for split in (run.data.validation, run.data.test))
+        splits = {"validation": run.data.validation} | ({} if run.data.held_out is None else {"test": run.data.test})
+        scores = {
+            name: dict(verify(file, written.module, split, task=run.data.task).scores_file)
+            for name, split in splits.items()
+        }
         found = schema.Retrained(
             arch=arch.options(),
             start=settings.start,
             steps=settings.steps,
             seed=seed,
-            accuracy_validation=validation.accuracy_file,
-            accuracy_test=test.accuracy_file,
+            validation=scores["validation"],
+            test=scores.get("test"),
             macs=measure.macs(net, arch, input_shape=run.data.shape),
             params=measure.params(net, arch),
             files=[str(path) for path in written.files.values()],
@@ -125,7 +129,7 @@ def _recipe(final: Run, settings: Retraining) -> Recipe | None:
     return final.recipe if settings.start == "scratch" or settings.method is not None else None
 
 
-def _sees_validation(recipe: Recipe, data: ImageData) -> bool:
+def _sees_validation(recipe: Recipe, data: Data) -> bool:
     train = data.train if recipe.data is None else recipe.data(data).train
     return any(split is data.validation for split in made_of(train))
 

@@ -14,13 +14,14 @@ from msgspec.structs import asdict
 from torch import nn
 
 from supernet import search
-from supernet.data import ImageData
+from supernet.data import Data
 from supernet.errors import UsageError
 from supernet.io import schema
 from supernet.io.config import Config, Named, Training
 from supernet.io.locking import further_process
 from supernet.io.run_directory import MARKER, RunDirectory
 from supernet.nn import Supernet
+from supernet.nn.input_shape import shape_to_json
 from supernet.runs.kept import refuse_changes
 from supernet.runs.naming import build_data, build_method, build_net
 from supernet.space import Arch, Space
@@ -146,7 +147,7 @@ class Run:
         return self.directory if self.results is None else self.results
 
     @cached_property
-    def data(self) -> ImageData:
+    def data(self) -> Data:
         """The images."""
         return build_data(self.config)
 
@@ -212,9 +213,17 @@ class Run:
 
     @property
     def facts(self) -> schema.Data:
-        """What a reader of the run has to know about its images."""
-        images = {split: len(getattr(self.data, split)) for split in ("train", "validation", "test")}
-        return schema.Data(self.data.name, self.data.shape, self.data.num_classes, schema.Images(**images))
+        """What a reader of the run has to know about its data."""
+        data = self.data
+        test = 0 if data.held_out is None else len(data.held_out)
+        return schema.Data(
+            data.name,
+            shape_to_json(data.shape),
+            data.num_classes,
+            schema.Images(len(data.train), len(data.validation), test),
+            task=type(data.task).__name__,
+            scores=data.task.scores,
+        )
 
     def holding(self, net: Supernet) -> Self:
         """The same run with this network; whatever has been built stays."""

@@ -15,7 +15,7 @@ from supernet.io.progress import ProgressBar
 from supernet.io.run_directory import SEARCH
 from supernet.judge import OrderAlong
 from supernet.measure import NetEvaluator
-from supernet.measure.quantity import ACCURACY
+from supernet.quantity import ACCURACY
 from supernet.runs.judge import table_of
 from supernet.runs.kept import refuse_changes
 from supernet.runs.naming import build_calibration, build_searcher, build_shifting

@@ -149,7 +149,7 @@ def _begun(
     if before is None:
         told = source.directory / "data.json"
         facts = source.directory.read("data.json", schema.Data) if told.is_file() else source.facts
-        num_classes, shape = facts.num_classes, facts.shape
+        num_classes, shape = facts.num_classes, _image_shape(facts)
         if classifier is None:
             given["classifier"] = find_classifier(source.net, num_classes)
     else:
@@ -160,6 +160,15 @@ def _begun(
     if transferred.adapt == "resize" and Path(data).expanduser().is_dir():
         options = {"size": shape[1]} | options  # decoded at that size, rather than resized a second time
     return replace(source.config, data=Named(data, options), transfer=transferred)
+
+
+def _image_shape(facts: schema.Data) -> tuple[int, int, int]:
+    if not isinstance(facts.shape, list) or len(facts.shape) != 3:
+        raise UsageError(
+            f"A supernet is transferred to new images, but this one was trained on {facts.name}, which holds no images."
+        )
+    channels, height, width = facts.shape
+    return channels, height, width
 
 
 def _settings(shifting: Shifting) -> dict[str, Any]:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from supernet.errors import UsageError
-from supernet.measure.quantity import Quantity, listing
+from supernet.quantity import Quantity, listing
 
 __all__ = ["Bounds", "Constraint", "Constraints"]
 

@@ -10,12 +10,12 @@ from typing import NamedTuple, Unpack
 import numpy as np
 from numpy.typing import NDArray
 
-from supernet.data import ImageData
+from supernet.data import Data
 from supernet.errors import RunError, UsageError
 from supernet.io.locking import locked
 from supernet.measure import NetEvaluator
-from supernet.measure.quantity import objectives_of
 from supernet.nn import Supernet
+from supernet.quantity import objectives_of
 from supernet.search.archive import Archive, Begun, described
 from supernet.search.constraints import Bounds, Constraints
 from supernet.search.evaluation import Evaluator, costs_of
@@ -35,7 +35,7 @@ _IDLE_ROUNDS = 1000
 def run(
     searcher: Searcher,
     subject: Supernet | Evaluator,
-    data: ImageData | None = None,
+    data: Data | None = None,
     *,
     objectives: str | Sequence[str] = ("accuracy",),
     constraints: Mapping[str, Bounds] | Constraints | None = None,
@@ -122,7 +122,7 @@ def run(
 
 
 def check(
-    searcher: Searcher, subject: Supernet | Evaluator, data: ImageData | None = None, **request: Unpack[Request]
+    searcher: Searcher, subject: Supernet | Evaluator, data: Data | None = None, **request: Unpack[Request]
 ) -> None:
     """Raise what `run` would raise before its first evaluation, so that no long training ends in a refusal.
 
@@ -183,7 +183,7 @@ def _plan(searcher: Searcher, evaluator: Evaluator, request: Request) -> _Plan:
     return _Plan(task, searcher.begin(task), found, begun, names)
 
 
-def _evaluator(subject: Supernet | Evaluator, data: ImageData | None) -> Evaluator:
+def _evaluator(subject: Supernet | Evaluator, data: Data | None) -> Evaluator:
     if isinstance(subject, Supernet):
         if data is None:
             raise UsageError(

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from supernet.errors import RunError
 from supernet.io import schema
-from supernet.measure.quantity import Quantity
+from supernet.quantity import Quantity
 from supernet.search import pareto
 from supernet.search.constraints import Constraints
 from supernet.space import Arch, Codes, Space

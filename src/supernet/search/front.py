@@ -14,7 +14,7 @@ import numpy as np
 
 from supernet.errors import UsageError
 from supernet.io.files import damaged, read_json, write_json
-from supernet.measure.quantity import LOSS, Quantity
+from supernet.quantity import LOSS, Quantity
 from supernet.search import pareto
 from supernet.search.constraints import Constraint, Constraints
 from supernet.search.evaluation import Evaluation, Point, losses_of

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from supernet.errors import UsageError
-from supernet.measure.quantity import ACCURACY, MACS, Quantity
+from supernet.quantity import ACCURACY, MACS, Quantity
 from supernet.search.archive import FILE_NAME
 from supernet.search.driver import run
 from supernet.search.front import Front

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Unpack
 
-from supernet.data import ImageData
+from supernet.data import Data
 from supernet.nn import Supernet
 from supernet.search.driver import run
 from supernet.search.evaluation import Evaluator
@@ -18,23 +18,21 @@ from supernet.search.searchers.regularised_evolution import RegularisedEvolution
 __all__ = ["evolution", "nsga2", "random", "regularised_evolution"]
 
 
-def random(subject: Supernet | Evaluator, data: ImageData | None = None, **request: Unpack[Request]) -> Front:
+def random(subject: Supernet | Evaluator, data: Data | None = None, **request: Unpack[Request]) -> Front:
     """`run(RandomSearch(), …)`, the baseline; optimises the accuracy unless `objectives` says otherwise."""
     return run(RandomSearch(), subject, data, **request)
 
 
-def evolution(subject: Supernet | Evaluator, data: ImageData | None = None, **request: Unpack[Request]) -> Front:
+def evolution(subject: Supernet | Evaluator, data: Data | None = None, **request: Unpack[Request]) -> Front:
     """`run(Evolution(), …)`, SPOS's search for the best accuracy; its budget of 1,000 is 20 generations of 50."""
     return run(Evolution(), subject, data, **request)
 
 
-def regularised_evolution(
-    subject: Supernet | Evaluator, data: ImageData | None = None, **request: Unpack[Request]
-) -> Front:
+def regularised_evolution(subject: Supernet | Evaluator, data: Data | None = None, **request: Unpack[Request]) -> Front:
     """`run(RegularisedEvolution(), …)` for the best accuracy."""
     return run(RegularisedEvolution(), subject, data, **request)
 
 
-def nsga2(subject: Supernet | Evaluator, data: ImageData | None = None, **request: Unpack[Request]) -> Front:
+def nsga2(subject: Supernet | Evaluator, data: Data | None = None, **request: Unpack[Request]) -> Front:
     """`run(NSGA2(), …)` for a front; optimises accuracy and MACs unless `objectives` says otherwise."""
     return run(NSGA2(), subject, data, **(Request(objectives=("accuracy", "macs")) | request))

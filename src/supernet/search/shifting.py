@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 import numpy as np
 import torch
 
-from supernet.data import ImageData
+from supernet.data import Data
 from supernet.errors import RunError, UsageError
 from supernet.io.config import NotNegative, Positive, Probability, Section
 from supernet.io.files import write_atomically
@@ -165,7 +165,7 @@ class Shifting(Section, place="shifting.", without=("on_generation",)):
         """Number of batches per candidate."""
         return self.images // self.batch_size
 
-    def check_images(self, data: ImageData) -> None:
+    def check_images(self, data: Data) -> None:
         """Check that there are images enough for a batch.
 
         Raises:
@@ -218,7 +218,7 @@ class _ShiftingRun:
 
     def __init__(self, shifting: Shifting, evaluator: Evaluator, *, seed: int, out: Path | None, recorded: int) -> None:
         net, data = getattr(evaluator, "net", None), getattr(evaluator, "data", None)
-        if not isinstance(net, Supernet) or not isinstance(data, ImageData):
+        if not isinstance(net, Supernet) or not isinstance(data, Data):
             raise UsageError(
                 f"Shifting trains the supernet that is searched, but a {type(evaluator).__name__} has none. Search a "
                 "Supernet with its data, or a measure.NetEvaluator."
@@ -294,7 +294,7 @@ class _ShiftingRun:
         """Add the gradient of a candidate's mean loss on its images to what is there, or step on each batch."""
         shifting, net = self.shifting, self.net
         rng = np.random.default_rng([self._seed, number])
-        step = Step(number, number + 1, net, rng)
+        step = Step(number, number + 1, net, rng, task=self._executor.data.task)
         share = 1.0 if shifting.update == "batch" else 1.0 / shifting.batches
         path = NetPath(arch, self._objective, weight=share)
         losses = []

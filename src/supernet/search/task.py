@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from supernet.errors import UsageError
-from supernet.measure.quantity import Quantity
+from supernet.quantity import Quantity
 from supernet.search.constraints import Constraints
 from supernet.search.evaluation import Evaluation, Evaluator
 from supernet.space import Arch, Codes, Space

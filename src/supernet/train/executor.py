@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any, Literal
 import torch
 from torch import Tensor, nn
 
-from supernet.data import Batch, ImageData
+from supernet.data import Batch, Data
 from supernet.errors import RunError, UsageError
 from supernet.nn import Decisions, Supernet
+from supernet.nn.batch import called
 from supernet.nn.modes import all_but_normalisation, evaluating, untouched_buffers
 from supernet.nn.output import Output, as_output
 from supernet.nn.taps import tapped
@@ -52,7 +53,7 @@ class Executor:
         fabric: Fabric,
         net: Supernet,
         steppers: Mapping[str, Stepper],
-        data: ImageData,
+        data: Data,
         *,
         batch_size: int,
         seed: int,
@@ -67,7 +68,7 @@ class Executor:
         self._terms: defaultdict[str, list[Tensor]] = defaultdict(list)
         self.feed(data, batch_size=batch_size, seed=seed)
 
-    def feed(self, data: ImageData, *, batch_size: int, seed: int) -> None:
+    def feed(self, data: Data, *, batch_size: int, seed: int) -> None:
         """Take batches of this size from these data; they begin where `draws` says."""
         self.data, self.batch_size, self._seed = data, batch_size, seed
         self._streams: dict[str, Iterator[Batch]] = {}
@@ -126,8 +127,7 @@ class Executor:
 
     def placed(self, batch: Batch) -> Batch:
         """A batch on the device of the training."""
-        x = batch.x.to(self.fabric.device, memory_format=torch.channels_last)
-        return Batch(x, batch.y.to(self.fabric.device))
+        return batch.to(self.fabric.device)
 
     def rate(
         self,
@@ -141,16 +141,16 @@ class Executor:
         if fresh:
             self.renew(data)
         batches = [self.batch(data)] if fresh or data == "train" else self._first(data, images)
-        total = sum(len(batch.y) for batch in batches)
+        total, task = sum(batch.size for batch in batches), self.data.task
         found = torch.zeros(len(targets), device=self.fabric.device)
         with torch.no_grad(), evaluating(self._regularised), untouched_buffers(self.net):
             for batch in batches:
                 for number, target in enumerate(targets):
-                    logits = self.forward(target, batch).logits
-                    if measure == "loss":
-                        found[number] += nn.functional.cross_entropy(logits, batch.y, reduction="sum") / total
-                    else:
-                        found[number] += (logits.argmax(1) != batch.y).sum() / total
+                    output = self.forward(target, batch)
+                    lost = (
+                        task.loss(output, batch, reduction="sum") if measure == "loss" else task.errors(output, batch)
+                    )
+                    found[number] += lost / total
         average(self.fabric, [found])
         ratings: list[float] = found.tolist()
         for rating, target in zip(ratings, targets, strict=True):
@@ -165,7 +165,7 @@ class Executor:
             whole = self.data.split(split)
             batches = [self.placed(b) for b in whole.batches(self.batch_size, limit=images)]
             # Batch norm has no variance of a single image.
-            self._rated_on[split, images] = [b for b in batches if len(b.y) > 1 or len(batches) == 1]
+            self._rated_on[split, images] = [b for b in batches if b.size > 1 or len(batches) == 1]
         return self._rated_on[split, images]
 
     def run(
@@ -218,16 +218,16 @@ class Executor:
         running = self.net if net is None else net
         try:
             with self.fabric.autocast(), running.active(target, settings=settings):
-                output = as_output(running(batch.x))
+                output = as_output(called(running, batch.x))
         except ValueError as error:
             if "more than 1 value per channel" not in str(error):
                 raise
             raise UsageError(
-                f"Batch norm was given {len(batch.y)} image and feature maps of one pixel: a single value has no "
+                f"Batch norm was given {batch.size} image and feature maps of one pixel: a single value has no "
                 "variance. Train on batches (and micro-batches) of two images or more."
             ) from error
         logits = output.logits.float()
-        images = len(batch.y) * self.fabric.world_size
+        images = batch.size * self.fabric.world_size
         self.passed["forward"] += images
         if logits.requires_grad:
             logits.register_hook(lambda _: self._count_backward(images))  # type: ignore[no-untyped-call]
@@ -251,9 +251,9 @@ class Executor:
         shared = move.families != (WEIGHTS,)  # the paths of a move on the architecture share the graph of the mixtures
         stepper = self.steppers[move.families[0]]
         whole = self.batch(move.data)
-        totals = [torch.zeros((), device=whole.x.device) for _ in move.paths]
-        for piece in _pieces(whole, move.micro_batch):
-            share = len(piece.y) / len(whole.y)
+        totals = [torch.zeros((), device=whole.device) for _ in move.paths]
+        for piece in whole.pieces(move.micro_batch):
+            share = piece.size / whole.size
             given = {} if move.prepare is None else move.prepare(step, piece)
             earlier: list[Outcome] = []
             for number, path in enumerate(move.paths):
@@ -313,9 +313,3 @@ class Executor:
 
 def _named(target: Arch | Decisions) -> str:
     return repr(target) if isinstance(target, Arch) else "a mixture of paths"
-
-
-def _pieces(batch: Batch, size: int | None) -> list[Batch]:
-    if size is None or size >= len(batch.y):
-        return [batch]
-    return [Batch(x, y) for x, y in zip(torch.split(batch.x, size), torch.split(batch.y, size), strict=True)]

@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import nn
 
-from supernet.data import ImageData
+from supernet.data import Data, as_data
 from supernet.errors import UsageError
 from supernet.io.run_directory import RunDirectory
+from supernet.measure.untouched import batch_like
 from supernet.nn import Supernet
+from supernet.nn.batch import called, place, shapes
 from supernet.nn.output import as_output
 from supernet.nn.tryout import try_options
 from supernet.precision import check_precision
@@ -66,7 +68,7 @@ class Trained:
 def fit(
     net: Supernet,
     recipe: Recipe,
-    data: ImageData,
+    data: Data | Any,
     *,
     steps: int,
     batch_size: int = 64,
@@ -95,7 +97,8 @@ def fit(
     Args:
         net: The supernet; trained in place, unless the method adapts it (`Recipe.adapt`).
         recipe: The method, from `supernet.methods`.
-        data: Images; only `train` and `validation` are used.
+        data: The data, of which only `train` and `validation` are used; or torch datasets of one's own, see
+            `data.as_data`.
         steps: Number of steps of the whole training.
         batch_size: Images per move and process.
         seed: Seed of sampling, image order, augmentation and dropout, and of what adapting the net draws. Its own
@@ -123,6 +126,7 @@ def fit(
     """
     _check_options(steps=steps, batch_size=batch_size, seed=seed, precision=precision, average=average)
     _check_intervals(monitors, log_every=log_every, checkpoint_every=checkpoint_every, stop_after=stop_after)
+    data = as_data(data)
     net.input_shape = data.shape
     if recipe.data is not None:
         data = recipe.data(data)
@@ -133,7 +137,7 @@ def fit(
     _check(net, recipe, data, batch_size=batch_size)
     stretches = plan(recipe.phases, steps)
     fabric = launch(accelerator=accelerator, devices=devices, strategy=strategy, precision=precision)
-    net.to(fabric.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    place(net, fabric.device)
     net.train()
     with seeded(seed, _TRY_OUT):
         _try_out(net, data)
@@ -207,7 +211,7 @@ def _check_options(*, steps: int, batch_size: int, seed: int, precision: str, av
         check_decay(average)
 
 
-def _check(net: Supernet, recipe: Recipe, data: ImageData, *, batch_size: int) -> None:
+def _check(net: Supernet, recipe: Recipe, data: Data, *, batch_size: int) -> None:
     if batch_size > len(data.train):
         raise UsageError(
             f"The batch size is {batch_size}, but there are only {len(data.train)} training images. Lower it."
@@ -237,31 +241,25 @@ def _check_intervals(
             raise UsageError(f"{name} is {value}; it must be at least 1.")
 
 
-def _try_out(net: Supernet, data: ImageData) -> None:
+def _try_out(net: Supernet, data: Data) -> None:
     """Each option once, the smallest subnet first, so that a misfit shows before the first step and not inside it."""
-    batch = next(data.validation.batches(2, limit=2))
-    device = next(net.parameters()).device
+    batch = batch_like(net, next(data.validation.batches(2, limit=2)))
     training = net.training
     net.eval()
     try:
         with torch.no_grad(), net.active(net.space.smallest()):
-            logits = as_output(net.module(batch.x.to(device))).logits  # a look at shapes, whatever the statistics
+            output = as_output(called(net.module, batch.x))  # a look at shapes, whatever the statistics
     except UsageError:
         raise
-    except (RuntimeError, ValueError) as error:
+    except (RuntimeError, ValueError, TypeError, IndexError) as error:
         raise UsageError(
-            f"The supernet cannot take the images of {data.name}, which have shape {tuple(batch.x.shape[1:])} "
-            f"(channels, height, width): {str(error).splitlines()[0]}. Build it for this shape "
-            "(in_channels, image size) or choose other data."
+            f"The supernet cannot take the inputs of {data.name}, which are {shapes(batch.x)}: "
+            f"{str(error).splitlines()[0]}. Build it for such inputs (in_channels, image size) or choose other data."
         ) from error
     finally:
         net.train(training)
-    if logits.ndim != 2 or logits.shape[1] < data.num_classes:
-        raise UsageError(
-            f"The data {data.name} have {data.num_classes} classes, but the supernet returns {tuple(logits.shape[1:])} "
-            f"values per image. Build it with num_classes={data.num_classes}."
-        )
-    try_options(net, batch.x.to(device))
+    data.task.check(output, batch, data=data.name, classes=data.num_classes)
+    try_options(net, batch.x)
 
 
 def _open(

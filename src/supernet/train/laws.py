@@ -21,7 +21,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from supernet.data import ImageData
+from supernet.data import Data
 from supernet.errors import UsageError
 from supernet.nn import Decisions, EdgeWeights, Mixture, Supernet
 from supernet.nn.modes import all_but_normalisation, evaluating
@@ -62,7 +62,7 @@ class Trial:
 
     recipe: Recipe
     net: Supernet
-    data: ImageData
+    data: Data
     steps: int = 60
     batch_size: int = 32
     watched: int = 4
@@ -339,7 +339,7 @@ def _different(one: Mapping[str, Tensor], other: Mapping[str, Tensor]) -> list[s
     return unmatched + [name for name in sorted(set(one) & set(other)) if not torch.equal(one[name], other[name])]
 
 
-def _accuracy(net: Supernet, arch: Arch, data: ImageData) -> float:
+def _accuracy(net: Supernet, arch: Arch, data: Data) -> float:
     """On validation images, with the batch norm statistics of their batch."""
     net = copy.deepcopy(net).train()
     batch = next(data.validation.batches(256, limit=256))

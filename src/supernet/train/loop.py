@@ -11,7 +11,7 @@ from typing import Any, Protocol
 import numpy as np
 import torch
 
-from supernet.data import ImageData
+from supernet.data import Data
 from supernet.errors import RunError, UsageError
 from supernet.io.progress import ProgressBar
 from supernet.io.run_directory import RunDirectory
@@ -162,6 +162,7 @@ class Loop:
             restriction=state.restriction,
             runner=executor,
             steps_per_epoch=executor.steps_per_epoch,
+            task=executor.data.task,
         )
         settings = settings_of({**state.recipe.settings, **stretch.phase.settings}, step)
         step = replace(step, settings=settings)
@@ -292,7 +293,7 @@ class Loop:
             self.directory.write("counts.json", self.counts.to_json())
 
 
-def _fed(phase: Phase, executor: Executor) -> tuple[ImageData, int]:
+def _fed(phase: Phase, executor: Executor) -> tuple[Data, int]:
     """The data and the batch size of a phase of the training that the executor was made for."""
     data = executor.data if phase.data is None else phase.data(executor.data)
     batch_size = round(executor.batch_size * phase.batch)

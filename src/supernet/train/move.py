@@ -17,6 +17,7 @@ from supernet.nn import Decisions, Supernet
 from supernet.nn.output import Output
 from supernet.space import Arch, Space
 from supernet.space.restriction import Restriction
+from supernet.tasks import Classification, Task
 from supernet.train.combines._protocol import Combine
 from supernet.train.combines.sum import Sum
 from supernet.train.processes import seeded
@@ -70,6 +71,7 @@ class Step:
         subspace: What `space` is limited to, see `within`; None: what the restriction leaves.
         settings: Scalars that the layers of every path read, as they are now, see `Recipe.settings`.
         steps_per_epoch: The number of steps, rounded, that the training images last for.
+        task: What the network is asked for.
     """
 
     index: int
@@ -85,6 +87,7 @@ class Step:
     subspace: Space | None = None
     settings: Mapping[str, float] = field(default_factory=dict)
     steps_per_epoch: int = 1
+    task: Task = Classification()  # noqa: RUF009
 
     @property
     def progress(self) -> float:
@@ -152,7 +155,7 @@ class Step:
         measure: Literal["loss", "error"] = "loss",
         fresh: bool = False,
     ) -> list[float]:
-        """Cross-entropy or error rate of architectures with the present weights, without a gradient.
+        """Loss or error rate of architectures with the present weights, without a gradient.
 
         Batch norm uses the statistics of the batch and its buffers stay as they are; dropout is off.
 
@@ -160,7 +163,8 @@ class Step:
             targets: The architectures to rate, or any decisions.
             data: `"train"`: the batch of this step; another split: its first images, always the same.
             images: Number of images; None: all of them. It has no meaning for `"train"`.
-            measure: `"loss"`: mean cross-entropy; `"error"`: share of images that are classified wrongly.
+            measure: `"loss"`: that of the task, a mean over the images; `"error"`: share of images that are classified
+                wrongly, or what the task says of them (`Task.errors`).
             fresh: Whether to rate on a new batch of the split's stream instead, the next one at every call (ENAS).
 
         Raises:

@@ -8,7 +8,7 @@ from typing import NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 
-from supernet.data import ImageData
+from supernet.data import Data
 from supernet.errors import UsageError
 from supernet.space import Option, Space
 from supernet.train.context import Context, Edit
@@ -57,7 +57,7 @@ class Phase:
     restrict: Callable[[Space], Mapping[str, Sequence[Option]]] | None = None
     updates: Mapping[str, Updates] = field(default_factory=dict)
     batch: float = 1.0
-    data: Callable[[ImageData], ImageData] | None = None
+    data: Callable[[Data], Data] | None = None
     settings: Mapping[str, Number] = field(default_factory=dict)
     edits: tuple[Edit, ...] = ()
     until: Callable[[Context], str | None] | None = None

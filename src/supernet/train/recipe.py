@@ -12,7 +12,7 @@ from typing import Any, Protocol, cast, runtime_checkable
 
 import numpy as np
 
-from supernet.data import ImageData
+from supernet.data import Data
 from supernet.errors import UsageError
 from supernet.measure.scores.score import Score
 from supernet.nn import Supernet
@@ -91,7 +91,7 @@ class Recipe:
     edits: tuple[Edit, ...] = ()
     derive: Derivation | None = None
     adapt: Callable[[Supernet], Supernet] | None = None
-    data: Callable[[ImageData], ImageData] | None = None
+    data: Callable[[Data], Data] | None = None
     settings: Mapping[str, Number] = field(default_factory=dict)
     ranks_by: Score | None = None
 

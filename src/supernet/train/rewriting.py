@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from supernet.errors import UsageError
 from supernet.nn import Supernet
+from supernet.nn.batch import place
 from supernet.nn.channels import Channels, axes_of, resize
 from supernet.space import Expr
 from supernet.train.averaging import WeightAverage
@@ -135,8 +136,8 @@ class Rewriter:
             )
         with seeded(self.seed, len(self.net.changes)):
             new = old.rebuilt(**options).train(old.training)
-        some = next(old.parameters())
-        self.net.exchange(new.to(some.device, memory_format=torch.channels_last))  # type: ignore[call-overload]
+        place(new, next(old.parameters()).device)
+        self.net.exchange(new)
         for family, parameters in self.families().items():
             self.steppers[family].follow(parameters)
         if self.average is not None:

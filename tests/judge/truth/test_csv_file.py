@@ -9,7 +9,7 @@ from supernet.errors import RunError, UsageError
 from supernet.judge.truth.csv_file import read_csv, write_csv
 from supernet.judge.truth.spelling import SIZE_SPACE, read_arch
 from supernet.judge.truth.truth import Truth
-from supernet.measure.quantity import Quantity
+from supernet.quantity import Quantity
 
 depth = Choice("depth", (1, 2))
 SPACE = Space([depth, Choice("op", ("conv 3", "skip")), Choice("k2", (3, 5), when=depth > 1)])

@@ -7,7 +7,7 @@ import pytest
 from supernet import Choice, Space
 from supernet.errors import RunError, UsageError
 from supernet.judge.truth.growing import TruthFile, read_truth_file
-from supernet.measure.quantity import LOSS
+from supernet.quantity import LOSS
 
 SPACE = Space([Choice("kernel", (3, 5, 7)), Choice("width", (8, 16))])
 ALL = list(SPACE.enumerate())

@@ -21,7 +21,7 @@ from supernet.judge import (
     write_csv,
 )
 from supernet.judge.truth.spelling import SIZE_SPACE
-from supernet.measure.quantity import Quantity
+from supernet.quantity import Quantity
 
 SPACE = zoo.nasbench201(channels=1, cells=1).space
 ROWS = (0, 1, 1835, 6111)

@@ -6,7 +6,7 @@ import pytest
 from supernet import Choice, Space, zoo
 from supernet.errors import UsageError
 from supernet.judge.truth.truth import Truth, one_per_stratum
-from supernet.measure.quantity import LOSS
+from supernet.quantity import LOSS
 from supernet.rank.noise import noise_ceiling
 
 depth = Choice("depth", (1, 2))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import reduce
 from typing import Any
 
-from supernet.data.image_data import ImageData
+from supernet.data.data import Data
 from supernet.errors import UsageError
 
 
@@ -26,13 +26,13 @@ class Chained:
     digits, all images, random labels 1: 1438 train, 288 validation, 359 test images of 1x8x8, 10 classes
     """
 
-    changes: tuple[Callable[[ImageData], ImageData], ...]
+    changes: tuple[Callable[[Data], Data], ...]
 
     def __post_init__(self) -> None:
         if not self.changes:
             raise UsageError("Chained() has no changes; give one or more, or leave it out.")
 
-    def __call__(self, data: ImageData) -> ImageData:
+    def __call__(self, data: Data) -> Data:
         """The data after all changes."""
         return reduce(lambda changed, change: change(changed), self.changes, data)
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from supernet.data.data import Kind
 from supernet.data.derived.endless import Endless
 from supernet.data.derived.part import Part
-from supernet.data.image_data import ImageData
 from supernet.data.indexed import Indexed, indexed, labels_of
 from supernet.data.position import CLIENTS, Indices, generator
 from supernet.errors import UsageError
@@ -111,7 +111,7 @@ class Clients:
 
     divide: Callable[[Indexed], Sequence[Part]]
 
-    def __call__(self, data: ImageData) -> ImageData:
+    def __call__(self, data: Kind) -> Kind:
         """The data with these clients.
 
         Raises:

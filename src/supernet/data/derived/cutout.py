@@ -6,8 +6,8 @@ from dataclasses import dataclass, fields, is_dataclass, replace
 from typing import Any
 
 from supernet.data.augment import Augment
+from supernet.data.data import Kind
 from supernet.data.derived.joined import Joined
-from supernet.data.image_data import ImageData
 from supernet.errors import UsageError
 
 
@@ -34,7 +34,7 @@ class Cutout:
         if self.side < 1:
             raise UsageError(f"Cutout was to have a side of {self.side} pixels; give at least 1, or leave it out.")
 
-    def __call__(self, data: ImageData) -> ImageData:
+    def __call__(self, data: Kind) -> Kind:
         """The data with cutout.
 
         Raises:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from supernet.data.indexed import Indexed, indexed
 from supernet.data.position import endless_positions
-from supernet.data.split import Batch
+from supernet.nn.batch import Batch
 
 
 @dataclass(frozen=True, eq=False)

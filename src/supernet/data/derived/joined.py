@@ -10,13 +10,16 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
+from supernet.data.data import Kind
 from supernet.data.derived.random_labels import RandomLabels
-from supernet.data.image_data import ImageData
 from supernet.data.indexed import Indexed, ReadByNumber, indexed, labels_of, made_of
 from supernet.data.position import Indices, Position
-from supernet.data.split import Batch, check_head
+from supernet.data.split import check_head
 from supernet.errors import UsageError
+from supernet.nn.batch import Batch, Fields
+from supernet.nn.input_shape import InputShape
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,8 +68,8 @@ class Joined(ReadByNumber):
         return np.concatenate([labels_of(self.a), labels_of(self.b)])
 
     @property
-    def shape(self) -> tuple[int, int, int]:
-        """``(C, H, W)`` of one image."""
+    def shape(self) -> InputShape:
+        """The shape of one input, such as ``(C, H, W)``."""
         return self.a.shape
 
     @property
@@ -108,10 +111,8 @@ class Joined(ReadByNumber):
             if of_b.all() or not of_b.any():
                 yield next(second if of_b.any() else first)
                 continue
-            x, y = torch.empty(len(of_b), *self.shape), torch.empty(len(of_b), dtype=torch.int64)
-            for mine, batch in ((~of_b, next(first)), (of_b, next(second))):
-                x[mine], y[mine] = batch.x, batch.y
-            yield Batch(x, y)
+            a, b = next(first), next(second)
+            yield Batch(_woven(a.x, b.x, of_b), _woven(a.y, b.y, of_b))
 
 
 @dataclass(frozen=True)
@@ -126,7 +127,7 @@ class AllImages:
     digits, all images: 1438 train, 288 validation, 359 test images of 1x8x8, 10 classes
     """
 
-    def __call__(self, data: ImageData) -> ImageData:
+    def __call__(self, data: Kind) -> Kind:
         """The data with all images to train on.
 
         Raises:
@@ -144,5 +145,17 @@ class AllImages:
         return replace(data, name=f"{data.name}, all images", train=both)
 
 
+def _woven(a: Fields, b: Fields, of_b: Tensor) -> Fields:
+    """The examples of two batches in one, in the order that `of_b` (B,) says."""
+    place = torch.empty(len(of_b), dtype=torch.int64)
+    place[torch.cat([(~of_b).nonzero(), of_b.nonzero()]).flatten()] = torch.arange(len(of_b))
+    if isinstance(a, Tensor) and isinstance(b, Tensor):
+        return torch.cat([a, b])[place]
+    assert not isinstance(a, Tensor)
+    assert not isinstance(b, Tensor)
+    return {name: torch.cat([tensor, b[name]])[place] for name, tensor in a.items()}
+
+
 def _sides(split: Indexed) -> str:
-    return "x".join(map(str, split.shape))
+    shape = split.shape
+    return "x".join(map(str, shape)) if isinstance(shape, tuple) else str(shape)

@@ -10,12 +10,14 @@ from typing import Any
 
 import numpy as np
 
+from supernet.data.data import Kind
 from supernet.data.derived.part import Part
-from supernet.data.image_data import ImageData
 from supernet.data.indexed import Indexed, indexed, labels_of
 from supernet.data.position import Indices, Position
-from supernet.data.split import Batch, Split
+from supernet.data.split import Split
 from supernet.errors import UsageError
+from supernet.nn.batch import Batch
+from supernet.nn.input_shape import InputShape
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,8 +67,8 @@ class OnlyClasses:
         return self._part.labels
 
     @property
-    def shape(self) -> tuple[int, int, int]:
-        """``(C, H, W)`` of one image."""
+    def shape(self) -> InputShape:
+        """The shape of one input, such as ``(C, H, W)``."""
         return self.split.shape
 
     @property
@@ -114,7 +116,7 @@ class FewerClasses:
 
     classes: tuple[int, ...]
 
-    def __call__(self, data: ImageData) -> ImageData:
+    def __call__(self, data: Kind) -> Kind:
         """The data with these classes only.
 
         Raises:

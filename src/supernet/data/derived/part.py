@@ -11,8 +11,10 @@ import numpy as np
 
 from supernet.data.indexed import Indexed, ReadByNumber, indexed, labels_of
 from supernet.data.position import Indices, Position
-from supernet.data.split import Batch, check_head
+from supernet.data.split import check_head
 from supernet.errors import UsageError
+from supernet.nn.batch import Batch
+from supernet.nn.input_shape import InputShape
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,8 +66,8 @@ class Part(ReadByNumber):
         return labels_of(self.split)[self.indices]
 
     @property
-    def shape(self) -> tuple[int, int, int]:
-        """``(C, H, W)`` of one image."""
+    def shape(self) -> InputShape:
+        """The shape of one input, such as ``(C, H, W)``."""
         return self.split.shape
 
     @property

@@ -12,11 +12,12 @@ from typing import Any
 import numpy as np
 import torch
 
-from supernet.data.image_data import ImageData
+from supernet.data.data import Kind
 from supernet.data.indexed import Indexed, ReadByNumber, indexed
 from supernet.data.position import LABELS, Indices, Position, generator
-from supernet.data.split import Batch
 from supernet.errors import UsageError
+from supernet.nn.batch import Batch
+from supernet.nn.input_shape import InputShape
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,8 +65,8 @@ class RandomLabels(ReadByNumber):
         return labels
 
     @property
-    def shape(self) -> tuple[int, int, int]:
-        """``(C, H, W)`` of one image."""
+    def shape(self) -> InputShape:
+        """The shape of one input, such as ``(C, H, W)``."""
         return self.split.shape
 
     @property
@@ -108,7 +109,7 @@ class RandomLabelled:
 
     seed: int = 0
 
-    def __call__(self, data: ImageData) -> ImageData:
+    def __call__(self, data: Kind) -> Kind:
         """The data with these labels.
 
         Raises:

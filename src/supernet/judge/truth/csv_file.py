@@ -16,7 +16,7 @@ from supernet.errors import RunError, SupernetError, UsageError
 from supernet.io.files import write_atomically
 from supernet.judge.truth.spelling import read_arch
 from supernet.judge.truth.truth import Truth
-from supernet.measure.quantity import Quantity
+from supernet.quantity import Quantity
 from supernet.space import Arch, Space
 
 _MARK = "# supernet table: "

@@ -15,7 +15,7 @@ from supernet.io.files import damaged, decode
 from supernet.io.lines import LinesFile, read_lines
 from supernet.judge.truth.spelling import read_arch
 from supernet.judge.truth.truth import Truth
-from supernet.measure.quantity import ACCURACY, Quantity
+from supernet.quantity import ACCURACY, Quantity
 from supernet.space import Arch, Space
 
 FORMAT = "supernet truth 1"

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from supernet.errors import RunError, UsageError, require
 from supernet.judge.truth.pickles import load_plain
 from supernet.judge.truth.truth import Truth
-from supernet.measure.quantity import Quantity
+from supernet.quantity import Quantity
 from supernet.rank.checks import Floats
 from supernet.space import Codes, Space
 from supernet.zoo import nasbench201, nasbench201_arch, nasbench201_codes, nasbench201_string

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from supernet.errors import UsageError
-from supernet.measure.quantity import ACCURACY, Quantity
+from supernet.quantity import ACCURACY, Quantity
 from supernet.rank.checks import Floats
 from supernet.rank.noise import NoiseCeiling, noise_ceiling
 from supernet.space import Arch, Codes, Space

@@ -12,6 +12,8 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
 from supernet.measure.untouched import placed_like, threads, untouched
+from supernet.nn.batch import called
+from supernet.nn.input_shape import InputShape, example
 
 BATCH = 2  # BatchNorm on batch statistics refuses a single value per channel
 
@@ -40,7 +42,7 @@ def counted(module: nn.Module) -> Iterator[FlopCounterMode]:
         torch.backends.mha.set_fastpath_enabled(fast_attention)
 
 
-def count_macs(module: nn.Module, input_shape: tuple[int, ...]) -> int:
+def count_macs(module: nn.Module, input_shape: InputShape) -> int:
     """Multiply-accumulates of one image: convolutions, linear layers and matrix products, seen at run time.
 
     Biases, normalisation, activations, pooling and sums are not counted, which is the convention of the papers
@@ -53,9 +55,9 @@ def count_macs(module: nn.Module, input_shape: tuple[int, ...]) -> int:
     >>> count_macs(nn.Conv2d(3, 8, kernel_size=3, padding=1), (3, 32, 32)) == 3 * 8 * 9 * 32 * 32
     True
     """
-    x = placed_like(module, torch.zeros(BATCH, *input_shape))
+    x = placed_like(module, example(input_shape, BATCH))
     with counted(module) as counter:
-        module(x)
+        called(module, x)
     return counter.get_total_flops() // (2 * BATCH)
 
 

@@ -14,6 +14,7 @@ from supernet.measure.costs.places import locations
 from supernet.measure.costs.probe import Key, Pass, base_codes, completing_codes, partial_codes, passes
 from supernet.measure.costs.tables import Tabulated, Term, grid, joint, setting
 from supernet.nn import ElasticResolution, Mutable, Supernet
+from supernet.nn.input_shape import InputShape
 from supernet.nn.mutable import choices_within, is_opaque
 from supernet.space import Choice, Codes, Expr
 from supernet.space.conditions import Conditions
@@ -29,7 +30,7 @@ class _Site(NamedTuple):
     seen: list[tuple[Pass, float]]
 
 
-def macs_terms(net: Supernet, input_shape: tuple[int, ...]) -> tuple[list[Term], tuple[str, ...]]:
+def macs_terms(net: Supernet, input_shape: InputShape) -> tuple[list[Term], tuple[str, ...]]:
     """Terms whose sum is the MACs of one image, and the names of modules that no term describes.
 
     An elastic layer multiplies (its weight's size) × (number of positions); the positions may differ with the

@@ -17,10 +17,11 @@ from supernet.measure.costs.macs_terms import macs_terms
 from supernet.measure.costs.params_terms import Kind, params_terms
 from supernet.measure.costs.tables import Tables, Term
 from supernet.nn import Supernet
+from supernet.nn.input_shape import InputShape
 from supernet.space import Arch, Codes
 
 _params: WeakKeyDictionary[Supernet, dict[Kind, Tables]] = WeakKeyDictionary()
-_models: WeakKeyDictionary[Supernet, dict[tuple[int, ...], CostModel]] = WeakKeyDictionary()
+_models: WeakKeyDictionary[Supernet, dict[tuple[int, InputShape], CostModel]] = WeakKeyDictionary()
 
 
 class CostModel:
@@ -53,7 +54,7 @@ class CostModel:
     (18000.0, array([180., 360.]))
     """
 
-    def __init__(self, net: Supernet, input_shape: tuple[int, ...]) -> None:
+    def __init__(self, net: Supernet, input_shape: InputShape) -> None:
         self.space, self.input_shape = net.space, input_shape
         terms, self.blind = macs_terms(_single(net), input_shape)
         self._macs = Tables(net.space, terms)
@@ -106,7 +107,7 @@ def _answer(archs: Arch | Codes, values: NDArray[np.float64]) -> float | NDArray
     return float(values[0]) if isinstance(archs, Arch) else values
 
 
-def cost_model(net: Supernet, input_shape: tuple[int, ...] | None = None) -> CostModel:
+def cost_model(net: Supernet, input_shape: InputShape | None = None) -> CostModel:
     """The `CostModel` of a supernet, made at the first call and remembered.
 
     Args:
@@ -119,14 +120,14 @@ def cost_model(net: Supernet, input_shape: tuple[int, ...] | None = None) -> Cos
     """
     shape = input_shape_of(net, input_shape)
     known = _models.setdefault(net, {})
-    key = (net.structure, *shape)  # a network of another structure costs other amounts
+    key = (net.structure, shape)  # a network of another structure costs other amounts
     if key not in known:
         known[key] = CostModel(net, shape)
         warn_blind(known[key].blind)
     return known[key]
 
 
-def macs(net: Supernet, arch: Arch, *, input_shape: tuple[int, ...] | None = None) -> int:
+def macs(net: Supernet, arch: Arch, *, input_shape: InputShape | None = None) -> int:
     """Multiply-accumulates of one image under an architecture; see `CostModel` for what counts.
 
     Args:

@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
@@ -20,6 +19,8 @@ from supernet.measure.costs.places import Places
 from supernet.measure.costs.tables import grid, joint
 from supernet.measure.untouched import placed_like
 from supernet.nn import Decisions, Supernet
+from supernet.nn.batch import Fields
+from supernet.nn.input_shape import InputShape, example
 from supernet.nn.mutable import is_opaque
 from supernet.space import Choice, Codes, Space
 from supernet.space.conditions import Chosen, Conditions, all_hold
@@ -66,9 +67,9 @@ class _Frame:
     seen: Counter[int] = field(default_factory=Counter)
 
 
-def passes(net: Supernet, input_shape: tuple[int, ...], codes: Codes) -> list[Pass]:
+def passes(net: Supernet, input_shape: InputShape, codes: Codes) -> list[Pass]:
     """Run every row of a population once on zeros, counting; the network is left untouched."""
-    x = placed_like(net, torch.zeros(BATCH, *input_shape))
+    x = placed_like(net, example(input_shape, BATCH))
     with counted(net) as counter:
         watch = _Watch(net, counter)
         with watch.hooked():
@@ -82,7 +83,7 @@ class _Watch:
         self._stack: list[_Frame] = []
         self._calls: dict[Key, Call] = {}
 
-    def run(self, x: torch.Tensor, code: NDArray[np.int16]) -> Pass:
+    def run(self, x: Fields, code: NDArray[np.int16]) -> Pass:
         start, self._code = self._counter.get_total_flops(), code
         self._stack, self._calls = [_Frame(self._net, (), (), start)], {}
         self._net(x, Decisions(zip(self._net.space.names, code.tolist(), strict=True)))

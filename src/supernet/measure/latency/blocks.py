@@ -20,15 +20,15 @@ from supernet.measure.costs.probe import completing_codes, partial_codes
 from supernet.measure.costs.tables import Tabulated, Term, grid, joint, setting
 from supernet.measure.untouched import placed_like, threads, untouched
 from supernet.nn import Decisions, Mutable, Supernet
+from supernet.nn.batch import Fields
 from supernet.nn.extraction import plain_module
+from supernet.nn.input_shape import InputShape, example, shape_of
 from supernet.nn.mutable import choices_within, is_opaque
 from supernet.space import Choice, Codes, Expr, Space
 from supernet.space.conditions import Conditions, all_hold, exclusive
 
 Path: TypeAlias = tuple[tuple[int, int], ...]
 """A call: (module id, how many times its caller had called it before) from the outermost module inwards."""
-
-Shape: TypeAlias = tuple[int, ...]
 
 _LISTED = 2**16  # joint settings beyond which a piece is cut without being listed
 _CHECKED = 8  # random architectures that the blocks are compared with
@@ -38,7 +38,7 @@ class Setting(NamedTuple):
     """One form of a block: decisions (D,) under which it occurs, and the shape (C, H, W) that enters."""
 
     code: tuple[int, ...]
-    input_shape: Shape
+    input_shape: InputShape
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,7 @@ class Entry(Struct, frozen=True):
     cost_ms: tuple[float, ...]
 
 
-def blocks_of(net: Supernet, input_shape: Shape, *, max_settings: int) -> list[Block]:
+def blocks_of(net: Supernet, input_shape: InputShape, *, max_settings: int) -> list[Block]:
     """Cut a network into the largest pieces that occur in few settings each.
 
     Which choices decide the shape that enters a module is found by changing one decision at a time and watching.
@@ -99,7 +99,7 @@ def blocks_of(net: Supernet, input_shape: Shape, *, max_settings: int) -> list[B
 
     Args:
         net: The supernet; it is left untouched.
-        input_shape: Shape of one input, (C, H, W).
+        input_shape: InputShape of one input, (C, H, W).
         max_settings: A piece that occurs in more settings is cut into the modules it calls.
 
     Raises:
@@ -137,14 +137,14 @@ class _Piece(NamedTuple):
 class _Watch:
     """Runs architectures on zeros and notes what enters every module: a shape, or None where it cannot be told."""
 
-    def __init__(self, net: Supernet, x: Tensor) -> None:
+    def __init__(self, net: Supernet, x: Fields) -> None:
         self._net, self._x = net, x
         self.root = (id(net.module), 0)
         self.modules: dict[Path, nn.Module] = {}
         self._stack: list[tuple[Path, Counter[int]]] = []
-        self._seen: dict[Path, Shape | None] = {}
+        self._seen: dict[Path, InputShape | None] = {}
 
-    def run(self, code: Codes) -> dict[Path, Shape | None]:
+    def run(self, code: Codes) -> dict[Path, InputShape | None]:
         self._stack, self._seen = [((), Counter())], {}
         self._net(self._x, Decisions(zip(self._net.space.names, code.tolist(), strict=True)))
         return self._seen
@@ -166,8 +166,8 @@ class _Watch:
 
 
 @contextmanager
-def _watching(net: Supernet, input_shape: Shape) -> Iterator[_Watch]:
-    watch = _Watch(net, placed_like(net, torch.zeros(BATCH, *input_shape)))
+def _watching(net: Supernet, input_shape: InputShape) -> Iterator[_Watch]:
+    watch = _Watch(net, placed_like(net, example(input_shape, BATCH)))
     with untouched(net), threads(1), torch.no_grad(), torch.random.fork_rng(devices=[]):
         handles = []
         for module in net.module.modules():
@@ -180,11 +180,9 @@ def _watching(net: Supernet, input_shape: Shape) -> Iterator[_Watch]:
                 handle.remove()
 
 
-def _shape(args: tuple[Any, ...]) -> Shape | None:
+def _shape(args: tuple[Any, ...]) -> InputShape | None:
     x = args[0] if len(args) == 1 else None
-    if not isinstance(x, Tensor) or not x.is_floating_point() or x.ndim == 0 or x.shape[0] != BATCH:
-        return None
-    return tuple(x.shape[1:])
+    return shape_of(x) if isinstance(x, Tensor) and x.ndim > 0 and x.shape[0] == BATCH else None
 
 
 class _Sites:
@@ -224,7 +222,7 @@ class _Sites:
                         if before[path] != after[path]:
                             self._entering.setdefault(path, {})[choice] = None
 
-    def _run(self, code: Codes) -> dict[Path, Shape | None]:
+    def _run(self, code: Codes) -> dict[Path, InputShape | None]:
         seen = self._watch.run(code)
         self._untold |= {path for path, shape in seen.items() if shape is None}
         return seen

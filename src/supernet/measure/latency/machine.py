@@ -17,6 +17,8 @@ from supernet.io.config import Count, NotNegative, Positive, Section
 from supernet.measure.costs.input_shape import input_shape_of
 from supernet.measure.untouched import placed_like, threads
 from supernet.nn import Supernet
+from supernet.nn.batch import Batch, Fields, called
+from supernet.nn.input_shape import InputShape, example
 from supernet.nn.supernet import plain_subnet
 from supernet.space import Arch
 
@@ -40,7 +42,7 @@ class Latency(NamedTuple):
 class Device(Protocol):
     """Something that can time a network: this machine, or a client of another one."""
 
-    def measure(self, module: nn.Module, input_shape: tuple[int, ...]) -> Latency:
+    def measure(self, module: nn.Module, input_shape: InputShape) -> Latency:
         """Time a plain module on inputs of shape (C, H, W); the module must be left as it is."""
         ...
 
@@ -75,11 +77,11 @@ class ThisMachine(Section, place="machine."):
         if self.threads > (cores := os.cpu_count() or 1):
             raise UsageError(f"threads={self.threads}, but this machine has {cores} cores; give at most as many.")
 
-    def measure(self, module: nn.Module, input_shape: tuple[int, ...]) -> Latency:
+    def measure(self, module: nn.Module, input_shape: InputShape) -> Latency:
         """Time a plain module on inputs of shape (C, H, W), on a copy of it in evaluation mode."""
         copied = copy.deepcopy(module).eval()
         generator = torch.Generator().manual_seed(0)
-        x = placed_like(copied, torch.randn(self.batch_size, *input_shape, generator=generator))
+        x = placed_like(copied, example(input_shape, self.batch_size, generator))
         times: list[float] = []
         with torch.inference_mode(), threads(self.threads):
             for _ in range(self.warm_up):
@@ -102,7 +104,7 @@ def latency(
     arch: Arch | None = None,
     *,
     device: Device = THIS_MACHINE,
-    input_shape: tuple[int, ...] | None = None,
+    input_shape: InputShape | None = None,
 ) -> Latency:
     """Time one subnet as it would be deployed: extracted, without a trace of the supernet.
 
@@ -131,15 +133,15 @@ def latency_ms(
     arch: Arch | None = None,
     *,
     device: Device = THIS_MACHINE,
-    input_shape: tuple[int, ...] | None = None,
+    input_shape: InputShape | None = None,
 ) -> float:
     """Median latency in milliseconds; see `latency` for arguments and errors."""
     return latency(net, arch, device=device, input_shape=input_shape).median_ms
 
 
-def _timed(module: nn.Module, x: torch.Tensor) -> float:
+def _timed(module: nn.Module, x: Fields) -> float:
     start = time.perf_counter_ns()
-    module(x)
-    if x.device.type != "cpu":
-        torch.accelerator.synchronize(x.device)
+    called(module, x)
+    if (device := Batch(x, x).device).type != "cpu":
+        torch.accelerator.synchronize(device)
     return (time.perf_counter_ns() - start) / 1e6

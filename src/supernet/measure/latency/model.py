@@ -19,6 +19,7 @@ from supernet.measure.costs.input_shape import input_shape_of
 from supernet.measure.latency.machine import Device, ThisMachine
 from supernet.measure.latency.record import code_texts
 from supernet.nn import Supernet
+from supernet.nn.input_shape import InputShape
 from supernet.nn.supernet import plain_subnet
 from supernet.space import Arch, Codes
 
@@ -41,7 +42,7 @@ class Subject:
 
     space: str
     net: str
-    input_shape: tuple[int, ...]
+    input_shape: InputShape
     device: dict[str, Any]
     figure: Figure
 
@@ -51,7 +52,7 @@ class Subject:
         net: Supernet,
         device: Device,
         *,
-        input_shape: tuple[int, ...] | None = None,
+        input_shape: InputShape | None = None,
         figure: Figure = "median_ms",
     ) -> Subject:
         """The subject of measurements that are about to be made.
@@ -64,7 +65,7 @@ class Subject:
         shape = input_shape_of(net, input_shape)
         return cls(net.space.fingerprint, net_fingerprint(net), shape, device_facts(device, net), figure)
 
-    def measure(self, device: Device, module: nn.Module, input_shape: tuple[int, ...] | None = None) -> float:
+    def measure(self, device: Device, module: nn.Module, input_shape: InputShape | None = None) -> float:
         """The figure of a plain module, by default on inputs of the network's shape."""
         found = device.measure(module, self.input_shape if input_shape is None else input_shape)
         return float(getattr(found, self.figure))
@@ -77,7 +78,7 @@ class Subject:
     def _measure_arch(self, device: Device, net: Supernet, arch: Arch) -> float:
         return self.measure(device, plain_subnet(net, arch))
 
-    def check_net(self, net: Supernet, input_shape: tuple[int, ...] | None, holder: str) -> None:
+    def check_net(self, net: Supernet, input_shape: InputShape | None, holder: str) -> None:
         """Refuse another network or another size of images; `holder` says what holds the latencies.
 
         Raises:
@@ -153,7 +154,7 @@ def net_fingerprint(net: Supernet) -> str:
     return hashlib.sha256(f"{net.module}{shapes}".encode()).hexdigest()[:16]
 
 
-def block_fingerprint(module: nn.Module, input_shape: tuple[int, ...]) -> str:
+def block_fingerprint(module: nn.Module, input_shape: InputShape) -> str:
     """Identifies what a plain module computes on inputs of one shape, whatever its weights and wherever it stands."""
     parts: list[Any] = [input_shape]
     for name, inner in module.named_modules():

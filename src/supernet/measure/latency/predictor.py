@@ -27,6 +27,7 @@ from supernet.measure.latency.ridge import Inputs, Ridge, fit_ridge, held_out
 from supernet.measure.latency.table import FORMAT as TABLE_FORMAT
 from supernet.measure.latency.table import LatencyTable, TableFile
 from supernet.nn import Supernet
+from supernet.nn.input_shape import InputShape
 from supernet.space import Codes
 
 FORMAT = "supernet latency predictor 1"
@@ -102,7 +103,7 @@ class LatencyPredictor:
         n: int = 200,
         table: LatencyTable | None = None,
         macs: bool = True,
-        input_shape: tuple[int, ...] | None = None,
+        input_shape: InputShape | None = None,
         figure: Figure = "median_ms",
         seed: int = 0,
         out: Path | str | None = None,
@@ -216,7 +217,7 @@ class LatencyPredictor:
         Record(path, FORMAT, asdict(self.subject), resume=False).save(self.to_file())
 
     @classmethod
-    def read(cls, path: Path | str, net: Supernet, *, input_shape: tuple[int, ...] | None = None) -> LatencyPredictor:
+    def read(cls, path: Path | str, net: Supernet, *, input_shape: InputShape | None = None) -> LatencyPredictor:
         """Read what `save` or `build` has written; arguments and errors as of `LatencyTable.read`."""
         subject, told = read_result(path, FORMAT, Subject, PredictorFile)
         subject.check_net(net, input_shape, f"The predictor {path}")
@@ -250,7 +251,7 @@ class LatencyPredictor:
 
 
 def read_latency(
-    path: Path | str, net: Supernet, *, input_shape: tuple[int, ...] | None = None
+    path: Path | str, net: Supernet, *, input_shape: InputShape | None = None
 ) -> LatencyTable | LatencyPredictor:
     """Read a latency table or a latency predictor; arguments and errors as of `LatencyTable.read`."""
     form = read_record(path, TABLE_FORMAT, FORMAT).format

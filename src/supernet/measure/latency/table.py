@@ -19,6 +19,7 @@ from supernet.measure.latency.machine import THIS_MACHINE, Device
 from supernet.measure.latency.model import Figure, Subject, block_fingerprint
 from supernet.measure.latency.record import CodeText, Progress, Record, code_texts, codes_of, read_result
 from supernet.nn import Supernet
+from supernet.nn.input_shape import InputShape
 from supernet.space import Codes, Space
 
 FORMAT = "supernet latency table 1"
@@ -81,7 +82,7 @@ class LatencyTable:
         net: Supernet,
         device: Device = THIS_MACHINE,
         *,
-        input_shape: tuple[int, ...] | None = None,
+        input_shape: InputShape | None = None,
         figure: Figure = "median_ms",
         repeats: int = 3,
         anchors: int = 10,
@@ -188,7 +189,7 @@ class LatencyTable:
         Record(path, FORMAT, asdict(self.subject), resume=False).save(self.to_file())
 
     @classmethod
-    def read(cls, path: Path | str, net: Supernet, *, input_shape: tuple[int, ...] | None = None) -> LatencyTable:
+    def read(cls, path: Path | str, net: Supernet, *, input_shape: InputShape | None = None) -> LatencyTable:
         """Read what `save` or `build` has written; it may have been made on another machine.
 
         Args:

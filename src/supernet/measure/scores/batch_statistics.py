@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from supernet.measure.scores.calibration import Calibration
+from supernet.nn.batch import Fields, called
 
 BatchNorm: TypeAlias = nn.modules.batchnorm._BatchNorm
 
@@ -20,7 +21,7 @@ def tracked_batch_norms(net: nn.Module) -> list[BatchNorm]:
     return [m for m in net.modules() if isinstance(m, BatchNorm) and m.running_mean is not None]
 
 
-def recompute(net: nn.Module, batches: Iterable[Tensor], policy: Calibration) -> list[BatchNorm]:
+def recompute(net: nn.Module, batches: Iterable[Fields], policy: Calibration) -> list[BatchNorm]:
     """Overwrite the statistics of the BatchNorms that run; of an elastic one, of its active channels.
 
     The network must be in evaluation mode. With momentum 1 torch leaves in the buffers just the statistics of
@@ -39,7 +40,7 @@ def recompute(net: nn.Module, batches: Iterable[Tensor], policy: Calibration) ->
     try:
         with torch.no_grad():
             for x in batches if layers else ():
-                net(x)
+                called(net, x)
                 if not any(average.batches for average in averages.values()):
                     break  # none of them is part of this subnet
     finally:

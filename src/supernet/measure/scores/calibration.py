@@ -6,10 +6,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal, TypeAlias, get_args
 
-from torch import Tensor
-
-from supernet.data import ImageData, Split
+from supernet.data import Data, Split
 from supernet.errors import UsageError
+from supernet.nn.batch import Fields
 
 Mode: TypeAlias = Literal["pooled", "cumulative", "mean_of_batches", "ema"]
 """How the batches' statistics become one. `"pooled"`: mean and unbiased variance of all positions of all batches, as
@@ -84,13 +83,13 @@ class Calibration:
         """64 batches, plain averages (AttentiveNAS's code)."""
         return cls(mode="cumulative", images=64 * batch_size, batch_size=batch_size)
 
-    def batches(self, data: ImageData | Split) -> Iterator[Tensor]:
-        """The images (B, C, H, W) to run, batch by batch.
+    def batches(self, data: Data | Split) -> Iterator[Fields]:
+        """The inputs to run, batch by batch.
 
         Raises:
             UsageError: the split holds a single image.
         """
-        split = getattr(data, self.split) if isinstance(data, ImageData) else data
+        split = getattr(data, self.split) if isinstance(data, Data) else data
         available = min(self.images, len(split))
         whole = max(available - available % self.batch_size, min(available, self.batch_size))
         if whole < 2:

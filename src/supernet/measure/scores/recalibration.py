@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import torch
 from torch import nn
 
-from supernet.data import ImageData, Split
+from supernet.data import Data, Split
 from supernet.errors import UsageError
 from supernet.measure.scores.batch_statistics import BUFFERS, recompute
 from supernet.measure.scores.calibration import DEFAULT, Calibration
@@ -18,9 +18,7 @@ from supernet.space import Arch
 
 
 @contextmanager
-def calibrated(
-    net: nn.Module, arch: Arch | None, data: ImageData | Split, policy: Calibration = DEFAULT
-) -> Iterator[None]:
+def calibrated(net: nn.Module, arch: Arch | None, data: Data | Split, policy: Calibration = DEFAULT) -> Iterator[None]:
     """Inside, the subnet is active, in evaluation mode, with BatchNorm statistics of its own.
 
     Only the BatchNorms that run for this architecture are recalibrated, an elastic one in its first c channels.
@@ -41,7 +39,7 @@ def calibrated(
         yield
 
 
-def calibrate(net: nn.Module, arch: Arch | None, data: ImageData | Split, policy: Calibration = DEFAULT) -> int:
+def calibrate(net: nn.Module, arch: Arch | None, data: Data | Split, policy: Calibration = DEFAULT) -> int:
     """Recompute the BatchNorm statistics of one subnet inside its supernet, or of a plain module, for good.
 
     Those of the supernet's other subnets are overwritten; modes and momenta stay as they are. Arguments and errors are

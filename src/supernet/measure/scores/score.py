@@ -9,8 +9,8 @@ from typing import Any, Literal, Protocol
 from torch import nn
 
 from supernet.errors import RunError
-from supernet.measure.quantity import Quantity
 from supernet.nn import Supernet
+from supernet.quantity import Quantity
 from supernet.space import Arch
 
 

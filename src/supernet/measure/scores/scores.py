@@ -1,71 +1,108 @@
-"""Accuracy and loss of subnets on images that no weight was trained on."""
+"""Scores and loss of subnets on examples that no weight was trained on."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
-from typing import NamedTuple, TypedDict, Unpack
+from dataclasses import dataclass
+from typing import TypedDict, Unpack
 
 import torch
-import torch.nn.functional as F
 from torch import nn
 
-from supernet.data import Batch, ImageData, Split
+from supernet.data import Batch, Data, Split
 from supernet.errors import RunError, UsageError
 from supernet.measure.scores.batch_statistics import tracked_batch_norms
 from supernet.measure.scores.calibration import DEFAULT, Calibration
 from supernet.measure.scores.recalibration import activated, calibrated
-from supernet.measure.untouched import placed_like, untouched
+from supernet.measure.untouched import batch_like, untouched
+from supernet.nn.batch import called
+from supernet.nn.output import as_output
 from supernet.precision import Precision
+from supernet.quantity import ACCURACY, LOSS, Quantity
 from supernet.space import Arch
+from supernet.tasks import Classification, Task
 
 
-class Scores(NamedTuple):
-    """Of one subnet on a set of images.
+@dataclass(frozen=True)
+class Scores:
+    """Of one subnet on a set of examples.
 
     Attributes:
-        accuracy: Share of the images whose class got the largest logit (top-1), 0 … 1.
-        loss: Mean cross-entropy in nats.
-        images: Number of images they were measured on.
+        values: The loss and the scores of the task, by name.
+        score: What the task compares subnets by.
+        images: Number of examples they were measured on.
     """
 
-    accuracy: float
-    loss: float
+    values: Mapping[str, float]
+    score: Quantity
     images: int
+
+    def __getitem__(self, name: str) -> float:
+        """A score by name.
+
+        Raises:
+            UsageError: the task has none of this name.
+        """
+        if name not in self.values:
+            raise UsageError(f"The task has no score {name!r}; it has {', '.join(self.values)}.")
+        return self.values[name]
+
+    @property
+    def value(self) -> float:
+        """What the task compares subnets by, such as their accuracy."""
+        return self[self.score.name]
+
+    @property
+    def accuracy(self) -> float:
+        """Share of the examples whose class got the largest logit (top-1), 0 … 1.
+
+        Raises:
+            UsageError: the task has no accuracy.
+        """
+        return self[ACCURACY.name]
+
+    @property
+    def loss(self) -> float:
+        """The mean loss of the task; cross-entropy in nats."""
+        return self[LOSS.name]
 
 
 def scores(
     net: nn.Module,
     arch: Arch | None,
-    data: ImageData | Split,
+    data: Data | Split,
     *,
     calibration: Calibration | None = DEFAULT,
     batch_size: int = 512,
     images: int | None = None,
+    task: Task | None = None,
 ) -> Scores:
-    """Accuracy and loss of one subnet, in evaluation mode, with weights inherited from the supernet.
+    """The scores and the loss of one subnet, in evaluation mode, with weights inherited from the supernet.
 
     Args:
-        net: A supernet, or any module that returns logits (B, K); then `arch` is None.
+        net: A supernet, or any module that returns what the task asks for; then `arch` is None.
         arch: The architecture to measure; None where `net` is no supernet.
-        data: A data set, of which the validation images are used (never the test images); or a split, all of it.
+        data: A data set, of which the validation examples are used (never the test ones); or a split, all of it.
         calibration: How to recompute BatchNorm statistics first; None keeps those that the network holds.
-        batch_size: Number of images per batch. It changes the result only where BatchNorm uses the batch
+        batch_size: Number of examples per batch. It changes the result only where BatchNorm uses the batch
             (`statistics="batch"`).
-        images: Number of images to use, the first ones; None: all of them.
+        images: Number of examples to use, the first ones; None: all of them.
+        task: What is asked of the network; None: the task of the data, of a split classification.
 
     Raises:
         UsageError: a calibration is asked for but only a split was given; or none is, and the network's policy
-            `statistics="calibrate"` left it without statistics.
-        RunError: a logit is not a finite number.
+            `statistics="calibrate"` left it without statistics; or the network does not return what the task asks for.
+        RunError: an output or a score is not a finite number.
     """
-    split = data.validation if isinstance(data, ImageData) else data
-    if calibration is not None and not isinstance(data, ImageData) and tracked_batch_norms(net):
+    split = data.validation if isinstance(data, Data) else data
+    if calibration is not None and not isinstance(data, Data) and tracked_batch_norms(net):
         raise UsageError(
             "BatchNorm statistics are calibrated on training images, but only one split was given. Pass the whole "
             "data set, or calibration=None to keep the statistics that the network holds."
         )
-    return run_scores(net, arch, split.batches(batch_size, limit=images), calibration, data)
+    return run_scores(net, arch, split.batches(batch_size, limit=images), calibration, data, task=task)
 
 
 class Options(TypedDict, total=False):
@@ -76,12 +113,12 @@ class Options(TypedDict, total=False):
     images: int | None
 
 
-def accuracy(net: nn.Module, arch: Arch | None, data: ImageData | Split, **options: Unpack[Options]) -> float:
+def accuracy(net: nn.Module, arch: Arch | None, data: Data | Split, **options: Unpack[Options]) -> float:
     """Top-1 accuracy 0 … 1 of one subnet; see `scores` for arguments and errors."""
     return scores(net, arch, data, **options).accuracy
 
 
-def loss(net: nn.Module, arch: Arch | None, data: ImageData | Split, **options: Unpack[Options]) -> float:
+def loss(net: nn.Module, arch: Arch | None, data: Data | Split, **options: Unpack[Options]) -> float:
     """Mean cross-entropy in nats of one subnet; see `scores` for arguments and errors."""
     return scores(net, arch, data, **options).loss
 
@@ -89,7 +126,7 @@ def loss(net: nn.Module, arch: Arch | None, data: ImageData | Split, **options: 
 def accuracies(
     net: nn.Module,
     archs: Sequence[Arch],
-    data: ImageData | Split,
+    data: Data | Split,
     *,
     progress: Callable[[int, Scores], None] = lambda done, latest: None,
     **options: Unpack[Options],
@@ -113,12 +150,15 @@ def run_scores(
     arch: Arch | None,
     batches: Iterable[Batch],
     calibration: Calibration | None,
-    data: ImageData | Split,
+    data: Data | Split,
     *,
+    task: Task | None = None,
     precision: Precision = "32-true",
 ) -> Scores:
     """`scores` on batches that may have been prepared once for many subnets, in some precision."""
-    correct, total, images = 0, 0.0, 0
+    asked, name, classes = (data.task, data.name, data.num_classes) if isinstance(data, Data) else (None, "a split", 0)
+    task = task or asked or Classification()
+    meter, images = task.meter(), 0
     with ExitStack() as stack, torch.no_grad():
         if precision == "bf16-mixed":
             stack.enter_context(torch.autocast(next(net.parameters()).device.type, dtype=torch.bfloat16))
@@ -128,18 +168,26 @@ def run_scores(
             stack.enter_context(activated(net, arch))
         else:
             stack.enter_context(calibrated(net, arch, data, calibration))
-        for x, y in batches:
-            logits = net(placed_like(net, x))
-            if not torch.isfinite(logits).all():
+        for given in batches:
+            batch = batch_like(net, given)
+            output = as_output(called(net, batch.x))
+            if not all(torch.isfinite(t).all() for t in (output.logits, *output.heads.values())):
                 raise RunError(
                     f"The network's output is not finite (NaN or infinite) for {arch or type(net).__name__}. Its "
                     "weights have diverged, or its BatchNorm statistics are unusable: go back to an earlier checkpoint."
                 )
-            y = y.to(logits.device)
-            total += F.cross_entropy(logits.float(), y, reduction="sum").item()
-            correct += int((logits.argmax(1) == y).sum())
-            images += len(y)
-    return Scores(correct / images, total / images, images)
+            if not images:
+                task.check(output, batch, data=name, classes=classes)
+            meter.add(output, batch)
+            images += batch.size
+    values = meter.values()
+    for score in task.scores:
+        if not math.isfinite(values[score.name]):
+            raise RunError(
+                f"The score {score.name!r} of {type(task).__name__} is {values[score.name]} for "
+                f"{arch or type(net).__name__} on {images} examples of {name}. Look at the targets, or at the metric."
+            )
+    return Scores(values, task.scores[0], images)
 
 
 def _check_calibrated(net: nn.Module) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from supernet.measure.quantity import Quantity
+from supernet.quantity import Quantity
 from supernet.report.charts import Chart, View, axes, line, thin
 from supernet.report.run_files import RunFiles, key
 from supernet.report.units import quantity

@@ -41,11 +41,12 @@ class CutImages:
     def __call__(self, step: Step, path: Path, batch: Batch) -> Output:
         """One pass on images (B, C, H, W) with squares cut out."""
         cut = Augment(cutout=self.side)
-        cut.check(*batch.x.shape[2:])
+        images = batch.images
+        cut.check(*images.shape[2:])
         with step.seeded("cutout"):
-            chosen = torch.rand(len(batch.y)) < value_of(self.probability, step)
-            places = torch.rand(len(batch.y), UNIFORMS)
-        kept = cut.cut(torch.ones(len(batch.y), 1, *batch.x.shape[2:]), places)
+            chosen = torch.rand(batch.size) < value_of(self.probability, step)
+            places = torch.rand(batch.size, UNIFORMS)
+        kept = cut.cut(torch.ones(batch.size, 1, *images.shape[2:]), places)
         kept[~chosen] = 1.0
-        images = Batch(batch.x * kept.to(batch.x), batch.y)
-        return step.forward(path.decisions, images, settings={**step.settings, **path.settings})
+        changed = Batch(images * kept.to(images), batch.y)
+        return step.forward(path.decisions, changed, settings={**step.settings, **path.settings})

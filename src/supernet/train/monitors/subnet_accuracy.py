@@ -8,7 +8,7 @@ from itertools import islice
 
 import numpy as np
 
-from supernet.data import ImageData
+from supernet.data import Data
 from supernet.measure import Calibration, accuracy
 from supernet.measure.scores.scores import run_scores
 from supernet.train.health import AUGMENTED
@@ -33,7 +33,7 @@ class SubnetAccuracy:
         seed: The seed that the random subnet is drawn with; it stays the same throughout.
     """
 
-    data: ImageData
+    data: Data
     _: KW_ONLY
     every: int
     images: int | None = None

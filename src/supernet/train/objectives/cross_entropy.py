@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-import torch.nn.functional as F
 from torch import Tensor
 
 from supernet.errors import UsageError
@@ -31,4 +30,5 @@ class CrossEntropy:
         return math.log(num_classes)
 
     def __call__(self, outcome: Outcome) -> Tensor:
-        return F.cross_entropy(outcome.logits, outcome.batch.y, label_smoothing=self.label_smoothing)
+        task = outcome.step.task
+        return task.loss(outcome.output, outcome.batch, label_smoothing=self.label_smoothing)

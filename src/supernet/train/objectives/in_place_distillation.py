@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-import torch.nn.functional as F
 from torch import Tensor
 
 from supernet.errors import UsageError
@@ -46,8 +45,9 @@ class InPlaceDistillation:
         labels = CrossEntropy(self.label_smoothing)
         if not outcome.earlier:
             return labels(outcome)
-        target = F.softmax(outcome.earlier[0].logits / self.temperature, dim=1)
-        soft = F.cross_entropy(outcome.logits / self.temperature, target) * self.temperature**2
+        teacher = outcome.earlier[0].output
+        task = outcome.step.task
+        soft = task.distillation(outcome.output, teacher, outcome.batch, temperature=self.temperature)
         return soft if self.hard == 0 else (1 - self.hard) * soft + self.hard * labels(outcome)
 
     def alone(self) -> CrossEntropy:

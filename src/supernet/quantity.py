@@ -18,6 +18,7 @@ class Quantity:
         name: As used in `objectives=` and `constraints=`.
         unit: Printed after values; empty for plain numbers.
         goal: Whether more or less of it is better.
+        share: Whether it is a share, 0 … 1, that reports print in per cent.
 
     >>> MACS.text(3.2e8), ACCURACY.loss(0.75)
     ('3.2e+08 MAC', -0.75)
@@ -26,6 +27,7 @@ class Quantity:
     name: str
     unit: str = ""
     goal: Literal["max", "min"] = "min"
+    share: bool = False
 
     def loss(self, value: float) -> float:
         """The value with its sign turned so that less is better."""
@@ -35,11 +37,21 @@ class Quantity:
         """The value for people, with its unit."""
         return f"{value:.6g} {self.unit}".rstrip()
 
+    def brief(self, value: float | None) -> str:
+        """The value for a table: a share in per cent, a dash where there is none.
+
+        >>> ACCURACY.brief(0.9694), LOSS.brief(0.1234567), ACCURACY.brief(None)
+        ('96.9%', '0.123', '–')
+        """
+        if value is None:
+            return "–"
+        return f"{value:.1%}" if self.share else f"{value:.3g} {self.unit}".rstrip()
+
     def to_json(self) -> dict[str, str]:
         return {"name": self.name, "goal": self.goal, "unit": self.unit}
 
 
-ACCURACY = Quantity("accuracy", goal="max")
+ACCURACY = Quantity("accuracy", goal="max", share=True)
 LOSS = Quantity("loss")
 MACS = Quantity("macs", "MAC")
 PARAMS = Quantity("params")

@@ -1,0 +1,168 @@
+"""Data of one's own from torch datasets: the splits, what is asked of them, and what follows from both."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from supernet.data.data import Data
+from supernet.data.dataset import DatasetSplit, MapDataset, Names
+from supernet.data.derived.part import Part
+from supernet.data.indexed import Indexed
+from supernet.data.position import SPLIT, Indices, generator
+from supernet.data.split import Split
+from supernet.data.stratify import hold_out
+from supernet.errors import UsageError
+from supernet.nn.input_shape import shape_of
+from supernet.tasks import Classification, Task
+
+__all__ = ["as_data", "from_datasets"]
+
+
+def from_datasets(
+    train: MapDataset | Split,
+    validation: MapDataset | Split | float = 0.2,
+    test: MapDataset | Split | None = None,
+    *,
+    task: Task | None = None,
+    classes: Sequence[str] | None = None,
+    name: str = "own data",
+    inputs: Names | None = None,
+    targets: Names | None = None,
+    collate: Callable[[list[Any]], Any] | None = None,
+    plain: MapDataset | None = None,
+    num_workers: int = 0,
+    seed: int = 0,
+    more: Mapping[str, MapDataset | Split] | None = None,
+) -> Data:
+    """Data of torch datasets in the map style, or of splits of one's own.
+
+    Args:
+        train: What weights are trained on.
+        validation: What architectures are compared on; or how much of ``train`` to hold out for that: a fraction in
+            (0, 1) or a number of examples, each class in proportion where targets are class indices.
+        test: What the result is reported on, and nothing chosen by; None: nothing.
+        task: What is asked of networks; None: classification.
+        classes: Class names; None: those that the dataset knows (its ``classes``), else the numbers up to the largest
+            label.
+        name: Name of the data in logs and reports.
+        inputs: Of examples that are mappings the fields for the network; see ``DatasetSplit``.
+        targets: The fields that are the target; see ``DatasetSplit``.
+        collate: Makes a batch of a list of examples.
+        plain: The examples of ``train`` without random changes: what is held out of ``train`` is read from it, and
+            statistics are calibrated on it. None: ``train`` itself.
+        num_workers: Number of processes that read examples; 0: this one.
+        seed: The seed that decides what is held out.
+        more: Further splits by name, such as ``target`` or ``client/17``.
+
+    Raises:
+        UsageError: Something given is no dataset, has no examples, or cannot be divided; or the task needs class
+            indices and there are none.
+
+    >>> import torch
+    >>> from torch.utils.data import TensorDataset
+    >>> x, y = torch.randn(100, 3, 8, 8), torch.arange(100) % 4
+    >>> print(from_datasets(TensorDataset(x, y), validation=0.25, name="noise"))
+    noise: 75 train, 25 validation examples of (3, 8, 8), Classification, 4 classes
+    """
+
+    def split(given: MapDataset | Split, what: str, plain: MapDataset | None = None) -> Split:
+        if isinstance(given, Split):
+            return given
+        return DatasetSplit(
+            dataset=given,
+            plain=plain,
+            inputs=inputs,
+            targets=targets,
+            collate=collate,
+            num_workers=num_workers,
+            name=f"{name} ({what})",
+        )
+
+    task = Classification() if task is None else task
+    whole = split(train, "train", plain)
+    names = _classes(classes, train, whole, task)
+    if isinstance(validation, int | float):
+        kept, held = _divided(whole, validation, names, seed=seed)
+        parts: tuple[Split, Split] = Part(_by_number(whole), kept), Part(_by_number(whole), held)
+    else:
+        parts = whole, split(validation, "validation")
+    return Data(
+        name=name,
+        train=parts[0],
+        validation=parts[1],
+        held_out=None if test is None else split(test, "test"),
+        shape=shape_of(next(parts[1].batches(1, limit=1)).x),
+        task=task,
+        classes=names,
+        more={other: split(given, other) for other, given in (more or {}).items()},
+    )
+
+
+def as_data(source: Any) -> Data:
+    """Data of whatever training takes: `Data` itself, a dataset, several of them, or a mapping of them by split.
+
+    Args:
+        source: `Data`; a dataset, a fifth of which is held out for validation; ``(train, validation)`` or ``(train,
+            validation, test)``; or a mapping with ``train`` and perhaps ``validation`` and ``test``.
+
+    Raises:
+        UsageError: It is none of these, or as in `from_datasets`.
+    """
+    if isinstance(source, Data):
+        return source
+    if isinstance(source, Mapping):
+        if "train" not in source:
+            raise UsageError(
+                f"The data have the splits {', '.join(map(str, source))}, and none called train. Name one so."
+            )
+        splits = dict(source)
+        named = {"validation": "validation", "valid": "validation", "val": "validation", "test": "test"}
+        told = {named[key]: splits.pop(key) for key in named if key in splits}
+        return from_datasets(splits.pop("train"), more=splits, **told)
+    if isinstance(source, tuple | list) and 2 <= len(source) <= 3:
+        return from_datasets(*source)
+    return from_datasets(source)
+
+
+def _classes(given: Sequence[str] | None, train: object, whole: Split, task: Task) -> tuple[str, ...]:
+    if given is not None:
+        return tuple(map(str, given))
+    known = getattr(train, "classes", None)
+    if isinstance(known, tuple | list) and known:
+        return tuple(map(str, known))
+    if not isinstance(task, Classification):
+        return ()
+    labels = _by_number(whole).labels
+    return tuple(map(str, range(int(np.max(np.asarray(labels))) + 1)))
+
+
+def _by_number(split: Split) -> Indexed:
+    if isinstance(split, Indexed):
+        return split
+    raise UsageError(
+        f"Examples can be held out, and classes be counted, where they can be asked for by number, which "
+        f"{type(split).__name__} cannot. Give validation= and classes= yourself."
+    )
+
+
+def _divided(whole: Split, size: float, classes: tuple[str, ...], *, seed: int) -> tuple[Indices, Indices]:
+    rng = generator(seed, SPLIT)
+    indexed = _by_number(whole)
+    if classes:
+        try:
+            labels = np.asarray(indexed.labels, dtype=np.int64)
+        except UsageError:
+            pass  # targets that are no class indices, such as masks: nothing to keep in proportion
+        else:
+            return hold_out(labels, size, rng=rng, classes=classes, option="validation")
+    n = len(whole)
+    count = round(size * n) if 0 < size < 1 else int(size)
+    if not (0 < size < 1 or size == int(size)) or not 1 <= count < n:
+        raise UsageError(
+            f"validation={size} is no part of {n} examples; give a fraction between 0 and 1, or 1 to {n - 1} examples."
+        )
+    order = rng.permutation(n)
+    return np.sort(order[count:]), np.sort(order[:count])
