@@ -30,13 +30,13 @@ from typing import Any
 import numpy as np
 import torch
 
-from supernet.nn.input_shape import InputShape
 from supernet import judge, search, zoo
 from supernet.io.config import Config, Searching
 from supernet.io.run_directory import environment
 from supernet.measure import Calibration, NetEvaluator, cost_model
 from supernet.methods import spos
 from supernet.nn import Supernet
+from supernet.nn.input_shape import InputShape
 from supernet.runs.naming import build_data
 from supernet.runs.run import Run
 from supernet.runs.train import train

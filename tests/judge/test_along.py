@@ -15,8 +15,8 @@ from supernet import measure
 from supernet.errors import UsageError
 from supernet.judge import OrderAlong, RankAlong, Truth
 from supernet.measure import Calibration
-from supernet.quantity import LOSS
 from supernet.nn import Supernet
+from supernet.quantity import LOSS
 from supernet.rank import kendall_tau, order_preservation, spearman_rho, tau_in_true_top, top_id
 from supernet.space import Choice, Space
 from supernet.train import Recipe, TrainPaths, Uniform, fit

@@ -34,8 +34,8 @@ from small_nets import images
 from supernet import Supernet, measure, search
 from supernet.errors import RunError, UsageError
 from supernet.measure import Latency, NetEvaluator
-from supernet.quantity import ACCURACY, MACS, Quantity
 from supernet.precision import check_precision
+from supernet.quantity import ACCURACY, MACS, Quantity
 from supernet.search import (
     NSGA2,
     Constraints,
