@@ -245,8 +245,8 @@ class TheirSearch:
     name: ClassVar[str] = "their_search"
     batch: int = 50
 
-    def begin(self, task):
-        return RandomSearch(batch=self.batch).begin(task)
+    def begin(self, problem):
+        return RandomSearch(batch=self.batch).begin(problem)
 """
 
 TABLE = """

@@ -13,15 +13,15 @@ from pathlib import Path
 
 import pytest
 
-from supernet.bench.processes import Estimator, Task, run_tasks
+from supernet.bench.processes import Estimator, Job, run_jobs
 from supernet.errors import RunError
 
 pytestmark = pytest.mark.slow  # whole runs, or processes of their own
 
 
 @dataclass(frozen=True)
-class Scripted(Task):
-    """A task that runs a script instead of a training."""
+class Scripted(Job):
+    """A job that runs a script instead of a training."""
 
     script: str = ""
 
@@ -34,9 +34,9 @@ class Scripted(Task):
             return subprocess.Popen(command, stdout=log, stderr=log, env=env, start_new_session=True)
 
 
-def go(tasks: list[Scripted], *, workers: int, said: list[str] | None = None) -> dict[Task, str]:
+def go(jobs: list[Scripted], *, workers: int, said: list[str] | None = None) -> dict[Job, str]:
     say = (lambda text: None) if said is None else said.append
-    return run_tasks(tasks, workers=workers, before=0, estimator=Estimator(), say=say, again="supernet bench x")
+    return run_jobs(jobs, workers=workers, before=0, estimator=Estimator(), say=say, again="supernet bench x")
 
 
 def test_one_failure_does_not_stop_the_others(tmp_path: Path) -> None:
@@ -47,10 +47,10 @@ def test_one_failure_does_not_stop_the_others(tmp_path: Path) -> None:
         "silent": "raise SystemExit(3)",
         "later": "print('well')",
     }
-    tasks = [Scripted(tmp_path, cell, 0, script=script) for cell, script in scripts.items()]
+    jobs = [Scripted(tmp_path, cell, 0, script=script) for cell, script in scripts.items()]
     said: list[str] = []
-    failures = go(tasks, workers=2, said=said)
-    assert {task.cell: reason for task, reason in failures.items()} == {
+    failures = go(jobs, workers=2, said=said)
+    assert {job.cell: reason for job, reason in failures.items()} == {
         "bad": "The loss became nan.",
         "killed": "killed by SIGKILL (out of memory?)",
         "silent": "it ended with code 3 and said nothing",
@@ -67,9 +67,9 @@ def test_never_more_than_asked_at_a_time(tmp_path: Path) -> None:
         f"now = pathlib.Path({str(tmp_path / 'now')!r}); mine = now / str(os.getpid()); mine.touch()\n"
         "time.sleep(0.4); print(len(list(now.iterdir()))); mine.unlink()"
     )
-    tasks = [Scripted(tmp_path, "a", seed, script=script) for seed in range(5)]
-    assert not go(tasks, workers=2)
-    counts = [int(task.log.read_text()) for task in tasks]
+    jobs = [Scripted(tmp_path, "a", seed, script=script) for seed in range(5)]
+    assert not go(jobs, workers=2)
+    counts = [int(job.log.read_text()) for job in jobs]
     assert max(counts) == 2
 
 
@@ -81,9 +81,9 @@ def test_cores_are_shared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
         monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
         if before is not None:
             monkeypatch.setenv("OMP_NUM_THREADS", before)
-        task = Scripted(tmp_path, f"w{workers}-{before}", 0, script=script)
-        go([task], workers=workers)
-        found[workers, before] = task.log.read_text().strip()
+        job = Scripted(tmp_path, f"w{workers}-{before}", 0, script=script)
+        go([job], workers=workers)
+        found[workers, before] = job.log.read_text().strip()
     assert found == {(1, None): "None", (3, None): "2", (20, None): "1", (3, "4"): "None"}
 
 
@@ -93,10 +93,10 @@ def test_an_interruption_stops_what_runs_and_starts_nothing_more(tmp_path: Path)
         "signal.signal(signal.SIGTERM, lambda *a: (print('checkpoint written'), sys.exit(1)))\n"
         "print('begun', flush=True); time.sleep(60)"
     )
-    tasks = [Scripted(tmp_path, "a", seed, script=patient) for seed in range(2)]
+    jobs = [Scripted(tmp_path, "a", seed, script=patient) for seed in range(2)]
 
     def interrupt() -> None:
-        while not (tasks[0].log.is_file() and "begun" in tasks[0].log.read_text()):
+        while not (jobs[0].log.is_file() and "begun" in jobs[0].log.read_text()):
             time.sleep(0.02)
         os.kill(os.getpid(), signal.SIGINT)
 
@@ -104,22 +104,22 @@ def test_an_interruption_stops_what_runs_and_starts_nothing_more(tmp_path: Path)
     thread = threading.Thread(target=interrupt)
     thread.start()
     with pytest.raises(RunError, match=r"0 of 2 runs are done.*Go on with: supernet bench x"):
-        go(tasks, workers=1)
+        go(jobs, workers=1)
     thread.join()
-    assert tasks[0].log.read_text() == "begun\ncheckpoint written\n"
-    assert not tasks[1].log.exists()
+    assert jobs[0].log.read_text() == "begun\ncheckpoint written\n"
+    assert not jobs[1].log.exists()
     assert signal.getsignal(signal.SIGINT) is before
 
 
 def test_the_estimate_of_the_time_left() -> None:
-    task = [Task(Path(), cell, seed) for cell, seed in (("a", 0), ("a", 1), ("b", 0), ("c", 0))]
+    job = [Job(Path(), cell, seed) for cell, seed in (("a", 0), ("a", 1), ("b", 0), ("c", 0))]
     estimator = Estimator()
-    assert estimator.left(task, {}, 1) is None
+    assert estimator.left(job, {}, 1) is None
     for seconds in (90.0, 110.0):
         estimator.add("a", seconds)
     estimator.add("b", 400.0)
     # a: 100, b: 400, c is unknown: the mean of all three runs, 200
-    assert estimator.left(task, {}, 1) == pytest.approx(100 + 100 + 400 + 200)
-    assert estimator.left(task, {}, 2) == pytest.approx(400)  # half of 800, and never less than b alone
-    assert estimator.left(task[1:2], {task[0]: 30.0}, 2) == pytest.approx(100)  # 170 / 2 is less than a whole run
-    assert estimator.left([], {task[0]: 130.0}, 2) == 0
+    assert estimator.left(job, {}, 1) == pytest.approx(100 + 100 + 400 + 200)
+    assert estimator.left(job, {}, 2) == pytest.approx(400)  # half of 800, and never less than b alone
+    assert estimator.left(job[1:2], {job[0]: 30.0}, 2) == pytest.approx(100)  # 170 / 2 is less than a whole run
+    assert estimator.left([], {job[0]: 130.0}, 2) == 0

@@ -78,7 +78,7 @@ def test_a_failure_is_told_and_ends_with_an_error(
 ) -> None:
     out = study.parent / "out"
     (out / "b/seed-1/ranking.csv").unlink()
-    monkeypatch.setattr("supernet.bench.run.run_tasks", lambda tasks, **_: {tasks[0]: "No space left."})
+    monkeypatch.setattr("supernet.bench.run.run_jobs", lambda jobs, **_: {jobs[0]: "No space left."})
     with pytest.raises(RunError, match=r"1 run failed.*same command again"):
         supernet("bench", study, "--out", out)
     said = capsys.readouterr().out

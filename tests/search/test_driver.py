@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 from supernet import search
 from supernet.errors import RunError, UsageError
-from supernet.search import NSGA2, Begun, Evolution, Front, RandomSearch, RegularisedEvolution, Searcher, Task, run
+from supernet.search import NSGA2, Begun, Evolution, Front, Problem, RandomSearch, RegularisedEvolution, Searcher, run
 from supernet.search.laws import Toy, limit, stages
 from supernet.search.pareto import nondominated
 from supernet.space import Arch, Choice, Space
@@ -207,8 +207,8 @@ class Again:
     def __init__(self) -> None:
         self.told: list[Mapping[str, float]] = []
 
-    def begin(self, task: Task) -> Again:
-        self.task, self.arch = task, task.space.wrap(task.known)[0]
+    def begin(self, problem: Problem) -> Again:
+        self.problem, self.arch = problem, problem.space.wrap(problem.known)[0]
         return self
 
     def ask(self, n: int) -> list[Arch]:
@@ -235,7 +235,7 @@ class Rude(Again):
         self.space = space
 
     def ask(self, n: int) -> list[Arch]:
-        return [(self.space or self.task.space).largest()]
+        return [(self.space or self.problem.space).largest()]
 
 
 class Greedy(Again):

@@ -18,10 +18,10 @@ from supernet.search import (
     AskTell,
     Constraints,
     Evolution,
+    Problem,
     RandomSearch,
     RegularisedEvolution,
     Searcher,
-    Task,
     run,
 )
 from supernet.search.archive import described
@@ -51,11 +51,11 @@ class TestNSGA2OneObjective(LearningLaws):
     searcher = NSGA2(population=10)
 
 
-def wide_task(seed: int = 0, *, seeds: int = 2) -> Task:
+def wide_problem(seed: int = 0, *, seeds: int = 2) -> Problem:
     """Forty choices of ten options: random architectures differ almost everywhere."""
     space = Space([Choice(f"c{place}", range(10)) for place in range(40)])
     known = space.population(np.random.default_rng(99), seeds)
-    return Task(space, (ACCURACY,), seed, lambda codes: np.ones(len(codes), dtype=bool), Constraints(), known)
+    return Problem(space, (ACCURACY,), seed, lambda codes: np.ones(len(codes), dtype=bool), Constraints(), known)
 
 
 def changes(child: tuple[int, ...], parent: tuple[int, ...]) -> int:
@@ -86,20 +86,20 @@ def generation_after(searcher: AskTell, scores: list[list[float]]) -> tuple[list
 
 
 def test_evolution_makes_25_mutants_and_25_crossovers_of_the_ten_best() -> None:
-    (first,), second = generation_after(Evolution().begin(wide_task()), [list(range(50))])
+    (first,), second = generation_after(Evolution().begin(wide_problem()), [list(range(50))])
     assert len(first) == len(second) == 50
     assert Counter(born_by(child, first[-10:]) for child in second) == {"mutation": 25, "crossover": 25}
 
 
 def test_evolution_fills_up_at_random() -> None:
-    (first,), second = generation_after(Evolution(mutations=20, crossovers=5).begin(wide_task()), [list(range(50))])
+    (first,), second = generation_after(Evolution(mutations=20, crossovers=5).begin(wide_problem()), [list(range(50))])
     assert Counter(born_by(child, first[-10:]) for child in second) == {"mutation": 20, "crossover": 5, "random": 25}
 
 
 def test_evolution_mutates_each_decision_with_probability_one_tenth() -> None:
     total, mutants = 0, 0
     for seed in range(10):
-        searcher = Evolution(mutations=50, crossovers=0).begin(wide_task(seed))
+        searcher = Evolution(mutations=50, crossovers=0).begin(wide_problem(seed))
         (first,), second = generation_after(searcher, [list(range(50))])
         total += sum(min(changes(child.code, parent.code) for parent in first[-10:]) for child in second)
         mutants += len(second)
@@ -109,12 +109,12 @@ def test_evolution_mutates_each_decision_with_probability_one_tenth() -> None:
 
 
 def test_evolution_keeps_the_best_of_all_time_as_parents() -> None:
-    (first, _), third = generation_after(Evolution().begin(wide_task()), [list(range(50)), [-1.0] * 50])
+    (first, _), third = generation_after(Evolution().begin(wide_problem()), [list(range(50)), [-1.0] * 50])
     assert Counter(born_by(child, first[-10:]) for child in third) == {"mutation": 25, "crossover": 25}
 
 
 def test_regularised_evolution_drops_the_oldest_not_the_worst() -> None:
-    searcher = RegularisedEvolution(population=5, sample=100).begin(wide_task())  # a sample of 100 meets all five
+    searcher = RegularisedEvolution(population=5, sample=100).begin(wide_problem())  # a sample of 100 meets all five
     first = searcher.ask(5)
     searcher.tell(first, told([1.0, 0.5, 0.5, 0.5, 0.5]))
     distances = []
@@ -129,7 +129,7 @@ def test_regularised_evolution_drops_the_oldest_not_the_worst() -> None:
 
 
 def test_regularised_evolution_takes_the_best_of_its_sample() -> None:
-    searcher = RegularisedEvolution(population=5, sample=100).begin(wide_task())
+    searcher = RegularisedEvolution(population=5, sample=100).begin(wide_problem())
     first = searcher.ask(5)
     searcher.tell(first, told([0.1, 0.2, 0.3, 0.9, 0.4]))
     for _ in range(4):
@@ -141,7 +141,7 @@ def test_regularised_evolution_takes_the_best_of_its_sample() -> None:
 
 
 def test_regularised_evolution_can_ask_for_children_in_parallel() -> None:
-    searcher = RegularisedEvolution(population=5, sample=100, children=7).begin(wide_task())
+    searcher = RegularisedEvolution(population=5, sample=100, children=7).begin(wide_problem())
     first = searcher.ask(5)
     assert searcher.ask(5) == []
     searcher.tell(first, told([0.1, 0.2, 0.3, 0.9, 0.4]))
@@ -246,7 +246,7 @@ def test_nsga2_does_not_depend_on_the_global_generator() -> None:
 
 
 def test_nsga2_waits_for_its_generation() -> None:
-    searcher = NSGA2(population=6).begin(wide_task())
+    searcher = NSGA2(population=6).begin(wide_problem())
     with pytest.raises(UsageError, match="call ask before tell"):
         searcher.tell([], [])
     first = searcher.ask(4) + searcher.ask(4)
@@ -260,7 +260,7 @@ def test_nsga2_waits_for_its_generation() -> None:
 def test_nsga2_without_pymoo_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(RunError, match=r"pip install 'supernet\[search\]'"):
-        NSGA2().begin(wide_task())
+        NSGA2().begin(wide_problem())
 
 
 @pytest.mark.parametrize("searcher", [RandomSearch(), Evolution(), RegularisedEvolution(), NSGA2()])

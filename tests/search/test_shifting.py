@@ -43,8 +43,8 @@ from supernet.search import (
     Evaluator,
     Evolution,
     Front,
+    Problem,
     Shifting,
-    Task,
     load_shifted,
 )
 from supernet.search.evaluation import best_of
@@ -341,16 +341,16 @@ def test_the_parents_are_among_the_kept() -> None:
     assert best in {e.arch for e in front.archive[4:8]}
 
 
-def bare_task(keep: int, objectives: tuple[Quantity, ...]) -> Task:
+def bare_problem(keep: int, objectives: tuple[Quantity, ...]) -> Problem:
     space = stages(4)
     known = space.population(np.random.default_rng(0), 3)
-    return Task(space, objectives, 0, lambda codes: np.ones(len(codes), dtype=bool), Constraints(), known, keep)
+    return Problem(space, objectives, 0, lambda codes: np.ones(len(codes), dtype=bool), Constraints(), known, keep)
 
 
 def test_evolution_forgets_what_is_not_kept() -> None:
     """Without change by mutation the next generation shows the parents."""
     settings = Evolution(population=4, parents=1, mutations=4, crossovers=0, mutation_p=0.0)
-    searcher = settings.begin(bare_task(1, (ACCURACY,)))
+    searcher = settings.begin(bare_problem(1, (ACCURACY,)))
     first = searcher.ask(9)
     searcher.tell(first, [{"accuracy": value} for value in (9.0, 8.0, 1.0, 1.0)])
     second = searcher.ask(9)
@@ -361,7 +361,7 @@ def test_evolution_forgets_what_is_not_kept() -> None:
 
 
 def test_nsga2_holds_each_member_once_with_its_latest_values() -> None:
-    sorting = _Sorting(NSGA2(population=6, mutation_p=0.02), bare_task(6, (ACCURACY, MACS)))
+    sorting = _Sorting(NSGA2(population=6, mutation_p=0.02), bare_problem(6, (ACCURACY, MACS)))
     rng, repeated = np.random.default_rng(1), 0
     latest: dict[tuple[int, ...], tuple[float, float]] = {}
     for _ in range(12):
@@ -384,8 +384,8 @@ class Twice:
 
     name = "twice"
 
-    def begin(self, task: Task) -> Twice:
-        self.arch = task.space.smallest()
+    def begin(self, problem: Problem) -> Twice:
+        self.arch = problem.space.smallest()
         return self
 
     def ask(self, n: int) -> list[Arch]:

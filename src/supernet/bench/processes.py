@@ -23,7 +23,7 @@ _SPEAK_EVERY_SECONDS = 60.0
 
 
 @dataclass(frozen=True)
-class Task:
+class Job:
     """One run to make.
 
     Attributes:
@@ -79,7 +79,7 @@ class Estimator:
         """Note how long a whole run took."""
         self.known.setdefault(cell, []).append(seconds)
 
-    def left(self, waiting: Sequence[Task], running: Mapping[Task, float], workers: int) -> float | None:
+    def left(self, waiting: Sequence[Job], running: Mapping[Job, float], workers: int) -> float | None:
         """Seconds until all are done, or None while nothing is known.
 
         Args:
@@ -91,23 +91,23 @@ class Estimator:
         if not everything:
             return None
 
-        def expected(task: Task) -> float:
-            group = self.known.get(task.cell) or everything
+        def expected(job: Job) -> float:
+            group = self.known.get(job.cell) or everything
             return sum(group) / len(group)
 
-        rest = [max(expected(task) - seconds, 0.0) for task, seconds in running.items()]
+        rest = [max(expected(job) - seconds, 0.0) for job, seconds in running.items()]
         # As well packed as can be, and never shorter than what a single run still needs.
-        whole = [expected(task) for task in waiting]
+        whole = [expected(job) for job in waiting]
         return max([(sum(rest) + sum(whole)) / workers, *rest, *whole], default=0.0)
 
 
-def run_tasks(
-    tasks: Sequence[Task], *, workers: int, before: int, estimator: Estimator, say: Say, again: str
-) -> dict[Task, str]:
-    """Carry out tasks, `workers` at a time; one that fails does not stop the others.
+def run_jobs(
+    jobs: Sequence[Job], *, workers: int, before: int, estimator: Estimator, say: Say, again: str
+) -> dict[Job, str]:
+    """Carry out jobs, `workers` at a time; one that fails does not stop the others.
 
     Args:
-        tasks: In the order in which they start.
+        jobs: In the order in which they start.
         workers: Processes.
         before: Runs finished earlier, for the count.
         estimator: Durations known so far.
@@ -115,21 +115,21 @@ def run_tasks(
         again: Command that goes on after an interruption.
 
     Returns:
-        The failed tasks, each with the last line of its log.
+        The failed jobs, each with the last line of its log.
 
     Raises:
         RunError: interrupted; the runs under way have stopped, each with a checkpoint.
     """
     threads = _threads(workers)
-    waiting, running, failures = list(tasks), dict[Task, tuple[subprocess.Popen[bytes], float]](), dict[Task, str]()
-    total, spoke = before + len(tasks), time.monotonic()
+    waiting, running, failures = list(jobs), dict[Job, tuple[subprocess.Popen[bytes], float]](), dict[Job, str]()
+    total, spoke = before + len(jobs), time.monotonic()
 
     def done() -> int:
         return total - len(waiting) - len(running) - len(failures)
 
     def left() -> str:
         now = time.monotonic()
-        seconds = estimator.left(waiting, {task: now - began for task, (_, began) in running.items()}, workers)
+        seconds = estimator.left(waiting, {job: now - began for job, (_, began) in running.items()}, workers)
         return "" if seconds is None or seconds < 1 else f", about {duration(seconds)} left"
 
     try:
@@ -143,25 +143,25 @@ def run_tasks(
                         f"Go on with: {again}"
                     )
                 while waiting and len(running) < workers:
-                    task = waiting.pop(0)
-                    running[task] = task.start(threads), time.monotonic()
-                    say(f"[{done()}/{total}] {task}: started")
-                for task, (process, began) in list(running.items()):
+                    job = waiting.pop(0)
+                    running[job] = job.start(threads), time.monotonic()
+                    say(f"[{done()}/{total}] {job}: started")
+                for job, (process, began) in list(running.items()):
                     code = process.poll()
                     if code is None:
                         continue
-                    del running[task]
+                    del running[job]
                     _close(process)
                     seconds = time.monotonic() - began
                     if code == 0:
-                        estimator.add(task.cell, seconds)
-                        say(f"[{done()}/{total}] {task}: done in {duration(seconds)}{left()}")
+                        estimator.add(job.cell, seconds)
+                        say(f"[{done()}/{total}] {job}: done in {duration(seconds)}{left()}")
                     else:
-                        failures[task] = _reason(task.log, code)
-                        say(f"[{done()}/{total}] {task}: failed after {duration(seconds)}: {failures[task]}")
+                        failures[job] = _reason(job.log, code)
+                        say(f"[{done()}/{total}] {job}: failed after {duration(seconds)}: {failures[job]}")
                 if time.monotonic() - spoke >= _SPEAK_EVERY_SECONDS and running:
                     spoke = time.monotonic()
-                    doing = "; ".join(f"{task}: {last_line(task.log) or 'starting'}" for task in running)
+                    doing = "; ".join(f"{job}: {last_line(job.log) or 'starting'}" for job in running)
                     say(f"[{done()}/{total}] {doing}{left()}")
                 time.sleep(_LOOK_EVERY_SECONDS)
     finally:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from supernet.bench.comparing import tabulate
 from supernet.bench.finished import FinishedRun, Spent, differences, is_finished
-from supernet.bench.processes import Estimator, Say, Task, run_tasks
+from supernet.bench.processes import Estimator, Job, Say, run_jobs
 from supernet.bench.study import TRUTH, Study, check_seeds
 from supernet.bench.table import RunTable
 from supernet.errors import RunError, UsageError
@@ -57,32 +57,32 @@ def run_study(
     study.check()
     everything = tuple(dict.fromkeys([*study.seeds, *chosen]))
     # All cells have their first seed before any has its second: a table can be had early.
-    wanted = [Task(out, cell, seed, beside=workers) for seed in chosen for cell in cells]
+    wanted = [Job(out, cell, seed, beside=workers) for seed in chosen for cell in cells]
     with locked(out):
         _check_kept(study, out, wanted)
-        missing = [task for task in wanted if not is_finished(task.run, study.truth(out))]
+        missing = [job for job in wanted if not is_finished(job.run, study.truth(out))]
         say(
             f"cells {', '.join(cells)}; seeds {', '.join(map(str, chosen))}; {len(wanted) - len(missing)} of "
             f"{len(wanted)} runs are done, {len(missing)} to do, {workers} at a time, in {out}"
         )
-        failures: dict[Task, str] = {}
+        failures: dict[Job, str] = {}
         if missing:
             write_json(out / "study.json", study.to_json())
             failures = _make(study, missing, len(wanted) - len(missing), out, workers, again or _again(out), say)
         return _compared(study, out, everything, failures)
 
 
-def _compared(study: Study, out: Path, seeds: Sequence[int], failures: Mapping[Task, str]) -> RunTable:
+def _compared(study: Study, out: Path, seeds: Sequence[int], failures: Mapping[Job, str]) -> RunTable:
     """Compare what is finished, and write it."""
     groups = {
         cell: [
-            FinishedRun.read(task.run)
-            for task in (Task(out, cell, seed) for seed in seeds)
-            if is_finished(task.run, study.truth(out))
+            FinishedRun.read(job.run)
+            for job in (Job(out, cell, seed) for seed in seeds)
+            if is_finished(job.run, study.truth(out))
         ]
         for cell in study.cells
     }
-    failed = [f"{task} failed (see {task.log}): {reason}" for task, reason in failures.items()]
+    failed = [f"{job} failed (see {job.log}): {reason}" for job, reason in failures.items()]
     empty = [cell for cell, runs in groups.items() if not runs]
     if len(empty) == len(groups):
         raise RunError(" ".join(["No run of the study is complete.", *failed]))
@@ -100,22 +100,22 @@ def _compared(study: Study, out: Path, seeds: Sequence[int], failures: Mapping[T
 
 
 def _make(
-    study: Study, missing: Sequence[Task], before: int, out: Path, workers: int, again: str, say: Say
-) -> dict[Task, str]:
+    study: Study, missing: Sequence[Job], before: int, out: Path, workers: int, again: str, say: Say
+) -> dict[Job, str]:
     if study.judge is not None and study.judge.retrain:
-        truth = Task(out, TRUTH, 0, beside=workers)
+        truth = Job(out, TRUTH, 0, beside=workers)
         say(f"first the truth: {study.judge.retrain} architectures trained alone")
-        for reason in run_tasks([truth], workers=1, before=0, estimator=Estimator(), say=say, again=again).values():
+        for reason in run_jobs([truth], workers=1, before=0, estimator=Estimator(), say=say, again=again).values():
             raise RunError(f"The truth could not be made: {reason} (log: {truth.log}).")
     estimator = Estimator()
     for cell in study.cells:
         for path in sorted((out / cell).glob("seed-*")):
             if path.is_dir() and is_finished(path, study.truth(out)):
                 estimator.add(cell, Spent.read(path).seconds)
-    return run_tasks(missing, workers=workers, before=before, estimator=estimator, say=say, again=again)
+    return run_jobs(missing, workers=workers, before=before, estimator=estimator, say=say, again=again)
 
 
-def _check_kept(study: Study, out: Path, wanted: Sequence[Task]) -> None:
+def _check_kept(study: Study, out: Path, wanted: Sequence[Job]) -> None:
     """Check that what is in the directory is of this study, as far as it is wanted.
 
     Raises:
@@ -123,18 +123,18 @@ def _check_kept(study: Study, out: Path, wanted: Sequence[Task]) -> None:
     """
     if (out / "study.json").is_file():
         Study.read(out / "study.json")  # what is no study is somebody else's file, and not written over
-    alone = [Task(out, TRUTH, 0)] if study.judge is not None and study.judge.retrain else []
-    for task in [*wanted, *alone]:
-        file = task.run / "config.json"
+    alone = [Job(out, TRUTH, 0)] if study.judge is not None and study.judge.retrain else []
+    for job in [*wanted, *alone]:
+        file = job.run / "config.json"
         if not file.is_file():
             continue
         kept = Config.read(file)
-        asked = study.config(study.baseline if task.cell == TRUTH else task.cell, task.seed)
+        asked = study.config(study.baseline if job.cell == TRUTH else job.cell, job.seed)
         before, now = differences(kept, asked), differences(asked, kept)
         if before:
             said = ", ".join(f"{name} = {before[name]!r}, not {now[name]!r}" for name in before)
             raise UsageError(
-                f"{task.run} was begun with other settings than the study has: {file} says {said}. Give the study "
+                f"{job.run} was begun with other settings than the study has: {file} says {said}. Give the study "
                 "these settings, delete the run, or choose another directory with --out."
             )
 

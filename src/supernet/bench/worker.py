@@ -22,7 +22,7 @@ import msgspec
 import torch
 
 from supernet.bench.finished import is_finished, read_resources
-from supernet.bench.processes import Task
+from supernet.bench.processes import Job
 from supernet.bench.study import TRUTH, Study
 from supernet.errors import SupernetError, UsageError
 from supernet.io import schema
@@ -43,7 +43,7 @@ def work(out: Path, cell: str, seed: int, *, workers: int) -> None:
         UsageError: as training and judging raise it, and another process is at work on this run.
         RunError: as training and judging raise it.
     """
-    study, path = Study.read(out / "study.json"), Task(out, cell, seed).run
+    study, path = Study.read(out / "study.json"), Job(out, cell, seed).run
     with _alone(RunDirectory(path)):
         if cell != TRUTH and is_finished(path, study.truth(out)):
             return
@@ -95,7 +95,7 @@ def _alone_like_the_truth(study: Study, run: Run, out: Path) -> Alone | None:
     """What trains a derived architecture as the truth of the study was trained; its file is that of the run."""
     if study.judge is None or not study.judge.retrain:
         return None
-    like = Run(study.config(study.baseline, 0), RunDirectory(Task(out, TRUTH, 0).run)).asking(judge=study.judge)
+    like = Run(study.config(study.baseline, 0), RunDirectory(Job(out, TRUTH, 0).run)).asking(judge=study.judge)
     return partial(trained_alone, like, out=run.directory / "derived.jsonl")
 
 

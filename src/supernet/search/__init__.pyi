@@ -10,6 +10,11 @@ from supernet.search.evaluation import Evaluator as Evaluator
 from supernet.search.evaluation import Point as Point
 from supernet.search.front import Front as Front
 from supernet.search.front import FrontFile as FrontFile
+from supernet.search.problem import AskTell as AskTell
+from supernet.search.problem import Companion as Companion
+from supernet.search.problem import Problem as Problem
+from supernet.search.problem import Searcher as Searcher
+from supernet.search.problem import Wrap as Wrap
 from supernet.search.published import evolution as evolution
 from supernet.search.published import nsga2 as nsga2
 from supernet.search.published import random as random
@@ -24,11 +29,6 @@ from supernet.search.shifting import Shifting as Shifting
 from supernet.search.shifting import load_shifted as load_shifted
 from supernet.search.survey import Survey as Survey
 from supernet.search.survey import survey as survey
-from supernet.search.task import AskTell as AskTell
-from supernet.search.task import Companion as Companion
-from supernet.search.task import Searcher as Searcher
-from supernet.search.task import Task as Task
-from supernet.search.task import Wrap as Wrap
 
 __all__ = [
     "NSGA2",
@@ -45,13 +45,13 @@ __all__ = [
     "Front",
     "FrontFile",
     "Point",
+    "Problem",
     "RandomSearch",
     "RegularisedEvolution",
     "Request",
     "Searcher",
     "Shifting",
     "Survey",
-    "Task",
     "Wrap",
     "check",
     "evolution",

@@ -21,9 +21,9 @@ from supernet.search.constraints import Bounds, Constraints
 from supernet.search.evaluation import Evaluator, costs_of
 from supernet.search.front import Front
 from supernet.search.ledger import Ledger
+from supernet.search.problem import AskTell, Problem, Searcher, Wrap
 from supernet.search.request import Announce, Progress, Request
 from supernet.search.survey import Survey, survey
-from supernet.search.task import AskTell, Searcher, Task, Wrap
 from supernet.space import Arch, Codes, Space
 from supernet.train.recipe import describe
 
@@ -85,20 +85,20 @@ def run(
     asked = Request(
         objectives=objectives, constraints=constraints, budget=budget, seed=seed, initial=initial, wrap=wrap
     )
-    task, begins, found, begun, names = _plan(searcher, evaluator, asked)
+    problem, begins, found, begun, names = _plan(searcher, evaluator, asked)
     folder = None if out is None else Path(out)
     if announce is not None:
         announce(found)
     with (
         nullcontext() if folder is None else locked(folder),
-        Archive(folder, begun, task.space, names, resume=resume) as archive,
+        Archive(folder, begun, problem.space, names, resume=resume) as archive,
     ):
         companion = None
         if wrap is not None:
             companion = wrap.begin(evaluator, seed=seed, out=folder, recorded=len(archive.recorded))
         if folder is not None:
             begun.write(folder)
-        ledger = Ledger(evaluator, task, names, archive, companion)
+        ledger = Ledger(evaluator, problem, names, archive, companion)
         stopped = _search(begins, searcher.name, ledger, budget, progress)
         ledger.check_replayed()
         if companion is not None:
@@ -106,8 +106,8 @@ def run(
     if ledger.feasible == 0:
         raise RunError(ledger.nothing_feasible())
     front = Front(
-        task.objectives,
-        task.constraints,
+        problem.objectives,
+        problem.constraints,
         tuple(ledger.evaluations),
         found.ranges,
         found.feasible_share,
@@ -132,9 +132,9 @@ def check(
 
 
 class _Plan(NamedTuple):
-    """A search that was found possible: its task and beginning, the survey, what is written of it, what it asks for."""
+    """A search that was found possible: its problem and beginning, the survey, what is written and asked for."""
 
-    task: Task
+    problem: Problem
     begins: AskTell
     found: Survey
     begun: Begun
@@ -167,7 +167,7 @@ def _plan(searcher: Searcher, evaluator: Evaluator, request: Request) -> _Plan:
 
     keep = None if wrap is None else wrap.keep
     space = evaluator.space
-    task = Task(space, goals, seed, feasible, limits, found.known, keep, _allowed(space, initial, feasible))
+    problem = Problem(space, goals, seed, feasible, limits, found.known, keep, _allowed(space, initial, feasible))
     measured = getattr(evaluator, "settings", None)
     begun = Begun(
         searcher=described(searcher),
@@ -180,7 +180,7 @@ def _plan(searcher: Searcher, evaluator: Evaluator, request: Request) -> _Plan:
         evaluator=describe(measured()) if callable(measured) else None,
         wrap=None if wrap is None else dict(wrap.describe()),
     )
-    return _Plan(task, searcher.begin(task), found, begun, names)
+    return _Plan(problem, searcher.begin(problem), found, begun, names)
 
 
 def _evaluator(subject: Supernet | Evaluator, data: Data | None) -> Evaluator:

@@ -23,9 +23,9 @@ from supernet.quantity import ACCURACY, MACS, Quantity
 from supernet.search.archive import FILE_NAME
 from supernet.search.driver import run
 from supernet.search.front import Front
+from supernet.search.problem import Searcher
 from supernet.search.request import Request
 from supernet.search.searchers.random import RandomSearch
-from supernet.search.task import Searcher
 from supernet.space import Arch, Choice, Codes, Space
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from supernet.errors import RunError
 from supernet.search.archive import Archive
 from supernet.search.evaluation import Evaluation, Evaluator, best_of, costs_of, values_of
-from supernet.search.task import Companion, Task
+from supernet.search.problem import Companion, Problem
 from supernet.space import Arch
 
 # Costs may come from a matrix product, whose last digits depend on the size of the batch.
@@ -23,15 +23,20 @@ _CHANGED = (
 class Ledger:
     """Values of architectures: remembered, else taken from the record of an earlier run, else evaluated.
 
-    With `task.keep` values go stale: an architecture that is asked for in a later generation is evaluated again, the
+    With `problem.keep` values go stale: an architecture that is asked for in a later generation is evaluated again, the
     latest values count, and the best `keep` architectures are remembered.
     """
 
     def __init__(
-        self, evaluator: Evaluator, task: Task, names: tuple[str, ...], archive: Archive, companion: Companion | None
+        self,
+        evaluator: Evaluator,
+        problem: Problem,
+        names: tuple[str, ...],
+        archive: Archive,
+        companion: Companion | None,
     ) -> None:
         self.evaluator, self.names, self.archive, self.companion = evaluator, names, archive, companion
-        self.objectives, self.constraints, self.keep = task.objectives, task.constraints, task.keep
+        self.objectives, self.constraints, self.keep = problem.objectives, problem.constraints, problem.keep
         self.cheap = [name for name in names if name in evaluator.cheap]
         self.dear = [name for name in names if name not in evaluator.cheap]
         self.known: dict[Arch, Evaluation] = {}
@@ -50,7 +55,7 @@ class Ledger:
             arch = archs[int(wrong.argmax())]
             raise RunError(
                 f"{searcher} asked for {arch}, which is infeasible or outside the space. A searcher must propose "
-                "only what task.feasible and task.space allow; correct the searcher."
+                "only what problem.feasible and problem.space allow; correct the searcher."
             )
         return [{name: float(columns[name][row]) for name in self.cheap} for row in range(len(archs))]
 

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TypeAlias, TypedDict
 
 from supernet.search.constraints import Bounds, Constraints
+from supernet.search.problem import Wrap
 from supernet.search.survey import Survey
-from supernet.search.task import Wrap
 from supernet.space import Arch
 
 __all__ = ["Request"]

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from supernet.errors import UsageError
-from supernet.search.task import Task
+from supernet.search.problem import Problem
 from supernet.space import Codes, Space
 
 __all__ = ["FeasibleSampler"]
@@ -43,9 +43,9 @@ def population(space: Space, codes: list[Code]) -> Codes:
     return np.asarray(codes, dtype=np.int16).reshape(len(codes), len(space))
 
 
-def sampler_of(task: Task, rng: np.random.Generator) -> FeasibleSampler:
-    """The sampler of a task, which begins with the architectures that the task begins with."""
-    return FeasibleSampler(task.space, task.feasible, known=task.known, rng=rng, first=task.initial)
+def sampler_of(problem: Problem, rng: np.random.Generator) -> FeasibleSampler:
+    """The sampler of a problem, which begins with the architectures that the problem begins with."""
+    return FeasibleSampler(problem.space, problem.feasible, known=problem.known, rng=rng, first=problem.initial)
 
 
 class FeasibleSampler:

@@ -1,1 +1,1 @@
-"""One published searcher per file: a frozen dataclass of its settings, whose `begin(task)` starts a search."""
+"""One published searcher per file: a frozen dataclass of its settings, whose `begin(problem)` starts a search."""

@@ -11,8 +11,8 @@ import numpy as np
 from supernet.errors import UsageError
 from supernet.io.config import Count, Positive, Probability, Section
 from supernet.paper import Paper
+from supernet.search.problem import Problem, Rounds
 from supernet.search.sampler import Code, distinct, population, sampler_of
-from supernet.search.task import Rounds, Task
 from supernet.space import Arch, Codes
 
 PAPER = Paper(
@@ -39,7 +39,7 @@ class Evolution(Section, place="evolution."):
     far. No architecture is asked for twice. Making a child takes at most `attempts` tries on average; what
     cannot be made within them is filled up at random too.
 
-    Where values go stale (`Task.keep`) the parents are the best of the architectures that are kept, and an
+    Where values go stale (`Problem.keep`) the parents are the best of the architectures that are kept, and an
     architecture may be asked for again in every generation (Zhang et al., CVPR 2024, section 3.3,
     [arXiv 2403.11380](https://arxiv.org/abs/2403.11380)).
 
@@ -76,38 +76,38 @@ class Evolution(Section, place="evolution."):
         object.__setattr__(self, "mutations", mutations)
         object.__setattr__(self, "crossovers", crossovers)
 
-    def begin(self, task: Task) -> Rounds:
+    def begin(self, problem: Problem) -> Rounds:
         """Start a search, see `Searcher`.
 
         Raises:
             UsageError: several objectives.
         """
-        task.require_one_objective("Evolution")
-        breeding = _Breeding(self, task)
+        problem.require_one_objective("Evolution")
+        breeding = _Breeding(self, problem)
         return Rounds(breeding.generation, breeding.learn)
 
 
 class _Breeding:
-    def __init__(self, settings: Evolution, task: Task) -> None:
-        self.settings, self.task = settings, task
-        self._rng = np.random.default_rng(task.seed)
-        self._sampler = sampler_of(task, self._rng)
+    def __init__(self, settings: Evolution, problem: Problem) -> None:
+        self.settings, self.problem = settings, problem
+        self._rng = np.random.default_rng(problem.seed)
+        self._sampler = sampler_of(problem, self._rng)
         self._visited: set[Code] = set()
         self._ranks: dict[Arch, tuple[float, ...]] = {}
 
     def learn(self, archs: Sequence[Arch], values: Sequence[Mapping[str, float]]) -> None:
         for arch, told in zip(archs, values, strict=True):
             self._visited.add(arch.code)
-            self._ranks[arch] = self.task.rank(told)
+            self._ranks[arch] = self.problem.rank(told)
 
     def generation(self) -> list[Arch]:
-        if self.task.keep is not None:
+        if self.problem.keep is not None:
             self._visited.clear()
-            self._ranks = {arch: self._ranks[arch] for arch in self._best(self.task.keep)}
+            self._ranks = {arch: self._ranks[arch] for arch in self._best(self.problem.keep)}
         settings = self.settings
         children: list[Code] = []
         if self._ranks:
-            space, rng = self.task.space, self._rng
+            space, rng = self.problem.space, self._rng
             mutations, crossovers = settings.mutations or 0, settings.crossovers or 0
             best = space.codes(self._best(settings.parents))
             chosen = best[rng.integers(len(best), size=settings.attempts * mutations)]
@@ -116,13 +116,13 @@ class _Breeding:
             children += self._admit(space.crossover(first, second, rng), crossovers)
         fill = self._sampler.draw(settings.population - len(children), self._visited)
         children += self._admit(fill, len(fill))
-        return self.task.space.wrap(population(self.task.space, children))
+        return self.problem.space.wrap(population(self.problem.space, children))
 
     def _best(self, n: int) -> list[Arch]:
         return sorted(self._ranks, key=self._ranks.__getitem__)[:n]
 
     def _admit(self, candidates: Codes, n: int) -> list[Code]:
         """The first `n` candidates that are feasible and were never visited; they are from now on."""
-        new = distinct(candidates[self.task.feasible(candidates)], self._visited)[:n]
+        new = distinct(candidates[self.problem.feasible(candidates)], self._visited)[:n]
         self._visited.update(new)
         return new

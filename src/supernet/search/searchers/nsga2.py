@@ -11,8 +11,8 @@ import numpy as np
 from supernet.errors import UsageError, require
 from supernet.io.config import Positive, Probability, Section
 from supernet.paper import Paper
+from supernet.search.problem import Problem, Rounds
 from supernet.search.sampler import Code, distinct, population, sampler_of
-from supernet.search.task import Rounds, Task
 from supernet.space import Arch, Codes
 
 PAPER = Paper(
@@ -37,7 +37,7 @@ class NSGA2(Section, place="nsga2."):
     choices stay right: crossover with probability `crossover_p`, then every decision resampled with probability
     `mutation_p`. Constraints that are cheap to check are met by every child; of the others pymoo is told the
     excess, and prefers feasible to infeasible members. No architecture is asked for twice; where values go stale
-    (`Task.keep`) none is in one generation, and a member that is asked for again is told its latest values. What is
+    (`Problem.keep`) none is in one generation, and a member that is asked for again is told its latest values. What is
     remembered is the population.
 
     Args:
@@ -57,20 +57,20 @@ class NSGA2(Section, place="nsga2."):
     mutation_p: Probability | None = None
     attempts: Positive = 10
 
-    def begin(self, task: Task) -> Rounds:
+    def begin(self, problem: Problem) -> Rounds:
         """Start a search, see `Searcher`.
 
         Raises:
             RunError: pymoo is not installed.
         """
-        sorting = _Sorting(self, task)
+        sorting = _Sorting(self, problem)
         return Rounds(sorting.generation, sorting.learn)
 
 
 class _Sorting:
-    def __init__(self, settings: NSGA2, task: Task) -> None:
-        self.task = task
-        self._algorithm = _algorithm(task, settings.population, _Mating(task, settings))
+    def __init__(self, settings: NSGA2, problem: Problem) -> None:
+        self.problem = problem
+        self._algorithm = _algorithm(problem, settings.population, _Mating(problem, settings))
         self._generation: Any = None  # pymoo's population that is being evaluated
         self._values: dict[Code, Mapping[str, float]] = {}
 
@@ -78,10 +78,10 @@ class _Sorting:
         """What pymoo asks for; nothing while some of a generation have been asked for but not told."""
         if self._generation is not None:
             return []
-        if self.task.keep is not None:
+        if self.problem.keep is not None:
             self._values.clear()
         self._generation = self._algorithm.ask()
-        return [] if self._generation is None else self.task.space.wrap(self._generation.get("X"))
+        return [] if self._generation is None else self.problem.space.wrap(self._generation.get("X"))
 
     def learn(self, archs: Sequence[Arch], values: Sequence[Mapping[str, float]]) -> None:
         """Values; pymoo moves on when its generation is complete.
@@ -99,10 +99,10 @@ class _Sorting:
         if not all(code in self._values for code in codes):
             return
         told = [self._values[code] for code in codes]
-        columns = {name: np.asarray([v[name] for v in told]) for name in self.task.constraints.names}
-        losses = np.asarray([self.task.losses(v) for v in told])
-        excesses = self.task.constraints.excesses(columns, len(told))
-        if self.task.keep is not None and self._algorithm.pop is not None:
+        columns = {name: np.asarray([v[name] for v in told]) for name in self.problem.constraints.names}
+        losses = np.asarray([self.problem.losses(v) for v in told])
+        excesses = self.problem.constraints.excesses(columns, len(told))
+        if self.problem.keep is not None and self._algorithm.pop is not None:
             again = set(codes)
             stale = [tuple(row) in again for row in self._algorithm.pop.get("X").tolist()]
             self._algorithm.pop = self._algorithm.pop[~np.asarray(stale, dtype=bool)]
@@ -114,11 +114,11 @@ class _Sorting:
 class _Mating:
     """What pymoo calls to get children: its own tournament, the space's crossover and mutation."""
 
-    def __init__(self, task: Task, settings: NSGA2) -> None:
-        self.task, self.settings = task, settings
-        self.mutation_p = 1 / max(len(task.space), 1) if settings.mutation_p is None else settings.mutation_p
+    def __init__(self, problem: Problem, settings: NSGA2) -> None:
+        self.problem, self.settings = problem, settings
+        self.mutation_p = 1 / max(len(problem.space), 1) if settings.mutation_p is None else settings.mutation_p
         self.visited: set[Code] = set()
-        self.sampler = sampler_of(task, np.random.default_rng(task.seed))
+        self.sampler = sampler_of(problem, np.random.default_rng(problem.seed))
 
     def first(self, n: int) -> Codes:
         codes = self.sampler.draw(n)
@@ -130,7 +130,7 @@ class _Mating:
         from pymoo.core.population import Population
         from pymoo.operators.selection.tournament import TournamentSelection
 
-        if self.task.keep is not None:
+        if self.problem.keep is not None:
             self.visited.clear()
         selection = TournamentSelection(func_comp=binary_tournament)
         children: list[Code] = []
@@ -139,32 +139,32 @@ class _Mating:
                 problem, pop, n - len(children), 2, to_pop=False, algorithm=algorithm, random_state=random_state
             )
             candidates = self._vary(pop.get("X")[pairs], random_state)
-            new = distinct(candidates[self.task.feasible(candidates)], self.visited)
+            new = distinct(candidates[self.problem.feasible(candidates)], self.visited)
             self.visited.update(new)
             children += new
             if len(children) == n:
                 break
         fill = distinct(self.sampler.draw(n - len(children), self.visited))
         self.visited.update(fill)
-        return Population.new("X", population(self.task.space, children + fill))
+        return Population.new("X", population(self.problem.space, children + fill))
 
     def _vary(self, parents: Codes, rng: np.random.Generator) -> Codes:
         """Children (N, D) of pairs (N, 2, D)."""
         first, second = parents[:, 0], parents[:, 1]
         mixed = rng.random(len(parents)) < self.settings.crossover_p
-        child = np.where(mixed[:, None], self.task.space.crossover(first, second, rng), first)
-        return self.task.space.mutate(child, rng, p=self.mutation_p)
+        child = np.where(mixed[:, None], self.problem.space.crossover(first, second, rng), first)
+        return self.problem.space.mutate(child, rng, p=self.mutation_p)
 
 
-def _algorithm(task: Task, size: int, mating: _Mating) -> Any:
+def _algorithm(problem: Problem, size: int, mating: _Mating) -> Any:
     require("pymoo", "search", "NSGA-II")
     from pymoo.algorithms.moo import nsga2
-    from pymoo.core.problem import Problem
+    from pymoo.core.problem import Problem as PymooProblem
     from pymoo.core.termination import NoTermination
 
-    problem = Problem(
-        n_var=len(task.space), n_obj=len(task.objectives), n_ieq_constr=len(task.constraints), xl=None, xu=None
+    posed = PymooProblem(
+        n_var=len(problem.space), n_obj=len(problem.objectives), n_ieq_constr=len(problem.constraints), xl=None, xu=None
     )
     algorithm = nsga2.NSGA2(pop_size=size, sampling=mating.first(size), mating=mating, eliminate_duplicates=False)
-    algorithm.setup(problem, termination=NoTermination(), seed=task.seed)
+    algorithm.setup(posed, termination=NoTermination(), seed=problem.seed)
     return algorithm

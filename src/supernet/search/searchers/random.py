@@ -8,8 +8,8 @@ from typing import ClassVar
 import numpy as np
 
 from supernet.io.config import Positive, Section
+from supernet.search.problem import Problem, Rounds
 from supernet.search.sampler import Code, sampler_of
-from supernet.search.task import Rounds, Task
 from supernet.space import Arch
 
 
@@ -17,7 +17,7 @@ from supernet.space import Arch
 class RandomSearch(Section, place="random."):
     """Distinct feasible architectures, drawn uniformly over the options of every choice. Any number of objectives.
 
-    Where values go stale (`Task.keep`) those of one batch are distinct.
+    Where values go stale (`Problem.keep`) those of one batch are distinct.
 
     Args:
         batch: Number of architectures that are drawn at once; one batch is one generation.
@@ -30,15 +30,15 @@ class RandomSearch(Section, place="random."):
 
     batch: Positive = 50
 
-    def begin(self, task: Task) -> Rounds:
+    def begin(self, problem: Problem) -> Rounds:
         """Start a search, see `Searcher`."""
-        sampler = sampler_of(task, np.random.default_rng(task.seed))
+        sampler = sampler_of(problem, np.random.default_rng(problem.seed))
         visited: set[Code] = set()
 
         def draw() -> list[Arch]:
-            if task.keep is not None:
+            if problem.keep is not None:
                 visited.clear()
-            drawn = task.space.wrap(sampler.draw(self.batch, visited))
+            drawn = problem.space.wrap(sampler.draw(self.batch, visited))
             visited.update(arch.code for arch in drawn)
             return drawn
 

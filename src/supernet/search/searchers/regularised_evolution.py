@@ -11,8 +11,8 @@ import numpy as np
 
 from supernet.io.config import Positive, Section
 from supernet.paper import Paper
+from supernet.search.problem import Problem, Rounds
 from supernet.search.sampler import sampler_of, step
-from supernet.search.task import Rounds, Task
 from supernet.space import Arch
 
 PAPER = Paper(
@@ -56,26 +56,26 @@ class RegularisedEvolution(Section, place="regularised_evolution."):
     children: Positive = 1
     attempts: Positive = 64
 
-    def begin(self, task: Task) -> Rounds:
+    def begin(self, problem: Problem) -> Rounds:
         """Start a search, see `Searcher`.
 
         Raises:
             UsageError: several objectives.
         """
-        task.require_one_objective("Regularised evolution")
-        ageing = _Ageing(self, task)
+        problem.require_one_objective("Regularised evolution")
+        ageing = _Ageing(self, problem)
         return Rounds(ageing.children, ageing.learn)
 
 
 class _Ageing:
-    def __init__(self, settings: RegularisedEvolution, task: Task) -> None:
-        self.settings, self.task = settings, task
-        self._rng = np.random.default_rng(task.seed)
-        self._first = task.space.wrap(sampler_of(task, self._rng).draw(settings.population))
+    def __init__(self, settings: RegularisedEvolution, problem: Problem) -> None:
+        self.settings, self.problem = settings, problem
+        self._rng = np.random.default_rng(problem.seed)
+        self._first = problem.space.wrap(sampler_of(problem, self._rng).draw(settings.population))
         self._members: deque[tuple[tuple[float, ...], Arch]] = deque(maxlen=settings.population)
 
     def learn(self, archs: Sequence[Arch], values: Sequence[Mapping[str, float]]) -> None:
-        self._members.extend((self.task.rank(told), arch) for arch, told in zip(archs, values, strict=True))
+        self._members.extend((self.problem.rank(told), arch) for arch, told in zip(archs, values, strict=True))
 
     def children(self) -> list[Arch]:
         first, self._first = self._first, []
@@ -84,13 +84,13 @@ class _Ageing:
         return [self._child() for _ in range(self.settings.children)]
 
     def _child(self) -> Arch:
-        space = self.task.space
+        space = self.problem.space
         drawn = [self._members[place] for place in self._rng.integers(len(self._members), size=self.settings.sample)]
         _, parent = min(drawn, key=lambda member: member[0])
         mutants = np.repeat(space.codes([parent]), self.settings.attempts, axis=0)
         for _ in range(3):
             mutants = step(space, mutants, self._rng)
-            allowed = mutants[self.task.feasible(mutants)]
+            allowed = mutants[self.problem.feasible(mutants)]
             if len(allowed):
                 return space.wrap(allowed[:1])[0]
         return parent

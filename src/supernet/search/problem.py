@@ -16,11 +16,11 @@ from supernet.search.constraints import Constraints
 from supernet.search.evaluation import Evaluation, Evaluator
 from supernet.space import Arch, Codes, Space
 
-__all__ = ["AskTell", "Companion", "Searcher", "Task", "Wrap"]
+__all__ = ["AskTell", "Companion", "Problem", "Searcher", "Wrap"]
 
 
 @dataclass(frozen=True)
-class Task:
+class Problem:
     """Everything a searcher may know before it asks for its first value.
 
     Args:
@@ -69,9 +69,9 @@ class Task:
 class AskTell(Protocol):
     """A search that has begun: it proposes architectures and learns their values.
 
-    It is deterministic: what it asks follows from its task and what it was told. It asks only for feasible
+    It is deterministic: what it asks follows from its problem and what it was told. It asks only for feasible
     architectures of its space. It may ask again for one it knows: that costs nothing, or where values go stale
-    (`Task.keep`) a new evaluation. What it proposes does not depend on the `n` of `ask`, so that a search can be
+    (`Problem.keep`) a new evaluation. What it proposes does not depend on the `n` of `ask`, so that a search can be
     continued with a larger budget.
     """
 
@@ -117,11 +117,11 @@ class Searcher(Protocol):
     def name(self) -> str:
         """How results and errors name the searcher."""
 
-    def begin(self, task: Task) -> AskTell:
+    def begin(self, problem: Problem) -> AskTell:
         """Start a search.
 
         Raises:
-            UsageError: the task is not one that this searcher can do.
+            UsageError: the problem is not one that this searcher can do.
         """
 
 
