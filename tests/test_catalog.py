@@ -101,7 +101,7 @@ def test_a_lazy_package_offers_each_name_from_one_module(room: str) -> None:
 
 def test_every_piece_and_searcher_is_offered_by_its_room() -> None:
     pieces = {entry.attribute for kind in ("pieces", "monitors") for entry in catalog.own(kind)}
-    assert {"Sum", "Mean", "Softmax", "Strongest", "SubnetAccuracy", "SplitByOption"} <= pieces <= set(train.__all__)
+    assert {"Sum", "Mean", "Softmax", "Strongest", "SubnetScores", "SplitByOption"} <= pieces <= set(train.__all__)
     assert {"Sampler", "Program", "LearningRate", "Recipe", "fit", "sgd"} <= set(train.__all__)
     searchers = catalog.own("searchers")
     assert {entry.attribute for entry in searchers} | {entry.name for entry in searchers} <= set(search.__all__)

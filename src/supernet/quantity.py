@@ -63,6 +63,10 @@ STANDARD: Mapping[str, Quantity] = MappingProxyType(
 """The quantities of this package, by name."""
 
 
+SCORE = "score"
+"""As an objective: what subnets are ranked by, which the method says, or else the task."""
+
+
 def objectives_of(names: str | Sequence[str], known: Mapping[str, Quantity]) -> tuple[Quantity, ...]:
     """The quantities to optimise.
 

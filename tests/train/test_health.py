@@ -114,12 +114,13 @@ def test_an_objective_says_what_its_loss_is_by_chance() -> None:
         first = Outcome(Output(logits), Batch(logits, labels), step(operations_net()))
         for earlier in ((), (first,)):
             loss = float(objective(replace(first, earlier=earlier)))
-            assert chance_of(program, 7) == pytest.approx(loss, rel=1e-5)
-    assert chance_of(TrainPaths(sampler=Sandwich(), objective=InPlaceDistillation(temperature=2.0)), 7) is None
+            assert chance_of(program, math.log(7)) == pytest.approx(loss, rel=1e-5)
+    assert chance_of(TrainPaths(sampler=Sandwich(), objective=InPlaceDistillation(temperature=2.0)), 2.0) is None
 
     def of_random_labels(outcome: Outcome) -> torch.Tensor:
         return F.cross_entropy(outcome.logits, outcome.batch.y.roll(1))
 
-    silent = chance_of(TrainPaths(sampler=Sandwich(), objective=of_random_labels), 10)
+    silent = chance_of(TrainPaths(sampler=Sandwich(), objective=of_random_labels), LN10)
     assert silent is None
+    assert chance_of(TrainPaths(sampler=Sandwich()), None) is None  # the task does not say
     assert warnings_of(log(*[LN10] * 9), 10, chance=silent) == []

@@ -19,6 +19,7 @@ from msgspec import Meta
 from supernet.errors import RunError, UsageError
 from supernet.io.files import needed, read_text
 from supernet.precision import Precision
+from supernet.quantity import SCORE
 
 Accelerator: TypeAlias = Literal["auto", "cpu", "cuda", "mps"]
 Count: TypeAlias = Annotated[int, Meta(ge=0)]
@@ -94,8 +95,9 @@ class Searching(Section, place="search."):
     """Name of the search algorithm, such as random, regularised_evolution, evolution or nsga2."""
     searcher_options: dict[str, Any] = field(default_factory=dict)
     """Settings of the search algorithm, such as `{"population": 50}`."""
-    objectives: Annotated[tuple[Text, ...], Meta(min_length=1)] = ("accuracy", "macs")
-    """Quantities to optimise, the first of which decides which network is the best."""
+    objectives: Annotated[tuple[Text, ...], Meta(min_length=1)] = (SCORE, "macs")
+    """Quantities to optimise, the first of which decides which network is the best; `score` is what the method, or else
+    the task, ranks by, such as accuracy."""
     constraints: dict[str, Bound] = field(default_factory=dict)
     """Upper bound, or [low, high], of a quantity, such as `{"macs": 20e6}`."""
     budget: Positive = 300

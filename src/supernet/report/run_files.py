@@ -85,7 +85,8 @@ class RunFiles:
         rows = [record.scalars for record in self.train]
         known, chance = self.data, self.training.chance if self.training else None
         images = known.images.validation if known else DEFAULT_IMAGES
-        return warnings_of(rows, known.num_classes if known else None, chance=chance, images=images)
+        classes, score = (known.num_classes, known.scores[0]) if known else (None, ACCURACY)
+        return warnings_of(rows, classes, chance=chance, images=images, score=score)
 
     @cached_property
     def networks(self) -> list[Network]:

@@ -197,7 +197,9 @@ class Run:
     def say_what_ranks(self) -> None:
         """Say so if subnets are ranked by something else than accuracy."""
         if (by := self.recipe.ranks_by) is not None:
-            self.say(f"{self.recipe.name} ranks subnets by {by.name}, which takes the place of accuracy")
+            self.say(
+                f"{self.recipe.name} ranks subnets by {by.name}, which takes the place of {self.data.task.scores[0].name}"
+            )
 
     @property
     def derived(self) -> Arch | None:

@@ -15,7 +15,6 @@ from supernet.io.progress import ProgressBar
 from supernet.io.run_directory import SEARCH
 from supernet.judge import OrderAlong
 from supernet.measure import NetEvaluator
-from supernet.quantity import ACCURACY
 from supernet.runs.judge import table_of
 from supernet.runs.kept import refuse_changes
 from supernet.runs.naming import build_calibration, build_searcher, build_shifting
@@ -38,7 +37,7 @@ def search(run: Run, *, resume: bool = False, overwrite: bool = False, wrap: Wra
 
         search(run.into("runs/a/fast").asking(search=Searching(constraints={"latency_ms": 2.0}, seed=1)))
 
-    Where the method ranks by something else (`Recipe.ranks_by`), the objective `accuracy` stands for that.
+    The objective `score` is what the method ranks by (`Recipe.ranks_by`), or else the task.
 
     Args:
         run: The run that is searched; `run.config.search` says how.
@@ -86,7 +85,7 @@ def search(run: Run, *, resume: bool = False, overwrite: bool = False, wrap: Wra
         front = run_search(
             searcher,
             evaluator,
-            objectives=_objectives(run),
+            objectives=run.config.search.objectives,
             constraints=settings.constraints or None,
             budget=settings.budget,
             seed=_seed(run),
@@ -118,7 +117,7 @@ def check_search(run: Run, wrap: Wrap | None = None) -> None:
     check_possible(
         searcher,
         _evaluator(run, {}),
-        objectives=_objectives(run),
+        objectives=run.config.search.objectives,
         constraints=settings.constraints or None,
         budget=settings.budget,
         seed=_seed(run),
@@ -132,15 +131,6 @@ def _seed(run: Run) -> int:
 def _wrap(run: Run) -> Wrap | None:
     shifting = run.config.search.shifting
     return None if shifting is None else build_shifting(shifting)
-
-
-def _objectives(run: Run) -> tuple[str, ...]:
-    """What is optimised: where the method ranks by something else, that takes the place of accuracy."""
-    by = run.recipe.ranks_by
-    asked = run.config.search.objectives
-    if by is None:
-        return asked
-    return tuple(dict.fromkeys(by.name if name == ACCURACY.name else name for name in asked))
 
 
 def _evaluator(run: Run, parts: Mapping[str, nn.Module]) -> NetEvaluator:

@@ -12,8 +12,8 @@ from supernet.judge import RankAlong
 from supernet.runs.judge import table_of
 from supernet.runs.naming import build_calibration
 from supernet.runs.run import Run
-from supernet.train import Monitor, SubnetAccuracy, fit
-from supernet.train.health import chance_of, warnings_of
+from supernet.train import Monitor, SubnetScores, fit
+from supernet.train.health import warnings_of
 
 
 def train(run: Run, *, resume: bool = False) -> Run | None:
@@ -57,8 +57,9 @@ def train(run: Run, *, resume: bool = False) -> Run | None:
         run.directory.write("derived.json", trained.derived.to_json())
         run.say(f"derived architecture: {trained.derived}")
     log = read_lines(run.directory.log, dict[str, Any]).rows
-    chance = None if run.recipe.ranks_by else chance_of(trained.recipe.phases[-1].program, run.data.num_classes)
-    for sentence in warnings_of(_scalars(log), run.data.num_classes, chance=chance, images=len(run.data.validation)):
+    data, chance = run.data, run.directory.read("training.json", schema.Training).chance
+    images, score = len(data.validation), data.task.scores[0]
+    for sentence in warnings_of(_scalars(log), data.num_classes, chance=chance, images=images, score=score):
         run.say(f"warning: {sentence}")
     return run.holding(trained.net)
 
@@ -76,7 +77,7 @@ def _monitors(run: Run) -> list[Monitor]:
     by = run.recipe.ranks_by
     if not every:
         return []
-    monitors: list[Monitor] = [] if by else [SubnetAccuracy(data, every=every, seed=run.config.seed)]
+    monitors: list[Monitor] = [] if by else [SubnetScores(data, every=every, seed=run.config.seed)]
     if run.config.judge.table:
         calibration = build_calibration(settings)
         follow = partial(RankAlong, data, every=every, calibration=calibration, images=settings.validation_images)

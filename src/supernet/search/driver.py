@@ -15,7 +15,7 @@ from supernet.errors import RunError, UsageError
 from supernet.io.locking import locked
 from supernet.measure import NetEvaluator
 from supernet.nn import Supernet
-from supernet.quantity import objectives_of
+from supernet.quantity import SCORE, Quantity, objectives_of
 from supernet.search.archive import Archive, Begun, described
 from supernet.search.constraints import Bounds, Constraints
 from supernet.search.evaluation import Evaluator, costs_of
@@ -37,7 +37,7 @@ def run(
     subject: Supernet | Evaluator,
     data: Data | None = None,
     *,
-    objectives: str | Sequence[str] = ("accuracy",),
+    objectives: str | Sequence[str] = (SCORE,),
     constraints: Mapping[str, Bounds] | Constraints | None = None,
     budget: int = 1000,
     seed: int = 0,
@@ -58,9 +58,9 @@ def run(
     Args:
         searcher: A searcher with its settings, such as `NSGA2(population=20)`.
         subject: A trained supernet, or any evaluator.
-        data: The images, with a supernet: accuracy is that of the validation images with batch norm calibrated on
+        data: The images, with a supernet: scores are those of the validation images with batch norm calibrated on
             2,000 training images. For other settings pass a `measure.NetEvaluator`.
-        objectives: Names of the quantities to optimise.
+        objectives: Names of the quantities to optimise; `score` is what the method, or else the task, ranks by.
         constraints: Bounds by name, an upper one or (low, high). Those on cheap quantities are checked before an
             architecture is proposed, the others after it has been evaluated.
         budget: Largest number of architectures to evaluate.
@@ -147,7 +147,7 @@ def _plan(searcher: Searcher, evaluator: Evaluator, request: Request) -> _Plan:
         raise UsageError(
             f"{name} is no searcher; give a value that begins searches, such as search.NSGA2(population=50)."
         )
-    goals = objectives_of(request.get("objectives", "accuracy"), evaluator.quantities)
+    goals = objectives_of(_named(request.get("objectives", SCORE), evaluator), evaluator.quantities)
     limits = Constraints.of(request.get("constraints"), evaluator.quantities)
     budget, seed = request.get("budget", 1000), request.get("seed", 0)
     initial, wrap = request.get("initial", ()), request.get("wrap")
@@ -181,6 +181,15 @@ def _plan(searcher: Searcher, evaluator: Evaluator, request: Request) -> _Plan:
         wrap=None if wrap is None else dict(wrap.describe()),
     )
     return _Plan(problem, searcher.begin(problem), found, begun, names)
+
+
+def _named(objectives: str | Sequence[str], evaluator: Evaluator) -> tuple[str, ...]:
+    """The objectives by name, where one of them may be `SCORE`."""
+    names = (objectives,) if isinstance(objectives, str) else tuple(objectives)
+    if SCORE not in names or SCORE in evaluator.quantities:
+        return names
+    ranking: Quantity = getattr(evaluator, "ranking", next(iter(evaluator.quantities.values())))
+    return tuple(ranking.name if name == SCORE else name for name in names)
 
 
 def _evaluator(subject: Supernet | Evaluator, data: Data | None) -> Evaluator:

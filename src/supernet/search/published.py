@@ -6,6 +6,7 @@ from typing import Unpack
 
 from supernet.data import Data
 from supernet.nn import Supernet
+from supernet.quantity import SCORE
 from supernet.search.driver import run
 from supernet.search.evaluation import Evaluator
 from supernet.search.front import Front
@@ -19,20 +20,20 @@ __all__ = ["evolution", "nsga2", "random", "regularised_evolution"]
 
 
 def random(subject: Supernet | Evaluator, data: Data | None = None, **request: Unpack[Request]) -> Front:
-    """`run(RandomSearch(), …)`, the baseline; optimises the accuracy unless `objectives` says otherwise."""
+    """`run(RandomSearch(), …)`, the baseline; optimises the score unless `objectives` says otherwise."""
     return run(RandomSearch(), subject, data, **request)
 
 
 def evolution(subject: Supernet | Evaluator, data: Data | None = None, **request: Unpack[Request]) -> Front:
-    """`run(Evolution(), …)`, SPOS's search for the best accuracy; its budget of 1,000 is 20 generations of 50."""
+    """`run(Evolution(), …)`, SPOS's search for the best score; its budget of 1,000 is 20 generations of 50."""
     return run(Evolution(), subject, data, **request)
 
 
 def regularised_evolution(subject: Supernet | Evaluator, data: Data | None = None, **request: Unpack[Request]) -> Front:
-    """`run(RegularisedEvolution(), …)` for the best accuracy."""
+    """`run(RegularisedEvolution(), …)` for the best score."""
     return run(RegularisedEvolution(), subject, data, **request)
 
 
 def nsga2(subject: Supernet | Evaluator, data: Data | None = None, **request: Unpack[Request]) -> Front:
-    """`run(NSGA2(), …)` for a front; optimises accuracy and MACs unless `objectives` says otherwise."""
-    return run(NSGA2(), subject, data, **(Request(objectives=("accuracy", "macs")) | request))
+    """`run(NSGA2(), …)` for a front; optimises the score and MACs unless `objectives` says otherwise."""
+    return run(NSGA2(), subject, data, **(Request(objectives=(SCORE, "macs")) | request))

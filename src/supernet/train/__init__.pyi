@@ -47,7 +47,7 @@ from supernet.train.gradients.reinforce import Reinforce as Reinforce
 from supernet.train.gradients.reptile import Reptile as Reptile
 from supernet.train.gradients.unrolled import Unrolled as Unrolled
 from supernet.train.loop import Monitor as Monitor
-from supernet.train.monitors.subnet_accuracy import SubnetAccuracy as SubnetAccuracy
+from supernet.train.monitors.subnet_scores import SubnetScores as SubnetScores
 from supernet.train.move import Move as Move
 from supernet.train.move import Objective as Objective
 from supernet.train.move import Outcome as Outcome
@@ -288,7 +288,7 @@ __all__ = [
     "StrictFair",
     "Strongest",
     "Subnet",
-    "SubnetAccuracy",
+    "SubnetScores",
     "Sum",
     "Term",
     "Terms",

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
+from supernet.quantity import ACCURACY, Quantity
+
 DEFAULT_IMAGES = 1000
 """How many images accuracies are taken to be of where nothing is known."""
 
@@ -22,6 +24,7 @@ def warnings_of(
     *,
     chance: float | None = None,
     images: int = DEFAULT_IMAGES,
+    score: Quantity = ACCURACY,
 ) -> list[str]:
     """Sentences about what is wrong with a training, by its log; none where all is well.
 
@@ -37,15 +40,18 @@ def warnings_of(
         chance: What the objective says its loss is without information, ln K of cross-entropy (`chance_of`). None: it
             says nothing, as where labels are random by design; then nothing is called collapsed.
         images: Images that accuracies were measured on; they decide the standard error.
+        score: What subnets are compared by; where it is no share of the images, only the loss is looked at.
     """
-    found = [] if num_classes is None or chance is None else _collapsed(rows, num_classes, chance)
+    found = [] if not num_classes or chance is None else _collapsed(rows, num_classes, chance)
+    if score != ACCURACY:
+        return found
     return found or [*_larger_is_worse(_last_accuracies(rows), images), *_better_augmented(rows, images)]
 
 
-def chance_of(program: object, num_classes: int) -> float | None:
-    """What the objective of a program says its loss is without information; None: it does not say."""
+def chance_of(program: object, of_task: float | None) -> float | None:
+    """What the objective of a program says its loss is without information; None: it or the task does not say."""
     chance = getattr(getattr(program, "objective", None), "chance", None)
-    return None if chance is None else chance(num_classes)
+    return None if chance is None or of_task is None else chance(of_task)
 
 
 def _collapsed(rows: Sequence[Mapping[str, float]], num_classes: int, chance: float) -> list[str]:

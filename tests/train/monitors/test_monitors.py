@@ -8,7 +8,7 @@ from small_nets import operations_net, step
 from supernet.data import Augment, ImageData, from_arrays
 from supernet.measure import accuracy
 from supernet.methods import spos
-from supernet.train import SubnetAccuracy, fit
+from supernet.train import SubnetScores, fit
 
 
 def bars(augment: Augment) -> ImageData:
@@ -24,9 +24,9 @@ def bars(augment: Augment) -> ImageData:
 def test_the_largest_subnet_is_measured_on_images_augmented_as_in_training_too() -> None:
     net = operations_net()
     fit(net, spos(), bars(Augment()), steps=30, batch_size=32, progress=False)
-    plain = SubnetAccuracy(bars(Augment()), every=1)(step(net))
+    plain = SubnetScores(bars(Augment()), every=1)(step(net))
     assert plain["accuracy/largest"] == accuracy(net, net.space.largest(), bars(Augment())) > 0.9
     assert plain["accuracy/largest, augmented"] == plain["accuracy/largest"]
-    turned = SubnetAccuracy(bars(Augment(rotate_degrees=180)), every=1)(step(net))
+    turned = SubnetScores(bars(Augment(rotate_degrees=180)), every=1)(step(net))
     assert turned["accuracy/largest"] == plain["accuracy/largest"]
     assert turned["accuracy/largest, augmented"] < 0.8

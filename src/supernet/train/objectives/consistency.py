@@ -42,7 +42,7 @@ class Consistency:
                 f"'largest' architecture; got {self.distance!r} and {self.runs!r}."
             )
 
-    def chance(self, num_classes: int) -> float | None:
+    def chance(self, of_task: float) -> float | None:
         """None: the distance adds to the loss what nobody can know."""
         return None
 

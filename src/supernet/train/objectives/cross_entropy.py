@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 from torch import Tensor
@@ -25,9 +24,9 @@ class CrossEntropy:
         if not 0 <= self.label_smoothing < 1:
             raise UsageError(f"The label smoothing is {self.label_smoothing}; it must lie in [0, 1).")
 
-    def chance(self, num_classes: int) -> float:
-        """ln K, whatever the smoothing: the loss of equal probabilities is the same for every target."""
-        return math.log(num_classes)
+    def chance(self, of_task: float) -> float:
+        """That of the task, whatever the smoothing: the loss of equal probabilities is the same for every target."""
+        return of_task
 
     def __call__(self, outcome: Outcome) -> Tensor:
         task = outcome.step.task

@@ -74,7 +74,7 @@ class ExpectedCost:
         if self.table is not None and not Path(self.table).is_file():
             raise UsageError(f"There is no latency table {self.table!r}. Make one with `supernet latency build`.")
 
-    def chance(self, num_classes: int) -> float | None:
+    def chance(self, of_task: float) -> float | None:
         """None: a cost says nothing about classes."""
         return None
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 from torch import Tensor
@@ -37,9 +36,9 @@ class InPlaceDistillation:
         if not 0 <= self.hard <= 1:
             raise UsageError(f"The weight of the hard labels is {self.hard}; it must lie in [0, 1].")
 
-    def chance(self, num_classes: int) -> float | None:
-        """ln K, as of cross-entropy; None at a temperature that scales the loss of all paths but the first."""
-        return math.log(num_classes) if self.temperature == 1 else None
+    def chance(self, of_task: float) -> float | None:
+        """That of the task; None at a temperature that scales the loss of all paths but the first."""
+        return of_task if self.temperature == 1 else None
 
     def __call__(self, outcome: Outcome) -> Tensor:
         labels = CrossEntropy(self.label_smoothing)

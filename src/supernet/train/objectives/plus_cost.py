@@ -37,7 +37,7 @@ class PlusCost:
         check_number("The reference of a cost", self.reference, above=0)
         check_number("The factor on the cost", self.scale, at_least=0)
 
-    def chance(self, num_classes: int) -> float | None:
+    def chance(self, of_task: float) -> float | None:
         """None: it depends on the cost."""
         return None
 

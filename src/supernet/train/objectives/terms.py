@@ -71,7 +71,7 @@ class Auxiliary:
     def __post_init__(self) -> None:
         check_value("The weight of the auxiliary heads", self.weight, at_least=0)
 
-    def chance(self, num_classes: int) -> float | None:
+    def chance(self, of_task: float) -> float | None:
         """None: auxiliary heads add to the loss, and how many there are is the network's."""
         return None
 

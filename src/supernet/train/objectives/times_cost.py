@@ -47,7 +47,7 @@ class TimesCost:
         if self.cost.logarithm != "none":
             raise UsageError("A cost that multiplies a loss is given without logarithm; it is taken here.")
 
-    def chance(self, num_classes: int) -> float | None:
+    def chance(self, of_task: float) -> float | None:
         """None: it depends on the cost."""
         return None
 

@@ -9,7 +9,7 @@ from itertools import islice
 import numpy as np
 
 from supernet.data import Data
-from supernet.measure import Calibration, accuracy
+from supernet.measure import Calibration, scores
 from supernet.measure.scores.scores import run_scores
 from supernet.train.health import AUGMENTED
 from supernet.train.move import Step
@@ -18,15 +18,15 @@ _BATCH = 512
 
 
 @dataclass(frozen=True)
-class SubnetAccuracy:
-    """Validation accuracy of the smallest, the largest and one random subnet, each with calibrated batch norm.
+class SubnetScores:
+    """The score of the smallest, the largest and one random subnet, each with calibrated batch norm.
 
-    That of the largest is measured once more on validation images that went through the augmentation of training, as
-    `accuracy/largest, augmented`: a network that does better there does not get statistics that fit plain images
-    (see `health.warnings_of`).
+    It is what the task compares subnets by, such as `accuracy/smallest`. That of the largest is measured once more on
+    validation images that went through the augmentation of training, as `accuracy/largest, augmented`: a network that
+    does better there does not get statistics that fit plain images (see `health.warnings_of`).
 
     Args:
-        data: Images; only training (for calibration) and validation images are used.
+        data: The data; only training (for calibration) and validation images are used.
         every: Number of steps between two measurements.
         images: Number of validation images to measure on; None: all of them.
         calibration_images: Number of training images that batch norm statistics are computed from.
@@ -41,7 +41,7 @@ class SubnetAccuracy:
     seed: int = 0
 
     def __call__(self, step: Step) -> Mapping[str, float]:
-        net, space = step.net, step.net.space
+        net, space, score = step.net, step.net.space, self.data.task.scores[0].name
         archs = {
             "smallest": space.smallest(),
             "random": space.sample(np.random.default_rng(self.seed)),
@@ -49,7 +49,7 @@ class SubnetAccuracy:
         }
         calibration = Calibration(images=self.calibration_images)
         found = {
-            f"accuracy/{name}": accuracy(net, arch, self.data, calibration=calibration, images=self.images)
+            f"{score}/{name}": scores(net, arch, self.data, calibration=calibration, images=self.images).value
             for name, arch in archs.items()
         }
         validation = self.data.validation
@@ -57,4 +57,4 @@ class SubnetAccuracy:
         batch_size = min(_BATCH, images)
         augmented = islice(validation.stream(batch_size, seed=self.seed), images // batch_size)
         as_trained = run_scores(net, archs["largest"], augmented, calibration, self.data)
-        return found | {f"accuracy/{AUGMENTED}": as_trained.accuracy}
+        return found | {f"{score}/{AUGMENTED}": as_trained.value}
