@@ -64,7 +64,7 @@ def test_is_ordinary_training_of_one_architecture(tmp_path):
     for row, arch in enumerate(archs):
         for column, seed in enumerate((3, 1)):
             found = by_hand(arch, seed)
-            assert table.values[row, column] == found.accuracy
+            assert table.values[row, column] == found.score
             assert found.loss in [line["loss"] for line in lines(tmp_path / "t.jsonl")]
 
 
@@ -183,7 +183,7 @@ def test_every_method_lends_its_objective():
         name="x", program=TrainPaths(sampler=Fixed(every()[0]), objective=CrossEntropy(0.1)), weights=weights
     )
     smooth = train_alone(build, plain, images(), every()[:2], **LITTLE).values
-    assert smooth[0, 0] == by_hand(every()[0], 0, recipe=plain).accuracy
+    assert smooth[0, 0] == by_hand(every()[0], 0, recipe=plain).score
     for recipe in (sandwich(), darts()):
         table = train_alone(build, replace(recipe, weights=weights), images(), every()[:2], **LITTLE)
         assert np.isfinite(table.values).all()

@@ -34,7 +34,7 @@ from supernet.space import Arch
 from supernet.train import Recipe, fit
 from supernet.train.recipe import describe
 
-Task = tuple[Arch, int]
+Job = tuple[Arch, int]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,7 +47,7 @@ class Regime:
         data: The data set with the training images and those that are measured on.
         steps: Number of training steps of each architecture.
         batch_size: Number of images per training step.
-        split: The split whose accuracy is measured.
+        split: The split that is measured on.
         calibration: BatchNorm statistics for the measurement; None keeps those of the training.
         accelerator: Kind of processor to train on: `"auto"`, `"cpu"`, `"cuda"` or `"mps"`.
     """
@@ -90,12 +90,12 @@ class Training:
     """What came of one training.
 
     Attributes:
-        accuracy: Top-1 accuracy, 0 … 1.
-        loss: Mean cross-entropy in nats.
+        score: What the task compares networks by, such as top-1 accuracy, 0 … 1.
+        loss: The mean loss of the task, such as cross-entropy in nats.
         seconds: Time of training and measuring.
     """
 
-    accuracy: float
+    score: float
     loss: float
     seconds: float
 
@@ -144,7 +144,7 @@ class Alone:
                 progress=False,
             )
         found = scores(self.net, arch, data, calibration=regime.calibration)
-        return Training(found.accuracy, found.loss, time.perf_counter() - began)
+        return Training(found.value, found.loss, time.perf_counter() - began)
 
     def _restart(self, seed: int) -> None:
         if self._fresh is None or self._fresh[0] != seed:
@@ -220,7 +220,7 @@ def train_alone(
     accelerator: str = "auto",
     progress: bool = True,
 ) -> Truth:
-    """Train architectures alone, each from fresh weights, and note their accuracies.
+    """Train architectures alone, each from fresh weights, and note the score of each, such as its accuracy.
 
     A training is a function of architecture, seed and settings: neither the number of workers nor what was
     trained before changes a bit of it (same machine). Each is written to `out` as soon as it is done; called
@@ -273,15 +273,16 @@ def train_alone(
     example = regime.build()
     archs = example.space.wrap(example.space.codes(list(dict.fromkeys(archs))))
     settings = regime.describe(example)
-    source = f"each trained alone on {data.name}: {steps} steps of {batch_size} images, {split} accuracy"
-    with TruthFile(out, example.space, source=source, settings=settings) as file:
-        tasks = [(arch, seed) for seed in chosen for arch in archs if (arch, seed) not in file]
+    score = data.task.scores[0]
+    source = f"each trained alone on {data.name}: {steps} steps of {batch_size} images, {split} {score.name}"
+    with TruthFile(out, example.space, metric=score, source=source, settings=settings) as file:
+        jobs = [(arch, seed) for seed in chosen for arch in archs if (arch, seed) not in file]
         total = len(archs) * len(chosen)
-        run = _here(regime, tasks, threads) if workers == 1 else _side_by_side(regime, tasks, workers, threads)
-        with ProgressBar("train alone", total, unit="trainings", start=total - len(tasks), enabled=progress) as bar:
-            for done, ((arch, seed), training) in enumerate(run, start=total - len(tasks) + 1):
-                file.append(arch, seed, training.accuracy, loss=training.loss, seconds=round(training.seconds, 3))
-                bar.update(done, f"accuracy {training.accuracy:.3f}")
+        run = _here(regime, jobs, threads) if workers == 1 else _side_by_side(regime, jobs, workers, threads)
+        with ProgressBar("train alone", total, unit="trainings", start=total - len(jobs), enabled=progress) as bar:
+            for done, ((arch, seed), training) in enumerate(run, start=total - len(jobs) + 1):
+                file.append(arch, seed, training.score, loss=training.loss, seconds=round(training.seconds, 3))
+                bar.update(done, f"{score.name} {training.score:.3f}")
         return file.truth(seeds=chosen).subset(archs)
 
 
@@ -295,16 +296,16 @@ def _seeds(seeds: int | Sequence[int]) -> list[int]:
     return chosen
 
 
-def _here(regime: Regime, tasks: Iterable[Task], threads: int) -> Iterator[tuple[Task, Training]]:
+def _here(regime: Regime, jobs: Iterable[Job], threads: int) -> Iterator[tuple[Job, Training]]:
     alone = Alone(regime)
     with threads_of(threads):
-        for arch, seed in tasks:
+        for arch, seed in jobs:
             yield (arch, seed), alone(arch, seed)
 
 
-def _side_by_side(regime: Regime, tasks: Sequence[Task], workers: int, threads: int) -> Iterator[tuple[Task, Training]]:
+def _side_by_side(regime: Regime, jobs: Sequence[Job], workers: int, threads: int) -> Iterator[tuple[Job, Training]]:
     """In processes that start from nothing. Each gets the regime once, by value, and architectures as codes."""
-    if not tasks:
+    if not jobs:
         return
     try:
         sent = pickle.dumps(regime)  # travels through a pipe to our own processes, never into a file
@@ -313,9 +314,9 @@ def _side_by_side(regime: Regime, tasks: Sequence[Task], workers: int, threads: 
             f"The network or recipe cannot be sent to another process: {error}. Pass a function at the top level of "
             "a module (or functools.partial of one) that builds the network, or use workers=1."
         ) from error
-    pool = processes(min(workers, len(tasks)), _begin, sent, threads)
+    pool = processes(min(workers, len(jobs)), _begin, sent, threads)
     try:
-        waiting = {pool.submit(_work, arch.code, seed): (arch, seed) for arch, seed in tasks}
+        waiting = {pool.submit(_work, arch.code, seed): (arch, seed) for arch, seed in jobs}
         for future in as_completed(waiting):
             yield waiting[future], future.result()
     except BrokenProcessPool as error:

@@ -44,7 +44,7 @@ class RankAlong:
         images: Number of validation images to score on; None: all of them.
         batch_size: Number of images per batch. It changes the scores only where BatchNorm uses the batch
             (`statistics="batch"`).
-        by: What subnets are ranked by, see `Recipe.ranks_by`; None: accuracy.
+        by: What subnets are ranked by, see `Recipe.ranks_by`; None: the score of the task.
 
     Raises:
         UsageError: fewer than three architectures.
@@ -70,7 +70,7 @@ class RankAlong:
         self.calibration, self.images, self.batch_size, self.by = calibration, images, batch_size, by
 
     def __call__(self, step: Step) -> Mapping[str, float]:
-        net, by = step.net, self.by
+        net = step.net
         archs = net.space.wrap(net.space.codes(self.sample.archs))
         true = _higher_is_better(self.sample)
         evaluator = NetEvaluator(
@@ -79,17 +79,16 @@ class RankAlong:
             calibration=self.calibration,
             batch_size=self.batch_size,
             images=self.images,
-            score=by,
+            score=self.by,
             parts=step.parts,
         )
-        sign = -1 if by is not None and by.goal == "min" else 1
-        found = [sign * evaluator.value(arch) for arch in archs]
+        found = [evaluator.merit(arch) for arch in archs]
         row = {f"rank/{name}": value for name, value in _figures(np.asarray(found), true).items()}
         params = cost_model(net, self.data.shape).params(net.space.codes(archs))
         of_params = _figures(params, true)
         if TAU.name in of_params:
             row[f"rank/{TAU.name}_params"] = of_params[TAU.name]
-        return row | {f"rank/{'accuracy' if by is None else by.name}_std": float(np.std(found))}
+        return row | {f"rank/{evaluator.ranking.name}_std": float(np.std(found))}
 
 
 class OrderAlong:

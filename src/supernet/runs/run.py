@@ -197,9 +197,8 @@ class Run:
     def say_what_ranks(self) -> None:
         """Say so if subnets are ranked by something else than accuracy."""
         if (by := self.recipe.ranks_by) is not None:
-            self.say(
-                f"{self.recipe.name} ranks subnets by {by.name}, which takes the place of {self.data.task.scores[0].name}"
-            )
+            usual = self.data.task.scores[0].name
+            self.say(f"{self.recipe.name} ranks subnets by {by.name}, which takes the place of {usual}")
 
     @property
     def derived(self) -> Arch | None:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
+from supernet.io import schema
 from supernet.io.lines import read_lines
 from supernet.io.locking import further_process
 from supernet.judge import RankAlong
