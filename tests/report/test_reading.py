@@ -166,7 +166,7 @@ EXPORT = {"name": "a", "arch": {}, "values": {}}
         ),
         (
             "data.json",
-            {"num_classes": 1, "images": {"validation": 3}},
+            {"num_classes": -1, "images": {"train": 1, "validation": 3}},
             "num_classes must be a whole number of at",
         ),
         ("data.json", {"num_classes": 2, "images": {}}, "images must be a table with 'train'"),

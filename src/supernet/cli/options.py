@@ -206,11 +206,14 @@ _BUILT: Mapping[str, tuple[catalog.Kind, str]] = {
     "method": ("methods", "Training method"),
     "data": ("data", "Data set, a directory of images, or an .npz file"),
 }
+_TASK: Mapping[str, tuple[catalog.Kind, str]] = {
+    "task": ("tasks", "What networks are asked for, by default what the data set says"),
+}
 
 
 def _built(part: str, *, panel: Group = BUILT, default: bool = True) -> Given:
     """The two options of something that is built by name: the name, and its settings."""
-    kind, what = _BUILT[part]
+    kind, what = {**_BUILT, **_TASK}[part]
     name = Parameter(
         group=panel,
         help=f"{what}: {', '.join(_known(kind))}, or module:name of your own.",
@@ -300,7 +303,7 @@ if TYPE_CHECKING:
     StudyOptions: TypeAlias = Given
     TransferOptions: TypeAlias = Given
 else:
-    BuiltOptions = grouped("Built", *map(_built, _BUILT))
+    BuiltOptions = grouped("Built", *map(_built, _BUILT), _built("task", default=False))
     AdoptOptions = grouped("Adopt", *(_built(part, panel=ADOPTED, default=False) for part in _BUILT))
     SpaceOptions = grouped("Space", _built("space", default=False), _built("data"))
     DataOptions = grouped("Data", _built("data", default=False))
@@ -358,6 +361,7 @@ def asked(
         space=_named(base.space, built, "space"),
         method=_named(base.method, built, "method"),
         data=_named(base.data, built, "data"),
+        task=_task(base.task, built),
         train=replace(base.train, **train),
         search=_search(base.search, search),
         export=replace(base.export, **export),
@@ -383,6 +387,10 @@ def _named(before: Named, given: Given, part: str) -> Named:
     name = given.get(part, before.name)
     kept = before.options if name == before.name else {}
     return Named(name, {**kept, **given.get(f"{part}_options", {})})
+
+
+def _task(before: Named | None, given: Given) -> Named | None:
+    return _named(before, given, "task") if before is not None and "task" not in given else named(given, "task")
 
 
 def _search(before: Searching, given: Given) -> Searching:

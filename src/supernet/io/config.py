@@ -266,6 +266,8 @@ class Config(Section):
     """Training method."""
     data: Named = field(default_factory=lambda: Named("digits"))
     """Data set by name, a directory of images, or an .npz file."""
+    task: Named | None = None
+    """What networks are asked for; None: what the data set says, labelled images classification."""
     train: Training = field(default_factory=Training)
     """How the supernet is trained."""
     search: Searching = field(default_factory=Searching)

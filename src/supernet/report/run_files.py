@@ -13,6 +13,7 @@ from typing import Any
 from supernet.io import schema
 from supernet.nn.diagram import Diagram
 from supernet.quantity import ACCURACY, MACS, Quantity
+from supernet.report.units import SHARE
 from supernet.search.evaluation import Point
 from supernet.search.front import FrontFile
 from supernet.train.health import DEFAULT_IMAGES, warnings_of
@@ -104,15 +105,23 @@ class RunFiles:
 
     @cached_property
     def units(self) -> Mapping[str, str]:
-        """Units of the quantities, as far as the search declared them."""
-        return {o.name: o.unit for o in self.front.objectives} if self.front else {}
+        """Units of the quantities, as far as the search and the task declared them."""
+        searched = {o.name: o.unit for o in self.front.objectives} if self.front else {}
+        asked = self.data.scores if self.data else ()
+        return searched | {score.name: SHARE if score.share else score.unit for score in asked}
+
+    @cached_property
+    def score(self) -> Quantity:
+        """What the task compares networks by."""
+        return self.data.scores[0] if self.data else ACCURACY
 
     @cached_property
     def primary(self) -> Quantity:
-        """The quantity networks are ranked by: the first one to be maximised, else the first."""
+        """What networks are ranked by: the score of the task if it was searched for, else what was maximised, or first."""
         objectives = self.front.objectives if self.front else ()
-        ranked = [o for o in objectives if o.goal == "max"] or list(objectives)
-        return ranked[0] if ranked else ACCURACY
+        ranked = [o for o in objectives if o.name == self.score.name] or [o for o in objectives if o.goal == "max"]
+        ranked = ranked or list(objectives)
+        return ranked[0] if ranked else self.score
 
     @cached_property
     def cost(self) -> Quantity:

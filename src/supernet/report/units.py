@@ -8,7 +8,9 @@ from typing import Any, Literal
 
 THIN = "\u202f"  # narrow no-break space between a number and its unit
 _LABELS = {"macs": "MACs", "params": "parameters", "flops": "FLOPs"}
-_LABELS |= {"accuracy_test": "test accuracy", "accuracy_validation": "validation accuracy"}
+SHARE = "%"
+"""The unit of what is a share, 0 … 1, and is written in per cent."""
+_SPLITS = ("test", "validation")
 _UNIT_SUFFIXES = {"_ms": "ms", "_us": "µs", "_s": "s", "_mb": "MB", "_mj": "mJ"}
 _SCALES = ((1e15, "P"), (1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
 
@@ -63,8 +65,13 @@ def quantity(name: str, units: Mapping[str, str] | None = None) -> Quantity:
     for suffix, guessed in _UNIT_SUFFIXES.items():
         if name.endswith(suffix) and not name.endswith(f"_per{suffix}"):
             stem, unit = name.removesuffix(suffix), unit or guessed
-    label = _LABELS.get(stem, stem.replace("_", " "))
-    if stem.split("/")[0].split("_")[0] == "accuracy":
+    base = stem.split("/")[0]
+    split = next((word for word in _SPLITS if base.endswith(f"_{word}")), "")
+    base = base.removesuffix(f"_{split}")
+    unit = unit or (units or {}).get(base, "")
+    label = _LABELS.get(base, base.replace("_", " "))
+    label = f"{split} {label}" if split else label if base == stem else stem.replace("_", " ")
+    if unit == SHARE or base == "accuracy":
         return Quantity(label, "", "percent")
     if stem in ("macs", "params", "flops") or unit in ("MAC", "MACs", "FLOP", "FLOPs"):
         return Quantity(label, "", "count")

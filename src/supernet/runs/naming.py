@@ -19,6 +19,7 @@ from supernet.io.config import Config, Searching
 from supernet.measure import Calibration
 from supernet.nn import Supernet
 from supernet.search import Searcher, Shifting
+from supernet.tasks import Task
 from supernet.train.recipe import Recipe
 
 
@@ -96,7 +97,21 @@ def build_data(config: Config) -> Data:
             f"{name} returned {type(loaded).__name__}; a data set is a function that returns Data, such as "
             "data.from_arrays(…) or data.from_datasets(…) give it."
         )
+    if config.task is not None:
+        loaded = loaded.for_task(build_task(config.task.name, config.task.options))
     return resized(loaded, moved.shape) if moved is not None and moved.adapt != "learned" else loaded
+
+
+def build_task(name: str, options: Mapping[str, Any]) -> Task:
+    """The task of a name, or of `module:name`, with these settings.
+
+    Raises:
+        UsageError: an unknown name or setting, or a value that does not fit.
+    """
+    task = settings.build("tasks", name, options)
+    if not isinstance(task, Task):
+        raise UsageError(f"{name} returned {type(task).__name__}; a task is a value such as tasks.Classification().")
+    return task
 
 
 def build_searcher(name: str, options: Mapping[str, Any]) -> Searcher:

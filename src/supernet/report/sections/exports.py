@@ -16,9 +16,7 @@ def exports(run: RunFiles) -> dict[str, Any] | None:
     found = run.networks
     if not found:
         return None
-    costs = [
-        name for name in dict.fromkeys(name for n in found for name in n.values) if not name.startswith("accuracy")
-    ]
+    costs = [name for name in dict.fromkeys(name for n in found for name in n.values) if name != run.score.name]
     threads = " / ".join(counted(n, "thread") for n in sorted(_all(run, "threads")))
     heads = [
         f"{quantity(name, run.units).title}, {threads}"
@@ -29,8 +27,10 @@ def exports(run: RunFiles) -> dict[str, Any] | None:
     return {
         "title": "What was exported",
         "costs": costs,
+        "score": run.score.name,
+        "label": quantity(run.score.name, run.units).label,
         "heads": heads,
-        "intervals": [_interval(network) for network in found],
+        "intervals": [_interval(network) if run.score.name == "accuracy" else "" for network in found],
         "files": [_files(run.directory, network) for network in found],
         "threads": threads,
         "latency": any("latency" in name for name in costs),

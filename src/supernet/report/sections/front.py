@@ -42,7 +42,7 @@ def front(run: RunFiles) -> dict[str, Any] | None:
     for export in run.exports:
         exported.setdefault(key(export.arch), []).append(export.name)
     return {
-        "title": "What accuracy costs" if y == "accuracy" else "The trade-off",
+        "title": f"What {quantity(y).label} costs" if y == run.score.name else "The trade-off",
         "front": chart,
         "sentences": _sentences(run, groups),
         "columns": list(dict.fromkeys(name for point in points for name in point.values)),
@@ -170,8 +170,8 @@ def _limits(run: RunFiles, name: str, axis: str) -> list[dict[str, Any]]:
 
 def _sentences(run: RunFiles, groups: Groups) -> list[str]:
     sentences = [
-        "Every accuracy in this chart uses weights inherited from the supernet, on the validation images that the "
-        "search itself looked at: it ranks architectures and flatters the best of them a little. Test figures of the "
+        f"Every {quantity(run.score.name).label} in this chart uses weights inherited from the supernet, on validation "
+        "data that the search itself looked at: it ranks architectures and flatters the best of them a little. Test figures of the "
         "exported files are further down."
     ]
     if run.front and run.front.constraints and run.search:

@@ -48,28 +48,30 @@ def _verdict(run: RunFiles) -> tuple[str, str]:
     if run.train:
         steps = f"Trained for {counted(run.train[-1].step, 'step')}"
         for record in reversed(run.train):
-            for name in ("accuracy/largest", "accuracy"):
+            score = run.score.name
+            for name in (f"{score}/largest", score):
                 if name in record.scalars:
-                    reached = quantity("accuracy").short(record.scalars[name])
-                    who = "the largest subnet" if name != "accuracy" else "the supernet"
+                    reached = quantity(score, run.units).short(record.scalars[name])
+                    who = "the largest subnet" if name != score else "the supernet"
+                    reached += "" if score == "accuracy" else f" {quantity(score).label}"
                     return f"{steps}: {who} reaches {reached}", "Nothing has been searched or exported yet."
         return steps, "Nothing has been searched or exported yet."
     return "A run that has not been trained yet", ""
 
 
 def _worth(run: RunFiles, network: Network) -> float | None:
-    """What networks are compared by: where it is accuracy, that of the file on validation images comes first."""
-    inherited = network.values.get(run.primary.name)
-    return network.verified.get("accuracy_validation", inherited) if run.primary.name == "accuracy" else inherited
+    """What networks are compared by: where it is a score, that of the file on validation images comes first."""
+    name = run.primary.name
+    return network.verified.get(f"{name}_validation", network.values.get(name))
 
 
 def _tested(run: RunFiles, network: Network) -> str:
-    if run.primary.name != "accuracy":
-        return quantity(run.primary.name, run.units).words(network.values[run.primary.name])
-    for name in ("accuracy_test", "accuracy_validation"):
+    score = run.primary.name
+    for name in (f"{score}_test", f"{score}_validation"):
         if name in network.verified:
-            return quantity(name).words(network.verified[name])
-    return quantity("accuracy_validation").words(network.values["accuracy"])
+            return quantity(name, run.units).words(network.verified[name])
+    asked = score if score != run.score.name else f"{score}_validation"
+    return quantity(asked, run.units).words(network.values[score])
 
 
 def _at_cost(run: RunFiles, values: Mapping[str, float]) -> str:
@@ -94,12 +96,13 @@ def _trade(run: RunFiles, best: Network) -> str:
     priced = [network for network in run.networks if name in network.values and _worth(run, network) is not None]
     smallest = min(priced, key=lambda network: network.values[name], default=best)
     ours, theirs = _worth(run, best), _worth(run, smallest)
-    if smallest is best or run.primary.name != "accuracy" or ours is None or theirs is None or name not in best.values:
+    compared = quantity(run.primary.name, run.units).style == "percent" and run.primary.goal == "max"
+    if smallest is best or not compared or ours is None or theirs is None or name not in best.values:
         return chosen
     given_up = 100 * (ours - theirs)
     ratio = best.values[name] / max(smallest.values[name], 1e-300)
     label = quantity(name, run.units).label
-    price = f"gives up {given_up:.1f} points for" if given_up >= 0.05 else "is as accurate there with"
+    price = f"gives up {given_up:.1f} points for" if given_up >= 0.05 else "is as good there with"
     return f"{chosen} {smallest.name} {price} {ratio:.1f} times {'less' if label == 'latency' else 'fewer'} {label}."
 
 

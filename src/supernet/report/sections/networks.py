@@ -14,16 +14,17 @@ def networks(run: RunFiles) -> dict[str, Any] | None:
     if not run.networks:
         return None
     cards = [
-        {"network": network, "figures": _figures(network), "decisions": _grouped(network)} for network in run.networks
+        {"network": network, "figures": _figures(run, network), "decisions": _grouped(network)}
+        for network in run.networks
     ]
     return {"title": "The chosen network" if len(cards) == 1 else "The chosen networks", "cards": cards}
 
 
-def _figures(network: Network) -> Mapping[str, float]:
-    """What was measured in the supernet, and the accuracy of the file where nothing was."""
-    named = "accuracy_validation"
+def _figures(run: RunFiles, network: Network) -> Mapping[str, float]:
+    """What was measured in the supernet, and the score of the file where nothing was."""
+    named = f"{run.score.name}_validation"
     checked = {named: network.verified[named]} if named in network.verified else {}
-    return network.values if "accuracy" in network.values else {**checked, **network.values}
+    return network.values if run.score.name in network.values else {**checked, **network.values}
 
 
 def _grouped(network: Network) -> list[tuple[str, str]]:

@@ -33,7 +33,7 @@ def ranking(run: RunFiles) -> dict[str, Any] | None:
     if judged is not None:
         mass, clusters = judged.mass, judged.clusters
         charts = [
-            _scatter(run.scores, judged.by) if run.scores else None,
+            _scatter(run.scores, judged.by, run.score.name) if run.scores else None,
             _curves("chart-top-id", "Are the best recognised?", "top-architecture ID rate", judged.top_id),
             _curves("chart-mass", "Are the best drawn?", mass.quantity if mass else "", mass),
             _clusters(clusters) if clusters and clusters.clusters else None,
@@ -95,9 +95,9 @@ def _number(value: float) -> str:
     return text[1:] if text.startswith("-") and not text.strip("-0.") else text
 
 
-def _scatter(scores: Sequence[Scored], by: str) -> Chart:
+def _scatter(scores: Sequence[Scored], by: str, score: str) -> Chart:
     """True score against the supernet's, or against what a baseline gives."""
-    ours = "supernet score" if by == "accuracy" else f"{by} in the supernet"
+    ours = "supernet score" if by == score else f"{by} in the supernet"
     shown = [scores[place] for place in thin(len(scores), _DRAWN)]
     trainings = [name for name in shown[0].scores if name.startswith(_SUPERNET)]
     baselines = [name for name in shown[0].scores if name not in trainings]

@@ -22,7 +22,9 @@ def training(run: RunFiles) -> dict[str, Any] | None:
             steps, values = series.setdefault(name, ([], []))
             steps.append(record.step)
             values.append(value)
-    accuracies = {name: s for name, s in series.items() if name.split("/")[0] == "accuracy"}
+    score = run.score.name
+    named = quantity(score, run.units)
+    accuracies = {name: s for name, s in series.items() if name.split("/")[0] == score}
     others = {n: s for n, s in series.items() if n not in (*accuracies, "loss", "lr") and not n.startswith("rank/")}
     charts = []
     sentences: list[str] = []
@@ -36,13 +38,12 @@ def training(run: RunFiles) -> dict[str, Any] | None:
             sentences.append(f"The loss was not a finite number in {bad:,} of {counted(len(losses), 'record')}.")
     if accuracies:
         traces = [
-            _trace(name.removeprefix("accuracy/"), s, COLOURS[number % len(COLOURS)])
+            _trace(name.removeprefix(f"{score}/"), s, COLOURS[number % len(COLOURS)])
             for number, (name, s) in enumerate(accuracies.items())
         ]
-        view = View("", axes("step", "validation accuracy", ".1~%", showlegend=True))
-        charts.append(
-            Chart("chart-accuracy", "Accuracy by step", traces, [view], card="Accuracy of subnets", height=300)
-        )
+        view = View("", axes("step", f"validation {named.label}", named.tick_format, showlegend=True))
+        title, card = f"{named.title} by step", f"{named.title} of subnets"
+        charts.append(Chart("chart-accuracy", title, traces, [view], card=card, height=300))
     if "lr" in series:
         charts.append(_single("chart-lr", "Learning rate", {"lr": series["lr"]}))
     if others:
