@@ -17,6 +17,7 @@ from supernet.data.folder import FolderAugment, FolderSplit
 from supernet.data.folder_tree import image_folder
 from supernet.data.image_data import ImageData
 from supernet.data.indexed import Indexed
+from supernet.data.loader import LoaderSplit
 from supernet.data.memory import MemorySplit
 from supernet.data.npz_file import npz
 from supernet.data.own import as_data, from_datasets
@@ -42,6 +43,7 @@ __all__ = [
     "ImageData",
     "Indexed",
     "Joined",
+    "LoaderSplit",
     "MemorySplit",
     "OnlyClasses",
     "Part",

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
+from torch.utils.data import DataLoader
 
 from supernet.data.data import Data
 from supernet.data.dataset import DatasetSplit, MapDataset, Names
 from supernet.data.derived.part import Part
 from supernet.data.indexed import Indexed
+from supernet.data.loader import LoaderSplit
 from supernet.data.position import SPLIT, Indices, generator
 from supernet.data.split import Split
 from supernet.data.stratify import hold_out
@@ -20,11 +22,14 @@ from supernet.tasks import Classification, Task
 
 __all__ = ["as_data", "from_datasets"]
 
+Source: TypeAlias = MapDataset | DataLoader[Any] | Split
+"""Examples: a dataset in the map style, a loader, or a split."""
+
 
 def from_datasets(
-    train: MapDataset | Split,
-    validation: MapDataset | Split | float = 0.2,
-    test: MapDataset | Split | None = None,
+    train: Source,
+    validation: Source | float = 0.2,
+    test: Source | None = None,
     *,
     task: Task | None = None,
     classes: Sequence[str] | None = None,
@@ -35,9 +40,9 @@ def from_datasets(
     plain: MapDataset | None = None,
     num_workers: int = 0,
     seed: int = 0,
-    more: Mapping[str, MapDataset | Split] | None = None,
+    more: Mapping[str, Source] | None = None,
 ) -> Data:
-    """Data of torch datasets in the map style, or of splits of one's own.
+    """Data of torch datasets in the map style, of `DataLoader`s, or of splits of one's own.
 
     Args:
         train: What weights are trained on.
@@ -68,9 +73,14 @@ def from_datasets(
     noise: 75 train, 25 validation examples of (3, 8, 8), Classification, 4 classes
     """
 
-    def split(given: MapDataset | Split, what: str, plain: MapDataset | None = None) -> Split:
+    def split(given: Source, what: str, plain: MapDataset | None = None) -> Split:
         if isinstance(given, Split):
             return given
+        if isinstance(given, DataLoader):
+            unsuited = {"collate": collate, "plain": plain, "num_workers": num_workers or None}
+            if asked := [option for option, value in unsuited.items() if value is not None]:
+                raise UsageError(f"{asked[0]} is a matter of the loader where {name} ({what}) is one; give it there.")
+            return LoaderSplit(loader=given, inputs=inputs, targets=targets, name=f"{name} ({what})")
         return DatasetSplit(
             dataset=given,
             plain=plain,
@@ -115,9 +125,7 @@ def as_data(source: Any) -> Data:
         return source
     if isinstance(source, Mapping):
         if "train" not in source:
-            raise UsageError(
-                f"The data have the splits {', '.join(map(str, source))}, and none called train. Name one so."
-            )
+            raise UsageError(f"The data have the splits {', '.join(map(str, source))}, and none is called train.")
         splits = dict(source)
         named = {"validation": "validation", "valid": "validation", "val": "validation", "test": "test"}
         told = {named[key]: splits.pop(key) for key in named if key in splits}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 from supernet.errors import UsageError
 from supernet.nn.batch import Batch
@@ -75,6 +75,19 @@ class Split(Protocol):
 
     def fingerprint(self) -> str:
         """Hex digest of everything that decides the split's batches."""
+        ...
+
+
+@runtime_checkable
+class Standing(Protocol):
+    """A split whose batches do not follow from their position: it says where it stands, and goes back there."""
+
+    def state(self) -> dict[str, Any] | None:
+        """Where the stream stands, in values that JSON knows and tensors; None: nobody can say."""
+        ...
+
+    def restore(self, state: dict[str, Any], *, seed: int) -> None:
+        """Go to where a stream with this seed stood."""
         ...
 
 

@@ -65,8 +65,12 @@ class Batch(NamedTuple):
     @property
     def nbytes(self) -> int:
         """Bytes of memory of all tensors."""
-        parts = (t for fields in self for t in ([fields] if isinstance(fields, Tensor) else fields.values()))
-        return sum(tensor.nbytes for tensor in parts)
+        return sum(tensor.nbytes for tensor in self.tensors)
+
+    @property
+    def tensors(self) -> list[Tensor]:
+        """All tensors, inputs first."""
+        return [t for fields in self for t in ([fields] if isinstance(fields, Tensor) else fields.values())]
 
     def to(self, device: torch.device | str) -> Batch:
         """The batch on a device; images are laid out channels last, as processors convolve them fastest."""

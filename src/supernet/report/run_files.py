@@ -117,7 +117,7 @@ class RunFiles:
 
     @cached_property
     def primary(self) -> Quantity:
-        """What networks are ranked by: the score of the task if it was searched for, else what was maximised, or first."""
+        """What networks are ranked by: the score of the task if it was searched for, else what was maximised."""
         objectives = self.front.objectives if self.front else ()
         ranked = [o for o in objectives if o.name == self.score.name] or [o for o in objectives if o.goal == "max"]
         ranked = ranked or list(objectives)

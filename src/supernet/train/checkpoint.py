@@ -16,6 +16,7 @@ from supernet.errors import RunError, UsageError
 from supernet.io.files import write_atomically
 
 _FORMAT = 3
+_TENSOR = "tensor:"
 _WRITTEN_BY = {1: "0.1.0 before it counted forwards and backwards"}  # before a file named its version
 
 
@@ -68,6 +69,36 @@ def load(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         )
     tensors |= {name: tensors[known] for name, known in meta.pop("shared", {}).items()}
     return tensors, meta
+
+
+def packed(value: Any, place: str, tensors: dict[str, Tensor]) -> Any:
+    """A value as JSON, whose tensors go to `tensors` under names that begin with `place`.
+
+    Raises:
+        RunError: it holds something that is neither.
+    """
+    if isinstance(value, Tensor):
+        tensors[place] = value
+        return {_TENSOR: place}
+    if isinstance(value, Mapping) and all(isinstance(key, str) for key in value):
+        return {key: packed(one, f"{place}/{key}", tensors) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [packed(one, f"{place}/{number}", tensors) for number, one in enumerate(value)]
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    raise RunError(
+        f"A checkpoint cannot hold a {type(value).__name__}, which the state of a data loader has at {place}. Make it "
+        "of numbers, texts, lists, tables and tensors."
+    )
+
+
+def unpacked(value: Any, tensors: Mapping[str, Tensor]) -> Any:
+    """The inverse of `packed`; rows are lists."""
+    if isinstance(value, Mapping):
+        if set(value) == {_TENSOR}:
+            return tensors[value[_TENSOR]]
+        return {key: unpacked(one, tensors) for key, one in value.items()}
+    return [unpacked(one, tensors) for one in value] if isinstance(value, list) else value
 
 
 def _place(tensor: Tensor) -> tuple[Any, ...]:

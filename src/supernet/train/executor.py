@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from supernet.data import Batch, Data
+from supernet.data.split import Standing
 from supernet.errors import RunError, UsageError
 from supernet.nn import Decisions, Supernet
 from supernet.nn.batch import called
@@ -74,6 +75,19 @@ class Executor:
         self._streams: dict[str, Iterator[Batch]] = {}
         self._current: dict[str, Batch] = {}
         self._rated_on: dict[tuple[str, int | None], list[Batch]] = {}
+
+    def standing(self) -> dict[str, Any]:
+        """Where the splits stand whose batches do not follow from their position, by name; for checkpoints."""
+        splits = {name: self.data.split(name) for name in self._streams}
+        states = {name: split.state() for name, split in splits.items() if isinstance(split, Standing)}
+        return {name: state for name, state in states.items() if state is not None}
+
+    def restore(self, standing: Mapping[str, Any]) -> None:
+        """Let these splits go on where they stood."""
+        for name, state in standing.items():
+            split = self.data.split(name)
+            assert isinstance(split, Standing)
+            split.restore(state, seed=self._seed)
 
     @property
     def _regularised(self) -> list[nn.Module]:

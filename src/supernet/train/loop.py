@@ -91,6 +91,7 @@ class Loop:
         self._history: list[dict[str, float]] = []
         self._seconds, self._drawn = 0.0, executor.passed["drawn"]
         self._configure()
+        executor.restore(state.streams)
 
     @property
     def _number(self) -> int:
@@ -281,6 +282,7 @@ class Loop:
             self.state.check_finite()
             return
         path = self.directory.checkpoints / f"step-{self.state.done:09d}.safetensors"
+        self.state.streams = self.executor.standing()
         self.state.save(path, self.identity)
         checkpoint.keep_last(self.directory.checkpoints, 2)
         if self.state.restricted or (self.directory / RESTRICTION).is_file():

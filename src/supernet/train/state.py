@@ -17,6 +17,7 @@ from supernet.nn import Supernet
 from supernet.space.restriction import Restriction
 from supernet.train import checkpoint
 from supernet.train.averaging import WeightAverage
+from supernet.train.checkpoint import packed, unpacked
 from supernet.train.part import Part, Setting, Slice, families_of
 from supernet.train.processes import seeded
 from supernet.train.recipe import Recipe
@@ -51,6 +52,7 @@ class TrainingState:
         counts: How often each option was trained, see `UpdateCounts`.
         memory: What programs remember from step to step.
         restricted: Where `restriction` keeps what is allowed.
+        streams: Where the splits stand that say so themselves, by name, see `data.split.Standing`.
     """
 
     def __init__(
@@ -64,6 +66,7 @@ class TrainingState:
         self.counts: dict[str, list[int]] = {}
         self.memory: dict[str, Any] = {}
         self.restricted: dict[str, list[int]] = {}
+        self.streams: dict[str, Any] = {}
         self.restriction = Restriction(net.space, self.restricted)
         self.steppers: dict[str, Stepper] = {}
         self.parts: dict[str, nn.Module] = {}
@@ -134,6 +137,8 @@ class TrainingState:
             for family, stepper in self.steppers.items()
         }
         meta = {"step": self.done, **kept, "journal": self.net.changes, "used": used, "identity": identity}
+        if self.streams:
+            meta["streams"] = packed(self.streams, "stream", tensors)
         checkpoint.save(path, tensors, meta)
 
     def check_finite(self) -> None:
@@ -172,6 +177,7 @@ class TrainingState:
         self.done = int(meta["step"])
         for name in _KEPT:
             setattr(self, name, meta[name])
+        self.streams = unpacked(meta.get("streams", {}), tensors)
         self.rewriter.replay(meta["journal"])
         self.restriction.kept = self.restricted
         _load(path, "net/", tensors, self.net)

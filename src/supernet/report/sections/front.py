@@ -171,8 +171,8 @@ def _limits(run: RunFiles, name: str, axis: str) -> list[dict[str, Any]]:
 def _sentences(run: RunFiles, groups: Groups) -> list[str]:
     sentences = [
         f"Every {quantity(run.score.name).label} in this chart uses weights inherited from the supernet, on validation "
-        "data that the search itself looked at: it ranks architectures and flatters the best of them a little. Test figures of the "
-        "exported files are further down."
+        "data that the search itself looked at: it ranks architectures and flatters the best of them a little. Test "
+        "figures of the exported files are further down."
     ]
     if run.front and run.front.constraints and run.search:
         kept = sum(run.feasible(point.values) for point in run.search)
