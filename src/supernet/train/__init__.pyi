@@ -37,6 +37,8 @@ from supernet.train.edits.remember_probabilities import RememberProbabilities as
 from supernet.train.edits.split_by_gradients import SplitByGradients as SplitByGradients
 from supernet.train.edits.split_by_option import SplitByOption as SplitByOption
 from supernet.train.edits.widen_partial import WidenPartial as WidenPartial
+from supernet.train.ends.either import Either as Either
+from supernet.train.ends.no_improvement import NoImprovement as NoImprovement
 from supernet.train.fit import Trained as Trained
 from supernet.train.fit import fit as fit
 from supernet.train.forwards.cut_images import CutImages as CutImages
@@ -46,6 +48,9 @@ from supernet.train.gradients.backpropagation import Backpropagation as Backprop
 from supernet.train.gradients.reinforce import Reinforce as Reinforce
 from supernet.train.gradients.reptile import Reptile as Reptile
 from supernet.train.gradients.unrolled import Unrolled as Unrolled
+from supernet.train.initial_weights import WarmStart as WarmStart
+from supernet.train.initial_weights import warm_start as warm_start
+from supernet.train.loop import Logger as Logger
 from supernet.train.loop import Monitor as Monitor
 from supernet.train.monitors.subnet_scores import SubnetScores as SubnetScores
 from supernet.train.move import Move as Move
@@ -69,6 +74,7 @@ from supernet.train.optimisers._protocol import Optimiser as Optimiser
 from supernet.train.optimisers.adam import Adam as Adam
 from supernet.train.optimisers.rmsprop import RMSprop as RMSprop
 from supernet.train.optimisers.sgd import SGD as SGD
+from supernet.train.optimisers.torch_optimiser import TorchOptimiser as TorchOptimiser
 from supernet.train.parametrisations.logits_around import LogitsAround as LogitsAround
 from supernet.train.parametrisations.option_logits import LogitPerOption as LogitPerOption
 from supernet.train.parametrisations.option_logits import OptionLogits as OptionLogits
@@ -202,6 +208,7 @@ __all__ = [
     "DropOptions",
     "DropoutDecay",
     "Edit",
+    "Either",
     "EqualCost",
     "EvaluationNet",
     "ExpectedCost",
@@ -224,6 +231,7 @@ __all__ = [
     "LearningRate",
     "Likelihood",
     "Linear",
+    "Logger",
     "LogitPerOption",
     "LogitsAround",
     "Mean",
@@ -232,6 +240,7 @@ __all__ = [
     "Move",
     "Moves",
     "MutualDistillation",
+    "NoImprovement",
     "NonZero",
     "Objective",
     "OfPart",
@@ -293,6 +302,7 @@ __all__ = [
     "Term",
     "Terms",
     "TimesCost",
+    "TorchOptimiser",
     "TrainInTurn",
     "TrainPaths",
     "Trained",
@@ -304,6 +314,7 @@ __all__ = [
     "ValidationLoss",
     "Value",
     "WarmRestarts",
+    "WarmStart",
     "WarmUpEvaluation",
     "Warmup",
     "WeightsThenCodes",
@@ -317,4 +328,5 @@ __all__ = [
     "load_weights",
     "rmsprop",
     "sgd",
+    "warm_start",
 ]

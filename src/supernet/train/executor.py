@@ -45,6 +45,7 @@ class Executor:
         batch_size: Images per batch and process.
         seed: Seed of the image streams.
         draws: Batches already drawn from each split, for resuming.
+        micro_batch: Images that go through the network at a time; None: a whole batch.
         passed: Images that already went `forward` and `backward` through the supernet, and that were `drawn` for
             training, over all processes.
     """
@@ -60,11 +61,13 @@ class Executor:
         seed: int,
         draws: Mapping[str, int],
         passed: Mapping[str, int] | None = None,
+        micro_batch: int | None = None,
     ) -> None:
         self.fabric, self.net, self.steppers = fabric, net, steppers
         self.draws: dict[str, int] = {"train": 0, "validation": 0} | dict(draws)
         self.passed = {"forward": 0, "backward": 0, "drawn": 0} | dict(passed or {})
-        self._unit = batch_size * fabric.world_size
+        self._unit, self.micro_batch = batch_size * fabric.world_size, micro_batch
+        self.logged: dict[str, list[float]] = defaultdict(list)
         self._modes: tuple[int, list[nn.Module]] = (net.structure, all_but_normalisation(net))
         self._terms: defaultdict[str, list[Tensor]] = defaultdict(list)
         self.feed(data, batch_size=batch_size, seed=seed)
@@ -210,6 +213,10 @@ class Executor:
                 self.note(name, term)
         return total(found), outcome
 
+    def log(self, name: str, value: float) -> None:
+        """Take a number into the next line of the log, which has the mean of those since the last."""
+        self.logged[name].append(value)
+
     def note(self, name: str, term: Tensor) -> None:
         """Take a number into the terms of the present move, see `Result`; for gradient rules that know more of it."""
         self._terms[name].append(term.detach())
@@ -266,7 +273,8 @@ class Executor:
         stepper = self.steppers[move.families[0]]
         whole = self.batch(move.data)
         totals = [torch.zeros((), device=whole.device) for _ in move.paths]
-        for piece in whole.pieces(move.micro_batch):
+        sizes = [size for size in (move.micro_batch, self.micro_batch) if size is not None]
+        for piece in whole.pieces(min(sizes, default=None)):
             share = piece.size / whole.size
             given = {} if move.prepare is None else move.prepare(step, piece)
             earlier: list[Outcome] = []

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,9 +23,12 @@ from supernet.precision import check_precision
 from supernet.space import Arch, Space
 from supernet.train import checkpoint
 from supernet.train.averaging import WeightAverage, check_decay
+from supernet.train.context import Context
+from supernet.train.ends.either import Either
 from supernet.train.executor import Executor
 from supernet.train.health import chance_of
-from supernet.train.loop import Loop, Monitor
+from supernet.train.initial_weights import Source, WarmStart, digest_of, warm_start
+from supernet.train.loop import Logger, Loop, Monitor
 from supernet.train.phases import plan
 from supernet.train.processes import exchange, launch, seeded, share
 from supernet.train.recipe import Recipe
@@ -53,6 +56,7 @@ class Trained:
         derived: The architecture that the method proposes, for methods that derive one.
         memory: What the method's program remembers, such as GreedyNAS's candidate pool.
         space: What is left of the space, for methods that shrink it: what should be searched.
+        init: What became of the weights that it was to begin with; None: it began with its own.
     """
 
     net: Supernet
@@ -63,6 +67,7 @@ class Trained:
     derived: Arch | None = None
     memory: Mapping[str, Any] = field(default_factory=dict)
     space: Space | None = None
+    init: WarmStart | None = None
 
 
 def fit(
@@ -85,6 +90,10 @@ def fit(
     monitors: Sequence[Monitor] = (),
     progress: bool = True,
     stop_after: int | None = None,
+    init: Source | None = None,
+    micro_batch: int | None = None,
+    until: Callable[[Context], str | None] | None = None,
+    loggers: Sequence[Logger] = (),
 ) -> Trained:
     """Train a supernet by a recipe.
 
@@ -116,6 +125,14 @@ def fit(
         monitors: Measurements to take along the way.
         progress: Whether to show progress.
         stop_after: Return (with a checkpoint) once this many steps of the whole are done.
+        init: Weights to begin with, a `.safetensors` file or a state dict: they fill the largest subnet, see
+            `warm_start`; `Trained.init` says what fitted.
+        micro_batch: Images of a batch that go through the network at a time, the gradients being averaged, where a
+            whole batch does not fit into memory; batch norm then sees so many. None: the whole batch.
+        until: Asked after each step of the last phase; the reason that it returns ends the training, such as
+            `NoImprovement()`.
+        loggers: What every line of the log goes to as well, such as Lightning Fabric's `TensorBoardLogger` or
+            `CSVLogger`, or Lightning's of Weights & Biases or MLflow.
 
     Raises:
         UsageError: an option outside its range, a recipe or data that do not suit the supernet, a run directory
@@ -126,13 +143,18 @@ def fit(
     """
     _check_options(steps=steps, batch_size=batch_size, seed=seed, precision=precision, average=average)
     _check_intervals(monitors, log_every=log_every, checkpoint_every=checkpoint_every, stop_after=stop_after)
+    if micro_batch is not None and micro_batch < 1:
+        raise UsageError(f"micro_batch is {micro_batch}; it must be at least 1.")
     data = as_data(data)
+    matched = None if init is None else warm_start(net, init)
     net.input_shape = data.shape
     if recipe.data is not None:
         data = recipe.data(data)
     with seeded(seed, _ADAPT):
         net = recipe.adapted(net)
     recipe = recipe.on(net.space)
+    if until is not None:
+        recipe = _ending(recipe, until)
     net.input_shape = data.shape
     _check(net, recipe, data, batch_size=batch_size)
     stretches = plan(recipe.phases, steps)
@@ -153,6 +175,8 @@ def fit(
         "seed": seed,
         "precision": precision,
         "average": average,
+        **({} if init is None else {"init": digest_of(init)}),
+        **({} if micro_batch is None else {"micro_batch": micro_batch}),
         "space": net.space.fingerprint,
         "data": data.fingerprint(),
         "chance": None if recipe.ranks_by else chance_of(recipe.phases[-1].program, data.task.chance(data.num_classes)),
@@ -176,6 +200,7 @@ def fit(
                 seed=seed,
                 draws=state.draws,
                 passed=state.passed,
+                micro_batch=micro_batch,
             ),
             stretches,
             seed=seed,
@@ -185,6 +210,7 @@ def fit(
             log_every=log_every,
             checkpoint_every=checkpoint_every or max(100, steps // 20),
             monitors=monitors,
+            loggers=loggers if fabric.is_global_zero else (),
         )
         net.calibrated_for = None  # while it is trained, whoever runs it answers for the statistics
         try:
@@ -197,7 +223,16 @@ def fit(
     if recipe.derive is not None:
         with seeded(seed, _DERIVE):
             derived = recipe.derive.derive(loop.context())
-    return Trained(net, recipe, state.done, history, state.parts, derived, state.memory, state.restriction.space)
+    return Trained(
+        net, recipe, state.done, history, state.parts, derived, state.memory, state.restriction.space, matched
+    )
+
+
+def _ending(recipe: Recipe, until: Callable[[Context], str | None]) -> Recipe:
+    """The recipe whose last phase may end early."""
+    *before, last = recipe.phases
+    both = until if last.until is None else Either((last.until, until))
+    return replace(recipe, program=(*before, replace(last, until=both)))
 
 
 def _check_options(*, steps: int, batch_size: int, seed: int, precision: str, average: float | None) -> None:

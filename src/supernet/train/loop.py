@@ -27,7 +27,7 @@ from supernet.train.processes import seeded
 from supernet.train.state import TrainingState
 from supernet.train.values._protocol import settings_of
 
-__all__ = ["Monitor"]
+__all__ = ["Logger", "Monitor"]
 
 ENDED = "ended"
 """The key of `Step.memory` under which the reasons stand for which phases ended early, by name."""
@@ -51,6 +51,18 @@ class Monitor(Protocol):
         ...
 
 
+class Logger(Protocol):
+    """What takes the lines of the log elsewhere, as the loggers of Lightning Fabric do."""
+
+    def log_metrics(self, metrics: dict[str, float], step: int | None = None) -> None:
+        """Take a line: numbers by name, and the steps that were done."""
+        ...
+
+    def finalize(self, status: str) -> None:
+        """Write what is left; the training is over."""
+        ...
+
+
 class Loop:
     """Carries a training from where its state stands to its end.
 
@@ -65,6 +77,7 @@ class Loop:
         log_every: Number of steps between two lines of the log.
         checkpoint_every: Number of steps between two checkpoints.
         monitors: Measurements to take along the way.
+        loggers: What every line of the log goes to as well.
     """
 
     def __init__(
@@ -80,10 +93,12 @@ class Loop:
         log_every: int,
         checkpoint_every: int,
         monitors: Sequence[Monitor],
+        loggers: Sequence[Logger] = (),
     ) -> None:
         self.state, self.executor, self.stretches = state, executor, stretches
         self.seed, self.steps, self.directory, self.identity = seed, steps, directory, identity
         self.log_every, self.checkpoint_every, self.monitors = log_every, checkpoint_every, monitors
+        self.loggers = loggers
         self.counts = UpdateCounts(state.net.space, state.counts)
         self._fed = [_fed(stretch.phase, executor) for stretch in stretches]
         state.draws, state.passed = executor.draws, executor.passed
@@ -195,6 +210,9 @@ class Loop:
         for edit in (*state.recipe.edits, *stretch.phase.edits):
             if edit.due(step):
                 self._note(edit.apply(context) or {})
+        for name, values in executor.logged.items():
+            self.state.losses[name].extend(values)
+        executor.logged.clear()
         state.done += 1
         if state.average is not None:
             state.average.update(state.done)
@@ -274,6 +292,8 @@ class Loop:
         self._history.append(line)
         if self.directory is not None:
             self.directory.append(line)
+        for logger in self.loggers:
+            logger.log_metrics({name: value for name, value in line.items() if name != "step"}, state.done)
         state.losses.clear()
         self._seconds, self._drawn = 0.0, drawn
 
@@ -293,6 +313,8 @@ class Loop:
             self.state.average.write()
         if self.directory is not None:
             self.directory.write("counts.json", self.counts.to_json())
+        for logger in self.loggers:
+            logger.finalize("success")
 
 
 def _fed(phase: Phase, executor: Executor) -> tuple[Data, int]:

@@ -48,6 +48,8 @@ class Runner(Protocol):
 
     def batch(self, split: str) -> Batch: ...
 
+    def log(self, name: str, value: float) -> None: ...
+
 
 @dataclass(frozen=True)
 class Step:
@@ -208,6 +210,14 @@ class Step:
             UsageError: this step is not part of a training.
         """
         return self._running().batch(split)
+
+    def log(self, name: str, value: float | Tensor) -> None:
+        """Write a number to the next line of the log, under `name`; the line has the mean of those since the last.
+
+        Raises:
+            UsageError: this step is not part of a training.
+        """
+        self._running().log(name, float(value.detach()) if isinstance(value, Tensor) else float(value))
 
     def _running(self) -> Runner:
         if self.runner is None:
