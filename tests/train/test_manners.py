@@ -150,7 +150,7 @@ class Telling:
     every = 2
 
     def __call__(self, step: Step) -> dict[str, float]:
-        return {"alpha": float(sum(p.abs().sum() for p in step.parts["architecture"].parameters()))}
+        return {"alpha": float(sum(p.detach().abs().sum() for p in step.parts["architecture"].parameters()))}
 
 
 def telling(outcome: Outcome) -> Tensor:
