@@ -41,6 +41,7 @@ _ROOMS = (
     "methods",
     "nn",
     "report",
+    "runs",
     "search",
     "space",
     "tasks",

@@ -43,6 +43,7 @@ _ROOMS: dict[str, tuple[Kind, ...]] = {
     "tasks": ("tasks",),
     "train": ("pieces", "monitors"),
     "search": ("searchers",),
+    "runs": (),
 }
 """The packages that import what they offer when it is asked for, with the kinds that they hold."""
 
