@@ -26,7 +26,7 @@ def test_rows_are_those_of_the_files(tmp_path: Path) -> None:
     assert [row["accuracy_test"] for row in found.exports] == [row["verified"]["test"]["accuracy"] for row in exports]
     ranking = (tmp_path / "ranking.csv").read_text().splitlines()
     assert len(found.ranking) == len(ranking) - 1
-    judged = json.loads((tmp_path / "judge.json").read_text())["figures"]
+    judged = [row for row in json.loads((tmp_path / "judge.json").read_text())["rows"] if row["value"] is not None]
     assert found.judgement.column("value") == [figure["value"] for figure in judged]
     assert found.config == json.loads((tmp_path / "config.json").read_text())
 
