@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import fields, is_dataclass
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Protocol, TypeGuard
 
 import numpy as np
 from torch import Tensor
@@ -17,7 +17,6 @@ from supernet.nn.batch import Batch
 from supernet.nn.input_shape import InputShape
 
 
-@runtime_checkable
 class Indexed(Split, Protocol):
     """A split that yields any of its images by number, so that another split can choose, join or relabel them."""
 
@@ -54,13 +53,19 @@ class Indexed(Split, Protocol):
         ...
 
 
+def is_indexed(split: object) -> TypeGuard[Indexed]:
+    """Whether a split has all of `Indexed`; `isinstance` would ask for the labels, which may be read one by one."""
+    own = getattr(split, "__dict__", {})
+    return all(hasattr(type(split), name) or name in own for name in ("labels", "shape", "augment", "at", "head"))
+
+
 def indexed(split: Split, purpose: str) -> Indexed:
     """The split, if it knows its images by number.
 
     Raises:
         UsageError: It does not have all of ``Indexed``.
     """
-    if isinstance(split, Indexed):
+    if is_indexed(split):
         return split
     raise UsageError(
         f"{purpose} needs a split whose images can be asked for by number (labels, shape, augment, at); "
