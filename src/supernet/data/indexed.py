@@ -54,9 +54,15 @@ class Indexed(Split, Protocol):
 
 
 def is_indexed(split: object) -> TypeGuard[Indexed]:
-    """Whether a split has all of `Indexed`; `isinstance` would ask for the labels, which may be read one by one."""
-    own = getattr(split, "__dict__", {})
-    return all(hasattr(type(split), name) or name in own for name in ("labels", "shape", "augment", "at", "head"))
+    """Whether a split, and all that it is made of, has all of `Indexed`.
+
+    `isinstance` would ask for the labels, for which a whole dataset may have to be read.
+    """
+    return all(
+        hasattr(type(each), name) or name in getattr(each, "__dict__", {})
+        for each in made_of(split)
+        for name in ("labels", "shape", "augment", "at", "head")
+    )
 
 
 def indexed(split: Split, purpose: str) -> Indexed:
