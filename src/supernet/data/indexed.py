@@ -53,29 +53,33 @@ class Indexed(Split, Protocol):
         ...
 
 
+_NEEDED = ("labels", "shape", "augment", "at", "head")
+
+
 def is_indexed(split: object) -> TypeGuard[Indexed]:
     """Whether a split, and all that it is made of, has all of `Indexed`.
 
     `isinstance` would ask for the labels, for which a whole dataset may have to be read.
     """
-    return all(
-        hasattr(type(each), name) or name in getattr(each, "__dict__", {})
-        for each in made_of(split)
-        for name in ("labels", "shape", "augment", "at", "head")
-    )
+    return all(_has_all(each) for each in made_of(split))
+
+
+def _has_all(split: object) -> bool:
+    return all(hasattr(type(split), name) or name in getattr(split, "__dict__", {}) for name in _NEEDED)
 
 
 def indexed(split: Split, purpose: str) -> Indexed:
     """The split, if it knows its images by number.
 
     Raises:
-        UsageError: It does not have all of ``Indexed``.
+        UsageError: It, or one that it is made of, does not have all of ``Indexed``.
     """
     if is_indexed(split):
         return split
+    lacking = next(each for each in made_of(split) if not _has_all(each))
     raise UsageError(
         f"{purpose} needs a split whose images can be asked for by number (labels, shape, augment, at); "
-        f"{type(split).__name__} has not all of these. Take a split of this package, make a split Endless last, or "
+        f"{type(lacking).__name__} has not all of these. Take a split of this package, make a split Endless last, or "
         "give yours what supernet.data.Indexed lists."
     )
 
