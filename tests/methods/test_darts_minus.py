@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -13,10 +14,10 @@ from method_trials import digits, moves, on_digits, published, squares, train
 from small_nets import convolution, operations_net, step
 from supernet import Mixture, OpChoice, Supernet, zoo
 from supernet.errors import UsageError
-from supernet.measure import calibrate
+from supernet.measure import calibrate, cost_model
 from supernet.methods import darts, darts_minus
 from supernet.methods.cells.darts import ARCHITECTURE
-from supernet.methods.cells.darts_minus import BETA, BETA_COSINE
+from supernet.methods.cells.darts_minus import BETA, BETA_BY_EPOCH, BETA_COSINE
 from supernet.nn import Decisions
 from supernet.train import Ramp, Recipe, adam, fit, sgd
 from supernet.train.laws import Trial
@@ -75,8 +76,17 @@ def test_the_settings_are_those_of_darts_and_beta_goes_from_one_to_zero() -> Non
     linear = [BETA(step(net, index, total=5)) for index in range(5)]
     assert linear == pytest.approx([1.0, 0.75, 0.5, 0.25, 0.0])
     assert BETA_COSINE(step(net, 1, total=4)) == pytest.approx(0.75)
+    by_epoch = [BETA_BY_EPOCH(replace(step(net, index, total=100), steps_per_epoch=2)) for index in range(100)]
+    assert by_epoch == pytest.approx([(50 - index // 2) / 50 for index in range(100)])
     found, expected = moves(darts_minus(), operations_net()), moves(darts(), operations_net())
     assert [(m.updates, m.data, m.gradient) for m in found] == [(m.updates, m.data, m.gradient) for m in expected]
+
+
+def test_second_order_is_that_of_darts_and_what_is_excluded_is_not_derived() -> None:
+    found, expected = moves(darts_minus(order=2), operations_net()), moves(darts(order=2), operations_net())
+    assert [(m.updates, m.gradient) for m in found] == [(m.updates, m.gradient) for m in expected]
+    trained = on_squares(darts_minus(exclude=("conv1", "conv3")), edges_net(), steps=2)
+    assert set(trained.derived.options().values()) == {"skip"}
 
 
 @pytest.fixture
@@ -143,20 +153,18 @@ class Scaling(nn.Module):
 
 
 def test_cells_of_darts_have_it_on_reducing_edges_too() -> None:
-    net = zoo.darts(
-        channels=4,
-        layers=3,
-        nodes=1,
-        operations=("skip_connect", "sep_conv_3x3"),
-        aux_skip=True,
-        in_channels=1,
-        image_size=8,
+    options: dict[str, Any] = {"channels": 4, "layers": 3, "nodes": 1, "in_channels": 1, "image_size": 8}
+    plain, net = (
+        zoo.darts(operations=("skip_connect", "sep_conv_3x3"), aux_skip=aux_skip, **options)
+        for aux_skip in (False, True)
     )
     skips = [module.skip for module in net.modules() if isinstance(module, AuxiliarySkip)]
     halving = sum(not isinstance(skip, nn.Identity) for skip in skips)
     assert (len(skips), halving) == (6, 4), "two of three cells reduce, on both of their edges"
     trained = on_squares(darts_minus(), net, steps=2)
     assert trained.derived is not None
+    costs = [(cost_model(one).params(trained.derived), cost_model(one).macs(trained.derived)) for one in (plain, net)]
+    assert costs[0] == costs[1], "costs leave it out"
     calibrate(trained.net, trained.derived, squares())
     sub = trained.net.extract(trained.derived)
     assert not any(isinstance(module, AuxiliarySkip) for module in sub.modules())

@@ -20,7 +20,7 @@ from supernet.errors import RunError, UsageError
 from supernet.methods import darts, sgas
 from supernet.nn import InputChoice
 from supernet.space.restriction import Restriction
-from supernet.train import Context, DecideEdge, Move, OptionLogits, Recipe, Step, adam, sgd
+from supernet.train import Context, DecideEdge, DecideRest, Move, OptionLogits, Recipe, Step, adam, sgd
 from supernet.train.edits.decide_edge import decisions
 from supernet.train.edits.remember_probabilities import REMEMBERED, RememberProbabilities, remembered
 from supernet.train.executor import Executor
@@ -64,6 +64,7 @@ def test_its_history_is_as_long_as_what_is_remembered() -> None:
     assert remember.apply == RememberProbabilities(times=3)
     phases = recipe.on(operations_net().space).phases
     assert [phase.enter.history for phase in phases[1:]] == [3, 3]  # type: ignore[union-attr]
+    assert recipe.derive == DecideRest(phases[1].enter), "what is derived early is decided alike"  # type: ignore[arg-type]
 
 
 # -- phases ----------------------------------------------------------------------------------------------------
@@ -337,6 +338,27 @@ def test_a_choice_of_nothing_but_none_is_refused() -> None:
     context = brought(net, {"block0": np.zeros(3), "block1": np.zeros(3)})
     with pytest.raises(UsageError, match="Every option of 'block0' is no operation"):
         DecideEdge(none=("conv3", "conv1", "skip"))(context)
+    before = {name: value.clone() for name, value in net.state_dict().items()}
+    with pytest.raises(UsageError, match="Every option of 'block0' is no operation"):
+        train(fast(none=("conv3", "conv1", "skip")), net=net, steps=6)
+    assert all(torch.equal(value, before[name]) for name, value in net.state_dict().items()), "before any training"
+
+
+def test_a_training_that_is_stopped_early_derives_what_it_would_decide_next_and_never_none() -> None:
+    """The α are far on the side of `none`, which the strongest option of every edge would be."""
+    net = cells_net()
+    trained = train(fast(), net=net, steps=5, stop_after=1)
+    assert trained.space is not None
+    assert trained.space.size > 1
+    logits = {name: np.array([9.0, 0.0, 0.2, 0.1]) for name in net.space.names if "<-" in name}
+    context = brought(net, logits)
+    context.restriction.decide("normal.2<-0", "skip")
+    assert fast().derive is not None
+    derived = fast().derive.derive(context)  # type: ignore[union-attr]
+    found = {name: derived[name] for name in net.space.names if "<-" in name}
+    assert found.pop("normal.2<-0") == "skip"
+    assert "none" not in found.values()
+    assert list(context.restriction.kept) == ["normal.2<-0"], "the training itself goes on with what is open"
 
 
 def test_the_memory_is_not_asked_for_more_than_is_kept() -> None:

@@ -266,6 +266,29 @@ def given_back(space: Space) -> dict[str, Sequence[Option]]:
     return {"block0": space.allowed("block0"), "block1": ("conv3", "skip")}
 
 
+@pytest.mark.parametrize("shares", [(1, 1), (1, 1, 1), (2, 1, 2), (10, *[5] * 8), (3, 2, 3), (0.35, 0.1, 0.55)])
+def test_the_steps_that_are_said_to_do_do_and_so_do_more(shares: tuple[float, ...]) -> None:
+    phases = [Phase(name=str(place), share=share, program=PROGRAM) for place, share in enumerate(shares)]
+    with pytest.raises(UsageError, match=r"gets none of 1 steps .* Train for (\d+) steps or more") as caught:
+        plan(phases, 1)
+    said = int(str(caught.value).split("Train for ")[1].split()[0])
+    for steps in range(said, said + 40):
+        stretches = plan(phases, steps)
+        assert sum(stretch.steps for stretch in stretches) == steps
+        assert min(stretch.steps for stretch in stretches) >= 1
+    assert said <= sum(shares) / min(shares) + 2
+
+
+def test_what_cannot_be_restricted_is_refused_before_anything_is_written(tmp_path: Path) -> None:
+    def unknown(space: Space) -> dict[str, Sequence[Option]]:
+        return {"block9": ["skip"]}
+
+    recipe = phased({}, {"restrict": unknown})
+    with pytest.raises(UsageError, match="block9"):
+        train(recipe, steps=4, out=tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
 def test_a_phase_restricts_and_gives_back() -> None:
     recipe = phased({}, {"restrict": one_operation}, {}, {"restrict": given_back})
     trained = train(recipe, steps=8)

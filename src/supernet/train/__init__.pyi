@@ -10,6 +10,7 @@ from supernet.train.context import Edit as Edit
 from supernet.train.context import Moves as Moves
 from supernet.train.derivations._protocol import Derivation as Derivation
 from supernet.train.derivations.before_rise import BeforeRise as BeforeRise
+from supernet.train.derivations.decide_rest import DecideRest as DecideRest
 from supernet.train.derivations.decided import Decided as Decided
 from supernet.train.derivations.non_zero import NonZero as NonZero
 from supernet.train.derivations.sample_and_rank import SampleAndRank as SampleAndRank
@@ -87,6 +88,7 @@ from supernet.train.parts.copy_of_net import CopyOfNet as CopyOfNet
 from supernet.train.parts.evaluation_net import EvaluationNet as EvaluationNet
 from supernet.train.parts.stage_heads import HeadsOfStages as HeadsOfStages
 from supernet.train.phases import Phase as Phase
+from supernet.train.plans.decide_along import DecideAlong as DecideAlong
 from supernet.train.policies._protocol import Likelihood as Likelihood
 from supernet.train.policies._protocol import Policy as Policy
 from supernet.train.policies.lstm_controller import Controller as Controller
@@ -199,7 +201,9 @@ __all__ = [
     "CutChannels",
     "CutImages",
     "DecayFromMemory",
+    "DecideAlong",
     "DecideEdge",
+    "DecideRest",
     "Decided",
     "Derivation",
     "Dictionary",

@@ -21,6 +21,7 @@ from supernet.nn.output import as_output
 from supernet.nn.tryout import try_options
 from supernet.precision import check_precision
 from supernet.space import Arch, Space
+from supernet.space.restriction import Restriction
 from supernet.train import checkpoint
 from supernet.train.averaging import WeightAverage, check_decay
 from supernet.train.context import Context
@@ -253,6 +254,8 @@ def _check(net: Supernet, recipe: Recipe, data: Data, *, batch_size: int) -> Non
         )
     for phase in recipe.phases:
         phase.program.check(net)
+        if phase.restrict is not None:
+            Restriction(net.space).allow_all(phase.restrict(net.space))
         for change in (phase.enter, *(edit.apply for edit in (*recipe.edits, *phase.edits))):
             if (check := getattr(change, "check", None)) is not None:
                 check(net)

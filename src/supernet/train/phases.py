@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol, runtime_checkable
@@ -112,13 +113,20 @@ def plan(phases: Sequence[Phase], steps: int) -> tuple[Stretch, ...]:
     Raises:
         UsageError: there are fewer steps than phases, or a phase would get none.
     """
-    shares = np.cumsum([phase.share for phase in phases])
-    ends = np.round(steps * shares / shares[-1]).astype(int).tolist()
-    stretches = tuple(Stretch(p, b - a) for p, a, b in zip(phases, [0, *ends[:-1]], ends, strict=True))
-    for stretch in stretches:
-        if stretch.steps < 1:
+    lengths = _lengths(phases, steps)
+    whole = sum(phase.share for phase in phases)
+    for phase, length in zip(phases, lengths, strict=True):
+        if length < 1:
+            enough = math.ceil(whole / min(phase.share for phase in phases) - 1e-9)
+            enough += min(_lengths(phases, enough)) < 1  # two ends that lie halfway may be rounded to the same step
             raise UsageError(
-                f"The phase {stretch.phase.name!r} gets none of {steps} steps (share "
-                f"{stretch.phase.share / float(shares[-1]):.3g}). Train for more steps."
+                f"The phase {phase.name!r} gets none of {steps} steps (share {phase.share / whole:.3g}). Train for "
+                f"{enough} steps or more."
             )
-    return stretches
+    return tuple(map(Stretch, phases, lengths))
+
+
+def _lengths(phases: Sequence[Phase], steps: int) -> list[int]:
+    shares = np.cumsum([phase.share for phase in phases])
+    found: list[int] = np.diff(np.round(steps * shares / shares[-1]), prepend=0).astype(int).tolist()
+    return found

@@ -6,7 +6,7 @@ from typing import Literal
 
 from supernet.methods.cells.darts import ARCHITECTURE, WEIGHTS
 from supernet.paper import Paper
-from supernet.train import Bilevel, CrossEntropy, Phase, Ramp, Recipe, Strongest, Updates
+from supernet.train import Bilevel, CrossEntropy, PerEpoch, Phase, Ramp, Recipe, Strongest, Updates
 from supernet.train.parametrisations.option_logits import option_logits
 from supernet.train.values._protocol import Number, check_value
 
@@ -21,6 +21,7 @@ PAPER = Paper(
 )
 
 BETA = Ramp(1.0, 0.0)
+BETA_BY_EPOCH = PerEpoch(Ramp(1.0, 1 / 50))  # 1 − e / 50 in epoch e of 50
 BETA_COSINE = Ramp(1.0, 0.0, shape="cosine")
 
 
@@ -41,7 +42,8 @@ def darts_minus(
     DARTS space bans `none` with `exclude=("none",)`.
 
     Args:
-        beta: The weight β of the auxiliary skip over the training; 0: none, which is DARTS.
+        beta: The weight β of the auxiliary skip over the training; 0: none, which is DARTS. By the step it reaches 0 in
+            the last one; the released code's steps from epoch to epoch, `BETA_BY_EPOCH` in 50 epochs, and ends at 1/50.
         order: The order of the approximation of the architecture's gradient, 1 or 2.
         exclude: The options that may not be derived.
         weights: How the supernet's weights are stepped.

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from supernet.errors import RunError, UsageError
+from supernet.nn import Supernet
 from supernet.space import Choice, Space
 from supernet.train.context import Context
 from supernet.train.derivations.strongest import operations_of_edges
@@ -64,6 +65,11 @@ class DecideEdge:
                 "a whole number of at least 1 for each."
             )
 
+    def check(self, net: Supernet) -> None:
+        """Raise a UsageError, before any training, for a choice of a supernet that has no operation."""
+        for choice in operation_choices(net):
+            self._require_operations(choice)
+
     def __call__(self, context: Context) -> None:
         """Decide, at the beginning of a phase."""
         choices = {choice.name: choice for choice in operation_choices(context.net)}
@@ -105,11 +111,13 @@ class DecideEdge:
 
     def _operations(self, choice: Choice, p: Mapping[str, Tensor]) -> dict[str, float]:
         """The probabilities of the operations of a choice, by option."""
+        self._require_operations(choice)
         of = dict(zip(choice.options, p[choice.name].tolist(), strict=True))
-        found = {str(option): value for option, value in of.items() if option not in self.none}
-        if not found:
+        return {str(option): value for option, value in of.items() if option not in self.none}
+
+    def _require_operations(self, choice: Choice) -> None:
+        if all(option in self.none for option in choice.options):
             raise UsageError(f"Every option of {choice.name!r} is no operation: {self.none}. Leave one.")
-        return found
 
     def _left_out(self, context: Context) -> set[str]:
         """The choices on edges that their node, which is decided, does not keep."""
