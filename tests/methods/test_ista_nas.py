@@ -295,8 +295,11 @@ def test_of_nas_bench_201_edges_without_an_entry_are_none() -> None:
     assert heard == [1, 2, 2]
 
 
-def test_the_network_computes_what_it_did_once_weights_are_absorbed() -> None:
-    net = cells(nodes=3, affine=True, operations=("sep_conv_3x3", "dil_conv_5x5", "dil_conv_3x3"))
+@pytest.mark.parametrize(
+    "options", [{"operations": ("sep_conv_3x3", "dil_conv_5x5", "dil_conv_3x3")}, {"norm_all": True}]
+)
+def test_the_network_computes_what_it_did_once_weights_are_absorbed(options: dict[str, Any]) -> None:
+    net = cells(nodes=3, affine=True, **options)
     codes = SparseCodes(net, scale=1.0)
     context_ = context(net, codes)
     for parameter in operation_norms(net):  # away from 1 and 0

@@ -81,6 +81,7 @@ from supernet.train.parts.copy_of_net import CopyOfNet as CopyOfNet
 from supernet.train.parts.evaluation_net import EvaluationNet as EvaluationNet
 from supernet.train.parts.stage_heads import HeadsOfStages as HeadsOfStages
 from supernet.train.phases import Phase as Phase
+from supernet.train.plans.project_along import ProjectAlong as ProjectAlong
 from supernet.train.policies._protocol import Likelihood as Likelihood
 from supernet.train.policies._protocol import Policy as Policy
 from supernet.train.policies.lstm_controller import Controller as Controller
@@ -252,6 +253,7 @@ __all__ = [
     "Policy",
     "Predicted",
     "Program",
+    "ProjectAlong",
     "ProjectInputs",
     "ProjectOperations",
     "RMSprop",
