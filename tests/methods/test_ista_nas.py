@@ -260,6 +260,26 @@ def test_what_is_decided_learns_no_more_and_keeps_its_weights() -> None:
             assert not after[name].weights.requires_grad  # type: ignore[union-attr]
 
 
+def test_what_is_decided_is_recovered_no_more() -> None:
+    codes = SparseCodes(cells(nodes=2))
+    context_ = context(cells(nodes=2), codes)
+    with torch.no_grad():
+        codes.compressed[0].add_(0.1)
+    (before, told) = codes.code(0).clone(), RecoverCodes()(context_)
+    assert told["codes/moved"] > 0
+    with torch.no_grad():
+        codes.code(0).copy_(before)
+    assert RecoverCodes(converged=told["codes/moved"])(context_)["codes/open"] == 0, (
+        "the distance itself is near enough"
+    )
+    kept = [codes.code(number).clone() for number in range(4)]
+    with torch.no_grad():
+        for b in codes.compressed:
+            b.add_(1.0)
+    assert RecoverCodes(converged=1e-3)(context_) == {"codes/moved": 0.0, "codes/open": 0}
+    assert all(torch.equal(codes.code(number), code) for number, code in enumerate(kept))
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("several", [True, False])
 def test_as_many_operations_are_derived_as_codes_have_entries(several: bool) -> None:
