@@ -21,8 +21,19 @@ from supernet.methods import cdarts
 from supernet.methods.cells.cdarts import CIFAR_CODE, IMAGENET, NAS_BENCH_201
 from supernet.nn.stages import stages
 from supernet.nn.taps import tapped
-from supernet.train import Constant, Move, MutualDistillation, OptionLogits, Outcome, Ramp, SearchAndEvaluate, sgd
-from supernet.train.context import Context, Moves
+from supernet.train import (
+    Constant,
+    HeadsOfStages,
+    Move,
+    MutualDistillation,
+    OptionLogits,
+    Outcome,
+    Ramp,
+    SearchAndEvaluate,
+    Strongest,
+    sgd,
+)
+from supernet.train.context import Context
 from supernet.train.edits.begin_cycle import BeginCycle, evaluated
 from supernet.train.executor import Executor
 from supernet.train.laws import Trial
@@ -58,7 +69,7 @@ TRIALS = {
         cdarts(**ONE, evaluation=sgd(0.1)).with_weights(lr=0.1, schedule=Constant()), operations_net(), steps=100
     ),
     "cdarts, larger evaluation network": lambda: Trial(
-        recipe=cdarts(cycles=1, network=LARGER, exclude=("none",), learn_heads=True),
+        recipe=cdarts(cycles=1, layers=5, exclude=("none",), learn_heads=True),
         net=cells(),
         data=squares(),
         steps=12,
@@ -68,6 +79,7 @@ TRIALS = {
     ),
 }
 ALTERNATIVES = {
+    "layers": 20,
     "network": LARGER,
     "cycles": 3,
     "pretrain": 0.0,
@@ -88,6 +100,7 @@ ALTERNATIVES = {
     "architecture": sgd(0.07),
 }
 SETTINGS = {
+    "layers": None,
     "network": None,
     "cycles": 30,
     "pretrain": 2.0,
@@ -104,6 +117,7 @@ SETTINGS = {
     "weigh_edges": False,
     "exclude": (),
 }
+POOLS_AND_SKIP = ("skip_connect", "max_pool_3x3", "avg_pool_3x3")
 REFUSED_BY = {"dynas", "few_shot", "gm_nas", "k_shot", "sum_nas"}
 
 
@@ -121,18 +135,39 @@ def test_defaults_are_the_official_ones() -> None:
     assert (told["lr"], told["betas"], told["weight_decay"], told["end"]) == (3e-4, (0.5, 0.999), 0.0, 1.0)
 
 
-def test_presets_are_those_of_the_scripts() -> None:
-    imagenet, bench = cdarts(**IMAGENET), cdarts(**NAS_BENCH_201)
-    assert len(imagenet.phases) == 61
-    assert [phase.share for phase in imagenet.phases[:3]] == [10, 3, 1]
-    rates = [
-        (published(r.weights)["lr"], published(r.parts["evaluation"].updates)["lr"])
-        for r in (imagenet, bench)  # type: ignore[arg-type]
-    ]
-    assert rates == [(0.8, 0.8), (0.05, 0.1)]
-    assert together(cdarts(**CIFAR_CODE)).distance == "smooth_l1"
-    assert together(imagenet).distance == "kl_mean"
-    assert len(bench.phases) == 1 + 2 * 25
+@pytest.mark.parametrize(
+    ("preset", "epochs", "optimiser", "alpha_decay", "distance", "held_back", "penalty", "heads_learn"),
+    [
+        (CIFAR_CODE, (2, 1, 1, 30), (0.08, 3e-4), 0.0, "smooth_l1", POOLS_AND_SKIP, (5, 2 / 3), False),
+        (IMAGENET, (10, 3, 1, 30), (0.8, 1e-5), 1e-5, "kl_mean", POOLS_AND_SKIP, (5, 1 / 2), True),
+        (NAS_BENCH_201, (0, 1, 1, 50), (0.08, 3e-4), 0.0, "smooth_l1", ("none",), (5 / 6, 2 / 3), True),
+    ],
+    ids=["CIFAR_CODE", "IMAGENET", "NAS_BENCH_201"],
+)
+def test_presets_are_those_of_the_scripts(
+    preset: dict[str, Any],
+    epochs: tuple[int, ...],
+    optimiser: tuple[float, float],
+    alpha_decay: float,
+    distance: str,
+    held_back: tuple[str, ...],
+    penalty: tuple[float, float],
+    heads_learn: bool,
+) -> None:
+    recipe = cdarts(**preset)
+    pretrain, warmup, search, cycles = epochs
+    assert [phase.share for phase in recipe.phases] == [*[pretrain] * (pretrain > 0), *[warmup, search] * cycles]
+    for updates in (recipe.weights, recipe.parts["evaluation"].updates, recipe.parts["heads"].updates):
+        assert updates is not None
+        told = published(updates)
+        assert (told["lr"], told["weight_decay"], told["clip"], told["end"]) == (*optimiser, 5.0, 1.0)
+    told = published(recipe.parts["architecture"].updates)  # type: ignore[arg-type]
+    assert (told["lr"], told["weight_decay"]) == (3e-4, alpha_decay)
+    loss = together(recipe)
+    assert (loss.distance, loss.join, loss.weight, loss.temperature) == (distance, "stages", 1.0, 2.0)
+    assert loss.held_back == held_back
+    assert loss.penalty == Ramp(penalty[0], 0.0, until=penalty[1])
+    assert recipe.parts["heads"].build == HeadsOfStages(heads_learn)
 
 
 def together(recipe: Any) -> MutualDistillation:
@@ -245,15 +280,34 @@ def test_only_the_derived_architecture_of_the_evaluation_network_learns() -> Non
     assert all(torch.equal(v, alpha[n]) for n, v in parameters(training.state.parts["architecture"]).items())
 
 
-def test_a_search_step_moves_three_families_on_validation_images_and_then_the_weights() -> None:
-    training = Begun(cdarts(**ONE, pretrain=0), operations_net(), steps=4)
-    context = training.to(2)
-    acts: Moves = training.recipe.phases[1].program.moves(context.step)
-    found = [act for act in acts if isinstance(act, Move)]
-    assert [(move.families, move.data) for move in found] == [
-        (("evaluation", "heads", "architecture"), "validation"),
-        (("weights",), "train"),
+def test_every_phase_moves_its_families_on_its_images() -> None:
+    """The weights alone on training images; the evaluation network on validation images; all, and then the weights."""
+    recipe = cdarts(**ONE)
+    context = Begun(recipe, operations_net(), steps=4).to(3)
+    found = [
+        [(act.families, act.data) for act in phase.program.moves(context.step) if isinstance(act, Move)]
+        for phase in recipe.phases
     ]
+    weights = (("weights",), "train")
+    together = (("evaluation", "heads", "architecture"), "validation")
+    assert found == [[weights], [(("evaluation",), "validation")], [together, weights]]
+
+
+def test_families_and_derivation_have_the_options_of_the_method() -> None:
+    one, other, third = sgd(0.1), sgd(0.2), sgd(0.3)
+    recipe = cdarts(weights=one, evaluation=other, architecture=third, weigh_edges=True, exclude=("none",))
+    stepped = {name: part.updates for name, part in recipe.parts.items()}
+    assert recipe.weights == one
+    assert stepped == {"evaluation": other, "heads": other, "architecture": third}
+    derived = Strongest(("none",), weigh_edges=True)
+    assert recipe.derive == derived
+    assert {phase.enter for phase in recipe.phases} == {None, BeginCycle(derived)}
+
+
+def test_an_evaluation_network_of_the_same_size_has_weights_of_its_own() -> None:
+    training = Begun(cdarts(**ONE), operations_net(), steps=4)
+    pairs = zip(training.evaluation.named_parameters(), training.net.parameters(), strict=True)
+    assert not [name for (name, mine), its in pairs if mine.ndim > 1 and torch.equal(mine, its)]
 
 
 def test_stopping_anywhere_leaves_no_trace() -> None:
@@ -363,6 +417,19 @@ def test_it_searches_nas_bench_201_and_cells() -> None:
             sum(last[f"term/{name}"] for name in terms), rel=1e-4
         )
         assert all(np.isfinite(value) for row in trained.history for value in row.values())
+
+
+def test_the_number_of_cells_makes_the_same_network_as_a_function() -> None:
+    one, other = (
+        Begun(cdarts(cycles=1, **o), cells(), steps=9).evaluation for o in ({"layers": 5}, {"network": LARGER})
+    )
+    assert len(one.module.cells) == 5  # type: ignore[arg-type]
+    assert str(one) == str(other)
+    assert all(torch.equal(its, value) for its, value in zip(one.parameters(), other.parameters(), strict=True))
+    with pytest.raises(UsageError, match=r"by a function and with \{'layers': 5\}"):
+        cdarts(layers=5, network=LARGER)
+    with pytest.raises(UsageError, match="Sequential has no method `rebuilt`"):
+        train(cdarts(**ONE, layers=5), steps=4)
 
 
 def test_the_evaluation_network_takes_the_same_decisions_at_another_depth() -> None:

@@ -18,10 +18,10 @@ from small_nets import elastic_net, executor, operations_net, step
 from supernet import Choice, OpChoice, Supernet, zoo
 from supernet.errors import UsageError
 from supernet.methods import darts, darts_pt
-from supernet.methods.cells.darts_pt import TUNING, ProjectAlong
+from supernet.methods.cells.darts_pt import TUNING
 from supernet.nn import Decisions, EdgeWeights, InputChoice, Mixture, Zero, batch_norm
 from supernet.space.restriction import Restriction
-from supernet.train import Bilevel, Context, Phase, ProjectOperations, Recipe, Softmax, adam, sgd
+from supernet.train import Bilevel, Context, Phase, ProjectAlong, ProjectOperations, Recipe, Softmax, adam, sgd
 from supernet.train.executor import Executor
 from supernet.train.laws import Trial
 from supernet.train.phases import plan
@@ -347,7 +347,7 @@ def test_edges_are_deleted_as_from_a_table_of_all_sets(seed: int, monkeypatch: p
     context = brought(net, {})
     for deletion in ("cumulative", "released"):
         asked.clear()
-        (*_, project) = ProjectAlong(program=Bilevel(), deletion=deletion).projections(1, 1)  # type: ignore[arg-type]
+        (*_, project) = ProjectAlong(program=Bilevel(), tuning=TUNING, deletion=deletion).projections(1, 1)  # type: ignore[arg-type]
         context.restriction.release("cell.2")
         project(context)
         (kept,) = context.restriction.space.allowed("cell.2")
@@ -359,7 +359,7 @@ def test_edges_are_deleted_as_from_a_table_of_all_sets(seed: int, monkeypatch: p
 def test_of_equal_edges_the_last_is_deleted(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Executor, "rate", lambda self, targets, *_, **__: [0.0] * len(targets))
     context = brought(star(4), {})
-    (*_, project) = ProjectAlong(program=Bilevel()).projections(1, 1)
+    (*_, project) = ProjectAlong(program=Bilevel(), tuning=TUNING).projections(1, 1)
     project(context)
     assert context.restriction.space.allowed("cell.2") == ((0, 1),)
 
@@ -378,7 +378,7 @@ def test_edges_are_rated_on_the_whole_validation_split_as_by_hand() -> None:
             wrong += int((out.argmax(1) != batch.y).sum())
         errors.append(wrong)
     assert len(set(errors)) == 3
-    (*_, project) = ProjectAlong(program=Bilevel()).projections(1, 1)
+    (*_, project) = ProjectAlong(program=Bilevel(), tuning=TUNING).projections(1, 1)
     project(context)
     assert set(context.restriction.space.allowed("cell.2")[0]) == set(range(3)) - {int(np.argmin(errors))}
 

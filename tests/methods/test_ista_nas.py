@@ -260,6 +260,26 @@ def test_what_is_decided_learns_no_more_and_keeps_its_weights() -> None:
             assert not after[name].weights.requires_grad  # type: ignore[union-attr]
 
 
+def test_what_is_decided_is_recovered_no_more() -> None:
+    codes = SparseCodes(cells(nodes=2))
+    context_ = context(cells(nodes=2), codes)
+    with torch.no_grad():
+        codes.compressed[0].add_(0.1)
+    (before, told) = codes.code(0).clone(), RecoverCodes()(context_)
+    assert told["codes/moved"] > 0
+    with torch.no_grad():
+        codes.code(0).copy_(before)
+    assert RecoverCodes(converged=told["codes/moved"])(context_)["codes/open"] == 0, (
+        "the distance itself is near enough"
+    )
+    kept = [codes.code(number).clone() for number in range(4)]
+    with torch.no_grad():
+        for b in codes.compressed:
+            b.add_(1.0)
+    assert RecoverCodes(converged=1e-3)(context_) == {"codes/moved": 0.0, "codes/open": 0}
+    assert all(torch.equal(codes.code(number), code) for number, code in enumerate(kept))
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("several", [True, False])
 def test_as_many_operations_are_derived_as_codes_have_entries(several: bool) -> None:
@@ -295,8 +315,11 @@ def test_of_nas_bench_201_edges_without_an_entry_are_none() -> None:
     assert heard == [1, 2, 2]
 
 
-def test_the_network_computes_what_it_did_once_weights_are_absorbed() -> None:
-    net = cells(nodes=3, affine=True, operations=("sep_conv_3x3", "dil_conv_5x5", "dil_conv_3x3"))
+@pytest.mark.parametrize(
+    "options", [{"operations": ("sep_conv_3x3", "dil_conv_5x5", "dil_conv_3x3")}, {"norm_all": True}]
+)
+def test_the_network_computes_what_it_did_once_weights_are_absorbed(options: dict[str, Any]) -> None:
+    net = cells(nodes=3, affine=True, **options)
     codes = SparseCodes(net, scale=1.0)
     context_ = context(net, codes)
     for parameter in operation_norms(net):  # away from 1 and 0

@@ -89,6 +89,7 @@ from supernet.train.parts.evaluation_net import EvaluationNet as EvaluationNet
 from supernet.train.parts.stage_heads import HeadsOfStages as HeadsOfStages
 from supernet.train.phases import Phase as Phase
 from supernet.train.plans.decide_along import DecideAlong as DecideAlong
+from supernet.train.plans.project_along import ProjectAlong as ProjectAlong
 from supernet.train.policies._protocol import Likelihood as Likelihood
 from supernet.train.policies._protocol import Policy as Policy
 from supernet.train.policies.lstm_controller import Controller as Controller
@@ -265,6 +266,7 @@ __all__ = [
     "Policy",
     "Predicted",
     "Program",
+    "ProjectAlong",
     "ProjectInputs",
     "ProjectOperations",
     "RMSprop",

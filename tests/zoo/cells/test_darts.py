@@ -34,6 +34,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "partial": {"partial": 2},
     "helped": {"aux_skip": True, "auxiliary": True},
     "final": {"affine": True, "nodes": 1, "operations": OPERATIONS},
+    "normed": {"norm_all": True, "affine": True, "nodes": 1, "operations": OPERATIONS},
     "imagenet": {"stem": "imagenet", "image_size": 33, "none": True},
 }
 
@@ -218,6 +219,24 @@ def test_a_network_that_is_built_anew_is_as_if_it_had_been_built_so(name: str) -
     assert Supernet(built).space.fingerprint == net.space.fingerprint
     with pytest.raises(UsageError, match="another 'num_classes'; what may change is channels, layers"):
         net.module.rebuilt(num_classes=4)
+
+
+def test_every_operation_ends_with_a_batch_norm_where_all_are_to() -> None:
+    """As in the one-stage network of ISTA-NAS: scale and shift of identities and poolings are all that is new."""
+    options: dict[str, Any] = {**TINY, "nodes": 1, "operations": OPERATIONS, "affine": True}
+    bare, full = zoo.darts(**options), zoo.darts(**options, norm_all=True)
+    free, with_norm = {"skip_connect", "max_pool_3x3", "avg_pool_3x3"}, 0
+    for cell in full.module.cells:
+        for edge in cell.nodes[0].edges:
+            last = {name: [*op.modules()][-1] for name, op in edge.op.candidates.items()}
+            assert set(last) == set(OPERATIONS)
+            assert all(isinstance(norm, nn.BatchNorm2d) and norm.affine for norm in last.values())
+            reduces = isinstance(edge.op.candidates["skip_connect"], FactorizedReduce)
+            with_norm += sum(2 * last[name].num_features for name in free - ({"skip_connect"} if reduces else set()))
+    found, before = (sum(p.numel() for p in net.parameters()) for net in (full, bare))
+    assert found - before == with_norm
+    with pytest.raises(UsageError, match="norm_all=True ends all operations"):
+        zoo.darts(norm_all=True, pool_norm=False)
 
 
 def test_dropout_behind_skips_is_for_the_training_alone_and_spares_reductions() -> None:

@@ -5,29 +5,24 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Literal
 
-from supernet.errors import UsageError
 from supernet.nn import Supernet
 from supernet.paper import Paper
 from supernet.train import (
     BeginCycle,
-    Bilevel,
-    CrossEntropy,
     EvaluationNet,
     HeadsOfStages,
     MutualDistillation,
     Part,
-    Phase,
     Ramp,
     Recipe,
-    SearchAndEvaluate,
     Strongest,
     Updates,
-    WarmUpEvaluation,
     adam,
     sgd,
 )
 from supernet.train.objectives.mutual_distillation import Distance
 from supernet.train.parametrisations.option_logits import option_logits
+from supernet.train.programs.cyclic import in_cycles
 from supernet.train.values._protocol import Number
 
 PAPER = Paper(
@@ -53,6 +48,7 @@ IMAGENET: dict[str, Any] = {
     "warmup": 3,
     "distance": "kl_mean",
     "join": "stages",
+    "learn_heads": True,
     "penalty": Ramp(5.0, 0.0, until=0.5),
     "weights": WEIGHTS.with_settings(lr=0.8, weight_decay=1e-5),
     "evaluation": EVALUATION.with_settings(lr=0.8, weight_decay=1e-5),
@@ -61,18 +57,19 @@ IMAGENET: dict[str, Any] = {
 """The official script for ImageNet (batches of 1024, a fifth of the images per epoch)."""
 
 NAS_BENCH_201: dict[str, Any] = {
-    "cycles": 25,
-    "pretrain": 5,
-    "held_back": ("skip_connect", "avg_pool_3x3"),
-    "weights": WEIGHTS.with_settings(lr=0.05),
-    "evaluation": EVALUATION.with_settings(lr=0.1),
-    "architecture": ARCHITECTURE.with_settings(weight_decay=1e-3),
+    **CIFAR_CODE,
+    "cycles": 50,
+    "pretrain": 0.0,
+    "learn_heads": True,
+    "held_back": ("none",),
+    "penalty": Ramp(5 / 6, 0.0, until=2 / 3),
 }
-"""Reconstruction: no script for this benchmark was released, and its log is that of another space."""
+"""The official script for NAS-Bench-201 (batches of 64), whose penalty is a mean over the 6 edges."""
 
 
 def cdarts(
     *,
+    layers: int | None = None,
     network: Callable[[], Supernet] | None = None,
     cycles: int = 30,
     pretrain: float = 2.0,
@@ -100,11 +97,12 @@ def cdarts(
     skips and poolings, and the supernet's weights on training data. The last cycle's α decides.
 
     The paper's search on CIFAR-10 has 8 cells, and 20 in the evaluation network: `zoo.darts(none=True)` with
-    `network=functools.partial(zoo.darts, none=True, layers=20)`.
+    `layers=20, exclude=("none",)`.
 
     Args:
-        network: The function that builds the evaluation network, over the same choices and of the same widths; None:
-            it is as large as the supernet.
+        layers: The cells of the evaluation network, in a space of which networks can be built anew, such as
+            `zoo.darts`; None: as many as the supernet has.
+        network: The function that builds the evaluation network instead, over the same choices and of the same widths.
         cycles: The number of cycles.
         pretrain: The epochs of the supernet alone; it, `warmup` and `search` decide the shares of the training.
         warmup: The epochs of a cycle in which the evaluation network learns alone.
@@ -124,28 +122,22 @@ def cdarts(
         architecture: How α is stepped.
 
     Raises:
-        UsageError: there is no cycle, or a phase that lasts for nothing.
+        UsageError: there is no cycle, a phase that lasts for nothing, or `layers` and `network`.
     """
-    if cycles < 1:
-        raise UsageError(f"CDARTS was to search in {cycles} cycles; give at least 1.")
     derive = Strongest(exclude, weigh_edges=weigh_edges)
     together = MutualDistillation(
         weight=weight, temperature=temperature, distance=distance, join=join, held_back=held_back, penalty=penalty
     )
-    alone = Bilevel(objective=CrossEntropy(), begin=1.0)
-    phases = [Phase(name="pretrain", share=pretrain, program=alone)] if pretrain else []
-    for cycle in range(cycles):
-        begin, both = BeginCycle(derive, copy=copy), SearchAndEvaluate(together=together)
-        place = (cycle / cycles, (cycle + 1) / cycles)
-        warm = Phase(name=f"cycle {cycle + 1}: warm-up", share=warmup, program=WarmUpEvaluation(), enter=begin)
-        phases += [warm, Phase(name=f"cycle {cycle + 1}", share=search, program=both, part=place, restart=False)]
+    larger = EvaluationNet(network, {} if layers is None else {"layers": layers})
     return Recipe(
         name="cdarts",
-        program=tuple(phases),
+        program=in_cycles(
+            BeginCycle(derive, copy=copy), together, cycles=cycles, pretrain=pretrain, warmup=warmup, search=search
+        ),
         weights=weights,
         parts={
             "architecture": option_logits(architecture, inputs="edges" if weigh_edges else "ones"),
-            "evaluation": Part(build=EvaluationNet(network), updates=evaluation),
+            "evaluation": Part(build=larger, updates=evaluation),
             "heads": Part(build=HeadsOfStages(learn_heads), updates=evaluation),
         },
         derive=derive,

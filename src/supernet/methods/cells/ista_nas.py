@@ -78,7 +78,7 @@ def ista_nas(
     [arXiv 2010.06176](https://arxiv.org/abs/2010.06176); settings of the released code. The defaults are those of the
     two-stage method, which trains the architecture that it finds anew: batches of 256 images, half of the images for
     validation. `ista_nas(**ONE_STAGE)` trains it on in the same network, which is that of the final training:
-    `zoo.darts(channels=36, layers=20, affine=True, auxiliary=True, pool_norm=True)`, batches of 96, and all images, as
+    `zoo.darts(channels=36, layers=20, affine=True, auxiliary=True, norm_all=True)`, batches of 96, and all images, as
     `dataclasses.replace(recipe, data=supernet.data.AllImages())`. Where the code may select several operations of one
     edge, as the authors' does, take `zoo.darts(inputs="subsets", several_ops=True)`.
 

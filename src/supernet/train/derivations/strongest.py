@@ -40,7 +40,11 @@ class Strongest:
         options = {option for choice in operation_choices(net) for option in choice.options}
         for option in self.exclude:
             if option not in options:
-                raise UsageError(f"The option {option!r} is to be excluded, but no choice of the supernet has it.")
+                raise UsageError(
+                    f"The option {option!r} is to be excluded, but no choice of the supernet has it; there are "
+                    f"{sorted(map(str, options))}. Exclude others, or build a space that has it, such as "
+                    "zoo.darts(none=True)."
+                )
         for choice in operation_choices(net):
             if not self._included(choice.options):
                 raise UsageError(f"Every option of {choice.name!r} is excluded: {self.exclude}. Leave one.")

@@ -128,6 +128,6 @@ def operation_norms(net: Supernet) -> list[nn.Parameter]:
     if not found:
         raise UsageError(
             "Weights of operations are to become part of their BatchNorms, but none of these learns scale and shift. "
-            "Build the network with affine=True, as zoo.darts(affine=True, pool_norm=True)."
+            "Build the network with affine=True, as zoo.darts(affine=True, norm_all=True)."
         )
     return list(found.values())

@@ -100,10 +100,11 @@ class MutualDistillation:
         return divergence / (searched.shape[1] if self.distance == "kl_mean" else 1)
 
     def _held(self, outcome: Outcome) -> list[Tensor]:
-        logits = outcome.step.part(self.architecture, OptionLogits)
+        """α of the options that are held back, but for those of choices that are decided."""
+        logits, restriction = outcome.step.part(self.architecture, OptionLogits), outcome.step.restriction
         return [
             values[choice.position(option)]
             for choice, values in logits.named()
             for option in self.held_back
-            if option in choice.options
+            if option in choice.options and (restriction is None or restriction.decided(choice.name) is None)
         ]

@@ -16,8 +16,9 @@ from supernet.train.part import Setting
 class StageHeads(nn.Module):
     """A classifier for every stage but the last, and a learned weight for each and for the network's own logits.
 
-    Several networks with stages of the same channels share it. The pooling is the official one of 6 × 6 pixels with
-    stride 2; smaller maps are pooled to 2 × 2.
+    Several networks with stages of the same channels share it. Their BatchNorms have neither scale nor shift. The
+    pooling is the official one: windows of 6 × 6 pixels with stride 2, smaller ones where a map is below 8 × 8, so that
+    2 × 2 remain.
 
     Args:
         of: The stages.
@@ -60,12 +61,12 @@ class HeadsOfStages:
 def _head(channels: int, side: int, classes: int) -> nn.Sequential:
     return nn.Sequential(
         nn.ReLU(),
-        nn.AvgPool2d(6, stride=2) if side >= 8 else nn.AdaptiveAvgPool2d(2),
+        nn.AvgPool2d(min(6, side - 2), stride=2) if side > 2 else nn.AdaptiveAvgPool2d(2),
         nn.Conv2d(channels, 128, 1, bias=False),
-        batch_norm(128, statistics="track"),
+        batch_norm(128, affine=False, statistics="track"),
         nn.ReLU(),
         nn.Conv2d(128, 768, 2, bias=False),
-        batch_norm(768, statistics="track"),
+        batch_norm(768, affine=False, statistics="track"),
         nn.ReLU(),
         nn.AdaptiveAvgPool2d(1),
         nn.Flatten(),

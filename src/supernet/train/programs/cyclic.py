@@ -13,13 +13,15 @@ from supernet.nn import Supernet
 from supernet.nn.output import Output
 from supernet.nn.stages import stages
 from supernet.train.context import Moves
-from supernet.train.edits.begin_cycle import evaluated
+from supernet.train.edits.begin_cycle import BeginCycle, evaluated
 from supernet.train.move import Move, Objective, Path, Step
 from supernet.train.objectives.cross_entropy import CrossEntropy
 from supernet.train.objectives.mutual_distillation import MutualDistillation
 from supernet.train.parametrisations._protocol import drawn, weighed
 from supernet.train.parametrisations.operation_choices import operation_choices, require_mixable
 from supernet.train.part import WEIGHTS
+from supernet.train.phases import Phase
+from supernet.train.programs.bilevel import Bilevel
 from supernet.train.relaxations._protocol import Relaxation
 from supernet.train.relaxations.softmax import Softmax
 
@@ -90,3 +92,41 @@ class SearchAndEvaluate:
         both = Path(drawn(step, part, self.relaxation, part), self.together, taps=stages(step.net).names)
         yield Move(updates=self.parts, data="validation", paths=[both])
         yield Move(paths=[Path(drawn(step, part, self.relaxation, WEIGHTS), self.objective)])
+
+
+def in_cycles(
+    begin: BeginCycle,
+    together: MutualDistillation,
+    *,
+    cycles: int,
+    pretrain: float = 0.0,
+    warmup: float = 1.0,
+    search: float = 1.0,
+) -> tuple[Phase, ...]:
+    """The phases of CDARTS: the supernet alone, then in every cycle a warm-up and a search.
+
+    Optimisers start anew in every cycle, and go on from its warm-up to its search. Schedules and values of a search
+    count through the searches of all cycles.
+
+    Args:
+        begin: What derives the architecture of a cycle.
+        together: The loss of both networks.
+        cycles: The number of cycles.
+        pretrain: The length of the phase in which the supernet's weights learn alone; 0: there is none.
+        warmup: That of each warm-up.
+        search: That of each search.
+
+    Raises:
+        UsageError: there is no cycle, or a phase that lasts for nothing.
+    """
+    if cycles < 1:
+        raise UsageError(f"CDARTS was to search in {cycles} cycles; give at least 1.")
+    phases = [Phase(name="pretrain", share=pretrain, program=Bilevel(begin=1.0))] if pretrain else []
+    for cycle in range(cycles):
+        name, part = f"cycle {cycle + 1}", (cycle / cycles, (cycle + 1) / cycles)
+        both = SearchAndEvaluate(together=together)
+        phases += [
+            Phase(name=f"{name}: warm-up", share=warmup, program=WarmUpEvaluation(), enter=begin),
+            Phase(name=name, share=search, program=both, part=part, restart=False),
+        ]
+    return tuple(phases)

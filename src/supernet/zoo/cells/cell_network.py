@@ -23,7 +23,7 @@ CELLS = ("normal", "reduce")
 
 REBUILT = (
     *("channels", "layers", "stem_multiplier", "partial", "aux_skip", "auxiliary", "affine", "pool_norm"),
-    "statistics",
+    *("norm_all", "statistics"),
 )
 """What a network built anew over the same choices may have otherwise."""
 
@@ -51,6 +51,7 @@ class Skeleton:
     auxiliary: bool
     affine: bool
     pool_norm: bool
+    norm_all: bool = False
     statistics: Statistics
     num_classes: int
     in_channels: int
@@ -60,6 +61,11 @@ class Skeleton:
         names = ("channels", "nodes", "stem_multiplier", "partial", "num_classes", "in_channels", "image_size")
         check_at_least_one(**{name: getattr(self, name) for name in names})
         check_statistics(self.statistics)
+        if self.norm_all and not self.pool_norm:
+            raise UsageError(
+                "norm_all=True ends all operations with a BatchNorm, but pool_norm=False poolings with none. Give one "
+                "of them."
+            )
         if self.layers < 3:
             raise UsageError(f"layers={self.layers}: a network needs 3 cells or more, two of which reduce.")
         if self.channels % self.partial or self.channels < 2:
@@ -180,7 +186,7 @@ class CellNetwork(nn.Module):
 
         Args:
             options: Arguments of `zoo.darts` that change no choice: `channels`, `layers`, `stem_multiplier`, `partial`,
-                `aux_skip`, `auxiliary`, `affine`, `pool_norm` and `statistics`.
+                `aux_skip`, `auxiliary`, `affine`, `pool_norm`, `norm_all` and `statistics`.
 
         Raises:
             UsageError: another option, or a value that cannot be.
@@ -268,6 +274,7 @@ def _edge(skeleton: Skeleton, choice: Choice, width: int, *, stride: int, name: 
                 stride=stride,
                 affine=skeleton.affine,
                 pool_norm=skeleton.pool_norm,
+                norm_all=skeleton.norm_all,
                 statistics=skeleton.statistics,
             )
             for name in names

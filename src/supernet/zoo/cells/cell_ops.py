@@ -48,7 +48,14 @@ LABELS = {
 
 
 def operation(
-    name: str, channels: int, *, stride: int, affine: bool, pool_norm: bool, statistics: Statistics
+    name: str,
+    channels: int,
+    *,
+    stride: int,
+    affine: bool,
+    pool_norm: bool,
+    norm_all: bool = False,
+    statistics: Statistics,
 ) -> nn.Module:
     """An operation: (B, C, H, W) -> (B, C, ⌈H/stride⌉, ⌈W/stride⌉).
 
@@ -58,6 +65,7 @@ def operation(
         stride: 1, or 2 on an edge from an input of a reduction cell.
         affine: Whether its BatchNorms learn scale and shift.
         pool_norm: Whether a BatchNorm without them follows a pooling, as in the searches.
+        norm_all: Whether a BatchNorm like those of the others follows a pooling and the identity.
         statistics: What BatchNorm uses outside training.
 
     Raises:
@@ -70,11 +78,14 @@ def operation(
             return Noise(stride)
         case "skip_connect":
             reduce = FactorizedReduce(channels, channels, affine=affine, statistics=statistics)
-            return SkipDropout() if stride == 1 else reduce
+            norm = batch_norm(channels, affine=affine, statistics=statistics)
+            skip = nn.Sequential(SkipDropout(), norm) if norm_all else SkipDropout()
+            return skip if stride == 1 else reduce
         case "max_pool_3x3" | "avg_pool_3x3":
             average = nn.AvgPool2d(3, stride=stride, padding=1, count_include_pad=False)
             pool = average if name == "avg_pool_3x3" else nn.MaxPool2d(3, stride=stride, padding=1)
-            return nn.Sequential(pool, batch_norm(channels, affine=False, statistics=statistics)) if pool_norm else pool
+            norm = batch_norm(channels, affine=affine and norm_all, statistics=statistics)
+            return nn.Sequential(pool, norm) if pool_norm else pool
         case "sep_conv_3x3" | "sep_conv_5x5":
             kernel = int(name[-1])
             first = _depthwise(channels, kernel, stride=stride, affine=affine, statistics=statistics)

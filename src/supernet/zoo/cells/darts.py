@@ -37,6 +37,7 @@ def darts(
     auxiliary: bool = False,
     affine: bool = False,
     pool_norm: bool | None = None,
+    norm_all: bool = False,
     statistics: Statistics = "track",
     num_classes: int = 10,
     in_channels: int = 3,
@@ -75,7 +76,10 @@ def darts(
         auxiliary: Whether a second classifier stands behind the second reduction; the network then returns an
             `Output` in training.
         affine: Whether BatchNorms of the cells learn scale and shift. The searches go without.
-        pool_norm: Whether a BatchNorm follows poolings. Default: unless `affine`, as in searches and final networks.
+        pool_norm: Whether a BatchNorm without scale and shift follows poolings. Default: unless `affine`, as in
+            searches and final networks.
+        norm_all: Whether every operation ends with a BatchNorm of the cells, identities and poolings too (the one-stage
+            network of ISTA-NAS, arXiv 2010.06176).
         statistics: What BatchNorm uses outside training, see `supernet.nn.Statistics`.
         num_classes: Number of classes, the outputs of the classifier.
         in_channels: Number of channels of the images.
@@ -85,8 +89,8 @@ def darts(
         A supernet (B, in_channels, H, W) -> (B, num_classes).
 
     Raises:
-        UsageError: a size that cannot be, an unknown operation, stem or set of inputs, or channels that `partial` does
-            not divide.
+        UsageError: a size that cannot be, an unknown operation, stem or set of inputs, channels that `partial` does
+            not divide, or poolings that are to end with a BatchNorm and with none.
 
     >>> darts().space.size
     1076746950455072400
@@ -107,7 +111,8 @@ def darts(
         aux_skip=aux_skip,
         auxiliary=auxiliary,
         affine=affine,
-        pool_norm=not affine if pool_norm is None else pool_norm,
+        pool_norm=norm_all or not affine if pool_norm is None else pool_norm,
+        norm_all=norm_all,
         statistics=statistics,
         num_classes=num_classes,
         in_channels=in_channels,
