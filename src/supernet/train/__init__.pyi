@@ -2,6 +2,7 @@
 from supernet.train.adapt.copies import Copies as Copies
 from supernet.train.adapt.copies import CopyPerOption as CopyPerOption
 from supernet.train.adapt.dictionary import Dictionary as Dictionary
+from supernet.train.adapt.share_features import ShareFeatures as ShareFeatures
 from supernet.train.combines._protocol import Combine as Combine
 from supernet.train.combines.mean import Mean as Mean
 from supernet.train.combines.sum import Sum as Sum
@@ -33,6 +34,7 @@ from supernet.train.edits.recover_codes import AllDecided as AllDecided
 from supernet.train.edits.recover_codes import RecoverCodes as RecoverCodes
 from supernet.train.edits.regularise_on_rise import DecayFromMemory as DecayFromMemory
 from supernet.train.edits.regularise_on_rise import RegulariseOnRise as RegulariseOnRise
+from supernet.train.edits.remember_architecture import RememberArchitecture as RememberArchitecture
 from supernet.train.edits.remember_probabilities import RememberProbabilities as RememberProbabilities
 from supernet.train.edits.split_by_gradients import SplitByGradients as SplitByGradients
 from supernet.train.edits.split_by_option import SplitByOption as SplitByOption
@@ -40,6 +42,7 @@ from supernet.train.edits.widen_partial import WidenPartial as WidenPartial
 from supernet.train.fit import Trained as Trained
 from supernet.train.fit import fit as fit
 from supernet.train.forwards.cut_images import CutImages as CutImages
+from supernet.train.forwards.engine_and_transit import EngineAndTransit as EngineAndTransit
 from supernet.train.gradients._protocol import GradientRule as GradientRule
 from supernet.train.gradients.adversarial import Adversarial as Adversarial
 from supernet.train.gradients.backpropagation import Backpropagation as Backpropagation
@@ -67,13 +70,18 @@ from supernet.train.objectives.terms import Terms as Terms
 from supernet.train.objectives.times_cost import TimesCost as TimesCost
 from supernet.train.optimisers._protocol import Optimiser as Optimiser
 from supernet.train.optimisers.adam import Adam as Adam
+from supernet.train.optimisers.hapg import HAPG as HAPG
 from supernet.train.optimisers.rmsprop import RMSprop as RMSprop
 from supernet.train.optimisers.sgd import SGD as SGD
 from supernet.train.parametrisations.logits_around import LogitsAround as LogitsAround
+from supernet.train.parametrisations.operation_weights import OperationWeights as OperationWeights
+from supernet.train.parametrisations.operation_weights import WeightPerOperation as WeightPerOperation
 from supernet.train.parametrisations.option_logits import LogitPerOption as LogitPerOption
 from supernet.train.parametrisations.option_logits import OptionLogits as OptionLogits
 from supernet.train.parametrisations.sparse_codes import SparseCodePerNode as SparseCodePerNode
 from supernet.train.parametrisations.sparse_codes import SparseCodes as SparseCodes
+from supernet.train.parametrisations.thresholded_logits import LogitsAndThresholds as LogitsAndThresholds
+from supernet.train.parametrisations.thresholded_logits import ThresholdedLogits as ThresholdedLogits
 from supernet.train.part import Part as Part
 from supernet.train.part import Setting as Setting
 from supernet.train.part import Slice as Slice
@@ -159,6 +167,7 @@ from supernet.train.values.ramp import Ramp as Ramp
 from supernet.train.values.rise import Rise as Rise
 
 __all__ = [
+    "HAPG",
     "SGD",
     "AbsorbCodes",
     "Adam",
@@ -202,6 +211,7 @@ __all__ = [
     "DropOptions",
     "DropoutDecay",
     "Edit",
+    "EngineAndTransit",
     "EqualCost",
     "EvaluationNet",
     "ExpectedCost",
@@ -225,6 +235,7 @@ __all__ = [
     "Likelihood",
     "Linear",
     "LogitPerOption",
+    "LogitsAndThresholds",
     "LogitsAround",
     "Mean",
     "MomentumSeparation",
@@ -237,6 +248,7 @@ __all__ = [
     "OfPart",
     "OnLoss",
     "OneGroup",
+    "OperationWeights",
     "OperationsAndInputs",
     "Optimiser",
     "OptionLogits",
@@ -263,6 +275,7 @@ __all__ = [
     "RegulariseOnRise",
     "Reinforce",
     "Relaxation",
+    "RememberArchitecture",
     "RememberProbabilities",
     "Reptile",
     "Rewriter",
@@ -274,6 +287,7 @@ __all__ = [
     "Scored",
     "SearchAndEvaluate",
     "Setting",
+    "ShareFeatures",
     "SingleLevel",
     "SkipLimited",
     "Slice",
@@ -292,6 +306,7 @@ __all__ = [
     "Sum",
     "Term",
     "Terms",
+    "ThresholdedLogits",
     "TimesCost",
     "TrainInTurn",
     "TrainPaths",
@@ -306,6 +321,7 @@ __all__ = [
     "WarmRestarts",
     "WarmUpEvaluation",
     "Warmup",
+    "WeightPerOperation",
     "WeightsThenCodes",
     "WeightsThenPolicy",
     "WidenPartial",
