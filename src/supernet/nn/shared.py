@@ -13,7 +13,8 @@ from supernet.nn.mutable import Mutable
 class SharedOperation(nn.Module, Mutable):
     """An operation that is computed once for a tensor, however often it is asked for it: (B, C, H, W) -> its output.
 
-    `forget` drops what was computed last; it is also dropped with the next tensor, and is no part of a copy.
+    In evaluation it is computed each time, so that a subnet costs what it costs on its own. `forget` drops what was
+    computed last; it is also dropped with the next tensor, and is no part of a copy.
 
     Args:
         operation: The operation.
@@ -25,6 +26,8 @@ class SharedOperation(nn.Module, Mutable):
         self._last: tuple[ReferenceType[Tensor], Tensor] | None = None
 
     def forward(self, x: Tensor) -> Tensor:
+        if not self.training:
+            return cast(Tensor, self.operation(x))
         if self._last is None or self._last[0]() is not x:
             self._last = (ref(x), cast(Tensor, self.operation(x)))
         return self._last[1]

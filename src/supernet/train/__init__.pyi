@@ -34,7 +34,6 @@ from supernet.train.edits.recover_codes import AllDecided as AllDecided
 from supernet.train.edits.recover_codes import RecoverCodes as RecoverCodes
 from supernet.train.edits.regularise_on_rise import DecayFromMemory as DecayFromMemory
 from supernet.train.edits.regularise_on_rise import RegulariseOnRise as RegulariseOnRise
-from supernet.train.edits.remember_architecture import RememberArchitecture as RememberArchitecture
 from supernet.train.edits.remember_probabilities import RememberProbabilities as RememberProbabilities
 from supernet.train.edits.split_by_gradients import SplitByGradients as SplitByGradients
 from supernet.train.edits.split_by_option import SplitByOption as SplitByOption
@@ -275,7 +274,6 @@ __all__ = [
     "RegulariseOnRise",
     "Reinforce",
     "Relaxation",
-    "RememberArchitecture",
     "RememberProbabilities",
     "Reptile",
     "Rewriter",

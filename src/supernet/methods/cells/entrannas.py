@@ -7,13 +7,11 @@ from supernet.methods.cells.darts import ARCHITECTURE, WEIGHTS
 from supernet.paper import Paper
 from supernet.train import (
     Bilevel,
-    Edit,
     EngineAndTransit,
     LogitsAndThresholds,
     NonZero,
     Part,
     Recipe,
-    RememberArchitecture,
     ShareFeatures,
     Softmax,
     Strongest,
@@ -49,7 +47,7 @@ def entrannas(
     """EnTranNAS: a few cells mix all operations, all others run the architecture that would be derived now.
 
     [arXiv 2101.11342](https://arxiv.org/abs/2101.11342). Engine cells are those of DARTS, and α learns through them
-    alone; transit cells run the derived edges and operations, which each count once and are derived anew in every step.
+    alone; transit cells run the derived edges and operations, which each count once and are derived anew in every pass.
     An operation on a node runs once in its cell, for all nodes after it. With a `threshold` this is EnTranNAS-DST:
     nodes learn thresholds, and keep any number of operations, in `zoo.darts(inputs="subsets", several_ops=True)`. The
     paper has no code; numbers that it leaves open here are a reconstruction with the settings of DARTS.
@@ -81,8 +79,7 @@ def entrannas(
         name="entrannas",
         program=Bilevel(
             relaxation=Softmax(temperature),
-            forward=EngineAndTransit(engines=engines),
-            before=(Edit(name="derive", apply=RememberArchitecture(derive)),),
+            forward=EngineAndTransit(engines=engines, derive=derive),
         ),
         weights=weights,
         parts={"architecture": part},

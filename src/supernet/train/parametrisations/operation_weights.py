@@ -88,8 +88,13 @@ class OperationWeights(nn.Module):
         ]
 
     def draw(self, step: Step, relaxation: Relaxation, use: str) -> Decisions:
-        """Decisions that weigh operations by A; only what is kept has a gradient. No relaxation is asked."""
+        """Decisions that weigh operations by A; only what is kept has a gradient. No relaxation is asked.
+
+        Raises:
+            RunError: nothing is kept of the whole network.
+        """
         found = Decisions()
+        self._check_left(step.restriction)
         for number, (node, weights) in enumerate(zip(self.nodes, self.weights, strict=True)):
             kept = self.kept(number, step.restriction)
             if self.revive and use != WEIGHTS:
@@ -114,18 +119,21 @@ class OperationWeights(nn.Module):
         Raises:
             RunError: nothing is kept of the whole network.
         """
+        self._check_left(restriction)
         found: dict[str, Tensor] = {}
         for number, (node, weights) in enumerate(zip(self.nodes, self.weights, strict=True)):
             kept = torch.tensor(self.kept(number, restriction), device=weights.device).long()
             strengths = torch.zeros_like(weights.detach())
             strengths[kept] = weights.detach().abs()[kept].clamp_min(torch.finfo(weights.dtype).tiny)
             found[node.name] = strengths
-        if not any(bool(strengths.any()) for strengths in found.values()):
-            raise RunError(
-                "Every weight of every operation has become 0, so nothing is left to derive. Lower the penalty "
-                "(architecture.penalty), or train for fewer steps."
-            )
         return found
+
+    def _check_left(self, restriction: Restriction | None) -> None:
+        if not any(self.kept(number, restriction) for number in range(len(self.nodes))):
+            raise RunError(
+                "Every weight of every operation has become 0, so the network is empty. Lower the penalty "
+                "(architecture.penalty), or train for fewer steps; earlier checkpoints are untouched."
+            )
 
 
 def check_any_edges(node: NodeOperations) -> None:
