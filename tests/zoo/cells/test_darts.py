@@ -377,7 +377,7 @@ def test_subnets_become_onnx(name: str, tmp_path: Any) -> None:
         ({"layers": 2}, "layers=2: a network needs 3 cells"),
         ({"channels": 6, "partial": 4}, "channels=6 is no multiple of partial=4"),
         ({"channels": 0}, "channels is 0; it must be"),
-        ({"inputs": "some"}, "inputs='some' is unknown; use one of 'pairs', 'subsets', 'all'"),
+        ({"inputs": "some"}, "inputs='some' is unknown; use one of 'pairs', 'subsets', 'any', 'all'"),
         ({"stem": "mnist"}, "stem='mnist' is unknown"),
         ({"operations": ("conv",)}, "no operation 'conv'; the operations are"),
         ({"operations": ("none", "skip_connect")}, "'none' by none=True"),

@@ -86,7 +86,8 @@ def sparse_group(values: Tensor, l1: float, l2: float) -> Tensor:
     """
     entries = values.sign() * (values.abs() - l1).clamp_min(0)
     norm = torch.linalg.vector_norm(entries)
-    return entries * (1 - l2 / norm.clamp_min(torch.finfo(norm.dtype).tiny)).clamp_min(0)
+    shrunk: Tensor = entries * (1 - l2 / norm.clamp_min(torch.finfo(norm.dtype).tiny)).clamp_min(0)
+    return shrunk
 
 
 class ProximalOptimizer(torch.optim.Optimizer):
@@ -124,4 +125,5 @@ class ProximalOptimizer(torch.optim.Optimizer):
         for name, beta, value in zip(("mean", "square"), betas, (gradient, gradient.square()), strict=True):
             state.setdefault(name, torch.zeros_like(gradient)).lerp_(value, 1 - beta)
         mean, square = (state[name] / (1 - beta**count) for name, beta in zip(("mean", "square"), betas, strict=True))
-        return mean / (square.sqrt() + EPSILON)
+        direction: Tensor = mean / (square.sqrt() + EPSILON)
+        return direction

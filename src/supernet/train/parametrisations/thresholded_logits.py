@@ -84,7 +84,8 @@ class ThresholdedLogits(nn.Module):
             over = torch.zeros_like(p).index_fill(0, p.argmax(), 1.0)
         sums = torch.stack([part.sum() for part in over.split(edges)])
         sums = torch.where(sums > 0, sums, torch.ones_like(sums))
-        return over / sums.repeat_interleave(torch.tensor(edges, device=over.device))
+        weights: Tensor = over / sums.repeat_interleave(torch.tensor(edges, device=over.device))
+        return weights
 
     def draw(self, step: Step, relaxation: Relaxation, use: str) -> Decisions:
         """Decisions that weigh operations by q̂ and compute what is not 0. No relaxation is asked."""
