@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from supernet.errors import RunError, UsageError
 from supernet.nn import Decisions, Supernet
 from supernet.space.restriction import Restriction
+from supernet.train.adapt.share_features import cells_of
 from supernet.train.move import Step
 from supernet.train.optimisers._protocol import check_number
 from supernet.train.parametrisations._node_operations import NodeOperations, nodes_of_operations
@@ -27,7 +28,8 @@ class OperationWeights(nn.Module):
     tensor of a node is the group of its penalty, see `HAPG`. Operations of the weight 0 are not computed. With
     `revive` they are in moves on the architecture, so that they have a gradient and may return.
 
-    Where the space does not let a node, or an edge, be empty, its strongest operation runs even with the weight 0.
+    Where the space does not let a node, or an edge, be empty, its strongest operation runs even with the weight 0. A
+    cell whose nodes are all empty ends the training: nothing passes it.
 
     Args:
         net: The supernet.
@@ -38,6 +40,7 @@ class OperationWeights(nn.Module):
 
     Attributes:
         nodes: The nodes.
+        cells: The numbers of the nodes of each kind of cell; of all nodes where there are no cells.
         weights: A (N,) of each node.
 
     Raises:
@@ -57,6 +60,9 @@ class OperationWeights(nn.Module):
         self.nodes = nodes_of_operations(net, "A weight per operation")
         for node in self.nodes:
             check_any_edges(node)
+        numbers = {node.name: number for number, node in enumerate(self.nodes)}
+        cells = [tuple(numbers[node.name] for node in cell if node.name in numbers) for cell in cells_of(net)]
+        self.cells = tuple(dict.fromkeys(cell for cell in cells if cell)) or (tuple(range(len(self.nodes))),)
         self.revive = revive
         generator = torch.Generator().manual_seed(seed)
         self.weights = nn.ParameterList()
@@ -91,7 +97,7 @@ class OperationWeights(nn.Module):
         """Decisions that weigh operations by A; only what is kept has a gradient. No relaxation is asked.
 
         Raises:
-            RunError: nothing is kept of the whole network.
+            RunError: nothing is kept of a whole cell.
         """
         found = Decisions()
         self._check_left(step.restriction)
@@ -117,7 +123,7 @@ class OperationWeights(nn.Module):
         """|A| (N,) by node; not 0 for what is kept, and 0 for what is not.
 
         Raises:
-            RunError: nothing is kept of the whole network.
+            RunError: nothing is kept of a whole cell.
         """
         self._check_left(restriction)
         found: dict[str, Tensor] = {}
@@ -129,11 +135,13 @@ class OperationWeights(nn.Module):
         return found
 
     def _check_left(self, restriction: Restriction | None) -> None:
-        if not any(self.kept(number, restriction) for number in range(len(self.nodes))):
-            raise RunError(
-                "Every weight of every operation has become 0, so the network is empty. Lower the penalty "
-                "(architecture.penalty), or train for fewer steps; earlier checkpoints are untouched."
-            )
+        for cell in self.cells:
+            if not any(self.kept(number, restriction) for number in cell):
+                raise RunError(
+                    f"Every weight of the nodes {', '.join(repr(self.nodes[number].name) for number in cell)} has "
+                    "become 0, so nothing passes their cell. Lower the penalty (architecture.penalty), or train for "
+                    "fewer steps; earlier checkpoints are untouched."
+                )
 
 
 def check_any_edges(node: NodeOperations) -> None:
