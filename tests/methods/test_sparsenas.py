@@ -227,6 +227,7 @@ def test_the_more_the_penalty_the_sparser_is_the_supernet() -> None:
     assert found[0] > found[1] > found[2], found
 
 
+@pytest.mark.slow
 def test_a_group_penalty_removes_nodes_and_an_l1_penalty_operations() -> None:
     """With μ = 0 a node loses nothing before it loses all."""
     nodes = counts(trained_with(1.4, 0.0, nodes=2))
@@ -235,6 +236,7 @@ def test_a_group_penalty_removes_nodes_and_an_l1_penalty_operations() -> None:
     assert 0 < min(counts(trained_with(1.2, 1.0))) <= max(counts(trained_with(1.2, 1.0))) < 6
 
 
+@pytest.mark.slow
 def test_what_is_out_stays_out() -> None:
     seen: list[list[int]] = []
     gone: set[tuple[int, int]] = set()

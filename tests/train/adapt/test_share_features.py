@@ -74,18 +74,18 @@ def test_it_computes_what_separate_operations_of_equal_weights_compute() -> None
 
 
 def test_space_costs_and_subnets_stay_and_nothing_is_kept_after_a_pass() -> None:
-    apart, shared = cells(), ShareFeatures()(cells())
+    apart, shared = cells(nodes=2), ShareFeatures()(cells(nodes=2))
     assert shared.space.fingerprint == apart.space.fingerprint
     x = torch.randn(2, 1, 8, 8)
-    for arch in (apart.space.smallest(), apart.space.largest()):
-        assert measure.macs(shared, arch) == measure.macs(apart, arch)
-        subnet = shared.extract(arch)
-        assert not any(type(module).__module__.startswith("supernet.") for module in subnet.modules())
-        assert subnet.training
-        torch.testing.assert_close(subnet(x), shared(x, arch))
-        assert sum(p.numel() for p in subnet.parameters()) == measure.params(shared, arch)
+    arch = apart.space.largest()
+    assert measure.macs(shared, arch) == measure.macs(apart, arch)
+    subnet = shared.extract(arch)
+    assert not any(type(module).__module__.startswith("supernet.") for module in subnet.modules())
+    assert subnet.training
+    torch.testing.assert_close(subnet(x), shared(x, arch))
+    assert sum(p.numel() for p in subnet.parameters()) == measure.params(shared, arch)
     kept = [m for m in shared.modules() if isinstance(m, SharedOperation)]
-    assert len(kept) == 3 * 4 * 2 + 2 * 2, "and a skip of stride 2 on the inputs of a reduction cell"
+    assert len(kept) == 3 * 3 * 2 + 2 * 2, "and a skip of stride 2 on the inputs of a reduction cell"
     assert all(m._last is None for m in kept)
 
 

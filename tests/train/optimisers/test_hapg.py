@@ -107,7 +107,7 @@ def test_the_more_the_penalty_the_fewer_are_left_and_a_group_goes_as_one() -> No
 
     def left(penalty: float, share: float) -> int:
         optimiser = HAPG(lr=0.5, penalty=penalty, l1_share=share, betas=None)
-        return int(torch.count_nonzero(steps(optimiser, target, lambda at: at - target, 200)[-1]))
+        return int(torch.count_nonzero(steps(optimiser, target, lambda at: at - target, 80)[-1]))
 
     assert [left(penalty, 1.0) for penalty in (0.1, 0.3, 0.7, 1.5, 2.5, 3.5)] == [5, 4, 3, 2, 1, 0]
     norm = float(target.norm()) / math.sqrt(5)
@@ -115,12 +115,12 @@ def test_the_more_the_penalty_the_fewer_are_left_and_a_group_goes_as_one() -> No
 
 
 def test_what_is_zero_and_has_no_gradient_stays_and_what_has_one_may_return() -> None:
-    optimiser = HAPG(lr=0.1, penalty=0.5, l1_share=1.0)
+    optimiser = HAPG(lr=0.1, penalty=0.1, l1_share=1.0)
     parameter = nn.Parameter(torch.tensor([0.02, 0.02, 1.0]))
     made = optimiser([{"params": [parameter]}])
     parameter.grad = torch.tensor([1.0, 1.0, 0.0])
     made.step()
-    assert parameter.tolist()[:2] == pytest.approx([-0.03, -0.03])
+    assert parameter.tolist()[:2] == pytest.approx([-0.07, -0.07])
     parameter.data[:2] = 0
     for gradient in ([0.0, 1.0, 0.0], [0.0, 1.0, 0.0]):
         parameter.grad = torch.tensor(gradient)
