@@ -201,3 +201,19 @@ def test_a_node_that_takes_nothing_is_silent_also_when_it_is_taken_out() -> None
     nothing = net.extract(net.space.arch({"inputs": ()}))
     assert torch.equal(nothing(x), x)
     assert sum(p.numel() for p in nothing.parameters()) == 0
+
+
+def test_a_node_may_be_empty_where_something_makes_zeros_of_its_shape() -> None:
+    anyone = subsets(range(3), at_least=0)
+    net, edges, states = node(Choice("inputs", anyone), empty=Zero())
+    for given in ({"inputs": (), "op": "skip"}, Decisions(inputs=EdgeWeights(torch.ones(3), ()), op=0)):
+        y = net(states, given)
+        assert y.shape == states[0].shape
+        assert not y.any()
+    assert [edge.calls for edge in edges] == [0, 0, 0]
+    torch.testing.assert_close(net(states, {"inputs": (1,), "op": "skip"}), edges[1](states[1]))
+    arch = net.space.arch({"inputs": (), "op": "skip"})
+    assert not net.extract(arch)(states).any()
+    without, *_ = node(Choice("inputs", anyone))
+    with pytest.raises(UsageError, match="a sum of nothing has no shape"):
+        without(states, {"inputs": (), "op": "skip"})

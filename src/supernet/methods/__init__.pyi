@@ -6,6 +6,7 @@ from supernet.methods.cells.darts_pt import darts_pt as darts_pt
 from supernet.methods.cells.dots import dots as dots
 from supernet.methods.cells.drnas import drnas as drnas
 from supernet.methods.cells.enas import enas as enas
+from supernet.methods.cells.entrannas import entrannas as entrannas
 from supernet.methods.cells.gdas import gdas as gdas
 from supernet.methods.cells.ista_nas import ista_nas as ista_nas
 from supernet.methods.cells.p_darts import p_darts as p_darts
@@ -14,6 +15,7 @@ from supernet.methods.cells.r_darts import r_darts as r_darts
 from supernet.methods.cells.sdarts import sdarts as sdarts
 from supernet.methods.cells.sgas import sgas as sgas
 from supernet.methods.cells.snas import snas as snas
+from supernet.methods.cells.sparsenas import sparsenas as sparsenas
 from supernet.methods.elastic.attentivenas import attentivenas as attentivenas
 from supernet.methods.elastic.sandwich import sandwich as sandwich
 from supernet.methods.final.darts_cifar import darts_cifar as darts_cifar
@@ -47,6 +49,7 @@ __all__ = [
     "drnas",
     "dynas",
     "enas",
+    "entrannas",
     "fairnas",
     "few_shot",
     "gdas",
@@ -67,6 +70,7 @@ __all__ = [
     "sdarts",
     "sgas",
     "snas",
+    "sparsenas",
     "spos",
     "sum_nas",
 ]

@@ -31,6 +31,8 @@ class InputChoice(nn.Module, Mutable):
             are weighed alike.
         registered: Whether the edges belong to this module. False where the network around it holds them under names
             of its own; only without a choice.
+        empty: What makes the zeros (B, C, H, W) of a node without edges from the first state, such as `Zero`; None: at
+            least one edge has to run.
 
     Raises:
         UsageError: no edge, an option that is no tuple of distinct positions of edges, or a name or foreign edges
@@ -52,6 +54,7 @@ class InputChoice(nn.Module, Mutable):
         *,
         name: str | None = None,
         registered: bool = True,
+        empty: nn.Module | None = None,
     ) -> None:
         super().__init__()
         edges = tuple(edges)
@@ -71,6 +74,7 @@ class InputChoice(nn.Module, Mutable):
         self.choice, self.name = choice, name if choice is None else choice.name
         self._options = () if choice is None else cast("tuple[tuple[int, ...], ...]", choice.options)
         self.edges: Sequence[nn.Module] = cast("Sequence[nn.Module]", nn.ModuleList(edges)) if registered else edges
+        self.empty = empty
 
     def members_of(self, option: int | None) -> tuple[int, ...]:
         """The edges of the option with this index; None: all of them."""
@@ -94,6 +98,8 @@ class InputChoice(nn.Module, Mutable):
 
     def forward(self, states: Sequence[Tensor]) -> Tensor:
         run, weights, numbers = self._shares()
+        if not run and self.empty is not None:
+            return cast(Tensor, self.empty(states[0]))
         if not run:
             raise UsageError(
                 f"No edge of the node {self.name!r} runs, and a sum of nothing has no shape. Decide for at least one "
@@ -120,6 +126,8 @@ class InputChoice(nn.Module, Mutable):
     def plain(self) -> nn.Module:
         """The sum of the edges that run; their own layers are made plain by `Supernet.extract`. Of none: `silent`."""
         chosen = range(len(self.edges)) if self.choice is None else self.selection.option(self.choice)
+        if not chosen and self.empty is not None:
+            return _Empty(self.empty)
         if not chosen:
             nothing = nn.Identity()
             vars(nothing)["silent"] = True  # the network around it leaves it out, as it did the node
@@ -140,6 +148,19 @@ class _SumOfEdges(nn.Module):
     def forward(self, states: Sequence[Tensor]) -> Tensor:
         edges = list(self.edges)
         return total([edges[place](states[self.sources[place]]) for place in heard(range(len(edges)), edges)])
+
+
+class _Empty(nn.Module):
+    """What a node without edges is."""
+
+    silent = True
+
+    def __init__(self, zeros: nn.Module) -> None:
+        super().__init__()
+        self.zeros = zeros
+
+    def forward(self, states: Sequence[Tensor]) -> Tensor:
+        return cast(Tensor, self.zeros(states[0]))
 
 
 def _are_positions(option: tuple[object, ...], count: int) -> bool:

@@ -155,7 +155,8 @@ def every_form_of_a_decision_agrees(net: Supernet, inputs: Inputs) -> None:
         weighed = {name: EdgeWeights(torch.zeros(count).double()) for name, count in net.nodes.items()}
         for name, edges in weighed.items():
             edges.weights[list(members[name].members_of(decided.get(name)))] = 1
-        _agree(arch, "the output by weights", _run(twin, arch, inputs, Decisions({**decided, **weighed})), expected)
+        found = _run(twin, arch, inputs, Decisions({**decided, **weighed}))
+        _agree(arch, "the output by weights", found[: len(expected)], expected)
 
 
 _FORMS: dict[str, Callable[[int, int], Decision]] = {

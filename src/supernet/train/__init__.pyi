@@ -2,6 +2,7 @@
 from supernet.train.adapt.copies import Copies as Copies
 from supernet.train.adapt.copies import CopyPerOption as CopyPerOption
 from supernet.train.adapt.dictionary import Dictionary as Dictionary
+from supernet.train.adapt.share_features import ShareFeatures as ShareFeatures
 from supernet.train.combines._protocol import Combine as Combine
 from supernet.train.combines.mean import Mean as Mean
 from supernet.train.combines.sum import Sum as Sum
@@ -43,6 +44,7 @@ from supernet.train.ends.no_improvement import NoImprovement as NoImprovement
 from supernet.train.fit import Trained as Trained
 from supernet.train.fit import fit as fit
 from supernet.train.forwards.cut_images import CutImages as CutImages
+from supernet.train.forwards.engine_and_transit import EngineAndTransit as EngineAndTransit
 from supernet.train.gradients._protocol import GradientRule as GradientRule
 from supernet.train.gradients.adversarial import Adversarial as Adversarial
 from supernet.train.gradients.backpropagation import Backpropagation as Backpropagation
@@ -73,14 +75,19 @@ from supernet.train.objectives.terms import Terms as Terms
 from supernet.train.objectives.times_cost import TimesCost as TimesCost
 from supernet.train.optimisers._protocol import Optimiser as Optimiser
 from supernet.train.optimisers.adam import Adam as Adam
+from supernet.train.optimisers.hapg import HAPG as HAPG
 from supernet.train.optimisers.rmsprop import RMSprop as RMSprop
 from supernet.train.optimisers.sgd import SGD as SGD
 from supernet.train.optimisers.torch_optimiser import TorchOptimiser as TorchOptimiser
 from supernet.train.parametrisations.logits_around import LogitsAround as LogitsAround
+from supernet.train.parametrisations.operation_weights import OperationWeights as OperationWeights
+from supernet.train.parametrisations.operation_weights import WeightPerOperation as WeightPerOperation
 from supernet.train.parametrisations.option_logits import LogitPerOption as LogitPerOption
 from supernet.train.parametrisations.option_logits import OptionLogits as OptionLogits
 from supernet.train.parametrisations.sparse_codes import SparseCodePerNode as SparseCodePerNode
 from supernet.train.parametrisations.sparse_codes import SparseCodes as SparseCodes
+from supernet.train.parametrisations.thresholded_logits import LogitsAndThresholds as LogitsAndThresholds
+from supernet.train.parametrisations.thresholded_logits import ThresholdedLogits as ThresholdedLogits
 from supernet.train.part import Part as Part
 from supernet.train.part import Setting as Setting
 from supernet.train.part import Slice as Slice
@@ -168,6 +175,7 @@ from supernet.train.values.ramp import Ramp as Ramp
 from supernet.train.values.rise import Rise as Rise
 
 __all__ = [
+    "HAPG",
     "SGD",
     "AbsorbCodes",
     "Adam",
@@ -214,6 +222,7 @@ __all__ = [
     "DropoutDecay",
     "Edit",
     "Either",
+    "EngineAndTransit",
     "EqualCost",
     "EvaluationNet",
     "ExpectedCost",
@@ -238,6 +247,7 @@ __all__ = [
     "Linear",
     "Logger",
     "LogitPerOption",
+    "LogitsAndThresholds",
     "LogitsAround",
     "Mean",
     "MomentumSeparation",
@@ -251,6 +261,7 @@ __all__ = [
     "OfPart",
     "OnLoss",
     "OneGroup",
+    "OperationWeights",
     "OperationsAndInputs",
     "Optimiser",
     "OptionLogits",
@@ -289,6 +300,7 @@ __all__ = [
     "Scored",
     "SearchAndEvaluate",
     "Setting",
+    "ShareFeatures",
     "SingleLevel",
     "SkipLimited",
     "Slice",
@@ -307,6 +319,7 @@ __all__ = [
     "Sum",
     "Term",
     "Terms",
+    "ThresholdedLogits",
     "TimesCost",
     "TorchOptimiser",
     "TrainInTurn",
@@ -323,6 +336,7 @@ __all__ = [
     "WarmStart",
     "WarmUpEvaluation",
     "Warmup",
+    "WeightPerOperation",
     "WeightsThenCodes",
     "WeightsThenPolicy",
     "WidenPartial",

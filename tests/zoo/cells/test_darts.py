@@ -31,6 +31,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "pairs": {},
     "all inputs": {"inputs": "all", "none": True},
     "sets": {"inputs": "subsets", "several_ops": True, "operations": ("skip_connect", "dil_conv_3x3")},
+    "any inputs": {"inputs": "any", "operations": ("skip_connect", "dil_conv_3x3")},
     "partial": {"partial": 2},
     "helped": {"aux_skip": True, "auxiliary": True},
     "final": {"affine": True, "nodes": 1, "operations": OPERATIONS},
@@ -78,10 +79,25 @@ def test_costs_without_building_are_the_counted_ones(name: str) -> None:
         ({"inputs": "all"}, 7**28),
         ({"inputs": "all", "several_ops": True}, 127**28),
         ({"nodes": 1, "inputs": "subsets"}, (7 + 7 + 49) ** 2),
+        ({"nodes": 1, "inputs": "any", "several_ops": True}, (1 + 127 + 127 + 127**2) ** 2),
     ],
 )
 def test_it_holds_as_many_architectures_as_the_papers_say(options: dict[str, Any], size: int) -> None:
     assert zoo.darts(channels=2, layers=3, **options).space.size == size
+
+
+def test_nodes_without_inputs_are_zero_in_both_kinds_of_cells() -> None:
+    net = tiny("any inputs", channels=2)
+    names = [name for name in net.space.names if name.endswith(".inputs")]
+    assert len(names) == 4
+    first = {name: () if ".2." in name else (1, 2) for name in names}
+    arch = net.space.arch({**first, **{name: "skip_connect" for name in net.space.names if ".3<-" in name}})
+    outs: list[Tensor] = []
+    for cell in net.module.cells:  # type: ignore[union-attr]
+        cell.register_forward_hook(lambda *given: outs.append(given[2]))
+    net(images(net), arch)
+    assert all(not out[:, : out.shape[1] // 2].any() and out[:, out.shape[1] // 2 :].any() for out in outs)
+    assert net.extract(arch)(images(net)).shape == (4, 3)
 
 
 def test_the_choices_are_named_after_nodes_and_edges() -> None:
@@ -380,7 +396,7 @@ def test_subnets_become_onnx(name: str, tmp_path: Any) -> None:
         ({"layers": 2}, "layers=2: a network needs 3 cells"),
         ({"channels": 6, "partial": 4}, "channels=6 is no multiple of partial=4"),
         ({"channels": 0}, "channels is 0; it must be"),
-        ({"inputs": "some"}, "inputs='some' is unknown; use one of 'pairs', 'subsets', 'all'"),
+        ({"inputs": "some"}, "inputs='some' is unknown; use one of 'pairs', 'subsets', 'any', 'all'"),
         ({"stem": "mnist"}, "stem='mnist' is unknown"),
         ({"operations": ("conv",)}, "no operation 'conv'; the operations are"),
         ({"operations": ("none", "skip_connect")}, "'none' by none=True"),

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from supernet.errors import UsageError
-from supernet.nn import InputChoice, Mutable, OpChoice, Output, Statistics, SubsetChoice, batch_norm
+from supernet.nn import InputChoice, Mutable, OpChoice, Output, Statistics, SubsetChoice, Zero, batch_norm
 from supernet.nn.diagram import Diagram, Edge, Node
 from supernet.nn.norm import check_statistics
 from supernet.space import Arch, Choice, subsets
@@ -27,7 +27,7 @@ REBUILT = (
 )
 """What a network built anew over the same choices may have otherwise."""
 
-Inputs: TypeAlias = Literal["pairs", "subsets", "all"]
+Inputs: TypeAlias = Literal["pairs", "subsets", "any", "all"]
 Stem: TypeAlias = Literal["cifar", "imagenet"]
 
 
@@ -116,8 +116,8 @@ def _choices(cell: str, skeleton: Skeleton, operations: Mapping[str, Sequence[st
     found = []
     for node in range(2, skeleton.nodes + 2):
         name = f"{cell}.{node}"
-        two = skeleton.inputs == "pairs"
-        sets = subsets(range(node), at_least=2 if two else 1, at_most=2 if two else None)
+        at_least = {"pairs": 2, "any": 0}.get(skeleton.inputs, 1)
+        sets = subsets(range(node), at_least=at_least, at_most=2 if skeleton.inputs == "pairs" else None)
         inputs = None if skeleton.inputs == "all" or len(sets) == 1 else Choice(f"{name}.inputs", sets)
         ops = []
         for source in range(node):
@@ -250,6 +250,7 @@ class Cell(nn.Module):
                     for source, op in enumerate(node.ops)
                 ],
                 name=node.name if node.inputs is None else None,
+                empty=Zero(2 if reduces else 1) if skeleton.inputs == "any" else None,
             )
             for node in choices
         )

@@ -64,8 +64,8 @@ def darts(
         nodes: Number of nodes per cell, inputs not counted.
         operations: The operations of every edge.
         none: Whether edges may also be `"none"`, zero. DARTS mixes it with the others and never ends with it.
-        inputs: Which edges a node sums: `"pairs"` two of them, which is a choice; `"subsets"` any set of them
-            (SparseNAS); `"all"` all of them (SNAS).
+        inputs: Which edges a node sums: `"pairs"` two of them, which is a choice; `"subsets"` one or more of them
+            (EnTranNAS-DST); `"any"` also none, which makes the node zero (SparseNAS); `"all"` all of them (SNAS).
         several_ops: Whether an edge runs a set of operations rather than one (SparseNAS, arXiv 2007.16112).
         stem: `"cifar"`, one convolution; `"imagenet"`, three of stride 2.
         stem_multiplier: The stem of CIFAR has that many times C channels.
