@@ -1,9 +1,14 @@
 # Written by: python -m supernet.catalog --write
 from supernet._version import __version__ as __version__
 from supernet.nn import EdgeWeights as EdgeWeights
+from supernet.nn import ElasticBatchNorm1d as ElasticBatchNorm1d
 from supernet.nn import ElasticBatchNorm2d as ElasticBatchNorm2d
+from supernet.nn import ElasticConv1d as ElasticConv1d
 from supernet.nn import ElasticConv2d as ElasticConv2d
+from supernet.nn import ElasticConvTranspose2d as ElasticConvTranspose2d
 from supernet.nn import ElasticDepth as ElasticDepth
+from supernet.nn import ElasticEmbedding as ElasticEmbedding
+from supernet.nn import ElasticGroupNorm as ElasticGroupNorm
 from supernet.nn import ElasticLayerNorm as ElasticLayerNorm
 from supernet.nn import ElasticLinear as ElasticLinear
 from supernet.nn import ElasticResolution as ElasticResolution
@@ -23,9 +28,14 @@ __all__ = [
     "Arch",
     "Choice",
     "EdgeWeights",
+    "ElasticBatchNorm1d",
     "ElasticBatchNorm2d",
+    "ElasticConv1d",
     "ElasticConv2d",
+    "ElasticConvTranspose2d",
     "ElasticDepth",
+    "ElasticEmbedding",
+    "ElasticGroupNorm",
     "ElasticLayerNorm",
     "ElasticLinear",
     "ElasticResolution",

@@ -12,9 +12,13 @@ from torch import Tensor, nn
 
 from supernet import (
     Choice,
+    ElasticBatchNorm1d,
     ElasticBatchNorm2d,
+    ElasticConv1d,
     ElasticConv2d,
+    ElasticConvTranspose2d,
     ElasticDepth,
+    ElasticGroupNorm,
     ElasticLayerNorm,
     ElasticLinear,
     ElasticResolution,
@@ -25,7 +29,7 @@ from supernet import (
     Supernet,
     Zero,
 )
-from supernet.nn import Mutable, batch_norm
+from supernet.nn import ElasticBatchNorm3d, ElasticConv3d, Mutable, batch_norm
 from supernet.nn.laws import (
     LAWS,
     Inputs,
@@ -55,6 +59,12 @@ def conv(**options: Any) -> Callable[[], Case]:
         return ElasticConv2d(width, out, **options), image("in", 15)
 
     return build
+
+
+def series(kind: Any, kernel: Any, **options: Any) -> Case:
+    width, out = Choice("in", (4, 8)), Choice("out", (4, 6))
+    sides = (9,) if kind is ElasticConv1d else (5, 6, 4)
+    return kind(width, out, kernel, **options), lambda a: torch.randn(2, a["in"], *sides)
 
 
 def depthwise() -> Case:
@@ -157,12 +167,24 @@ CASES: dict[str, Callable[[], Case]] = {
     "conv fixed groups without bias": conv(kernel_size=1, groups=2, bias=False),
     "conv depthwise": depthwise,
     "conv elastic groups": elastic_group_count,
+    "conv of series": lambda: series(ElasticConv1d, Choice("kernel", (3, 5)), groups=2),
+    "conv of volumes": lambda: series(ElasticConv3d, (1, 3, 2), stride=2, bias=False),
+    "conv transposed": lambda: (
+        ElasticConvTranspose2d(Choice("in", (4, 8)), Choice("out", (2, 6)), 3, stride=2, padding=1, output_padding=1),
+        image("in"),
+    ),
     "linear 2-D": linear(5),
     "linear 3-D": linear(2, 4),
     "batch norm track": lambda: (ElasticBatchNorm2d(Choice("w", (2, 6)), statistics="track"), image("w")),
     "batch norm calibrate": lambda: (ElasticBatchNorm2d(Choice("w", (2, 6))), image("w")),
     "batch norm batch": lambda: (ElasticBatchNorm2d(Choice("w", (2, 6)), statistics="batch"), image("w")),
     "batch norm not affine": lambda: (ElasticBatchNorm2d(Choice("w", (2, 6)), affine=False), image("w")),
+    "batch norm of features": lambda: (ElasticBatchNorm1d(Choice("w", (2, 6))), lambda a: torch.randn(5, a["w"])),
+    "batch norm of volumes": lambda: (
+        ElasticBatchNorm3d(Choice("w", (2, 6))),
+        lambda a: torch.randn(2, a["w"], 3, 2, 2),
+    ),
+    "group norm": lambda: (ElasticGroupNorm(2, Choice("w", (2, 6))), image("w", 3)),
     "layer norm": lambda: (ElasticLayerNorm(Choice("w", (2, 6))), lambda a: torch.randn(3, 4, a["w"])),
     "layer norm not affine": lambda: (
         ElasticLayerNorm(Choice("w", (2, 6)), affine=False),

@@ -92,7 +92,6 @@ def test_options_may_decide_in_part_and_mix() -> None:
         ({"op": 1}, r"'op' has no option 1; it allows 'a', 'b', 'c'.*indices and subsets of them with Decisions"),
         ({"op": ("a", "b")}, r"'op' has no option \('a', 'b'\).*Decisions\(\{'op': …\}\)"),
         ({"opp": "a"}, "no choice named 'opp'; it has 'op', 'width'. Did you mean 'op'"),
-        (torch.ones(1), "got a Tensor. Call net"),
     ],
 )
 def test_what_names_no_option_is_refused(target: Any, said: str) -> None:

@@ -1,14 +1,24 @@
 """Layers that hold every candidate, and the supernet that makes one architecture of them active."""
 
 from supernet.nn.choice import OpChoice, Zero
+from supernet.nn.conv import ElasticConv1d, ElasticConv2d, ElasticConv3d, ElasticConvTranspose2d
 from supernet.nn.depth import ElasticDepth, ElasticResolution
 from supernet.nn.dictionary import WeightDictionary
 from supernet.nn.drop_path import DropPath
-from supernet.nn.elastic import ElasticConv2d, ElasticLinear
+from supernet.nn.input_shape import Field, Inputs
 from supernet.nn.inputs import InputChoice
 from supernet.nn.leaves import Leaves
+from supernet.nn.linear import ElasticEmbedding, ElasticLinear
 from supernet.nn.mutable import Mutable
-from supernet.nn.norm import ElasticBatchNorm2d, ElasticLayerNorm, Statistics, batch_norm
+from supernet.nn.norm import (
+    ElasticBatchNorm1d,
+    ElasticBatchNorm2d,
+    ElasticBatchNorm3d,
+    ElasticGroupNorm,
+    ElasticLayerNorm,
+    Statistics,
+    batch_norm,
+)
 from supernet.nn.norm_bank import NormBank
 from supernet.nn.output import Output
 from supernet.nn.pool import AvgPool3x3
@@ -22,13 +32,22 @@ __all__ = [
     "Decisions",
     "DropPath",
     "EdgeWeights",
+    "ElasticBatchNorm1d",
     "ElasticBatchNorm2d",
+    "ElasticBatchNorm3d",
+    "ElasticConv1d",
     "ElasticConv2d",
+    "ElasticConv3d",
+    "ElasticConvTranspose2d",
     "ElasticDepth",
+    "ElasticEmbedding",
+    "ElasticGroupNorm",
     "ElasticLayerNorm",
     "ElasticLinear",
     "ElasticResolution",
+    "Field",
     "InputChoice",
+    "Inputs",
     "Leaves",
     "Mixture",
     "Mutable",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal, TypeAlias, get_args
+from typing import Any, ClassVar, Literal, TypeAlias, get_args
 
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -41,23 +41,21 @@ def check_statistics(statistics: str) -> None:
         raise UsageError(f"The statistics policy {statistics!r} does not exist; use one of {get_args(Statistics)}.")
 
 
-class ElasticBatchNorm2d(nn.BatchNorm2d, Mutable):
-    """BatchNorm over the first c of C channels: (B, c, H, W) -> (B, c, H, W).
+class _ElasticBatchNorm(Mutable):
+    """What elastic BatchNorms of every number of dimensions have in common; see `ElasticBatchNorm2d`."""
 
-    Taken out by `Supernet.extract` it tracks statistics with `momentum` again when trained further (except
-    under `"batch"`): a subnet alone has no averages to protect.
+    _kind: ClassVar[type[nn.BatchNorm1d | nn.BatchNorm2d | nn.BatchNorm3d]]
 
-    Args:
-        num_features: Width, fixed or an expression.
-        affine: Whether to learn scale and shift.
-        statistics: Policy for running statistics, see `Statistics`.
-        momentum: Weight of a new batch in the running statistics under `"track"`; None for the plain average
-            of all batches, which fits statistics collected for one architecture at a time.
-        eps: A small number that is added to the variance.
-
-    Raises:
-        UsageError: an unknown policy, or a width below 1.
-    """
+    training: bool
+    weight: Tensor
+    bias: Tensor
+    running_mean: Tensor | None
+    running_var: Tensor | None
+    num_batches_tracked: Tensor | None
+    momentum: float | None
+    eps: float
+    affine: bool
+    track_running_stats: bool
 
     def __init__(
         self,
@@ -70,7 +68,8 @@ class ElasticBatchNorm2d(nn.BatchNorm2d, Mutable):
     ) -> None:
         check_statistics(statistics)
         check_size("width", num_features)
-        nn.BatchNorm2d.__init__(
+        init: Any = self._kind.__init__
+        init(
             self,
             largest_value(num_features),
             affine=affine,
@@ -118,7 +117,7 @@ class ElasticBatchNorm2d(nn.BatchNorm2d, Mutable):
 
     def plain(self) -> nn.Module:
         c = self.selection.value(self.width)
-        layer = nn.BatchNorm2d(
+        layer = self._kind(
             c,
             eps=self.eps,
             momentum=self.momentum_alone,
@@ -137,6 +136,94 @@ class ElasticBatchNorm2d(nn.BatchNorm2d, Mutable):
 
     def extra_repr(self) -> str:
         return f"{self.width}, affine={self.affine}, track_running_stats={self.track_running_stats}"
+
+
+class ElasticBatchNorm2d(_ElasticBatchNorm, nn.BatchNorm2d):  # type: ignore[misc]
+    """BatchNorm over the first c of C channels: (B, c, H, W) -> (B, c, H, W).
+
+    Taken out by `Supernet.extract` it tracks statistics with `momentum` again when trained further (except
+    under `"batch"`): a subnet alone has no averages to protect.
+
+    Args:
+        num_features: Width, fixed or an expression.
+        affine: Whether to learn scale and shift.
+        statistics: Policy for running statistics, see `Statistics`.
+        momentum: Weight of a new batch in the running statistics under `"track"`; None for the plain average
+            of all batches, which fits statistics collected for one architecture at a time.
+        eps: A small number that is added to the variance.
+
+    Raises:
+        UsageError: an unknown policy, or a width below 1.
+    """
+
+    _kind = nn.BatchNorm2d
+
+
+class ElasticBatchNorm1d(_ElasticBatchNorm, nn.BatchNorm1d):  # type: ignore[misc]
+    """BatchNorm over the first c of C features: (B, c) or (B, c, T) -> the same.
+
+    Arguments and errors are those of `ElasticBatchNorm2d`.
+    """
+
+    _kind = nn.BatchNorm1d
+
+
+class ElasticBatchNorm3d(_ElasticBatchNorm, nn.BatchNorm3d):  # type: ignore[misc]
+    """BatchNorm over the first c of C channels: (B, c, D, H, W) -> (B, c, D, H, W).
+
+    Arguments and errors are those of `ElasticBatchNorm2d`.
+    """
+
+    _kind = nn.BatchNorm3d
+
+
+class ElasticGroupNorm(nn.GroupNorm, Mutable):
+    """GroupNorm over the first c of C channels: (B, c, …) -> (B, c, …).
+
+    The number of channels of a group stays, so that a narrower network normalises the same channels together; the
+    number of groups follows the width.
+
+    Args:
+        group_size: Number of channels of a group, which divides every width.
+        num_channels: Width, fixed or an expression.
+        affine: Whether to learn scale and shift.
+        eps: A small number that is added to the variance.
+
+    Raises:
+        UsageError: a size below 1, or a width that groups of this size do not fill.
+    """
+
+    def __init__(self, group_size: int, num_channels: Expr | int, *, affine: bool = True, eps: float = 1e-5) -> None:
+        check_size("size of a group", group_size)
+        odd = [width for width in check_size("width", num_channels) if width % group_size]
+        if odd:
+            raise UsageError(
+                f"Groups of {group_size} channels do not fill the widths {odd} of {num_channels}; choose widths that "
+                "are multiples of the size of a group."
+            )
+        widest = largest_value(num_channels)
+        nn.GroupNorm.__init__(self, widest // group_size, widest, eps=eps, affine=affine)
+        self.width, self.group_size = num_channels, group_size
+
+    def forward(self, input: Tensor) -> Tensor:
+        c = self.selection.value(self.width)
+        check_width(input.shape[1], c, "group norm")
+        weight, bias = _prefix(self.weight, c), _prefix(self.bias, c)
+        return F.group_norm(input, c // self.group_size, weight, bias, self.eps)
+
+    def depends_on(self) -> tuple[Expr | int, ...]:
+        return (self.width,)
+
+    def shapes(self) -> dict[str, Shape]:
+        return {"weight": (self.width,), "bias": (self.width,)}
+
+    def plain(self) -> nn.Module:
+        c = self.selection.value(self.width)
+        layer = nn.GroupNorm(c // self.group_size, c, eps=self.eps, affine=self.affine, device="meta")
+        return copy_into(layer, weight=_prefix(self.weight, c), bias=_prefix(self.bias, c))
+
+    def extra_repr(self) -> str:
+        return f"{self.width}, group_size={self.group_size}, affine={self.affine}"
 
 
 class ElasticLayerNorm(nn.LayerNorm, Mutable):

@@ -14,7 +14,7 @@ from supernet.nn.extraction import plain_module
 from supernet.nn.input_shape import InputShape
 from supernet.nn.mutable import Mutable, mixing_choices
 from supernet.nn.norm import is_batch_norm
-from supernet.nn.selection import Decision, Selection, Target, as_decisions
+from supernet.nn.selection import Decision, Decisions, Selection, Target, as_decisions
 from supernet.space import Arch, Expr, Space
 from supernet.space.text import listed
 
@@ -204,7 +204,8 @@ class Supernet(nn.Module):
 def _is_target(value: object) -> bool:
     """Whether an argument says what to run, rather than being an input."""
     if isinstance(value, Mapping):
-        return not any(isinstance(one, Tensor) for one in value.values())
+        held = value.values()
+        return isinstance(value, Decisions) or not any(isinstance(one, Tensor) and one.ndim for one in held)
     return value is None or isinstance(value, Arch | str)
 
 

@@ -1,0 +1,95 @@
+"""Linear layers and embeddings whose width follows choices; the active slice is a prefix of the full weight."""
+
+from __future__ import annotations
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from supernet.nn.mutable import Mutable, Shape, copy_into
+from supernet.nn.sizes import check_size, check_width
+from supernet.space import Expr, largest_value
+
+
+class ElasticLinear(nn.Linear, Mutable):
+    """A linear layer with elastic width: (…, c_in) -> (…, c_out), both prefixes of the full weight.
+
+    Args:
+        in_features: Input width, fixed or an expression.
+        out_features: Output width, fixed or an expression.
+        bias: Whether to add a bias.
+
+    Raises:
+        UsageError: a width below 1.
+    """
+
+    def __init__(self, in_features: Expr | int, out_features: Expr | int, *, bias: bool = True) -> None:
+        check_size("input width", in_features)
+        check_size("output width", out_features)
+        nn.Linear.__init__(self, largest_value(in_features), largest_value(out_features), bias=bias)
+        self.width_in, self.width_out = in_features, out_features
+
+    def _slices(self) -> tuple[Tensor, Tensor | None]:
+        c_in, c_out = self.selection.value(self.width_in), self.selection.value(self.width_out)
+        weight, bias = self.weight, self.bias
+        if (c_out, c_in) != weight.shape:
+            weight = weight[:c_out, :c_in]
+        return weight, bias if bias is None or c_out == len(bias) else bias[:c_out]
+
+    def forward(self, input: Tensor) -> Tensor:
+        weight, bias = self._slices()
+        check_width(input.shape[-1], weight.shape[1], "linear layer")
+        return F.linear(input, weight, bias)
+
+    def depends_on(self) -> tuple[Expr | int, ...]:
+        return (self.width_in, self.width_out)
+
+    def shapes(self) -> dict[str, Shape]:
+        return {"weight": (self.width_out, self.width_in), "bias": (self.width_out,)}
+
+    def plain(self) -> nn.Module:
+        weight, bias = self._slices()
+        layer = nn.Linear(weight.shape[1], weight.shape[0], bias=bias is not None, device="meta")
+        return copy_into(layer, weight=weight, bias=bias)
+
+    def extra_repr(self) -> str:
+        return f"{self.width_in}, {self.width_out}, bias={self.bias is not None}"
+
+
+class ElasticEmbedding(nn.Embedding, Mutable):
+    """An embedding with elastic width: indices (…) -> (…, c), a prefix of every vector.
+
+    Args:
+        num_embeddings: Number of indices, such as the size of a vocabulary.
+        embedding_dim: Width, fixed or an expression.
+        padding_idx: Index whose vector is zero and has no gradient; None: there is none.
+
+    Raises:
+        UsageError: a size below 1.
+    """
+
+    def __init__(self, num_embeddings: int, embedding_dim: Expr | int, *, padding_idx: int | None = None) -> None:
+        check_size("number of embeddings", num_embeddings)
+        check_size("width", embedding_dim)
+        nn.Embedding.__init__(self, num_embeddings, largest_value(embedding_dim), padding_idx=padding_idx)
+        self.width = embedding_dim
+
+    def _slice(self) -> Tensor:
+        c = self.selection.value(self.width)
+        return self.weight if c == self.weight.shape[1] else self.weight[:, :c]
+
+    def forward(self, input: Tensor) -> Tensor:
+        return F.embedding(input, self._slice(), self.padding_idx)
+
+    def depends_on(self) -> tuple[Expr | int, ...]:
+        return (self.width,)
+
+    def shapes(self) -> dict[str, Shape]:
+        return {"weight": (self.num_embeddings, self.width)}
+
+    def plain(self) -> nn.Module:
+        weight = self._slice()
+        layer = nn.Embedding(weight.shape[0], weight.shape[1], padding_idx=self.padding_idx, device="meta")
+        return copy_into(layer, weight=weight)
+
+    def extra_repr(self) -> str:
+        return f"{self.num_embeddings}, {self.width}"
