@@ -77,7 +77,13 @@ def test_defaults_are_those_of_the_released_code() -> None:
     for later, clip in ((ANEW, (None, 5.0)), (FINAL, (5.0, None))):
         recipe = spos(**later)
         told = published(recipe.weights)
-        assert (told["lr"], told["per"], told["weight_decay"], told["end"], told["inactive"]) == (0.5, 1024, 4e-5, 0, "freeze")
+        assert (told["lr"], told["per"], told["weight_decay"], told["end"], told["inactive"]) == (
+            0.5,
+            1024,
+            4e-5,
+            0,
+            "freeze",
+        )
         assert (recipe.weights.clip_norm, recipe.weights.clip_value, told["decay_vectors"]) == (*clip, False)
     assert DropOptions(rating=Scored(Angle(ends="last")), count=7, samples=1000, max_macs=600e6) == DROP
 

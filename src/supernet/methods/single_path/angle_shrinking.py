@@ -29,7 +29,7 @@ DROP = DropOptions(rating=Scored(Angle(ends="last")), max_macs=600e6)
 SEARCH = Evolution(population=50, parents=10, mutations=25, crossovers=25, mutation_p=0.5)
 
 ANEW: dict[str, Any] = {"weights": spos.WEIGHTS.with_settings(clip_value=5.0)}
-"""`spos(**ANEW)` trains a new supernet on what is left, for 100 epochs, in which `SEARCH` goes through 20 generations."""
+"""`spos(**ANEW)` trains a new supernet on what is left, for 100 epochs; `SEARCH` searches it for 20 generations."""
 
 FINAL: dict[str, Any] = {"weights": spos.WEIGHTS.with_settings(clip_norm=5.0)}
 """`spos(**FINAL)` trains each of the two best subnets alone, for 300,000 steps of 1,024 images; so does RLNAS."""

@@ -114,6 +114,12 @@ class SkipDropout(nn.Identity, Mutable):
         return "p=the setting skip_dropout"
 
 
+def stem(width_in: int, width_out: int, *, statistics: Statistics) -> nn.Sequential:
+    """What the first cells of networks for CIFAR take: 3 × 3 convolution, BatchNorm."""
+    conv = nn.Conv2d(width_in, width_out, 3, padding=1, bias=False)
+    return nn.Sequential(conv, batch_norm(width_out, statistics=statistics))
+
+
 def relu_conv_bn(width_in: int, width_out: int, *, affine: bool, statistics: Statistics) -> nn.Sequential:
     """What brings the inputs of a cell to its width: ReLU, 1 × 1 convolution, BatchNorm."""
     conv = nn.Conv2d(width_in, width_out, 1, bias=False)

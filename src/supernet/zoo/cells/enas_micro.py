@@ -8,17 +8,18 @@ from typing import Any
 from torch import Tensor, nn
 
 from supernet.errors import UsageError
-from supernet.nn import InputChoice, Mutable, OpChoice, Output, Statistics, Supernet, batch_norm
+from supernet.nn import InputChoice, OpChoice, Output, Statistics, Supernet, batch_norm
 from supernet.nn.diagram import Diagram, Edge, Node
 from supernet.nn.norm import check_statistics
 from supernet.nn.turns import Turn
 from supernet.paper import Paper
 from supernet.space import Arch, Choice
-from supernet.space.conditions import Conditions, Never
-from supernet.zoo.arguments import check_at_least_one, check_dropout
-from supernet.zoo.cells.cell_ops import LABELS, SMALLEST_FIRST, FactorizedReduce, operation, relu_conv_bn
+from supernet.zoo.arguments import check_at_least_one, check_dropout, check_operations
+from supernet.zoo.cells.auxiliary_head import AuxiliaryHead
+from supernet.zoo.cells.cell_ops import LABELS, SMALLEST_FIRST, FactorizedReduce, operation, relu_conv_bn, stem
 from supernet.zoo.cells.loose_ends import LooseEnds
 from supernet.zoo.initialisation import he_normal
+from supernet.zoo.layers import classifier
 
 PAPER = Paper(
     name="ENAS",
@@ -94,9 +95,7 @@ def enas_micro(
     check_dropout(dropout)
     if not isinstance(layers, int) or layers < 3:
         raise UsageError(f"layers={layers}: a network needs 3 normal cells or more, with two reductions among them.")
-    unknown = [name for name in operations if name not in OPS]
-    if unknown or not operations or len(set(operations)) < len(operations):
-        raise UsageError(f"The operations are {tuple(operations)}; give some of {OPS}, each once.")
+    check_operations(operations, OPS)
     if auxiliary and image_size < 17:
         raise UsageError(
             f"An auxiliary head pools over 5 pixels of maps that are reduced twice, but the images have {image_size} "
@@ -150,8 +149,7 @@ class EnasMicro(nn.Module):
         third = layers // 3
         reductions = (third, 2 * third + 1)
         self.order = tuple(_turns(choices))
-        stem = nn.Conv2d(in_channels, 3 * channels, 3, padding=1, bias=False)
-        self.stem = nn.Sequential(stem, batch_norm(3 * channels, statistics=statistics))
+        self.stem = stem(in_channels, 3 * channels, statistics=statistics)
         self.cells = nn.ModuleList()
         before = last = 3 * channels
         width = channels
@@ -166,14 +164,8 @@ class EnasMicro(nn.Module):
         self.auxiliary: nn.Module | None = None
         self.auxiliary_after = reductions[1] + 1
         if auxiliary is not None:
-            self.auxiliary = AuxiliaryHead(width, -(-auxiliary // 4), num_classes, statistics)
-        self.head = nn.Sequential(
-            nn.ReLU(),
-            nn.AdaptiveAvgPool2d(1),
-            nn.Flatten(),
-            nn.Dropout(dropout),
-            nn.Linear(width, num_classes, bias=False),
-        )
+            self.auxiliary = _auxiliary_head(width, -(-auxiliary // 4), num_classes, statistics)
+        self.head = classifier([nn.ReLU()], width, num_classes, dropout=dropout, bias=False)
 
     def forward(self, x: Tensor) -> Tensor | Output:
         before = last = self.stem(x)
@@ -281,42 +273,18 @@ def _fitted(given: int, width: int, *, halve: bool, **norm: Any) -> nn.Module:
     return nn.Identity() if given == width else relu_conv_bn(given, width, **norm)
 
 
-class AuxiliaryHead(nn.Module, Mutable):
-    """A classifier of an earlier cell for the training alone: (B, C, H, W) -> (B, K), or None in evaluation.
-
-    An extracted subnet is without it, and costs leave it out.
-    """
-
-    def __init__(self, width: int, side: int, num_classes: int, statistics: Statistics) -> None:
-        super().__init__()
-        pooled = (side - 5) // 3 + 1
-        self.head = nn.Sequential(
-            nn.ReLU(),
-            nn.AvgPool2d(5, stride=3),
-            nn.Conv2d(width, 128, 1, bias=False),
-            batch_norm(128, statistics=statistics),
-            nn.ReLU(),
-            nn.Conv2d(128, 768, pooled, padding="same", bias=False),
-            batch_norm(768, statistics=statistics),
-            nn.ReLU(),
-            nn.AdaptiveAvgPool2d(1),
-            nn.Flatten(),
-            nn.Linear(768, num_classes, bias=False),
-        )
-
-    def forward(self, x: Tensor) -> Tensor | None:
-        return self.head(x) if self.training else None
-
-    def depends_on(self) -> tuple[int, ...]:
-        return ()
-
-    def runs(self) -> dict[str, Conditions]:
-        return {"head": (Never(),)}
-
-    def plain(self) -> nn.Module:
-        return _NoHead()
-
-
-class _NoHead(nn.Module):
-    def forward(self, x: Tensor) -> None:
-        return None
+def _auxiliary_head(width: int, side: int, num_classes: int, statistics: Statistics) -> AuxiliaryHead:
+    pooled = (side - 5) // 3 + 1
+    return AuxiliaryHead(
+        nn.ReLU(),
+        nn.AvgPool2d(5, stride=3),
+        nn.Conv2d(width, 128, 1, bias=False),
+        batch_norm(128, statistics=statistics),
+        nn.ReLU(),
+        nn.Conv2d(128, 768, pooled, padding="same", bias=False),
+        batch_norm(768, statistics=statistics),
+        nn.ReLU(),
+        nn.AdaptiveAvgPool2d(1),
+        nn.Flatten(),
+        nn.Linear(768, num_classes, bias=False),
+    )
