@@ -34,7 +34,8 @@ def coupled() -> list[str]:
 
 
 OTHERS = frozenset({"cdarts", "enas", "ista_nas"})
-"""α of CDARTS moves in cycles alone, and codes of ISTA-NAS belong to nodes: their own tests go through both."""
+"""α of CDARTS moves in cycles alone, codes of ISTA-NAS belong to nodes, and ENAS mixes nothing but draws options: their
+own tests go through these laws, as far as they make sense there."""
 COUPLED = coupled()
 
 

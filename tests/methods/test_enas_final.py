@@ -21,10 +21,11 @@ from supernet.train.laws import Trial
 
 
 def cells(**options: Any) -> Supernet:
-    sizes = {"channels": 4, "layers": 3, "nodes": 1, "in_channels": 1, "image_size": 8, "auxiliary": False}
+    sizes: dict[str, Any] = {"channels": 4, "layers": 3, "nodes": 1, "in_channels": 1, "image_size": 8}
+    fixed: dict[str, Any] = {"auxiliary": False, "operations": ("sep_conv_3x3", "skip_connect")}
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        return zoo.enas_micro_final(operations=("sep_conv_3x3", "skip_connect"), **{**sizes, **options})
+        return zoo.enas_micro_final(**{**sizes, **fixed, **options})
 
 
 def alone() -> Trial:

@@ -121,13 +121,13 @@ class _States(NamedTuple):
     """What a cell gives: its states, of which the loose ones are its output."""
 
     picks: tuple[Choice, ...]
-    count: int
+    number: int
     width: int
     halved: int
 
     def through(self, part: Callable[[int], nn.Module]) -> LooseEnds:
         """The loose ends side by side through a linear layer, a part of it for each state."""
-        return LooseEnds(self.picks, [part(self.width) for _ in range(self.count)])
+        return LooseEnds(self.picks, [part(self.width) for _ in range(self.number)])
 
 
 class _Alone(nn.Module):
