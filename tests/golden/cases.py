@@ -132,6 +132,7 @@ TRAININGS: dict[str, Case] = {name: default(name) for name in methods.__all__} |
     "cdarts": lambda: train(methods.cdarts(cycles=2, held_back=("skip",))),
     "dots": lambda: train(methods.dots(parameter_free=("none", "skip")), cells_net()),
     "darts_cifar": lambda: train(methods.darts_cifar(drop_path=0, cutout=4)),
+    "enas_final": lambda: train(methods.enas_final(drop_path=0)),
     "pc_darts": lambda: train(methods.pc_darts(exclude=("none",)), cells_net()),
     "p_darts": lambda: train(methods.p_darts(layers=(3, 4, 5)), darts_net()),
     "darts_minus": lambda: train(methods.darts_minus(), skipping_net()),

@@ -16,9 +16,10 @@ from small_nets import operations_net
 from supernet import zoo
 from supernet.errors import UsageError
 from supernet.measure import Subnet
-from supernet.methods import angle_shrinking, rlnas
-from supernet.methods.single_path.angle_shrinking import DROP, Shrink
+from supernet.methods import angle_shrinking, rlnas, spos
+from supernet.methods.single_path.angle_shrinking import ANEW, DROP, FINAL, SEARCH
 from supernet.nn import OpChoice, Supernet
+from supernet.search import Evolution
 from supernet.space import Space
 from supernet.train import Angle, Context, Recipe, Scored, StrictFair, Uniform, sgd
 from supernet.train.edits.drop_options import DropOptions
@@ -71,6 +72,19 @@ def test_defaults_are_those_of_the_released_code() -> None:
     assert (told["lr"], told["momentum"], told["nesterov"], told["weight_decay"]) == (0.25, 0.9, False, 4e-5)
     assert (0.25 * told["end"], told["decay_vectors"], told["per"]) == (5e-4, False, 512)
     assert angle_shrinking().weights.clip_value == 5.0
+    assert told["inactive"] == "freeze", "unlike RLNAS, whose code leaves gradients of zero"
+    assert Evolution(population=50, parents=10, mutations=25, crossovers=25, mutation_p=0.5) == SEARCH
+    for later, clip in ((ANEW, (None, 5.0)), (FINAL, (5.0, None))):
+        recipe = spos(**later)
+        told = published(recipe.weights)
+        assert (told["lr"], told["per"], told["weight_decay"], told["end"], told["inactive"]) == (
+            0.5,
+            1024,
+            4e-5,
+            0,
+            "freeze",
+        )
+        assert (recipe.weights.clip_norm, recipe.weights.clip_value, told["decay_vectors"]) == (*clip, False)
     assert DropOptions(rating=Scored(Angle(ends="last")), count=7, samples=1000, max_macs=600e6) == DROP
 
 
@@ -83,13 +97,6 @@ def test_the_stages_of_the_mobilenet_space() -> None:
     assert not any(phase.restart for phase in angle_shrinking().on(net.space).phases), "momentum goes on"
     # 141 options; the most even way down to a million: 18 choices of two options, the others decided, leave 2^18.
     assert 13 <= len(found) <= 17
-
-
-def test_a_stage_too_many_is_never_needed() -> None:
-    """Whatever is dropped, no order of drops needs more stages than were planned."""
-    shrink = Shrink(drop=replace(DROP, count=1), threshold=4, rebase=None)
-    assert shrink.rounds(operations_net().space) == 2  # 9 → 6 → 4; or 9 → 6 → 3
-    assert Shrink(drop=replace(DROP, count=None), threshold=4, rebase=None).rounds(operations_net().space) == 1
 
 
 def turned(context: Context) -> None:
@@ -168,10 +175,6 @@ def test_angles_are_measured_from_later_weights_once_enough_is_dropped() -> None
 def test_what_cannot_be_shrunk_is_refused_before_the_training() -> None:
     with pytest.raises(UsageError, match="smaller threshold"):
         train(angle_shrinking(), steps=4)
-    with pytest.raises(UsageError, match="rebase"):
-        angle_shrinking(rebase=-1)
-    with pytest.raises(UsageError):
-        angle_shrinking(first_epochs=0)
     with pytest.raises(UsageError, match="gets none of"):
         train(small(), steps=1)
 

@@ -36,7 +36,7 @@ def coupled() -> list[str]:
 
 
 OTHERS = frozenset({"enas"})
-"""A policy of ENAS draws single architectures: its own tests go through it."""
+"""ENAS mixes nothing but draws options: its own tests go through these laws, as far as they make sense there."""
 COUPLED = coupled()
 
 

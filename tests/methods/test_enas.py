@@ -9,20 +9,23 @@ from typing import Any
 
 import pytest
 import torch
+from torch import nn
 
 from method_trials import moves, published, squares, train
-from small_nets import operations_net, step
+from small_nets import executor, operations_net, step
 from supernet import zoo
 from supernet.errors import UsageError
 from supernet.methods import enas, fairnas, mean_teacher
 from supernet.methods.cells.enas import CONTROLLER, MACRO, MICRO, NAS_BENCH_201, WEIGHTS
 from supernet.settings import build, parse
+from supernet.space.restriction import Restriction
 from supernet.train import (
     Auxiliary,
     Controller,
     FreshBatch,
     LSTMController,
     Mean,
+    Move,
     Part,
     Recipe,
     Reinforce,
@@ -34,6 +37,7 @@ from supernet.train import (
     sgd,
 )
 from supernet.train.laws import Trial
+from supernet.train.state import TrainingState
 
 SHORT: dict[str, Any] = {"updates": 2, "samples": 3, "derived": 4}
 
@@ -140,6 +144,46 @@ def test_the_moves_of_an_epoch() -> None:
     assert [(move.families, move.data, len(move.paths)) for move in others] == [(("controller",), "validation", 3)] * 2
     assert all(isinstance(move.gradient, Reinforce) for move in others)
     assert first.paths[0].objective == Auxiliary(others[0].paths[0].objective, 0.4)
+
+
+def test_each_move_leaves_the_other_family_and_what_is_not_trained_alone() -> None:
+    """Drawing and rewards change no weight and no running statistic, and a step of the weights no controller."""
+    net, recipe = operations_net(), short()
+    state = TrainingState(net, recipe.on(net.space), seed=0, batch_size=16)
+    run = executor(net, squares(), recipe=recipe)
+    run.steppers = state.steppers
+    now = replace(step(net, 3, total=4, parts=state.parts), runner=run)
+
+    def of(module: nn.Module) -> dict[str, torch.Tensor]:
+        return {name: value.detach().clone() for name, value in module.state_dict().items()}
+
+    controller, moved = state.parts["controller"], []
+    for move in recipe.programs[0].moves(now):
+        assert isinstance(move, Move)
+        before = of(net), of(controller)
+        run.execute(move, now)
+        same = [
+            all(torch.equal(old[name], value) for name, value in of(module).items())
+            for old, module in zip(before, (net, controller), strict=True)
+        ]
+        moved.append((move.families, same))
+    assert moved == [(("weights",), [False, True]), *[(("controller",), [True, False])] * SHORT["updates"]]
+
+
+def test_a_decided_choice_is_drawn_as_decided_and_says_nothing_about_what_was_likely() -> None:
+    net = operations_net()
+    restriction = Restriction(net.space)
+    restriction.decide("block0", "skip")
+    state = TrainingState(net, short(), seed=0, batch_size=16)
+    now = replace(step(net, parts=state.parts), restriction=restriction)
+    policy = state.parts["controller"]
+    assert isinstance(policy, Controller)
+    drawn = [policy.draw(now, f"{number}") for number in range(12)]
+    assert {arch["block0"] for arch in drawn} == {"skip"}
+    assert len({arch["block1"] for arch in drawn}) > 1
+    alike = step(net, parts=state.parts).within(net.space.restrict({"block0": ["skip"], "block1": ["conv1"]}))
+    only = policy.likelihood(alike, net.space.arch({"block0": "skip", "block1": "conv1"}))
+    assert (only.log_prob.item(), only.entropy.item()) == (0, 0)
 
 
 def test_the_log_has_an_epoch_s_rewards_and_the_memory_its_baseline() -> None:

@@ -13,7 +13,7 @@ from small_nets import operations_net, step
 from supernet import Supernet, zoo
 from supernet.errors import UsageError
 from supernet.methods import mixpath
-from supernet.methods.macro.mixpath import SEARCH
+from supernet.methods.macro.mixpath import NAS_BENCH_101, SEARCH
 from supernet.search import NSGA2
 from supernet.train import Uniform, UniformSizes, sgd
 from supernet.train.laws import SAMPLER_LAWS, SamplerLaw
@@ -54,6 +54,8 @@ def test_defaults_are_those_of_the_released_code() -> None:
     schedule = mixpath().weights.schedule
     assert 0.025 * schedule.floor == pytest.approx(1e-8)  # type: ignore[attr-defined]
     assert NSGA2(population=40) == SEARCH
+    cells = published(mixpath(**NAS_BENCH_101).weights)
+    assert cells == {**told, "inactive": "freeze", "decay_vectors": False}
 
 
 @pytest.mark.parametrize("paths", [1, 2, 3, 4])

@@ -75,7 +75,7 @@ def test_defaults_are_those_of_the_released_code() -> None:
         "weight_decay": 4e-5,
         "per": 512,
         "clip": None,
-        "inactive": "freeze",
+        "inactive": "decay",
         "decay_vectors": False,
         "end": 0.002,
     }
@@ -87,6 +87,7 @@ def test_defaults_are_those_of_the_released_code() -> None:
     cifar = published(DARTS_CIFAR)
     assert (cifar["lr"], cifar["weight_decay"], cifar["clip"], cifar["end"]) == (0.025, 3e-4, 5.0, 0.04)
     assert cifar["decay_vectors"]
+    assert bench["inactive"] == cifar["inactive"] == "decay"
     imagenet = published(DARTS_IMAGENET)
     assert imagenet == {**told, "lr": 0.1, "per": None, "end": 0.005}, "all else as on the MobileNet space"
     assert DARTS_IMAGENET.clip_value == 5.0

@@ -1,12 +1,14 @@
 """What the tests of the zoo share: small instances of every space, and an independent counter."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import numpy as np
+import pytest
 import torch
 from torch import Tensor, nn
 
-from supernet import Arch, Supernet, zoo
+from supernet import Arch, Supernet, measure, zoo
 from supernet.zoo import Stage
 
 SMALL: dict[str, tuple[Callable[[], Supernet], tuple[int, ...]]] = {
@@ -134,3 +136,27 @@ def archs_of(net: Supernet, n: int) -> list[Arch]:
     """Distinct architectures, the smallest and the largest first."""
     drawn = net.space.wrap(net.space.population(np.random.default_rng(0), n))
     return list(dict.fromkeys([net.space.smallest(), net.space.largest(), *drawn]))
+
+
+def images(net: Supernet, n: int = 4) -> Tensor:
+    """Images for a supernet, always the same."""
+    assert net.input_shape is not None
+    return torch.randn(n, *net.input_shape, generator=torch.Generator().manual_seed(1))
+
+
+def costs_are_the_counted_ones(net: Supernet, archs: Sequence[Arch]) -> None:
+    """Assert that MACs and parameters that are told without building agree with counting on the subnet."""
+    for arch in archs:
+        subnet = net.extract(arch).eval()
+        assert measure.macs(net, arch) == count_macs(subnet, images(net, 1))
+        assert measure.params(net, arch) == count_params(subnet)
+
+
+def computes_the_same_in_onnx(net: Supernet, arch: Arch, folder: Path) -> None:
+    """Assert that a subnet that is exported computes what it computes here; skips without onnxruntime."""
+    onnxruntime = pytest.importorskip("onnxruntime")
+    subnet, x = net.eval().extract(arch), images(net)
+    torch.onnx.export(subnet, (x,), folder / "subnet.onnx", dynamo=True, verbose=False)
+    session = onnxruntime.InferenceSession(folder / "subnet.onnx")
+    (found,) = session.run(None, {session.get_inputs()[0].name: x.numpy()})
+    np.testing.assert_allclose(found, subnet(x).detach().numpy(), atol=1e-4)

@@ -20,6 +20,7 @@ from supernet.methods.elastic.attentivenas import attentivenas as attentivenas
 from supernet.methods.elastic.sandwich import sandwich as sandwich
 from supernet.methods.final.darts_cifar import darts_cifar as darts_cifar
 from supernet.methods.final.darts_imagenet import darts_imagenet as darts_imagenet
+from supernet.methods.final.enas_final import enas_final as enas_final
 from supernet.methods.macro.mixpath import mixpath as mixpath
 from supernet.methods.macro.proxyless import proxyless as proxyless
 from supernet.methods.nshot.few_shot import few_shot as few_shot
@@ -49,6 +50,7 @@ __all__ = [
     "drnas",
     "dynas",
     "enas",
+    "enas_final",
     "entrannas",
     "fairnas",
     "few_shot",

@@ -17,19 +17,24 @@ class DropPath(_DropoutNd, Mutable):
     `net.active(arch, settings={"drop_path": 0.2})` says otherwise, and what remains is divided by 1 − that. In
     evaluation, and in extracted subnets, nothing is dropped.
 
+    Args:
+        share: The share of the setting that is the probability here, such as less in earlier layers.
+
     Raises:
-        UsageError: while it runs, a probability that is not from 0 to below 1.
+        UsageError: while it runs, a setting that is not from 0 to below 1.
     """
 
     settings = ("drop_path",)
 
-    def __init__(self) -> None:
+    def __init__(self, share: float = 1.0) -> None:
         super().__init__(p=0.0)
+        self.share = share
 
     def forward(self, x: Tensor) -> Tensor:
-        p = self.selection.setting("drop_path", 0.0)
-        if not 0 <= p < 1:
-            raise UsageError(f"The setting drop_path is {p}; give a probability from 0 to below 1.")
+        given = self.selection.setting("drop_path", 0.0)
+        if not 0 <= given < 1:
+            raise UsageError(f"The setting drop_path is {given}; give a probability from 0 to below 1.")
+        p = given * self.share
         if p == 0 or not self.training:
             return x
         kept = torch.empty(len(x), *[1] * (x.ndim - 1), dtype=x.dtype, device=x.device).bernoulli_(1 - p)
@@ -42,4 +47,4 @@ class DropPath(_DropoutNd, Mutable):
         return nn.Identity()
 
     def extra_repr(self) -> str:
-        return "p=the setting drop_path"
+        return "p=the setting drop_path" + (f" * {self.share:g}" if self.share != 1 else "")

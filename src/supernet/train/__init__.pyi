@@ -27,6 +27,7 @@ from supernet.train.edits.drop_options import DropOptions as DropOptions
 from supernet.train.edits.keep_shares import KeepShares as KeepShares
 from supernet.train.edits.keep_strongest import KeepStrongest as KeepStrongest
 from supernet.train.edits.keep_winners import KeepWinners as KeepWinners
+from supernet.train.edits.only import Only as Only
 from supernet.train.edits.project_inputs import ProjectInputs as ProjectInputs
 from supernet.train.edits.project_operations import ProjectOperations as ProjectOperations
 from supernet.train.edits.rebuild_network import RebuildNetwork as RebuildNetwork
@@ -36,6 +37,7 @@ from supernet.train.edits.recover_codes import RecoverCodes as RecoverCodes
 from supernet.train.edits.regularise_on_rise import DecayFromMemory as DecayFromMemory
 from supernet.train.edits.regularise_on_rise import RegulariseOnRise as RegulariseOnRise
 from supernet.train.edits.remember_probabilities import RememberProbabilities as RememberProbabilities
+from supernet.train.edits.shrink import Shrink as Shrink
 from supernet.train.edits.split_by_gradients import SplitByGradients as SplitByGradients
 from supernet.train.edits.split_by_option import SplitByOption as SplitByOption
 from supernet.train.edits.widen_partial import WidenPartial as WidenPartial
@@ -107,6 +109,7 @@ from supernet.train.programs.cyclic import SearchAndEvaluate as SearchAndEvaluat
 from supernet.train.programs.cyclic import WarmUpEvaluation as WarmUpEvaluation
 from supernet.train.programs.in_turn import TrainInTurn as TrainInTurn
 from supernet.train.programs.paths_and_gates import PathsAndGates as PathsAndGates
+from supernet.train.programs.shrink_by_stages import ShrinkByStages as ShrinkByStages
 from supernet.train.programs.single_level import SingleLevel as SingleLevel
 from supernet.train.programs.train_paths import TrainPaths as TrainPaths
 from supernet.train.programs.weights_then_codes import WeightsThenCodes as WeightsThenCodes
@@ -261,6 +264,7 @@ __all__ = [
     "OfPart",
     "OnLoss",
     "OneGroup",
+    "Only",
     "OperationWeights",
     "OperationsAndInputs",
     "Optimiser",
@@ -301,6 +305,8 @@ __all__ = [
     "SearchAndEvaluate",
     "Setting",
     "ShareFeatures",
+    "Shrink",
+    "ShrinkByStages",
     "SingleLevel",
     "SkipLimited",
     "Slice",

@@ -1,9 +1,12 @@
 # Written by: python -m supernet.catalog --write
+from supernet.zoo.cells.cell_network import Skeleton as Skeleton
+from supernet.zoo.cells.cell_network import cell_supernet as cell_supernet
 from supernet.zoo.cells.darts import darts as darts
 from supernet.zoo.cells.darts_genotype import darts_arch as darts_arch
 from supernet.zoo.cells.darts_genotype import darts_genotype as darts_genotype
 from supernet.zoo.cells.darts_published import darts_published as darts_published
 from supernet.zoo.cells.enas_micro import enas_micro as enas_micro
+from supernet.zoo.cells.enas_micro_final import enas_micro_final as enas_micro_final
 from supernet.zoo.cells.enas_micro_sequence import enas_micro_arch as enas_micro_arch
 from supernet.zoo.cells.enas_micro_sequence import enas_micro_sequence as enas_micro_sequence
 from supernet.zoo.cells.nas_bench_201 import nasbench201 as nasbench201
@@ -29,13 +32,18 @@ from supernet.zoo.macro.enas import enas_macro as enas_macro
 from supernet.zoo.macro.enas_macro_sequence import enas_macro_arch as enas_macro_arch
 from supernet.zoo.macro.enas_macro_sequence import enas_macro_sequence as enas_macro_sequence
 from supernet.zoo.macro.mixpath import mixpath as mixpath
+from supernet.zoo.macro.mixpath_nasbench101 import mixpath_nasbench101 as mixpath_nasbench101
+from supernet.zoo.macro.mixpath_nasbench101 import mixpath_nasbench101_spec as mixpath_nasbench101_spec
 
 __all__ = [
+    "cell_supernet",
     "darts",
     "enas_macro",
     "enas_micro",
+    "enas_micro_final",
     "mbconv",
     "mixpath",
+    "mixpath_nasbench101",
     "mobilenetv2",
     "nasbench201",
     "nasbench_macro",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from supernet.errors import UsageError
 
 
@@ -33,3 +35,13 @@ def check_dropout(probability: float) -> None:
     """
     if not isinstance(probability, int | float) or not 0 <= probability < 1:
         raise UsageError(f"The dropout is {probability!r}; give a probability from 0 to below 1.")
+
+
+def check_operations(operations: Sequence[str], known: Sequence[str]) -> None:
+    """Check which of a space's operations it is to be built with.
+
+    Raises:
+        UsageError: there are none, one is unknown, or one is there twice.
+    """
+    if not operations or not set(operations) <= set(known) or len(set(operations)) < len(operations):
+        raise UsageError(f"The operations are {tuple(operations)}; give some of {tuple(known)}, each once.")

@@ -95,6 +95,8 @@ def test_each_option_is_rated_by_different_subnets_up_to_the_number() -> None:
     for (name, option), pool in pools.items():
         assert len(set(pool)) == 20
         assert all(arch[name] == option for arch in pool)
+    pools = DropOptions(rating=SIX).drawn(context_of(operations_net()), np.random.default_rng(0))
+    assert [len(pool) for pool in pools.values()] == [3] * 6, "a subnet that is drawn for both its options counts once"
 
 
 def test_subnets_beyond_the_limit_do_not_count() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,15 +11,16 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from enas_layers import Written
 from supernet import Arch, Mixture, Supernet, measure, zoo
 from supernet.errors import UsageError
 from supernet.nn import Decisions, Output
 from supernet.nn.laws import LAWS, Law
 from supernet.nn.turns import turns_of
 from supernet.train import LSTMController, Setting
-from supernet.zoo.cells.enas_micro import OPS
+from supernet.zoo.cells.enas_choices import OPS
 from supernet.zoo.cells.enas_micro_sequence import FINAL_NORMAL, FINAL_REDUCE
-from zoo_networks import archs_of, count_macs, count_params
+from zoo_networks import archs_of, computes_the_same_in_onnx, costs_are_the_counted_ones, images
 
 TINY: dict[str, Any] = {
     "channels": 2,
@@ -38,11 +40,6 @@ def tiny(**options: Any) -> Supernet:
     return zoo.enas_micro(**{**TINY, **options})
 
 
-def images(net: Supernet, n: int = 4) -> Tensor:
-    assert net.input_shape is not None
-    return torch.randn(n, *net.input_shape, generator=torch.Generator().manual_seed(1))
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("law", LAWS)
 def test_networks_keep_the_laws(law: Law) -> None:
@@ -56,10 +53,7 @@ def test_costs_without_building_are_the_counted_ones(options: dict[str, Any]) ->
     net = tiny(**options)
     archs = archs_of(net, 8)
     assert len({measure.params(net, arch) for arch in archs}) > 4
-    for arch in archs:
-        subnet = net.extract(arch).eval()
-        assert measure.macs(net, arch) == count_macs(subnet, images(net, 1))
-        assert measure.params(net, arch) == count_params(subnet)
+    costs_are_the_counted_ones(net, archs)
 
 
 def test_it_holds_as_many_pairs_of_cells_as_there_are_decisions() -> None:
@@ -103,16 +97,8 @@ def test_weights_begin_as_he_says() -> None:
 
 def reference(net: Supernet, arch: Arch, x: Tensor) -> Tensor:
     """The network of the authors' `_enas_layer` written down again, with one convolution over the loose ends."""
-    state = net.module.state_dict()
-
-    def norm(y: Tensor, name: str) -> Tensor:
-        return F.batch_norm(y, None, None, state[f"{name}.weight"], state[f"{name}.bias"], training=True)
-
-    def reduction(y: Tensor, name: str) -> Tensor:
-        even, odd = (state[f"{name}.{path}.weight"] for path in ("even", "odd"))
-        shifted = F.pad(y, (0, 1, 0, 1))[:, :, 1:, 1:]
-        halves = [F.conv2d(y[:, :, ::2, ::2], even), F.conv2d(shifted[:, :, ::2, ::2], odd)]
-        return norm(torch.cat(halves, 1), f"{name}.norm")
+    written = Written.of(net)
+    state, norm, reduction = written.state, written.norm, written.reduction
 
     def fitted(y: Tensor, name: str) -> Tensor:
         if f"{name}.even.weight" in state:
@@ -134,7 +120,7 @@ def reference(net: Supernet, arch: Arch, x: Tensor) -> Tensor:
             y = norm(F.conv2d(y, state[f"{name}.{op}.{first + 2}.weight"]), f"{name}.{op}.{first + 3}")
         return y
 
-    before = last = norm(F.conv2d(x, state["stem.0.weight"], padding=1), "stem.1")
+    before = last = written.stem(x)
     count = len(net.module.cells)  # type: ignore[arg-type]
     for number in range(count):
         name = f"cells.{number}"
@@ -248,15 +234,9 @@ def test_a_picture_shows_both_cells_and_their_loose_ends() -> None:
 
 
 @pytest.mark.slow
-def test_subnets_become_onnx(tmp_path: Any) -> None:
-    onnxruntime = pytest.importorskip("onnxruntime")
-    net = tiny(operations=OPS).eval()
-    for arch in archs_of(net, 1)[-1:]:
-        subnet = net.extract(arch)
-        torch.onnx.export(subnet, (images(net),), tmp_path / "subnet.onnx", dynamo=True, verbose=False)
-        session = onnxruntime.InferenceSession(tmp_path / "subnet.onnx")
-        (found,) = session.run(None, {session.get_inputs()[0].name: images(net).numpy()})
-        np.testing.assert_allclose(found, subnet(images(net)).detach().numpy(), atol=1e-4)
+def test_subnets_become_onnx(tmp_path: Path) -> None:
+    net = tiny(operations=OPS)
+    computes_the_same_in_onnx(net, archs_of(net, 1)[-1], tmp_path)
 
 
 @pytest.mark.parametrize(

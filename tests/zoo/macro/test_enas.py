@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,13 +11,15 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from enas_layers import Written
 from supernet import Arch, Supernet, measure, zoo
 from supernet.errors import UsageError
 from supernet.nn.laws import LAWS, Law
 from supernet.nn.turns import turns_of
 from supernet.train import LSTMController, Setting
 from supernet.zoo.macro.enas import OPS
-from zoo_networks import archs_of, count_macs, count_params
+from supernet.zoo.macro.enas_macro_sequence import FINAL
+from zoo_networks import archs_of, computes_the_same_in_onnx, costs_are_the_counted_ones, images
 
 TINY: dict[str, Any] = {
     "channels": 2,
@@ -34,11 +37,6 @@ def tiny(**options: Any) -> Supernet:
     return zoo.enas_macro(**{**TINY, **options})
 
 
-def images(net: Supernet, n: int = 4) -> Tensor:
-    assert net.input_shape is not None
-    return torch.randn(n, *net.input_shape, generator=torch.Generator().manual_seed(1))
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("law", LAWS)
 def test_networks_keep_the_laws(law: Law) -> None:
@@ -52,10 +50,7 @@ def test_costs_without_building_are_the_counted_ones(options: dict[str, Any]) ->
     net = tiny(**options)
     archs = archs_of(net, 8)
     assert len({measure.params(net, arch) for arch in archs}) > 3
-    for arch in archs:
-        subnet = net.extract(arch).eval()
-        assert measure.macs(net, arch) == count_macs(subnet, images(net, 1))
-        assert measure.params(net, arch) == count_params(subnet)
+    costs_are_the_counted_ones(net, archs)
 
 
 def test_it_holds_as_many_networks_as_the_paper_says() -> None:
@@ -78,10 +73,8 @@ def test_the_defaults_are_those_of_the_search_on_cifar_10() -> None:
 
 def reference(net: Supernet, arch: Arch, x: Tensor) -> Tensor:
     """The network of the authors' `_enas_layer` written down again."""
-    state = net.module.state_dict()
-
-    def norm(y: Tensor, name: str, eps: float = 1e-5) -> Tensor:
-        return F.batch_norm(y, None, None, state[f"{name}.weight"], state[f"{name}.bias"], training=True, eps=eps)
+    written = Written.of(net)
+    state, norm, reduction = written.state, written.norm, written.reduction
 
     def operation(y: Tensor, op: str, name: str) -> Tensor:
         y = F.relu(norm(F.conv2d(y, state[f"{name}.0.weight"]), f"{name}.1"))
@@ -96,13 +89,7 @@ def reference(net: Supernet, arch: Arch, x: Tensor) -> Tensor:
             y, last = F.conv2d(y, state[f"{name}.4.weight"]), 5
         return F.relu(norm(y, f"{name}.{last}", 1e-3))
 
-    def reduction(y: Tensor, name: str) -> Tensor:
-        even, odd = (state[f"{name}.{path}.weight"] for path in ("even", "odd"))
-        shifted = F.pad(y, (0, 1, 0, 1))[:, :, 1:, 1:]
-        halves = [F.conv2d(y[:, :, ::2, ::2], even), F.conv2d(shifted[:, :, ::2, ::2], odd)]
-        return norm(torch.cat(halves, 1), f"{name}.norm")
-
-    states = [norm(F.conv2d(x, state["stem.0.weight"], padding=1), "stem.1")]
+    states = [written.stem(x)]
     for layer in range(6):
         op = str(arch[str(layer)])
         out = operation(states[-1], op, f"layers.{layer}.op.candidates.{op}")
@@ -145,6 +132,19 @@ def test_the_authors_notation() -> None:
             zoo.enas_macro_arch(small, wrong)
 
 
+def test_the_published_network_has_24_layers_of_the_first_four_operations() -> None:
+    numbers = [int(number) for number in FINAL.split()]
+    layers = [numbers[layer * (layer + 1) // 2 :][: layer + 1] for layer in range(24)]
+    assert len(numbers) == 300
+    assert {op for op, *_ in layers} == {0, 1, 2, 3}
+    assert {flag for _, *flags in layers for flag in flags} == {0, 1}
+    assert [sum(flags) for _, *flags in layers] == [
+        *(0, 0, 1, 1, 0, 3, 1, 5, 5, 0, 1, 5, 4, 6, 5, 4, 7, 6, 6, 5, 7, 10, 6, 10),
+    ]
+    with pytest.raises(UsageError, match="12 layers take 78 numbers"):
+        zoo.enas_macro_arch(tiny(layers=12).space, FINAL)
+
+
 def test_its_turns_are_the_layers_and_a_controller_of_the_authors_sizes_takes_them() -> None:
     net = zoo.enas_macro(channels=2)
     turns = turns_of(net)
@@ -165,15 +165,9 @@ def test_a_picture_shows_layers_and_skips() -> None:
 
 
 @pytest.mark.slow
-def test_subnets_become_onnx(tmp_path: Any) -> None:
-    onnxruntime = pytest.importorskip("onnxruntime")
-    net = tiny(operations=OPS).eval()
-    for arch in archs_of(net, 1)[-1:]:
-        subnet = net.extract(arch)
-        torch.onnx.export(subnet, (images(net),), tmp_path / "subnet.onnx", dynamo=True, verbose=False)
-        session = onnxruntime.InferenceSession(tmp_path / "subnet.onnx")
-        (found,) = session.run(None, {session.get_inputs()[0].name: images(net).numpy()})
-        np.testing.assert_allclose(found, subnet(images(net)).detach().numpy(), atol=1e-4)
+def test_subnets_become_onnx(tmp_path: Path) -> None:
+    net = tiny(operations=OPS)
+    computes_the_same_in_onnx(net, archs_of(net, 1)[-1], tmp_path)
 
 
 @pytest.mark.parametrize(

@@ -20,10 +20,19 @@ PAPER = Paper(
     provenance="official code",
 )
 
-WEIGHTS = sgd(0.25, weight_decay=4e-5, schedule=Linear(floor=0.002), decay_vectors=False, clip_value=5.0, per=512)
-NAS_BENCH_201 = sgd(0.025, nesterov=True, weight_decay=5e-4, schedule=Cosine(floor=0.04))  # no label smoothing there
-DARTS_CIFAR = sgd(0.025, weight_decay=3e-4, schedule=Cosine(floor=0.04), clip_norm=5.0)
-DARTS_IMAGENET = sgd(0.1, weight_decay=4e-5, schedule=Linear(floor=0.005), decay_vectors=False, clip_value=5.0)
+# Unsampled parameters decay: the released code has gradients of zero (PyTorch 1.4).
+WEIGHTS = sgd(
+    0.25,
+    weight_decay=4e-5,
+    schedule=Linear(floor=0.002),
+    decay_vectors=False,
+    clip_value=5.0,
+    per=512,
+    inactive="decay",
+)
+NAS_BENCH_201 = sgd(0.025, nesterov=True, weight_decay=5e-4, schedule=Cosine(floor=0.04), inactive="decay")
+DARTS_CIFAR = sgd(0.025, weight_decay=3e-4, schedule=Cosine(floor=0.04), clip_norm=5.0, inactive="decay")
+DARTS_IMAGENET = WEIGHTS.with_settings(lr=0.1, per=None, schedule=Linear(floor=0.005))
 SEARCH = Evolution(population=50, parents=10, mutations=25, crossovers=25)
 NAS_BENCH_201_SEARCH = Evolution(population=100, parents=30, mutations=50, crossovers=50)
 

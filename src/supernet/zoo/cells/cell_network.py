@@ -10,14 +10,15 @@ import torch
 from torch import Tensor, nn
 
 from supernet.errors import UsageError
-from supernet.nn import InputChoice, Mutable, OpChoice, Output, Statistics, SubsetChoice, Zero, batch_norm
+from supernet.nn import InputChoice, OpChoice, Output, Statistics, SubsetChoice, Supernet, Zero, batch_norm
 from supernet.nn.diagram import Diagram, Edge, Node
 from supernet.nn.norm import check_statistics
 from supernet.space import Arch, Choice, subsets
-from supernet.space.conditions import Conditions, Never
+from supernet.space.text import listed
 from supernet.zoo.arguments import check_at_least_one
 from supernet.zoo.cells import cell_edge
-from supernet.zoo.cells.cell_ops import LABELS, SMALLEST_FIRST, FactorizedReduce, operation, relu_conv_bn
+from supernet.zoo.cells.auxiliary_head import AuxiliaryHead
+from supernet.zoo.cells.cell_ops import LABELS, SMALLEST_FIRST, FactorizedReduce, operation, relu_conv_bn, stem
 
 CELLS = ("normal", "reduce")
 
@@ -42,8 +43,8 @@ class Skeleton:
     channels: int
     layers: int
     nodes: int
-    inputs: Inputs
-    several_ops: bool
+    inputs: Inputs = "pairs"
+    several_ops: bool = False
     stem: Stem
     stem_multiplier: int
     partial: int
@@ -92,14 +93,48 @@ def edge_names(cell: str, nodes: int) -> tuple[str, ...]:
     return tuple(f"{cell}.{node}<-{source}" for node in range(2, nodes + 2) for source in range(node))
 
 
-def network(skeleton: Skeleton, operations: Mapping[str, Sequence[str]]) -> CellNetwork:
-    """A network of cells with their choices.
+def cell_supernet(
+    operations: Sequence[str] | Mapping[str, Sequence[str]],
+    *,
+    stem: Stem,
+    affine: bool,
+    pool_norm: bool | None,
+    image_size: int | None,
+    norm_all: bool = False,
+    **others: Any,
+) -> Supernet:
+    """A supernet of cells with their choices.
 
     Args:
-        skeleton: Everything but the operations.
-        operations: The operations of every edge, by its name.
+        operations: The operations of every edge, or those of each by its name.
+        stem: As in `zoo.darts`, and so are the others.
+        affine: Whether BatchNorms of the cells learn scale and shift.
+        pool_norm: Whether a BatchNorm follows poolings; None: unless `affine`, and with `norm_all`.
+        image_size: Side of the images in pixels; None: 32, or 224 with the stem for ImageNet.
+        norm_all: Whether all operations end with a BatchNorm.
+        others: The other fields of `Skeleton`.
+
+    Raises:
+        UsageError: as in `Skeleton`, an unknown operation, or operations for other edges than there are.
     """
-    return CellNetwork(skeleton, {cell: _choices(cell, skeleton, operations) for cell in CELLS})
+    skeleton = Skeleton(
+        stem=stem,
+        affine=affine,
+        pool_norm=(norm_all or not affine) if pool_norm is None else pool_norm,
+        norm_all=norm_all,
+        image_size=image_size or (32 if stem == "cifar" else 224),
+        **others,
+    )
+    edges = [edge for cell in CELLS for edge in edge_names(cell, skeleton.nodes)]
+    given = operations if isinstance(operations, Mapping) else dict.fromkeys(edges, operations)
+    wrong = sorted(set(edges) ^ set(given))
+    if wrong:
+        raise UsageError(
+            f"operations=… is to name every edge of both cells, and nothing else; {wrong[0]!r} is "
+            f"{'missing' if wrong[0] in edges else 'no edge'}. The edges are {listed(sorted(edges))}."
+        )
+    cells = CellNetwork(skeleton, {cell: _choices(cell, skeleton, given) for cell in CELLS})
+    return Supernet(cells, input_shape=skeleton.input_shape)
 
 
 @dataclass(frozen=True)
@@ -162,7 +197,7 @@ class CellNetwork(nn.Module):
             self.cells.append(cell)
             before, last, reduced = last, skeleton.nodes * width, reduces
             if layer == reductions[1] and skeleton.auxiliary:
-                self.auxiliary: nn.Module | None = AuxiliaryHead(last, skeleton)
+                self.auxiliary: nn.Module | None = _auxiliary_head(last, skeleton)
         if not skeleton.auxiliary:
             self.auxiliary = None
         self.auxiliary_after, self.nodes = reductions[1], skeleton.nodes
@@ -299,57 +334,35 @@ def _stem(skeleton: Skeleton) -> tuple[nn.Module, nn.Module | None, int, int]:
     statistics, channels = skeleton.statistics, skeleton.channels
     if skeleton.stem == "cifar":
         width = skeleton.stem_multiplier * channels
-        conv = nn.Conv2d(skeleton.in_channels, width, 3, padding=1, bias=False)
-        return nn.Sequential(conv, batch_norm(width, statistics=statistics)), None, width, width
+        return stem(skeleton.in_channels, width, statistics=statistics), None, width, width
     half = channels // 2
 
     def halved(width_in: int, width_out: int) -> list[nn.Module]:
         conv = nn.Conv2d(width_in, width_out, 3, stride=2, padding=1, bias=False)
         return [conv, batch_norm(width_out, statistics=statistics)]
 
-    stem = nn.Sequential(*halved(skeleton.in_channels, half), nn.ReLU(), *halved(half, channels))
-    return stem, nn.Sequential(nn.ReLU(), *halved(channels, channels)), channels, channels
+    first = nn.Sequential(*halved(skeleton.in_channels, half), nn.ReLU(), *halved(half, channels))
+    return first, nn.Sequential(nn.ReLU(), *halved(channels, channels)), channels, channels
 
 
-class AuxiliaryHead(nn.Module, Mutable):
-    """A classifier of an earlier cell for the training alone: (B, C, H, W) -> (B, K), or None in evaluation.
+def _auxiliary_head(width: int, skeleton: Skeleton) -> AuxiliaryHead:
+    """The pooling and, for ImageNet, the missing second BatchNorm are those of the authors' code.
 
-    An extracted subnet is without it, and costs leave it out. The pooling and, for ImageNet, the missing second
-    BatchNorm are those of the authors' code at 8 × 8 and 7 × 7 pixels; other sizes are pooled to 2 × 2.
+    That is so at 8 × 8 and 7 × 7 pixels; other sizes are pooled to 2 × 2.
     """
-
-    def __init__(self, width: int, skeleton: Skeleton) -> None:
-        super().__init__()
-        cifar = skeleton.stem == "cifar"
-        side = skeleton.image_size // (4 if cifar else 32)
-        published = nn.AvgPool2d(5, stride=3 if cifar else 2, count_include_pad=False)
-        norms = [batch_norm(768, statistics=skeleton.statistics)] if cifar else []
-        self.head = nn.Sequential(
-            nn.ReLU(),
-            published if side == (8 if cifar else 7) else nn.AdaptiveAvgPool2d(2),
-            nn.Conv2d(width, 128, 1, bias=False),
-            batch_norm(128, statistics=skeleton.statistics),
-            nn.ReLU(),
-            nn.Conv2d(128, 768, 2, bias=False),
-            *norms,
-            nn.ReLU(),
-            nn.Flatten(),
-            nn.Linear(768, skeleton.num_classes),
-        )
-
-    def forward(self, x: Tensor) -> Tensor | None:
-        return self.head(x) if self.training else None
-
-    def depends_on(self) -> tuple[int, ...]:
-        return ()
-
-    def runs(self) -> dict[str, Conditions]:
-        return {"head": (Never(),)}
-
-    def plain(self) -> nn.Module:
-        return _NoHead()
-
-
-class _NoHead(nn.Module):
-    def forward(self, x: Tensor) -> None:
-        return None
+    cifar = skeleton.stem == "cifar"
+    side = skeleton.image_size // (4 if cifar else 32)
+    published = nn.AvgPool2d(5, stride=3 if cifar else 2, count_include_pad=False)
+    norms = [batch_norm(768, statistics=skeleton.statistics)] if cifar else []
+    return AuxiliaryHead(
+        nn.ReLU(),
+        published if side == (8 if cifar else 7) else nn.AdaptiveAvgPool2d(2),
+        nn.Conv2d(width, 128, 1, bias=False),
+        batch_norm(128, statistics=skeleton.statistics),
+        nn.ReLU(),
+        nn.Conv2d(128, 768, 2, bias=False),
+        *norms,
+        nn.ReLU(),
+        nn.Flatten(),
+        nn.Linear(768, skeleton.num_classes),
+    )

@@ -125,6 +125,12 @@ class SkipDropout(nn.Identity, Mutable):
         return "p=the setting skip_dropout"
 
 
+def stem(width_in: int, width_out: int, *, statistics: Statistics) -> nn.Sequential:
+    """What the first cells of networks for CIFAR take: 3 × 3 convolution, BatchNorm."""
+    conv = nn.Conv2d(width_in, width_out, 3, padding=1, bias=False)
+    return nn.Sequential(conv, batch_norm(width_out, statistics=statistics))
+
+
 def relu_conv_bn(width_in: int, width_out: int, *, affine: bool, statistics: Statistics) -> nn.Sequential:
     """What brings the inputs of a cell to its width: ReLU, 1 × 1 convolution, BatchNorm."""
     conv = nn.Conv2d(width_in, width_out, 1, bias=False)
@@ -144,11 +150,19 @@ class FactorizedReduce(nn.Module):
     """Halves height and width without losing pixels: (B, C, H, W) -> (B, C', ⌈H/2⌉, ⌈W/2⌉).
 
     Two 1 × 1 convolutions of stride 2, one on the even and one on the odd pixels, give half of the channels each. Sides
-    of odd length are continued by a row and a column of zeros. A ReLU comes first, or nothing with `relu=False`.
+    of odd length are continued by a row and a column of zeros. A ReLU comes first, or nothing with `relu=False`, and a
+    BatchNorm last, or nothing with `norm=False`.
     """
 
     def __init__(
-        self, width_in: int, width_out: int, *, affine: bool, statistics: Statistics, relu: bool = True
+        self,
+        width_in: int,
+        width_out: int,
+        *,
+        affine: bool,
+        statistics: Statistics,
+        relu: bool = True,
+        norm: bool = True,
     ) -> None:
         super().__init__()
         self.relu = nn.ReLU() if relu else nn.Identity()
@@ -158,7 +172,7 @@ class FactorizedReduce(nn.Module):
             even, odd, joined = (Channels(f"{width_out.name}.{part}", size) for size, part in parts)
         self.even = convolution(width_in, even, 1, stride=2)
         self.odd = convolution(width_in, odd, 1, stride=2)
-        self.norm = batch_norm(joined, affine=affine, statistics=statistics)
+        self.norm = batch_norm(joined, affine=affine, statistics=statistics) if norm else nn.Identity()
 
     def forward(self, x: Tensor) -> Tensor:
         x = self.relu(x)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from supernet.errors import UsageError
 from supernet.nn import Statistics, Supernet
 from supernet.paper import Paper
-from supernet.zoo.cells.cell_network import CELLS, Inputs, Skeleton, Stem, edge_names, network
+from supernet.zoo.cells.cell_network import Inputs, Stem, cell_supernet
 from supernet.zoo.cells.cell_ops import OPERATIONS
 
 PAPER = Paper(
@@ -99,25 +99,23 @@ def darts(
         raise UsageError(
             f"operations={tuple(operations)}: give at least one, and 'none' by none=True, so that it comes first."
         )
-    skeleton = Skeleton(
+    return cell_supernet(
+        ("none", *operations) if none else tuple(operations),
+        inputs=inputs,
+        several_ops=several_ops,
         channels=channels,
         layers=layers,
         nodes=nodes,
-        inputs=inputs,
-        several_ops=several_ops,
         stem=stem,
         stem_multiplier=stem_multiplier,
         partial=partial,
         aux_skip=aux_skip,
         auxiliary=auxiliary,
         affine=affine,
-        pool_norm=norm_all or not affine if pool_norm is None else pool_norm,
+        pool_norm=pool_norm,
         norm_all=norm_all,
         statistics=statistics,
         num_classes=num_classes,
         in_channels=in_channels,
-        image_size=image_size or (32 if stem == "cifar" else 224),
+        image_size=image_size,
     )
-    options = ("none", *operations) if none else tuple(operations)
-    cells = network(skeleton, {edge: options for cell in CELLS for edge in edge_names(cell, nodes)})
-    return Supernet(cells, input_shape=skeleton.input_shape)

@@ -7,18 +7,22 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from supernet.errors import UsageError
-from supernet.nn import InputChoice, Mutable, OpChoice, Output, Statistics, Supernet, batch_norm
-from supernet.nn.diagram import Diagram, Edge, Node
-from supernet.nn.norm import check_statistics
-from supernet.nn.turns import Turn
+from supernet.nn import InputChoice, OpChoice, Statistics, Supernet, batch_norm
 from supernet.paper import Paper
-from supernet.space import Arch, Choice
-from supernet.space.conditions import Conditions, Never
-from supernet.zoo.arguments import check_at_least_one, check_dropout
-from supernet.zoo.cells.cell_ops import LABELS, SMALLEST_FIRST, FactorizedReduce, operation, relu_conv_bn
+from supernet.zoo.cells.auxiliary_head import AuxiliaryHead
+from supernet.zoo.cells.cell_ops import FactorizedReduce, operation, relu_conv_bn, stem
+from supernet.zoo.cells.enas_choices import (
+    OPS,
+    CellPicks,
+    CellStack,
+    behind_the_entrance,
+    inputs_of,
+    picks_of,
+    reductions_after,
+)
 from supernet.zoo.cells.loose_ends import LooseEnds
 from supernet.zoo.initialisation import he_normal
+from supernet.zoo.layers import classifier
 
 PAPER = Paper(
     name="ENAS",
@@ -29,12 +33,6 @@ PAPER = Paper(
     arxiv="1802.03268",
     provenance="official code",
 )
-
-OPS = ("sep_conv_3x3", "sep_conv_5x5", "avg_pool_3x3", "max_pool_3x3", "skip_connect")
-"""The operations in the order of the authors' code."""
-
-CELLS = ("normal", "reduce")
-SIDES = ("x", "y")
 
 
 def enas_micro(
@@ -87,139 +85,36 @@ def enas_micro(
     >>> enas_micro(channels=4, auxiliary=False).space.size == (5**5 * 720) ** 4
     True
     """
-    check_at_least_one(
-        channels=channels, nodes=nodes, num_classes=num_classes, in_channels=in_channels, image_size=image_size
-    )
-    check_statistics(statistics)
-    check_dropout(dropout)
-    if not isinstance(layers, int) or layers < 3:
-        raise UsageError(f"layers={layers}: a network needs 3 normal cells or more, with two reductions among them.")
-    unknown = [name for name in operations if name not in OPS]
-    if unknown or not operations or len(set(operations)) < len(operations):
-        raise UsageError(f"The operations are {tuple(operations)}; give some of {OPS}, each once.")
-    if auxiliary and image_size < 17:
-        raise UsageError(
-            f"An auxiliary head pools over 5 pixels of maps that are reduced twice, but the images have {image_size} "
-            "pixels a side. Build the space with auxiliary=False."
-        )
-    choices = {cell: _choices(cell, nodes, operations) for cell in CELLS}
-    network = EnasMicro(
-        choices,
-        channels=channels,
+    picks = picks_of(
+        nodes=nodes,
+        operations=operations,
         layers=layers,
-        auxiliary=image_size if auxiliary else None,
+        auxiliary=auxiliary,
         dropout=dropout,
         statistics=statistics,
+        image_size=image_size,
+        channels=channels,
         num_classes=num_classes,
         in_channels=in_channels,
     )
+    reductions = reductions_after(layers)
+    first = stem(in_channels, 3 * channels, statistics=statistics)
+    cells = nn.ModuleList()
+    before = last = 3 * channels
+    width = channels
+    for layer in range(layers + 2):
+        reduces = layer in reductions
+        width *= 2 if reduces else 1
+        if reduces:
+            before = last
+        kind = picks["reduce" if reduces else "normal"]
+        cells.append(Cell(kind, before, last, width, reduces=reduces, statistics=statistics))
+        before, last = (width if reduces else last), width
+    aux = _auxiliary_head(width, -(-image_size // 4), num_classes, statistics) if auxiliary else None
+    head = classifier([nn.ReLU()], width, num_classes, dropout=dropout, bias=False)
+    network = CellStack(picks, first, cells, aux, reductions[1] + 1, head)
     he_normal(network)
     return Supernet(network, input_shape=(in_channels, image_size, image_size))
-
-
-class _Pick:
-    """One side of a node: a state, and an operation on it."""
-
-    def __init__(self, name: str, states: int, operations: Sequence[str]) -> None:
-        self.input = Choice(f"{name}.input", tuple((state,) for state in range(states)))
-        order = tuple(sorted(operations, key=SMALLEST_FIRST.index))
-        self.op = Choice(name, tuple(operations), order=order)
-
-
-def _choices(cell: str, nodes: int, operations: Sequence[str]) -> list[list[_Pick]]:
-    """The two sides of every node of a cell, which all cells of its kind share."""
-    return [[_Pick(f"{cell}.{node}.{side}", node, operations) for side in SIDES] for node in range(2, nodes + 2)]
-
-
-class EnasMicro(nn.Module):
-    """Stem, cells, head: (B, C_in, H, W) -> (B, K); an `Output` with auxiliary logits while that head is trained."""
-
-    def __init__(
-        self,
-        choices: dict[str, list[list[_Pick]]],
-        *,
-        channels: int,
-        layers: int,
-        auxiliary: int | None,
-        dropout: float,
-        statistics: Statistics,
-        num_classes: int,
-        in_channels: int,
-    ) -> None:
-        super().__init__()
-        third = layers // 3
-        reductions = (third, 2 * third + 1)
-        self.order = tuple(_turns(choices))
-        stem = nn.Conv2d(in_channels, 3 * channels, 3, padding=1, bias=False)
-        self.stem = nn.Sequential(stem, batch_norm(3 * channels, statistics=statistics))
-        self.cells = nn.ModuleList()
-        before = last = 3 * channels
-        width = channels
-        for layer in range(layers + 2):
-            reduces = layer in reductions
-            width *= 2 if reduces else 1
-            picks = choices["reduce" if reduces else "normal"]
-            if reduces:
-                before = last
-            self.cells.append(Cell(picks, before, last, width, reduces=reduces, statistics=statistics))
-            before, last = (width if reduces else last), width
-        self.auxiliary: nn.Module | None = None
-        self.auxiliary_after = reductions[1] + 1
-        if auxiliary is not None:
-            self.auxiliary = AuxiliaryHead(width, -(-auxiliary // 4), num_classes, statistics)
-        self.head = nn.Sequential(
-            nn.ReLU(),
-            nn.AdaptiveAvgPool2d(1),
-            nn.Flatten(),
-            nn.Dropout(dropout),
-            nn.Linear(width, num_classes, bias=False),
-        )
-
-    def forward(self, x: Tensor) -> Tensor | Output:
-        before = last = self.stem(x)
-        aux = None
-        for layer, cell in enumerate(self.cells):
-            before, last = cell(before, last)
-            if self.auxiliary is not None and layer == self.auxiliary_after:
-                aux = self.auxiliary(last)
-        logits: Tensor = self.head(last)
-        return logits if aux is None else Output(logits, (aux,))
-
-    def turns(self) -> tuple[Turn, ...]:
-        """Cell by cell and node by node: both inputs, then both operations."""
-        return self.order
-
-    def diagram(self, arch: Arch) -> Diagram:
-        """Both cells of an architecture."""
-        nodes: list[Node] = []
-        edges: list[Edge] = []
-        for cell in CELLS:
-            turns = [turn for turn in self.order if turn.chain == cell]
-            names = ["last but one", "last", *(str(number) for number in range(2, len(turns) + 2))]
-            nodes += [
-                Node(f"{cell}.{place}", f"{cell}: {name}" if place < 2 else name, kind="input" if place < 2 else "node")
-                for place, name in enumerate(names)
-            ]
-            nodes.append(Node(f"{cell}.out", f"{cell}: output", kind="output"))
-            taken: set[int] = set()
-            for target in range(2, len(names)):
-                for side in SIDES:
-                    option: Any = arch[f"{cell}.{target}.{side}.input"]
-                    (source,) = option
-                    taken.add(source)
-                    label = LABELS[str(arch[f"{cell}.{target}.{side}"])]
-                    edges.append(Edge(f"{cell}.{source}", f"{cell}.{target}", label))
-            loose = [place for place in range(len(names)) if place not in taken]
-            edges += [Edge(f"{cell}.{place}", f"{cell}.out") for place in loose]
-        return Diagram(tuple(nodes), tuple(edges))
-
-
-def _turns(choices: dict[str, list[list[_Pick]]]) -> list[Turn]:
-    return [
-        Turn((*(side.input.name for side in node), *(side.op.name for side in node)), cell, given=2)
-        for cell in CELLS
-        for node in choices[cell]
-    ]
 
 
 class Cell(nn.Module):
@@ -230,7 +125,7 @@ class Cell(nn.Module):
 
     def __init__(
         self,
-        picks: list[list[_Pick]],
+        picks: CellPicks,
         before: int,
         last: int,
         width: int,
@@ -257,7 +152,9 @@ class Cell(nn.Module):
             for n, node in enumerate(picks, start=2)
             for side in node
         )
-        self.output = LooseEnds([side.input for node in picks for side in node], len(picks) + 2, width)
+        self.output = LooseEnds(
+            inputs_of(picks), [nn.Conv2d(width, width, 1, bias=False) for _ in range(len(picks) + 2)]
+        )
         self.norm = batch_norm(width, statistics=statistics)
 
     def forward(self, before: Tensor, last: Tensor) -> tuple[Tensor, Tensor]:
@@ -281,42 +178,6 @@ def _fitted(given: int, width: int, *, halve: bool, **norm: Any) -> nn.Module:
     return nn.Identity() if given == width else relu_conv_bn(given, width, **norm)
 
 
-class AuxiliaryHead(nn.Module, Mutable):
-    """A classifier of an earlier cell for the training alone: (B, C, H, W) -> (B, K), or None in evaluation.
-
-    An extracted subnet is without it, and costs leave it out.
-    """
-
-    def __init__(self, width: int, side: int, num_classes: int, statistics: Statistics) -> None:
-        super().__init__()
-        pooled = (side - 5) // 3 + 1
-        self.head = nn.Sequential(
-            nn.ReLU(),
-            nn.AvgPool2d(5, stride=3),
-            nn.Conv2d(width, 128, 1, bias=False),
-            batch_norm(128, statistics=statistics),
-            nn.ReLU(),
-            nn.Conv2d(128, 768, pooled, padding="same", bias=False),
-            batch_norm(768, statistics=statistics),
-            nn.ReLU(),
-            nn.AdaptiveAvgPool2d(1),
-            nn.Flatten(),
-            nn.Linear(768, num_classes, bias=False),
-        )
-
-    def forward(self, x: Tensor) -> Tensor | None:
-        return self.head(x) if self.training else None
-
-    def depends_on(self) -> tuple[int, ...]:
-        return ()
-
-    def runs(self) -> dict[str, Conditions]:
-        return {"head": (Never(),)}
-
-    def plain(self) -> nn.Module:
-        return _NoHead()
-
-
-class _NoHead(nn.Module):
-    def forward(self, x: Tensor) -> None:
-        return None
+def _auxiliary_head(width: int, side: int, num_classes: int, statistics: Statistics) -> AuxiliaryHead:
+    entrance = nn.Sequential(nn.ReLU(), nn.AvgPool2d(5, stride=3), nn.Conv2d(width, 128, 1, bias=False))
+    return AuxiliaryHead(*entrance, *behind_the_entrance(side, num_classes, statistics))

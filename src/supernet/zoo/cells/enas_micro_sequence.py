@@ -6,7 +6,7 @@ from typing import Any
 
 from supernet.errors import UsageError
 from supernet.space import Arch, Space
-from supernet.zoo.cells.enas_micro import CELLS, OPS, SIDES
+from supernet.zoo.cells.enas_choices import CELLS, OPS, SIDES
 
 FINAL_NORMAL = "0 2 0 0 0 4 0 1 0 4 1 1 1 0 0 1 0 2 1 1"
 FINAL_REDUCE = "1 0 1 0 0 3 0 2 1 1 3 1 1 0 0 4 0 3 1 1"

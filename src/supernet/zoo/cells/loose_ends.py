@@ -14,25 +14,25 @@ from supernet.space.conditions import Chosen, Conditions
 
 
 class LooseEnds(nn.Module, Mutable):
-    """The states of a cell that no node takes as an input, side by side, through a 1 × 1 convolution (ENAS, §2.4).
+    """The states of a cell that no node takes as an input, side by side, through a linear layer (ENAS, §2.4).
 
-    States (B, C, H, W) -> (B, C, H, W). The convolution has C input channels for each state, of which it uses those of
-    the loose ends: W [s₁; s₂; …] = Σ Wₛ s. It is therefore held, and computed, as one convolution per state. The last
-    state is always loose. Under a mixture a state is taken that has any weight other than 0.
+    States (B, C, H, W) -> what the layer gives, (B, C', H', W') of a convolution. The layer has C inputs for each
+    state, of which it uses those of the loose ends: W [s₁; s₂; …] = Σ Wₛ s. It is therefore held, and computed, as one
+    layer per state, behind a ReLU. The last state is always loose. Under a mixture a state is taken that has any weight
+    other than 0.
 
     Args:
         picks: The choices of inputs, each with the positions of states as its options: `(0,)`, `(1,)` ….
-        states: Number of states.
-        width: C.
+        by_state: The layer's part for each state.
     """
 
     mixes = True
 
-    def __init__(self, picks: Sequence[Choice], states: int, width: int) -> None:
+    def __init__(self, picks: Sequence[Choice], by_state: Sequence[nn.Module]) -> None:
         super().__init__()
         self.picks = tuple(picks)
         self.relu = nn.ReLU()
-        self.by_state = nn.ModuleList(nn.Conv2d(width, width, 1, bias=False) for _ in range(states))
+        self.by_state = nn.ModuleList(by_state)
 
     def _loose(self) -> list[int]:
         taken = {state for pick in self.picks for state in _taken(pick, self.selection.decision(pick))}
@@ -45,18 +45,50 @@ class LooseEnds(nn.Module, Mutable):
         return self.picks
 
     def runs(self) -> dict[str, Conditions]:
-        found: dict[str, Conditions] = {}
-        for state in range(len(self.by_state)):
-            others = ((pick, tuple(i for i, o in enumerate(pick.options) if (state,) != o)) for pick in self.picks)
-            found[f"by_state.{state}"] = tuple(
-                Chosen(pick, left) for pick, left in others if len(left) < len(pick.options)
-            )
-        return found
+        return {f"by_state.{state}": _while_loose(self.picks, state) for state in range(len(self.by_state))}
 
     def plain(self) -> nn.Module:
-        """The convolutions of the loose ends, added up."""
+        """The parts of the loose ends, added up."""
         loose = self._loose()
         return _Mixed(loose, [self.by_state[state] for state in loose])
+
+
+class WhileLoose(nn.Module, Mutable):
+    """A module that runs on a state of a cell while no node takes it; otherwise the state passes: x -> module(x) or x.
+
+    Args:
+        picks: The choices of inputs, as of `LooseEnds`.
+        state: The position of the state.
+        module: The module.
+    """
+
+    mixes = True
+
+    def __init__(self, picks: Sequence[Choice], state: int, module: nn.Module) -> None:
+        super().__init__()
+        self.picks, self.state, self.module = tuple(picks), state, module
+
+    def _is_loose(self) -> bool:
+        return all(self.state not in _taken(pick, self.selection.decision(pick)) for pick in self.picks)
+
+    def forward(self, x: Tensor) -> Tensor:
+        out: Tensor = self.module(x) if self._is_loose() else x
+        return out
+
+    def depends_on(self) -> tuple[Choice, ...]:
+        return self.picks
+
+    def runs(self) -> dict[str, Conditions]:
+        return {"module": _while_loose(self.picks, self.state)}
+
+    def plain(self) -> nn.Module:
+        return self.module if self._is_loose() else nn.Identity()
+
+
+def _while_loose(picks: Sequence[Choice], state: int) -> Conditions:
+    """That no choice of inputs takes a state."""
+    others = ((pick, tuple(i for i, o in enumerate(pick.options) if (state,) != o)) for pick in picks)
+    return tuple(Chosen(pick, left) for pick, left in others if len(left) < len(pick.options))
 
 
 def _taken(pick: Choice, decision: Decision) -> list[int]:
@@ -70,12 +102,11 @@ def _taken(pick: Choice, decision: Decision) -> list[int]:
 
 
 class _Mixed(nn.Module):
-    """Σ Wₛ relu(s) over some of the states."""
+    """Σ fₛ(relu(s)) over some of the states."""
 
-    def __init__(self, sources: Sequence[int], convolutions: Sequence[nn.Module]) -> None:
+    def __init__(self, sources: Sequence[int], parts: Sequence[nn.Module]) -> None:
         super().__init__()
-        self.sources, self.convolutions, self.relu = tuple(sources), nn.ModuleList(convolutions), nn.ReLU()
+        self.sources, self.parts, self.relu = tuple(sources), nn.ModuleList(parts), nn.ReLU()
 
     def forward(self, states: Sequence[Tensor]) -> Tensor:
-        pairs = zip(self.sources, self.convolutions, strict=True)
-        return total([convolution(self.relu(states[state])) for state, convolution in pairs])
+        return total([part(self.relu(states[state])) for state, part in zip(self.sources, self.parts, strict=True)])

@@ -8,8 +8,8 @@ from typing import Literal, TypeAlias, get_args
 from supernet.errors import UsageError
 from supernet.nn import Statistics, Supernet
 from supernet.paper import Paper
-from supernet.space.text import listed
-from supernet.zoo.cells.cell_network import CELLS, Skeleton, Stem, edge_names, network
+from supernet.zoo.arguments import check_at_least_one
+from supernet.zoo.cells.cell_network import CELLS, Stem, cell_supernet, edge_names
 
 PAPER = Paper(
     name="RobustDARTS",
@@ -102,34 +102,31 @@ def robust_darts(
     >>> robust_darts().space.size == robust_darts(variant="S4").space.size == (180 * 2**8) ** 2
     True
     """
-    skeleton = Skeleton(
+    check_at_least_one(nodes=nodes)
+    return cell_supernet(
+        _operations(variant, nodes) if operations is None else operations,
         channels=channels,
         layers=layers,
         nodes=nodes,
-        inputs="pairs",
-        several_ops=False,
         stem=stem,
         stem_multiplier=stem_multiplier,
         partial=partial,
         aux_skip=aux_skip,
         auxiliary=auxiliary,
         affine=affine,
-        pool_norm=not affine if pool_norm is None else pool_norm,
+        pool_norm=pool_norm,
         statistics=statistics,
         num_classes=num_classes,
         in_channels=in_channels,
-        image_size=image_size or (32 if stem == "cifar" else 224),
+        image_size=image_size,
     )
-    given = _operations(variant, nodes) if operations is None else operations
-    _check_edges(given, nodes)
-    return Supernet(network(skeleton, given), input_shape=skeleton.input_shape)
 
 
-def _operations(variant: str, nodes: int) -> dict[str, tuple[str, ...]]:
+def _operations(variant: str, nodes: int) -> Sequence[str] | Mapping[str, Sequence[str]]:
     if variant not in get_args(Variant):
         raise UsageError(f"variant={variant!r} is unknown; use one of {', '.join(map(repr, get_args(Variant)))}.")
     if variant in _ALIKE:
-        return {edge: _ALIKE[variant] for cell in CELLS for edge in edge_names(cell, nodes)}
+        return _ALIKE[variant]
     if nodes > 4:
         raise UsageError(
             f"nodes={nodes}: the operations of S1 are known for 4 nodes; give 4 or fewer, or operations=…."
@@ -141,13 +138,3 @@ def _operations(variant: str, nodes: int) -> dict[str, tuple[str, ...]]:
             e: tuple(map(_SHORT.__getitem__, p.split())) for e, p in zip(edge_names(cell, nodes), pairs, strict=False)
         }
     return found
-
-
-def _check_edges(operations: Mapping[str, Sequence[str]], nodes: int) -> None:
-    edges = {edge for cell in CELLS for edge in edge_names(cell, nodes)}
-    wrong = sorted(edges ^ set(operations))
-    if wrong:
-        raise UsageError(
-            f"operations=… is to name every edge of both cells, and nothing else; {wrong[0]!r} is "
-            f"{'missing' if wrong[0] in edges else 'no edge'}. The edges are {listed(sorted(edges))}."
-        )

@@ -14,9 +14,10 @@ from supernet.nn.norm import check_statistics
 from supernet.nn.turns import Turn
 from supernet.paper import Paper
 from supernet.space import Arch, Choice, subsets
-from supernet.zoo.arguments import check_at_least_one, check_dropout
-from supernet.zoo.cells.cell_ops import FactorizedReduce
+from supernet.zoo.arguments import check_at_least_one, check_dropout, check_operations
+from supernet.zoo.cells.cell_ops import FactorizedReduce, stem
 from supernet.zoo.initialisation import he_normal
+from supernet.zoo.layers import classifier
 
 PAPER = Paper(
     name="ENAS",
@@ -97,9 +98,7 @@ def enas_macro(
         )
     if channels % 2:
         raise UsageError(f"channels={channels}: a reduction halves them between two convolutions. Give an even number.")
-    unknown = [name for name in operations if name not in OPS]
-    if unknown or not operations or len(set(operations)) < len(operations):
-        raise UsageError(f"The operations are {tuple(operations)}; give some of {OPS}, each once.")
+    check_operations(operations, OPS)
     network = EnasMacro(
         tuple(operations),
         channels=channels,
@@ -131,8 +130,7 @@ class EnasMacro(nn.Module):
         in_channels: int,
     ) -> None:
         super().__init__()
-        stem = nn.Conv2d(in_channels, channels, 3, padding=1, bias=False)
-        self.stem = nn.Sequential(stem, batch_norm(channels, statistics=statistics))
+        self.stem = stem(in_channels, channels, statistics=statistics)
         self.layers = nn.ModuleList(Layer(number, operations, channels, statistics) for number in range(layers))
         third = layers // 3
         self.reduced_after = (third - 1, 2 * third - 1)
@@ -143,12 +141,7 @@ class EnasMacro(nn.Module):
             )
             for after in self.reduced_after
         )
-        self.head = nn.Sequential(
-            nn.AdaptiveAvgPool2d(1),
-            nn.Flatten(),
-            nn.Dropout(dropout),
-            nn.Linear(channels, num_classes, bias=False),
-        )
+        self.head = classifier([], channels, num_classes, dropout=dropout, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
         states = [self.stem(x)]

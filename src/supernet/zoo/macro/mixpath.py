@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from functools import partial
 from itertools import pairwise
@@ -17,6 +16,7 @@ from supernet.paper import Paper
 from supernet.space import Arch, Choice, subsets
 from supernet.zoo.arguments import check_at_least_one
 from supernet.zoo.chains.chain import Chain
+from supernet.zoo.initialisation import fan_out_normal
 from supernet.zoo.layers import Norm, classifier, conv_bn
 from supernet.zoo.scaling import scaled_width
 
@@ -116,7 +116,7 @@ def mixpath(
         image_size=image_size,
     )
     if initialisation == "released":
-        _initialise(net)
+        fan_out_normal(net)
     return Supernet(net, input_shape=(in_channels, image_size, image_size))
 
 
@@ -199,12 +199,3 @@ def _layer(
 def _weight(sides: Any) -> int:
     """Weights of a set of kernels, per channel."""
     return sum(side**2 for side in sides)
-
-
-def _initialise(net: nn.Module) -> None:
-    for layer in net.modules():
-        if isinstance(layer, nn.Conv2d):
-            nn.init.normal_(layer.weight, 0, math.sqrt(2 / (layer.kernel_size[0] ** 2 * layer.out_channels)))
-        elif isinstance(layer, nn.Linear):
-            nn.init.uniform_(layer.weight, -1 / math.sqrt(len(layer.weight)), 1 / math.sqrt(len(layer.weight)))
-            nn.init.zeros_(layer.bias)
