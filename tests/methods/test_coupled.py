@@ -25,7 +25,6 @@ NOT_A_DISTRIBUTION = {
     "dots": "every group of operations sums to 1",
     "ista_nas": "codes are sparse",
     "sdarts": "weights are disturbed",
-    "sparse_nas": "weights are what proximal steps leave",
 }
 """Methods whose weights do not sum to 1, and why."""
 
@@ -35,12 +34,13 @@ def coupled() -> list[str]:
     return [entry.name for entry in catalog.own("methods") if entry.family == "cells" and entry.name not in OTHERS]
 
 
-OTHERS = frozenset({"enas"})
-"""ENAS mixes nothing but draws options: its own tests go through these laws, as far as they make sense there."""
+OTHERS = frozenset({"enas", "sparsenas"})
+"""ENAS mixes nothing but draws options, and SparseNAS needs nodes of any set of edges, none among them: their own tests go
+through these laws, as far as they make sense there."""
 COUPLED = coupled()
 
 
-NEEDS_NODES = frozenset({"dots", "en_tra_nas", "ista_nas", "p_darts", "pc_darts", "sparse_nas"})
+NEEDS_NODES = frozenset({"dots", "entrannas", "ista_nas", "p_darts", "pc_darts"})
 
 
 OPTIONS: dict[str, dict[str, Any]] = {"cdarts": {"held_back": ("conv3", "skip")}}
