@@ -1,0 +1,1 @@
+"""Phases that depend on the space, one rule per file."""
