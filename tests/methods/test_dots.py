@@ -14,7 +14,7 @@ from torch import Tensor
 from cell_nets import OPTIONS, assert_stops_leave_no_trace, cells_net
 from method_trials import digits, on_digits, published, squares, train, vector
 from small_nets import executor, operations_net, step
-from supernet import Supernet
+from supernet import Choice, Supernet
 from supernet.errors import UsageError
 from supernet.methods import darts, dots
 from supernet.methods.cells.dots import TOPOLOGY
@@ -78,6 +78,7 @@ ALTERNATIVES = {
     "epochs": (10, 20, 20, 20),
     "temperatures": (5.0, 0.02),
     "balance": 0.1,
+    "divide": True,
     "weights": sgd(0.1),
     "architecture": adam(0.1),
     "topology": adam(0.2),
@@ -88,6 +89,7 @@ SETTINGS = {
     "epochs": (15, 15, 20, 20),
     "temperatures": (10.0, 0.02),
     "balance": 1e-3,
+    "divide": False,
 }
 REFUSED_BY = {"dynas", "few_shot", "gm_nas", "k_shot", "sum_nas"}
 
@@ -287,6 +289,21 @@ def test_operations_and_inputs_have_rules_of_their_own() -> None:
         assert isinstance(decision, Mixture)
         temperature = 0.5 if "<-" in name else 2.0
         torch.testing.assert_close(decision.weights.detach(), (logits[name] / temperature).softmax(0))
+
+
+@pytest.mark.parametrize("phase", [1, 2])
+def test_sets_of_any_size_may_be_divided_by_their_size(phase: int) -> None:
+    """As in the paper: an edge weighs Σ softmax(β)_c / |c| over the sets c that it is in."""
+    sets = ((0,), (0, 1), (1, 2), (0, 1, 2))
+    net = Supernet(InputChoice(Choice("cell.2", sets), [torch.nn.Identity() for _ in range(3)]))
+    relaxation = replace(dots(divide=True).phases[phase].program.relaxation, inputs=Softmax())  # type: ignore[union-attr]
+    logits = torch.tensor([0.3, -0.2, 1.0, 0.5])
+    mixture = relaxation.mixture(logits, Given(step(net), "cell.2", "weights"))
+    a, b, c, d = logits.softmax(0).tolist()
+    edges = torch.tensor([a + b / 2 + d / 3, b / 2 + c / 2 + d / 3, c / 2 + d / 3])
+    assert edges.sum().item() == pytest.approx(1)
+    found = net(list(torch.eye(3)), Decisions({"cell.2": mixture}))
+    torch.testing.assert_close(found, edges)
 
 
 def test_the_strongest_pair_and_the_stronger_operation_are_derived() -> None:
