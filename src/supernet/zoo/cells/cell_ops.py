@@ -134,12 +134,20 @@ class FactorizedReduce(nn.Module):
 
     Two 1 × 1 convolutions of stride 2, one on the even and one on the odd pixels, give half of the channels each. Sides
     of odd length are continued by a row and a column of zeros. A ReLU comes first, or nothing with `relu=False`.
+
+    Raises:
+        UsageError: fewer than two channels, which have no halves.
     """
 
     def __init__(
         self, width_in: int, width_out: int, *, affine: bool, statistics: Statistics, relu: bool = True
     ) -> None:
         super().__init__()
+        if width_out < 2:
+            raise UsageError(
+                f"A skip connection of stride 2 gives each half of its channels pixels of its own, but it has {width_out:d} "
+                "channel. Give the space more channels, or partial channels a smaller `partial`."
+            )
         self.relu = nn.ReLU() if relu else nn.Identity()
         even, odd, joined = width_out // 2, width_out - width_out // 2, width_out
         if isinstance(width_out, Channels):  # halves of which channels can be repeated
