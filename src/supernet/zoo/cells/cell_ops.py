@@ -145,7 +145,7 @@ class FactorizedReduce(nn.Module):
         super().__init__()
         if width_out < 2:
             raise UsageError(
-                f"A skip connection of stride 2 gives each half of its channels pixels of its own, but it has {width_out:d} "
+                f"A skip connection of stride 2 gives halves of its channels pixels of their own; it has {width_out:d} "
                 "channel. Give the space more channels, or partial channels a smaller `partial`."
             )
         self.relu = nn.ReLU() if relu else nn.Identity()
