@@ -123,7 +123,10 @@ def test_the_phases_are_those_of_seventy_epochs() -> None:
     ends = [0, 30 / 70, 50 / 70, 1]
     assert [phase.part for phase in phases] == [pytest.approx(pair) for pair in itertools.pairwise(ends)]
     assert [phase.restart for phase in phases] == [True, True, False]
-    assert [phase.enter for phase in phases] == [None, KeepWinners(groups=(PARAMETER_FREE,), fresh=True), None]
+    winners = KeepWinners(groups=(PARAMETER_FREE,), fresh=True, exclude=("none",))
+    assert [phase.enter for phase in phases] == [None, winners, None]
+    groups = [dots(parameter_free=FREE).phases[0].program.relaxation.groups, (FREE,)]  # type: ignore[union-attr]
+    assert groups == [dots(parameter_free=FREE).phases[1].enter.groups] * 2, "those that were given, in both"  # type: ignore[union-attr]
     operations, alone, _ = (phase.program for phase in phases)
     assert operations.begin == pytest.approx(15 / 70)  # type: ignore[union-attr]
     assert alone.begin == 1  # type: ignore[union-attr]
@@ -373,8 +376,11 @@ def test_a_space_whose_nodes_choose_no_inputs_is_refused_before_training() -> No
 
 
 def test_an_exclusion_that_leaves_nothing_is_refused_before_training() -> None:
-    with pytest.raises(UsageError, match=r"Every option of 'normal.2<-0' is excluded"):
+    with pytest.raises(UsageError, match=r"'normal.2<-0' goes on. Its groups are \(none, skip\) and \(conv1, conv3\)"):
         train(fast(exclude=OPTIONS), net=NET(), steps=10)
+    with pytest.raises(UsageError, match=r"groups are \(none, skip\), and all may be won by options"):
+        train(fast(), net=cells_net(options=("none", "skip")), steps=10)
+    assert train(fast(exclude=()), net=cells_net(options=("none", "skip")), steps=10).derived is not None
     with pytest.raises(UsageError, match="no choice of the supernet has it"):
         train(fast(), net=cells_net(options=("skip", "conv1")), steps=10)
 

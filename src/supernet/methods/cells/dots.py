@@ -78,6 +78,7 @@ def dots(
 
     Raises:
         UsageError: a number of epochs, a temperature or a factor that is not positive, or too many or too few of them.
+            Before the training: of some choice all winners may be excluded.
     """
     if len(epochs) != 4 or len(temperatures) != 2:
         raise UsageError(
@@ -107,7 +108,7 @@ def dots(
             program=Bilevel(
                 relaxation=OperationsAndInputs(Softmax(balance), divide=divide), begin=1.0, part="topology"
             ),
-            enter=KeepWinners(groups=groups),
+            enter=KeepWinners(groups=groups, exclude=exclude),
         ),
         Phase(
             name="topology",
