@@ -35,8 +35,8 @@ def coupled() -> list[str]:
 
 
 OTHERS = frozenset({"enas", "sparsenas"})
-"""ENAS mixes nothing but draws options, and SparseNAS needs nodes of any set of edges, none among them: their own tests go
-through these laws, as far as they make sense there."""
+"""ENAS mixes nothing but draws options, and SparseNAS needs nodes of any set of edges, none among them: their own tests
+go through these laws, as far as they make sense there."""
 COUPLED = coupled()
 
 

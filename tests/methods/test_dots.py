@@ -14,7 +14,7 @@ from torch import Tensor
 from cell_nets import OPTIONS, assert_stops_leave_no_trace, cells_net
 from method_trials import digits, on_digits, published, squares, train, vector
 from small_nets import executor, operations_net, step
-from supernet import Supernet
+from supernet import Choice, Supernet
 from supernet.errors import UsageError
 from supernet.methods import darts, dots
 from supernet.methods.cells.dots import TOPOLOGY
@@ -78,6 +78,7 @@ ALTERNATIVES = {
     "epochs": (10, 20, 20, 20),
     "temperatures": (5.0, 0.02),
     "balance": 0.1,
+    "divide": True,
     "weights": sgd(0.1),
     "architecture": adam(0.1),
     "topology": adam(0.2),
@@ -88,6 +89,7 @@ SETTINGS = {
     "epochs": (15, 15, 20, 20),
     "temperatures": (10.0, 0.02),
     "balance": 1e-3,
+    "divide": False,
 }
 REFUSED_BY = {"dynas", "few_shot", "gm_nas", "k_shot", "sum_nas"}
 
@@ -121,7 +123,10 @@ def test_the_phases_are_those_of_seventy_epochs() -> None:
     ends = [0, 30 / 70, 50 / 70, 1]
     assert [phase.part for phase in phases] == [pytest.approx(pair) for pair in itertools.pairwise(ends)]
     assert [phase.restart for phase in phases] == [True, True, False]
-    assert [phase.enter for phase in phases] == [None, KeepWinners(groups=(PARAMETER_FREE,), fresh=True), None]
+    winners = KeepWinners(groups=(PARAMETER_FREE,), fresh=True, exclude=("none",))
+    assert [phase.enter for phase in phases] == [None, winners, None]
+    groups = [dots(parameter_free=FREE).phases[0].program.relaxation.groups, (FREE,)]  # type: ignore[union-attr]
+    assert groups == [dots(parameter_free=FREE).phases[1].enter.groups] * 2, "those that were given, in both"  # type: ignore[union-attr]
     operations, alone, _ = (phase.program for phase in phases)
     assert operations.begin == pytest.approx(15 / 70)  # type: ignore[union-attr]
     assert alone.begin == 1  # type: ignore[union-attr]
@@ -289,6 +294,21 @@ def test_operations_and_inputs_have_rules_of_their_own() -> None:
         torch.testing.assert_close(decision.weights.detach(), (logits[name] / temperature).softmax(0))
 
 
+@pytest.mark.parametrize("phase", [1, 2])
+def test_sets_of_any_size_may_be_divided_by_their_size(phase: int) -> None:
+    """As in the paper: an edge weighs Σ softmax(β)_c / |c| over the sets c that it is in."""
+    sets = ((0,), (0, 1), (1, 2), (0, 1, 2))
+    net = Supernet(InputChoice(Choice("cell.2", sets), [torch.nn.Identity() for _ in range(3)]))
+    relaxation = replace(dots(divide=True).phases[phase].program.relaxation, inputs=Softmax())  # type: ignore[union-attr]
+    logits = torch.tensor([0.3, -0.2, 1.0, 0.5])
+    mixture = relaxation.mixture(logits, Given(step(net), "cell.2", "weights"))
+    a, b, c, d = logits.softmax(0).tolist()
+    edges = torch.tensor([a + b / 2 + d / 3, b / 2 + c / 2 + d / 3, c / 2 + d / 3])
+    assert edges.sum().item() == pytest.approx(1)
+    found = net(list(torch.eye(3)), Decisions({"cell.2": mixture}))
+    torch.testing.assert_close(found, edges)
+
+
 def test_the_strongest_pair_and_the_stronger_operation_are_derived() -> None:
     """Never `none`, though it may have won its group."""
     net = NET()
@@ -356,8 +376,11 @@ def test_a_space_whose_nodes_choose_no_inputs_is_refused_before_training() -> No
 
 
 def test_an_exclusion_that_leaves_nothing_is_refused_before_training() -> None:
-    with pytest.raises(UsageError, match=r"Every option of 'normal.2<-0' is excluded"):
+    with pytest.raises(UsageError, match=r"'normal.2<-0' goes on. Its groups are \(none, skip\) and \(conv1, conv3\)"):
         train(fast(exclude=OPTIONS), net=NET(), steps=10)
+    with pytest.raises(UsageError, match=r"groups are \(none, skip\), and all may be won by options"):
+        train(fast(), net=cells_net(options=("none", "skip")), steps=10)
+    assert train(fast(exclude=()), net=cells_net(options=("none", "skip")), steps=10).derived is not None
     with pytest.raises(UsageError, match="no choice of the supernet has it"):
         train(fast(), net=cells_net(options=("skip", "conv1")), steps=10)
 

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import itertools
 import math
+from dataclasses import replace
 from typing import Any
 
 import pytest
 import torch
 
 from method_trials import Watch, on_digits, published, split_by, squares, train, vector
-from small_nets import elastic_net, operations_net
+from small_nets import elastic_net, operations_net, step
 from supernet import Choice, Space, zoo
 from supernet.errors import UsageError
-from supernet.methods import dynas, few_shot, k_shot, sandwich, spos
-from supernet.train import Phase, Recipe, Sandwich
+from supernet.methods import dynas, fairnas, few_shot, k_shot, sandwich, spos
+from supernet.train import MomentumSeparation, Phase, Recipe, Sandwich
 from supernet.train.edits.split_by_option import SplitByOption
 from supernet.train.phases import plan
 from supernet.train.samplers.within import Within
@@ -150,6 +151,27 @@ def test_every_leaf_is_trained_by_the_method_it_goes_around() -> None:
         Within(Sandwich(2), leaf) for leaf in (0, 0, 1, 2)
     ]
     assert all(program.objective == sandwich().program.objective for program in programs)  # type: ignore[attr-defined,union-attr]
+
+
+@pytest.mark.parametrize("choices", [("1<-0",), ("1<-0", "3<-2")])
+def test_momentum_is_never_separated_by_a_choice_that_leaves_are_made_by(choices: tuple[str, ...]) -> None:
+    """Neither in the supernet that is trained before them, nor where the choice is named."""
+    for states in (MomentumSeparation(), MomentumSeparation(choice="1<-0")):
+        for inner in (spos(), fairnas()):
+            recipe = few_shot(dynas(inner, states=states), choices=choices)
+            net = recipe.adapted(zoo.nasbench201(channels=4, cells=1))
+            parent, *_ = recipe.on(net.space).phases
+            separating = set()
+            for seed in range(30):
+                now = replace(step(net), seed=seed)
+                paths = [path for move in parent.program.moves(now) for path in move.paths]  # type: ignore[union-attr]
+                edge = states.edge(net.space, seed, choices)
+                codes = [path.decisions.code[net.space.column(edge)] for path in paths]  # type: ignore[union-attr]
+                assert {recipe.weights.states.group(now, paths)} == set(codes)  # type: ignore[union-attr]
+                separating.add(edge)
+            assert separating == set(net.space.names) - set(choices)
+    with pytest.raises(UsageError, match="or split by fewer"):
+        MomentumSeparation().edge(net.space, 0, net.space.names)
 
 
 def test_what_has_leaves_sets_or_phases_already_is_refused() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -11,11 +13,12 @@ from small_nets import executor, operations_net, step
 from supernet import Choice, OpChoice, Supernet, zoo
 from supernet.errors import UsageError
 from supernet.methods import darts, pc_darts
-from supernet.methods.cells.pc_darts import ARCHITECTURE_IMAGENET, WEIGHTS_IMAGENET
+from supernet.methods.cells.pc_darts import ARCHITECTURE_IMAGENET, WEIGHTS, WEIGHTS_IMAGENET
 from supernet.nn import EdgeWeights, InputChoice, Mixture
 from supernet.space import Arch
 from supernet.train import Constant, OptionLogits, Recipe, adam, sgd
 from supernet.train.loop import Loop
+from supernet.train.part import Setting
 from supernet.train.phases import plan
 from supernet.train.state import TrainingState
 
@@ -55,16 +58,29 @@ def test_imagenet_has_settings_of_its_own() -> None:
     told = published(ARCHITECTURE_IMAGENET)
     assert (told["lr"], told["clip"], told["weight_decay"]) == (6e-3, 5.0, 1e-3)
     rates = [WEIGHTS_IMAGENET.schedule(step(operations_net(), epoch, total=50), []) for epoch in range(50)]
-    assert published(WEIGHTS_IMAGENET)["lr"] == 0.5
+    assert published(replace(WEIGHTS_IMAGENET, schedule=WEIGHTS.schedule)) == {**published(WEIGHTS), "lr": 0.5}
     assert max(range(50), key=rates.__getitem__) == 4, "it rises for five epochs"
     assert rates[49] < 0.01
 
 
-@pytest.mark.parametrize(("index", "expected"), [(2, ["weights"]), (3, ["architecture", "weights"])])
-def test_the_architecture_waits_for_the_weights(index: int, expected: list[str]) -> None:
+ON_WEIGHTS, ON_ARCHITECTURE = ("weights", "train"), ("architecture", "validation")
+
+
+@pytest.mark.parametrize(("index", "expected"), [(2, [ON_WEIGHTS]), (3, [ON_ARCHITECTURE, ON_WEIGHTS])])
+def test_the_architecture_waits_for_the_weights(index: int, expected: list[tuple[str, str]]) -> None:
     found = moves(pc_darts(), cells_net(), index=index, total=10)
-    assert [move.updates for move in found] == expected
+    assert [(move.updates, move.data) for move in found] == expected
     assert all(move.gradient is None for move in found), "first order"
+
+
+def test_all_logits_begin_as_noise_of_a_thousandth() -> None:
+    build = pc_darts().parts["architecture"].build  # type: ignore[union-attr]
+    part = build(Setting(zoo.darts(channels=2, layers=3, none=True), 1, {}))
+    assert isinstance(part, OptionLogits)
+    for values in (part.logits, part.edges):
+        drawn = torch.cat([row.detach() for row in values])
+        assert drawn.std().item() == pytest.approx(1e-3, rel=0.4)
+    assert len(torch.cat(list(part.edges))) == 28, "of 14 edges in each of two cells"
 
 
 def test_every_node_weighs_its_edges_and_every_edge_its_operations() -> None:

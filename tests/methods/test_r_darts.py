@@ -117,16 +117,18 @@ def test_the_moves_are_those_of_second_order_darts() -> None:
 EPOCH = 2  # steps of 72 of 144 images
 
 
-def search(recipe: Recipe, *, epochs: int, net: Supernet | None = None, **options: Any) -> Trained:
+def search(
+    recipe: Recipe, *, epochs: float, net: Supernet | None = None, progress: bool = False, **options: Any
+) -> Trained:
     return fit(
         operations_net() if net is None else net,
         recipe,
         squares(),
-        steps=EPOCH * epochs,
+        steps=round(EPOCH * epochs),
         batch_size=72,
         accelerator="cpu",
         log_every=1,
-        progress=False,
+        progress=progress,
         **options,
     )
 
@@ -187,6 +189,37 @@ def test_without_a_rise_it_trains_on_and_derives_from_the_end(planted: list[floa
     assert trained.derived == plain.derived
     for one, other in zip(trained.net.parameters(), plain.net.parameters(), strict=True):
         assert torch.equal(one, other), "watching changes nothing"
+
+
+@pytest.mark.parametrize(
+    ("rise", "every", "ada", "enough"),
+    [
+        (CurvatureRise(window=1, back=1, ratio=1.0, earliest=3), 1, False, EPOCH * 5 + 1),
+        (CurvatureRise(window=3, back=1, ratio=1.0, earliest=1), 2, True, EPOCH * 7 + 1),
+    ],
+)
+def test_a_search_too_short_for_a_rise_to_be_found_says_so_before_it_begins(
+    planted: list[float], capsys: pytest.CaptureFixture[str], rise: CurvatureRise, every: int, ada: bool, enough: int
+) -> None:
+    """Said exactly where values that double with every measurement lead to nothing."""
+    planted += [2.0**number for number in range(20)]
+    recipe = quick(watch=RegulariseOnRise(rise=rise) if ada else rise, every=every)
+    for steps in (enough - 1, enough):
+        trained = search(recipe, epochs=steps / EPOCH, progress=True)
+        followed = DECAY in trained.memory if ada else "ended" in trained.memory
+        said = "nothing will follow from the curvature" in capsys.readouterr().err
+        assert (said, followed) == ((False, True) if steps == enough else (True, False))
+
+
+def test_of_fewer_than_24_epochs_nothing_follows_by_the_published_numbers() -> None:
+    sentence = Curvature(rise=STOP).caution(230, 10)
+    assert sentence is not None
+    assert "epoch 22, counted from 0" in sentence
+    assert "has 23 epochs of 10 steps" in sentence
+    assert "Train for 240 steps or more" in sentence
+    assert Curvature(rise=STOP).caution(240, 10) is None
+    assert Curvature().caution(10, 10) is None
+    assert r_darts().phases[0].edits[0].apply.rise == STOP  # type: ignore[attr-defined]
 
 
 class Recorder:

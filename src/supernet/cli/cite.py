@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -25,19 +25,24 @@ def cite(
         ),
     ],
     /,
-    *,
+    *further: Annotated[str, Parameter(help="More of them.")],
     as_json: Json = False,
 ) -> None:
-    """Print BibTeX of what a run, or a method, rests on.
+    """Print BibTeX of what runs, or methods, rest on; each paper once.
 
-    supernet cite runs/a >> references.bib
+    supernet cite runs/a runs/b >> references.bib
 
-    supernet cite fairnas
+    supernet cite fairnas nasbench201
     """
+    papers = _distinct(paper for each in (what, *further) for paper in _of(each))
+    Output(as_json).result([described(paper) for paper in papers], "\n\n".join(paper.bibtex() for paper in papers))
+
+
+def _of(what: str) -> list[Paper]:
     papers = _of_run(Path(what)) if (Path(what) / "config.json").is_file() else _of_name(what)
     if not papers:
         raise UsageError(f"No paper is known for {what}; a module says its own with a constant PAPER = Paper(…).")
-    Output(as_json).result([described(paper) for paper in papers], "\n\n".join(paper.bibtex() for paper in papers))
+    return papers
 
 
 def _of_name(name: str) -> list[Paper]:
@@ -91,6 +96,6 @@ def _papers(kind: catalog.Kind, name: str) -> tuple[Paper, ...]:
     return catalog.papers_of(name.partition(":")[0]) if catalog.is_own(name) else catalog.find(kind, name).papers
 
 
-def _distinct(papers: Any) -> list[Paper]:
+def _distinct(papers: Iterable[Paper]) -> list[Paper]:
     """Each paper once, whatever it is cited for."""
     return list({paper.title: paper for paper in papers}.values())

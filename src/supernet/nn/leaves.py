@@ -32,10 +32,12 @@ class Leaves(nn.Module, Mutable):
     Args:
         net: The supernet to copy.
         count: The number N of copies.
+        splits: Names of the choices that the space will be divided by, where that is known.
 
     Attributes:
         copies: The copies of the network, by their numbers.
         space: The whole space, of which each copy has a part.
+        splits: As given.
 
     Raises:
         UsageError: fewer than one copy, or a supernet that already has copies.
@@ -51,9 +53,9 @@ class Leaves(nn.Module, Mutable):
 
     allowed: Tensor
 
-    def __init__(self, net: Supernet, count: int) -> None:
+    def __init__(self, net: Supernet, count: int, splits: tuple[str, ...] = ()) -> None:
         super().__init__()
-        self.space = net.space
+        self.space, self.splits = net.space, splits
         self.copies = nn.ModuleList(copies(net, count))
         longest = max(len(choice) for choice in net.space.choices)
         allowed = torch.zeros(count, len(net.space), longest, dtype=torch.bool)

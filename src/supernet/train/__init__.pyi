@@ -98,7 +98,9 @@ from supernet.train.parts.evaluation_net import EvaluationNet as EvaluationNet
 from supernet.train.parts.stage_heads import HeadsOfStages as HeadsOfStages
 from supernet.train.phases import Phase as Phase
 from supernet.train.plans.decide_along import DecideAlong as DecideAlong
+from supernet.train.plans.leaf_after_leaf import LeafAfterLeaf as LeafAfterLeaf
 from supernet.train.plans.project_along import ProjectAlong as ProjectAlong
+from supernet.train.plans.stage_after_stage import StageAfterStage as StageAfterStage
 from supernet.train.policies._protocol import Likelihood as Likelihood
 from supernet.train.policies._protocol import Policy as Policy
 from supernet.train.policies.lstm_controller import Controller as Controller
@@ -245,6 +247,7 @@ __all__ = [
     "KeepStrongest",
     "KeepWinners",
     "LSTMController",
+    "LeafAfterLeaf",
     "LearningRate",
     "Likelihood",
     "Linear",
@@ -315,6 +318,7 @@ __all__ = [
     "SparseCodes",
     "SplitByGradients",
     "SplitByOption",
+    "StageAfterStage",
     "StateGroups",
     "Step",
     "StepDecay",

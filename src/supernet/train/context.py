@@ -82,7 +82,9 @@ class Edit:
         name: What errors call it.
         apply: Makes the change; it is a function of the training's state alone, with randomness from `Step.seeded`, so
             that every process and a resumed training make the same. Scalars that it returns go to the next line of the
-            log, which has their means. If it has a method `check(net)`, that is called before the training.
+            log, which has their means. If it has a method `check(net)`, that is called before the training. If, as an
+            edit of a phase, it has a method `caution(steps, steps_per_epoch)`, the sentence that this returns of a
+            phase of that length, if any, is said before the training.
         every: Number of steps, or epochs, from one application after a step to the next.
         unit: What `every` counts.
 

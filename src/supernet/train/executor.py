@@ -112,7 +112,11 @@ class Executor:
     @property
     def steps_per_epoch(self) -> int:
         """Steps, rounded, that the training images last for."""
-        return max(1, round(len(self.data.train) / (self.batch_size * self.fabric.world_size)))
+        return self.steps_of(self.data, self.batch_size)
+
+    def steps_of(self, data: ImageData, batch_size: int) -> int:
+        """Steps, rounded, that training images last for, by the number of images per process in a batch."""
+        return max(1, round(len(data.train) / (batch_size * self.fabric.world_size)))
 
     def begin(self) -> None:
         """Start a step: the batches of the previous one are used up."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Protocol
 
@@ -131,6 +131,8 @@ class Loop:
                 Interruption() as interruption,
                 ProgressBar("train", self.steps, start=state.done, enabled=progress) as bar,
             ):
+                for sentence in self._cautions():
+                    bar.say(sentence)
                 while state.done < last and not self.complete:
                     began = time.perf_counter()
                     row = self._step()
@@ -155,6 +157,15 @@ class Loop:
         if self.complete:
             self._finish()
         return tuple(self._history)
+
+    def _cautions(self) -> Iterator[str]:
+        """What edits and ends of phases have to say of the lengths that the phases have."""
+        for stretch, (data, batch_size) in zip(self.stretches, self._fed, strict=True):
+            steps_per_epoch = self.executor.steps_of(data, batch_size)
+            for change in (*(edit.apply for edit in stretch.phase.edits), stretch.phase.until):
+                caution = getattr(change, "caution", None)
+                if caution is not None and (sentence := caution(stretch.steps, steps_per_epoch)) is not None:
+                    yield sentence
 
     def _reason(self) -> str:
         ended = (f"phase {name!r}: {reason}" for name, reason in self.state.memory.get(ENDED, {}).items())

@@ -42,7 +42,8 @@ class Phase:
         data: What it makes of the data of the training, such as other labels; None: nothing.
         settings: Scalars that layers read, beside those of `Recipe.settings`.
         edits: Changes after the moves of a step, after those of `Recipe.edits`.
-        until: Asked after each step; the reason that it returns ends the phase. Later phases keep their lengths.
+        until: Asked after each step; the reason that it returns ends the phase. Later phases keep their lengths. It may
+            have a method `caution`, see `Edit.apply`.
 
     Raises:
         UsageError: the share or the batch is not positive, or the part is none.

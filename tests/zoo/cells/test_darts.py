@@ -396,6 +396,7 @@ def test_subnets_become_onnx(name: str, tmp_path: Any) -> None:
         ({"layers": 2}, "layers=2: a network needs 3 cells"),
         ({"channels": 6, "partial": 4}, "channels=6 is no multiple of partial=4"),
         ({"channels": 0}, "channels is 0; it must be"),
+        ({"channels": 2, "partial": 2}, "it has 1 channel. Give the space more channels"),
         ({"inputs": "some"}, "inputs='some' is unknown; use one of 'pairs', 'subsets', 'any', 'all'"),
         ({"stem": "mnist"}, "stem='mnist' is unknown"),
         ({"operations": ("conv",)}, "no operation 'conv'; the operations are"),

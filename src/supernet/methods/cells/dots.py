@@ -48,6 +48,7 @@ def dots(
     epochs: tuple[float, float, float, float] = (15, 15, 20, 20),
     temperatures: tuple[float, float] = (10.0, 0.02),
     balance: float = 1e-3,
+    divide: bool = False,
     weights: Updates = WEIGHTS,
     architecture: Updates = ARCHITECTURE,
     topology: Updates = TOPOLOGY,
@@ -69,22 +70,23 @@ def dots(
             The first three are epochs of the training images, the last of all of them, twice as many.
         temperatures: The temperature T of topologies in the first and in the last epoch of their search.
         balance: The temperature of the two operations left, as a factor on T.
+        divide: Whether the weight of a set is divided by the number of its edges, as in the paper: the edges of a node
+            weigh 1 together then, and 2 as in the released code.
         weights: How the supernet's weights are stepped, by one schedule over all epochs.
         architecture: How the logits of operations are stepped.
         topology: How the logits of topologies, and of the two operations left, are stepped.
 
     Raises:
         UsageError: a number of epochs, a temperature or a factor that is not positive, or too many or too few of them.
+            Before the training: of some choice all winners may be excluded.
     """
     if len(epochs) != 4 or len(temperatures) != 2:
         raise UsageError(
             f"DOTS has four phases and two temperatures; got epochs={epochs} and temperatures={temperatures}. Give one "
             "number of epochs per phase, and the first and the last temperature."
         )
-    for what, number in [("An epoch count", n) for n in epochs] + [("A factor on the temperature", balance)]:
-        check_number(what, number, above=0)
-    if not all(temperature > 0 for temperature in temperatures):
-        raise UsageError(f"Topologies are searched at the temperatures {temperatures}; give two positive numbers.")
+    for number in epochs:
+        check_number("A number of epochs", number, above=0)
     begin, after_operations, after_warmup, _ = (end / sum(epochs) for end in accumulate(epochs))
     groups = (parameter_free,)
 
@@ -103,15 +105,18 @@ def dots(
             name="topology, weights alone",
             share=epochs[2],
             part=(after_operations, after_warmup),
-            program=Bilevel(relaxation=OperationsAndInputs(Softmax(balance)), begin=1.0, part="topology"),
-            enter=KeepWinners(groups=groups),
+            program=Bilevel(
+                relaxation=OperationsAndInputs(Softmax(balance), divide=divide), begin=1.0, part="topology"
+            ),
+            enter=KeepWinners(groups=groups, exclude=exclude),
         ),
         Phase(
             name="topology",
             share=2 * epochs[3],
             part=(after_warmup, 1.0),
             program=SingleLevel(
-                relaxation=OperationsAndInputs(Softmax(annealed(balance)), Softmax(annealed(1.0))), part="topology"
+                relaxation=OperationsAndInputs(Softmax(annealed(balance)), Softmax(annealed(1.0)), divide=divide),
+                part="topology",
             ),
             data=AllImages(),
             restart=False,

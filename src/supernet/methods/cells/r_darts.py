@@ -89,7 +89,8 @@ def r_darts(
     before: tuple[Edit, ...] = ()
     if watch is not None:
         name = "darts_es"
-        edits = (Edit(name="curvature", apply=Curvature(every=every, derive=strongest), unit="epochs"),)
+        rise = watch if isinstance(watch, CurvatureRise) else watch.rise
+        edits = (Edit(name="curvature", apply=Curvature(every=every, derive=strongest, rise=rise), unit="epochs"),)
     if isinstance(watch, RegulariseOnRise):
         name = "darts_ada"
         check_decays(getattr(weights.optimiser, "weight_decay", 0.0), watch.most)

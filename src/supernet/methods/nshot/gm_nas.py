@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Literal, get_args
 
 from supernet.errors import UsageError
 from supernet.methods._wrapping import around, one_set_of_weights
-from supernet.methods.nshot.leaves import within
 from supernet.methods.single_path.spos import spos
 from supernet.paper import Paper
-from supernet.space import Space
-from supernet.train import Cosine, Phase, Program, Recipe, sgd
+from supernet.train import Cosine, Recipe, SplitByGradients, StageAfterStage, sgd
 from supernet.train.adapt.copies import Copies
-from supernet.train.edits.split_by_gradients import SplitByGradients
+from supernet.train.plans.stage_after_stage import Span
 
 PAPER = Paper(
     name="GM-NAS",
@@ -26,7 +24,6 @@ PAPER = Paper(
 )
 
 Restart = Literal["final", "never"]
-Span = Literal["training", "stage"]
 
 WEIGHTS = sgd(
     0.025, nesterov=True, weight_decay=1e-4, schedule=Cosine(floor=0.04), clip_norm=5.0, inactive="decay"
@@ -70,12 +67,8 @@ def gm_nas(
         UsageError: fewer than two stages, an unknown `restart` or `schedule_over`, or a recipe that cannot be trained
             leaf by leaf.
     """
-    if len(epochs) < 2:
-        raise UsageError(f"GM-NAS was given the stages {tuple(epochs)}; it needs two or more, with a split between.")
     if restart not in get_args(Restart):
         raise UsageError(f"Weights are drawn anew at one of {get_args(Restart)}; got restart={restart!r}.")
-    if schedule_over not in get_args(Span):
-        raise UsageError(f"A schedule is over one of {get_args(Span)}; got schedule_over={schedule_over!r}.")
     stages = StageAfterStage(
         program=one_set_of_weights("gm_nas", recipe),
         epochs=tuple(epochs),
@@ -85,45 +78,3 @@ def gm_nas(
     )
     splits = len(epochs) - 1
     return replace(recipe, name=around("gm_nas", recipe), program=stages, adapt=Copies(2**splits, splits=splits))
-
-
-@dataclass(frozen=True, kw_only=True)
-class StageAfterStage:
-    """Phases: in each stage leaf after leaf, twice as many as in the stage before.
-
-    Args:
-        program: The program that trains a leaf.
-        epochs: The share of each leaf's training, per stage.
-        split: What divides the leaves between stages.
-        fresh: Whether the leaves of the last stage start from fresh weights.
-        schedule_over: Whether a schedule spans all stages of a leaf's `"training"`, or each `"stage"`.
-    """
-
-    program: Program
-    epochs: tuple[float, ...]
-    split: SplitByGradients
-    fresh: bool
-    schedule_over: Span
-
-    def phases(self, space: Space) -> tuple[Phase, ...]:
-        """The phases; a split stands before the first leaf of every stage but the first."""
-        last = len(self.epochs) - 1
-        return tuple(
-            Phase(
-                name=f"stage {stage}, leaf {leaf}",
-                share=share,
-                program=within(self.program, leaf),
-                enter=replace(self.split, fresh=self.fresh and stage == last) if stage > 0 and leaf == 0 else None,
-                part=self._part(stage),
-            )
-            for stage, share in enumerate(self.epochs)
-            for leaf in range(2**stage)
-        )
-
-    def _part(self, stage: int) -> tuple[float, float]:
-        """Of the schedule, what the leaves of a stage go through."""
-        if self.schedule_over == "stage":
-            return 0.0, 1.0
-        begins_anew = self.fresh and stage == len(self.epochs) - 1
-        done, total = 0.0 if begins_anew else sum(self.epochs[:stage]), sum(self.epochs)
-        return done / total, min(1.0, (done + self.epochs[stage]) / total)

@@ -55,7 +55,8 @@ class CopyPerOption:
         Raises:
             UsageError: one of the choices does not exist or cannot split the space.
         """
-        return Supernet(Leaves(net, parts(net.space, self.choices)), input_shape=net.input_shape)
+        splits = tuple(choice.name for choice in named(net.space, self.choices))
+        return Supernet(Leaves(net, parts(net.space, splits), splits), input_shape=net.input_shape)
 
 
 def splittable(space: Space) -> tuple[Choice, ...]:
@@ -82,6 +83,11 @@ def named(space: Space, names: Sequence[str] | None) -> list[Choice]:
     if not names or len(set(names)) < len(names):
         raise UsageError(f"The choices to split by are {tuple(names)}; give at least one, and each once.")
     return [space.choices[space.column(name)] for name in names]
+
+
+def splits_of(net: Supernet) -> tuple[str, ...]:
+    """The names of the choices that a supernet's leaves are made by, where that is known from the beginning."""
+    return net.module.splits if isinstance(net.module, Leaves) else ()
 
 
 def leaves_of(net: Supernet) -> Leaves:

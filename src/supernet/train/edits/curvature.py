@@ -45,6 +45,8 @@ class Curvature:
         objective: The loss L.
         derive: What the architecture would be.
         part: The part of the recipe that holds α.
+        rise: What looks for a rise of the measurements; before a training that is too short for it to be found, that is
+            said. None: nothing does.
 
     Raises:
         UsageError: `every` is below 1.
@@ -55,10 +57,24 @@ class Curvature:
     objective: Objective = field(default_factory=CrossEntropy)
     derive: Derivation = field(default_factory=Strongest)
     part: str = "architecture"
+    rise: CurvatureRise | None = None
 
     def __post_init__(self) -> None:
         if self.every < 1:
             raise UsageError(f"The curvature is measured every {self.every} epochs; give at least 1.")
+
+    def caution(self, steps: int, steps_per_epoch: int) -> str | None:
+        """That no rise can be found in a phase of this length, if so."""
+        if self.rise is None:
+            return None
+        epoch = self.rise.first(self.every)
+        if steps > (epoch + 1) * steps_per_epoch:
+            return None
+        return (
+            f"A rise of the curvature shows in epoch {epoch}, counted from 0, at the earliest, and this search has "
+            f"{steps / steps_per_epoch:.3g} epochs of {steps_per_epoch} steps: nothing will follow from the curvature. "
+            f"Train for {(epoch + 2) * steps_per_epoch} steps or more, or measure more often (every={self.every})."
+        )
 
     def __call__(self, context: Context) -> dict[str, float] | None:
         """Measure, if this epoch is one of those; for the log the eigenvalue as `curvature`."""
@@ -172,6 +188,10 @@ class CurvatureRise:
     def depth(self) -> int:
         """How many measurements before the last one lies what it goes back to."""
         return self.window // 2 + self.back
+
+    def first(self, every: int) -> int:
+        """The first epoch, from 0, whose measurement can say that it has risen, with one every so many epochs."""
+        return (math.ceil(self.earliest / every) + self.depth) * every
 
     def place(self, context: Context) -> int | None:
         """The position in the history that the last measurement says to go back to; None: it has not risen."""

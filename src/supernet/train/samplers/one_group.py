@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from supernet.errors import UsageError
 from supernet.nn import Supernet
 from supernet.space import Arch
+from supernet.train.adapt.copies import splits_of
 from supernet.train.move import Step
 from supernet.train.samplers._protocol import Sampler
 from supernet.train.samplers.draws import Draws
@@ -34,11 +35,11 @@ class OneGroup:
 
     def check(self, net: Supernet) -> None:
         self.sampler.check(net)
-        self.states.edge(net.space, 0)
+        self.states.edge(net.space, 0, splits_of(net))
 
     def paths(self, step: Step) -> Sequence[Arch]:
         space = step.space
-        column = space.column(self.states.edge(space, step.seed))
+        column = space.column(self.states.edge(space, step.seed, splits_of(step.net)))
         paths = self.sampler.paths(step)
         archs = [path for path in paths if isinstance(path, Arch)]
         if len(archs) < len(paths):

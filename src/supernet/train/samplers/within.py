@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any, cast
 
 from supernet.errors import UsageError
 from supernet.nn import Decisions, Supernet
 from supernet.space import Arch
 from supernet.train.adapt.copies import leaves_of
 from supernet.train.move import Step
+from supernet.train.programs._protocol import Program
 from supernet.train.samplers._protocol import Sampler
 from supernet.train.samplers.draws import Draws, drawn_by
 
@@ -50,3 +52,10 @@ class Within:
                 "that draws from `step.space`, such as Uniform."
             )
         return paths
+
+
+def within(program: Program, leaf: int) -> Program:
+    """A program of paths, which it draws from the sub-space of one leaf and so trains on the leaf's weights."""
+    paths = cast(Any, program)
+    limited: Program = replace(paths, sampler=Within(paths.sampler, leaf))
+    return limited

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from supernet.errors import UsageError, require
 from supernet.space import Arch, Space
+from supernet.train.adapt.copies import splits_of
 from supernet.train.move import Path, Step
 
 Grouping = Literal["edge", "cluster"]
@@ -29,14 +30,15 @@ class MomentumSeparation:
     μ_g ← β μ_g + ∇L(α), W ← W − η μ_g. The weights stay shared. Memory grows by one state per further group.
 
     In a sub-space, such as a leaf of few-shot NAS, the groups are those of the sub-space: its edge is one that the
-    space was not split by, and its clusters are of its own subnets.
+    space was not split by, and its clusters are of its own subnets. The supernet that few-shot NAS trains before its
+    leaves is not separated by a choice that it will be split by either.
 
     Args:
         by: `"edge"`: the group is the option that a subnet has on one choice (the released code).
             `"cluster"`: the nearest of `groups` centres of k-means over the encodings of random subnets (what the
             paper's abstract describes; a reconstruction).
-        choice: The choice for `"edge"`; None, or where a sub-space has fixed it: one drawn from the seed of the
-            training, as released.
+        choice: The choice for `"edge"`; None, or where a sub-space has fixed it, or leaves are made by it: one drawn
+            from the seed of the training, as released.
         groups: Number of clusters, for `"cluster"` alone.
         exclude: Names of choices that are never drawn for `"edge"`.
 
@@ -62,12 +64,17 @@ class MomentumSeparation:
         if self.groups < 1:
             raise UsageError(f"Subnets were to form {self.groups} groups; give at least 1.")
 
-    def edge(self, space: Space, seed: int) -> str:
+    def edge(self, space: Space, seed: int, splits: Sequence[str] = ()) -> str:
         """The choice whose option is the group of the architectures of a (sub-)space.
 
         It is the one that was named, as long as it has two options or more, or one that is drawn: from all choices, and
         again if the first is excluded or has lost options in the sub-space, from those that have all of theirs; where
         there are none, from those that have two or more.
+
+        Args:
+            space: The (sub-)space.
+            seed: The seed of the training.
+            splits: Names of choices that leaves are made by, none of which it is.
 
         Raises:
             UsageError: the space has no such choice or none that varies, or groups are clusters.
@@ -77,11 +84,12 @@ class MomentumSeparation:
         for name in self.exclude if self.choice is None else (self.choice,):
             space.column(name)
         options = dict(zip(space.names, space.counts.tolist(), strict=True))
-        varying = [name for name in space.names if options[name] > 1 and name not in self.exclude]
+        out = {*self.exclude, *splits}
+        varying = [name for name in space.names if options[name] > 1 and name not in out]
         if not varying:
             raise UsageError(
                 "Momentum is to be separated by a choice, but none that may be drawn has two options or more in the "
-                "(sub-)space that is trained. Leave `states` out, or exclude fewer."
+                "(sub-)space that is trained. Leave `states` out, exclude fewer, or split by fewer."
             )
         rng = np.random.default_rng([seed, 1])
         drawn = space.names[int(rng.integers(len(space)))]
@@ -114,7 +122,7 @@ class MomentumSeparation:
         if not (arch.space.counts > 1).any():
             return 0  # the only architecture of a leaf
         if self.by == "edge":
-            return int(arch.code[arch.space.column(self.edge(arch.space, step.seed))])
+            return int(arch.code[arch.space.column(self.edge(arch.space, step.seed, splits_of(step.net)))])
         point = arch.space.encode(arch.space.codes([arch])).astype(np.float64)
         return int(np.square(_centres(arch.space, self.groups, step.seed) - point).sum(axis=1).argmin())
 

@@ -152,6 +152,9 @@ class FactorizedReduce(nn.Module):
     Two 1 × 1 convolutions of stride 2, one on the even and one on the odd pixels, give half of the channels each. Sides
     of odd length are continued by a row and a column of zeros. A ReLU comes first, or nothing with `relu=False`, and a
     BatchNorm last, or nothing with `norm=False`.
+
+    Raises:
+        UsageError: fewer than two channels, which have no halves.
     """
 
     def __init__(
@@ -165,6 +168,11 @@ class FactorizedReduce(nn.Module):
         norm: bool = True,
     ) -> None:
         super().__init__()
+        if width_out < 2:
+            raise UsageError(
+                f"A skip connection of stride 2 gives halves of its channels pixels of their own; it has {width_out:d} "
+                "channel. Give the space more channels, or partial channels a smaller `partial`."
+            )
         self.relu = nn.ReLU() if relu else nn.Identity()
         even, odd, joined = width_out // 2, width_out - width_out // 2, width_out
         if isinstance(width_out, Channels):  # halves of which channels can be repeated
