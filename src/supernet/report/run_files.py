@@ -84,8 +84,9 @@ class RunFiles:
         """What is wrong with the training, by its log."""
         rows = [record.scalars for record in self.train]
         known, chance = self.data, self.training.chance if self.training else None
-        images = known.images.validation if known else DEFAULT_IMAGES
-        return warnings_of(rows, known.num_classes if known else None, chance=chance, images=images)
+        images, derives = known.images.validation if known else DEFAULT_IMAGES, self.derived is not None
+        classes = known.num_classes if known else None
+        return warnings_of(rows, classes, chance=chance, images=images, derives=derives)
 
     @cached_property
     def networks(self) -> list[Network]:

@@ -58,7 +58,8 @@ def train(run: Run, *, resume: bool = False) -> Run | None:
         run.say(f"derived architecture: {trained.derived}")
     log = read_lines(run.directory.log, dict[str, Any]).rows
     chance = None if run.recipe.ranks_by else chance_of(trained.recipe.phases[-1].program, run.data.num_classes)
-    for sentence in warnings_of(_scalars(log), run.data.num_classes, chance=chance, images=len(run.data.validation)):
+    images, derives = len(run.data.validation), trained.derived is not None
+    for sentence in warnings_of(_scalars(log), run.data.num_classes, chance=chance, images=images, derives=derives):
         run.say(f"warning: {sentence}")
     return run.holding(trained.net)
 

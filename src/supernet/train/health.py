@@ -11,6 +11,7 @@ DEFAULT_IMAGES = 1000
 AUGMENTED = "largest, augmented"
 """Name of the largest subnet where it is measured on images augmented as in training."""
 
+_ACCURACY = "accuracy/"
 _NEAR = 0.02  # of the loss by chance: one this close to it is that of a constant answer
 _LINES = 5
 _SHARE = 0.1
@@ -22,6 +23,7 @@ def warnings_of(
     *,
     chance: float | None = None,
     images: int = DEFAULT_IMAGES,
+    derives: bool = False,
 ) -> list[str]:
     """Sentences about what is wrong with a training, by its log; none where all is well.
 
@@ -37,7 +39,11 @@ def warnings_of(
         chance: What the objective says its loss is without information, ln K of cross-entropy (`chance_of`). None: it
             says nothing, as where labels are random by design; then nothing is called collapsed.
         images: Images that accuracies were measured on; they decide the standard error.
+        derives: Whether the method ends with one architecture. Its supernet is trained for that and not for single
+            subnets, so that their accuracies are no sign of ill health and only the loss is looked at.
     """
+    if derives:
+        rows = [{name: value for name, value in row.items() if not name.startswith(_ACCURACY)} for row in rows]
     found = [] if num_classes is None or chance is None else _collapsed(rows, num_classes, chance)
     return found or [*_larger_is_worse(_last_accuracies(rows), images), *_better_augmented(rows, images)]
 
@@ -109,7 +115,7 @@ def _error(one: float, other: float, images: int) -> float:
 def _last_accuracies(rows: Sequence[Mapping[str, float]]) -> dict[str, float]:
     """Accuracy of each subnet in the last line that holds any."""
     for row in reversed(rows):
-        found = {name.removeprefix("accuracy/"): value for name, value in row.items() if name.startswith("accuracy/")}
+        found = {name.removeprefix(_ACCURACY): value for name, value in row.items() if name.startswith(_ACCURACY)}
         if found:
             return found
     return {}

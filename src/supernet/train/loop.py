@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from supernet.data import ImageData
-from supernet.errors import RunError, UsageError
+from supernet.errors import RunError, SupernetError, UsageError
 from supernet.io.progress import ProgressBar
 from supernet.io.run_directory import RunDirectory
 from supernet.train import checkpoint
@@ -117,7 +117,13 @@ class Loop:
             ):
                 while state.done < last and not self.complete:
                     began = time.perf_counter()
-                    row = self._step()
+                    try:
+                        row = self._step()
+                    except SupernetError:
+                        raise
+                    except (ArithmeticError, RuntimeError, ValueError):  # what draws and factorisations say of NaN
+                        state.check_finite()
+                        raise
                     self._seconds += time.perf_counter() - began
                     losses = (f"{name} {values[-1]:.3f}" for name, values in state.losses.items())
                     bar.update(state.done, ", ".join(losses))

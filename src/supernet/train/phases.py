@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol, runtime_checkable
@@ -112,13 +113,21 @@ def plan(phases: Sequence[Phase], steps: int) -> tuple[Stretch, ...]:
     Raises:
         UsageError: there are fewer steps than phases, or a phase would get none.
     """
-    shares = np.cumsum([phase.share for phase in phases])
-    ends = np.round(steps * shares / shares[-1]).astype(int).tolist()
+    ends = _ends(phases, steps)
     stretches = tuple(Stretch(p, b - a) for p, a, b in zip(phases, [0, *ends[:-1]], ends, strict=True))
     for stretch in stretches:
         if stretch.steps < 1:
+            total = sum(phase.share for phase in phases)
+            enough = math.floor(total / min(phase.share for phase in phases)) + 1  # the shortest is longer than a step
             raise UsageError(
                 f"The phase {stretch.phase.name!r} gets none of {steps} steps (share "
-                f"{stretch.phase.share / float(shares[-1]):.3g}). Train for more steps."
+                f"{stretch.phase.share / total:.3g}). Train for {enough:,} steps or more."
             )
     return stretches
+
+
+def _ends(phases: Sequence[Phase], steps: int) -> list[int]:
+    """After how many of `steps` steps each phase ends."""
+    shares = np.cumsum([phase.share for phase in phases])
+    ends: list[int] = np.round(steps * shares / shares[-1]).astype(int).tolist()
+    return ends
