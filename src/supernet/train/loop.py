@@ -23,7 +23,7 @@ from supernet.train.interruption import Interruption
 from supernet.train.move import FINISHED, Step
 from supernet.train.part import WEIGHTS
 from supernet.train.phases import Phase, Stretch
-from supernet.train.processes import seeded
+from supernet.train.processes import seed_torch, seeded
 from supernet.train.state import TrainingState
 from supernet.train.values._protocol import settings_of
 
@@ -182,7 +182,7 @@ class Loop:
         context = self.context()
         step = context.step
         # The paths come from `rng` and are the same on all processes; dropout is not.
-        torch.manual_seed(int(step.rng.integers(2**63 - 2**31)) + executor.fabric.global_rank)
+        seed_torch(int(step.rng.integers(2**63 - 2**31)) + executor.fabric.global_rank)
         executor.begin()
         row: dict[str, float] = {}
         for act, result in carried_out(stretch.phase.program.moves(step), context):
