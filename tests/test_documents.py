@@ -9,6 +9,11 @@ from pathlib import Path
 import pytest
 
 from command_line import supernet
+from supernet import catalog, settings
+from supernet.cli.app import app
+from supernet.cli.options import asked
+from supernet.io.config import Config
+from supernet.runs.naming import build_method
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -48,6 +53,29 @@ def test_readme_commands_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
         done = supernet(*shlex.split(command, comments=True)[1:])
         assert done.code == 0, f"{command}\n{done.err}"
     assert (tmp_path / "runs/a/report.html").stat().st_size > 10_000
+
+
+def commands(page: Path) -> list[str]:
+    """The commands of a page: those indented, and those of blocks for a terminal."""
+    text = page.read_text().replace("\\\n", " ")
+    indented = re.findall(r"^    (supernet .*)$", text, re.MULTILINE)
+    return indented + re.findall(
+        r"^(?:\$ )?(supernet .*)$", "".join(blocks(page, "console")).replace("\\\n", " "), re.M
+    )
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_commands_name_options_methods_and_spaces_that_there_are(page: Path) -> None:
+    command_line = app()
+    for command in commands(page):
+        words = shlex.split(command.partition(" | ")[0].partition(" [")[0], comments=True)[1:]
+        verb, bound, _ = command_line.parse_args(words, exit_on_error=False, print_error=False)
+        assert list(bound.arguments) or verb.__name__ == "list_names", command
+        config = asked(Config(), built=bound.arguments.get("built", {}))
+        if not catalog.is_own(config.space.name):  # else it is the reader's
+            build_method(config.method.name, config.method.options)
+            known = settings.parameters_of(catalog.load("spaces", config.space.name))
+            assert {name.partition(".")[0] for name in config.space.options} <= {*known}, command
 
 
 def test_every_method_and_space_has_a_page() -> None:

@@ -96,7 +96,8 @@ def test_variants_are_those_of_their_papers(
 
 def test_the_learning_rate_of_gdas_rises_for_five_epochs() -> None:
     schedule = darts_cifar(**GDAS).weights.schedule
-    rates = [schedule(step(operations_net(), epoch, total=300), []) for epoch in range(300)]
+    net = operations_net()
+    rates = [schedule(step(net, epoch, total=300), []) for epoch in range(300)]
     assert max(range(300), key=rates.__getitem__) == 4
     assert rates[0] == pytest.approx(0.2)
     assert rates[299] < 1e-4

@@ -41,7 +41,8 @@ SMOOTHING = 0.1
 
 def rates(recipe: Any, *, epochs: int = 250) -> list[float]:
     base = published(recipe.weights)["lr"]
-    nows = (replace(step(operations_net(), epoch, total=epochs), steps_per_epoch=1) for epoch in range(epochs))
+    net = operations_net()
+    nows = (replace(step(net, epoch, total=epochs), steps_per_epoch=1) for epoch in range(epochs))
     return [base * recipe.weights.schedule(now, []) for now in nows]
 
 

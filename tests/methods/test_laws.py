@@ -18,12 +18,12 @@ import torch
 from method_trials import squares, train, vector
 from small_nets import elastic_net, executor, operations_net, sgd, step
 from supernet import Supernet, deploy, methods
-from supernet.errors import UsageError
+from supernet.errors import RunError, UsageError
 from supernet.judge.alone import Alone, Regime
 from supernet.methods import darts, fairnas, one_shot, sandwich, spos
 from supernet.paper import Paper
 from supernet.space import Arch
-from supernet.train import Fixed, Recipe, TrainPaths, Updates, fit
+from supernet.train import Context, Edit, Fixed, Recipe, TrainPaths, Updates, fit
 from supernet.train.alone import alone
 from supernet.train.executor import Executor
 from supernet.train.laws import (
@@ -146,6 +146,23 @@ def test_the_law_of_moves_catches_a_move_that_touches_the_other_family(monkeypat
     monkeypatch.setattr(Executor, "execute", leaky)
     with pytest.raises(AssertionError, match=r"a move on the architecture changed .* of the buffers"):
         moves_change_one_family(Trial(recipe=darts(), net=operations_net(), data=squares()))
+
+
+# -- what ends a training --------------------------------------------------------------------------------------
+
+
+def breaks(context: Context) -> None:
+    for part in context.parts.values():
+        for parameter in part.parameters():
+            parameter.data.fill_(float("nan"))
+
+
+@pytest.mark.parametrize("name", ["drnas", "enas", "gdas", "proxyless"])  # three of them draw from a library's laws
+def test_what_is_learned_and_no_longer_finite_ends_the_training_in_a_sentence(name: str) -> None:
+    trial = TRIALS[name]()
+    recipe = replace(trial.recipe, edits=(*trial.recipe.edits, Edit(name="break", apply=breaks)))
+    with pytest.raises(RunError, match=r"Lower the learning rate or clip the gradient"):
+        fit(trial.net, recipe, trial.data, steps=trial.steps, batch_size=16, accelerator="cpu", progress=False)
 
 
 # -- signatures and descriptions -------------------------------------------------------------------------------

@@ -57,7 +57,8 @@ def test_defaults_are_the_official_ones() -> None:
 def test_imagenet_has_settings_of_its_own() -> None:
     told = published(ARCHITECTURE_IMAGENET)
     assert (told["lr"], told["clip"], told["weight_decay"]) == (6e-3, 5.0, 1e-3)
-    rates = [WEIGHTS_IMAGENET.schedule(step(operations_net(), epoch, total=50), []) for epoch in range(50)]
+    net = operations_net()
+    rates = [WEIGHTS_IMAGENET.schedule(step(net, epoch, total=50), []) for epoch in range(50)]
     assert published(replace(WEIGHTS_IMAGENET, schedule=WEIGHTS.schedule)) == {**published(WEIGHTS), "lr": 0.5}
     assert max(range(50), key=rates.__getitem__) == 4, "it rises for five epochs"
     assert rates[49] < 0.01

@@ -73,6 +73,19 @@ SMALL: dict[str, tuple[Callable[[], Supernet], tuple[int, ...]]] = {
         ),
         (4, 1, 7, 7),
     ),
+    "mobilenetv2 cells": (
+        lambda: zoo.mobilenetv2(
+            cells={"v2": "DARTS_V2", "snas": "SNAS_aggressive"},
+            num_classes=5,
+            image_size=7,
+            width_multiplier=0.1,
+            depth_multiplier=0.25,
+            strides=(1, 2, 1, 1, 1, 2, 1),
+            head_width=16,
+            statistics="track",
+        ),
+        (4, 3, 7, 7),
+    ),
     "mixpath": (
         lambda: zoo.mixpath(paths=3, layers=4, width_multiplier=0.17, head_width=16, num_classes=5, image_size=8),
         (4, 3, 8, 8),

@@ -88,6 +88,8 @@ def test_strongest_takes_the_largest_logit_that_is_allowed() -> None:
 def test_exclusions_that_cannot_work_are_refused_before_training() -> None:
     with pytest.raises(UsageError, match="'none' is to be excluded, but no choice"):
         Strongest(exclude=("none",)).check(shared_net())
+    with pytest.raises(UsageError, match=r"There are 'conv3', 'conv1', 'skip'. Did you mean 'skip'"):
+        Strongest(exclude=("skipp",)).check(shared_net())
     with pytest.raises(UsageError, match="Every option of 'block0' is excluded"):
         Strongest(exclude=("conv1", "conv3", "skip")).check(shared_net())
     Strongest(exclude=("skip",)).check(shared_net())

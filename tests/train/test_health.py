@@ -77,6 +77,14 @@ def test_the_largest_must_not_be_the_worst(row: dict[str, float], other: str) ->
     assert f"The largest subnet (80.0 %) is worse than the {other}" in sentence
 
 
+@pytest.mark.parametrize("accuracy", [accuracies(0.90, 0.85, 0.80), accuracies(0.1, 0.1, 0.1)])
+def test_of_a_method_that_derives_only_the_loss_is_looked_at(accuracy: dict[str, float]) -> None:
+    augmented = {**accuracy, "accuracy/largest, augmented": 0.99}
+    assert warnings_of([augmented], 10, chance=LN10)
+    assert warnings_of([augmented], 10, chance=LN10, derives=True) == []
+    assert warnings_of([*log(*[LN10] * 5), augmented], 10, chance=LN10, derives=True)
+
+
 def test_noise_is_no_reason_to_warn() -> None:
     # Standard error of the difference at 0.80 and 0.85 among n images: sqrt((0.16 + 0.1275) / n).
     border = 4 * (0.16 + 0.1275) / 0.05**2

@@ -101,6 +101,17 @@ def test_no_step_lies_outside_the_longer_training(part: tuple[float, float], ste
     assert [index for index, _ in places] == list(range(places[0][0], places[0][0] + steps))
 
 
+@pytest.mark.parametrize("shares", [(1, 1, 1), (50, 1, 1, 5), (0.3, 0.1, 0.1), (1, 2, 2, 1, 0.5)])
+def test_a_phase_without_a_step_says_how_many_steps_are_enough(shares: tuple[float, ...]) -> None:
+    phases = [Phase(name=str(number), share=share, program=PROGRAM) for number, share in enumerate(shares)]
+    with pytest.raises(UsageError, match="gets none of 1 steps") as told:
+        plan(phases, 1)
+    enough = int(str(told.value).rsplit("Train for ", 1)[1].split()[0].replace(",", ""))
+    assert all(stretch.steps >= 1 for steps in range(enough, 3 * enough) for stretch in plan(phases, steps))
+    with pytest.raises(UsageError, match="gets none of"):
+        plan(phases, enough // 3)
+
+
 # -- what a phase may change ---------------------------------------------------------------------------------------
 
 

@@ -59,8 +59,15 @@ def train(run: Run, *, resume: bool = False) -> Run | None:
         run.say(f"derived architecture: {trained.derived}")
     log = read_lines(run.directory.log, dict[str, Any]).rows
     data, chance = run.data, run.directory.read("training.json", schema.Training).chance
-    images, score = len(data.validation), data.task.scores[0]
-    for sentence in warnings_of(_scalars(log), data.num_classes, chance=chance, images=images, score=score):
+    told = warnings_of(
+        _scalars(log),
+        data.num_classes,
+        chance=chance,
+        images=len(data.validation),
+        score=data.task.scores[0],
+        derives=trained.derived is not None,
+    )
+    for sentence in told:
         run.say(f"warning: {sentence}")
     return run.holding(trained.net)
 

@@ -35,7 +35,7 @@ from supernet.train import (
 )
 from supernet.train import Path as NetPath
 from supernet.train.executor import Executor
-from supernet.train.processes import launch
+from supernet.train.processes import launch, seed_torch
 from supernet.train.state import TrainingState
 
 if TYPE_CHECKING:
@@ -301,7 +301,7 @@ class _ShiftingRun:
         mode, random_state = net.training, torch.get_rng_state()
         net.train()
         try:
-            torch.manual_seed(int(rng.integers(2**63 - 1)))
+            seed_torch(int(rng.integers(2**63 - 1)))
             for _ in range(shifting.batches):
                 self._executor.begin()
                 losses += Backpropagation()(self._executor, Move(paths=[path]), step)

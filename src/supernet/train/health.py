@@ -13,6 +13,7 @@ DEFAULT_IMAGES = 1000
 AUGMENTED = "largest, augmented"
 """Name of the largest subnet where it is measured on images augmented as in training."""
 
+_ACCURACY = "accuracy/"
 _NEAR = 0.02  # of the loss by chance: one this close to it is that of a constant answer
 _LINES = 5
 _SHARE = 0.1
@@ -25,6 +26,7 @@ def warnings_of(
     chance: float | None = None,
     images: int = DEFAULT_IMAGES,
     score: Quantity = ACCURACY,
+    derives: bool = False,
 ) -> list[str]:
     """Sentences about what is wrong with a training, by its log; none where all is well.
 
@@ -41,7 +43,11 @@ def warnings_of(
             says nothing, as where labels are random by design; then nothing is called collapsed.
         images: Images that accuracies were measured on; they decide the standard error.
         score: What subnets are compared by; where it is no share of the images, only the loss is looked at.
+        derives: Whether the method ends with one architecture. Its supernet is trained for that and not for single
+            subnets, so that their accuracies are no sign of ill health and only the loss is looked at.
     """
+    if derives:
+        rows = [{name: value for name, value in row.items() if not name.startswith(_ACCURACY)} for row in rows]
     found = [] if not num_classes or chance is None else _collapsed(rows, num_classes, chance)
     if score != ACCURACY:
         return found
@@ -115,7 +121,7 @@ def _error(one: float, other: float, images: int) -> float:
 def _last_accuracies(rows: Sequence[Mapping[str, float]]) -> dict[str, float]:
     """Accuracy of each subnet in the last line that holds any."""
     for row in reversed(rows):
-        found = {name.removeprefix("accuracy/"): value for name, value in row.items() if name.startswith("accuracy/")}
+        found = {name.removeprefix(_ACCURACY): value for name, value in row.items() if name.startswith(_ACCURACY)}
         if found:
             return found
     return {}

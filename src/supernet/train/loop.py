@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from supernet.data import Data
-from supernet.errors import RunError, UsageError
+from supernet.errors import RunError, SupernetError, UsageError
 from supernet.io.progress import ProgressBar
 from supernet.io.run_directory import RunDirectory
 from supernet.train import checkpoint
@@ -23,7 +23,7 @@ from supernet.train.interruption import Interruption
 from supernet.train.move import FINISHED, Step
 from supernet.train.part import WEIGHTS
 from supernet.train.phases import Phase, Stretch
-from supernet.train.processes import seeded
+from supernet.train.processes import seed_torch, seeded
 from supernet.train.state import TrainingState
 from supernet.train.values._protocol import settings_of
 
@@ -135,7 +135,13 @@ class Loop:
                     bar.say(sentence)
                 while state.done < last and not self.complete:
                     began = time.perf_counter()
-                    row = self._step()
+                    try:
+                        row = self._step()
+                    except SupernetError:
+                        raise
+                    except (ArithmeticError, RuntimeError, ValueError):  # what draws and factorisations say of NaN
+                        state.check_finite()
+                        raise
                     self._seconds += time.perf_counter() - began
                     losses = (f"{name} {values[-1]:.3f}" for name, values in state.losses.items())
                     bar.update(state.done, ", ".join(losses))
@@ -204,7 +210,7 @@ class Loop:
         context = self.context()
         step = context.step
         # The paths come from `rng` and are the same on all processes; dropout is not.
-        torch.manual_seed(int(step.rng.integers(2**63 - 2**31)) + executor.fabric.global_rank)
+        seed_torch(int(step.rng.integers(2**63 - 2**31)) + executor.fabric.global_rank)
         executor.begin()
         row: dict[str, float] = {}
         for act, result in carried_out(stretch.phase.program.moves(step), context):

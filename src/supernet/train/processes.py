@@ -61,8 +61,21 @@ def seeded(*seed: int) -> Iterator[None]:
     What prepares a training stands in it: an adaptation that initialises weights, the beginning of a phase.
     """
     with torch.random.fork_rng(devices=()):
-        torch.manual_seed(int(np.random.default_rng(seed).integers(2**63)))
+        seed_torch(int(np.random.default_rng(seed).integers(2**63)))
         yield
+
+
+def seed_torch(seed: int) -> None:
+    """Seed the generators of torch that are in use, as `torch.manual_seed` does.
+
+    While no accelerator is in use, that function keeps the seed and a stack trace for one that may come, which takes
+    longer than many a step of a small network.
+    """
+    cuda, xpu = torch.cuda.is_initialized(), torch.xpu.is_initialized()  # type: ignore[no-untyped-call]
+    if cuda or xpu or torch.backends.mps.is_available():
+        torch.manual_seed(seed)
+    else:
+        torch.default_generator.manual_seed(seed)
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 from supernet.zoo.cells.cell_network import Skeleton as Skeleton
 from supernet.zoo.cells.cell_network import cell_supernet as cell_supernet
 from supernet.zoo.cells.darts import darts as darts
+from supernet.zoo.cells.darts_cell import darts_cell as darts_cell
 from supernet.zoo.cells.darts_genotype import darts_arch as darts_arch
 from supernet.zoo.cells.darts_genotype import darts_genotype as darts_genotype
 from supernet.zoo.cells.darts_published import darts_published as darts_published

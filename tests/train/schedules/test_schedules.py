@@ -13,7 +13,8 @@ from supernet.train import Constant, Cosine, LearningRate, Linear, StepDecay, Wa
 
 
 def curve(schedule: LearningRate, *, total: int = 10) -> list[float]:
-    return [schedule(step(plain_net(), index, total=total), []) for index in range(total)]
+    net = plain_net()
+    return [schedule(step(net, index, total=total), []) for index in range(total)]
 
 
 def test_constant() -> None:
@@ -50,7 +51,8 @@ def test_shares_outside_their_range_are_refused() -> None:
 
 def test_step_decay_is_a_power_of_the_epochs() -> None:
     def rates(schedule: LearningRate) -> list[float]:
-        return [schedule(replace(step(plain_net(), index), steps_per_epoch=3), []) for index in range(9)]
+        net = plain_net()
+        return [schedule(replace(step(net, index), steps_per_epoch=3), []) for index in range(9)]
 
     assert rates(StepDecay(0.5)) == [1.0] * 3 + [0.5] * 3 + [0.25] * 3
     assert rates(StepDecay(0.5, epochs=2)) == [1.0] * 6 + [0.5] * 3

@@ -11,6 +11,7 @@ from torch import Tensor
 from supernet.errors import UsageError
 from supernet.nn import InputChoice, OpChoice, Supernet
 from supernet.space import Arch, Choice, Option
+from supernet.space.text import listed
 from supernet.train.context import Context
 from supernet.train.parametrisations.operation_choices import input_choices, operation_choices
 from supernet.train.parametrisations.option_logits import OptionLogits
@@ -37,12 +38,12 @@ class Strongest:
     part: str = "architecture"
 
     def check(self, net: Supernet) -> None:
-        options = {option for choice in operation_choices(net) for option in choice.options}
+        options = list(dict.fromkeys(option for choice in operation_choices(net) for option in choice.options))
         for option in self.exclude:
             if option not in options:
                 raise UsageError(
-                    f"The option {option!r} is to be excluded, but no choice of the supernet has it; there are "
-                    f"{sorted(map(str, options))}. Exclude others, or build a space that has it, such as "
+                    f"The option {option!r} is to be excluded, but no choice of the supernet has it. There are "
+                    f"{listed(options, wanted=option)}. Exclude others, or build a space that has it, such as "
                     "zoo.darts(none=True)."
                 )
         for choice in operation_choices(net):

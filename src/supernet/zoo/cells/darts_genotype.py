@@ -74,7 +74,7 @@ def darts_arch(space: Space, genotype: Genotype | str) -> Arch:
     >>> str(darts_arch(space, f"Genotype(normal={cell}, normal_concat=[2], reduce={cell}, reduce_concat=[2])"))[:53]
     'normal.2%3C-0=skip_connect,normal.2%3C-1=sep_conv_3x3'
     """
-    found = _read(genotype) if isinstance(genotype, str) else genotype
+    found = read_genotype(genotype) if isinstance(genotype, str) else genotype
     options: dict[str, Any] = {}
     for cell, pairs, concat in (("normal", *found[:2]), ("reduce", *found[2:])):
         nodes = _nodes(space, cell)
@@ -136,8 +136,12 @@ def _tuple(option: Option | None) -> tuple[Any, ...]:
     return option if isinstance(option, tuple) else ()
 
 
-def _read(text: str) -> Genotype:
-    """A genotype from its text, which is not executed."""
+def read_genotype(text: str) -> Genotype:
+    """A genotype from its text, which is not executed.
+
+    Raises:
+        UsageError: it is no genotype.
+    """
     try:
         call = ast.parse(text.strip(), mode="eval").body
         if not isinstance(call, ast.Call) or call.args:

@@ -79,7 +79,7 @@ class Chain(nn.Module):
         option = str(arch[name])
         if option == "identity" and (block.stride > 1 or block.width_in != block.width_out):
             return "conv 1×1"
-        return option.replace("_K", " k").replace("_SE", " SE")
+        return option.replace("_K", " k").replace("_SE", " SE") if option.startswith("MB") else option
 
 
 def foreign(space: Space, what: str, builder: str) -> UsageError:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
 from torch import nn
@@ -13,6 +13,8 @@ from supernet.nn.norm import check_statistics
 from supernet.paper import Paper
 from supernet.space import Arch, Choice, Space
 from supernet.zoo.arguments import check_at_least_one, check_dropout
+from supernet.zoo.cells.darts_cell import darts_cell, named_genotype
+from supernet.zoo.cells.darts_genotype import Genotype
 from supernet.zoo.chains.chain import Chain, Place, foreign, places
 from supernet.zoo.chains.inverted_residual import InvertedResidual
 from supernet.zoo.chains.mobilenetv2_variants import GATED_OPS, IDENTITY, OPS, VARIANTS, Stages, Variant
@@ -53,6 +55,7 @@ PAPER = (
 def mobilenetv2(
     *,
     variant: Variant = "fairnas",
+    cells: Mapping[str, Genotype | str] | None = None,
     num_classes: int = 1000,
     in_channels: int = 3,
     image_size: int = 224,
@@ -77,6 +80,8 @@ def mobilenetv2(
     Args:
         variant: `"fairnas"` (19 layers), `"proxyless"`, `"proxyless_gpu"`, `"greedynas"` or `"greedynas_augmented"`
             (21 layers).
+        cells: Cells that a search has derived, as further options of every layer: by the name of the option a
+            `Genotype`, its text, or the name of published cells, see `zoo.darts_cell`. None: the published options.
         num_classes: Number of classes, the outputs of the classifier.
         in_channels: Number of channels of the images.
         image_size: Side of the images in pixels; sets the default of `strides`.
@@ -93,7 +98,7 @@ def mobilenetv2(
         A supernet (B, in_channels, H, W) -> (B, num_classes).
 
     Raises:
-        UsageError: an unknown variant or an option out of range.
+        UsageError: an unknown variant, an option out of range, a cell that cannot be a block, or whose name is taken.
 
     >>> net = mobilenetv2(num_classes=10, image_size=32, width_multiplier=0.5)
     >>> net.space.size == 6 ** 19
@@ -114,7 +119,12 @@ def mobilenetv2(
     norm = partial(batch_norm, statistics=statistics)
     dense = partial(conv_bn, norm=norm, activation=published.activation)
     standing = places(first_width, widths, scaled_depths(published.depths, depth_multiplier), strides[1:])
-    layers = [_layer(place, published, partial(norm, affine=affine)) for place in standing]
+    genotypes = {name: named_genotype(given) for name, given in (cells or {}).items()}
+    for name in genotypes:
+        if name in (*GATED_OPS, IDENTITY):
+            raise UsageError(f"The cell {name!r} has the name of a block; give it another.")
+    cell = partial(darts_cell, affine=affine, statistics=statistics)
+    layers = [_layer(place, published, partial(norm, affine=affine), genotypes, cell) for place in standing]
     stem = dense(in_channels, stem_width, 3, stride=strides[0])
     first = _block("MB1_K3", published, stem_width, first_width, 1, norm)
     head = classifier(dense(widths[-1], head_width), head_width, num_classes, dropout=dropout)
@@ -129,11 +139,11 @@ def mobilenetv2_ids(arch: Arch) -> tuple[int, ...]:
         UsageError: the architecture is of another space, or has a block without a number.
     """
     _check_space(arch.space)
-    gated = [str(option) for option in arch.options().values() if option not in (*OPS, IDENTITY)]
-    if gated:
+    unnumbered = [str(option) for option in arch.options().values() if option not in (*OPS, IDENTITY)]
+    if unnumbered:
         raise UsageError(
-            f"The block {gated[0]} has no published number; write architectures of the augmented space as JSON, with "
-            "arch.to_json()."
+            f"The block {unnumbered[0]} has no published number; write architectures with gated blocks or cells as "
+            "JSON, with arch.to_json()."
         )
     return tuple(-1 if option == IDENTITY else OPS.index(option) for option in arch.options().values())
 
@@ -164,7 +174,9 @@ def mobilenetv2_arch(space: Space, ids: Sequence[int]) -> Arch:
     return space.arch({name: options[number] for name, number in zip(space.names, ids, strict=True)})
 
 
-def _layer(place: Place, published: Stages, norm: Norm) -> OpChoice:
+def _layer(
+    place: Place, published: Stages, norm: Norm, cells: Mapping[str, Genotype], cell: Callable[..., nn.Module]
+) -> OpChoice:
     _, width_in, width_out, stride, first = place
     options = published.options(first=first)
     candidates: dict[str, nn.Module] = {
@@ -175,7 +187,15 @@ def _layer(place: Place, published: Stages, norm: Norm) -> OpChoice:
         shortcut = [] if stays else conv_bn(width_in, width_out, stride=stride, norm=norm)
         candidates[IDENTITY] = nn.Identity() if stays else nn.Sequential(*shortcut)
     cheapest_first: list[str] = sorted(options, key=_cost)
-    return OpChoice(Choice(place.name, options, order=cheapest_first), candidates)
+    found = {name: cell(genotype, width_in, width_out, stride=stride) for name, genotype in cells.items()}
+    for name in sorted(found, key=lambda name: _params(found[name])):
+        cheapest_first.insert(sum(_params(block) <= _params(found[name]) for block in candidates.values()), name)
+        candidates[name] = found[name]
+    return OpChoice(Choice(place.name, (*options, *found), order=cheapest_first), candidates)
+
+
+def _params(module: nn.Module) -> int:
+    return sum(parameter.numel() for parameter in module.parameters())
 
 
 def _block(op: str, published: Stages, width_in: int, width_out: int, stride: int, norm: Norm) -> InvertedResidual:
@@ -196,5 +216,5 @@ def _cost(op: str) -> tuple[int, int, bool]:
 
 def _check_space(space: Space) -> None:
     ours = all(name == f"layer{number}" for number, name in enumerate(space.names, start=1))
-    if not ours or any(not {*OPS} <= {*choice.options} <= {*GATED_OPS, IDENTITY} for choice in space.choices):
+    if not ours or any(not {*OPS} <= {*choice.options} for choice in space.choices):
         raise foreign(space, "Block numbers", "mobilenetv2")
