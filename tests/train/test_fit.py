@@ -270,7 +270,7 @@ def test_a_net_with_too_few_outputs_is_refused() -> None:
 
 def test_a_net_for_other_images_is_refused_before_training() -> None:
     net = with_head(10, channels=3)
-    with pytest.raises(UsageError, match=r"cannot take the images of squares, which have shape \(1, 8, 8\)"):
+    with pytest.raises(UsageError, match=r"cannot take the inputs of squares, which are float32 \(2, 1, 8, 8\)"):
         train(net)
     assert net.training
 

@@ -14,7 +14,8 @@ from small_nets import images, operations_net
 from supernet import Choice, ElasticConv2d, Supernet, fit
 from supernet.errors import RunError, UsageError
 from supernet.methods import darts, spos
-from supernet.train import NoImprovement, Outcome, Recipe, Step, TorchOptimiser, Updates, sgd, warm_start
+from supernet.nn import warm_start
+from supernet.train import NoImprovement, Outcome, Recipe, Step, TorchOptimiser, Updates, sgd
 
 
 def elastic() -> Supernet:

@@ -264,7 +264,7 @@ def test_data_that_do_not_suit_the_net_are_refused_before_the_training() -> None
         return images(classes=12)
 
     recipe = phased({}, {"data": other})
-    with pytest.raises(UsageError, match="have 12 classes, but the supernet returns"):
+    with pytest.raises(UsageError, match="have 12 classes, but the network returns"):
         train(recipe, steps=6)
     assert not seen()
 

@@ -7,7 +7,7 @@ needs no PyTorch; what other packages offer is found by their entry points, whos
 | kind | what it is | where |
 |---|---|---|
 | `methods` | a public function named like its module, annotated `-> Recipe` | `methods/` |
-| `spaces` | a public function annotated `-> Supernet` | `zoo/` |
+| `spaces` | a public function annotated `-> Supernet` that needs no argument | `zoo/` |
 | `pieces` | a public frozen dataclass | the folders of `train/` but `monitors/` |
 | `monitors` | a public frozen dataclass | `train/monitors/` |
 | `searchers` | a public frozen dataclass, or a class that says its `name` | `search/searchers/` |

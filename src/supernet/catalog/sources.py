@@ -135,7 +135,7 @@ def _is_of(kind: Kind, node: ast.FunctionDef | ast.ClassDef, stem: str) -> bool:
 
 
 def _is_space(node: ast.FunctionDef | ast.ClassDef) -> bool:
-    return isinstance(node, ast.FunctionDef) and _returns(node) == "Supernet"
+    return isinstance(node, ast.FunctionDef) and _returns(node) == "Supernet" and not _required(node)
 
 
 def _returns(node: ast.FunctionDef) -> str:

@@ -5,6 +5,7 @@ from supernet.nn.conv import ElasticConv1d, ElasticConv2d, ElasticConv3d, Elasti
 from supernet.nn.depth import ElasticDepth, ElasticResolution
 from supernet.nn.dictionary import WeightDictionary
 from supernet.nn.drop_path import DropPath
+from supernet.nn.initial_weights import WarmStart, warm_start
 from supernet.nn.input_shape import Field, Inputs
 from supernet.nn.inputs import InputChoice
 from supernet.nn.leaves import Leaves
@@ -59,7 +60,9 @@ __all__ = [
     "SubsetChoice",
     "Supernet",
     "Target",
+    "WarmStart",
     "WeightDictionary",
     "Zero",
     "batch_norm",
+    "warm_start",
 ]

@@ -53,8 +53,6 @@ from supernet.train.gradients.backpropagation import Backpropagation as Backprop
 from supernet.train.gradients.reinforce import Reinforce as Reinforce
 from supernet.train.gradients.reptile import Reptile as Reptile
 from supernet.train.gradients.unrolled import Unrolled as Unrolled
-from supernet.train.initial_weights import WarmStart as WarmStart
-from supernet.train.initial_weights import warm_start as warm_start
 from supernet.train.loop import Logger as Logger
 from supernet.train.loop import Monitor as Monitor
 from supernet.train.monitors.subnet_scores import SubnetScores as SubnetScores
@@ -343,7 +341,6 @@ __all__ = [
     "ValidationLoss",
     "Value",
     "WarmRestarts",
-    "WarmStart",
     "WarmUpEvaluation",
     "Warmup",
     "WeightPerOperation",
@@ -358,5 +355,4 @@ __all__ = [
     "load_weights",
     "rmsprop",
     "sgd",
-    "warm_start",
 ]

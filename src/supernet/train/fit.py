@@ -17,6 +17,7 @@ from supernet.io.run_directory import RunDirectory
 from supernet.measure.untouched import batch_like
 from supernet.nn import Supernet
 from supernet.nn.batch import called, place, shapes
+from supernet.nn.initial_weights import Source, WarmStart, digest_of, warm_start
 from supernet.nn.output import as_output
 from supernet.nn.tryout import try_options
 from supernet.precision import check_precision
@@ -28,7 +29,6 @@ from supernet.train.context import Context
 from supernet.train.ends.either import Either
 from supernet.train.executor import Executor
 from supernet.train.health import chance_of
-from supernet.train.initial_weights import Source, WarmStart, digest_of, warm_start
 from supernet.train.loop import Logger, Loop, Monitor
 from supernet.train.phases import plan
 from supernet.train.processes import exchange, launch, seeded, share
@@ -127,7 +127,7 @@ def fit(
         progress: Whether to show progress.
         stop_after: Return (with a checkpoint) once this many steps of the whole are done.
         init: Weights to begin with, a `.safetensors` file or a state dict: they fill the largest subnet, see
-            `warm_start`; `Trained.init` says what fitted.
+            `nn.warm_start`; `Trained.init` says what fitted.
         micro_batch: Images of a batch that go through the network at a time, the gradients being averaged, where a
             whole batch does not fit into memory; batch norm then sees so many. None: the whole batch.
         until: Asked after each step of the last phase; the reason that it returns ends the training, such as

@@ -1,6 +1,4 @@
 # Written by: python -m supernet.catalog --write
-from supernet.zoo.cells.cell_network import Skeleton as Skeleton
-from supernet.zoo.cells.cell_network import cell_supernet as cell_supernet
 from supernet.zoo.cells.darts import darts as darts
 from supernet.zoo.cells.darts_cell import darts_cell as darts_cell
 from supernet.zoo.cells.darts_genotype import darts_arch as darts_arch
@@ -37,7 +35,6 @@ from supernet.zoo.macro.mixpath_nasbench101 import mixpath_nasbench101 as mixpat
 from supernet.zoo.macro.mixpath_nasbench101 import mixpath_nasbench101_spec as mixpath_nasbench101_spec
 
 __all__ = [
-    "cell_supernet",
     "darts",
     "enas_macro",
     "enas_micro",

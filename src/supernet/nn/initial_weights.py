@@ -12,9 +12,7 @@ import torch
 from torch import Tensor
 
 from supernet.errors import RunError, UsageError
-from supernet.nn import Supernet
-
-__all__ = ["WarmStart", "warm_start"]
+from supernet.nn.supernet import Supernet
 
 Source: TypeAlias = Path | str | Mapping[str, Tensor]
 """A `.safetensors` file, or tensors by name."""
