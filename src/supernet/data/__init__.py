@@ -23,6 +23,10 @@ from supernet.data.own import as_data, from_datasets
 from supernet.data.small import digits, mnist5k
 from supernet.data.sources import SOURCES, load
 from supernet.data.split import Split
+from supernet.data.tensors import TensorSplit
+from supernet.data.text import causal_text, text_pairs
+from supernet.data.verses import verses
+from supernet.data.vocabulary import Vocabulary
 from supernet.nn.batch import Batch
 
 __all__ = [
@@ -48,7 +52,10 @@ __all__ = [
     "RandomLabelled",
     "RandomLabels",
     "Split",
+    "TensorSplit",
+    "Vocabulary",
     "as_data",
+    "causal_text",
     "cifar10",
     "cifar100",
     "digits",
@@ -60,4 +67,6 @@ __all__ = [
     "mnist5k",
     "npz",
     "shards",
+    "text_pairs",
+    "verses",
 ]

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import fields, is_dataclass
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Protocol, TypeGuard, runtime_checkable
 
 import numpy as np
 from torch import Tensor
@@ -54,13 +55,19 @@ class Indexed(Split, Protocol):
         ...
 
 
+def is_indexed(split: object) -> TypeGuard[Indexed]:
+    """Whether a split has all of ``Indexed``; its labels, which may be read one by one or be none, are not asked for."""
+    known = ("__len__", "batches", "stream", "fingerprint", "labels", "shape", "augment", "at", "head")
+    return all(inspect.getattr_static(split, name, None) is not None for name in known)
+
+
 def indexed(split: Split, purpose: str) -> Indexed:
     """The split, if it knows its images by number.
 
     Raises:
         UsageError: It does not have all of ``Indexed``.
     """
-    if isinstance(split, Indexed):
+    if is_indexed(split):
         return split
     raise UsageError(
         f"{purpose} needs a split whose images can be asked for by number (labels, shape, augment, at); "

@@ -10,7 +10,7 @@ import numpy as np
 from supernet.data.data import Data
 from supernet.data.dataset import DatasetSplit, MapDataset, Names
 from supernet.data.derived.part import Part
-from supernet.data.indexed import Indexed
+from supernet.data.indexed import Indexed, is_indexed
 from supernet.data.position import SPLIT, Indices, generator
 from supernet.data.split import Split
 from supernet.data.stratify import hold_out
@@ -140,7 +140,7 @@ def _classes(given: Sequence[str] | None, train: object, whole: Split, task: Tas
 
 
 def _by_number(split: Split) -> Indexed:
-    if isinstance(split, Indexed):
+    if is_indexed(split):
         return split
     raise UsageError(
         f"Examples can be held out, and classes be counted, where they can be asked for by number, which "

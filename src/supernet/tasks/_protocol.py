@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Literal, Protocol, TypeAlias, runtime_checkable
 
 from torch import Tensor
 
-from supernet.nn.batch import Batch
+from supernet.nn.batch import Batch, Fields
 from supernet.nn.output import Output
 from supernet.quantity import Quantity
 
-__all__ = ["Meter", "Reduction", "Task"]
+__all__ = ["Generates", "Meter", "Network", "Reduction", "Task", "take_in"]
 
 Reduction: TypeAlias = Literal["mean", "sum"]
 """Of the losses of the examples of a batch."""
+
+Network: TypeAlias = Callable[[Fields], Output]
+"""A network that is asked again and again, such as for one word after another: a module, or an exported file."""
 
 
 class Meter(Protocol):
@@ -26,6 +30,27 @@ class Meter(Protocol):
     def values(self) -> dict[str, float]:
         """The loss and the scores of the task, by the names of `Task.scores`."""
         ...
+
+
+@runtime_checkable
+class Generates(Protocol):
+    """A `Meter` some of whose scores need more than one output of the network: what it writes by itself, word by word."""
+
+    def generate(self, network: Network, batch: Batch) -> None:
+        """Let the network answer the inputs of a batch, and take in what it says.
+
+        Args:
+            network: What is measured; takes inputs of the shapes and on the device of the batch's.
+            batch: The examples that `Meter.add` was given with the network's output.
+        """
+        ...
+
+
+def take_in(meter: Meter, output: Output, batch: Batch, network: Network) -> None:
+    """Give a meter one batch, and the network where it wants to ask more of it (`Generates`)."""
+    meter.add(output, batch)
+    if isinstance(meter, Generates):
+        meter.generate(network, batch)
 
 
 @runtime_checkable
