@@ -155,7 +155,7 @@ def fit(
         "average": average,
         "space": net.space.fingerprint,
         "data": data.fingerprint(),
-        "chance": None if recipe.ranks_by else chance_of(recipe.phases[-1].program, data.num_classes),
+        "chance": None if recipe.ranks_by else chance_of(recipe.phases[-1].program, data.num_classes, data.task),
     }
     averaged = None if average is None else WeightAverage(net, average)
     state = TrainingState(net, recipe, seed=seed, batch_size=global_batch, average=averaged)
