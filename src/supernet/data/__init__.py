@@ -20,6 +20,8 @@ from supernet.data.indexed import Indexed
 from supernet.data.memory import MemorySplit
 from supernet.data.npz_file import npz
 from supernet.data.own import as_data, from_datasets
+from supernet.data.scenes import digit_scenes
+from supernet.data.segmentation_folder import segmentation_folder
 from supernet.data.small import digits, mnist5k
 from supernet.data.sources import SOURCES, load
 from supernet.data.split import Split
@@ -58,6 +60,7 @@ __all__ = [
     "causal_text",
     "cifar10",
     "cifar100",
+    "digit_scenes",
     "digits",
     "dirichlet",
     "from_arrays",
@@ -66,6 +69,7 @@ __all__ = [
     "load",
     "mnist5k",
     "npz",
+    "segmentation_folder",
     "shards",
     "text_pairs",
     "verses",

@@ -30,6 +30,7 @@ from supernet.measure.scores.calibration import DEFAULT
 from supernet.measure.untouched import placed_like
 from supernet.measure.untouched import threads as threads_of
 from supernet.nn import Supernet
+from supernet.nn.output import as_output
 from supernet.space import Arch
 from supernet.train import Recipe, fit
 from supernet.train.recipe import describe
@@ -47,7 +48,7 @@ class Regime:
         data: The data set with the training images and those that are measured on.
         steps: Number of training steps of each architecture.
         batch_size: Number of images per training step.
-        split: The split whose accuracy is measured.
+        split: The split that they are measured on.
         calibration: BatchNorm statistics for the measurement; None keeps those of the training.
         accelerator: Kind of processor to train on: `"auto"`, `"cpu"`, `"cuda"` or `"mps"`.
     """
@@ -90,12 +91,12 @@ class Training:
     """What came of one training.
 
     Attributes:
-        accuracy: Top-1 accuracy, 0 … 1.
-        loss: Mean cross-entropy in nats.
+        value: What the task compares networks by, such as top-1 accuracy, 0 … 1.
+        loss: The mean loss of the task, such as cross-entropy in nats.
         seconds: Time of training and measuring.
     """
 
-    accuracy: float
+    value: float
     loss: float
     seconds: float
 
@@ -144,7 +145,7 @@ class Alone:
                 progress=False,
             )
         found = scores(self.net, arch, data, calibration=regime.calibration)
-        return Training(found.accuracy, found.loss, time.perf_counter() - began)
+        return Training(found.value, found.loss, time.perf_counter() - began)
 
     def _restart(self, seed: int) -> None:
         if self._fresh is None or self._fresh[0] != seed:
@@ -181,7 +182,9 @@ def _used_parameters(net: Supernet, arch: Arch, data: Data) -> set[nn.Parameter]
     net.train()
     batch = next(data.validation.batches(2, limit=2))
     with torch.random.fork_rng():
-        net(placed_like(net, batch.x), arch).sum().backward()
+        output = as_output(net(placed_like(net, batch.x), arch))
+        total = torch.stack([tensor.sum() for tensor in (output.logits, *output.aux, *output.heads.values())]).sum()
+        total.backward()  # type: ignore[no-untyped-call]
     used = {parameter for parameter in net.parameters() if parameter.grad is not None}
     net.zero_grad()
     return used
@@ -220,7 +223,7 @@ def train_alone(
     accelerator: str = "auto",
     progress: bool = True,
 ) -> Truth:
-    """Train architectures alone, each from fresh weights, and note their accuracies.
+    """Train architectures alone, each from fresh weights, and note their accuracies, or what else the task ranks by.
 
     A training is a function of architecture, seed and settings: neither the number of workers nor what was
     trained before changes a bit of it (same machine). Each is written to `out` as soon as it is done; called
@@ -273,15 +276,16 @@ def train_alone(
     example = regime.build()
     archs = example.space.wrap(example.space.codes(list(dict.fromkeys(archs))))
     settings = regime.describe(example)
-    source = f"each trained alone on {data.name}: {steps} steps of {batch_size} images, {split} accuracy"
-    with TruthFile(out, example.space, source=source, settings=settings) as file:
+    metric = data.task.scores[0]
+    source = f"each trained alone on {data.name}: {steps} steps of {batch_size} images, {split} {metric.name}"
+    with TruthFile(out, example.space, metric=metric, source=source, settings=settings) as file:
         tasks = [(arch, seed) for seed in chosen for arch in archs if (arch, seed) not in file]
         total = len(archs) * len(chosen)
         run = _here(regime, tasks, threads) if workers == 1 else _side_by_side(regime, tasks, workers, threads)
         with ProgressBar("train alone", total, unit="trainings", start=total - len(tasks), enabled=progress) as bar:
             for done, ((arch, seed), training) in enumerate(run, start=total - len(tasks) + 1):
-                file.append(arch, seed, training.accuracy, loss=training.loss, seconds=round(training.seconds, 3))
-                bar.update(done, f"accuracy {training.accuracy:.3f}")
+                file.append(arch, seed, training.value, loss=training.loss, seconds=round(training.seconds, 3))
+                bar.update(done, f"{metric.name} {training.value:.3f}")
         return file.truth(seeds=chosen).subset(archs)
 
 

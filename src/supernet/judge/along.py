@@ -82,14 +82,13 @@ class RankAlong:
             score=by,
             parts=step.parts,
         )
-        sign = -1 if by is not None and by.goal == "min" else 1
-        found = [sign * evaluator.value(arch) for arch in archs]
+        found = [evaluator.merit(arch) for arch in archs]
         row = {f"rank/{name}": value for name, value in _figures(np.asarray(found), true).items()}
         params = cost_model(net, self.data.shape).params(net.space.codes(archs))
         of_params = _figures(params, true)
         if TAU.name in of_params:
             row[f"rank/{TAU.name}_params"] = of_params[TAU.name]
-        return row | {f"rank/{'accuracy' if by is None else by.name}_std": float(np.std(found))}
+        return row | {f"rank/{evaluator.ranking.name}_std": float(np.std(found))}
 
 
 class OrderAlong:

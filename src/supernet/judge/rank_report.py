@@ -18,10 +18,8 @@ from supernet.judge.truth.growing import TruthFile, read_source
 from supernet.judge.truth.truth import Truth
 from supernet.measure import Calibration, NetEvaluator, Score
 from supernet.measure.scores.calibration import DEFAULT
-from supernet.measure.scores.score import quantity_of
 from supernet.nn import Supernet
 from supernet.precision import Precision
-from supernet.quantity import ACCURACY
 from supernet.rank.checks import MIN_ARCHITECTURES, Floats, UndefinedError
 from supernet.rank.curves import Curves, mass_curves
 from supernet.space import Arch
@@ -69,7 +67,7 @@ def rank_report(
         batch_size: Number of images per batch. It changes the scores only where BatchNorm uses the batch
             (`statistics="batch"`).
         precision: Arithmetic of the scoring.
-        by: What the subnets are ranked by, see `Recipe.ranks_by`; None: accuracy.
+        by: What the subnets are ranked by, see `Recipe.ranks_by`; None: the first score of the task, such as accuracy.
         parts: The modules that the method has beside the supernet, by name, for what the subnets are ranked by.
         out: A `.jsonl` file that keeps the scores as they become known; called again, only the missing ones are made.
             None keeps nothing.
@@ -97,7 +95,7 @@ def rank_report(
         score=by,
         parts=parts,
     )
-    scale = -1 if by is not None and by.goal == "min" else 1
+    scale = -1 if evaluator.ranking.goal == "min" else 1
     predicted = [scale * value for value in _scored(evaluator, archs, out=out, progress=progress)]
     codes = net.space.codes(archs)
     baselines = {"parameter count": evaluator.costs(codes, "params"), "MACs": evaluator.costs(codes, "macs")}
@@ -119,8 +117,7 @@ def rank_report(
         except UndefinedError as error:
             omitted["mass"] = str(error)
     report = RankReport.of(predicted, true, baselines=baselines, archs=archs, clusters=families, seed=seed)
-    name = ACCURACY.name if by is None else by.name
-    return replace(report, mass=mass, omitted={**report.omitted, **omitted}, by=name)
+    return replace(report, mass=mass, omitted={**report.omitted, **omitted}, by=evaluator.ranking.name)
 
 
 def _mass(log_probabilities: Floats, true: Floats, truth: Truth) -> Curves:
@@ -181,7 +178,7 @@ def _opened(evaluator: NetEvaluator, out: Path | str | None) -> TruthFile:
             **({} if evaluator.score is None else {"score": describe(evaluator.score), "parts": _digests(evaluator)}),
         }
     )
-    metric = ACCURACY if evaluator.score is None else quantity_of(evaluator.score)
+    metric = evaluator.ranking
 
     def opened() -> TruthFile:
         return TruthFile(path, evaluator.net.space, metric=metric, source=_SOURCE, settings=settings)

@@ -57,7 +57,8 @@ def train(run: Run, *, resume: bool = False) -> Run | None:
         run.directory.write("derived.json", trained.derived.to_json())
         run.say(f"derived architecture: {trained.derived}")
     log = read_lines(run.directory.log, dict[str, Any]).rows
-    chance = None if run.recipe.ranks_by else chance_of(trained.recipe.phases[-1].program, run.data.num_classes)
+    program, task = trained.recipe.phases[-1].program, run.data.task
+    chance = None if run.recipe.ranks_by else chance_of(program, run.data.num_classes, task)
     for sentence in warnings_of(_scalars(log), run.data.num_classes, chance=chance, images=len(run.data.validation)):
         run.say(f"warning: {sentence}")
     return run.holding(trained.net)

@@ -17,7 +17,21 @@ __all__ = [
     "LanguageModelling",
     "Meter",
     "Network",
+from supernet.tasks.detection import Detection as Detection
+from supernet.tasks.joint import Joint as Joint
+from supernet.tasks.multi_label import MultiLabel as MultiLabel
+from supernet.tasks.regression import Regression as Regression
+from supernet.tasks.segmentation import Segmentation as Segmentation
+
+__all__ = [
+    "Classification",
+    "Detection",
+    "Joint",
+    "Meter",
+    "MultiLabel",
     "Reduction",
+    "Regression",
+    "Segmentation",
     "Task",
     "Translation",
     "Words",

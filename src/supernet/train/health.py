@@ -4,6 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from supernet.quantity import ACCURACY
+
+if TYPE_CHECKING:  # a page of a run needs no PyTorch
+    from supernet.tasks import Task
 
 DEFAULT_IMAGES = 1000
 """How many images accuracies are taken to be of where nothing is known."""
@@ -42,10 +48,18 @@ def warnings_of(
     return found or [*_larger_is_worse(_last_accuracies(rows), images), *_better_augmented(rows, images)]
 
 
-def chance_of(program: object, num_classes: int) -> float | None:
-    """What the objective of a program says its loss is without information; None: it does not say."""
+def chance_of(program: object, num_classes: int, task: Task | None = None) -> float | None:
+    """What the objective of a program says its loss is without information; None: it, or the task, does not say.
+
+    Args:
+        program: The program.
+        num_classes: K; 0 for a task without classes.
+        task: What networks are asked for; None: classification.
+    """
     chance = getattr(getattr(program, "objective", None), "chance", None)
-    return None if chance is None else chance(num_classes)
+    if chance is None or task is None or ACCURACY in task.scores:
+        return None if chance is None else chance(num_classes)
+    return None if chance(2) is None else task.chance(num_classes)
 
 
 def _collapsed(rows: Sequence[Mapping[str, float]], num_classes: int, chance: float) -> list[str]:

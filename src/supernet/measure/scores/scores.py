@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from supernet.data import Batch, Data, Split
-from supernet.errors import RunError, UsageError
+from supernet.errors import RunError, SupernetError, UsageError
 from supernet.measure.scores.batch_statistics import tracked_batch_norms
 from supernet.measure.scores.calibration import DEFAULT, Calibration
 from supernet.measure.scores.recalibration import activated, calibrated
@@ -182,7 +182,12 @@ def run_scores(
                 )
             if not images:
                 task.check(output, batch, data=name, classes=classes)
-            take_in(meter, output, batch, network)
+            try:
+                take_in(meter, output, batch, network)
+            except (IndexError, RuntimeError, ValueError) as error:
+                if not isinstance(error, SupernetError):
+                    task.check(output, batch, data=name, classes=classes)  # says which target of which field it is
+                raise
             images += batch.size
     values = meter.values()
     for score in task.scores:

@@ -9,7 +9,7 @@ from itertools import islice
 import numpy as np
 
 from supernet.data import Data
-from supernet.measure import Calibration, accuracy
+from supernet.measure import Calibration, scores
 from supernet.measure.scores.scores import run_scores
 from supernet.train.health import AUGMENTED
 from supernet.train.move import Step
@@ -23,7 +23,7 @@ class SubnetAccuracy:
 
     That of the largest is measured once more on validation images that went through the augmentation of training, as
     `accuracy/largest, augmented`: a network that does better there does not get statistics that fit plain images
-    (see `health.warnings_of`).
+    (see `health.warnings_of`). Where the task is another, the first of its scores takes the place of accuracy.
 
     Args:
         data: Images; only training (for calibration) and validation images are used.
@@ -48,8 +48,9 @@ class SubnetAccuracy:
             "largest": space.largest(),
         }
         calibration = Calibration(images=self.calibration_images)
+        score = self.data.task.scores[0].name
         found = {
-            f"accuracy/{name}": accuracy(net, arch, self.data, calibration=calibration, images=self.images)
+            f"{score}/{name}": scores(net, arch, self.data, calibration=calibration, images=self.images).value
             for name, arch in archs.items()
         }
         validation = self.data.validation
@@ -57,4 +58,4 @@ class SubnetAccuracy:
         batch_size = min(_BATCH, images)
         augmented = islice(validation.stream(batch_size, seed=self.seed), images // batch_size)
         as_trained = run_scores(net, archs["largest"], augmented, calibration, self.data)
-        return found | {f"accuracy/{AUGMENTED}": as_trained.accuracy}
+        return found | {f"{score}/{AUGMENTED}": as_trained.value}
