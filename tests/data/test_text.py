@@ -47,7 +47,7 @@ def test_pairs_are_filled_up_behind_marks_and_split_once():
 def test_pairs_that_are_too_long_are_dropped_cut_or_refused():
     longest = max(len(WORDS.tokens(text)) for pair in PAIRS for text in pair) + 1
     fits = [pair for pair in PAIRS if max(len(WORDS.tokens(text)) for text in pair) < longest - 1]
-    options = {"vocabulary": WORDS, "length": longest - 1, "test": 0.0}
+    options = {"vocabulary": WORDS, "length": longest - 1, "test": 0.0, "validation": 0.3}
     dropped = text_pairs(PAIRS, **options)
     assert len(dropped.train) + len(dropped.validation) == len(fits) < len(PAIRS)
     assert dropped.held_out is None

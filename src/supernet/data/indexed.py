@@ -56,7 +56,7 @@ class Indexed(Split, Protocol):
 
 
 def is_indexed(split: object) -> TypeGuard[Indexed]:
-    """Whether a split has all of ``Indexed``; its labels, which may be read one by one or be none, are not asked for."""
+    """Whether a split has all of ``Indexed``; its labels, which may have to be read one by one, are not looked at."""
     known = ("__len__", "batches", "stream", "fingerprint", "labels", "shape", "augment", "at", "head")
     return all(inspect.getattr_static(split, name, None) is not None for name in known)
 

@@ -123,8 +123,9 @@ def text_pairs(
         UsageError: A share or the length is out of its range, a text is empty, or nothing is left of a split.
         RunError: `tokenizers` is not installed.
 
-    >>> print(text_pairs([(f"one {n}", f"eins {n}") for n in range(100)], length=12, vocabulary=259))  # doctest: +ELLIPSIS
-    pairs of texts: 80 train, 10 validation, 10 test examples of input_ids int64 (12,), ..., Translation
+    >>> data = text_pairs([(f"one {n}", f"eins {n}") for n in range(100)], length=12, vocabulary=259)
+    >>> len(data.train), list(next(data.train.batches(2)).x)
+    (80, ['input_ids', 'attention_mask', 'decoder_input_ids'])
     """
     pairs = list(pairs)
     if length < 2:
@@ -160,7 +161,8 @@ def text_pairs(
             )
         if not sides:
             raise UsageError(
-                f"No pair of the {what} part of {name} fits into {length} tokens; give a larger length, or longer='cut'."
+                f"No pair of the {what} part of {name} fits into {length} tokens; give a larger length, or "
+                "longer='cut'."
             )
         source, target = (_filled([both[side] for both in sides], length, words.pad) for side in (0, 1))
         before = target[:, :-1].masked_fill(target[:, :-1] == words.end, words.pad)

@@ -30,7 +30,8 @@ def verses(
 
     Args:
         vocabulary: V, the number of tokens.
-        length: T, tokens per sequence; with 4,096 tokens of vocabulary 96 hold all verses but two in a thousand, 64 hold 94 %.
+        length: T, tokens per sequence; with a vocabulary of 4,096 a length of 96 holds 99.8 % of the verses, one of
+            64 holds 94 %.
         number: Number of verses to draw; None: all.
         validation: Share of the verses that architectures are compared on.
         test: Share of the verses that the result is reported on.

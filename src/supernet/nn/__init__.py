@@ -5,6 +5,7 @@ from supernet.nn.depth import ElasticDepth, ElasticResolution
 from supernet.nn.dictionary import WeightDictionary
 from supernet.nn.drop_path import DropPath
 from supernet.nn.elastic import ElasticConv2d, ElasticLinear
+from supernet.nn.input_shape import Field, Inputs
 from supernet.nn.inputs import InputChoice
 from supernet.nn.leaves import Leaves
 from supernet.nn.mutable import Mutable
@@ -28,7 +29,9 @@ __all__ = [
     "ElasticLayerNorm",
     "ElasticLinear",
     "ElasticResolution",
+    "Field",
     "InputChoice",
+    "Inputs",
     "Leaves",
     "Mixture",
     "Mutable",

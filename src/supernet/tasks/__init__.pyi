@@ -8,27 +8,23 @@ from supernet.tasks._protocol import Task as Task
 from supernet.tasks._protocol import take_in as take_in
 from supernet.tasks._words import Words as Words
 from supernet.tasks.classification import Classification as Classification
+from supernet.tasks.detection import Detection as Detection
+from supernet.tasks.joint import Joint as Joint
 from supernet.tasks.language_modelling import LanguageModelling as LanguageModelling
+from supernet.tasks.multi_label import MultiLabel as MultiLabel
+from supernet.tasks.regression import Regression as Regression
+from supernet.tasks.segmentation import Segmentation as Segmentation
 from supernet.tasks.translation import Translation as Translation
 
 __all__ = [
     "Classification",
+    "Detection",
     "Generates",
+    "Joint",
     "LanguageModelling",
     "Meter",
-    "Network",
-from supernet.tasks.detection import Detection as Detection
-from supernet.tasks.joint import Joint as Joint
-from supernet.tasks.multi_label import MultiLabel as MultiLabel
-from supernet.tasks.regression import Regression as Regression
-from supernet.tasks.segmentation import Segmentation as Segmentation
-
-__all__ = [
-    "Classification",
-    "Detection",
-    "Joint",
-    "Meter",
     "MultiLabel",
+    "Network",
     "Reduction",
     "Regression",
     "Segmentation",

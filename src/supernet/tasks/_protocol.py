@@ -16,8 +16,9 @@ __all__ = ["Generates", "Meter", "Network", "Reduction", "Task", "take_in"]
 Reduction: TypeAlias = Literal["mean", "sum"]
 """Of the losses of the examples of a batch."""
 
-Network: TypeAlias = Callable[[Fields], Output]
-"""A network that is asked again and again, such as for one word after another: a module, or an exported file."""
+Network: TypeAlias = Callable[[Fields], object]
+"""A network that is asked again and again, such as for one word after another: ``lambda x: module(**x)``, or an exported
+file. It returns what a network may return, see `nn.output.as_output`."""
 
 
 class Meter(Protocol):
@@ -34,7 +35,7 @@ class Meter(Protocol):
 
 @runtime_checkable
 class Generates(Protocol):
-    """A `Meter` some of whose scores need more than one output of the network: what it writes by itself, word by word."""
+    """A `Meter` whose scores need more of the network than one output: what it writes by itself, word by word."""
 
     def generate(self, network: Network, batch: Batch) -> None:
         """Let the network answer the inputs of a batch, and take in what it says.

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from supernet.errors import UsageError
 from supernet.nn.batch import Batch, Fields, shapes
-from supernet.nn.output import Output
+from supernet.nn.output import Output, as_output
 from supernet.quantity import LOSS, Quantity
 from supernet.tasks._beam_search import beam_search
 from supernet.tasks._protocol import Meter, Network, Reduction
@@ -151,11 +151,11 @@ class LanguageModelling:
 
         def logits_of(begun: Tensor, examples: Tensor) -> Tensor:
             if isinstance(x, Tensor):
-                return network(begun).logits
+                return as_output(network(begun)).logits
             given = {name: t[examples] for name, t in x.items()} | {_TOKENS: begun}
             if mask is not None:
                 given[_MASK] = torch.ones_like(given[_MASK])  # the network is causal, and later tokens not read
-            return network(given).logits
+            return as_output(network(given)).logits
 
         return beam_search(
             logits_of, prefix, end=end, pad=pad, beam=beam, length_penalty=length_penalty, lengths=lengths, most=most

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from supernet.errors import UsageError, require
 from supernet.nn.batch import Batch, Fields, shapes
-from supernet.nn.output import Output
+from supernet.nn.output import Output, as_output
 from supernet.quantity import LOSS, Quantity
 from supernet.tasks._beam_search import beam_search
 from supernet.tasks._protocol import Meter, Network, Reduction
@@ -142,7 +142,7 @@ class Translation:
             given = {name: tensor[examples] for name, tensor in x.items()} | {_TARGET: begun}
             if _TARGET_MASK in x:
                 given[_TARGET_MASK] = (begun != words.pad).to(x[_TARGET_MASK].dtype)
-            return network(given).logits
+            return as_output(network(given)).logits
 
         return beam_search(
             logits_of,
