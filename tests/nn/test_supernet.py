@@ -157,3 +157,21 @@ def test_a_choice_that_no_layer_reads_is_named(kept: object) -> None:
         Supernet(nn.Sequential(nn.ReLU(), Forgetful(kept)))
     reads = OpChoice(POOL, {"max": nn.ReLU(), "mean": nn.Identity()})
     assert Supernet(nn.Sequential(reads, Forgetful(kept))).space.size == 4
+
+
+def test_an_input_may_be_called_target() -> None:
+    class Repeats(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.layer = ElasticLinear(4, Choice("width", (2, 3)))
+
+        def forward(self, source: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+            return self.layer(source + target)
+
+    net = Supernet(Repeats())
+    x, arch = {"source": torch.ones(2, 4), "target": torch.zeros(2, 4)}, net.space.largest()
+    with net.active(arch):
+        expected = net(**x)
+    assert expected.shape == (2, 3)
+    assert torch.equal(net(x, arch), expected)
+    assert torch.equal(net(x, target=arch), expected)

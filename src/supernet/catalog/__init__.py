@@ -11,7 +11,7 @@ needs no PyTorch; what other packages offer is found by their entry points, whos
 | `pieces` | a public frozen dataclass | the folders of `train/` but `monitors/` |
 | `monitors` | a public frozen dataclass | `train/monitors/` |
 | `searchers` | a public frozen dataclass, or a class that says its `name` | `search/searchers/` |
-| `data` | a public function annotated `-> ImageData` that needs no argument | `data/` |
+| `data` | a public function annotated `-> Data` or `-> ImageData` that needs no argument | `data/` |
 | `tasks` | a public frozen dataclass | `tasks/` |
 | `tables` | a public function `NAME_truth` annotated `-> Truth` that needs no argument | `judge/truth/` |
 

@@ -128,7 +128,7 @@ def _is_of(kind: Kind, node: ast.FunctionDef | ast.ClassDef, stem: str) -> bool:
         case "spaces":
             return _is_space(node)
         case "data":
-            return _returns(node) == "ImageData" and not _required(node)
+            return _returns(node) in ("ImageData", "Data") and not _required(node)
         case "tables":
             return node.name.endswith(_TRUTH) and _returns(node) == "Truth" and not _required(node)
     return False

@@ -21,9 +21,15 @@ from supernet.data.loader import LoaderSplit
 from supernet.data.memory import MemorySplit
 from supernet.data.npz_file import npz
 from supernet.data.own import as_data, from_datasets
+from supernet.data.scenes import digit_scenes
+from supernet.data.segmentation_folder import segmentation_folder
 from supernet.data.small import digits, mnist5k
 from supernet.data.sources import SOURCES, load
 from supernet.data.split import Split
+from supernet.data.tensors import TensorSplit
+from supernet.data.text import causal_text, text_pairs
+from supernet.data.verses import verses
+from supernet.data.vocabulary import Vocabulary
 from supernet.nn.batch import Batch
 
 __all__ = [
@@ -50,9 +56,13 @@ __all__ = [
     "RandomLabelled",
     "RandomLabels",
     "Split",
+    "TensorSplit",
+    "Vocabulary",
     "as_data",
+    "causal_text",
     "cifar10",
     "cifar100",
+    "digit_scenes",
     "digits",
     "dirichlet",
     "from_arrays",
@@ -61,5 +71,8 @@ __all__ = [
     "load",
     "mnist5k",
     "npz",
+    "segmentation_folder",
     "shards",
+    "text_pairs",
+    "verses",
 ]

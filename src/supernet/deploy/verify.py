@@ -21,7 +21,7 @@ from supernet.nn.batch import Fields, called, mapped, shapes
 from supernet.nn.output import Output, as_output
 from supernet.quantity import ACCURACY, STANDARD, Quantity
 from supernet.search import Constraints
-from supernet.tasks import Classification, Task
+from supernet.tasks import Classification, Network, Task, take_in
 
 _Run: TypeAlias = Callable[[Fields], list[NDArray[np.float32]]]
 
@@ -116,11 +116,18 @@ def verify(
         runner = _program_runner(file)
     else:
         raise UsageError(f"{file.name!r} cannot be verified: files that end in .onnx and .pt2 can.")
-    compared = _Compared(file, runner.runtime, task or Classification(), threads)
+
+    def of_file(x: Fields) -> Output:
+        return compared.named(_run(file, runner, x))
+
+    def of_module(x: Fields) -> Output:
+        return as_output(called(module, placed_like(module, x)))
+
+    compared = _Compared(file, runner.runtime, task or Classification(), threads, (of_file, of_module))
     with untouched(module), torch.no_grad():
         for batch in split.batches(batch_size, limit=images):
-            expected = as_output(called(module, placed_like(module, batch.x)))
-            compared.add(_run(file, runner, batch), expected, batch)
+            expected = of_module(batch.x)
+            compared.add(_run(file, runner, batch.x), expected, batch)
     return compared.result(tolerance)
 
 
@@ -155,8 +162,10 @@ def missed(
 class _Compared:
     """Takes in what file and module say of the same batches."""
 
-    def __init__(self, file: Path, runtime: str, task: Task, threads: int) -> None:
-        self._file, self._runtime, self._threads = file, runtime, threads
+    def __init__(self, file: Path, runtime: str, task: Task, threads: int, networks: tuple[Network, Network]) -> None:
+        self._file, self._runtime, self._threads, self._networks = file, runtime, threads, networks
+        self._names: tuple[str, ...] = ()
+        self._heads: tuple[str, ...] = ()
         self._decides = isinstance(task, Classification)
         self._meters = task.meter(), task.meter()
         self._scale: dict[str, float] = {}
@@ -165,6 +174,7 @@ class _Compared:
 
     def add(self, told: Sequence[NDArray[np.float32]], expected: Output, batch: Batch) -> None:
         wanted = {name: tensor.float().cpu() for name, tensor in flat(expected).items()}
+        self._names, self._heads = tuple(wanted), tuple(expected.heads)
         found = dict(zip(wanted, map(torch.from_numpy, told), strict=False))
         for name, tensor in wanted.items():
             if name not in found or found[name].shape != tensor.shape:
@@ -176,18 +186,19 @@ class _Compared:
             worst = self._difference.get(name, 0.0)
             self._difference[name] = difference if not difference <= worst else worst  # NaN stays
             self._scale[name] = max(self._scale.get(name, 0.0), float(tensor.abs().max()))
-        heads = {name: found[name] for name in expected.heads}
         target = batch.to("cpu")
-        for meter, logits, others in zip(
-            self._meters,
-            (found["logits"], wanted["logits"]),
-            (heads, {name: wanted[name] for name in expected.heads}),
-            strict=True,
-        ):
-            meter.add(Output(logits, heads=others), target)
+        for meter, tensors, network in zip(self._meters, (found, wanted), self._networks, strict=True):
+            take_in(meter, self._output(tensors), target, network)
         if self._decides:
             self._agree += int((found["logits"].argmax(1) == wanted["logits"].argmax(1)).sum())
         self._images += batch.size
+
+    def named(self, told: Sequence[NDArray[np.float32]]) -> Output:
+        """What the file returns, as the module's output was named."""
+        return self._output(dict(zip(self._names, map(torch.from_numpy, told), strict=True)))
+
+    def _output(self, tensors: Mapping[str, Tensor]) -> Output:
+        return Output(tensors["logits"], heads={name: tensors[name] for name in self._heads})
 
     def result(self, tolerance: float) -> Verification:
         scores = [meter.values() for meter in self._meters]
@@ -250,18 +261,19 @@ def _program_runner(file: Path) -> _Runner:
     return _Runner(f"torch {torch.__version__}", run, batch_of(program))
 
 
-def _run(file: Path, runner: _Runner, batch: Batch) -> list[NDArray[np.float32]]:
+def _run(file: Path, runner: _Runner, x: Fields) -> list[NDArray[np.float32]]:
+    size = Batch(x, x).size
     try:
         if runner.batch is None:
-            return runner.run(batch.x)
-        missing = -batch.size % runner.batch
-        padded = mapped(batch.x, lambda t: torch.cat([t, t[-1:].expand(missing, *t.shape[1:])]))
+            return runner.run(x)
+        missing = -size % runner.batch
+        padded = mapped(x, lambda t: torch.cat([t, t[-1:].expand(missing, *t.shape[1:])]))
         pieces = Batch(padded, padded).pieces(runner.batch)
         told = zip(*(runner.run(piece.x) for piece in pieces), strict=True)
-        return [np.concatenate(parts)[: batch.size] for parts in told]
+        return [np.concatenate(parts)[:size] for parts in told]
     except Exception as error:
         raise RunError(
-            f"{file} does not run on inputs of {shapes(batch.x)}: {first_line(error)}. Export it with the "
+            f"{file} does not run on inputs of {shapes(x)}: {first_line(error)}. Export it with the "
             "input_shape of these inputs."
         ) from error
 

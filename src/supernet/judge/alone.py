@@ -30,6 +30,7 @@ from supernet.measure.scores.calibration import DEFAULT
 from supernet.measure.untouched import placed_like
 from supernet.measure.untouched import threads as threads_of
 from supernet.nn import Supernet
+from supernet.nn.output import as_output
 from supernet.space import Arch
 from supernet.train import Recipe, fit
 from supernet.train.recipe import describe
@@ -181,7 +182,9 @@ def _used_parameters(net: Supernet, arch: Arch, data: Data) -> set[nn.Parameter]
     net.train()
     batch = next(data.validation.batches(2, limit=2))
     with torch.random.fork_rng():
-        net(placed_like(net, batch.x), arch).sum().backward()
+        output = as_output(net(placed_like(net, batch.x), arch))
+        total = torch.stack([tensor.sum() for tensor in (output.logits, *output.aux, *output.heads.values())]).sum()
+        total.backward()  # type: ignore[no-untyped-call]
     used = {parameter for parameter in net.parameters() if parameter.grad is not None}
     net.zero_grad()
     return used

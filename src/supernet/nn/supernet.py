@@ -137,22 +137,25 @@ class Supernet(nn.Module):
         finally:
             self.selection.exchange(*before)
 
-    def forward(self, *inputs: Any, target: Target | None = None, **named: Any) -> Any:
+    def forward(self, *inputs: Any, target: Target | Tensor | None = None, **named: Any) -> Any:
         """Run one architecture: (B, C, H, W) -> the module's output, for images logits (B, K).
 
         Args:
             inputs: The input batch, as the wrapped module takes it: tensors, or one mapping of tensors by the names of
                 arguments. An architecture, or another target, may follow them: `net(x, arch)`.
-            target: What to run, as in `active`; None: whatever `active` has set.
+            target: What to run, as in `active`; None: whatever `active` has set. A tensor is an input of this name.
             named: Further inputs by the names of arguments.
         """
-        if target is None and len(inputs) > 1 and _is_target(inputs[-1]):
-            inputs, target = inputs[:-1], inputs[-1]
+        active: Any = target
+        if isinstance(target, Tensor):
+            active, named = None, {**named, "target": target}
+        if active is None and len(inputs) > 1 and _is_target(inputs[-1]):
+            inputs, active = inputs[:-1], inputs[-1]
         first = inputs[0] if len(inputs) == 1 else None
         if isinstance(first, Mapping):
             inputs, named = (), {**first, **named}
-        if target is not None:
-            with self.active(target):
+        if active is not None:
+            with self.active(active):
                 return self._run(inputs, named)
         return self._run(inputs, named)
 

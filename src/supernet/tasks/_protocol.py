@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Literal, Protocol, TypeAlias, runtime_checkable
 
 from torch import Tensor
 
-from supernet.nn.batch import Batch
+from supernet.nn.batch import Batch, Fields
 from supernet.nn.output import Output
 from supernet.quantity import Quantity
 
-__all__ = ["Meter", "Reduction", "Task"]
+__all__ = ["Generates", "Meter", "Network", "Reduction", "Task", "take_in"]
 
 Reduction: TypeAlias = Literal["mean", "sum"]
 """Of the losses of the examples of a batch."""
+
+Network: TypeAlias = Callable[[Fields], object]
+"""A network that is asked again and again, such as for one word after another: ``lambda x: module(**x)``, or an
+exported file. It returns what a network may return, see `nn.output.as_output`."""
 
 
 class Meter(Protocol):
@@ -26,6 +31,27 @@ class Meter(Protocol):
     def values(self) -> dict[str, float]:
         """The loss and the scores of the task, by the names of `Task.scores`."""
         ...
+
+
+@runtime_checkable
+class Generates(Protocol):
+    """A `Meter` whose scores need more of the network than one output: what it writes by itself, word by word."""
+
+    def generate(self, network: Network, batch: Batch) -> None:
+        """Let the network answer the inputs of a batch, and take in what it says.
+
+        Args:
+            network: What is measured; takes inputs of the shapes and on the device of the batch's.
+            batch: The examples that `Meter.add` was given with the network's output.
+        """
+        ...
+
+
+def take_in(meter: Meter, output: Output, batch: Batch, network: Network) -> None:
+    """Give a meter one batch, and the network where it wants to ask more of it (`Generates`)."""
+    meter.add(output, batch)
+    if isinstance(meter, Generates):
+        meter.generate(network, batch)
 
 
 @runtime_checkable

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any, Literal
 
 import torch
@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from supernet.data import Batch, Data
 from supernet.data.split import Standing
-from supernet.errors import RunError, UsageError
+from supernet.errors import RunError, SupernetError, UsageError
 from supernet.nn import Decisions, Supernet
 from supernet.nn.batch import called
 from supernet.nn.modes import all_but_normalisation, evaluating, untouched_buffers
@@ -168,9 +168,12 @@ class Executor:
             for batch in batches:
                 for number, target in enumerate(targets):
                     output = self.forward(target, batch)
-                    lost = (
-                        task.loss(output, batch, reduction="sum") if measure == "loss" else task.errors(output, batch)
-                    )
+                    with self._checked(output, batch):
+                        lost = (
+                            task.loss(output, batch, reduction="sum")
+                            if measure == "loss"
+                            else task.errors(output, batch)
+                        )
                     found[number] += lost / total
         average(self.fabric, [found])
         ratings: list[float] = found.tolist()
@@ -209,7 +212,8 @@ class Executor:
                 else:
                     output = path.forward(step, path, batch)
             outcome = Outcome(output, batch, step, earlier, path, taps, given or {})
-            found = path.objective(outcome)
+            with self._checked(output, batch):
+                found = path.objective(outcome)
         if isinstance(found, Tensor):
             return found, outcome
         if path.learns:
@@ -220,6 +224,16 @@ class Executor:
     def log(self, name: str, value: float) -> None:
         """Take a number into the next line of the log, which has the mean of those since the last."""
         self.logged[name].append(value)
+
+    @contextmanager
+    def _checked(self, output: Output, batch: Batch) -> Iterator[None]:
+        """Have the task say what is wrong with targets that a loss stumbles over: not every batch is looked at."""
+        try:
+            yield
+        except (IndexError, RuntimeError, ValueError) as error:
+            if not isinstance(error, SupernetError):
+                self.data.task.check(output, batch, data=self.data.name, classes=self.data.num_classes)
+            raise
 
     def note(self, name: str, term: Tensor) -> None:
         """Take a number into the terms of the present move, see `Result`; for gradient rules that know more of it."""
@@ -323,6 +337,7 @@ class Executor:
         losses = tuple(values[: len(losses_of)])
         for loss, path in zip(losses, move.paths, strict=True):
             if not math.isfinite(loss):
+                self._check_targets(move, path)
                 raise RunError(
                     f"The loss became {loss} at step {step.done} on the {move.data} data, for {_named(path.decisions)}"
                     f", at the learning rate {steppers[0].lr(step, trained):.3g}. Lower the learning rate or clip "
@@ -335,6 +350,13 @@ class Executor:
             stepper.clear()
         learns = tuple(path.learns for path in move.paths)
         return Result(losses, dict(zip(terms, values[len(losses) :], strict=True)), learns)
+
+    def _check_targets(self, move: Move, path: Path) -> None:
+        """Refuse targets that are the reason of a loss that is not finite, such as NaN."""
+        batch, task = self.batch(move.data), self.data.task
+        with torch.no_grad(), untouched_buffers(self.net), self.net.active(path.decisions):
+            output = as_output(called(self.net, batch.x))
+        task.check(output, batch, data=self.data.name, classes=self.data.num_classes)
 
 
 def _named(target: Arch | Decisions) -> str:

@@ -9,14 +9,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from supernet.data import Data, as_data
 from supernet.errors import UsageError
 from supernet.io.run_directory import RunDirectory
 from supernet.measure.untouched import batch_like
 from supernet.nn import Supernet
-from supernet.nn.batch import called, place, shapes
+from supernet.nn.batch import Fields, called, place, shapes
 from supernet.nn.initial_weights import Source, WarmStart, digest_of, warm_start
 from supernet.nn.output import as_output
 from supernet.nn.tryout import try_options
@@ -291,13 +291,30 @@ def _try_out(net: Supernet, data: Data) -> None:
         raise
     except (RuntimeError, ValueError, TypeError, IndexError) as error:
         raise UsageError(
-            f"The supernet cannot take the inputs of {data.name}, which are {shapes(batch.x)}: "
-            f"{str(error).splitlines()[0]}. Build it for such inputs (in_channels, image size) or choose other data."
+            f"The supernet cannot take the inputs of {data.name}, which are {shapes(batch.x)}{_tokens(batch.x)}: "
+            f"{str(error).splitlines()[0]}. Build it for such inputs ({_sizes(batch.x)}) or choose other data."
         ) from error
     finally:
         net.train(training)
     data.task.check(output, batch, data=data.name, classes=data.num_classes)
     try_options(net, batch.x)
+
+
+def _whole(x: Fields) -> list[Tensor]:
+    tensors = [x] if isinstance(x, Tensor) else list(x.values())
+    return [t for t in tensors if t.dtype == torch.int64 and t.numel()]
+
+
+def _tokens(x: Fields) -> str:
+    """Between which numbers whole ones lie, such as token ids: a network may have fewer embeddings."""
+    found = _whole(x)
+    return (
+        f" with numbers from {min(int(t.min()) for t in found)} to {max(int(t.max()) for t in found)}" if found else ""
+    )
+
+
+def _sizes(x: Fields) -> str:
+    return "size of the vocabulary, longest sequence" if _whole(x) else "in_channels, image size"
 
 
 def _open(

