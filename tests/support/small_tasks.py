@@ -63,14 +63,10 @@ def dense(outputs: int, *, background: float = 0.0) -> nn.Conv2d:
 
 
 CASES: Mapping[str, Case] = {
-    "classification": Case(
-        Classification(), ("none", "dark", "bright"), lambda y: y["label"], lambda: pooled(3), 0.4
-    ),
+    "classification": Case(Classification(), ("none", "dark", "bright"), lambda y: y["label"], lambda: pooled(3), 0.4),
     "multi_label": Case(MultiLabel(), ("dark", "bright"), lambda y: y["given"], lambda: pooled(2), 0.6),
     "regression": Case(Regression(values=2, unit="px"), (), lambda y: y["centre"], lambda: pooled(2), 4.0),
-    "segmentation": Case(
-        Segmentation(), ("none", "dark", "bright"), lambda y: y["mask"], lambda: dense(3), 0.33
-    ),
+    "segmentation": Case(Segmentation(), ("none", "dark", "bright"), lambda y: y["mask"], lambda: dense(3), 0.33),
     "detection": Case(
         Detection(),
         ("dark", "bright"),
@@ -143,7 +139,7 @@ def task_net(name: str, *, seed: int = 0) -> Supernet:
                 nn.ReLU(),
             )
 
-        blocks = [OpChoice(f"block{i}", {"conv5": convolution(5), "conv3": convolution(3)}) for i in range(2)]
+        blocks = [OpChoice(f"block{i}", {"conv3": convolution(3), "conv5": convolution(5)}) for i in range(2)]
         stem = [nn.Conv2d(1, 16, 3, padding=1, stride=2), batch_norm(16, statistics="track"), nn.ReLU()]
         return Supernet(nn.Sequential(*stem, *blocks, CASES[name].heads()))
 

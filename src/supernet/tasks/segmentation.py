@@ -138,17 +138,20 @@ class Segmentation:
 
     def _cross_entropy(self, logits: Tensor, masks: Tensor, label_smoothing: float) -> Tensor:
         """(B,): of each image a mean over its pixels that count, by the weights of their classes; 0 if none does."""
-        weights = logits.new_tensor(self.class_weights) if self.class_weights else None
         losses = F.cross_entropy(
             _resized(logits, masks.shape[1:]),
             masks,
-            weight=weights,
             ignore_index=self.ignore_index,
             reduction="none",
             label_smoothing=label_smoothing,
         )
         counts = masks != self.ignore_index
-        share = counts if weights is None else weights[masks.masked_fill(~counts, 0)] * counts
+        if self.class_weights:
+            # Not by torch, which under smoothing weighs a pixel by all classes and divides by that of its own.
+            share = logits.new_tensor(self.class_weights)[masks.masked_fill(~counts, 0)] * counts
+            losses = losses * share
+        else:
+            share = counts.to(losses.dtype)
         whole = share.sum((1, 2))
         return losses.sum((1, 2)) / torch.where(whole > 0, whole, 1)
 
