@@ -35,8 +35,8 @@ def data(*, scenes: int = 1000, seed: int = 0) -> Data:
 
     Masks of one's own are read by `data.segmentation_folder`, or from any torch dataset by `data.from_datasets`.
     """
-    scenery = digit_scenes(scenes=scenes, size=32, digits=2, downscale=2, seed=seed)
-    return scenery.for_task(Segmentation(class_weights=(0.1, *[1.0] * 10)))
+    scenery = digit_scenes(scenes=scenes, size=40, digits=2, kinds=5, seed=seed)
+    return scenery.for_task(Segmentation(class_weights=(0.1, *[1.0] * 5)))
 
 
 def unit(c_in: Expr | int, c_out: Expr | int, kernel: int, *, stride: int = 1, groups: Expr | int = 1) -> nn.Module:
@@ -76,7 +76,7 @@ class EncoderDecoder(nn.Module):
         return logits
 
 
-def net(*, num_classes: int = 11, in_channels: int = 1) -> Supernet:
+def net(*, num_classes: int = 6, in_channels: int = 1) -> Supernet:
     """The supernet with fresh weights."""
     return Supernet(EncoderDecoder(in_channels, num_classes))
 
@@ -89,8 +89,8 @@ def main(out: Path, *, scenes: int = 1000, steps: int = 400, budget: int = 60, a
     print(scenery, supernet.space, sep="\n")
 
     # Train: the largest, the smallest and two random subnets in every step; the loss is that of Segmentation.
-    recipe = sandwich(weights=adam(3e-3, schedule=Cosine()))
-    fit(supernet, recipe, scenery, steps=steps, batch_size=min(32, len(scenery.train)), out=out / "training")
+    recipe, batch_size = sandwich(weights=adam(5e-3, schedule=Cosine())), min(32, len(scenery.train))
+    fit(supernet, recipe, scenery, steps=steps, batch_size=batch_size, out=out / "training")
 
     # Search: the highest mean intersection over union within half of the largest subnet's multiply-accumulates.
     largest = measure.macs(supernet, supernet.space.largest())
@@ -102,10 +102,8 @@ def main(out: Path, *, scenes: int = 1000, steps: int = 400, budget: int = 60, a
     print(best.arch, f"mIoU {best.values['miou']:.3f}", sep="\n")
 
     # Judge: does the supernet rank as architectures rank when each is trained alone?
-    archs = supernet.space.wrap(supernet.space.population(np.random.default_rng(1), alone))
-    truth = judge.train_alone(
-        net, recipe, scenery, archs, steps=max(steps // 2, 1), batch_size=16, out=out / "alone.jsonl"
-    )
+    archs = supernet.space.wrap(supernet.space.population(np.random.default_rng(0), alone))
+    truth = judge.train_alone(net, recipe, scenery, archs, steps=steps, batch_size=batch_size, out=out / "alone.jsonl")
     print(judge.rank_report(supernet, scenery, truth, n=alone).verdict())
 
     # Export, and run the file on scenes that nothing was chosen by.

@@ -67,6 +67,15 @@ def test_a_pixel_has_the_weight_of_its_class_also_under_smoothing() -> None:
     assert float(found) == pytest.approx(total / shares, rel=1e-5)
 
 
+def test_distillation_weighs_pixels_as_the_loss_does() -> None:
+    """A teacher that is as sure as a label teaches what the label does."""
+    logits, masks = example()
+    sure = 50.0 * F.one_hot(masks.clamp(max=K - 1), K).permute(0, 3, 1, 2).float()
+    for task in (Segmentation(), Segmentation(class_weights=(0.5, 2.0, 1.0, 3.0))):
+        found = task.distillation(Output(logits), Output(sure), batch(masks))
+        assert torch.isclose(found, task.loss(Output(logits), batch(masks)), rtol=1e-5)
+
+
 def test_smaller_logits_are_resized_and_auxiliary_heads_have_their_weight() -> None:
     _, masks = example()
     rng = torch.Generator().manual_seed(1)

@@ -38,7 +38,8 @@ def search(run: Run, *, resume: bool = False, overwrite: bool = False, wrap: Wra
 
         search(run.into("runs/a/fast").asking(search=Searching(constraints={"latency_ms": 2.0}, seed=1)))
 
-    Where the method ranks by something else (`Recipe.ranks_by`), the objective `accuracy` stands for that.
+    Where the method ranks by something else (`Recipe.ranks_by`), the objective `accuracy` stands for that; where the
+    task has no accuracy, for the first of its scores.
 
     Args:
         run: The run that is searched; `run.config.search` says how.
@@ -135,12 +136,13 @@ def _wrap(run: Run) -> Wrap | None:
 
 
 def _objectives(run: Run) -> tuple[str, ...]:
-    """What is optimised: where the method ranks by something else, that takes the place of accuracy."""
-    by = run.recipe.ranks_by
+    """What is optimised: where the method or the task ranks by something else, that takes the place of accuracy."""
+    by, scores = run.recipe.ranks_by, run.data.task.scores
     asked = run.config.search.objectives
-    if by is None:
+    if by is None and ACCURACY in scores:
         return asked
-    return tuple(dict.fromkeys(by.name if name == ACCURACY.name else name for name in asked))
+    name = scores[0].name if by is None else by.name
+    return tuple(dict.fromkeys(name if objective == ACCURACY.name else objective for objective in asked))
 
 
 def _evaluator(run: Run, parts: Mapping[str, nn.Module]) -> NetEvaluator:
