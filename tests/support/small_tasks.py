@@ -139,7 +139,7 @@ def task_net(name: str, *, seed: int = 0) -> Supernet:
                 nn.ReLU(),
             )
 
-        blocks = [OpChoice(f"block{i}", {"conv5": convolution(5), "conv3": convolution(3)}) for i in range(2)]
+        blocks = [OpChoice(f"block{i}", {"conv3": convolution(3), "conv5": convolution(5)}) for i in range(2)]
         stem = [nn.Conv2d(1, 16, 3, padding=1, stride=2), batch_norm(16, statistics="track"), nn.ReLU()]
         return Supernet(nn.Sequential(*stem, *blocks, CASES[name].heads()))
 

@@ -201,7 +201,7 @@ def _check(task: str, *, size: int, digits: int, kinds: int, downscale: int, noi
 
 def _number(asked: float, of: int, option: str) -> int:
     found = round(asked * of) if 0 < asked < 1 else int(asked)
-    if not 1 <= found < of:
+    if not 1 <= found < of or (asked > 1 and found != asked):
         raise UsageError(
             f"{option}={asked} is no part of {of} scenes; give a fraction between 0 and 1, or 1 to {of - 1} scenes."
         )

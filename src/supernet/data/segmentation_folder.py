@@ -187,7 +187,7 @@ def _held(
         return pairs, _pairs(folder)
     share, n = 0.2 if asked is None else asked, len(pairs)
     count = round(share * n) if 0 < share < 1 else int(share)
-    if not 1 <= count < n:
+    if not 1 <= count < n or (share > 1 and count != share):
         raise UsageError(
             f"{option}={share} is no part of {n} images; give a fraction between 0 and 1, or 1 to {n - 1} images."
         )

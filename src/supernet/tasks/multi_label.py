@@ -67,14 +67,14 @@ class MultiLabel:
         Smoothed by ε, targets are y (1 − ε) + ε / 2: spread over having a label and not having it.
         """
         target = batch.labels.float() * (1 - label_smoothing) + label_smoothing / 2
-        weights = output.logits.new_tensor(self.positive_weights) if self.positive_weights else None
-        losses = F.binary_cross_entropy_with_logits(output.logits, target, pos_weight=weights, reduction="none")
+        logits, weights = output.logits, self._weights(output.logits)
+        losses = F.binary_cross_entropy_with_logits(logits, target, pos_weight=weights, reduction="none")
         return reduced(losses.mean(1), reduction)
 
     def distillation(self, output: Output, teacher: Output, batch: Batch, *, temperature: float = 1.0) -> Tensor:
-        """T² · H(σ(teacher / T), σ(logits / T)), a mean over labels and examples."""
-        target = torch.sigmoid(teacher.logits / temperature)
-        return F.binary_cross_entropy_with_logits(output.logits / temperature, target) * temperature**2
+        """T² · H(σ(teacher / T), σ(logits / T)), a mean over labels and examples, weighed as in the loss."""
+        target, logits = torch.sigmoid(teacher.logits / temperature), output.logits / temperature
+        return F.binary_cross_entropy_with_logits(logits, target, pos_weight=self._weights(logits)) * temperature**2
 
     def errors(self, output: Output, batch: Batch) -> Tensor:
         """The share of the labels of an example that are given or left out wrongly, summed over the examples."""
@@ -121,6 +121,9 @@ class MultiLabel:
     def chance(self, classes: int) -> float | None:
         """ln 2, the loss of probabilities of a half; None where some are weighted."""
         return None if self.positive_weights else math.log(2)
+
+    def _weights(self, logits: Tensor) -> Tensor | None:
+        return logits.new_tensor(self.positive_weights) if self.positive_weights else None
 
     def _metrics(self, output: Output) -> Figures:
         from torchmetrics.classification import MultilabelAveragePrecision, MultilabelF1Score, MultilabelStatScores

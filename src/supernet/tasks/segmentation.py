@@ -70,9 +70,11 @@ class Segmentation:
         return reduced(losses, reduction)
 
     def distillation(self, output: Output, teacher: Output, batch: Batch, *, temperature: float = 1.0) -> Tensor:
-        """T² · H(softmax(teacher / T), softmax(logits / T)), a mean over all pixels of the logits."""
-        target = F.softmax(_resized(teacher.logits, output.logits.shape[2:]) / temperature, dim=1)
-        return F.cross_entropy(output.logits / temperature, target) * temperature**2
+        """T² · H(softmax(teacher / T), softmax(logits / T)), over the pixels that count, weighed as in the loss."""
+        masks = batch.labels
+        logits, taught = (_resized(one.logits, masks.shape[1:]) / temperature for one in (output, teacher))
+        losses = F.cross_entropy(logits, F.softmax(taught, dim=1), reduction="none")
+        return self._over_pixels(losses, masks).mean() * temperature**2
 
     def errors(self, output: Output, batch: Batch) -> Tensor:
         """The share of an image's pixels that count whose class did not get the largest logit, summed."""
@@ -137,20 +139,27 @@ class Segmentation:
         return self._cross_entropy(output.logits, batch.labels, 0.0).sum()
 
     def _cross_entropy(self, logits: Tensor, masks: Tensor, label_smoothing: float) -> Tensor:
-        """(B,): of each image a mean over its pixels that count, by the weights of their classes; 0 if none does."""
-        weights = logits.new_tensor(self.class_weights) if self.class_weights else None
+        """(B,), of each image."""
         losses = F.cross_entropy(
             _resized(logits, masks.shape[1:]),
             masks,
-            weight=weights,
             ignore_index=self.ignore_index,
             reduction="none",
             label_smoothing=label_smoothing,
         )
+        return self._over_pixels(losses, masks)
+
+    def _over_pixels(self, losses: Tensor, masks: Tensor) -> Tensor:
+        """(B, H, W) -> (B,): a mean over the pixels that count, by the weights of their classes; 0 if none does.
+
+        Not by torch, which under label smoothing weighs a pixel by all classes and divides by the weight of its own.
+        """
         counts = masks != self.ignore_index
-        share = counts if weights is None else weights[masks.masked_fill(~counts, 0)] * counts
-        whole = share.sum((1, 2))
-        return losses.sum((1, 2)) / torch.where(whole > 0, whole, 1)
+        weights = counts.to(losses.dtype)
+        if self.class_weights:
+            weights = weights * losses.new_tensor(self.class_weights)[masks.masked_fill(~counts, 0)]
+        whole = weights.sum((1, 2))
+        return (losses * weights).sum((1, 2)) / torch.where(whole > 0, whole, 1)
 
     def _metrics(self, output: Output) -> Figures:
         from torchmetrics.classification import MulticlassAccuracy, MulticlassJaccardIndex
