@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -71,7 +72,8 @@ def seed_torch(seed: int) -> None:
     While no accelerator is in use, that function keeps the seed and a stack trace for one that may come, which takes
     longer than many a step of a small network.
     """
-    if torch.cuda.is_initialized() or torch.xpu.is_initialized() or torch.backends.mps.is_available():
+    in_use: tuple[Any, ...] = (torch.cuda.is_initialized, torch.xpu.is_initialized, torch.backends.mps.is_available)
+    if any(asked() for asked in in_use):
         torch.manual_seed(seed)
     else:
         torch.default_generator.manual_seed(seed)
