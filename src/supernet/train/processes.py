@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -71,8 +71,8 @@ def seed_torch(seed: int) -> None:
     While no accelerator is in use, that function keeps the seed and a stack trace for one that may come, which takes
     longer than many a step of a small network.
     """
-    cuda, xpu = torch.cuda.is_initialized(), torch.xpu.is_initialized()  # type: ignore[no-untyped-call]
-    if cuda or xpu or torch.backends.mps.is_available():
+    in_use: tuple[Any, ...] = (torch.cuda.is_initialized, torch.xpu.is_initialized, torch.backends.mps.is_available)
+    if any(asked() for asked in in_use):
         torch.manual_seed(seed)
     else:
         torch.default_generator.manual_seed(seed)
