@@ -20,7 +20,7 @@ PAD, START, END, V, T = 0, 1, 2, 9, 6
 
 @dataclass(frozen=True)
 class Letters:
-    """The tokens 3 … are the letters a …"""
+    """The tokens 3 … are the words aa, bb …"""
 
     size: int = V
     pad: int = PAD
@@ -29,7 +29,7 @@ class Letters:
 
     def text(self, tokens, /):
         kept = tokens[: tokens.index(END)] if END in tokens else tokens
-        return " ".join(chr(ord("a") + token - 3) for token in kept if token > END)
+        return " ".join(2 * chr(ord("a") + token - 3) for token in kept if token > END)
 
 
 TASK = Translation(Letters())
@@ -145,6 +145,10 @@ def test_a_supernet_is_trained_searched_by_bleu_exported_and_verified(tmp_path):
         expected = measure.scores(net, best.arch, written, images=10)
         assert found.scores_file["bleu"] == pytest.approx(expected.value)
         assert found.scores_file["loss"] == pytest.approx(expected.loss, rel=1e-4)
+        untrained = deploy.extract(aligned(), best.arch, data)
+        other = deploy.verify(exported.files[0], untrained, data.validation, task=written.task, images=10, tolerance=99)
+        assert other.scores_file == found.scores_file  # the file itself has written, and not the module
+        assert other.scores_module["bleu"] < 10
 
 
 def test_what_is_written_is_cut_at_the_end_and_greedy_without_a_beam():
