@@ -34,4 +34,4 @@ def test_an_example_declares_trains_searches_judges_exports_and_verifies(
 
 @pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.py")), ids=lambda path: path.stem)
 def test_an_example_can_be_read(path: Path) -> None:
-    assert len(path.read_text().splitlines()) < 120
+    assert len(path.read_text().splitlines()) <= 150

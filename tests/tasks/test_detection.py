@@ -125,6 +125,8 @@ def test_it_finds_what_the_levels_say_and_suppresses_the_less_sure_of_one_class(
     assert torch.allclose(found.boxes, torch.tensor([[1.0, 1, 6.8, 7], [9, 9, 15, 15]]), atol=1e-3)
     (found,) = Detection(overlap=0.85, detections=2).found(told, (SIZE, SIZE))
     assert found.labels.tolist() == [0, 0]
+    (found,) = Detection().found(answer([([1, 1, 6.8, 7], 0, 0.9), ([1, 1, 8, 7], 1, 0.8)]), (SIZE, SIZE))
+    assert found.labels.tolist() == [0, 1], "classes do not suppress each other"
 
 
 def test_average_precision_by_hand() -> None:

@@ -43,9 +43,10 @@ class Metrics:
         output = output._replace(logits=output.logits.float(), heads={n: h.float() for n, h in output.heads.items()})
         self._loss += self._loss_of(output, batch).item()
         self._count += batch.size
-        if self._metrics is None:
-            self._metrics = {name: m.to(output.logits.device) for name, m in self._made(output).items()}
         asked = self._read(output, batch)
+        if self._metrics is None:
+            device = asked[0].device if isinstance(asked[0], Tensor) else "cpu"
+            self._metrics = {name: metric.to(device) for name, metric in self._made(output).items()}
         for metric in self._metrics.values():
             metric.update(*asked)
 

@@ -168,9 +168,7 @@ class Detection:
 
         metric = MeanAveragePrecision(iou_type="bbox")
         metric.warn_on_many_detections = False
-        return Metrics(
-            lambda o, b: self.loss(o, b, reduction="sum"), lambda _: {_MAP.name: metric.cpu()}, self._read, _told
-        )
+        return Metrics(lambda o, b: self.loss(o, b, reduction="sum"), lambda _: {_MAP.name: metric}, self._read, _told)
 
     def outputs(self, classes: int) -> int:
         """A logit per class, four distances and centreness of each location."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor
 
@@ -84,7 +83,7 @@ class Regression:
         )
 
     def meter(self) -> Meter:
-        """Adds up in float64."""
+        """Adds up in float64, as targets may lie far from zero."""
         required("a regression")
         return Metrics(lambda o, b: self.loss(o, b, reduction="sum"), _metrics, _read, _told)
 
@@ -135,13 +134,12 @@ def _rows(values: Tensor) -> Tensor:
 def _metrics(output: Output) -> Figures:
     from torchmetrics.regression import MeanAbsoluteError, MeanSquaredError, R2Score
 
-    found = {"rmse": MeanSquaredError(squared=False), "mae": MeanAbsoluteError(), "r2": R2Score()}
-    return {name: metric.cpu().set_dtype(torch.float64) for name, metric in found.items()}
+    return {"rmse": MeanSquaredError(squared=False), "mae": MeanAbsoluteError(), "r2": R2Score()}
 
 
 def _read(output: Output, batch: Batch) -> tuple[Tensor, Tensor]:
     pairs = (_rows(output.logits), _rows(batch.labels))
-    values, targets = (tensor.squeeze(1).double().contiguous() for tensor in pairs)
+    values, targets = (tensor.squeeze(1).cpu().double().contiguous() for tensor in pairs)
     return values, targets
 
 
