@@ -233,7 +233,7 @@ def test_spaces_and_data_are_refused_in_sentences() -> None:
         (lambda: build_space("nasbench201", {"statistics": "some"}, data), "track, batch or calibrate"),
         (lambda: build_space("builtins:dict", {}, data), "a space is a function that returns a Supernet"),
         (lambda: build_method("builtins:dict", {}), "a method is a function that returns a Recipe"),
-        (lambda: images("builtins:dict", {}, seed=0), "a data set is a function that returns ImageData"),
+        (lambda: images("builtins:dict", {}, seed=0), "a data set is a function that returns Data"),
         (lambda: images("~nosuchuser/x", {}, seed=0), "home directory is not known"),
         (lambda: images("digits", {"size": 3}, seed=0), "digits has no setting 'size'"),
         (lambda: images("digits", {"augment": {"flop": True}}, seed=0), "did you mean flip?"),

@@ -80,7 +80,7 @@ def test_files_that_do_not_fit_are_refused(exported, tmp_path):
         deploy.verify(tmp_path / "net.txt", module, blobs().validation)
     larger = blobs(60, size=10)
     for file in exported.files:
-        with pytest.raises(RunError, match=r"does not run on images of shape \(\d+, 1, 10, 10\)"):
+        with pytest.raises(RunError, match=r"does not run on inputs of float32 \(\d+, 1, 10, 10\)"):
             deploy.verify(file, module, larger.validation)
 
 

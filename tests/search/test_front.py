@@ -155,8 +155,8 @@ def test_file(tmp_path: Path) -> None:
     assert [file.name for file in path.parent.iterdir()] == ["front.json"]
     assert json.loads(path.read_text()) == {
         "objectives": [
-            {"name": "accuracy", "goal": "max", "unit": ""},
-            {"name": "macs", "goal": "min", "unit": "MAC"},
+            {"name": "accuracy", "goal": "max", "unit": "", "share": True},
+            {"name": "macs", "goal": "min", "unit": "MAC", "share": False},
         ],
         "constraints": {"macs": [None, 2e7]},
         "searcher": "nsga2",

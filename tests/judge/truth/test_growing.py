@@ -153,5 +153,5 @@ def test_a_full_disk(path, monkeypatch):
 
 def test_lines_are_plain_json(path):
     lines = [json.loads(line) for line in filled(path).read_text().splitlines()]
-    assert lines[0]["metric"] == {"name": "accuracy", "goal": "max", "unit": ""}
+    assert lines[0]["metric"] == {"name": "accuracy", "goal": "max", "unit": "", "share": True}
     assert lines[1] == {"arch": "kernel=3,width=8", "seed": 0, "accuracy": 0.5, "seconds": 1.5}

@@ -81,7 +81,8 @@ def enas_micro_final(
         UsageError: a size that cannot be, or an unknown operation.
 
     >>> from supernet import zoo
-    >>> zoo.enas_micro_final(channels=4, auxiliary=False).space == zoo.enas_micro(channels=4, auxiliary=False).space
+    >>> search, final = zoo.enas_micro(channels=4), zoo.enas_micro_final(channels=4, layers=3, auxiliary=False)
+    >>> final.space.fingerprint == search.space.fingerprint
     True
     """
     picks = picks_of(
