@@ -44,14 +44,12 @@ SHORT = {"drop_path": 0.0}  # for nets without drop-path
 
 
 def test_the_settings_of_the_two_scripts() -> None:
+    now = replace(step(operations_net(), total=630), steps_per_epoch=1)
     for preset, lowest in ((MICRO, 1e-4), (MACRO, 1e-3)):
         told = published(enas_final(**preset).weights)
         assert (told["lr"], told["nesterov"], told["weight_decay"], told["clip"]) == (0.05, True, 4e-4, None)
         schedule = enas_final(**preset).weights.schedule
-        rates = [
-            0.05 * schedule(replace(step(operations_net(), epoch, total=630), steps_per_epoch=1), [])
-            for epoch in range(630)
-        ]
+        rates = [0.05 * schedule(replace(now, index=epoch), []) for epoch in range(630)]
         assert [epoch for epoch, rate in enumerate(rates) if rate == pytest.approx(0.05)] == [0, 10, 30, 70, 150, 310]
         assert lowest < min(rates) < 1.01 * lowest + 1e-5
     assert enas_final(**MACRO).programs[0].objective == CrossEntropy()  # type: ignore[attr-defined]

@@ -71,5 +71,6 @@ def test_weights_travel_between_subnets_of_two_supernets(case):
 def test_listed_names_are_builders():
     for name in zoo.__all__:
         builder = getattr(zoo, name)
-        assert isinstance(builder(), Supernet)
+        small = {} if name != "enas_micro_final" else {"layers": 3}  # 27,000 modules of candidates
+        assert isinstance(builder(**small), Supernet)
         assert builder.__doc__.splitlines()[0].endswith(".")
