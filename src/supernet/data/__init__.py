@@ -16,6 +16,7 @@ from supernet.data.derived.random_labels import RandomLabelled, RandomLabels
 from supernet.data.folder import FolderAugment, FolderSplit
 from supernet.data.folder_tree import image_folder
 from supernet.data.image_data import ImageData
+from supernet.data.imagenet16 import imagenet16_120
 from supernet.data.indexed import Indexed
 from supernet.data.loader import LoaderSplit
 from supernet.data.memory import MemorySplit
@@ -68,6 +69,7 @@ __all__ = [
     "from_arrays",
     "from_datasets",
     "image_folder",
+    "imagenet16_120",
     "load",
     "mnist5k",
     "npz",
