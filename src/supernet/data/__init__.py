@@ -10,9 +10,11 @@ from supernet.data.derived.clients import Clients, dirichlet, shards
 from supernet.data.derived.cutout import Cutout
 from supernet.data.derived.endless import Endless
 from supernet.data.derived.joined import AllImages, Joined
+from supernet.data.derived.mixed import Mixed, MixedSplit
 from supernet.data.derived.only_classes import FewerClasses, OnlyClasses
 from supernet.data.derived.part import Part
 from supernet.data.derived.random_labels import RandomLabelled, RandomLabels
+from supernet.data.derived.views import Views
 from supernet.data.folder import FolderAugment, FolderSplit
 from supernet.data.folder_tree import image_folder
 from supernet.data.image_data import ImageData
@@ -52,12 +54,15 @@ __all__ = [
     "Joined",
     "LoaderSplit",
     "MemorySplit",
+    "Mixed",
+    "MixedSplit",
     "OnlyClasses",
     "Part",
     "RandomLabelled",
     "RandomLabels",
     "Split",
     "TensorSplit",
+    "Views",
     "Vocabulary",
     "as_data",
     "causal_text",

@@ -13,7 +13,7 @@ from supernet.errors import UsageError
 
 Indices = npt.NDArray[np.int64]
 
-ORDER, AUGMENT, SPLIT, LABELS, CLIENTS = range(5)  # what is drawn: uses that share a seed stay independent
+ORDER, AUGMENT, SPLIT, LABELS, CLIENTS, MIXING = range(6)  # what is drawn: uses that share a seed stay independent
 
 
 def generator(seed: int, use: int, *position: int) -> np.random.Generator:

@@ -1,0 +1,89 @@
+"""Several views of every image, each augmented anew."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from itertools import tee
+from typing import Any
+
+from supernet.data.indexed import Indexed, ReadByNumber, indexed, labels_of
+from supernet.data.position import Indices, Position
+from supernet.data.split import check_head
+from supernet.errors import UsageError
+from supernet.nn.batch import Batch
+from supernet.nn.input_shape import InputShape
+
+_ELSEWHERE = 2**41  # a further view is augmented as if it stood at another position of the stream, in another epoch
+
+
+@dataclass(frozen=True, eq=False)
+class Views(ReadByNumber):
+    """The images of a split, each in several views; a :class:`~supernet.data.Split`.
+
+    A batch holds the views as ``view1``, ``view2``, …, each augmented anew; methods that compare them choose one with
+    `Path.forward`. Without augmentation all are alike.
+
+    Attributes:
+        split: The split that the images come from.
+        views: Number of views.
+
+    Raises:
+        UsageError: There are fewer than two views, or the split does not know its images by number.
+
+    >>> from supernet.data import digits
+    >>> batch = next(Views(digits().train, 2).stream(4, seed=0))
+    >>> {name: tuple(view.shape) for name, view in batch.x.items()}
+    {'view1': (4, 1, 8, 8), 'view2': (4, 1, 8, 8)}
+    """
+
+    split: Indexed
+    views: int = 2
+
+    def __post_init__(self) -> None:
+        indexed(self.split, "Views")
+        if self.views < 2:
+            raise UsageError(f"views={self.views} leaves nothing to compare; give two or more.")
+
+    def __len__(self) -> int:
+        return len(self.split)
+
+    @property
+    def labels(self) -> Indices:
+        """Class indices ``(N,)``."""
+        return labels_of(self.split)
+
+    @property
+    def shape(self) -> InputShape:
+        """The shape of one view, such as ``(C, H, W)``."""
+        return self.split.shape
+
+    @property
+    def augment(self) -> Any:
+        """Those of the split that the images come from."""
+        return self.split.augment
+
+    def at(self, places: Iterable[Position], *, seed: int, augment: Any) -> Iterator[Batch]:
+        """The images at given places; see :meth:`Indexed.at`."""
+        streams = [
+            self.split.at(_seen(copy, number), seed=seed, augment=augment)
+            for number, copy in enumerate(tee(places, self.views))
+        ]
+        for batches in zip(*streams, strict=True):
+            yield Batch({f"view{n}": batch.images for n, batch in enumerate(batches, start=1)}, batches[0].y)
+
+    def head(self, n: int) -> Views:
+        """The first ``n`` images."""
+        check_head(n, len(self))
+        return replace(self, split=self.split.head(n))
+
+    def fingerprint(self) -> str:
+        """Digest of the split and of the number of views."""
+        return hashlib.sha256(f"{self.views} views of {self.split.fingerprint()}".encode()).hexdigest()
+
+
+def _seen(places: Iterable[Position], number: int) -> Iterator[Position]:
+    """The same images, as they are augmented for a view; the first one as in the split itself."""
+    shift = number * _ELSEWHERE
+    return (place._replace(t=place.t + shift, epoch=place.epoch + shift) for place in places)
