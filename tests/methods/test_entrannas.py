@@ -29,6 +29,7 @@ from supernet.train import (
     LogitsAndThresholds,
     NonZero,
     OptionLogits,
+    Part,
     Path,
     Ramp,
     Softmax,
@@ -80,7 +81,7 @@ def test_what_the_paper_leaves_open_is_that_of_darts() -> None:
     assert program.relaxation == Softmax(2.0)  # type: ignore[attr-defined]
     assert entrannas(exclude=("none",)).derive == Strongest(("none",))
     part = entrannas(threshold=0.3, temperature=2.0).parts["architecture"]
-    assert (part.build, part.updates) == (LogitsAndThresholds(0.3, 2.0), ARCHITECTURE)
+    assert part == Part(build=LogitsAndThresholds(0.3, 2.0), updates=ARCHITECTURE)
     assert (entrannas().derive, entrannas(threshold=0.3).derive) == (Strongest(), NonZero())
 
 

@@ -114,7 +114,7 @@ class Executor:
         """Steps, rounded, that the training images last for."""
         return self.steps_of(self.data, self.batch_size)
 
-    def steps_of(self, data: ImageData, batch_size: int) -> int:
+    def steps_of(self, data: Data, batch_size: int) -> int:
         """Steps, rounded, that training images last for, by the number of images per process in a batch."""
         return max(1, round(len(data.train) / (batch_size * self.fabric.world_size)))
 
