@@ -154,7 +154,7 @@ class Scaling(nn.Module):
 
 def test_drop_path_spares_the_skip_and_a_decided_identity_has_it_too() -> None:
     """Of an edge of every decision: each image has β x, and what the operation adds is dropped, or twice as much."""
-    candidates = {"half": Scaling(0.5), "skip": nn.Identity()}
+    candidates = {"scaled": Scaling(0.5), "skip": nn.Identity()}
     net = Supernet(Edge(OpChoice("block", candidates), nn.Identity())).train()
     x = torch.rand(64, 8, 2, 2, generator=torch.Generator().manual_seed(0)) + 0.5
     for decision, added in ((0, 0.5), (Mixture(torch.tensor([0.6, 0.2])), 0.5), (1, None)):

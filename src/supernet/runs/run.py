@@ -253,8 +253,8 @@ class Run:
         if ours.fingerprint != theirs.fingerprint:
             named = config.space.name + (f" with {config.space.options}" if config.space.options else "")
             raise UsageError(
-                f"{named} has other choices than the run, and so other architectures: {_difference(ours, theirs)}. Change "
-                "only settings that leave the choices as they are, such as widths and numbers of cells."
+                f"{named} has other choices than the run, and so other architectures: {_difference(ours, theirs)}. "
+                "Change only settings that leave the choices as they are, such as widths and numbers of cells."
             )
         return changed
 
