@@ -152,6 +152,19 @@ class Scaling(nn.Module):
         return self.factor * x
 
 
+def test_drop_path_spares_the_skip_and_a_decided_identity_has_it_too() -> None:
+    """Of an edge of every decision: each image has β x, and what the operation adds is dropped, or twice as much."""
+    candidates = {"scaled": Scaling(0.5), "skip": nn.Identity()}
+    net = Supernet(Edge(OpChoice("block", candidates), nn.Identity())).train()
+    x = torch.rand(64, 8, 2, 2, generator=torch.Generator().manual_seed(0)) + 0.5
+    for decision, added in ((0, 0.5), (Mixture(torch.tensor([0.6, 0.2])), 0.5), (1, None)):
+        with net.active(Decisions({"block": decision}), settings={"aux_skip": 0.4, "drop_path": 0.5}):
+            factors = (net(x) / x - 0.4).flatten(1)
+        torch.testing.assert_close(factors, factors[:, :1].expand_as(factors))
+        seen = sorted(set(factors[:, 0].mul(1000).round().div(1000).tolist()))
+        assert seen == pytest.approx([1.0] if added is None else [0.0, 2 * added], abs=2e-3), decision
+
+
 def test_cells_of_darts_have_it_on_reducing_edges_too() -> None:
     options: dict[str, Any] = {"channels": 4, "layers": 3, "nodes": 1, "in_channels": 1, "image_size": 8}
     plain, net = (

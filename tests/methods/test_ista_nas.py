@@ -19,7 +19,20 @@ from supernet.methods.cells.ista_nas import ONE_STAGE
 from supernet.nn import Decisions, EdgeWeights, Mixture
 from supernet.space import Choice
 from supernet.space.restriction import Restriction
-from supernet.train import AbsorbCodes, Context, NonZero, RecoverCodes, Softmax, SparseCodes, Trained, adam, sgd
+from supernet.train import (
+    AbsorbCodes,
+    Auxiliary,
+    Context,
+    CrossEntropy,
+    NonZero,
+    RecoverCodes,
+    SingleLevel,
+    Softmax,
+    SparseCodes,
+    Trained,
+    adam,
+    sgd,
+)
 from supernet.train.edits.recover_codes import operation_norms
 from supernet.train.laws import _accuracy
 from supernet.train.parametrisations._node_operations import nodes_of_operations
@@ -111,8 +124,14 @@ def test_one_stage_is_constant_until_nodes_are_decided_and_then_a_cosine() -> No
     at = [ramp(step(operations_net(), index, total=600)) for index in (0, 1, 300, 599)]
     assert at == pytest.approx([0.2 * e / 600 for e in (0, 1, 300, 599)])
     assert recipe.parts["architecture"].updates == darts().parts["architecture"].updates
+    loss = Auxiliary(CrossEntropy(), 0.4)
+    assert search.program == SingleLevel(objective=loss)
     assert search.program.parts == ("architecture",)
+    assert after.program == SingleLevel(objective=loss, also=("norms",))
     assert after.program.parts == ("architecture", "norms")
+    assert (search.enter, after.enter) == (None, AbsorbCodes())
+    assert recipe.parts["norms"].updates == recipe.weights
+    assert [(edit.apply, edit.unit) for edit in search.edits] == [(RecoverCodes(converged=1e-3), "epochs")]
 
 
 def test_codes_move_first_on_validation_images_or_together_with_the_weights() -> None:

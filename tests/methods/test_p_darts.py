@@ -19,7 +19,20 @@ from supernet.errors import UsageError
 from supernet.methods import mean_teacher, p_darts
 from supernet.space import Arch
 from supernet.space.restriction import Restriction
-from supernet.train import Constant, Context, Move, OptionLogits, Recipe, SkipLimited, Step, adam, sgd
+from supernet.train import (
+    Bilevel,
+    Constant,
+    Context,
+    DropoutDecay,
+    Move,
+    OptionLogits,
+    PerEpoch,
+    Recipe,
+    SkipLimited,
+    Step,
+    adam,
+    sgd,
+)
 from supernet.train.executor import Executor
 from supernet.train.laws import Trial
 from supernet.train.move import Result
@@ -147,6 +160,13 @@ def test_the_published_networks_are_those_of_the_space() -> None:
     assert [change.options for change in made] == [{"layers": 5}, {"layers": 11}, {"layers": 17}]  # type: ignore[union-attr]
     assert [change.keep and change.keep.number for change in made] == [None, 5, 3]  # type: ignore[union-attr]
     assert [phase.share for phase in recipe.phases] == [1.0] * 3
+    assert [phase.program for phase in recipe.phases] == [Bilevel(begin=0.4)] * 3
+    dropouts = [PerEpoch(DropoutDecay(start=rate, begin=0.4)) for rate in (0.1, 0.4, 0.7)]
+    assert [phase.settings for phase in recipe.phases] == [{"skip_dropout": dropout} for dropout in dropouts]
+    (setting,) = p_darts(begin=0.5).phases[1].settings.values()
+    assert setting == PerEpoch(DropoutDecay(start=0.4, begin=0.5))
+    assert recipe.derive == SkipLimited(limit=2, exclude=("none",), cell="normal")
+    assert p_darts(skips=3, exclude=()).derive == SkipLimited(limit=3)
     wide = p_darts(channels=(16, 20, 24)).phases[1].enter
     assert wide.options == {"layers": 11, "channels": 20}  # type: ignore[union-attr]
 

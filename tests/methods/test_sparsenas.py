@@ -157,6 +157,8 @@ def test_where_nothing_may_be_empty_the_strongest_stays() -> None:
     assert decision.run == (0,)
     arch = NonZero().derive(context(net, part))
     assert (arch["block0"], arch["block1"]) == ("conv3", "skip")
+    zeroed(part, 1, {1: 0.5, 2: -2.0})
+    assert NonZero().derive(context(net, part))["block1"] == "skip", "the largest weight, of either sign"
     bench = nas_bench()
     part = OperationWeights(bench)
     zeroed(part, 0, {})
@@ -207,7 +209,11 @@ def test_a_penalty_that_leaves_nothing_of_a_cell_is_said() -> None:
     with pytest.raises(RunError, match=r"'normal.2.inputs', 'normal.3.inputs' has become 0.*architecture\.penalty"):
         NonZero().derive(context(net, part))
     with pytest.raises(RunError, match="earlier checkpoints are untouched"):
-        train(sparsenas(architecture=Updates(optimiser=HAPG(lr=1.0, penalty=2.0))), net=net, steps=4)
+        train(
+            sparsenas(architecture=Updates(optimiser=HAPG(lr=1.0, penalty=2.0))),
+            net=cells(channels=2, nodes=1),
+            steps=2,
+        )
 
 
 def counts(trained: Trained) -> list[int]:
@@ -222,9 +228,8 @@ def trained_with(penalty: float, share: float = 0.5, *, nodes: int = 1) -> Train
 
 
 def test_the_more_the_penalty_the_sparser_is_the_supernet() -> None:
-    found = [sum(counts(trained_with(penalty))) for penalty in (0.0, 1.0, 1.3)]
-    assert found[0] == 2 * 6
-    assert found[0] > found[1] > found[2], found
+    less, more = (sum(counts(trained_with(penalty))) for penalty in (1.0, 1.3))
+    assert 2 * 6 > less > more, (less, more)
 
 
 @pytest.mark.slow
@@ -268,7 +273,7 @@ def test_what_is_out_stays_out() -> None:
     ("net", "message"),
     [
         (elastic_net, "cannot be mixed"),
-        (lambda: cells(inputs="pairs"), r"zoo\.darts\(inputs='any'\)"),
+        (lambda: cells(inputs="pairs", channels=2), r"zoo\.darts\(inputs='any'\)"),
     ],
 )
 def test_spaces_that_do_not_hold_what_may_be_left_are_refused_before_training(

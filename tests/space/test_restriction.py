@@ -85,6 +85,10 @@ def test_it_comes_back_from_a_checkpoint_and_from_its_file() -> None:
     told = json.loads(json.dumps(restriction.to_json()))
     assert told == {"op": ["skip", "conv"], "edges": [[1, 2]]}
     assert SPACE.restrict(restriction.to_json()).size == restriction.space.size
+    other = Restriction(SPACE)
+    other.allow("edges", ((1, 2),))
+    other.allow("op", ("skip", "conv"))
+    assert json.dumps(other.to_json()) == json.dumps(told), "whatever was restricted first"
 
 
 def test_what_is_kept_may_be_exchanged() -> None:

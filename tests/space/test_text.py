@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from strategies import generators, spaces
 from supernet.errors import UsageError
 from supernet.space import Choice, Space
+from supernet.space.text import in_shell
 from zoo_networks import SMALL
 
 DEPTH = Choice("depth", (1, 2, 3))
@@ -64,6 +65,13 @@ def test_a_shell_reads_the_text_as_one_word(space: Space, rng: np.random.Generat
     assert not set(text) & set("\"'`$\\;&|<>()[]{}*?!#~ \t\n"), text
 
 
+@given(wild_spaces(), generators())
+def test_what_people_read_is_one_word_of_a_shell_and_read_back(space: Space, rng: np.random.Generator) -> None:
+    arch = space.sample(rng)
+    (word,) = shlex.split(in_shell(arch), posix=True)
+    assert same(space.parse(word), arch)
+
+
 @given(wild_spaces())
 def test_different_architectures_have_different_texts(space: Space) -> None:
     archs = list(space.enumerate())
@@ -84,6 +92,7 @@ def test_names_and_options_may_be_written_as_they_are() -> None:
     assert str(arch) == "1%3C-0=conv%203,flag=True,size=3:5"
     assert space.parse("1<-0=conv 3, flag=True, size=3:5") == arch
     assert type(space.parse(str(arch))["flag"]) is bool
+    assert in_shell(arch) == "'1<-0=conv%203,flag=True,size=3:5'"
 
 
 def test_options_that_read_alike_are_refused_when_the_choice_is_made() -> None:

@@ -22,6 +22,7 @@ from supernet.nn import Supernet
 from supernet.runs.report import refresh
 from supernet.runs.run import Run
 from supernet.space import Arch
+from supernet.space.text import in_shell
 
 
 @dataclass(frozen=True)
@@ -113,11 +114,12 @@ def best(run: Run) -> Pick:
     """
     derived = run.derived
     if derived is not None and not (run.place / "front.json").is_file():
-        run.say(f"the best is the architecture that the method derived, for nothing was searched: {derived}")
+        run.say(f"the best is the architecture that the method derived, for nothing was searched: {in_shell(derived)}")
         return Pick("derived", derived)
     found = search.Front.read(run.place.path, run.net.space).best()
     if derived is not None:
-        run.say(f"the best is that of the search, {found.arch}; the method itself derived {derived}")
+        both = f"{in_shell(found.arch)}; the method itself derived {in_shell(derived)}"
+        run.say(f"the best is that of the search, {both}")
     return Pick("best", found.arch, found.values)
 
 

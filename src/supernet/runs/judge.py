@@ -30,6 +30,7 @@ from supernet.runs.naming import build_calibration, build_net
 from supernet.runs.report import refresh
 from supernet.runs.run import Run
 from supernet.space import Arch, Space
+from supernet.space.text import in_shell
 from supernet.train.programs._protocol import WeighsOptions
 
 Alone: TypeAlias = Callable[[Sequence[Arch]], Truth]
@@ -131,8 +132,8 @@ def _standing(run: Run, truth: Truth, alone: Alone | None) -> tuple[Standing | N
         truth = truth.merge(alone([arch]))
     if arch not in truth:
         return None, {
-            "derived": f"The truth holds no {truth.metric.name} of {arch}; judge against one that does, or let a "
-            "surrogate predict it (--surrogate N)."
+            "derived": f"The truth holds no {truth.metric.name} of {in_shell(arch)}; judge against one that does, or "
+            "let a surrogate predict it (--surrogate N)."
         }
     return standing(truth, arch), {}
 

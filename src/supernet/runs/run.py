@@ -251,10 +251,10 @@ class Run:
             return changed
         ours, theirs = self.net.space, changed.fresh.space
         if ours.fingerprint != theirs.fingerprint:
+            named = config.space.name + (f" with {config.space.options}" if config.space.options else "")
             raise UsageError(
-                f"{config.space.name} with {config.space.options} has other choices than the run, and so other "
-                f"architectures: {_difference(ours, theirs)}. Change only settings that leave the choices as they are, "
-                "such as widths and numbers of cells."
+                f"{named} has other choices than the run, and so other architectures: {_difference(ours, theirs)}. "
+                "Change only settings that leave the choices as they are, such as widths and numbers of cells."
             )
         return changed
 

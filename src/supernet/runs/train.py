@@ -13,6 +13,7 @@ from supernet.judge import RankAlong
 from supernet.runs.judge import table_of
 from supernet.runs.naming import build_calibration
 from supernet.runs.run import Run
+from supernet.space.text import in_shell
 from supernet.train import Monitor, SubnetScores, fit
 from supernet.train.health import warnings_of
 
@@ -56,7 +57,7 @@ def train(run: Run, *, resume: bool = False) -> Run | None:
         return None
     if trained.derived is not None:
         run.directory.write("derived.json", trained.derived.to_json())
-        run.say(f"derived architecture: {trained.derived}")
+        run.say(f"derived architecture: {in_shell(trained.derived)}")
     log = read_lines(run.directory.log, dict[str, Any]).rows
     data, chance = run.data, run.directory.read("training.json", schema.Training).chance
     told = warnings_of(

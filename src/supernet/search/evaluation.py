@@ -17,6 +17,7 @@ from supernet.quantity import Quantity
 from supernet.search import pareto
 from supernet.search.constraints import Constraints
 from supernet.space import Arch, Codes, Space
+from supernet.space.text import in_shell
 
 __all__ = ["Evaluation", "Evaluator", "Point"]
 
@@ -75,7 +76,7 @@ def values_of(evaluator: Evaluator, arch: Arch, names: Collection[str]) -> dict[
     told = evaluator.evaluate(arch, tuple(names))
     for name in names:
         if name not in told:
-            raise RunError(f"The evaluator was asked for {name!r} of {arch} but only told {sorted(told)}.")
+            raise RunError(f"The evaluator was asked for {name!r} of {in_shell(arch)} but only told {sorted(told)}.")
         if not math.isfinite(told[name]):
             raise RunError(_not_finite(arch, name, told[name]))
     return {name: float(told[name]) for name in names}
@@ -83,7 +84,7 @@ def values_of(evaluator: Evaluator, arch: Arch, names: Collection[str]) -> dict[
 
 def _not_finite(arch: Arch, name: str, value: float) -> str:
     return (
-        f"The evaluator told {name} = {value} for {arch}. A search cannot rank such a value: find out why "
+        f"The evaluator told {name} = {value} for {in_shell(arch)}. A search cannot rank such a value: find out why "
         "(diverged weights, a division by zero), then resume the search."
     )
 

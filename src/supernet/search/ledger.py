@@ -11,6 +11,7 @@ from supernet.search.archive import Archive
 from supernet.search.evaluation import Evaluation, Evaluator, best_of, costs_of, values_of
 from supernet.search.problem import Companion, Problem
 from supernet.space import Arch
+from supernet.space.text import in_shell
 
 # Costs may come from a matrix product, whose last digits depend on the size of the batch.
 _ROUNDING = 1e-6
@@ -54,8 +55,8 @@ class Ledger:
         if wrong.any():
             arch = archs[int(wrong.argmax())]
             raise RunError(
-                f"{searcher} asked for {arch}, which is infeasible or outside the space. A searcher must propose "
-                "only what problem.feasible and problem.space allow; correct the searcher."
+                f"{searcher} asked for {in_shell(arch)}, which is infeasible or outside the space. A searcher must "
+                "propose only what problem.feasible and problem.space allow; correct the searcher."
             )
         return [{name: float(columns[name][row]) for name in self.cheap} for row in range(len(archs))]
 
@@ -99,8 +100,8 @@ class Ledger:
         recorded = self.archive.recorded[place]
         if recorded.arch != arch or recorded.generation != generation:
             raise RunError(
-                f"{self._line(place)} records {recorded.arch} in round {recorded.generation}, but the resumed search "
-                f"asks for {arch} in round {generation}: {_CHANGED}"
+                f"{self._line(place)} records {in_shell(recorded.arch)} in round {recorded.generation}, but the "
+                f"resumed search asks for {in_shell(arch)} in round {generation}: {_CHANGED}"
             )
         for name, value in cost.items():
             if not np.isclose(recorded.values[name], value, rtol=_ROUNDING, atol=0.0):
@@ -116,7 +117,9 @@ class Ledger:
         place = len(self.evaluations)
         if place < len(self.archive.recorded):
             arch = self.archive.recorded[place].arch
-            raise RunError(f"{self._line(place)} records {arch}, but the resumed search ends before it: {_CHANGED}")
+            raise RunError(
+                f"{self._line(place)} records {in_shell(arch)}, but the resumed search ends before it: {_CHANGED}"
+            )
 
     def _line(self, place: int) -> str:
         return f"{self.archive.path}, line {place + 1}"

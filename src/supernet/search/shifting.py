@@ -21,6 +21,7 @@ from supernet.paper import Paper
 from supernet.precision import Precision
 from supernet.search.evaluation import Evaluation, Evaluator
 from supernet.space import Arch
+from supernet.space.text import in_shell
 from supernet.train import (
     Backpropagation,
     CrossEntropy,
@@ -313,8 +314,8 @@ class _ShiftingRun:
         loss = float(torch.stack(losses).mean())
         if not math.isfinite(loss):
             raise RunError(
-                f"The training loss of {arch} became {loss} while shifting at the learning rate {shifting.lr:g}. Lower "
-                "it and search anew; an earlier state is not affected."
+                f"The training loss of {in_shell(arch)} became {loss} while shifting at the learning rate "
+                f"{shifting.lr:g}. Lower it and search anew; an earlier state is not affected."
             )
         self._losses.append(loss)
         if shifting.update == "candidate":

@@ -102,8 +102,5 @@ class Restriction:
         return found
 
     def to_json(self) -> dict[str, Any]:
-        """The options that are allowed, by the names of the choices that are restricted."""
-        return {
-            name: [self.whole.choices[self.whole.column(name)].options[code] for code in codes]
-            for name, codes in self.kept.items()
-        }
+        """The options that are allowed, by the names of the choices that are restricted, in the order of the space."""
+        return {c.name: [c.options[at] for at in self.kept[c.name]] for c in self.whole.choices if c.name in self.kept}

@@ -5,6 +5,8 @@ from __future__ import annotations
 import ast
 import difflib
 import json
+import re
+import shlex
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
     from supernet.space.space import Space
 
 _LISTED = 12
+_ARROWED = re.compile(r"[\w./+@<>-]+", re.ASCII)
 
 
 def name_text(name: str) -> str:
@@ -58,6 +61,22 @@ def write(arch: Arch) -> str:
     """The text of an architecture, inactive choices left out; `parse` reads it."""
     columns = zip(arch.space.choices, arch.code, arch.active, strict=True)
     return ",".join(f"{name_text(choice.name)}={choice.texts[code]}" for choice, code, active in columns if active)
+
+
+def in_shell(arch: Arch) -> str:
+    """The same for people: `<` and `>` stand as they are, and quotation marks around it all, as a shell needs them.
+
+    >>> from supernet.space import Choice, Space
+    >>> in_shell(Space([Choice("1<-0", ("skip", "conv"))]).largest())
+    "'1<-0=conv'"
+    """
+    columns = zip(arch.space.choices, arch.code, arch.active, strict=True)
+    found = ((choice.name, choice.options[code], choice.texts[code]) for choice, code, active in columns if active)
+    return shlex.quote(",".join(f"{_arrowed(name, name_text(name))}={_arrowed(o, text)}" for name, o, text in found))
+
+
+def _arrowed(said: object, text: str) -> str:
+    return said if isinstance(said, str) and _ARROWED.fullmatch(said) else text
 
 
 def parse(space: Space, text: str) -> Arch:

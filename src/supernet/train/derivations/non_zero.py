@@ -31,8 +31,8 @@ class SelectsOperations(Protocol):
 class NonZero:
     """Every operation that has a weight other than 0, and the edges with at least one.
 
-    Where an edge runs one operation, it is the one with the largest weight; where a node needs an edge and has none
-    left, it keeps the first one.
+    Where an edge runs one operation, it is the one with the largest weight. What a node cannot do without, such as one
+    edge at least, the part has to leave it.
 
     Args:
         part: The part of the recipe that says so.
@@ -47,7 +47,7 @@ class NonZero:
         """The architecture.
 
         Raises:
-            UsageError: the recipe has no such part, or the space does not hold the architecture.
+            UsageError: the recipe has no such part, or it leaves a node what the space does not hold, such as no edge.
         """
         found: Any = context.parts.get(self.part)
         if not isinstance(found, SelectsOperations):

@@ -49,4 +49,4 @@ class CutImages:
         kept = cut.cut(torch.ones(batch.size, 1, *images.shape[2:]), places)
         kept[~chosen] = 1.0
         changed = Batch(images * kept.to(images), batch.y)
-        return step.forward(path.decisions, changed, settings={**step.settings, **path.settings})
+        return step.forward(path.decisions, changed, settings=path.settings)

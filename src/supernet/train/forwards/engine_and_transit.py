@@ -47,10 +47,9 @@ class EngineAndTransit:
 
     def __call__(self, step: Step, path: Path, batch: Batch) -> Output:
         """One pass on images (B, C, H, W)."""
-        settings = {**step.settings, **path.settings}
         derived = self.derive.derive(Context(step, cast(Executor, step.runner)))
         with scoped(step.net, self.transit(step.net), derived):
-            return step.forward(path.decisions, batch, settings=settings)
+            return step.forward(path.decisions, batch, settings=path.settings)
 
     def transit(self, net: Supernet) -> Iterator[nn.Module]:
         """The nodes and choice blocks of the transit cells."""

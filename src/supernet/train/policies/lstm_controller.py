@@ -15,6 +15,7 @@ from supernet.errors import UsageError
 from supernet.nn import Supernet
 from supernet.nn.turns import Turn, turns_of
 from supernet.space import Arch, Choice, Option
+from supernet.space.text import in_shell
 from supernet.train.move import Step
 from supernet.train.optimisers._protocol import check_number
 from supernet.train.part import Setting
@@ -162,7 +163,9 @@ class Controller(nn.Module):
             UsageError: the architecture lies outside `step.space`.
         """
         if not step.space.contains(self.space.codes([arch]))[0]:
-            raise UsageError(f"The controller was asked how likely {arch} is, which lies outside of {step.space}.")
+            raise UsageError(
+                f"The controller was asked how likely {in_shell(arch)} is, which lies outside of {step.space}."
+            )
         walk = _Walk(self, step, lambda column, _: int(arch.code[column]))
         penalty = torch.stack(walk.divergences).mean() if walk.divergences else walk.log_prob.new_zeros(())
         return Likelihood(walk.log_prob, walk.entropy.detach(), self.settings.skip_weight * penalty)
