@@ -424,7 +424,9 @@ def test_a_search_by_a_score_of_which_less_is_better_finds_the_least(tmp_path: P
     pictures = write_run(tmp_path / "pictures/0", scores(1.0, 0), settings={"train": {"steps": 3}})
     (pictures / "ranking.csv").unlink()
     (pictures / "front.json").write_text(
-        json.dumps({"objectives": [{"name": "accuracy", "goal": "max"}], "points": [{"values": {"accuracy": 0.5}}]})
+        json.dumps(
+            {"objectives": [{"name": "accuracy", "goal": "max"}], "points": [{"arch": {}, "values": {"accuracy": 0.5}}]}
+        )
     )
     with pytest.raises(UsageError, match="networks by accuracy and .* by mean_error"):
         compare_runs([tmp_path / "poor", tmp_path / "pictures"])
