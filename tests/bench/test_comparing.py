@@ -137,7 +137,7 @@ def test_without_matplotlib_the_page_has_no_drawing(
     table: RunTable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    assert table.write(tmp_path) == ["comparison.md", "comparison.csv", "comparison.json"]
+    assert table.write(tmp_path) == ["comparison.md", "comparison.csv", "runs.csv", "comparison.json"]
     assert "svg" not in (tmp_path / "comparison.md").read_text()
 
 
@@ -404,3 +404,46 @@ def test_derived_architectures_stand_beside_a_random_one(tmp_path: Path) -> None
     assert len(widths) == 2
     write_run(tmp_path / "d/seed-3", scores(6.0, 3), seed=3)  # one of the cell derived nothing that is known
     assert "derived_rank" not in compare_runs([tmp_path / "d"])["d"].figures
+
+
+def test_a_search_by_a_score_of_which_less_is_better_finds_the_least(tmp_path: Path) -> None:
+    error = {"name": "mean_error", "unit": "°C", "goal": "min", "share": False}
+    data = {"name": "sensors", "shape": [4], "num_classes": 0, "images": {"train": 8, "validation": 8, "test": 0}}
+    for seed in range(2):
+        for cell, least, settings in (("poor", 0.5, None), ("good", 0.25, FAIR)):
+            path = write_run(tmp_path / f"{cell}/{seed}", scores(1.0, 0), seed=seed, settings=settings)
+            (path / "ranking.csv").unlink()
+            (path / "data.json").write_text(json.dumps(data | {"task": "Celsius", "scores": [error]}))
+            points = [{"arch": {}, "values": {"mean_error": value, "macs": 1.0}} for value in (0.9, least)]
+            (path / "front.json").write_text(json.dumps({"objectives": [error], "points": points}))
+    found = compare_runs([tmp_path / "poor", tmp_path / "good"])
+    assert found["good"].figures["found_mean_error"].trainings == (0.25, 0.25)
+    (said,) = found.sentences()
+    assert said.startswith("good found -0.25 °C of mean_error (less is better) compared with poor")
+    assert not any(word in found.to_text() for word in ("accuracy", "images", "% of"))
+    pictures = write_run(tmp_path / "pictures/0", scores(1.0, 0), settings={"train": {"steps": 3}})
+    (pictures / "ranking.csv").unlink()
+    (pictures / "front.json").write_text(
+        json.dumps(
+            {"objectives": [{"name": "accuracy", "goal": "max"}], "points": [{"arch": {}, "values": {"accuracy": 0.5}}]}
+        )
+    )
+    with pytest.raises(UsageError, match="networks by accuracy and .* by mean_error"):
+        compare_runs([tmp_path / "poor", tmp_path / "pictures"])
+
+
+def test_figures_of_single_runs_are_one_table(tmp_path: Path) -> None:
+    for seed in range(3):
+        write_run(tmp_path / f"a/{seed}", scores(0.5, seed), seed=seed)
+        write_run(tmp_path / f"b/{seed}", scores(1.0, seed), seed=seed, settings=FAIR)
+    found = compare_runs([tmp_path / "a", tmp_path / "b"])
+    found.write(tmp_path / "out")
+    rows = list(csv.DictReader((tmp_path / "out/runs.csv").read_text().splitlines()))
+    assert [(row["cell"], row["seed"]) for row in rows] == [(cell, str(seed)) for cell in "ab" for seed in range(3)]
+    for cell in ("a", "b"):
+        for name, figure in found[cell].figures.items():
+            assert [float(row[name]) for row in rows if row["cell"] == cell] == list(figure.trainings)
+    assert len({row["kendall_tau"] for row in rows}) == 6
+    for row in rows:
+        run = found[row["cell"]].runs[int(row["seed"])]
+        assert (Path(row["path"]), int(row["steps"])) == (run.path, run.spent.steps)

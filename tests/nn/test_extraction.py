@@ -26,6 +26,7 @@ from supernet import (
     OpChoice,
     Supernet,
     Zero,
+    measure,
 )
 from supernet.errors import RunError
 from supernet.nn import Mutable, batch_norm
@@ -324,3 +325,38 @@ def test_what_cannot_be_extracted_says_why() -> None:
         subnet(SelfReturning(Choice("width", (2, 4))), width=2)
     with pytest.raises(RunError, match="ValueDependent could not be written as plain torch modules"):
         subnet(ValueDependent([ElasticLinear(2, Choice("width", (2, 4)))]), width=2)
+
+
+class TwoHeads(nn.Module):
+    """Two elastic layers on one weight, of the same width or of widths of their own."""
+
+    def __init__(self, *widths: Choice) -> None:
+        super().__init__()
+        self.first, self.second = (ElasticLinear(6, width, bias=False) for width in widths)
+        self.second.weight = self.first.weight
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.cat([self.first(x), self.second(x)], -1)
+
+
+def test_elastic_layers_on_one_parameter_stay_tied_where_their_slices_agree() -> None:
+    one, a, b = Choice("one", (2, 4)), Choice("a", (2, 4)), Choice("b", (2, 4))
+    tied, free = Supernet(TwoHeads(one, one)), Supernet(TwoHeads(a, b))
+    x = torch.randn(3, 6)
+    for net, options, count in [
+        (tied, {"one": 2}, 12),
+        (tied, {"one": 4}, 24),
+        (free, {"a": 4, "b": 4}, 24),
+        (free, {"a": 2, "b": 4}, 12 + 24),
+    ]:
+        arch = net.space.arch(options)
+        small = net.extract(arch)
+        assert sum(p.numel() for p in small.parameters()) == count == measure.params(net, arch)
+        assert torch.equal(small(x), net(x, arch))
+        assert (small.first.weight is small.second.weight) == (len(set(options.values())) == 1)
+    small = net.extract(net.space.arch({"a": 2, "b": 2}))
+    before = small.second.weight.clone()
+    torch.optim.SGD(small.parameters(), lr=1.0).zero_grad()
+    small.first(x).sum().backward()
+    torch.optim.SGD(small.parameters(), lr=1.0).step()
+    assert not torch.equal(small.second.weight, before)

@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike
 from scipy import stats
 
 from supernet.bench.finished import FinishedRun, Ranking, differences, find_runs, grouped
-from supernet.bench.table import ADDED, DERIVED, FOUND, FREE, MEASURES, RANDOM, TOP_TAU, PairedT, Row, RunTable
+from supernet.bench.table import ADDED, DERIVED, FREE, MEASURES, RANDOM, TOP_TAU, PairedT, Row, RunTable, found_of
 from supernet.errors import UsageError
 from supernet.judge.report import MASS
 from supernet.rank.checks import Floats, UndefinedError, share_to_k
@@ -340,13 +340,22 @@ def _found(
     failed: Sequence[str],
 ) -> RunTable:
     """The table of runs that were searched and not judged."""
+    first = next(iter(groups.values()))[0]
+    score = first.score
     values: dict[str, dict[int, float]] = {}
     for name, group in groups.items():
         values[name] = {}
         for run in group:
-            if run.found_accuracy is None:
-                raise UsageError(f"The search of {run.path} did not measure accuracy, so there is nothing to compare.")
-            values[name][run.seed] = run.found_accuracy
+            if run.score != score:
+                raise UsageError(
+                    f"{run.path} compares networks by {run.score.name} and {first.path} by {score.name}; such runs "
+                    "cannot be compared."
+                )
+            if run.found is None:
+                raise UsageError(
+                    f"The search of {run.path} did not measure {score.name}, so there is nothing to compare."
+                )
+            values[name][run.seed] = run.found
     rows = []
     for name, group in groups.items():
         each = tuple(values[name].values())
@@ -354,7 +363,7 @@ def _found(
             Row(
                 name=name,
                 runs=group,
-                figures={FOUND: Estimate(sum(each) / len(each), None, None, None, 0, 0.95, each)},
+                figures={found_of(score): Estimate(sum(each) / len(each), None, None, None, 0, 0.95, each)},
                 minus_baseline={},
                 minus_free={},
                 added=None,
@@ -363,8 +372,8 @@ def _found(
             )
         )
     caution = (
-        "The runs were searched and not judged. The accuracy is that of the best architecture found, on validation "
-        "images and with inherited weights: it says how well a supernet is trained, not how well it ranks."
+        f"The runs were searched and not judged. The {score.name} is that of the best architecture found, on validation "
+        "examples and with inherited weights: it says how well a supernet is trained, not how well it ranks."
     )
     return RunTable(
         rows=rows,

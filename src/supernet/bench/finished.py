@@ -21,6 +21,7 @@ from supernet.io.files import read_text
 from supernet.io.lines import read_lines
 from supernet.io.run_directory import RunDirectory
 from supernet.judge.report import MASS
+from supernet.quantity import ACCURACY, Quantity
 from supernet.rank.checks import Floats
 from supernet.search import FrontFile
 
@@ -177,10 +178,12 @@ class FinishedRun:
         space: Fingerprint of the run's space.
         spent: Steps, forwards and backwards, time and memory that the run spent.
         ranking: Scores, if it was judged.
-        found_accuracy: Best validation accuracy that its search found with inherited weights, if it was searched.
+        score: What its task compares networks by.
+        found: The best value of `score` that its search found with inherited weights, if it was searched for it.
         truth: What it was judged against, in words.
         derived: Where the architecture stands that its method has derived, if it has and this was judged.
         mass: Sampling mass of the truly best 5 %, and that of drawing uniformly, if there are architecture weights.
+        less_is_better: Whether the true scores are of a quantity of which less is better, and have the sign turned.
     """
 
     path: Path
@@ -188,10 +191,12 @@ class FinishedRun:
     space: str
     spent: Spent
     ranking: Ranking | None
-    found_accuracy: float | None
+    score: Quantity
+    found: float | None
     truth: str
     derived: schema.Standing | None = None
     mass: tuple[float, float] | None = None
+    less_is_better: bool = False
 
     @property
     def seed(self) -> int:
@@ -213,16 +218,20 @@ class FinishedRun:
                 f"supernet judge {path} --table FILE."
             )
         judged = directory.read("judge.json", schema.Judged) if (path / "judge.json").is_file() else schema.Judged()
+        known = directory.read("data.json", schema.Data) if (path / "data.json").is_file() else None
+        score = known.scores[0] if known else ACCURACY
         return cls(
             path=path,
             config=Config.read(path / "config.json"),
             space=directory.read("space.json", schema.Space).fingerprint,
             spent=Spent.read(path),
             ranking=Ranking.read(ranked) if ranked.is_file() else None,
-            found_accuracy=_found(path / "front.json"),
+            score=score,
+            found=_found(path, score),
             truth=judged.truth,
             derived=judged.derived,
             mass=_mass(judged),
+            less_is_better=judged.less_is_better,
         )
 
 
@@ -333,8 +342,8 @@ def _stem(path: Path, seed: int) -> str:
     return re.sub(rf"[-_ ]?(seed)?[-_ ]?{seed}$", "", path.name) or path.name
 
 
-def _found(path: Path) -> float | None:
-    """The best accuracy on the front of a search; None where there is none."""
-    front = FrontFile.read(path.parent)
-    points = () if front is None else front.points
-    return max((point.values["accuracy"] for point in points if "accuracy" in point.values), default=None)
+def _found(run: Path, score: Quantity) -> float | None:
+    """The best score on the front of a search; None where there is none."""
+    front = FrontFile.read(run)
+    values = [] if front is None else [point.values[score.name] for point in front.points if score.name in point.values]
+    return min(values, key=score.loss, default=None)

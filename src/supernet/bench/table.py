@@ -18,6 +18,7 @@ from supernet.errors import UsageError
 from supernet.io.files import write_atomically, write_json
 from supernet.io.text import aligned
 from supernet.judge.report import MASS
+from supernet.quantity import Quantity
 from supernet.rank.evidence import Estimate
 from supernet.rank.measures import RHO, TAU, Measure, regret_at, tau_in_true_top, top_id
 
@@ -27,8 +28,6 @@ MEASURES = {TAU: "τ", TOP_TAU: "τ in top 20 %", RHO: "ρ", TOP_ID: "top-5 % ID
 FREE = "parameter count"
 """The ranking that costs nothing and is compared with."""
 ADDED = "added_tau with parameter count"
-FOUND = "found_accuracy"
-"""Name of the only figure of runs that were searched and not judged."""
 DERIVED = {"derived_true": "derived", "derived_rank": "its rank", "derived_regret": "its regret"}
 """What is known of the architectures that methods have derived, with the titles of the columns."""
 LEARNED = {MASS: "top-5 % drawn", **DERIVED}
@@ -37,6 +36,11 @@ RANDOM = "random order"
 """Name of the row of random orders, whose favourite is a random architecture."""
 _SPENT = ("steps", "forwards", "backwards", "images", "training_seconds", "judging_seconds", "training_memory_bytes")
 _DASH = "–"
+
+
+def found_of(score: Quantity) -> str:
+    """Name of the only figure of runs that were searched and not judged: the best score that was found."""
+    return f"found_{score.name}"
 
 
 @dataclass(frozen=True)
@@ -99,9 +103,13 @@ class Row:
             rests += f"; paired t over {counted(len(self.paired.seeds), 'seed')}: p = {self.paired.p_value:.2g}"
         if min(ours, theirs) == 1:
             rests += "; other seeds may say otherwise"
-        if FOUND in self.figures:
-            gap = 100 * (self.figures[FOUND].value - baseline.figures[FOUND].value)
-            return f"{self.name} found {signed(gap)} % of accuracy compared with {baseline.name} ({rests})."
+        if TAU.name not in self.figures:
+            score = self.runs[0].score
+            found = found_of(score)
+            gap = self.figures[found].value - baseline.figures[found].value
+            much = f"{signed(100 * gap)} %" if score.share else f"{gap:+.3g} {score.unit}".rstrip()
+            more = " (less is better)" if score.goal == "min" else ""
+            return f"{self.name} found {much} of {score.name}{more} compared with {baseline.name} ({rests})."
         difference = self.minus_baseline[TAU.name]
         verdict = _verdict(difference, "ranks better than", "ranks worse than", "is not shown to rank otherwise than")
         return f"{self.name} {verdict} {baseline.name}: τ {signed_interval(difference)} ({rests})."
@@ -239,7 +247,7 @@ class RunTable:
 
     def to_csv(self) -> str:
         """A line per cell and per ranking that costs nothing; every figure unrounded."""
-        names = [measure.name for measure in self.measures] or [FOUND]
+        names = [measure.name for measure in self.measures] or [found_of(self.rows[0].runs[0].score)]
         lines: list[dict[str, Any]] = []
         for row in self.rows:
             line: dict[str, Any] = {"row": row.name, "kind": "cell", "seeds": " ".join(map(str, row.seeds))}
@@ -259,11 +267,22 @@ class RunTable:
             found = [_figure(name, figures[name]) for name in names]
             found += [_figure(name, figures.get(name), parts=("",)) for name in self._columns]
             lines.append({"row": free, "kind": "free"} | {key: value for part in found for key, value in part.items()})
-        text = io.StringIO()
-        writer = csv.DictWriter(text, columns, lineterminator="\n", restval="")
-        writer.writeheader()
-        writer.writerows(lines)
-        return text.getvalue()
+        return _csv(columns, lines)
+
+    def runs_csv(self) -> str:
+        """A line per cell and seed with every figure that a single run has, unrounded; empty where there is none."""
+        lines: list[dict[str, Any]] = []
+        for row in self.rows:
+            # A figure that is undefined for one run is so for its cell.
+            each = {name: estimate.trainings for name, estimate in row.figures.items() if estimate.trainings}
+            for place, run in enumerate(row.runs):
+                line: dict[str, Any] = {"cell": row.name, "seed": run.seed, "path": str(run.path)}
+                line |= {name: values[place] for name, values in each.items()}
+                lines.append(line | asdict(run.spent))
+        columns = dict.fromkeys(name for line in lines for name in line)
+        spent = [name for name in columns if name in asdict(self.rows[0].runs[0].spent)]
+        figures = [name for name in columns if name not in spent]
+        return _csv([*figures, *spent], lines)
 
     def to_json(self) -> dict[str, Any]:
         """Everything, single runs included, except the scores of the architectures."""
@@ -284,7 +303,7 @@ class RunTable:
         }
 
     def write(self, out: Path) -> list[str]:
-        """Write `comparison.md`, `comparison.csv` and `comparison.json`.
+        """Write `comparison.md`, `comparison.csv`, `runs.csv` and `comparison.json`.
 
         Where there is a ranking and matplotlib is installed, also `comparison.svg`; where cells differ in nothing but
         the length of their training, `budget.svg`, Kendall's τ over it.
@@ -297,11 +316,12 @@ class RunTable:
         """
         write_json(out / "comparison.json", self.to_json())
         write_atomically(out / "comparison.csv", self.to_csv().encode())
+        write_atomically(out / "runs.csv", self.runs_csv().encode())
         drawings = self._drawings()
         for name, drawn in drawings.items():
             write_atomically(out / name, drawn())
         write_atomically(out / "comparison.md", self.to_markdown(tuple(drawings)).encode())
-        return ["comparison.md", "comparison.csv", "comparison.json", *drawings]
+        return ["comparison.md", "comparison.csv", "runs.csv", "comparison.json", *drawings]
 
     def _drawings(self) -> dict[str, Callable[[], bytes]]:
         if not self.measures or importlib.util.find_spec("matplotlib") is None:
@@ -320,7 +340,7 @@ class RunTable:
     def _cells(self) -> list[list[str]]:
         """The table as text, head first."""
         compared = self.baseline is not None and len(self.rows) > 1 and bool(self.measures)
-        titles = [MEASURES[measure] for measure in self.measures] or ["best accuracy"]
+        titles = [MEASURES[measure] for measure in self.measures] or [f"best {self.rows[0].runs[0].score.name}"]
         if compared:
             titles.insert(1, f"Δτ to {self.baseline}")
         if self.measures:
@@ -332,7 +352,7 @@ class RunTable:
             if self.measures:
                 figures.append(_DASH if row.added is None else self._shown(TAU, row.added))
             else:
-                figures = [spread(row.figures[FOUND].trainings, 3)]
+                figures = [spread(row.figures[found_of(row.runs[0].score)].trainings, 3)]
             if compared:
                 figures.insert(1, signed_interval(row.minus_baseline[TAU.name]) if row.minus_baseline else _DASH)
             figures += [_learned(name, row.figures.get(name)) for name in self._columns]
@@ -349,7 +369,8 @@ class RunTable:
     def _shown(self, measure: Measure, estimate: Estimate) -> str:
         """Mean ± standard deviation; of the favourite its true score instead of what it lacks."""
         if measure is REGRET:
-            return spread([self.best - lost for lost in estimate.trainings], 4)
+            sign = -1 if self.rows[0].runs[0].less_is_better else 1
+            return spread([sign * (self.best - lost) for lost in estimate.trainings], 4)
         if measure is TOP_ID:
             return spread([100 * share for share in estimate.trainings], 2) + " %" * estimate.defined
         deviation = "" if estimate.std is None else f" ± {estimate.std:.2f}"
@@ -358,10 +379,12 @@ class RunTable:
     def _legend(self) -> list[str]:
         if not self.measures:
             return []
+        turned = self.rows[0].runs[0].less_is_better
         truth = self.truth.removeprefix("Truth(").removesuffix(")") or "unknown"
         return [
             f"Mean ± standard deviation over seeds, on {self.n} architectures. Truth: {truth}.",
-            f"Favourite: true score of the architecture ranked first; the best there is has {self.best:.4g}. "
+            f"Favourite: true score of the architecture ranked first; the best there is has {-self.best if turned else self.best:.4g}. "
+            f"{'Less is better. ' if turned else ''}"
             "Brackets: 95 % intervals over architectures and trainings, each by itself.",
             "τ + params: of the ranks of supernet and parameter count added.",
             *(_LEGEND[name] for name in self._columns if name in _LEGEND),
@@ -396,6 +419,14 @@ def _learned(name: str, estimate: Estimate | None) -> str:
     values = estimate.trainings
     digits = {"derived_true": 4, "derived_rank": max(1, len(f"{max(values):.0f}"))}
     return spread(values, digits.get(name, 3))
+
+
+def _csv(columns: Sequence[str], lines: Sequence[Mapping[str, Any]]) -> str:
+    text = io.StringIO()
+    writer = csv.DictWriter(text, columns, lineterminator="\n", restval="")
+    writer.writeheader()
+    writer.writerows(lines)
+    return text.getvalue()
 
 
 def _json(figures: Mapping[str, Estimate]) -> dict[str, Any]:

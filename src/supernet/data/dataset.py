@@ -218,8 +218,8 @@ def _tensors(value: Any, what: str, name: str) -> Fields:
 def _tensor(value: Any, what: str, name: str) -> Tensor:
     if not isinstance(value, Tensor):
         raise UsageError(
-            f"In a batch of {name}, {what} is {_told(value)} and not a tensor. Turn it into one in the dataset, or in "
-            "collate=."
+            f"In a batch of {name}, {what} is {_told(value)} and not a tensor. Turn it into one in the dataset (one of "
+            "Hugging Face by set_format('torch')), or in collate=."
         )
     return value.float() if value.dtype == torch.float64 else value
 

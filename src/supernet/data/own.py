@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, IterableDataset
 
 from supernet.data.data import Data
 from supernet.data.dataset import DatasetSplit, MapDataset, Names
@@ -143,8 +143,18 @@ def _classes(given: Sequence[str] | None, train: object, whole: Split, task: Tas
         return tuple(map(str, known))
     if not isinstance(task, Classification):
         return ()
-    labels = _by_number(whole).labels
+    labels = _by_number(_counted(whole)).labels
     return tuple(map(str, range(int(np.max(np.asarray(labels))) + 1)))
+
+
+def _counted(split: Split) -> Split:
+    """The examples of a loader by number, where its dataset is in the map style: their labels can be counted."""
+    if not isinstance(split, LoaderSplit):
+        return split
+    dataset = getattr(split.loader, "dataset", None)
+    if dataset is None or isinstance(dataset, IterableDataset):
+        return split
+    return DatasetSplit(dataset=dataset, inputs=split.inputs, targets=split.targets, name=split.name)
 
 
 def _by_number(split: Split) -> Indexed:

@@ -285,6 +285,7 @@ class Standing(Struct, frozen=True, kw_only=True):
         random_true: Mean true score of the N: what a random one of them is expected to have.
         random_rank: Mean rank of the N.
         random_regret: Mean regret of the N.
+        less_is_better: Whether the true scores are of a quantity of which less is better, and have the sign turned.
         cells: Width and depth of its cells, where the choices are named like edges.
     """
 
@@ -296,6 +297,7 @@ class Standing(Struct, frozen=True, kw_only=True):
     random_true: float
     random_rank: float
     random_regret: float
+    less_is_better: bool = False
     cells: dict[str, CellShape] = {}
 
 
@@ -313,6 +315,7 @@ class Judged(Struct, frozen=True, kw_only=True):
 
     truth: str = ""
     by: str = "accuracy"
+    less_is_better: bool = False
     verdict: str = ""
     sentences: list[str] = []
     rows: list[Figure] = []

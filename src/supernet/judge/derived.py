@@ -47,8 +47,14 @@ def standing(truth: Truth, arch: Arch) -> Standing:
         random_true=float(scores.mean()),
         random_rank=float(ranks.mean()),
         random_regret=float(scores[-1] - scores.mean()),
+        less_is_better=sign < 0,
         cells=cell_shapes(arch),
     )
+
+
+def _plain(found: Standing, true: float) -> float:
+    """A true score with the sign that people know it by."""
+    return -true if found.less_is_better else true
 
 
 def table(found: Standing) -> str:
@@ -56,10 +62,10 @@ def table(found: Standing) -> str:
     return aligned(
         [
             ["", "true score", f"rank of {found.n:,}", "regret"],
-            ["derived architecture", f"{found.true:.4g}", f"{found.rank:,}", f"{found.regret:.3g}"],
+            ["derived architecture", f"{_plain(found, found.true):.4g}", f"{found.rank:,}", f"{found.regret:.3g}"],
             [
                 "random architecture, expected",
-                *(f"{found.random_true:.4g}", f"{found.random_rank:,.0f}", f"{found.random_regret:.3g}"),
+                *(f"{_plain(found, found.random_true):.4g}", f"{found.random_rank:,.0f}", f"{found.random_regret:.3g}"),
             ],
         ]
     )
@@ -67,10 +73,11 @@ def table(found: Standing) -> str:
 
 def sentence(found: Standing) -> str:
     """The same in words."""
+    side = "above" if found.less_is_better else "below"
     return (
-        f"The derived architecture has a true score of {found.true:.4g}: rank {found.rank:,} of {found.n:,}, "
-        f"{found.regret:.3g} below the best; a random one is expected at {found.random_true:.4g}, rank "
-        f"{found.random_rank:,.0f}, {found.random_regret:.3g} below the best."
+        f"The derived architecture has a true score of {_plain(found, found.true):.4g}: rank {found.rank:,} of {found.n:,}, "
+        f"{found.regret:.3g} {side} the best; a random one is expected at {_plain(found, found.random_true):.4g}, rank "
+        f"{found.random_rank:,.0f}, {found.random_regret:.3g} {side} the best."
         + "".join(
             f" Its {name} has width {shape.width:.3g} and depth {shape.depth} (a random one {shape.random_width:.2f} "
             f"and {shape.random_depth:.2f})."

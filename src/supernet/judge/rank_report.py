@@ -117,7 +117,9 @@ def rank_report(
         except UndefinedError as error:
             omitted["mass"] = str(error)
     report = RankReport.of(predicted, true, baselines=baselines, archs=archs, clusters=families, seed=seed)
-    return replace(report, mass=mass, omitted={**report.omitted, **omitted}, by=evaluator.ranking.name)
+    return replace(
+        report, mass=mass, omitted={**report.omitted, **omitted}, by=evaluator.ranking.name, less_is_better=sign < 0
+    )
 
 
 def _mass(log_probabilities: Floats, true: Floats, truth: Truth) -> Curves:

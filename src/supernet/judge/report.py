@@ -92,6 +92,8 @@ class RankReport:
         archs: The architectures (N,), where they are known.
         derived: Where the architecture that the method itself derived stands, see `standing`; None where there is none.
         by: The name of what the supernet's scores are.
+        less_is_better: Whether `true` is a quantity of which less is better, with the sign turned; sentences print it
+            with its own.
     """
 
     n: int
@@ -111,6 +113,7 @@ class RankReport:
     archs: tuple[Arch, ...] = ()
     derived: Standing | None = None
     by: str = ACCURACY.name
+    less_is_better: bool = False
 
     @classmethod
     def of(
@@ -218,8 +221,9 @@ class RankReport:
         """One line in plain words: can this ranking be trusted to pick among these architectures, and how far?"""
         within = next((c for c in reversed(self.comparisons) if c.measure.name.startswith("tau_in_true_top")), None)
         regret, favourite = self["regret@1"].supernet, ""
+        side = "above" if self.less_is_better else "below"
         if regret.defined:
-            where = f"{regret.value:.3g} below the best" if regret.value > 0 else "the best"
+            where = f"{regret.value:.3g} {side} the best" if regret.value > 0 else "the best"
             favourite = f"; its favourite is {where} of all {self.n}"
         ranking = words.RANKING if self.by == ACCURACY.name else f"{words.RANKING} by {self.by}"
         return words.verdict(self["kendall_tau"], within, self.combined, favourite, ranking=ranking)
@@ -248,9 +252,10 @@ class RankReport:
         lost, rank = self["regret@1"].supernet.value, self["best_rank@1"].supernet.value
         best = float(self.true.max())
         mean = " on average" if len(self.seeds) > 1 else ""
+        sign = -1 if self.less_is_better else 1
         found.append(
-            f"Its favourite reaches a true score of {best - lost:.4g}{mean} (rank {rank:.0f} of {self.n}); "
-            f"the best architecture reaches {best:.4g}."
+            f"Its favourite reaches a true score of {sign * (best - lost):.4g}{mean} (rank {rank:.0f} of {self.n}); "
+            f"the best architecture reaches {sign * best:.4g}."
         )
         return [*found, *self._rests()]
 
@@ -334,6 +339,7 @@ class RankReport:
         return {
             "n": self.n,
             "by": self.by,
+            "less_is_better": self.less_is_better,
             "seeds": list(self.seeds),
             "confidence": self.confidence,
             "n_bootstrap": self.n_bootstrap,

@@ -10,7 +10,7 @@ import torch
 from torch import fx, nn
 
 from supernet.errors import RunError
-from supernet.nn.mutable import Mutable
+from supernet.nn.mutable import Mutable, tied_slices
 from supernet.nn.selection import Selection
 from supernet.space import Choice, Expr
 
@@ -23,14 +23,18 @@ def plain_module(module: nn.Module, selection: Selection, choices: Sequence[Choi
 
     Choice blocks give way to their chosen candidate, elastic layers to dense ones with a copy of the active
     slice. The caller's own classes and torch's stay as they are; a choice or expression among their attributes
-    becomes its value. Containers of this package (the networks of `zoo`) are traced with torch.fx into a
+    becomes its value. Layers that share a parameter share its copy where they take the same slice of it. Containers of this package (the networks of `zoo`) are traced with torch.fx into a
     GraphModule that needs nothing but torch.
 
     Raises:
         RunError: an attribute of a module cannot be copied, or a container of this package around the
             caller's modules cannot be traced.
     """
-    with torch.inference_mode(False), torch.enable_grad():  # slices show whether their parameter is frozen
+    with (
+        torch.inference_mode(False),
+        torch.enable_grad(),
+        tied_slices(),
+    ):  # slices show whether their parameter is frozen
         copied = _Copy(selection, choices)(module)
         _flatten(copied, set())
     return copied

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Hashable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import ClassVar, TypeAlias
 
 from torch import Tensor, nn
@@ -109,20 +111,42 @@ def choices_within(module: nn.Module) -> tuple[Choice, ...]:
     return tuple(found)
 
 
+_COPIES: ContextVar[dict[Hashable, nn.Parameter] | None] = ContextVar("copies", default=None)
+
+
+@contextmanager
+def tied_slices() -> Iterator[None]:
+    """Within it, equal slices of one parameter are copied once: layers that share a parameter share the copy."""
+    token = _COPIES.set({})
+    try:
+        yield
+    finally:
+        _COPIES.reset(token)
+
+
+def _copied(value: Tensor) -> nn.Parameter:
+    base, copies = value if value._base is None else value._base, _COPIES.get()
+    if copies is None or not isinstance(base, nn.Parameter):
+        return nn.Parameter(value.detach().clone(), requires_grad=value.requires_grad)
+    key = (id(base), value.storage_offset(), value.shape, value.stride())
+    if key not in copies:
+        copies[key] = nn.Parameter(value.detach().clone(), requires_grad=value.requires_grad)
+    return copies[key]
+
+
 def copy_into(module: nn.Module, **tensors: Tensor | None) -> nn.Module:
     """Fill parameters and buffers of a freshly built plain layer with copies of the given slices.
 
     Device and type come from the slices, so the layer can be built with `device="meta"`. A slice of a frozen
-    parameter stays frozen. None is passed over.
+    parameter stays frozen. None is passed over. Within `tied_slices`, equal slices of one parameter are one copy.
 
     Raises:
         ValueError: a tensor of the layer was not given, which leaves it without data.
     """
     for name, value in tensors.items():
         if value is not None:
-            copied = value.detach().clone()
             is_parameter = name in module._parameters
-            setattr(module, name, nn.Parameter(copied, requires_grad=value.requires_grad) if is_parameter else copied)
+            setattr(module, name, _copied(value) if is_parameter else value.detach().clone())
     empty = [name for name, value in module.state_dict(keep_vars=True).items() if value.is_meta]
     if empty:
         raise ValueError(f"{type(module).__name__} was built on the meta device and got no data for {empty}.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any, Literal, NamedTuple, TypeAlias, get_args
 
 from torch import nn
@@ -27,12 +28,14 @@ class _Held(NamedTuple):
     size: Expr | float
     kind: Kind
     alternatives: list[Conditions]
+    shapes: dict[Shape, None]
 
 
 def params_terms(net: Supernet) -> dict[Kind, list[Term]]:
     """Terms of the parameters by kind.
 
-    A parameter registered at several places counts once, wherever any of them is active.
+    A parameter registered at several places counts once, wherever any of them is active; where layers that are always
+    active take slices of different sizes of it, each size counts once.
 
     Raises:
         RunError: a layer of a kind unknown here depends on more choices than can be tabulated.
@@ -43,20 +46,23 @@ def params_terms(net: Supernet) -> dict[Kind, list[Term]]:
             for kind in get_args(Kind):
                 key = (id(place.module), kind)
                 if key not in held:
-                    held[key] = _Held(_tabulated(net, place.module, place.name, kind), kind, [])
+                    held[key] = _Held(_tabulated(net, place.module, place.name, kind), kind, [], {})
                 held[key].alternatives.append(place.conditions)
             continue
         shapes = place.module.shapes() if isinstance(place.module, Mutable) else {}
         for name, parameter in place.module._parameters.items():
             if parameter is not None:
                 kind = _kind(place.module, name)
-                size = product(shapes.get(name, tuple(parameter.shape)))
-                entry = held.setdefault((id(parameter), kind), _Held(size, kind, []))
+                shape = shapes.get(name, tuple(parameter.shape))
+                entry = held.setdefault((id(parameter), kind), _Held(product(shape), kind, [], {}))
+                entry.shapes[shape] = None
                 entry.alternatives.append(place.conditions)
     terms: dict[Kind, list[Term]] = {kind: [] for kind in get_args(Kind)}
     for entry in held.values():
         unique = tuple(dict.fromkeys(entry.alternatives))
-        terms[entry.kind].append(Term(entry.size, ((),) if () in unique else unique))
+        always = unique == ((),)
+        size = _distinct(net, tuple(entry.shapes)) if always and len(entry.shapes) > 1 else entry.size
+        terms[entry.kind].append(Term(size, ((),) if () in unique else unique))
     return terms
 
 
@@ -74,6 +80,25 @@ def product(shape: Shape) -> Expr | int:
             size = side if isinstance(size, int) and size == 1 else size * side
     found: Expr | int = size
     return found
+
+
+def _distinct(net: Supernet, shapes: Sequence[Shape]) -> Tabulated:
+    """Parameters of one tensor that several layers take slices of: in a subnet, slices of one size are one parameter."""
+    choices = tuple(
+        dict.fromkeys(c for shape in shapes for side in shape if isinstance(side, Expr) for c in side.choices())
+    )
+    if joint(choices) > _MAX_SETTINGS:
+        raise RunError(
+            f"{len(shapes)} layers share a parameter and take slices of it by {len(choices)} choices with "
+            f"{joint(choices):,} joint settings; at most {_MAX_SETTINGS:,} can be tabulated. Give them fewer choices, or "
+            "parameters of their own."
+        )
+    counts = []
+    for code in grid(net.space, choices):
+        with net.active(Decisions(zip(net.space.names, code.tolist(), strict=True))):
+            taken = {tuple(net.selection.value(side) for side in shape) for shape in shapes}
+        counts.append(sum(map(math.prod, taken)))
+    return Tabulated(choices, counts)
 
 
 def _tabulated(net: Supernet, module: nn.Module, name: str, kind: Kind) -> Tabulated:

@@ -191,6 +191,11 @@ def run_scores(
             images += batch.size
     values = meter.values()
     for score in task.scores:
+        if score.name not in values:
+            raise UsageError(
+                f"The meter of {type(task).__name__} tells {', '.join(values) or 'nothing'}, but not the score "
+                f"{score.name!r} of the task. Let values() of the meter have all of the task's scores."
+            )
         if not math.isfinite(values[score.name]):
             raise RunError(
                 f"The score {score.name!r} of {type(task).__name__} is {values[score.name]} for "

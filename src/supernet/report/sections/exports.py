@@ -79,8 +79,8 @@ def _usage(found: list[Network]) -> str:
     lines = []
     if onnx:
         lines += ["import onnxruntime", f"session = onnxruntime.InferenceSession({onnx!r})"]
-        lines += ["[logits, *_] = session.run(None, {session.get_inputs()[0].name: images})"]
+        lines += ["[logits, *_] = session.run(None, {session.get_inputs()[0].name: batch})"]
     if program:
         lines += [""] if lines else []
-        lines += ["import torch", f"network = torch.export.load({program!r}).module()", "logits = network(images)"]
+        lines += ["import torch", f"network = torch.export.load({program!r}).module()", "logits = network(batch)"]
     return "\n".join(lines)

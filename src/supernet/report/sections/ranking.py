@@ -68,9 +68,10 @@ def _measures(judged: Judged) -> dict[str, Any]:
 
 def _derived(found: Standing) -> list[tuple[str, list[tuple[float, str]]]]:
     """The derived architecture and a random one: values, and as they are written."""
+    sign = -1 if found.less_is_better else 1
     figures = {
-        "derived by the method": (found.true, found.rank, found.regret),
-        "a random one, expected": (found.random_true, found.random_rank, found.random_regret),
+        "derived by the method": (sign * found.true, found.rank, found.regret),
+        "a random one, expected": (sign * found.random_true, found.random_rank, found.random_regret),
     }
     return [
         (name, [(true, f"{true:.4g}"), (rank, f"{rank:,.0f}"), (regret, f"{regret:.3g}")])
