@@ -428,7 +428,7 @@ def test_a_search_by_a_score_of_which_less_is_better_finds_the_least(tmp_path: P
             {"objectives": [{"name": "accuracy", "goal": "max"}], "points": [{"arch": {}, "values": {"accuracy": 0.5}}]}
         )
     )
-    with pytest.raises(UsageError, match="networks by accuracy and .* by mean_error"):
+    with pytest.raises(UsageError, match=r"networks by accuracy and .* by mean_error"):
         compare_runs([tmp_path / "poor", tmp_path / "pictures"])
 
 

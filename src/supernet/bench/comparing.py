@@ -372,8 +372,8 @@ def _found(
             )
         )
     caution = (
-        f"The runs were searched and not judged. The {score.name} is that of the best architecture found, on validation "
-        "examples and with inherited weights: it says how well a supernet is trained, not how well it ranks."
+        f"The runs were searched and not judged. The {score.name} is that of the best architecture found, on "
+        "validation examples and with inherited weights: it says how well a supernet is trained, not how well it ranks."
     )
     return RunTable(
         rows=rows,

@@ -380,10 +380,11 @@ class RunTable:
         if not self.measures:
             return []
         turned = self.rows[0].runs[0].less_is_better
+        best = -self.best if turned else self.best
         truth = self.truth.removeprefix("Truth(").removesuffix(")") or "unknown"
         return [
             f"Mean ± standard deviation over seeds, on {self.n} architectures. Truth: {truth}.",
-            f"Favourite: true score of the architecture ranked first; the best there is has {-self.best if turned else self.best:.4g}. "
+            f"Favourite: true score of the architecture ranked first; the best there is has {best:.4g}. "
             f"{'Less is better. ' if turned else ''}"
             "Brackets: 95 % intervals over architectures and trainings, each by itself.",
             "τ + params: of the ranks of supernet and parameter count added.",

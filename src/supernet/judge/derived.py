@@ -73,10 +73,11 @@ def table(found: Standing) -> str:
 
 def sentence(found: Standing) -> str:
     """The same in words."""
+    true, by_chance = _plain(found, found.true), _plain(found, found.random_true)
     side = "above" if found.less_is_better else "below"
     return (
-        f"The derived architecture has a true score of {_plain(found, found.true):.4g}: rank {found.rank:,} of {found.n:,}, "
-        f"{found.regret:.3g} {side} the best; a random one is expected at {_plain(found, found.random_true):.4g}, rank "
+        f"The derived architecture has a true score of {true:.4g}: rank {found.rank:,} of {found.n:,}, "
+        f"{found.regret:.3g} {side} the best; a random one is expected at {by_chance:.4g}, rank "
         f"{found.random_rank:,.0f}, {found.random_regret:.3g} {side} the best."
         + "".join(
             f" Its {name} has width {shape.width:.3g} and depth {shape.depth} (a random one {shape.random_width:.2f} "

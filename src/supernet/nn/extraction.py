@@ -23,7 +23,8 @@ def plain_module(module: nn.Module, selection: Selection, choices: Sequence[Choi
 
     Choice blocks give way to their chosen candidate, elastic layers to dense ones with a copy of the active
     slice. The caller's own classes and torch's stay as they are; a choice or expression among their attributes
-    becomes its value. Layers that share a parameter share its copy where they take the same slice of it. Containers of this package (the networks of `zoo`) are traced with torch.fx into a
+    becomes its value. Layers that share a parameter share its copy where they take the same slice of it.
+    Containers of this package (the networks of `zoo`) are traced with torch.fx into a
     GraphModule that needs nothing but torch.
 
     Raises:

@@ -83,15 +83,15 @@ def product(shape: Shape) -> Expr | int:
 
 
 def _distinct(net: Supernet, shapes: Sequence[Shape]) -> Tabulated:
-    """Parameters of one tensor that several layers take slices of: in a subnet, slices of one size are one parameter."""
+    """Parameters of one tensor that several layers take slices of: slices of one size are one parameter."""
     choices = tuple(
         dict.fromkeys(c for shape in shapes for side in shape if isinstance(side, Expr) for c in side.choices())
     )
     if joint(choices) > _MAX_SETTINGS:
         raise RunError(
             f"{len(shapes)} layers share a parameter and take slices of it by {len(choices)} choices with "
-            f"{joint(choices):,} joint settings; at most {_MAX_SETTINGS:,} can be tabulated. Give them fewer choices, or "
-            "parameters of their own."
+            f"{joint(choices):,} joint settings; at most {_MAX_SETTINGS:,} can be tabulated. Give them fewer choices, "
+            "or parameters of their own."
         )
     counts = []
     for code in grid(net.space, choices):
