@@ -286,6 +286,8 @@ def test_what_is_decided_is_recovered_no_more() -> None:
         codes.compressed[0].add_(0.1)
     (before, told) = codes.code(0).clone(), RecoverCodes()(context_)
     assert told["codes/moved"] > 0
+    assert torch.equal(codes.code(0), codes.recovered(0)), "the code is that of b as it is now"
+    assert (codes.code(0) - before).norm().item() == pytest.approx(told["codes/moved"])
     with torch.no_grad():
         codes.code(0).copy_(before)
     assert RecoverCodes(converged=told["codes/moved"])(context_)["codes/open"] == 0, (
