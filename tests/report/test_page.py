@@ -172,7 +172,7 @@ def test_exports_table_states_its_conditions(tmp_path: Path) -> None:
     assert "93.9 – 97.9 %" in said  # Wilson interval of 347 right among 360
     assert "with 1 thread" in said
     assert "(360 examples; below it the 95 % interval)" in said
-    assert "on 720 images" in said
+    assert "on 720 examples" in said
     assert "fine-tuned for 200 steps" in said
     assert "large.pt2 missing" in said
     assert "1.1e-06" in said
