@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -34,7 +35,7 @@ from supernet.train import (
     sgd,
 )
 from supernet.train.edits.curvature import HISTORY
-from supernet.train.edits.regularise_on_rise import DECAY
+from supernet.train.edits.regularise_on_rise import DECAY, DecayFromMemory
 from supernet.train.laws import Trial
 from supernet.train.parts.snapshots import Snapshots
 from supernet.train.state import load_parts
@@ -351,3 +352,17 @@ def test_what_cannot_be_is_refused_before_the_training() -> None:
         search(r_darts(), epochs=1, net=elastic_net())
     with pytest.raises(UsageError, match="drop_path"):
         search(r_darts(watch=None, drop_path=0.2), epochs=1)
+
+
+def test_what_is_excluded_is_not_derived_before_a_rise_either() -> None:
+    (phase,) = r_darts(exclude=("none",)).phases
+    measured: Any = phase.edits[0].apply
+    assert measured.derive == Strongest(("none",))
+
+
+def test_parameters_without_weight_decay_stay_without() -> None:
+    net = elastic_net()
+    stepper = Stepper(sgd(0.1, weight_decay=1e-4, decay_vectors=False), net.parameters(), batch_size=8)
+    now: Any = SimpleNamespace(memory={DECAY: 0.01}, steppers={"weights": stepper})
+    DecayFromMemory()(now)
+    assert [group["weight_decay"] for group in stepper.optimizer.param_groups] == [0.01, 0.0]
