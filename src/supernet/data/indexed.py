@@ -128,3 +128,27 @@ class ReadByNumber(ABC):
         """Endless training batches; see :meth:`Split.stream`."""
         walk = positions(len(self), batch_size, seed=seed, start=start, rank=rank, world=world)
         return self.at(walk, seed=seed, augment=self.augment if augment else None)
+
+
+class OfOneSplit(ReadByNumber):
+    """Mixin of a split that is made of one other, `split`: what it does not change is as there."""
+
+    split: Indexed
+
+    def __len__(self) -> int:
+        return len(self.split)
+
+    @property
+    def labels(self) -> Indices:
+        """Class indices ``(N,)``."""
+        return labels_of(self.split)
+
+    @property
+    def shape(self) -> InputShape:
+        """The shape of one input, such as ``(C, H, W)``."""
+        return self.split.shape
+
+    @property
+    def augment(self) -> Any:
+        """Those of the split that the images come from."""
+        return self.split.augment

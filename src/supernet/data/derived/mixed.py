@@ -15,11 +15,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from supernet.data.data import Kind
-from supernet.data.indexed import Indexed, ReadByNumber, indexed, labels_of
+from supernet.data.indexed import Indexed, OfOneSplit, indexed
 from supernet.data.position import MIXING, Indices, Position, generator
 from supernet.errors import UsageError
 from supernet.nn.batch import Batch
-from supernet.nn.input_shape import InputShape
 
 _ELSEWHERE = 2**40  # partners are augmented as if they stood at another position of the stream
 
@@ -83,7 +82,7 @@ class Mixed:
 
 
 @dataclass(frozen=True, eq=False)
-class MixedSplit(ReadByNumber):
+class MixedSplit(OfOneSplit):
     """The images of a split, mixed in training; a :class:`~supernet.data.Split`.
 
     Attributes:
@@ -95,24 +94,6 @@ class MixedSplit(ReadByNumber):
     split: Indexed
     how: Mixed
     num_classes: int
-
-    def __len__(self) -> int:
-        return len(self.split)
-
-    @property
-    def labels(self) -> Indices:
-        """Class indices ``(N,)`` of the images before they are mixed."""
-        return labels_of(self.split)
-
-    @property
-    def shape(self) -> InputShape:
-        """The shape of one input, such as ``(C, H, W)``."""
-        return self.split.shape
-
-    @property
-    def augment(self) -> Any:
-        """Those of the split that the images come from."""
-        return self.split.augment
 
     def at(self, places: Iterable[Position], *, seed: int, augment: Any) -> Iterator[Batch]:
         """The images at given places; see :meth:`Indexed.at`."""

@@ -9,16 +9,15 @@ from typing import Any
 
 import numpy as np
 
-from supernet.data.indexed import Indexed, ReadByNumber, indexed, labels_of
+from supernet.data.indexed import Indexed, OfOneSplit, indexed, labels_of
 from supernet.data.position import Indices, Position
 from supernet.data.split import check_head
 from supernet.errors import UsageError
 from supernet.nn.batch import Batch
-from supernet.nn.input_shape import InputShape
 
 
 @dataclass(frozen=True, eq=False)
-class Part(ReadByNumber):
+class Part(OfOneSplit):
     """Some images of a split, such as those of one client; a :class:`~supernet.data.Split`.
 
     Attributes:
@@ -64,16 +63,6 @@ class Part(ReadByNumber):
     def labels(self) -> Indices:
         """Class indices ``(N,)``."""
         return labels_of(self.split)[self.indices]
-
-    @property
-    def shape(self) -> InputShape:
-        """The shape of one input, such as ``(C, H, W)``."""
-        return self.split.shape
-
-    @property
-    def augment(self) -> Any:
-        """Those of the split that the images come from."""
-        return self.split.augment
 
     def at(self, places: Iterable[Position], *, seed: int, augment: Any) -> Iterator[Batch]:
         """The images at given places; see :meth:`Indexed.at`."""

@@ -13,15 +13,14 @@ import numpy as np
 import torch
 
 from supernet.data.data import Kind
-from supernet.data.indexed import Indexed, ReadByNumber, indexed
+from supernet.data.indexed import Indexed, OfOneSplit, indexed
 from supernet.data.position import LABELS, Indices, Position, generator
 from supernet.errors import UsageError
 from supernet.nn.batch import Batch
-from supernet.nn.input_shape import InputShape
 
 
 @dataclass(frozen=True, eq=False)
-class RandomLabels(ReadByNumber):
+class RandomLabels(OfOneSplit):
     """The images of a split under random labels; a :class:`~supernet.data.Split`.
 
     The label of an image is drawn once, uniform over the classes, and is the same in every epoch, under every
@@ -53,9 +52,6 @@ class RandomLabels(ReadByNumber):
             raise UsageError(f"num_classes={self.num_classes} leaves nothing to draw; give two classes or more.")
         generator(self.seed, LABELS)  # refuses a bad seed here, not at the first batch
 
-    def __len__(self) -> int:
-        return len(self.split)
-
     @cached_property
     def labels(self) -> Indices:
         """Class indices ``(N,)``, as drawn."""
@@ -63,16 +59,6 @@ class RandomLabels(ReadByNumber):
         drawn = generator(self.seed, LABELS).random(len(self))
         labels: Indices = (drawn * self.num_classes).astype(np.int64)
         return labels
-
-    @property
-    def shape(self) -> InputShape:
-        """The shape of one input, such as ``(C, H, W)``."""
-        return self.split.shape
-
-    @property
-    def augment(self) -> Any:
-        """Those of the split that the images come from."""
-        return self.split.augment
 
     def at(self, places: Iterable[Position], *, seed: int, augment: Any) -> Iterator[Batch]:
         """The images at given places; see :meth:`Indexed.at`."""

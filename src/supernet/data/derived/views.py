@@ -8,18 +8,17 @@ from dataclasses import dataclass, replace
 from itertools import tee
 from typing import Any
 
-from supernet.data.indexed import Indexed, ReadByNumber, indexed, labels_of
-from supernet.data.position import Indices, Position
+from supernet.data.indexed import Indexed, OfOneSplit, indexed
+from supernet.data.position import Position
 from supernet.data.split import check_head
 from supernet.errors import UsageError
 from supernet.nn.batch import Batch
-from supernet.nn.input_shape import InputShape
 
 _ELSEWHERE = 2**41  # a further view is augmented as if it stood at another position of the stream, in another epoch
 
 
 @dataclass(frozen=True, eq=False)
-class Views(ReadByNumber):
+class Views(OfOneSplit):
     """The images of a split, each in several views; a :class:`~supernet.data.Split`.
 
     A batch holds the views as ``view1``, ``view2``, …, each augmented anew; methods that compare them choose one with
@@ -45,24 +44,6 @@ class Views(ReadByNumber):
         indexed(self.split, "Views")
         if self.views < 2:
             raise UsageError(f"views={self.views} leaves nothing to compare; give two or more.")
-
-    def __len__(self) -> int:
-        return len(self.split)
-
-    @property
-    def labels(self) -> Indices:
-        """Class indices ``(N,)``."""
-        return labels_of(self.split)
-
-    @property
-    def shape(self) -> InputShape:
-        """The shape of one view, such as ``(C, H, W)``."""
-        return self.split.shape
-
-    @property
-    def augment(self) -> Any:
-        """Those of the split that the images come from."""
-        return self.split.augment
 
     def at(self, places: Iterable[Position], *, seed: int, augment: Any) -> Iterator[Batch]:
         """The images at given places; see :meth:`Indexed.at`."""
