@@ -14,8 +14,12 @@ from supernet.runs.judge import table_of
 from supernet.runs.naming import build_calibration
 from supernet.runs.run import Run
 from supernet.space.text import in_shell
-from supernet.train import Monitor, SubnetScores, fit
+from supernet.train import Monitor, StrongestOptions, SubnetScores, fit
 from supernet.train.health import warnings_of
+from supernet.train.programs._protocol import WeighsOptions
+
+_MEASURED = 20
+"""How often the strongest options are measured where nothing else is."""
 
 
 def train(run: Run, *, resume: bool = False) -> Run | None:
@@ -78,16 +82,19 @@ def _scalars(log: Any) -> list[Mapping[str, float]]:
 
 
 def _monitors(run: Run) -> list[Monitor]:
-    """What is measured along the training: some subnets, and the ranking where there is a table.
+    """What is measured along the training: some subnets, the strongest options, and the ranking where there is a table.
 
     The accuracy of subnets that are ranked by something else says nothing, and is left out.
     """
     every, data, settings = run.config.train.monitor_every, run.data.sealed(), run.config.search
     by = run.recipe.ranks_by
-    if not every:
-        return []
-    monitors: list[Monitor] = [] if by else [SubnetScores(data, every=every, seed=run.config.seed)]
-    if run.config.judge.table:
+    monitors: list[Monitor] = []
+    program = run.recipe.on(run.net.space).phases[-1].program
+    if isinstance(program, WeighsOptions):  # costs next to nothing
+        monitors.append(StrongestOptions(program, every=every or max(1, run.config.train.steps // _MEASURED)))
+    if every and not by:
+        monitors.append(SubnetScores(data, every=every, seed=run.config.seed))
+    if every and run.config.judge.table:
         calibration = build_calibration(settings)
         follow = partial(RankAlong, data, every=every, calibration=calibration, images=settings.validation_images)
         asked = run.config.judge

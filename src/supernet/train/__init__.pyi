@@ -55,6 +55,7 @@ from supernet.train.gradients.reptile import Reptile as Reptile
 from supernet.train.gradients.unrolled import Unrolled as Unrolled
 from supernet.train.loop import Logger as Logger
 from supernet.train.loop import Monitor as Monitor
+from supernet.train.monitors.strongest_options import StrongestOptions as StrongestOptions
 from supernet.train.monitors.subnet_scores import SubnetScores as SubnetScores
 from supernet.train.move import Move as Move
 from supernet.train.move import Objective as Objective
@@ -322,6 +323,7 @@ __all__ = [
     "StepDecay",
     "StrictFair",
     "Strongest",
+    "StrongestOptions",
     "Subnet",
     "SubnetScores",
     "Sum",
