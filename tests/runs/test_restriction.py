@@ -85,6 +85,22 @@ def test_the_ranking_of_what_is_left_is_judged(trained: Path) -> None:
         judge(run, truth.subset(outside))
 
 
+def test_one_architecture_that_is_left_is_ranked_among_all(trained: Path, tmp_path: Path) -> None:
+    import shutil
+
+    out = Path(shutil.copytree(trained, tmp_path / "r"))
+    (out / "restriction.json").write_text(json.dumps({"block0": ["conv3"], "block1": ["skip"]}))
+    said: list[str] = []
+    run = Run.open(out, said.append)
+    archs = list(run.net.space.enumerate())
+    assert run.space.size == 1
+    assert judge(run, Truth.of(archs, np.linspace(0.1, 0.9, len(archs)))).n == len(archs)
+    assert [text for text in said if "has left 1 of 9 architectures (restriction.json), too few to rank" in text]
+    assert not [text for text in said if "these alone are considered" in text]
+    retrained = run.asking(judge=replace(run.config.judge, retrain=4, retrain_steps=2))
+    assert judge(retrained).n == 4
+
+
 def test_architectures_that_are_trained_alone_are_of_what_is_left(trained: Path) -> None:
     run = Run.open(trained)
     judged = run.asking(judge=replace(run.config.judge, retrain=4, retrain_steps=2))

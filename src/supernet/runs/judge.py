@@ -26,11 +26,13 @@ from supernet.judge import (
     train_alone,
 )
 from supernet.measure import cost_model
+from supernet.rank.checks import MIN_ARCHITECTURES
 from supernet.runs.naming import build_calibration, build_net
 from supernet.runs.report import refresh
 from supernet.runs.run import Run
 from supernet.space import Arch, Space
 from supernet.space.text import in_shell
+from supernet.train.loop import RESTRICTION
 from supernet.train.programs._protocol import WeighsOptions
 
 Alone: TypeAlias = Callable[[Sequence[Arch]], Truth]
@@ -47,9 +49,10 @@ def judge(run: Run, truth: Truth | None = None, *, alone: Alone | None = None) -
     `retrained.jsonl`, as soon as they are known, so that a judgement that was stopped goes on. Which architectures are
     drawn from the table does not depend on the run's seed, so that runs can be compared.
 
-    Where the training has shrunk the space, the ranking of what it has left is judged. The architecture that the method
-    has derived is looked up in the whole truth. Where the truth was made by trainings alone, it is trained as these
-    were; a table that does not hold it leaves it out, and the report says so.
+    Where the training has shrunk the space, the ranking of what it has left is judged, or, where that are fewer than
+    three, of the whole space. The architecture that the method has derived is looked up in the whole truth. Where the
+    truth was made by trainings alone, it is trained as these were; a table that does not hold it leaves it out, and the
+    report says so.
 
     Args:
         run: The run; `run.config.judge` says what its ranking is judged against.
@@ -139,17 +142,30 @@ def _standing(run: Run, truth: Truth, alone: Alone | None) -> tuple[Standing | N
 
 
 def _left(run: Run, truth: Truth) -> Truth:
-    """The truth about the architectures that the training has left."""
-    inside = [arch for arch in truth.archs if arch in run.space]
+    """The truth about the architectures that are ranked."""
+    space = _ranked(run)
+    inside = [arch for arch in truth.archs if arch in space]
     if truth.space.fingerprint != run.net.space.fingerprint or len(inside) == len(truth):
         return truth
     run.say_what_is_left()
     if not inside:
         raise UsageError(
-            f"The truth holds none of the {run.space.size:,} architectures that the training has left (restriction.json"
+            f"The truth holds none of the {space.size:,} architectures that the training has left (restriction.json"
             "). Judge against one that does, or with --retrain."
         )
     return truth.subset(inside)
+
+
+def _ranked(run: Run) -> Space:
+    """What the training has left of the space; all of it, where that is too little for a ranking."""
+    if run.space.size >= MIN_ARCHITECTURES:
+        return run.space
+    if run.net.space.size >= MIN_ARCHITECTURES:
+        run.say(
+            f"the training has left {run.space.size:,} of {run.net.space.size:,} architectures ({RESTRICTION}), too "
+            "few to rank: all are ranked, also those that it no longer trained"
+        )
+    return run.net.space
 
 
 def check_wanted(run: Run) -> None:
@@ -214,7 +230,7 @@ def _uniform(space: Space, count: int) -> list[Arch]:
 
 def _spread(run: Run, count: int) -> list[Arch]:
     rng = np.random.default_rng(run.config.seed)
-    codes = run.space.population(rng, 20 * count)
+    codes = _ranked(run).population(rng, 20 * count)
     order = np.argsort(cost_model(run.net, run.data.shape).params(codes), kind="stable")
     places = np.linspace(0, len(order) - 1, count).round().astype(int)
     return run.net.space.wrap(codes[order[places]])

@@ -4,7 +4,9 @@ from supernet.train.adapt.copies import CopyPerOption as CopyPerOption
 from supernet.train.adapt.dictionary import Dictionary as Dictionary
 from supernet.train.adapt.share_features import ShareFeatures as ShareFeatures
 from supernet.train.combines._protocol import Combine as Combine
+from supernet.train.combines._protocol import JoinsGradients as JoinsGradients
 from supernet.train.combines.mean import Mean as Mean
+from supernet.train.combines.project_largest import ProjectLargest as ProjectLargest
 from supernet.train.combines.sum import Sum as Sum
 from supernet.train.context import Context as Context
 from supernet.train.context import Edit as Edit
@@ -241,6 +243,7 @@ __all__ = [
     "HammingWalk",
     "HeadsOfStages",
     "InPlaceDistillation",
+    "JoinsGradients",
     "Jump",
     "KeepShares",
     "KeepStrongest",
@@ -285,6 +288,7 @@ __all__ = [
     "Program",
     "ProjectAlong",
     "ProjectInputs",
+    "ProjectLargest",
     "ProjectOperations",
     "RMSprop",
     "Ramp",

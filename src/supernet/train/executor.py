@@ -20,6 +20,7 @@ from supernet.nn.modes import all_but_normalisation, evaluating, untouched_buffe
 from supernet.nn.output import Output, as_output
 from supernet.nn.taps import tapped
 from supernet.space import Arch
+from supernet.train.combines._protocol import Gradients, JoinsGradients
 from supernet.train.move import Move, Outcome, Path, Result, Step
 from supernet.train.objectives.terms import total
 from supernet.train.part import WEIGHTS
@@ -283,6 +284,8 @@ class Executor:
     def backpropagate(self, move: Move, step: Step) -> list[Tensor]:
         """Leave ∇ of the weighted losses of all paths on the parameters of the move's families; the loss of each path.
 
+        Or what the move's combination makes of the gradients of its paths.
+
         One backward pass per path, so that memory holds one graph at a time.
         """
         # Naming the leaves computes no gradient of other families, and leaves none there.
@@ -291,11 +294,14 @@ class Executor:
         stepper = self.steppers[move.families[0]]
         whole = self.batch(move.data)
         totals = [torch.zeros((), device=whole.device) for _ in move.paths]
+        joins = move.combine if isinstance(move.combine, JoinsGradients) else None
+        apart: list[Gradients] = [[None] * len(family) for _ in move.learning]
         sizes = [size for size in (move.micro_batch, self.micro_batch) if size is not None]
         for piece in whole.pieces(min(sizes, default=None)):
             share = piece.size / whole.size
             given = {} if move.prepare is None else move.prepare(step, piece)
             earlier: list[Outcome] = []
+            own = iter(apart)
             for number, path in enumerate(move.paths):
                 loss, outcome = self.run(path, piece, step, earlier, given)
                 if number + 1 < len(move.paths):
@@ -304,7 +310,15 @@ class Executor:
                     factor = move.combine.weight(len(move.learning)) * path.weight * stepper.loss_factor(step, path)
                     scaled = loss * (share * factor)
                     scaled.backward(inputs=family, retain_graph=shared)  # type: ignore[no-untyped-call]
+                    if joins is not None:
+                        _set_apart(family, next(own))
                 totals[number] += share * loss.detach()
+        if joins is not None:
+            for gradients in apart:
+                average(self.fabric, [gradient for gradient in gradients if gradient is not None])
+            with torch.no_grad():
+                for parameter, gradient in zip(family, joins.join(apart, step), strict=True):
+                    parameter.grad = gradient
         return totals
 
     def execute(self, move: Move, step: Step) -> Result:
@@ -357,6 +371,15 @@ class Executor:
         with torch.no_grad(), untouched_buffers(self.net), self.net.active(path.decisions):
             output = as_output(called(self.net, batch.x))
         task.check(output, batch, data=self.data.name, classes=self.data.num_classes)
+
+
+def _set_apart(family: Sequence[nn.Parameter], gradients: Gradients) -> None:
+    """Move the gradients of a pass over to those of its path."""
+    for place, parameter in enumerate(family):
+        if parameter.grad is not None:
+            found = gradients[place]
+            gradients[place] = parameter.grad if found is None else found.add_(parameter.grad)
+            parameter.grad = None
 
 
 def _named(target: Arch | Decisions) -> str:

@@ -18,7 +18,7 @@ from supernet.nn.output import Output
 from supernet.space import Arch, Space
 from supernet.space.restriction import Restriction
 from supernet.tasks import Classification, Task
-from supernet.train.combines._protocol import Combine
+from supernet.train.combines._protocol import Combine, JoinsGradients
 from supernet.train.combines.sum import Sum
 from supernet.train.processes import seeded
 
@@ -334,7 +334,7 @@ class Move:
             Compute it without a gradient where several paths use it.
 
     Raises:
-        UsageError: it has no family, or one twice.
+        UsageError: it has no family, or one twice; its gradients are to be joined, and are not backpropagation's.
     """
 
     updates: str | tuple[str, ...] = "weights"
@@ -349,6 +349,11 @@ class Move:
     def __post_init__(self) -> None:
         if len(set(self.families)) < len(self.families) or not self.families:
             raise UsageError(f"A move changes the families {self.families}; name at least one, each once.")
+        if self.gradient is not None and isinstance(self.combine, JoinsGradients):
+            raise UsageError(
+                f"{type(self.combine).__name__} joins the gradients of backpropagation, but the move computes its own "
+                f"by {type(self.gradient).__name__}. Leave one of them out."
+            )
 
     @property
     def families(self) -> tuple[str, ...]:

@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Protocol, TypeAlias, runtime_checkable
 
-__all__ = ["Combine"]
+from torch import Tensor
+
+if TYPE_CHECKING:
+    from supernet.train.move import Step
+
+__all__ = ["Combine", "JoinsGradients"]
+
+Gradients: TypeAlias = list[Tensor | None]
+"""The gradient of one path, by parameter, in the order of the families of its move; None: the path used it not."""
 
 
 class Combine(Protocol):
@@ -12,4 +21,22 @@ class Combine(Protocol):
 
     def weight(self, paths: int) -> float:
         """Factor on the loss of each of `paths` paths."""
+        ...
+
+
+@runtime_checkable
+class JoinsGradients(Combine, Protocol):
+    """A combination that is no weighted sum: it sees the gradient of each path by itself.
+
+    Memory holds one gradient per path then.
+    """
+
+    def join(self, gradients: Sequence[Gradients], step: Step) -> Gradients:
+        """The gradient of the move.
+
+        Args:
+            gradients: Those of the paths that learn, in their order, averaged over all processes; each with `weight`
+                and the factors of its path. They may be changed.
+            step: Where the training stands.
+        """
         ...
