@@ -124,7 +124,7 @@ def tied_slices() -> Iterator[None]:
         _COPIES.reset(token)
 
 
-def _copied(value: Tensor) -> nn.Parameter:
+def slice_copied(value: Tensor) -> nn.Parameter:
     base, copies = value if value._base is None else value._base, _COPIES.get()
     if copies is None or not isinstance(base, nn.Parameter):
         return nn.Parameter(value.detach().clone(), requires_grad=value.requires_grad)
@@ -146,7 +146,7 @@ def copy_into(module: nn.Module, **tensors: Tensor | None) -> nn.Module:
     for name, value in tensors.items():
         if value is not None:
             is_parameter = name in module._parameters
-            setattr(module, name, _copied(value) if is_parameter else value.detach().clone())
+            setattr(module, name, slice_copied(value) if is_parameter else value.detach().clone())
     empty = [name for name, value in module.state_dict(keep_vars=True).items() if value.is_meta]
     if empty:
         raise ValueError(f"{type(module).__name__} was built on the meta device and got no data for {empty}.")

@@ -1,0 +1,1 @@
+"""From a model of any library to a supernet whose largest subnet it is."""
