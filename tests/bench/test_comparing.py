@@ -177,6 +177,16 @@ def test_what_a_run_spent(tmp_path: Path) -> None:
     assert (found.training_memory_bytes, found.threads) == (None, 1)
 
 
+def test_the_log_tells_how_long_the_steps_took(tmp_path: Path) -> None:
+    """Steps that draw no training images, as at the end of a cycle of CDARTS, take time too."""
+    path = write_run(tmp_path / "a", scores(1.0, 0))
+    rows = [{"step": 50, "images_per_s": 0.0, "seconds": 2.5}, {"step": 100, "images_per_s": 64.0, "seconds": 9.0}]
+    (path / "train.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    assert Spent.read(path).training_seconds == 11.5
+    (path / "train.jsonl").write_text(json.dumps({"step": 50, "images_per_s": 0.0}) + "\n")
+    assert Spent.read(path).training_seconds == 0
+
+
 def test_unequal_budgets_are_told(tmp_path: Path) -> None:
     write_run(tmp_path / "a", scores(1.0, 0))
     write_run(tmp_path / "b", scores(1.0, 1), settings=FAIR, backwards=500)

@@ -135,6 +135,16 @@ def test_a_study_that_was_killed_goes_on_at_once(tmp_path: Path) -> None:
     assert [json.loads(line)["step"] for line in log.read_text().splitlines()][-1] == 400
 
 
+def test_a_run_that_cannot_be_read_does_not_stop_the_others(copied: Path) -> None:
+    log = copied / "a/seed-0/train.jsonl"
+    log.write_text(log.read_text().replace('"step"', '"stop"', 1))
+    table = run_study(study({"a": {}, "b": {"method": {"name": "fairnas"}}}), copied)
+    assert [row.name for row in table.rows] == ["b"]
+    (told,) = table.failed
+    assert told.startswith("a seed 0 is left out: ")
+    assert "train.jsonl is damaged" in told
+
+
 def test_a_new_truth_is_judged_without_training_again(copied: Path) -> None:
     run, more = copied / "a/seed-0", study({"a": {}}, judge={**TRUTH, "archs": 15})
     before = {path: path.stat().st_mtime_ns for path in (run / "checkpoints").iterdir()}

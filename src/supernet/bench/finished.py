@@ -95,7 +95,7 @@ class Spent:
             )
         last, batch = log[-1], asked.batch_size
         rows = [schema.Logged(step=0, images_per_s=1.0), *log]
-        seconds = sum((row.step - before.step) * batch / row.images_per_s for before, row in pairwise(rows))
+        seconds = sum(_seconds(row, (row.step - before.step) * batch) for before, row in pairwise(rows))
         stopped = not (run / "counts.json").is_file()  # written by a training that ends, if before its last step
         memory = [took.training_memory_bytes, took.memory_bytes]
         return cls(
@@ -233,6 +233,13 @@ class FinishedRun:
             mass=_mass(judged),
             less_is_better=judged.less_is_better,
         )
+
+
+def _seconds(row: schema.Logged, images: int) -> float:
+    """How long the steps before a line of the log took; older logs tell the images per second alone."""
+    if row.seconds is not None:
+        return row.seconds
+    return images / row.images_per_s if row.images_per_s else 0.0
 
 
 def _mass(judged: schema.Judged) -> tuple[float, float] | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from supernet.bench.comparing import tabulate
@@ -73,16 +74,15 @@ def run_study(
 
 
 def _compared(study: Study, out: Path, seeds: Sequence[int], failures: Mapping[Job, str]) -> RunTable:
-    """Compare what is finished, and write it."""
-    groups = {
-        cell: [
-            FinishedRun.read(job.run)
-            for job in (Job(out, cell, seed) for seed in seeds)
-            if is_finished(job.run, study.truth(out))
-        ]
-        for cell in study.cells
-    }
+    """Compare what is finished, and write it; a run that cannot be read is named, and the others are compared."""
+    groups: dict[str, list[FinishedRun]] = {cell: [] for cell in study.cells}
     failed = [f"{job} failed (see {job.log}): {reason}" for job, reason in failures.items()]
+    for job in (Job(out, cell, seed) for cell in study.cells for seed in seeds):
+        if is_finished(job.run, study.truth(out)):
+            try:
+                groups[job.cell].append(FinishedRun.read(job.run))
+            except RunError as error:
+                failed.append(f"{job} is left out: {error}")
     empty = [cell for cell, runs in groups.items() if not runs]
     if len(empty) == len(groups):
         raise RunError(" ".join(["No run of the study is complete.", *failed]))
@@ -111,7 +111,8 @@ def _make(
     for cell in study.cells:
         for path in sorted((out / cell).glob("seed-*")):
             if path.is_dir() and is_finished(path, study.truth(out)):
-                estimator.add(cell, Spent.read(path).seconds)
+                with suppress(RunError):  # `_compared` says so
+                    estimator.add(cell, Spent.read(path).seconds)
     return run_jobs(missing, workers=workers, before=before, estimator=estimator, say=say, again=again)
 
 

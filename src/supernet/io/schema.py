@@ -105,7 +105,8 @@ class Generation(Struct, frozen=True):
 class Logged(Step, frozen=True, kw_only=True):
     """A line of `train.jsonl`, as far as every training writes it; the counts are those since the first step."""
 
-    images_per_s: Annotated[float, Meta(gt=0)]
+    images_per_s: Annotated[float, Meta(ge=0)]
+    seconds: Annotated[float, Meta(ge=0)] | None = None
     forwards: float | None = None
     backwards: float | None = None
 

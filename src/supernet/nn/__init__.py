@@ -1,10 +1,14 @@
 """Layers that hold every candidate, and the supernet that makes one architecture of them active."""
 
+from supernet.nn.attention import ElasticAttention
 from supernet.nn.choice import OpChoice, Zero
+from supernet.nn.class_token import ClassToken
 from supernet.nn.conv import ElasticConv1d, ElasticConv2d, ElasticConv3d, ElasticConvTranspose2d
 from supernet.nn.depth import ElasticDepth, ElasticResolution
 from supernet.nn.dictionary import WeightDictionary
+from supernet.nn.dot_product import DotProductAttention
 from supernet.nn.drop_path import DropPath
+from supernet.nn.dropout import ElasticDropout
 from supernet.nn.initial_weights import WarmStart, warm_start
 from supernet.nn.input_shape import Field, Inputs
 from supernet.nn.inputs import InputChoice
@@ -22,17 +26,25 @@ from supernet.nn.norm import (
 )
 from supernet.nn.norm_bank import NormBank
 from supernet.nn.output import Output
+from supernet.nn.patch_embed import PatchEmbed
 from supernet.nn.pool import AvgPool3x3
+from supernet.nn.positions import ElasticPositions
+from supernet.nn.relative_bias import RelativeBias2d
+from supernet.nn.relative_positions import RelativePositions2d
 from supernet.nn.selection import Decision, Decisions, EdgeWeights, Mixture, Target
 from supernet.nn.subset import SubsetChoice
 from supernet.nn.supernet import StaleStatistics, Supernet
+from supernet.nn.token_grid import TokenGrid
 
 __all__ = [
     "AvgPool3x3",
+    "ClassToken",
     "Decision",
     "Decisions",
+    "DotProductAttention",
     "DropPath",
     "EdgeWeights",
+    "ElasticAttention",
     "ElasticBatchNorm1d",
     "ElasticBatchNorm2d",
     "ElasticBatchNorm3d",
@@ -41,10 +53,12 @@ __all__ = [
     "ElasticConv3d",
     "ElasticConvTranspose2d",
     "ElasticDepth",
+    "ElasticDropout",
     "ElasticEmbedding",
     "ElasticGroupNorm",
     "ElasticLayerNorm",
     "ElasticLinear",
+    "ElasticPositions",
     "ElasticResolution",
     "Field",
     "InputChoice",
@@ -55,11 +69,15 @@ __all__ = [
     "NormBank",
     "OpChoice",
     "Output",
+    "PatchEmbed",
+    "RelativeBias2d",
+    "RelativePositions2d",
     "StaleStatistics",
     "Statistics",
     "SubsetChoice",
     "Supernet",
     "Target",
+    "TokenGrid",
     "WarmStart",
     "WeightDictionary",
     "Zero",

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from supernet.errors import UsageError
 from supernet.nn.mutable import Mutable, Shape, copy_into
 from supernet.nn.sizes import check_size, check_width
+from supernet.nn.slices import SLICE, active_slice, refuse_slices
 from supernet.space import Expr, largest_value
 
 Sides: TypeAlias = int | tuple[int, ...]
@@ -24,6 +25,8 @@ class _ElasticConv(Mutable):
     _kind: ClassVar[type[nn.Conv1d | nn.Conv2d | nn.Conv3d]]
     _convolve: ClassVar[Any]
     _dimensions: ClassVar[int]
+
+    settings = (SLICE,)
 
     weight: nn.Parameter
     bias: nn.Parameter | None
@@ -84,12 +87,11 @@ class _ElasticConv(Mutable):
             start = (largest_k - k) // 2
             weight = weight[(slice(None), slice(None), *[slice(start, start + k)] * self._dimensions)]
         if self._slices_groups(g) and c_out < largest_out:
+            refuse_slices(self.selection, "convolution with a fixed number of groups")
             sides = weight.shape[2:]
             grouped = weight.view(g, largest_out // g, largest_in, *sides)
             return grouped[:, : c_out // g, : c_in // g].reshape(c_out, c_in // g, *sides)
-        if c_out < largest_out or c_in // g < largest_in:
-            weight = weight[:c_out, : c_in // g]
-        return weight
+        return active_slice(self.selection, weight, c_out, c_in // g)
 
     def _bias_slice(self, c_out: int, g: int) -> Tensor | None:
         bias = self.bias
@@ -97,7 +99,7 @@ class _ElasticConv(Mutable):
             return bias
         if self._slices_groups(g):
             return bias.view(g, len(bias) // g)[:, : c_out // g].reshape(c_out)
-        return bias[:c_out]
+        return active_slice(self.selection, bias, c_out)
 
     def _slices_groups(self, g: int) -> bool:
         """A fixed number of groups keeps a prefix of each; an elastic number keeps the first groups."""
@@ -160,7 +162,8 @@ class ElasticConv2d(_ElasticConv, nn.Conv2d):  # type: ignore[misc]
 
     The weight (C_out, C_in / groups, K, K) is held for the largest sizes. An architecture uses the first
     c_out filters, their first c_in channels and the centre k × k of the kernel (OFA, §3.2, without kernel
-    transform). With a fixed number of groups the prefix is taken within every group.
+    transform). With a fixed number of groups the prefix is taken within every group. The setting `slice` takes other
+    channels than the first, see `supernet.nn.slices`.
 
     Args:
         in_channels: Input width, fixed or an expression.
@@ -252,6 +255,8 @@ class ElasticConvTranspose2d(nn.ConvTranspose2d, Mutable):
     def forward(self, input: Tensor, output_size: list[int] | None = None) -> Tensor:
         weight, bias = self._slices()
         check_width(input.shape[1], weight.shape[0], "transposed convolution")
+        if weight.shape != self.weight.shape:
+            refuse_slices(self.selection, "transposed convolution")
         padding, output_padding = cast(Any, self.padding), cast(Any, self.output_padding)
         return F.conv_transpose2d(input, weight, bias, self.stride, padding, output_padding)
 

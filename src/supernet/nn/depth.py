@@ -105,6 +105,9 @@ class ElasticResolution(nn.Module, Mutable):
     def depends_on(self) -> tuple[Expr | int, ...]:
         return (self.size,)
 
+    def scales(self) -> tuple[Expr | int, ...]:
+        return (self.size,)
+
     def plain(self) -> nn.Module:
         r = self.selection.value(self.size)
         if r == self.native:

@@ -1,4 +1,4 @@
-"""Linear layers and embeddings whose width follows choices; the active slice is a prefix of the full weight."""
+"""Linear layers and embeddings whose width follows choices; the active slice of the weight is a prefix by default."""
 
 from __future__ import annotations
 
@@ -7,33 +7,38 @@ from torch import Tensor, nn
 
 from supernet.nn.mutable import Mutable, Shape, copy_into
 from supernet.nn.sizes import check_size, check_width
+from supernet.nn.slices import SLICE, active_slice
 from supernet.space import Expr, largest_value
 
 
 class ElasticLinear(nn.Linear, Mutable):
     """A linear layer with elastic width: (…, c_in) -> (…, c_out), both prefixes of the full weight.
 
+    The setting `slice` takes other entries than the first, see `supernet.nn.slices`.
+
     Args:
         in_features: Input width, fixed or an expression.
         out_features: Output width, fixed or an expression.
         bias: Whether to add a bias.
+        unit: Outputs that belong together, such as the 3 of a query, key and value: no slice begins between them.
 
     Raises:
         UsageError: a width below 1.
     """
 
-    def __init__(self, in_features: Expr | int, out_features: Expr | int, *, bias: bool = True) -> None:
+    settings = (SLICE,)
+
+    def __init__(self, in_features: Expr | int, out_features: Expr | int, *, bias: bool = True, unit: int = 1) -> None:
         check_size("input width", in_features)
         check_size("output width", out_features)
         nn.Linear.__init__(self, largest_value(in_features), largest_value(out_features), bias=bias)
-        self.width_in, self.width_out = in_features, out_features
+        self.width_in, self.width_out, self.unit = in_features, out_features, unit
 
     def _slices(self) -> tuple[Tensor, Tensor | None]:
         c_in, c_out = self.selection.value(self.width_in), self.selection.value(self.width_out)
-        weight, bias = self.weight, self.bias
-        if (c_out, c_in) != weight.shape:
-            weight = weight[:c_out, :c_in]
-        return weight, bias if bias is None or c_out == len(bias) else bias[:c_out]
+        weight = active_slice(self.selection, self.weight, c_out, c_in, unit=self.unit)
+        bias: Tensor | None = self.bias
+        return weight, bias if bias is None else active_slice(self.selection, bias, c_out, unit=self.unit)
 
     def forward(self, input: Tensor) -> Tensor:
         weight, bias = self._slices()
@@ -67,6 +72,8 @@ class ElasticEmbedding(nn.Embedding, Mutable):
         UsageError: a size below 1.
     """
 
+    settings = (SLICE,)
+
     def __init__(self, num_embeddings: int, embedding_dim: Expr | int, *, padding_idx: int | None = None) -> None:
         check_size("number of embeddings", num_embeddings)
         check_size("width", embedding_dim)
@@ -74,8 +81,7 @@ class ElasticEmbedding(nn.Embedding, Mutable):
         self.width = embedding_dim
 
     def _slice(self) -> Tensor:
-        c = self.selection.value(self.width)
-        return self.weight if c == self.weight.shape[1] else self.weight[:, :c]
+        return active_slice(self.selection, self.weight, self.num_embeddings, self.selection.value(self.width))
 
     def forward(self, input: Tensor) -> Tensor:
         return F.embedding(input, self._slice(), self.padding_idx)

@@ -58,6 +58,17 @@ class Mutable(ABC):
         """
         return {}
 
+    def multiplies(self) -> Expr | int | None:
+        """What the matrix products of the layer itself cost per position; None: read off `shapes`, or not said.
+
+        For attention, whose products are of tokens with tokens, a position is a pair of tokens.
+        """
+        return None
+
+    def scales(self) -> tuple[Expr | int, ...]:
+        """The sizes that decide how many positions (pixels, tokens) later layers see, such as a resolution."""
+        return ()
+
     def runs(self) -> Mapping[str, Conditions]:
         """Under which decisions the modules inside run, by their names as in `get_submodule`; {}: not said.
 
@@ -78,6 +89,11 @@ def is_opaque(module: nn.Module) -> bool:
         name for held in (module._parameters, module._buffers) for name, tensor in held.items() if tensor is not None
     ]
     return bool(own and not _says(module, "shapes")) or bool(module._modules and not _says(module, "runs"))
+
+
+def products(module: nn.Module) -> Expr | int | None:
+    """What a layer says that its own matrix products cost per position, see `Mutable.multiplies`."""
+    return module.multiplies() if isinstance(module, Mutable) and _says(module, "multiplies") else None
 
 
 def _says(module: Mutable, method: str) -> bool:

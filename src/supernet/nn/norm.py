@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from supernet.errors import UsageError
 from supernet.nn.mutable import Mutable, Shape, copy_into
 from supernet.nn.sizes import check_size, check_width
+from supernet.nn.slices import SLICE, active_slice, refuse_slices
 from supernet.space import Expr, largest_value
 
 Statistics: TypeAlias = Literal["track", "batch", "calibrate"]
@@ -49,6 +50,7 @@ class _ElasticBatchNorm(Mutable):
     training: bool
     weight: Tensor
     bias: Tensor
+    num_features: int
     running_mean: Tensor | None
     running_var: Tensor | None
     num_batches_tracked: Tensor | None
@@ -82,6 +84,8 @@ class _ElasticBatchNorm(Mutable):
     def forward(self, input: Tensor) -> Tensor:
         c = self.selection.value(self.width)
         check_width(input.shape[1], c, "batch norm")
+        if c < self.num_features:
+            refuse_slices(self.selection, "batch norm")
         mean, var = self.running_mean, self.running_var
         if self.training and (self.momentum == 0.0 or not self.track_running_stats):
             mean = var = None  # 0 · NaN is NaN: averages that are to be left alone are not shown to the kernel
@@ -208,6 +212,8 @@ class ElasticGroupNorm(nn.GroupNorm, Mutable):
     def forward(self, input: Tensor) -> Tensor:
         c = self.selection.value(self.width)
         check_width(input.shape[1], c, "group norm")
+        if c < self.num_channels:
+            refuse_slices(self.selection, "group norm")
         weight, bias = _prefix(self.weight, c), _prefix(self.bias, c)
         return F.group_norm(input, c // self.group_size, weight, bias, self.eps)
 
@@ -229,6 +235,8 @@ class ElasticGroupNorm(nn.GroupNorm, Mutable):
 class ElasticLayerNorm(nn.LayerNorm, Mutable):
     """LayerNorm over the first c of C features: (…, c) -> (…, c).
 
+    The setting `slice` takes other entries than the first, see `supernet.nn.slices`.
+
     Args:
         features: Width, fixed or an expression.
         eps: A small number that is added to the variance.
@@ -238,15 +246,20 @@ class ElasticLayerNorm(nn.LayerNorm, Mutable):
         UsageError: a width below 1.
     """
 
+    settings = (SLICE,)
+
     def __init__(self, features: Expr | int, *, eps: float = 1e-5, affine: bool = True) -> None:
         check_size("width", features)
         nn.LayerNorm.__init__(self, largest_value(features), eps=eps, elementwise_affine=affine)
         self.width = features
 
+    def _slice(self, tensor: Tensor | None) -> Tensor | None:
+        return None if tensor is None else active_slice(self.selection, tensor, self.selection.value(self.width))
+
     def forward(self, input: Tensor) -> Tensor:
         c = self.selection.value(self.width)
         check_width(input.shape[-1], c, "layer norm")
-        return F.layer_norm(input, (c,), _prefix(self.weight, c), _prefix(self.bias, c), self.eps)
+        return F.layer_norm(input, (c,), self._slice(self.weight), self._slice(self.bias), self.eps)
 
     def depends_on(self) -> tuple[Expr | int, ...]:
         return (self.width,)
@@ -257,7 +270,7 @@ class ElasticLayerNorm(nn.LayerNorm, Mutable):
     def plain(self) -> nn.Module:
         c = self.selection.value(self.width)
         layer = nn.LayerNorm(c, eps=self.eps, elementwise_affine=self.elementwise_affine, device="meta")
-        return copy_into(layer, weight=_prefix(self.weight, c), bias=_prefix(self.bias, c))
+        return copy_into(layer, weight=self._slice(self.weight), bias=self._slice(self.bias))
 
     def extra_repr(self) -> str:
         return f"{self.width}, eps={self.eps}"

@@ -305,7 +305,8 @@ class Loop:
         line |= {"lr": row["lr"]} if "lr" in row else {}
         line |= {name: sum(values) / len(values) for name, values in state.losses.items()}
         line |= {"forwards": self.executor.forwards, "backwards": self.executor.backwards}
-        line |= {"images_per_s": round((drawn - self._drawn) / self._seconds, 1), **row}
+        rate = (drawn - self._drawn) / self._seconds
+        line |= {"seconds": round(self._seconds, 3), "images_per_s": round(rate, 1), **row}
         self._history.append(line)
         if self.directory is not None:
             self.directory.append(line)

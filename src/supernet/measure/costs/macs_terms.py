@@ -13,9 +13,9 @@ from supernet.measure.costs.params_terms import product
 from supernet.measure.costs.places import locations
 from supernet.measure.costs.probe import Key, Pass, base_codes, completing_codes, partial_codes, passes
 from supernet.measure.costs.tables import Tabulated, Term, grid, joint, setting
-from supernet.nn import ElasticResolution, Mutable, Supernet
+from supernet.nn import Mutable, Supernet
 from supernet.nn.input_shape import InputShape
-from supernet.nn.mutable import choices_within, is_opaque
+from supernet.nn.mutable import choices_within, is_opaque, products
 from supernet.space import Choice, Codes, Expr
 from supernet.space.conditions import Conditions
 
@@ -33,9 +33,9 @@ class _Site(NamedTuple):
 def macs_terms(net: Supernet, input_shape: InputShape) -> tuple[list[Term], tuple[str, ...]]:
     """Terms whose sum is the MACs of one image, and the names of modules that no term describes.
 
-    An elastic layer multiplies (its weight's size) × (number of positions); the positions may differ with the
-    resolution alone. A module without choices inside has one figure per resolution. Whatever multiplies between
-    elastic layers (attention) is tabulated over the choices inside it.
+    An elastic layer multiplies (its weight's size, or what it says) × (number of positions); the positions may differ
+    with the resolution alone, or the size of patches. A module without choices inside has one figure per resolution.
+    Whatever else multiplies between elastic layers is tabulated over the choices inside it.
 
     Raises:
         RunError: the passes contradict that.
@@ -97,8 +97,9 @@ def _fitted(net: Supernet, site: _Site, by: Sequence[Choice], resolutions: int, 
 def _resolution_choices(net: Supernet) -> tuple[Choice, ...]:
     found: dict[Choice, None] = {}
     for module in net.module.modules():
-        if isinstance(module, ElasticResolution) and isinstance(module.size, Expr):
-            found.update(dict.fromkeys(module.size.choices()))
+        for size in module.scales() if isinstance(module, Mutable) else ():
+            if isinstance(size, Expr):
+                found.update(dict.fromkeys(size.choices()))
     return tuple(found)
 
 
@@ -124,7 +125,12 @@ def _table_choices(module: nn.Module, by: Sequence[Choice]) -> tuple[Choice, ...
 
 def _multiplied(module: nn.Module) -> list[Expr | int]:
     """The sizes of what an elastic layer multiplies by: its parameters of two dimensions or more."""
-    if not isinstance(module, Mutable) or module._modules or is_opaque(module):
+    if not isinstance(module, Mutable) or is_opaque(module):
+        return []
+    said = products(module)
+    if said is not None:
+        return [said]
+    if module._modules:
         return []
     shapes, held = module.shapes(), module._parameters
     return [product(shape) for name, shape in shapes.items() if len(shape) >= 2 and held.get(name) is not None]
