@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterator
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 import torch
@@ -119,19 +119,22 @@ def extraction_stands_alone(net: Supernet, inputs: Inputs) -> None:
 
 def shapes_are_those_of_the_subnet(net: Supernet, inputs: Inputs) -> None:
     """What a layer says of the sizes of its tensors is what its plain layer has, and the largest are its own."""
-    layers = [m for m in net.module.modules() if isinstance(m, Mutable) and m.shapes() and not is_opaque(m)]
+    layers: list[Any] = [m for m in net.module.modules() if isinstance(m, Mutable) and m.shapes() and not is_opaque(m)]
     for arch in _some(net):
         with net.active(arch):
             for layer in layers:
                 value = net.selection.value
                 said = {name: tuple(map(value, shape)) for name, shape in layer.shapes().items()}
-                plain = layer.plain().state_dict()
+                plain, inside = layer.plain().state_dict(), dict(layer.named_children())
                 kind = type(layer).__name__
-                found = {name: tuple(tensor.shape) for name, tensor in plain.items()}
+                own = {name: tensor for name, tensor in plain.items() if name.partition(".")[0] not in inside}
+                found = {name: tuple(tensor.shape) for name, tensor in own.items()}
                 assert found.items() <= said.items(), f"{arch}: {kind} says {said}, but its plain layer has {found}"
     for layer in layers:
-        assert isinstance(layer, nn.Module)
+        inside = dict(layer.named_children())
         for name, tensor in layer.state_dict().items():
+            if name.partition(".")[0] in inside:
+                continue
             largest = tuple(map(largest_value, layer.shapes()[name]))
             assert largest == tensor.shape, f"{type(layer).__name__}: {name} is said to be up to {largest}"
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from functools import reduce
 from operator import add, mul
 from typing import Any, Literal, TypeAlias
@@ -11,7 +11,7 @@ from typing import Any, Literal, TypeAlias
 import torch
 from torch import Tensor
 
-from supernet.space import Choice, Expr
+from supernet.space import Expr
 
 Value: TypeAlias = Callable[[Expr | int], int]
 
@@ -31,6 +31,7 @@ class Layout:
             concatenation.
         parts: Those others.
 
+    >>> from supernet import Choice
     >>> heads = Choice("heads", (1, 2))
     >>> fused = Layout.product(Layout.of(3), Layout.of(2, heads), Layout.of(2))
     >>> fused.entries(lambda size: 1 if size is heads else int(size)).tolist()
@@ -41,6 +42,7 @@ class Layout:
     width: Expr | int
     kind: Literal["dimension", "product", "concatenation"] = "dimension"
     parts: tuple[Layout, ...] = ()
+    _known: dict[tuple[int, ...], Tensor] = field(default_factory=dict)
 
     @classmethod
     def of(cls, size: int, width: Expr | int | None = None) -> Layout:
@@ -77,20 +79,34 @@ class Layout:
             return self.parts[0].is_prefix and not any(part.varies for part in self.parts[1:])
         return self.parts[-1].is_prefix and not any(part.varies for part in self.parts[:-1])
 
+    def dimensions(self) -> Iterator[Layout]:
+        """The dimensions that it is made of, in order; one may come several times."""
+        if self.kind == "dimension":
+            yield self
+        for part in self.parts:
+            yield from part.dimensions()
+
     def entries(self, value: Value) -> Tensor:
         """The positions that are used, ascending (n,)."""
+        key = tuple(value(one.width) for one in self.dimensions() if one.varies)
+        if key not in self._known:
+            self._known[key] = self.positions(lambda one: torch.arange(value(one.width)))
+        return self._known[key]
+
+    def positions(self, of: Callable[[Layout], Tensor]) -> Tensor:
+        """The positions of some entries of each dimension, in the order in which `of` gives these (n,)."""
         if self.kind == "dimension":
-            return torch.arange(value(self.width))
+            return of(self)
         if self.kind == "concatenation":
             found, start = [], 0
             for part in self.parts:
-                found.append(part.entries(value) + start)
+                found.append(part.positions(of) + start)
                 start += part.size
             return torch.cat(found)
-        positions = self.parts[0].entries(value)
+        placed = self.parts[0].positions(of)
         for part in self.parts[1:]:
-            positions = (positions[:, None] * part.size + part.entries(value)).flatten()
-        return positions
+            placed = (placed[:, None] * part.size + part.positions(of)).flatten()
+        return placed
 
 
 def taken(tensor: Tensor, layouts: tuple[Layout, ...], value: Value) -> Tensor:

@@ -276,6 +276,12 @@ class ElasticLayerNorm(nn.LayerNorm, Mutable):
         return f"{self.width}, eps={self.eps}"
 
 
+def active_channels(norm: nn.Module, channels: int) -> slice | Tensor:
+    """Where in the buffers of a BatchNorm the statistics of its active channels are: a prefix, or positions (c,)."""
+    told = getattr(norm, "active_entries", None)
+    return slice(channels) if told is None else told()  # type: ignore[no-any-return]
+
+
 def is_batch_norm(module: nn.Module) -> bool:
     """Whether a module keeps BatchNorm statistics of any dimensionality."""
     return isinstance(module, nn.modules.batchnorm._BatchNorm)

@@ -91,6 +91,19 @@ class Selection:
         self._values = {}
         return before
 
+    def require(self) -> Mapping[str, Decision]:
+        """The decisions that are active.
+
+        Raises:
+            UsageError: nothing is.
+        """
+        if self._decisions is None:
+            raise UsageError(
+                "A layer with choices was run while no architecture is active. Wrap the model in "
+                "Supernet(model) and call net(x, arch), or work inside `with net.active(arch):`."
+            )
+        return self._decisions
+
     def setting(self, name: str, default: float) -> float:
         """The value of a setting, a number that layers read while they run, such as a drop-path probability.
 
@@ -106,13 +119,8 @@ class Selection:
         Raises:
             UsageError: nothing is active, or nothing that decides this choice.
         """
-        if self._decisions is None:
-            raise UsageError(
-                "A layer with choices was run while no architecture is active. Wrap the model in "
-                "Supernet(model) and call net(x, arch), or work inside `with net.active(arch):`."
-            )
         try:
-            return self._decisions[choice.name]
+            return self.require()[choice.name]
         except KeyError:
             raise UsageError(
                 f"The active architecture does not decide {choice.name!r}. A mapping given to net(x, …) "

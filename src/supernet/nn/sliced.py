@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import lru_cache
 from typing import Any, TypeAlias, cast
 
 import torch
@@ -28,14 +27,18 @@ class Sliced(nn.Module, Mutable):
     _numbers: dict[str, Any]
 
     def __getattr__(self, name: str) -> Any:
-        found = super().__getattr__(name)  # type: ignore[misc]
+        found: Any = super().__getattr__(name)
         layouts = self.__dict__["_layouts"].get(name) if "_layouts" in self.__dict__ else None
-        if layouts is None or found is None:
+        if layouts is None or found is None or self.selection.active is None:
             return found
         gathered = self.__dict__.get("_gathered")
         if gathered is not None and name in gathered:
             return gathered[name]
         return taken(found, layouts, self.selection.value)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        self.selection.require()
+        return super().__call__(*args, **kwargs)
 
     def number(self, name: str) -> Any:
         """A number or a tuple of them that the module's code reads, under the active architecture."""
@@ -45,14 +48,18 @@ class Sliced(nn.Module, Mutable):
         return tuple(map(self.selection.value, given)) if isinstance(given, tuple) else self.selection.value(given)
 
     def depends_on(self) -> tuple[Expr | int, ...]:
-        numbers = [part for given in self._numbers.values() for part in (given if isinstance(given, tuple) else (given,))]
+        numbers = [
+            part for given in self._numbers.values() for part in (given if isinstance(given, tuple) else (given,))
+        ]
         return (*(layout.width for layouts in self._layouts.values() for layout in layouts), *numbers)
 
     def shapes(self) -> dict[str, Shape]:
         module = self
         own = {**module._parameters, **module._buffers}
         return {
-            name: tuple(layout.width for layout in self._layouts[name]) if name in self._layouts else tuple(tensor.shape)
+            name: tuple(layout.width for layout in self._layouts[name])
+            if name in self._layouts
+            else tuple(tensor.shape)
             for name, tensor in own.items()
             if tensor is not None
         }
@@ -70,10 +77,12 @@ class Sliced(nn.Module, Mutable):
         if "_momentum_alone" in vars(self):
             made.__dict__["momentum"] = vars(self)["_momentum_alone"]
         made.__dict__["_parameters"] = {
-            name: None if tensor is None else slice_copied(getattr(self, name)) for name, tensor in module._parameters.items()
+            name: None if tensor is None else slice_copied(getattr(self, name))
+            for name, tensor in module._parameters.items()
         }
         made.__dict__["_buffers"] = {
-            name: None if tensor is None else getattr(self, name).detach().clone() for name, tensor in module._buffers.items()
+            name: None if tensor is None else getattr(self, name).detach().clone()
+            for name, tensor in module._buffers.items()
         }
         return made
 
@@ -84,17 +93,16 @@ class Sliced(nn.Module, Mutable):
 class SlicedBatchNorm(Sliced):
     """`Sliced` for BatchNorms, whose statistics are written back where they are no prefix."""
 
-
     def forward(self, input: Tensor) -> Tensor:
         layouts = self._layouts.get("running_mean")
         module = self
         if layouts is None or layouts[0].is_prefix or not module.training:
-            return cast(Tensor, super().forward(input))  # type: ignore[misc]
+            return cast(Tensor, super().forward(input))
         entries = self.active_entries()
         held = {name: module._buffers[name] for name in ("running_mean", "running_var")}
         self.__dict__["_gathered"] = {name: tensor[entries] for name, tensor in held.items() if tensor is not None}
         try:
-            out = super().forward(input)  # type: ignore[misc]
+            out = super().forward(input)
             for name, tensor in self.__dict__["_gathered"].items():
                 with torch.no_grad():
                     cast(Tensor, held[name])[entries] = tensor
@@ -148,8 +156,31 @@ def sliced(module: nn.Module, layouts: Mapping[str, tuple[Layout, ...]], numbers
     module.__dict__["_layouts"], module.__dict__["_numbers"] = dict(layouts), dict(numbers)
 
 
-@lru_cache(maxsize=None)
+def leave_statistics(norm: nn.Module, *, use_batch: bool = False) -> None:
+    """Let a BatchNorm of a supernet leave its running statistics alone, or keep none and use those of the batch.
+
+    Extracted it tracks statistics with its own momentum again, as an `ElasticBatchNorm2d` of this policy does.
+    """
+    if use_batch:
+        norm.__dict__["track_running_stats"] = False
+        norm._buffers |= dict.fromkeys(("running_mean", "running_var", "num_batches_tracked"))
+        if isinstance(norm, Sliced):
+            norm._layouts = {
+                name: held for name, held in norm._layouts.items() if norm._parameters.get(name) is not None
+            }
+        return
+    if not isinstance(norm, Sliced):
+        sliced(norm, {}, {})
+    norm.__dict__["_momentum_alone"], norm.__dict__["momentum"] = norm.__dict__["momentum"], 0.0
+
+
+_CLASSES: dict[Any, type[nn.Module]] = {}
+
+
 def _class_of(kind: type[nn.Module], numbers: tuple[str, ...], norm: bool) -> type[nn.Module]:
+    if (kind, numbers, norm) in _CLASSES:
+        return _CLASSES[kind, numbers, norm]
+
     def number(name: str) -> property:
         def read(self: Any) -> Any:
             return self.number(name)
@@ -162,8 +193,9 @@ def _class_of(kind: type[nn.Module], numbers: tuple[str, ...], norm: bool) -> ty
     mixin = SlicedBatchNorm if norm else Sliced
     made: Any = type(f"Sliced{kind.__name__}", (mixin, kind), {name: number(name) for name in numbers})
     made.__module__ = __name__
+    _CLASSES[kind, numbers, norm] = made
     return cast("type[nn.Module]", made)
 
 
 def _blank(kind: type[nn.Module], numbers: tuple[str, ...], norm: bool) -> nn.Module:
-    return cast(nn.Module, object.__new__(_class_of(kind, numbers, norm)))
+    return object.__new__(_class_of(kind, numbers, norm))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from functools import lru_cache
 from typing import Any, cast
 
 from torch import nn
@@ -27,17 +26,22 @@ class Stack(nn.Module, Mutable):
         return [cast("tuple[str, nn.Module]", pair) for place, pair in enumerate(held) if place not in gone]
 
     def __iter__(self) -> Iterator[nn.Module]:
+        self.selection.require()
         return iter([module for _, module in self._kept()])
 
     def __len__(self) -> int:
         return len(self._kept())
 
     def __getitem__(self, index: Any) -> Any:
+        self.selection.require()
         kept = [module for _, module in self._kept()]
         if isinstance(index, slice):
             kind: Any = type(self).__bases__[1]
             return nn.Sequential(*kept[index]) if issubclass(kind, nn.Sequential) else nn.ModuleList(kept[index])
         return kept[index]
+
+    def __repr__(self) -> str:
+        return nn.Module.__repr__(self)
 
     def depends_on(self) -> tuple[Expr | int, ...]:
         return (self._depth,)
@@ -92,11 +96,13 @@ def stacked(blocks: nn.Module, depth: Expr | int, removable: Sequence[int]) -> N
     blocks.__dict__["_depth"], blocks.__dict__["_removable"] = depth, tuple(sorted(removable))
 
 
-@lru_cache(maxsize=None)
-def _class_of(kind: type[nn.Module]) -> Any:
-    made: Any = type(f"Stack{kind.__name__}", (Stack, kind), {})
-    made.__module__ = __name__
-    return made
+_CLASSES: dict[Any, Any] = {}
+
+
+def _class_of(kind: Any) -> Any:
+    if kind not in _CLASSES:
+        _CLASSES[kind] = type(f"Stack{kind.__name__}", (Stack, kind), {"__module__": __name__})
+    return _CLASSES[kind]
 
 
 def _blank(kind: type[nn.Module]) -> nn.Module:

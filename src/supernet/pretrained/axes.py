@@ -4,7 +4,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from typing import Literal
+
+HEAD = "it is the dimension of an attention head"
+ENTRIES = "the code names its entries"
+IMAGE = "it is a side of an image"
+KERNEL = "it is a side of a kernel"
+OUTSIDE = "it comes from outside the model"
+PARTS = "it counts parts that are joined"
+REPEATS = "it repeats"
+
+NO_DIMENSIONS = (ENTRIES, IMAGE, KERNEL, OUTSIDE, PARTS, REPEATS)
+"""Why an axis cannot vary that nobody would take for a dimension of the model."""
 
 Kind = Literal["product", "concat"]
 
@@ -112,11 +124,11 @@ def tie(one: Axis, other: Axis) -> None:
             return
     if one.kind == other.kind == "concat":
         cuts = sorted({*_offsets(one), *_offsets(other)})
-        for start, stop in zip(cuts, cuts[1:], strict=False):
-            a, b = piece(one, start, stop), piece(other, start, stop)
-            if a is None or b is None:
+        for start, stop in pairwise(cuts):
+            left_piece, right_piece = piece(one, start, stop), piece(other, start, stop)
+            if left_piece is None or right_piece is None:
                 break
-            tie(a, b)
+            tie(left_piece, right_piece)
         else:
             return
     why = "it is read both as a product and as a concatenation" if one.kind != other.kind else "it is cut in two ways"
@@ -168,7 +180,7 @@ def _cut(axis: Axis, inner: int) -> tuple[Axis, Axis] | None:
                 return None
             tie(pieces[0], other)
         assert pieces[0] is not None
-        return Axis(len(pieces), "it counts parts that are joined"), pieces[0]
+        return Axis(len(pieces), PARTS), pieces[0]
     if root.kind is not None:
         return None
     parts = [Axis(root.size // inner, root._why), Axis(inner, root._why)]
@@ -192,7 +204,7 @@ def piece(axis: Axis, start: int, stop: int) -> Axis | None:
         if start % rest or stop % rest:
             return None
         # Which of the first factor's entries are taken is a matter of the code, so that their number stays.
-        freeze(first, "its entries are taken one by one")
+        freeze(first, ENTRIES)
         return product([*([] if stop - start == rest else [Axis((stop - start) // rest, first.why)]), *root.parts[1:]])
     found: list[Axis] = []
     offset = 0
@@ -211,7 +223,9 @@ def _offsets(axis: Axis) -> list[int]:
     """Where the parts of a concatenation begin, and where the last ends."""
     offsets = [0]
     for part in axis.root.parts:
-        offsets += [offsets[-1] + inner for inner in (_offsets(part)[1:] if part.root.kind == "concat" else [part.size])]
+        offsets += [
+            offsets[-1] + inner for inner in (_offsets(part)[1:] if part.root.kind == "concat" else [part.size])
+        ]
     return offsets
 
 

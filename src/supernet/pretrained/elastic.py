@@ -5,40 +5,48 @@ from __future__ import annotations
 import copy
 import fnmatch
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from supernet.errors import SupernetError, UsageError
 from supernet.nn import Supernet
+from supernet.nn.input_shape import InputShape, shape_of
 from supernet.nn.layout import Layout
-from supernet.nn.norm import Statistics, is_batch_norm
-from supernet.nn.sliced import sliced
+from supernet.nn.norm import Statistics, check_statistics, is_batch_norm
+from supernet.nn.sliced import leave_statistics, sliced
 from supernet.nn.stack import stacked
 from supernet.nn.supernet import plain_subnet
 from supernet.pretrained.axes import Axis
-from supernet.pretrained.following import Followed, follow, outputs
-from supernet.space import Choice, Expr
+from supernet.pretrained.dimensions import Found, blocks_of, dimensions_of
+from supernet.pretrained.follow import follow, outputs
+from supernet.pretrained.follower import Followed
+from supernet.pretrained.numbers import numbers_of
+from supernet.space import Arch, Choice, Expr
+
+_TOLERANCE = 1e-4  # of a subnet and its extraction: sums in another order
+_ASKED = "it was not asked for"
 
 
 @dataclass(frozen=True)
 class Dimension:
-    """One dimension of a model, and what became of it.
+    """One dimension of a model, or the number of blocks of a list, and what became of it.
 
     Attributes:
         name: Its name, after the layer that makes it.
         size: Its length in the model.
         options: What it may be; just its size, where it stays.
-        layers: The tensors that have it, by name.
+        where: The tensors that have it, or the list, by name.
         why: Why it stays; empty: it does not.
     """
 
     name: str
     size: int
     options: tuple[int, ...]
-    layers: tuple[str, ...]
+    where: tuple[str, ...]
     why: str = ""
 
 
@@ -49,36 +57,66 @@ class ElasticModel(Supernet):
         dimensions: What became of each dimension of the model.
     """
 
-    dimensions: tuple[Dimension, ...]
-
-    def __init__(self, module: nn.Module, dimensions: Sequence[Dimension], *, input_shape: Any = None) -> None:
+    def __init__(
+        self, module: nn.Module, dimensions: Sequence[Dimension], *, input_shape: InputShape | None = None
+    ) -> None:
         super().__init__(module, input_shape=input_shape)
         self.dimensions = tuple(dimensions)
 
     def table(self) -> str:
         """What became elastic, and what did not and why, a line each."""
-        rows = [
-            f"{d.name:<48} {d.size:>6}  {', '.join(map(str, d.options)) if not d.why else 'stays: ' + d.why}"
-            for d in self.dimensions
-        ]
-        return "\n".join(rows)
+        length = max(len(one.name) for one in self.dimensions)
+        return "\n".join(
+            f"{one.name:<{length}}  {one.size:>6}  "
+            + (f"stays: {one.why}" if one.why else ", ".join(map(str, one.options)))
+            for one in self.dimensions
+        )
 
 
-@dataclass
-class _Plan:
-    """What is to become elastic.
+@dataclass(frozen=True, kw_only=True)
+class _Asked:
+    """What `elastic` was asked for; its arguments."""
 
-    Attributes:
-        followed: What a pass of the model told.
-        names: The places of modules in the tree, by id.
-        uses: By leaf the tensors that have it: module, its name, the tensor's, the axis.
-        stays: By the name of a dimension why it stays.
-    """
+    width: tuple[float, ...]
+    heads: tuple[float, ...]
+    depth: tuple[float, ...] | bool
+    include: tuple[str, ...]
+    exclude: tuple[str, ...]
+    multiple: int
+    statistics: Statistics
 
-    followed: Followed
-    uses: dict[int, list[tuple[str, str, int]]] = field(default_factory=dict)
-    leaves: dict[int, Axis] = field(default_factory=dict)
-    stays: dict[str, str] = field(default_factory=dict)
+    def __post_init__(self) -> None:
+        check_statistics(self.statistics)
+        shares = {"width": self.width, "heads": self.heads}
+        if not isinstance(self.depth, bool):
+            shares["depth"] = self.depth
+        for label, given in shares.items():
+            if not given or any(not 0 < share <= 1 for share in given):
+                raise UsageError(
+                    f"{label} is {tuple(given)}; give shares that may be kept, above 0 and up to 1, such as "
+                    "(0.5, 0.75, 1.0)."
+                )
+        if self.multiple < 1:
+            raise UsageError(f"multiple is {self.multiple}; give 1 or more, such as 8.")
+
+    def wants(self, name: str) -> bool:
+        return any(fnmatch.fnmatchcase(name, pattern) for pattern in self.include) and not any(
+            fnmatch.fnmatchcase(name, pattern) for pattern in self.exclude
+        )
+
+    def sizes(self, found: Found) -> list[int]:
+        """What a dimension may be, ascending."""
+        size = found.axis.size
+        unit = self.multiple if found.kind == "width" and size >= 4 * self.multiple else 1
+        shares = self.width if found.kind == "width" else self.heads
+        return sorted({max(1, min(size, unit * round(share * size / unit))) for share in shares} | {size})
+
+    def depths(self, count: int, removable: int) -> list[int]:
+        """How many blocks of a list may be kept, ascending."""
+        least = count - removable
+        if isinstance(self.depth, bool):
+            return list(range(least, count + 1)) if self.depth else [count]
+        return sorted({max(least, round(share * count)) for share in self.depth} | {count})
 
 
 def elastic(
@@ -86,6 +124,7 @@ def elastic(
     example: Any,
     *,
     width: Sequence[float] = (0.5, 0.75, 1.0),
+    heads: Sequence[float] | None = None,
     depth: bool | Sequence[float] = True,
     include: Sequence[str] = ("*",),
     exclude: Sequence[str] = (),
@@ -95,42 +134,56 @@ def elastic(
     """Make a model elastic: a supernet whose largest subnet computes what the model computes.
 
     The model runs once on the example, and every operation is followed: dimensions that residual sums, concatenations,
-    depthwise and grouped convolutions, norms, attention heads, gates and tied weights share become one `Choice` each.
-    Lists of residual blocks become elastic in depth. The model's own code stays, so that an extracted subnet is a model
-    of the same classes, smaller. Then each dimension is tried: one on which the code does not run, or whose subnet is
-    not its own extraction, stays as it is, and `table()` says why.
+    depthwise and grouped convolutions, norms, attention heads, gates and tied weights share become one choice each.
+    Lists of blocks that add to what they are given become elastic in depth. The model's own code stays, so that an
+    extracted subnet is a model of the same classes, smaller. Then it is tried: a dimension on which the code does not
+    run, or whose subnet is not its own extraction, stays as it is, and `table()` says why.
 
     Args:
         model: The model, such as one of torchvision, timm or transformers, with its weights. It is copied.
-        example: What it takes: a tensor, a tuple of arguments, or a mapping by their names.
-        width: Shares of a dimension that may be kept.
-        depth: Whether blocks may go; or shares of the blocks of a list that may be kept.
-        include: Patterns of names of dimensions and lists that may vary, as a shell has them.
-        exclude: Patterns of names of those that may not.
-        multiple: Numbers of channels and neurons are rounded to a multiple of this, where the dimension is at least
-            four times as large; heads and groups are not.
+        example: What it takes, for one or more examples: a tensor, a tuple of arguments, or a mapping by their names.
+        width: The shares of a dimension (channels, neurons, the width of a stream of tokens) that may be kept.
+        heads: The shares of the heads of an attention that may be kept, of keys where queries share them; None: those
+            of `width`.
+        depth: Whether blocks may go, one after the other from the end of each list; or the shares of a list that may
+            be kept.
+        include: Patterns, as a shell has them, of the names of what may vary.
+        exclude: Patterns of the names of what may not.
+        multiple: Widths are rounded to a multiple of this, where the dimension is at least four times as large.
         statistics: What BatchNorms use outside training, see `nn.Statistics`.
 
     Raises:
-        UsageError: a share outside (0, 1], the model does not run on the example, its code decides by values, or
-            nothing of it can vary.
+        UsageError: a share outside (0, 1], the model does not run on the example, its code decides by values that
+            depend on weights, or nothing of it can vary.
+
+    >>> import torch
+    >>> model = nn.Sequential(nn.Linear(8, 16), nn.ReLU(), nn.Linear(16, 4))
+    >>> net = elastic(model, torch.randn(2, 8), multiple=1)
+    >>> print(net.table())
+    0.width      16  8, 12, 16
+    2.width       4  stays: it is an output of the model
+    >>> net.extract(net.space.smallest())[0]
+    Linear(in_features=8, out_features=8, bias=True)
     """
-    _check_shares(width, depth)
+    asked = _Asked(
+        width=tuple(width),
+        heads=tuple(width if heads is None else heads),
+        depth=depth if isinstance(depth, bool) else tuple(depth),
+        include=tuple(include),
+        exclude=tuple(exclude),
+        multiple=multiple,
+        statistics=statistics,
+    )
     args, kwargs = _arguments(example)
+    model = copy.deepcopy(model)  # code that remembers what it computed does so here
     followed, wanted = follow(model, args, kwargs)
     stays: dict[str, str] = {}
     while True:
-        made = _built(model, followed, stays, width, depth, include, exclude, multiple, statistics)
-        failed = _tried(made, args, kwargs, wanted)
+        net = _built(model, followed, asked, stays, args, kwargs)
+        failed = _tried(net, args, kwargs, wanted)
         if not failed:
-            return made
+            return net
         stays |= failed
-
-
-def _check_shares(width: Sequence[float], depth: bool | Sequence[float]) -> None:
-    for label, given in (("widths", width), ("depths", depth if not isinstance(depth, bool) else (1.0,))):
-        if not given or any(not 0 < share <= 1 for share in given):
-            raise UsageError(f"The {label} are {tuple(given)}; give shares above 0 and up to 1, such as (0.5, 0.75, 1).")
 
 
 def _arguments(example: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
@@ -142,102 +195,64 @@ def _arguments(example: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
 def _built(
     model: nn.Module,
     followed: Followed,
+    asked: _Asked,
     stays: Mapping[str, str],
-    width: Sequence[float],
-    depth: bool | Sequence[float],
-    include: Sequence[str],
-    exclude: Sequence[str],
-    multiple: int,
-    statistics: Statistics,
+    args: Sequence[Any],
+    kwargs: Mapping[str, Any],
 ) -> ElasticModel:
-    def wanted(name: str) -> bool:
-        return any(fnmatch.fnmatchcase(name, p) for p in include) and not any(
-            fnmatch.fnmatchcase(name, p) for p in exclude
-        )
-
     made = copy.deepcopy(model)
-    modules, originals = dict(made.named_modules()), dict(model.named_modules())
-    dimensions: list[Dimension] = []
-    gates: dict[str, Expr] = {}  # by the name of a block the condition under which it runs
-    for name, places in _stacks(model, followed):
-        count, title = len(originals[name]._modules), f"{name}.depth" if name else "depth"  # type: ignore[arg-type]
-        least = max(1, count - len(places))
-        shares = [n / count for n in range(least, count)] if isinstance(depth, bool) else depth
-        options = sorted({max(least, round(share * count)) for share in shares} | {count})
-        why = stays.get(title, "") or ("" if depth and wanted(title) else "it was not asked for")
-        if not why and len(options) > 1:
-            choice = Choice(title, options)
-            stacked(modules[name], choice, places)
-            blocks = list(originals[name]._modules)
-            for rank, place in enumerate(places):
-                gates[f"{name}.{blocks[place]}" if name else blocks[place]] = choice > count - len(places) + rank
-        dimensions.append(Dimension(title, count, tuple(options) if not why else (count,), (name,), why))
-    uses, leaves = _uses(model, followed)
+    modules = dict(made.named_modules())
+    told: list[Dimension] = []
+    runs: dict[str, Expr] = {}  # by the name of a block the condition under which it runs
+    for held in blocks_of(model, followed):
+        count = len(held.blocks)
+        options = asked.depths(count, len(held.removable))
+        why = stays.get(held.title, "") or ("" if asked.wants(held.title) and len(options) > 1 else _ASKED)
+        if not why:
+            depth = Choice(held.title, options)
+            stacked(modules[held.name], depth, held.removable)
+            for rank, place in enumerate(held.removable):
+                runs[held.blocks[place]] = depth > count - len(held.removable) + rank
+        told.append(Dimension(held.title, count, (count,) if why else tuple(options), (held.name,), why))
     widths: dict[int, Expr] = {}
-    taken = {d.name for d in dimensions}
-    for key, leaf in leaves.items():
-        if leaf.size == 1:
-            continue
-        title = _title(uses[key], originals, leaf, taken)
-        where = tuple(f"{place}.{tensor}" if place else tensor for place, tensor, _ in uses[key])
-        unit = multiple if leaf.size >= 4 * multiple else 1
-        options = sorted({max(1, min(leaf.size, unit * round(share * leaf.size / unit))) for share in width} | {leaf.size})
-        why = leaf.why or stays.get(title, "") or ("" if wanted(title) else "it was not asked for")
-        if why in _NO_DIMENSION:
-            continue
-        taken.add(title)
-        if not why and len(options) > 1:
-            widths[key] = Choice(title, options, when=_gate(uses[key], gates))
-        dimensions.append(Dimension(title, leaf.size, tuple(options) if not why else (leaf.size,), where, why))
-    if not widths and not gates:
-        raise UsageError(
-            f"Nothing of {type(model).__name__} can vary: "
-            f"{'; '.join(sorted({d.why for d in dimensions if d.why})) or 'no dimension was found'}."
-        )
-    for name, module in originals.items():
+    for found in dimensions_of(model, followed):
+        options = asked.sizes(found)
+        why = found.axis.why or stays.get(found.name, "")
+        why = why or ("" if asked.wants(found.name) and len(options) > 1 else _ASKED)
+        if not why:
+            widths[id(found.axis)] = Choice(found.name, options, when=_condition(found, runs))
+        size, where = found.axis.size, tuple(map(str, found.uses))
+        told.append(Dimension(found.name, size, (size,) if why else tuple(options), where, why))
+    if not widths and not runs:
+        reasons = "; ".join(sorted({one.why for one in told})) or "no dimension was found"
+        raise UsageError(f"Nothing of {type(model).__name__} can vary: {reasons}.")
+    for name, module in model.named_modules():
         _make_sliced(modules[name], module, followed, widths)
-        norm = modules[name]
-        if is_batch_norm(norm) and statistics != "track":
-            if statistics == "calibrate":
-                norm.__dict__["_momentum_alone"], norm.__dict__["momentum"] = norm.momentum, 0.0
-    return ElasticModel(made, dimensions)
+        if is_batch_norm(module) and asked.statistics != "track":
+            leave_statistics(modules[name], use_batch=asked.statistics == "batch")
+    return ElasticModel(made, told, input_shape=_shape(args, kwargs))
 
 
-_NO_DIMENSION = (
-    *("it is a side of a kernel", "it is a side of an image", "it counts parts that are joined", "it repeats"),
-    *("it comes from outside the model", "the code names its entries", "its entries are taken one by one"),
-)
+def _condition(found: Found, runs: Mapping[str, Expr]) -> Expr | None:
+    """Under which condition a dimension matters: that of the blocks around all that have it."""
+    met: Expr | None = None
+    for block, condition in runs.items():
+        if all(use.module == block or use.module.startswith(f"{block}.") for use in found.uses):
+            met = condition if met is None else met & condition
+    return met
 
 
-def _uses(model: nn.Module, followed: Followed) -> tuple[dict[int, list[tuple[str, str, int]]], dict[int, Axis]]:
-    uses: dict[int, list[tuple[str, str, int]]] = {}
-    leaves: dict[int, Axis] = {}
-    for place, module in model.named_modules():
-        for tensor_name, tensor in (*module._parameters.items(), *module._buffers.items()):
-            for number, axis in enumerate(followed.axes.get(id(tensor), ()) if tensor is not None else ()):
-                for leaf in axis.leaves():
-                    leaves[id(leaf)] = leaf
-                    uses.setdefault(id(leaf), []).append((place, tensor_name, number))
-    return uses, leaves
-
-
-def _title(uses: list[tuple[str, str, int]], modules: Mapping[str, nn.Module], leaf: Axis, taken: set[str]) -> str:
-    """A dimension is named after the first layer that makes it."""
-    makes = [place for place, tensor, axis in uses if axis == 0 and modules[place]._parameters.get("weight") is not None]
-    place = (makes or [uses[0][0]])[0]
-    title, number = f"{place}.width" if place else "width", 2
-    while title in taken:
-        title, number = f"{place}.width{number}", number + 1
-    return title
-
-
-def _gate(uses: list[tuple[str, str, int]], gates: Mapping[str, Expr]) -> Expr | None:
-    """The condition of the block that holds all that have a dimension, if there is one."""
-    found: Expr | None = None
-    for block, condition in gates.items():
-        if all(place == block or place.startswith(f"{block}.") for place, _, _ in uses):
-            found = condition if found is None else found & condition
-    return found
+def _make_sliced(made: nn.Module, module: nn.Module, followed: Followed, widths: Mapping[int, Expr]) -> None:
+    layouts: dict[str, tuple[Layout, ...]] = {}
+    for name, tensor in (*module._parameters.items(), *module._buffers.items()):
+        axes = followed.axes.get(id(tensor), ()) if tensor is not None else ()
+        found = tuple(_layout(axis, widths) for axis in axes)
+        if any(layout.varies for layout in found):
+            layouts[name] = found
+    read = [(size, _layout(axis, widths)) for size, axis in followed.read.get(id(module), ())]
+    numbers = numbers_of(module, layouts, read)
+    if layouts or numbers:
+        sliced(made, layouts, numbers)
 
 
 def _layout(axis: Axis, widths: Mapping[int, Expr]) -> Layout:
@@ -245,104 +260,75 @@ def _layout(axis: Axis, widths: Mapping[int, Expr]) -> Layout:
     if root.kind is None:
         return Layout.of(root.size, widths.get(id(root)))
     parts = [_layout(part, widths) for part in root.parts]
-    return (Layout.product if root.kind == "product" else Layout.concatenation)(*parts)
+    return Layout.product(*parts) if root.kind == "product" else Layout.concatenation(*parts)
 
 
-_SIZES = {
-    "in_features": ("weight", 1), "out_features": ("weight", 0), "num_features": ("running_mean", 0),
-    "num_channels": ("weight", 0), "embedding_dim": ("weight", 1),
-}  # fmt: skip
-
-
-def _make_sliced(made: nn.Module, module: nn.Module, followed: Followed, widths: Mapping[int, Expr]) -> None:
-    layouts: dict[str, tuple[Layout, ...]] = {}
-    for name, tensor in (*module._parameters.items(), *module._buffers.items()):
-        if tensor is not None and id(tensor) in followed.axes:
-            found = tuple(_layout(axis, widths) for axis in followed.axes[id(tensor)])
-            if any(layout.varies for layout in found):
-                layouts[name] = found
-    numbers: dict[str, Any] = dict(_numbers(module, layouts))
-    for size, axis in followed.read.get(id(module), ()):
-        layout = _layout(axis, widths)
-        if layout.varies:
-            for name, value in vars(module).items():
-                if type(value) is int and value == size and name not in numbers:
-                    numbers[name] = layout.width
-    if layouts or numbers:
-        sliced(made, layouts, numbers)
-
-
-def _numbers(module: nn.Module, layouts: Mapping[str, tuple[Layout, ...]]) -> Iterator[tuple[str, Any]]:
-    """The attributes of torch's own layers that say sizes."""
-    if isinstance(module, nn.modules.conv._ConvNd) and "weight" in layouts:
-        first, second = layouts["weight"][:2]
-        yield ("in_channels" if module.transposed else "out_channels"), first.width
-        if module.groups == 1:
-            yield ("out_channels" if module.transposed else "in_channels"), second.width
-        elif not second.varies and first.varies:  # depthwise
-            multiplier = module.out_channels // module.groups
-            yield "groups", first.width // multiplier if multiplier > 1 else first.width
-            yield "in_channels", first.width // multiplier if multiplier > 1 else first.width
-        elif second.varies:
-            yield "in_channels", second.width * module.groups
-        return
-    if isinstance(module, nn.LayerNorm | nn.RMSNorm) and "weight" in layouts:
-        yield "normalized_shape", tuple(layout.width for layout in layouts["weight"])
-        return
-    for name, (tensor, axis) in _SIZES.items():
-        held = layouts.get(tensor) or (layouts.get("weight") if name == "num_features" else None)
-        if name in vars(module) and held is not None and axis < len(held) and held[axis].varies:
-            if vars(module)[name] == held[axis].size:
-                yield name, held[axis].width
-
-
-def _stacks(model: nn.Module, followed: Followed) -> Iterator[tuple[str, list[int]]]:
-    """The lists of blocks of a model, with the places of those that add to what they are given."""
-    for name, module in model.named_modules():
-        if isinstance(module, nn.Sequential | nn.ModuleList):
-            places = [
-                place
-                for place, block in enumerate(module._modules.values())
-                if block is not None and id(block) in followed.residual and next(block.parameters(), None) is not None
-            ]
-            if places and len(module._modules) > 1:
-                yield name, places[1:] if len(places) == len(module._modules) else places
+def _shape(args: Sequence[Any], kwargs: Mapping[str, Any]) -> InputShape | None:
+    """The shape of one example, where the model takes a tensor, or tensors by name."""
+    if kwargs and not args:
+        tensors = {name: value for name, value in kwargs.items() if isinstance(value, Tensor)}
+        return shape_of(tensors) if len(tensors) == len(kwargs) else None
+    return shape_of(args[0]) if len(args) == 1 and isinstance(args[0], Tensor) else None
 
 
 def _tried(net: ElasticModel, args: tuple[Any, ...], kwargs: dict[str, Any], wanted: Any) -> dict[str, str]:
-    """What cannot vary after all, with the reason: each choice by itself, and then all together."""
+    """What cannot vary after all, with the reason."""
     net.eval()
-    largest = net.space.largest()
-    failed: dict[str, str] = {}
+    space, largest = net.space, net.space.largest()
+    with torch.no_grad():
+        gap = _gap(outputs(net(*args, **kwargs, target=largest)), outputs(wanted))
+    if gap > 1e-5:
+        raise UsageError(
+            f"{type(net.module).__name__} does not give the same result twice: the largest subnet and the model differ "
+            f"by {gap:.2g}. A model that draws numbers, or remembers what it computed, cannot be made elastic so."
+        )
+    rng = np.random.default_rng(0)
+    if not any(_reason(net, arch, args, kwargs) for arch in (space.smallest(), space.sample(rng), space.sample(rng))):
+        return {}
+    failed = {
+        choice.name: reason
+        for choice in space.choices
+        for reason in [_reason(net, space.arch(_smaller(largest, choice)), args, kwargs)]
+        if reason
+    }
+    if not failed:
+        reason = next(filter(None, (_reason(net, arch, args, kwargs) for arch in _narrowing(net))))
+        raise UsageError(
+            f"Each dimension of {type(net.module).__name__} can vary by itself, but not all of them together: "
+            f"{reason}. Leave some out with exclude=…."
+        )
+    return failed
+
+
+def _smaller(largest: Arch, choice: Choice) -> dict[str, Any]:
+    """The largest architecture with the smallest option of one choice."""
+    return {**largest.options(), choice.name: choice.order[0]}
+
+
+def _narrowing(net: ElasticModel) -> Iterator[Arch]:
+    options: dict[str, Any] = dict(net.space.largest().options())
     for choice in net.space.choices:
-        small = largest.options() | {choice.name: min(choice.options)}
-        reason = _reason(net, small, args, kwargs)
-        if reason:
-            failed[choice.name] = reason
-    if failed:
-        return failed
-    parity = _gap(outputs(net(*args, **kwargs, target=largest)), outputs(wanted))
-    if parity > 1e-5:
-        raise UsageError(f"The largest subnet is not the model: its outputs differ by {parity:.2g}.")
-    reason = _reason(net, net.space.smallest().options(), args, kwargs)
-    if reason:
-        raise UsageError(f"Each dimension can vary by itself, but not all of them together: {reason}")
-    return {}
+        options[choice.name] = choice.order[0]
+        yield net.space.arch(options)
 
 
-def _reason(net: ElasticModel, options: Mapping[str, Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> str:
+def _reason(net: ElasticModel, arch: Arch, args: tuple[Any, ...], kwargs: dict[str, Any]) -> str:
     """Why an architecture does not run, or is not what its extraction computes; empty: it does and is."""
-    arch = net.space.arch({name: value for name, value in options.items() if value is not None})
     try:
         with torch.no_grad():
             found = outputs(net(*args, **kwargs, target=arch))
             alone = outputs(plain_subnet(net, arch)(*args, **kwargs))
-    except (RuntimeError, ValueError, TypeError, IndexError, AssertionError, AttributeError, SupernetError) as error:
-        return f"the model's code does not run with fewer: {str(error).splitlines()[0]}"
-    gap = _gap(found, alone)
-    return "" if gap <= 1e-4 else f"its subnet and the subnet taken out differ by {gap:.2g}"
+            gap = _gap(found, alone)
+    except (ArithmeticError, AssertionError, AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
+        return (
+            f"the code does not run with fewer ({str(error).splitlines()[0] if str(error) else type(error).__name__})"
+        )
+    except SupernetError as error:
+        return str(error)
+    return "" if gap <= _TOLERANCE else f"its subnet and the subnet taken out differ by {gap:.2g}"
 
 
 def _gap(one: Sequence[Tensor], other: Sequence[Tensor]) -> float:
-    gaps = [(a - b).abs().max().item() / max(1.0, b.abs().max().item()) for a, b in zip(one, other, strict=True)]
+    """The largest difference, relative to the largest entry where that is above 1."""
+    gaps = [((a - b).abs().max() / b.abs().max().clamp(min=1.0)).item() for a, b in zip(one, other, strict=True)]
     return max(gaps, default=0.0)

@@ -7,9 +7,23 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from torch import Tensor
+from torch.utils._pytree import tree_leaves
 
-from supernet.pretrained.axes import Axis, concat, freeze, piece, product, split_product, tie
-from supernet.pretrained.following import Follower
+from supernet.pretrained.axes import (
+    ENTRIES,
+    HEAD,
+    IMAGE,
+    KERNEL,
+    REPEATS,
+    Axis,
+    concat,
+    freeze,
+    piece,
+    product,
+    split_product,
+    tie,
+)
+from supernet.pretrained.follower import Follower
 
 Rule = Callable[[Follower, Any, Sequence[Any], dict[str, Any], Any], None]
 
@@ -31,7 +45,7 @@ def _fixed(size: int, why: str) -> Axis:
 @_rule("pointwise", "where", "masked_fill", "native_dropout", "hardswish", "glu_jvp", "gelu", "prelu", "_prelu_kernel")
 def _pointwise(now: Follower, func: Any, args: Sequence[Any], kwargs: Any, out: Any) -> None:
     result = out[0] if isinstance(out, tuple) else out
-    tensors = [leaf for leaf in _tensors(args) + _tensors(tuple(kwargs.values()))]
+    tensors = _tensors([*args, *kwargs.values()])
     axes: list[Axis] = []
     for back in range(result.ndim, 0, -1):
         size, found = result.shape[-back], []
@@ -114,7 +128,8 @@ def _squeezed(now: Follower, func: Any, args: Sequence[Any], kwargs: Any, out: A
 @_rule("view", "reshape", "_unsafe_view", "_reshape_alias", "flatten", "view_copy", "unflatten")
 def _viewed(now: Follower, func: Any, args: Sequence[Any], kwargs: Any, out: Any) -> None:
     if func.overloadpacket.__name__ == "view" and not isinstance(args[1], list | tuple):
-        return _same(now, func, args, kwargs, out)  # another type
+        _same(now, func, args, kwargs, out)  # another type
+        return
     axes, target = now.of(args[0]), list(out.shape)
     made: list[Axis] = []
     source = list(axes)
@@ -131,6 +146,7 @@ def _viewed(now: Follower, func: Any, args: Sequence[Any], kwargs: Any, out: Any
         if not sizes:
             break  # only axes of one entry are left
         if len(taken) == len(sizes) == 1:
+            now.reads(sizes[0], taken[0])
             made.append(taken[0])
             continue
         whole = product(taken)
@@ -149,9 +165,9 @@ def _viewed(now: Follower, func: Any, args: Sequence[Any], kwargs: Any, out: Any
 def _expanded(now: Follower, func: Any, args: Sequence[Any], kwargs: Any, out: Any) -> None:
     axes = now.of(args[0])
     new = out.ndim - len(axes)
-    made = [_fixed(size, "it repeats") for size in out.shape[:new]]
+    made = [_fixed(size, REPEATS) for size in out.shape[:new]]
     for size, axis in zip(out.shape[new:], axes, strict=True):
-        made.append(axis if axis.size == size else _fixed(size, "it repeats"))
+        made.append(axis if axis.size == size else _fixed(size, REPEATS))
         now.reads(size, made[-1])
     now.put(out, made)
 
@@ -160,9 +176,9 @@ def _expanded(now: Follower, func: Any, args: Sequence[Any], kwargs: Any, out: A
 def _repeated(now: Follower, func: Any, args: Sequence[Any], kwargs: Any, out: Any) -> None:
     axes, repeats = now.of(args[0]), args[1]
     new = out.ndim - len(axes)
-    made = [_fixed(size, "it repeats") for size in out.shape[:new]]
+    made = [_fixed(size, REPEATS) for size in out.shape[:new]]
     for count, axis in zip(repeats[new:], axes, strict=True):
-        made.append(axis if count == 1 else product([_fixed(count, "it repeats"), axis]))
+        made.append(axis if count == 1 else product([_fixed(count, REPEATS), axis]))
     now.put(out, made)
 
 
@@ -189,14 +205,14 @@ def _stacked(now: Follower, func: Any, args: Sequence[Any], kwargs: Any, out: An
     for axes in held[1:]:
         for one, other in zip(held[0], axes, strict=True):
             tie(one, other)
-    now.put(out, [*held[0][:dim], _fixed(len(held), "the code names its entries"), *held[0][dim:]])
+    now.put(out, [*held[0][:dim], _fixed(len(held), ENTRIES), *held[0][dim:]])
 
 
 @_rule("select", "unbind")
 def _selected(now: Follower, func: Any, args: Sequence[Any], kwargs: Any, out: Any) -> None:
     axes = now.of(args[0])
     dim = (args[1] if len(args) > 1 else kwargs.get("dim", 0)) % len(axes)
-    freeze(axes[dim], "the code names its entries")
+    freeze(axes[dim], ENTRIES)
     for result in [out] if isinstance(out, Tensor) else out:
         now.put(result, [axis for place, axis in enumerate(axes) if place != dim])
 
@@ -230,13 +246,15 @@ def _piece(now: Follower, axis: Axis, start: int, stop: int, step: int) -> Axis:
         return axis
     found = piece(axis, start, stop) if step == 1 else None
     if found is None:
-        why = f"the code of {now.place or 'the model'} names its entries"
+        why = ENTRIES
         freeze(axis, why)
         found = _fixed(stop - start, why)
     return found
 
 
-@_rule(*("mean", "sum", "amax", "amin", "var", "std", "var_mean", "logsumexp", "linalg_vector_norm", "prod", "any", "all"))
+@_rule(
+    *("mean", "sum", "amax", "amin", "var", "std", "var_mean", "logsumexp", "linalg_vector_norm", "prod", "any", "all")
+)
 def _reduced(now: Follower, func: Any, args: Sequence[Any], kwargs: Any, out: Any) -> None:
     axes, name = now.of(args[0]), func.overloadpacket.__name__
     place = 2 if name == "linalg_vector_norm" else 1
@@ -292,14 +310,12 @@ def _convolved(now: Follower, func: Any, args: Sequence[Any], kwargs: Any, out: 
     x, weight, bias, transposed, groups = now.of(args[0]), now.of(args[1]), args[2], args[6], args[8]
     channels, (first, second) = x[1], weight[:2]
     for axis in weight[2:]:
-        freeze(axis, "it is a side of a kernel")
+        freeze(axis, KERNEL)
     if groups == 1:
         given, made = (second, first) if not transposed else (first, second)
         tie(channels, given)
     else:
         per_group = channels.size // groups
-        given_side, made_side = (second, first) if not transposed else (first, second)
-        del given_side, made_side
         if transposed:
             raise NotImplementedError("transposed in groups")
         if per_group == 1:
@@ -319,7 +335,7 @@ def _convolved(now: Follower, func: Any, args: Sequence[Any], kwargs: Any, out: 
             made = first
     if bias is not None:
         tie(now.of(bias)[0], made)
-    spatial = [_fixed(size, "it is a side of an image") for size in out.shape[2:]]
+    spatial = [_fixed(size, IMAGE) for size in out.shape[2:]]
     now.put(out, [x[0], made, *spatial])
 
 
@@ -363,7 +379,13 @@ def _group_normed(now: Follower, func: Any, args: Sequence[Any], kwargs: Any, ou
 
 
 @_rule(
-    *("max_pool2d_with_indices", "avg_pool2d", "_adaptive_avg_pool2d", "adaptive_max_pool2d", "mkldnn_adaptive_avg_pool2d"),
+    *(
+        "max_pool2d_with_indices",
+        "avg_pool2d",
+        "_adaptive_avg_pool2d",
+        "adaptive_max_pool2d",
+        "mkldnn_adaptive_avg_pool2d",
+    ),
     *("max_pool2d", "adaptive_avg_pool2d", "upsample_bilinear2d", "upsample_nearest2d", "upsample_bicubic2d"),
     *("_upsample_bilinear2d_aa", "_upsample_bicubic2d_aa", "avg_pool1d", "max_pool1d_with_indices", "max_pool1d"),
     *("_adaptive_avg_pool3d", "avg_pool3d", "max_pool3d_with_indices", "upsample_linear1d", "pixel_shuffle_"),
@@ -372,7 +394,7 @@ def _pooled(now: Follower, func: Any, args: Sequence[Any], kwargs: Any, out: Any
     x = now.of(args[0])
     result = out[0] if isinstance(out, tuple) else out
     sides = {"1d": 1, "2d": 2, "3d": 3}[next(end for end in ("1d", "2d", "3d") if end in func.overloadpacket.__name__)]
-    spatial = [_fixed(size, "it is a side of an image") for size in result.shape[-sides:]]
+    spatial = [_fixed(size, IMAGE) for size in result.shape[-sides:]]
     now.put(result, [*x[:-sides], *spatial])
 
 
@@ -434,10 +456,15 @@ def _attended(now: Follower, func: Any, args: Sequence[Any], kwargs: Any, out: A
         tie(a, b if a.size == b.size else product([b, _fixed(a.size // b.size, "so many queries share a key")]))
     tie(q[-1], k[-1])
     for axis in (q[-1], v[-1]):
-        freeze(axis, "it is the dimension of an attention head")
+        freeze(axis, HEAD)
     tie(k[-2], v[-2])
+    mask = kwargs.get("attn_mask", next((t for t in args[3:] if isinstance(t, Tensor)), None))
+    if mask is not None:
+        for axis, other in zip(reversed(now.of(mask)), (k[-2], *reversed(q[:-1])), strict=False):
+            if axis.size == other.size:
+                tie(axis, other)
     now.put(out[0] if isinstance(out, tuple) else out, [*q[:-1], v[-1]])
 
 
-def _tensors(values: Any) -> list[Tensor]:
-    return [leaf for value in values for leaf in ([value] if isinstance(value, Tensor) else _tensors(value) if isinstance(value, list | tuple) else [])]
+def _tensors(values: Sequence[Any]) -> list[Tensor]:
+    return [leaf for leaf in tree_leaves(list(values)) if isinstance(leaf, Tensor)]

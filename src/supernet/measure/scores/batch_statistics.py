@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from supernet.measure.scores.calibration import Calibration
 from supernet.nn.batch import Fields, called
+from supernet.nn.norm import active_channels
 
 BatchNorm: TypeAlias = nn.modules.batchnorm._BatchNorm
 
@@ -65,13 +66,16 @@ class _Average:
         if policy.reset:
             self._mean, self._var = torch.zeros_like(self._mean), torch.ones_like(self._var)
         self.batches = self._positions = 0
+        self._at: slice | Tensor = slice(None)
 
     def read(self, layer: nn.Module, args: tuple[Tensor, ...], output: Tensor) -> None:
         """Forward hook: take in the batch that the layer has just normalised."""
         c, n = args[0].shape[1], args[0].numel() // args[0].shape[1]
-        mean, unbiased = (_buffer(layer, name)[:c].double() for name in BUFFERS[:2])
+        self._at = active_channels(layer, c)
+        mean, unbiased = (_buffer(layer, name)[self._at].double() for name in BUFFERS[:2])
         biased = unbiased * ((n - 1) / n)
-        self._mean, self._var = self._mean[:c], self._var[:c]
+        if not self.batches:
+            self._mean, self._var = self._mean[self._at], self._var[self._at]
         self.batches += 1
         if self._policy.mode == "pooled":  # two groups joined: variance within plus variance between
             share = n / (self._positions + n)
@@ -88,9 +92,9 @@ class _Average:
     def write(self) -> None:
         """Put the result into the layer's buffers."""
         unbiased = self._positions / (self._positions - 1) if self._positions else 1.0
-        c = len(self._mean)
-        self.before["running_mean"][:c] = self._mean
-        self.before["running_var"][:c] = self._var * unbiased
+        dtype = self.before["running_mean"].dtype
+        self.before["running_mean"][self._at] = self._mean.to(dtype)
+        self.before["running_var"][self._at] = (self._var * unbiased).to(dtype)
         self.before["num_batches_tracked"].fill_(self.batches)
 
 

@@ -1,4 +1,4 @@
-"""Following a model through one pass: which dimensions its layers share."""
+"""Following the operations of a pass: which axes they tie."""
 
 from __future__ import annotations
 
@@ -12,9 +12,7 @@ from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from supernet.errors import UsageError
-from supernet.nn.output import as_output
-from supernet.pretrained.axes import Axis, freeze
+from supernet.pretrained.axes import OUTSIDE, Axis, freeze
 
 Axes = list[Axis]
 
@@ -45,7 +43,7 @@ class Follower(TorchDispatchMode):
     """
 
     def __init__(self, model: nn.Module, rules: dict[str, Callable[..., Any]]) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.rules, self.found = rules, Followed()
         self._names = {id(module): name for name, module in model.named_modules()}
         self._stack: list[nn.Module] = []
@@ -72,12 +70,12 @@ class Follower(TorchDispatchMode):
             handles.append(module.register_forward_pre_hook(self._enter, with_kwargs=True))
             handles.append(module.register_forward_hook(self._leave, always_call=True))
         fast = torch.backends.mha.get_fastpath_enabled()
-        torch.backends.mha.set_fastpath_enabled(False)  # type: ignore[no-untyped-call]
+        torch.backends.mha.set_fastpath_enabled(False)
         try:
             with self, torch.no_grad():
                 yield
         finally:
-            torch.backends.mha.set_fastpath_enabled(fast)  # type: ignore[no-untyped-call]
+            torch.backends.mha.set_fastpath_enabled(fast)
             for handle in handles:
                 handle.remove()
 
@@ -101,7 +99,7 @@ class Follower(TorchDispatchMode):
         """Where the pass is, as the name of a module."""
         return self._names.get(id(self._stack[-1]), "") if self._stack else ""
 
-    def of(self, tensor: Tensor, why: str = "it comes from outside the model") -> Axes:
+    def of(self, tensor: Tensor, why: str = OUTSIDE) -> Axes:
         """The axes of a tensor; those of one that nothing is known of cannot vary."""
         if id(tensor) not in self._axes:
             self.put(tensor, [Axis(size, why) for size in tensor.shape])
@@ -130,7 +128,9 @@ class Follower(TorchDispatchMode):
         if name in ("_local_scalar_dense", "nonzero", "is_nonzero", "equal", "unique2", "_unique2") and tainted:
             self.found.decides.append(f"{name} in {self.place or 'the model'}")
         results = [leaf for leaf in tree_leaves(out) if isinstance(leaf, Tensor)]
-        rule = self.rules.get(name.removesuffix("_")) or (self.rules["pointwise"] if torch.Tag.pointwise in func.tags else None)
+        rule = self.rules.get(name.removesuffix("_")) or (
+            self.rules["pointwise"] if torch.Tag.pointwise in func.tags else None
+        )
         for result in results:
             if tainted:
                 self._tainted.add(id(result))
@@ -152,47 +152,3 @@ class Follower(TorchDispatchMode):
         for tensor in (*tensors, *results):
             for axis in self.of(tensor):
                 freeze(axis, why)
-
-
-def follow(model: nn.Module, args: Sequence[Any], kwargs: dict[str, Any]) -> tuple[Followed, Any]:
-    """Run a model once in evaluation mode and follow its dimensions; those of its output cannot vary.
-
-    Raises:
-        UsageError: the model cannot be run on the example, or its code decides by values that depend on weights.
-    """
-    from supernet.pretrained.operations import RULES
-
-    follower = Follower(model, RULES)
-    modes = {module: module.training for module in model.modules()}
-    model.eval()
-    try:
-        with follower.running(model):
-            out = model(*args, **kwargs)
-    except (RuntimeError, TypeError, ValueError, IndexError, AttributeError, AssertionError) as error:
-        raise UsageError(
-            f"{type(model).__name__} could not be run on the example: {str(error).splitlines()[0]}. Give an example "
-            "of what it takes: a tensor, a tuple, or a mapping by the names of arguments."
-        ) from error
-    finally:
-        for module, mode in modes.items():
-            module.training = mode
-    found = follower.found
-    if found.decides:
-        raise UsageError(
-            f"The code of {type(model).__name__} decides by values that depend on its weights ({found.decides[0]}), "
-            "so that one pass does not show all that it may do. Make such a model elastic by hand, with the layers of "
-            "supernet.nn."
-        )
-    for result in outputs(out):
-        for axis in follower.of(result):
-            freeze(axis, "it is an output of the model")
-    return found, out
-
-
-def outputs(out: Any) -> list[Tensor]:
-    """What counts of what a model returns: the logits (and heads) that `nn.as_output` finds, else every tensor."""
-    try:
-        found = as_output(out)
-    except UsageError:
-        return [leaf for leaf in tree_leaves(out) if isinstance(leaf, Tensor)]
-    return [found.logits, *found.aux, *found.heads.values()]

@@ -1,0 +1,70 @@
+"""Lists of blocks that become shorter, whatever code runs them."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from supernet import Choice, Supernet
+from supernet.errors import UsageError
+from supernet.nn.laws import LAWS, Law
+from supernet.nn.stack import stacked
+from supernet.space import Arch
+
+
+class Listed(nn.Module):
+    """As transformers have it: a list that is counted, cut and iterated over."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layers = nn.ModuleList(nn.Linear(3, 3) for _ in range(4))
+
+    def forward(self, x: Tensor) -> Tensor:
+        for number, layer in enumerate(self.layers[: len(self.layers)]):
+            x = x + layer(x) * (number + 1)
+        return x
+
+
+def listed() -> Supernet:
+    module = Listed()
+    stacked(module.layers, Choice("depth", (2, 3, 4)), (1, 3))
+    return Supernet(module)
+
+
+def sequential() -> Supernet:
+    blocks = nn.Sequential(nn.Linear(3, 3), nn.Linear(3, 3), nn.Linear(3, 3))
+    stacked(blocks, Choice("depth", (1, 2, 3)), (1, 2))
+    return Supernet(nn.Sequential(blocks))
+
+
+def vectors(arch: Arch) -> Tensor:
+    return torch.randn(2, 3)
+
+
+@pytest.mark.parametrize("law", LAWS)
+def test_laws(law: Law) -> None:
+    torch.manual_seed(0)
+    law(listed(), vectors)
+    law(sequential(), vectors)
+
+
+def test_the_last_removable_blocks_go_first() -> None:
+    net = listed()
+    held = list(net.module.layers._modules.values())
+    for depth, kept in ((4, (0, 1, 2, 3)), (3, (0, 1, 2)), (2, (0, 2))):
+        with net.active({"depth": depth}):
+            assert list(net.module.layers) == [held[place] for place in kept]
+            assert (len(net.module.layers), net.module.layers[-1]) == (depth, held[kept[-1]])
+    small = net.extract(net.space.smallest())
+    assert type(small.layers) is nn.ModuleList
+    assert list(small.layers._modules) == ["0", "1"]
+    assert torch.equal(small.layers[1].weight, held[2].weight)
+
+
+def test_what_does_not_fit_is_refused() -> None:
+    with pytest.raises(UsageError, match="A Linear is no list of blocks"):
+        stacked(nn.Linear(3, 3), 1, ())
+    blocks = nn.Sequential(nn.Linear(3, 3), nn.Linear(3, 3))
+    with pytest.raises(UsageError, match="of a list of 2 blocks, 1 of which may go, must lie between 1 and 2"):
+        stacked(blocks, Choice("depth", (0, 2)), (1,))
