@@ -33,6 +33,7 @@ _HOMES = {
     "SubsetChoice": "nn",
     "Supernet": "nn",
     "Zero": "nn",
+    "elastic": "pretrained",
     "fit": "train",
 }
 """The room that each public name comes from; their types are in the stub beside this file, which is generated."""
@@ -45,6 +46,7 @@ _ROOMS = (
     "measure",
     "methods",
     "nn",
+    "pretrained",
     "report",
     "runs",
     "search",

@@ -19,6 +19,7 @@ from supernet.nn import StaleStatistics as StaleStatistics
 from supernet.nn import SubsetChoice as SubsetChoice
 from supernet.nn import Supernet as Supernet
 from supernet.nn import Zero as Zero
+from supernet.pretrained import elastic as elastic
 from supernet.space import Arch as Arch
 from supernet.space import Choice as Choice
 from supernet.space import Space as Space
@@ -47,5 +48,6 @@ __all__ = [
     "SubsetChoice",
     "Supernet",
     "Zero",
+    "elastic",
     "fit",
 ]

@@ -84,7 +84,7 @@ def joined(statistics: str = "calibrate") -> Supernet:
     module, axis = Joined(), Layout.concatenation(Layout.of(4, width), Layout.of(3))
     sliced(module.a, {"weight": (Layout.of(4, width), *map(Layout.of, (2, 1, 1))), "bias": (Layout.of(4, width),)}, {})
     names = ("weight", "bias", "running_mean", "running_var")
-    sliced(module.norm, {name: (axis,) for name in names}, {"num_features": axis.width})
+    sliced(module.norm, dict.fromkeys(names, (axis,)), {"num_features": axis.width})
     sliced(module.out, {"weight": (Layout.of(2), axis, Layout.of(1), Layout.of(1))}, {"in_channels": axis.width})
     if statistics == "calibrate":
         leave_statistics(module.norm)

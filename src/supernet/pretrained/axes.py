@@ -148,22 +148,23 @@ def split_product(axis: Axis, sizes: Sequence[int]) -> list[Axis] | None:
     """The parts of an axis that is read as a product of these sizes; None: it cannot be."""
     left = [factor for factor in factors(axis) if factor.size != 1]
     found: list[Axis] = []
-    for size in reversed([*sizes]):
+    for size in reversed(sizes):
         taken: list[Axis] = []
-        while math.prod(part.size for part in taken) < size:
+        missing = size
+        while missing > 1:
             if not left:
                 return None
             last = left.pop()
-            missing = size // math.prod(part.size for part in taken)
             if last.size > missing:
                 cut = _cut(last, missing)
                 if cut is None:
                     return None
                 left.append(cut[0])
                 last = cut[1]
+            if missing % last.size:
+                return None
+            missing //= last.size
             taken.insert(0, last)
-        if math.prod(part.size for part in taken) != size:
-            return None
         found.insert(0, product(taken) if taken else Axis(1, "it has one entry"))
     return found
 

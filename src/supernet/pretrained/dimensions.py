@@ -104,9 +104,15 @@ def dimensions_of(model: nn.Module, followed: Followed) -> list[Found]:
 
 def _title(uses: list[Use], modules: Mapping[str, nn.Module], kind: str, taken: set[str]) -> str:
     """A dimension is named after the first layer whose weight makes it."""
-    makes = [use.module for use in uses if use.axis == 0 and modules[use.module]._parameters.get("weight") is not None]
+    makes = [use.module for use in uses if use.tensor == "weight" and use.axis == _made(modules[use.module])]
     place = next(iter(makes), uses[0].module)
     title, number = f"{place}.{kind}".lstrip("."), 2
     while title in taken:
         title, number = f"{place}.{kind}{number}".lstrip("."), number + 1
     return title
+
+
+def _made(layer: nn.Module) -> int:
+    """The axis of a layer's weight along which its results are."""
+    transposed = isinstance(layer, nn.Embedding) or getattr(layer, "transposed", False)
+    return 1 if transposed else 0

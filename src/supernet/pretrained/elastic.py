@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import fnmatch
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -177,13 +177,28 @@ def elastic(
     args, kwargs = _arguments(example)
     model = copy.deepcopy(model)  # code that remembers what it computed does so here
     followed, wanted = follow(model, args, kwargs)
-    stays: dict[str, str] = {}
+    known = _Known(stays={}, fixed=set())
     while True:
-        net = _built(model, followed, asked, stays, args, kwargs)
-        failed = _tried(net, args, kwargs, wanted)
+        tried = replace(asked, statistics="track")  # the model's own statistics, as it was run with
+        failed = _tried(_built(model, followed, tried, known, args, kwargs), args, kwargs, wanted)
         if not failed:
-            return net
-        stays |= failed
+            return _built(model, followed, asked, known, args, kwargs)
+        # A number of the code may have been as large as a dimension by accident.
+        known.stays |= {name: reason for name, reason in failed.items() if name in known.fixed}
+        known.fixed |= failed.keys()
+
+
+@dataclass
+class _Known:
+    """What has been found by trying.
+
+    Attributes:
+        stays: Why dimensions stay, by name.
+        fixed: Dimensions that no number among the attributes of modules follows.
+    """
+
+    stays: dict[str, str]
+    fixed: set[str]
 
 
 def _arguments(example: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
@@ -196,7 +211,7 @@ def _built(
     model: nn.Module,
     followed: Followed,
     asked: _Asked,
-    stays: Mapping[str, str],
+    known: _Known,
     args: Sequence[Any],
     kwargs: Mapping[str, Any],
 ) -> ElasticModel:
@@ -207,17 +222,17 @@ def _built(
     for held in blocks_of(model, followed):
         count = len(held.blocks)
         options = asked.depths(count, len(held.removable))
-        why = stays.get(held.title, "") or ("" if asked.wants(held.title) and len(options) > 1 else _ASKED)
+        why = known.stays.get(held.title, "") or ("" if asked.wants(held.title) and len(options) > 1 else _ASKED)
         if not why:
             depth = Choice(held.title, options)
             stacked(modules[held.name], depth, held.removable)
             for rank, place in enumerate(held.removable):
                 runs[held.blocks[place]] = depth > count - len(held.removable) + rank
         told.append(Dimension(held.title, count, (count,) if why else tuple(options), (held.name,), why))
-    widths: dict[int, Expr] = {}
+    widths: dict[int, Choice] = {}
     for found in dimensions_of(model, followed):
         options = asked.sizes(found)
-        why = found.axis.why or stays.get(found.name, "")
+        why = found.axis.why or known.stays.get(found.name, "")
         why = why or ("" if asked.wants(found.name) and len(options) > 1 else _ASKED)
         if not why:
             widths[id(found.axis)] = Choice(found.name, options, when=_condition(found, runs))
@@ -227,7 +242,7 @@ def _built(
         reasons = "; ".join(sorted({one.why for one in told})) or "no dimension was found"
         raise UsageError(f"Nothing of {type(model).__name__} can vary: {reasons}.")
     for name, module in model.named_modules():
-        _make_sliced(modules[name], module, followed, widths)
+        _make_sliced(modules[name], module, followed, widths, known.fixed)
         if is_batch_norm(module) and asked.statistics != "track":
             leave_statistics(modules[name], use_batch=asked.statistics == "batch")
     return ElasticModel(made, told, input_shape=_shape(args, kwargs))
@@ -242,20 +257,23 @@ def _condition(found: Found, runs: Mapping[str, Expr]) -> Expr | None:
     return met
 
 
-def _make_sliced(made: nn.Module, module: nn.Module, followed: Followed, widths: Mapping[int, Expr]) -> None:
+def _make_sliced(
+    made: nn.Module, module: nn.Module, followed: Followed, widths: Mapping[int, Choice], fixed: set[str]
+) -> None:
     layouts: dict[str, tuple[Layout, ...]] = {}
     for name, tensor in (*module._parameters.items(), *module._buffers.items()):
         axes = followed.axes.get(id(tensor), ()) if tensor is not None else ()
         found = tuple(_layout(axis, widths) for axis in axes)
         if any(layout.varies for layout in found):
             layouts[name] = found
-    read = [(size, _layout(axis, widths)) for size, axis in followed.read.get(id(module), ())]
+    following = {key: choice for key, choice in widths.items() if choice.name not in fixed}
+    read = [(size, _layout(axis, following)) for size, axis in followed.read.get(id(module), ())]
     numbers = numbers_of(module, layouts, read)
     if layouts or numbers:
         sliced(made, layouts, numbers)
 
 
-def _layout(axis: Axis, widths: Mapping[int, Expr]) -> Layout:
+def _layout(axis: Axis, widths: Mapping[int, Choice]) -> Layout:
     root = axis.root
     if root.kind is None:
         return Layout.of(root.size, widths.get(id(root)))

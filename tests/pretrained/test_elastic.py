@@ -1,0 +1,354 @@
+"""Models of other libraries, and such as users write, made elastic: parity, what is shared, what is refused."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+import torchvision.models as tv
+from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
+from torchvision.models.convnext import CNBlockConfig, ConvNeXt
+from torchvision.models.densenet import DenseNet
+from torchvision.models.vision_transformer import VisionTransformer
+
+from supernet import elastic, measure
+from supernet.errors import UsageError
+from supernet.nn.laws import LAWS, Law
+from supernet.nn.layout import Layout
+from supernet.nn.sliced import Sliced
+from supernet.pretrained.elastic import ElasticModel
+from supernet.space import Arch
+from zoo_networks import count_params
+
+
+class Mlp(nn.Module):
+    """A gated feed-forward whose two halves one layer makes, behind a norm and beside a residual connection."""
+
+    def __init__(self, width: int, hidden: int) -> None:
+        super().__init__()
+        self.norm, self.up, self.down = nn.LayerNorm(width), nn.Linear(width, 2 * hidden), nn.Linear(hidden, width)
+
+    def forward(self, x: Tensor) -> Tensor:
+        value, gate = self.up(self.norm(x)).chunk(2, -1)
+        return x + self.down(value * F.silu(gate))
+
+
+class SharedKeys(nn.Module):
+    """Attention in which two queries share a key."""
+
+    def __init__(self, width: int, heads: int, keys: int, dim: int) -> None:
+        super().__init__()
+        self.head_dim, self.repeats = dim, heads // keys
+        self.q, self.kv = nn.Linear(width, heads * dim), nn.Linear(width, 2 * keys * dim)
+        self.out = nn.Linear(heads * dim, width)
+
+    def forward(self, x: Tensor) -> Tensor:
+        B, T, _ = x.shape
+        q = self.q(x).view(B, T, -1, self.head_dim).transpose(1, 2)
+        k, v = (part.view(B, T, -1, self.head_dim).transpose(1, 2) for part in self.kv(x).chunk(2, -1))
+        k, v = (part[:, :, None].expand(-1, -1, self.repeats, -1, -1).flatten(1, 2) for part in (k, v))
+        return x + self.out(F.scaled_dot_product_attention(q, k, v).transpose(1, 2).reshape(B, T, -1))
+
+
+class Language(nn.Module):
+    """Token ids to logits, with tied embeddings and no norm over the stream."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.embed, self.layers = nn.Embedding(20, 16), nn.ModuleList([SharedKeys(16, 4, 2, 4), Mlp(16, 24)])
+        self.head = nn.Linear(16, 20, bias=False)
+        self.head.weight = self.embed.weight
+
+    def forward(self, input_ids: Tensor) -> Tensor:
+        x = self.embed(input_ids)
+        for layer in self.layers:
+            x = layer(x)
+        return self.head(x)
+
+
+IMAGES = torch.randn(2, 3, 32, 32, generator=torch.Generator().manual_seed(0))
+IDS = torch.arange(12).view(2, 6)
+MODELS: dict[str, tuple[Callable[[], nn.Module], Any]] = {
+    "resnet18": (lambda: tv.resnet18(num_classes=5), IMAGES),
+    "mobilenet_v3_small": (lambda: tv.mobilenet_v3_small(num_classes=5), IMAGES),
+    "shufflenet": (lambda: tv.shufflenet_v2_x0_5(num_classes=5), IMAGES),
+    "regnet": (lambda: tv.regnet_y_400mf(num_classes=5), IMAGES),
+    "densenet": (lambda: DenseNet(8, (2, 2), 16, num_classes=5), IMAGES),
+    "convnext": (
+        lambda: ConvNeXt([CNBlockConfig(16, 32, 2), CNBlockConfig(32, None, 2)], num_classes=5),
+        IMAGES,
+    ),
+    "vit": (lambda: VisionTransformer(32, 8, 3, 4, 32, 64, num_classes=5), IMAGES),
+    "language": (Language, IDS),
+    "language by name": (Language, {"input_ids": IDS}),
+}
+
+
+@pytest.fixture(scope="module")
+def made() -> Callable[[str], tuple[nn.Module, ElasticModel]]:
+    kept: dict[str, tuple[nn.Module, ElasticModel]] = {}
+
+    def make(name: str) -> tuple[nn.Module, ElasticModel]:
+        if name not in kept:
+            torch.manual_seed(0)
+            build, example = MODELS[name]
+            model = build().eval()
+            for norm in model.modules():
+                if isinstance(norm, nn.BatchNorm2d):  # statistics as after a training
+                    assert norm.running_mean is not None
+                    assert norm.running_var is not None
+                    nn.init.normal_(norm.running_mean, std=0.1)
+                    nn.init.uniform_(norm.running_var, 0.5, 1.5)
+                    nn.init.uniform_(norm.weight, 0.5, 1.5)
+                    nn.init.normal_(norm.bias, std=0.1)
+            kept[name] = model, elastic(model, example).eval()
+        return kept[name]
+
+    return make
+
+
+def run(module: nn.Module, name: str, **target: Any) -> Tensor:
+    example = MODELS[name][1]
+    with torch.no_grad():
+        found = module(**example, **target) if isinstance(example, dict) else module(example, **target)
+    assert isinstance(found, Tensor)
+    return found
+
+
+def archs_of(net: ElasticModel) -> list[Arch]:
+    rng = np.random.default_rng(0)
+    return [net.space.smallest(), net.space.largest(), *(net.space.sample(rng) for _ in range(3))]
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_the_largest_subnet_is_the_model_and_any_other_its_own_extraction(name: str, made: Any) -> None:
+    model, net = made(name)
+    assert torch.equal(run(net, name, target=net.space.largest()), run(model, name))
+    assert len(net.space.choices) > 3
+    for arch in archs_of(net):
+        alone = net.extract(arch)
+        torch.testing.assert_close(run(net, name, target=arch), run(alone, name), atol=1e-5, rtol=1e-4)
+        for module in alone.modules():
+            assert not [base for base in type(module).__mro__ if base.__module__.startswith("supernet.")]
+        assert type(alone) is type(model)
+
+
+@pytest.mark.parametrize("name", ["resnet18", "mobilenet_v3_small", "shufflenet", "regnet", "densenet", "vit"])
+def test_costs_are_the_counted_ones(name: str, made: Any) -> None:
+    _, net = made(name)
+    for arch in archs_of(net):
+        alone = net.extract(arch)
+        assert measure.params(net, arch) == count_params(alone)
+        with FlopCounterMode(display=False) as counter:
+            alone(IMAGES[:1])  # with a gradient: torch's fast path of attention is not counted
+        attention = 2 * 17**2 * 32 * len(alone.encoder.layers) if name == "vit" else 0  # torch leaves it out on CPUs
+        assert measure.macs(net, arch) == counter.get_total_flops() / 2 + attention
+
+
+def masked(net: ElasticModel, model: nn.Module, arch: Arch) -> nn.Module:
+    """The model with zeros wherever the architecture uses nothing; an independent reading of what a slice is."""
+    twin = copy.deepcopy(model)
+    with net.active(arch):
+        for name, module in net.module.named_modules():
+            for tensor, layouts in module._layouts.items() if isinstance(module, Sliced) else ():
+                whole = getattr(twin.get_submodule(name), tensor)
+                for axis, layout in enumerate(layouts):
+                    assert isinstance(layout, Layout)
+                    gone = torch.ones(layout.size, dtype=torch.bool)
+                    gone[layout.positions(lambda one: torch.arange(net.selection.value(one.width)))] = False
+                    whole.data.index_fill_(axis, gone.nonzero().flatten(), 0.0)
+    return twin
+
+
+@pytest.mark.parametrize("name", ["resnet18", "mobilenet_v3_small", "shufflenet", "regnet", "densenet", "language"])
+def test_a_slice_is_the_model_with_zeros_for_the_rest(name: str, made: Any) -> None:
+    """True where no norm takes means over channels; it finds dimensions that were joined wrongly, or not at all."""
+    model, whole = made(name)
+    net = elastic(model, MODELS[name][1], depth=False, exclude=["embed.width"]).eval()
+    assert [c.name for c in net.space.choices] == [
+        c.name for c in whole.space.choices if not c.name.endswith("depth") and c.name != "embed.width"
+    ]
+    for arch in archs_of(net):
+        found, expected = run(net, name, target=arch), run(masked(net, model, arch), name)
+        torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-4)
+
+
+def test_blocks_that_go_are_left_out(made: Any) -> None:
+    model, net = made("resnet18")
+    arch = net.space.arch({**net.space.largest().options(), "layer2.depth": 1})
+    shorter = copy.deepcopy(model)
+    shorter.layer2 = shorter.layer2[:1]
+    assert torch.equal(run(net, "resnet18", target=arch), run(shorter, "resnet18"))
+    conditions = {choice.name: choice.when for choice in net.space.choices}
+    assert conditions["layer2.1.conv1.width"] is not None  # a choice of a block that is gone is none
+    assert conditions["layer2.0.conv1.width"] is None
+
+
+@pytest.mark.parametrize("law", LAWS)
+def test_laws(law: Law) -> None:
+    torch.manual_seed(0)
+    law(elastic(nn.Sequential(Mlp(4, 6), Mlp(4, 6)), torch.randn(2, 4), multiple=1), lambda arch: torch.randn(3, 4))
+    net = elastic(Language(), IDS, multiple=1)
+    if law.__name__ != "inactive_gets_no_gradient":  # every row of tied embeddings has a gradient by the softmax
+        law(net, lambda arch: IDS)
+
+
+def by_name(net: ElasticModel) -> dict[str, tuple[int, ...]]:
+    return {one.name: one.options for one in net.dimensions if not one.why}
+
+
+def test_what_layers_share_is_one_choice(made: Any) -> None:
+    _, net = made("language")
+    assert by_name(net) == {
+        "layers.depth": (1, 2),
+        "embed.width": (8, 12, 16),
+        "layers.0.q.heads": (1, 2),
+        "layers.1.up.width": (12, 18, 24),
+    }
+    small = net.extract(net.space.arch({**net.space.largest().options(), "layers.0.q.heads": 1}))
+    assert (small.layers[0].q.out_features, small.layers[0].kv.out_features) == (8, 8)
+    assert small.head.weight is small.embed.weight
+
+
+def test_the_table_says_what_stays_and_why(made: Any) -> None:
+    _, net = made("language")
+    lines = net.table().splitlines()
+    assert any(line.split()[:2] == ["layers.1.up.width", "24"] and line.endswith("12, 18, 24") for line in lines)
+    assert any("stays: its entries are looked up by number" in line for line in lines)
+
+
+def test_what_is_asked_for_and_how_it_is_rounded() -> None:
+    model = tv.mobilenet_v2(num_classes=5, width_mult=0.5)
+    net = elastic(model, IMAGES, width=(0.4, 1.0), depth=False, include=["features.*"], exclude=["features.18*"])
+    sizes = by_name(net)
+    assert not [name for name in sizes if "depth" in name or name.startswith("features.18")]
+    assert all(option % 8 == 0 for options in sizes.values() if options[-1] >= 32 for option in options)
+    assert {one.why for one in net.dimensions if one.name == "features.18.0.width"} == {"it was not asked for"}
+    shares = by_name(elastic(model, IMAGES, depth=(0.5, 1.0), include=["features.depth"]))
+    assert shares == {"features.depth": (10, 19)} or set(shares) == {"features.depth"}
+
+
+@pytest.mark.parametrize("statistics", ["track", "calibrate", "batch"])
+def test_batch_norms_follow_the_policy(statistics: Any) -> None:
+    net = elastic(nn.Sequential(nn.Conv2d(3, 8, 1), nn.BatchNorm2d(8), nn.Flatten(), nn.Linear(8 * 16, 2)),
+                  torch.randn(2, 3, 4, 4), multiple=1, statistics=statistics)  # fmt: skip
+    norm, x = net.module[1], torch.randn(8, 3, 4, 4)
+    before = None if norm._buffers["running_mean"] is None else norm._buffers["running_mean"].clone()
+    net.train()(x, net.space.smallest())
+    if statistics == "batch":
+        assert before is None
+        return
+    assert before is not None
+    moved = (norm._buffers["running_mean"] != before).tolist()
+    assert moved == ([True] * 4 + [False] * 4 if statistics == "track" else [False] * 8)
+
+
+def test_calibration_gives_a_subnet_its_own_statistics(made: Any) -> None:
+    from supernet.data import from_arrays
+
+    _, net = made("densenet")
+    rng = np.random.default_rng(0)
+    data = from_arrays(rng.normal(size=(40, 3, 32, 32)).astype(np.float32), rng.integers(0, 5, 40), name="noise")
+    arch = net.space.smallest()
+    alone = copy.deepcopy(net.extract(arch))
+    policy = measure.Calibration(images=32, batch_size=16)
+    with measure.calibrated(net, arch, data, policy), torch.no_grad():
+        found = net.module(IMAGES)
+    with measure.calibrated(alone, None, data, policy), torch.no_grad():
+        torch.testing.assert_close(found, alone(IMAGES), atol=1e-5, rtol=1e-4)
+
+
+class Deciding(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = nn.Linear(4, 8)
+
+    def forward(self, x: Tensor) -> Tensor:
+        y: Tensor = self.layer(x)
+        return y if y.sum() > 0 else -y
+
+
+class Drawing(Deciding):
+    def __init__(self) -> None:
+        super().__init__()
+        self.out = nn.Linear(8, 2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        y: Tensor = self.out(F.dropout(self.layer(x)))
+        return y
+
+
+class Rigid(Deciding):
+    """Code with sizes written into it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.out, self.wide, self.last = nn.Linear(8, 8), nn.Linear(8, 16), nn.Linear(16, 2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = self.out(self.layer(x).view(-1, 8))
+        return self.last(self.wide(y.relu()).relu())
+
+
+class Unknown(Deciding):
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.linalg.qr(self.layer(x).T @ self.layer(x))[0]
+
+
+def test_code_that_decides_by_values_is_refused() -> None:
+    with pytest.raises(UsageError, match=r"decides by values that depend on its weights \(.* in the model\)"):
+        elastic(Deciding(), torch.randn(2, 4))
+
+
+def test_a_model_that_draws_numbers_is_refused() -> None:
+    with pytest.raises(UsageError, match="Drawing does not give the same result twice"):
+        elastic(Drawing(), torch.randn(2, 4), multiple=1)
+
+
+def test_a_size_in_the_code_stays_and_the_rest_varies() -> None:
+    net = elastic(Rigid(), torch.randn(2, 4), multiple=1)
+    assert set(by_name(net)) == {"out.width", "wide.width"}
+    (why,) = [one.why for one in net.dimensions if one.name == "layer.width"]
+    assert why.startswith("the code does not run with fewer (")
+
+
+def test_an_unknown_operation_leaves_what_it_touches() -> None:
+    with pytest.raises(UsageError, match=r"Nothing of Unknown can vary: .*the operation linalg_qr in the model"):
+        elastic(Unknown(), torch.randn(2, 4), multiple=1)
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ({"width": (0.0, 1.0)}, r"width is \(0\.0, 1\.0\); give shares that may be kept, above 0 and up to 1"),
+        ({"heads": (2,)}, r"heads is \(2,\); give shares"),
+        ({"depth": ()}, r"depth is \(\); give shares"),
+        ({"multiple": 0}, "multiple is 0; give 1 or more"),
+        ({"statistics": "mine"}, "The statistics policy 'mine' does not exist"),
+        ({"include": ["nothing"]}, "Nothing of Sequential can vary: .*it was not asked for"),
+    ],
+)
+def test_wrong_options_are_refused(options: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(UsageError, match=sentence):
+        elastic(nn.Sequential(nn.Linear(4, 8), nn.Linear(8, 2)), torch.randn(2, 4), **options)
+
+
+def test_an_example_that_does_not_fit_is_refused() -> None:
+    with pytest.raises(UsageError, match="Sequential could not be run on the example: mat1 and mat2"):
+        elastic(nn.Sequential(nn.Linear(4, 8), nn.Linear(8, 2)), torch.randn(2, 5))
+
+
+def test_the_model_stays_as_it_is() -> None:
+    model = tv.resnet18(num_classes=5).train()
+    before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    elastic(model, IMAGES)
+    assert all(torch.equal(tensor, before[name]) for name, tensor in model.state_dict().items())
+    assert all(module.training for module in model.modules())
+    assert not [module for module in model.modules() if isinstance(module, Sliced)]
+    assert not model._forward_hooks
