@@ -17,63 +17,16 @@ from torchvision.models.convnext import CNBlockConfig, ConvNeXt
 from torchvision.models.densenet import DenseNet
 from torchvision.models.vision_transformer import VisionTransformer
 
+from own_models import IDS, IMAGES, Language, Mlp
 from supernet import elastic, measure
 from supernet.errors import UsageError
 from supernet.nn.laws import LAWS, Law
 from supernet.nn.layout import Layout
-from supernet.nn.sliced import Sliced
+from supernet.nn.sliced import Sliced, layouts_of
 from supernet.pretrained.elastic import ElasticModel
 from supernet.space import Arch
 from zoo_networks import count_params
 
-
-class Mlp(nn.Module):
-    """A gated feed-forward whose two halves one layer makes, behind a norm and beside a residual connection."""
-
-    def __init__(self, width: int, hidden: int) -> None:
-        super().__init__()
-        self.norm, self.up, self.down = nn.LayerNorm(width), nn.Linear(width, 2 * hidden), nn.Linear(hidden, width)
-
-    def forward(self, x: Tensor) -> Tensor:
-        value, gate = self.up(self.norm(x)).chunk(2, -1)
-        return x + self.down(value * F.silu(gate))
-
-
-class SharedKeys(nn.Module):
-    """Attention in which two queries share a key."""
-
-    def __init__(self, width: int, heads: int, keys: int, dim: int) -> None:
-        super().__init__()
-        self.head_dim, self.repeats = dim, heads // keys
-        self.q, self.kv = nn.Linear(width, heads * dim), nn.Linear(width, 2 * keys * dim)
-        self.out = nn.Linear(heads * dim, width)
-
-    def forward(self, x: Tensor) -> Tensor:
-        B, T, _ = x.shape
-        q = self.q(x).view(B, T, -1, self.head_dim).transpose(1, 2)
-        k, v = (part.view(B, T, -1, self.head_dim).transpose(1, 2) for part in self.kv(x).chunk(2, -1))
-        k, v = (part[:, :, None].expand(-1, -1, self.repeats, -1, -1).flatten(1, 2) for part in (k, v))
-        return x + self.out(F.scaled_dot_product_attention(q, k, v).transpose(1, 2).reshape(B, T, -1))
-
-
-class Language(nn.Module):
-    """Token ids to logits, with tied embeddings and no norm over the stream."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.embed, self.layers = nn.Embedding(20, 16), nn.ModuleList([SharedKeys(16, 4, 2, 4), Mlp(16, 24)])
-        self.head = nn.Linear(16, 20, bias=False)
-        self.head.weight = self.embed.weight
-
-    def forward(self, input_ids: Tensor) -> Tensor:
-        x = self.embed(input_ids)
-        for layer in self.layers:
-            x = layer(x)
-        return self.head(x)
-
-
-IMAGES = torch.randn(2, 3, 32, 32, generator=torch.Generator().manual_seed(0))
-IDS = torch.arange(12).view(2, 6)
 MODELS: dict[str, tuple[Callable[[], nn.Module], Any]] = {
     "resnet18": (lambda: tv.resnet18(num_classes=5), IMAGES),
     "mobilenet_v3_small": (lambda: tv.mobilenet_v3_small(num_classes=5), IMAGES),
@@ -156,7 +109,7 @@ def masked(net: ElasticModel, model: nn.Module, arch: Arch) -> nn.Module:
     twin = copy.deepcopy(model)
     with net.active(arch):
         for name, module in net.module.named_modules():
-            for tensor, layouts in module._layouts.items() if isinstance(module, Sliced) else ():
+            for tensor, layouts in layouts_of(module).items():
                 whole = getattr(twin.get_submodule(name), tensor)
                 for axis, layout in enumerate(layouts):
                     assert isinstance(layout, Layout)

@@ -108,6 +108,18 @@ class Layout:
             placed = (placed[:, None] * part.size + part.positions(of)).flatten()
         return placed
 
+    def coordinates(self, width: Expr) -> Tensor:
+        """By position the entry of the dimension of this width that it belongs to; −1: it belongs to none (size,)."""
+        if self.kind == "dimension":
+            return torch.arange(self.size) if self.width is width else torch.full((self.size,), -1)
+        if self.kind == "concatenation":
+            return torch.cat([part.coordinates(width) for part in self.parts])
+        found = torch.full((1,), -1)
+        for part in self.parts:
+            here = part.coordinates(width)
+            found = torch.where(here[None] < 0, found[:, None], here[None]).flatten()
+        return found
+
 
 def taken(tensor: Tensor, layouts: tuple[Layout, ...], value: Value) -> Tensor:
     """The entries of a tensor that are used; a view of it where they are prefixes."""

@@ -156,6 +156,11 @@ def sliced(module: nn.Module, layouts: Mapping[str, tuple[Layout, ...]], numbers
     module.__dict__["_layouts"], module.__dict__["_numbers"] = dict(layouts), dict(numbers)
 
 
+def layouts_of(module: nn.Module) -> Mapping[str, tuple[Layout, ...]]:
+    """By the name of a tensor of its own how each axis of it is made up; {}: the module was not made elastic so."""
+    return module._layouts if isinstance(module, Sliced) else {}
+
+
 def leave_statistics(norm: nn.Module, *, use_batch: bool = False) -> None:
     """Let a BatchNorm of a supernet leave its running statistics alone, or keep none and use those of the batch.
 
