@@ -40,6 +40,11 @@ class Sliced(nn.Module, Mutable):
         self.selection.require()
         return super().__call__(*args, **kwargs)
 
+    @property
+    def number_names(self) -> tuple[str, ...]:
+        """The attributes that follow the architecture."""
+        return tuple(self._numbers)
+
     def number(self, name: str) -> Any:
         """A number or a tuple of them that the module's code reads, under the active architecture."""
         given = self._numbers[name]

@@ -25,6 +25,10 @@ class Stack(nn.Module, Mutable):
         gone = set(self._removable[len(self._removable) - (len(held) - depth) :] if depth < len(held) else ())
         return [cast("tuple[str, nn.Module]", pair) for place, pair in enumerate(held) if place not in gone]
 
+    def kept_names(self) -> list[str]:
+        """The names of the blocks that the active architecture keeps."""
+        return [name for name, _ in self._kept()]
+
     def __iter__(self) -> Iterator[nn.Module]:
         self.selection.require()
         return iter([module for _, module in self._kept()])
