@@ -29,9 +29,14 @@ class Quantity:
     goal: Literal["max", "min"] = "min"
     share: bool = False
 
+    @property
+    def sign(self) -> Literal[1, -1]:
+        """1 where more is better and −1 where less is: times a value, it is the higher the better."""
+        return 1 if self.goal == "max" else -1
+
     def loss(self, value: float) -> float:
         """The value with its sign turned so that less is better."""
-        return -value if self.goal == "max" else value
+        return -self.sign * value
 
     def text(self, value: float) -> str:
         """The value for people, with its unit."""
@@ -47,11 +52,13 @@ class Quantity:
             return "–"
         return f"{value:.1%}" if self.share else f"{value:.3g} {self.unit}".rstrip()
 
-    def to_json(self) -> dict[str, str]:
-        return {"name": self.name, "goal": self.goal, "unit": self.unit}
+    def to_json(self) -> dict[str, str | bool]:
+        """Everything; a share is said where it is one."""
+        return {"name": self.name, "goal": self.goal, "unit": self.unit} | ({"share": True} if self.share else {})
 
 
 ACCURACY = Quantity("accuracy", goal="max", share=True)
+TRUE_SCORE = Quantity("true score", goal="max")
 LOSS = Quantity("loss")
 MACS = Quantity("macs", "MAC")
 PARAMS = Quantity("params")

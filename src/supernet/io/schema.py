@@ -14,7 +14,7 @@ from typing import Annotated, Any
 from msgspec import Meta, Struct
 
 from supernet.io.config import Judging, Named, Searching
-from supernet.quantity import ACCURACY, LOSS, Quantity
+from supernet.quantity import ACCURACY, LOSS, TRUE_SCORE, Quantity
 
 Option = bool | int | float | str | tuple[Any, ...]
 """An option of a choice."""
@@ -275,7 +275,7 @@ class Families(Struct, frozen=True):
 
 
 class Standing(Struct, frozen=True, kw_only=True):
-    """Where the derived architecture stands among N whose worth is known; the higher a score, the better.
+    """Where the derived architecture stands among N whose worth is known.
 
     Attributes:
         arch: The architecture.
@@ -286,7 +286,7 @@ class Standing(Struct, frozen=True, kw_only=True):
         random_true: Mean true score of the N: what a random one of them is expected to have.
         random_rank: Mean rank of the N.
         random_regret: Mean regret of the N.
-        less_is_better: Whether the true scores are of a quantity of which less is better, and have the sign turned.
+        metric: What the true scores are.
         cells: Width and depth of its cells, where the choices are named like edges.
     """
 
@@ -298,7 +298,7 @@ class Standing(Struct, frozen=True, kw_only=True):
     random_true: float
     random_rank: float
     random_regret: float
-    less_is_better: bool = False
+    metric: Quantity = TRUE_SCORE
     cells: dict[str, CellShape] = {}
 
 
@@ -315,8 +315,8 @@ class Judged(Struct, frozen=True, kw_only=True):
     """`judge.json`: how right the ranking is; `supernet.judge.RankReport.to_json` says what the rest means."""
 
     truth: str = ""
-    by: str = "accuracy"
-    less_is_better: bool = False
+    metric: Quantity = TRUE_SCORE
+    score: Quantity = ACCURACY
     verdict: str = ""
     sentences: list[str] = []
     rows: list[Figure] = []

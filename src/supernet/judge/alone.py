@@ -277,7 +277,7 @@ def train_alone(
     archs = example.space.wrap(example.space.codes(list(dict.fromkeys(archs))))
     settings = regime.describe(example)
     score = data.task.scores[0]
-    source = f"each trained alone on {data.name}: {steps} steps of {batch_size} images, {split} {score.name}"
+    source = f"each trained alone on {data.name}: {steps} steps of {batch_size} examples, {split} {score.name}"
     with TruthFile(out, example.space, metric=score, source=source, settings=settings) as file:
         jobs = [(arch, seed) for seed in chosen for arch in archs if (arch, seed) not in file]
         total = len(archs) * len(chosen)
