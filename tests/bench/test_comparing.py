@@ -180,10 +180,10 @@ def test_what_a_run_spent(tmp_path: Path) -> None:
 def test_the_log_tells_how_long_the_steps_took(tmp_path: Path) -> None:
     """Steps that draw no training images, as at the end of a cycle of CDARTS, take time too."""
     path = write_run(tmp_path / "a", scores(1.0, 0))
-    rows = [{"step": 50, "images_per_s": 0.0, "seconds": 2.5}, {"step": 100, "images_per_s": 64.0, "seconds": 9.0}]
+    rows = [{"step": 50, "examples_per_s": 0.0, "seconds": 2.5}, {"step": 100, "examples_per_s": 64.0, "seconds": 9.0}]
     (path / "train.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     assert Spent.read(path).training_seconds == 11.5
-    (path / "train.jsonl").write_text(json.dumps({"step": 50, "images_per_s": 0.0}) + "\n")
+    (path / "train.jsonl").write_text(json.dumps({"step": 50, "examples_per_s": 0.0}) + "\n")
     assert Spent.read(path).training_seconds == 0
 
 
@@ -440,6 +440,19 @@ def test_a_search_by_a_score_of_which_less_is_better_finds_the_least(tmp_path: P
     )
     with pytest.raises(UsageError, match=r"networks by accuracy and .* by mean_error"):
         compare_runs([tmp_path / "poor", tmp_path / "pictures"])
+
+
+def test_a_judgement_by_what_is_to_be_small_ranks_by_it_and_is_told_as_it_is_known(tmp_path: Path) -> None:
+    error = {"name": "rmse", "goal": "min", "unit": "K"}
+    least = 100 - TRUE
+    for cell, noise in (("poor", 6.0), ("good", 1.0)):
+        path = write_run(tmp_path / cell, 100 - scores(noise, 0), settings=None if cell == "poor" else FAIR, true=least)
+        judged = json.loads((path / "judge.json").read_text())
+        (path / "judge.json").write_text(json.dumps(judged | {"metric": error, "score": error}))
+    found = compare_runs([tmp_path / "poor", tmp_path / "good"])
+    assert found["good"].figures["kendall_tau"].value > found["poor"].figures["kendall_tau"].value > 0
+    assert found.to_json()["best"] == pytest.approx(least.min())
+    assert f"the best there is has {least.min():.4g}. Less is better." in found.to_text()
 
 
 def test_figures_of_single_runs_are_one_table(tmp_path: Path) -> None:

@@ -30,7 +30,7 @@ from zoo_networks import SMALL
 Outcome = dict[str, Any]
 Case = Callable[[], Outcome]
 
-TIMES = ("images_per_s", "seconds")
+TIMES = ("examples_per_s", "seconds")
 SQUARES = images()  # cropped at random, which is their default
 CALIBRATION = Calibration(images=64, batch_size=32)
 AUGMENT = data.Augment(crop_padding=1, padding="reflect", flip=True, shift=0.5, rotate_degrees=10, cutout=2)
@@ -90,6 +90,7 @@ def train(
         "derived": text(trained.derived and trained.derived.options()),
         "steps": trained.steps,
         "log": [{name: row[name] for name in sorted(row) if name not in TIMES} for row in trained.history],
+        "log": [{name: row[name] for name in sorted(row) if name != "examples_per_s"} for row in trained.history],
         "counts": {row["choice"]: row["paths"] for row in counts},
     }
 

@@ -313,7 +313,7 @@ def _notes(groups: Mapping[str, Sequence[FinishedRun]]) -> list[str]:
     if known and max(known.values()) > _TOLERANCE * min(known.values()):
         forward = [f"{name} {one.images_forward:,}" for name, one in spent.items() if one.images_forward is not None]
         notes.append(
-            "The budgets differ: images backward through the supernet (backwards x batch size) were "
+            "The budgets differ: examples backward through the supernet (backwards x batch size) were "
             f"{', '.join(f'{name} {count:,}' for name, count in known.items())}; forward, {', '.join(forward)}. "
             "A difference in ranking may be one of budget."
         )

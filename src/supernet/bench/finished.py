@@ -94,7 +94,7 @@ class Spent:
                 "out."
             )
         last, batch = log[-1], asked.batch_size
-        rows = [schema.Logged(step=0, images_per_s=1.0), *log]
+        rows = [schema.Logged(step=0, seconds=0.0), *log]
         seconds = sum(_seconds(row, (row.step - before.step) * batch) for before, row in pairwise(rows))
         stopped = not (run / "counts.json").is_file()  # written by a training that ends, if before its last step
         memory = [took.training_memory_bytes, took.memory_bytes]
@@ -244,7 +244,7 @@ def _seconds(row: schema.Logged, images: int) -> float:
     """How long the steps before a line of the log took; older logs tell the images per second alone."""
     if row.seconds is not None:
         return row.seconds
-    return images / row.images_per_s if row.images_per_s else 0.0
+    return images / row.per_second if row.per_second else 0.0
 
 
 def _mass(judged: schema.Judged) -> tuple[float, float] | None:

@@ -105,10 +105,21 @@ class Generation(Struct, frozen=True):
 class Logged(Step, frozen=True, kw_only=True):
     """A line of `train.jsonl`, as far as every training writes it; the counts are those since the first step."""
 
-    images_per_s: Annotated[float, Meta(ge=0)]
+    examples_per_s: Annotated[float, Meta(ge=0)] | None = None
+    images_per_s: Annotated[float, Meta(ge=0)] | None = None
+    """What an earlier version called it."""
     seconds: Annotated[float, Meta(ge=0)] | None = None
     forwards: float | None = None
     backwards: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.seconds is None and self.per_second is None:
+            raise ValueError("a line with `seconds` or `examples_per_s`")
+
+    @property
+    def per_second(self) -> float | None:
+        """Training examples per second."""
+        return self.images_per_s if self.examples_per_s is None else self.examples_per_s
 
 
 class Count(Struct, frozen=True):

@@ -64,7 +64,7 @@ class Regime:
 
     def __post_init__(self) -> None:
         if self.split not in ("validation", "test"):
-            raise UsageError(f"Architectures are measured on 'validation' or 'test' images; got {self.split!r}.")
+            raise UsageError(f"Architectures are measured on 'validation' or 'test' examples; got {self.split!r}.")
 
     def measured(self) -> Data:
         """The data with what is measured on as validation images."""

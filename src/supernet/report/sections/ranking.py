@@ -45,6 +45,7 @@ def ranking(run: RunFiles) -> dict[str, Any] | None:
     return {
         "title": "Is the ranking right?",
         "judged": judged,
+        "truth": judged.truth.removeprefix("Truth(").removesuffix(")") if judged else "",
         "charts": [chart for chart in charts if chart is not None],
         "drawn": _DRAWN,
         "derived": _derived(judged.derived) if judged and judged.derived else [],
