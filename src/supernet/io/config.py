@@ -57,6 +57,10 @@ class Section:
                 object.__setattr__(self, name, checked(f"{self._place}{name}", value, hint))
 
 
+THAT_OF_THE_DATA = "data"
+"""Name of the task that the data bring."""
+
+
 @dataclass(frozen=True)
 class Named(Section):
     """Something that is built by name with options: a space, a method, data."""
@@ -267,7 +271,8 @@ class Config(Section):
     data: Named = field(default_factory=lambda: Named("digits"))
     """Data set by name, a directory of images, or an .npz file."""
     task: Named | None = None
-    """What networks are asked for; None: what the data set says, labelled images classification."""
+    """What networks are asked for; None: what the data set says, labelled images classification. The name `data` is the
+    task that the data bring, for settings of it."""
     train: Training = field(default_factory=Training)
     """How the supernet is trained."""
     search: Searching = field(default_factory=Searching)
