@@ -45,12 +45,12 @@ class Quantity:
     def brief(self, value: float | None) -> str:
         """The value for a table: a share in per cent, a dash where there is none.
 
-        >>> ACCURACY.brief(0.9694), LOSS.brief(0.1234567), ACCURACY.brief(None)
-        ('96.9%', '0.123', '–')
+        >>> ACCURACY.brief(0.9694), LOSS.brief(0.1234567), LOSS.brief(12345.6), ACCURACY.brief(None)
+        ('96.9%', '0.123', '12,346', '–')
         """
         if value is None:
             return "–"
-        return f"{value:.1%}" if self.share else f"{value:.3g} {self.unit}".rstrip()
+        return f"{value:.1%}" if self.share else f"{significant(value)} {self.unit}".rstrip()
 
     def to_json(self) -> dict[str, str | bool]:
         """Everything; a share is said where it is one."""
@@ -68,6 +68,15 @@ STANDARD: Mapping[str, Quantity] = MappingProxyType(
     {quantity.name: quantity for quantity in (ACCURACY, LOSS, MACS, PARAMS, LATENCY_MS)}
 )
 """The quantities of this package, by name."""
+
+
+def significant(value: float, digits: int = 3) -> str:
+    """A number for people: so many significant digits, and no exponent below a million.
+
+    >>> significant(0.12345), significant(1120.6), significant(31234.0, 4), significant(1.5e9)
+    ('0.123', '1,121', '31,234', '1.5e+09')
+    """
+    return f"{value:,.0f}" if 10**digits <= abs(value) < 1e6 else f"{value:.{digits}g}"
 
 
 SCORE = "score"

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from supernet.quantity import Quantity as Measured
+from supernet.quantity import significant
 
 THIN = "\u202f"  # narrow no-break space between a number and its unit
 _LABELS = {
@@ -56,7 +57,7 @@ class Quantity:
             return f"{100 * value:.{digits}f}{THIN}%"
         if self.style == "count":
             return scaled(value)
-        return f"{value:,.3g}{THIN}{self.unit}" if self.unit else f"{value:.4g}"
+        return f"{significant(value)}{THIN}{self.unit}" if self.unit else significant(value, 4)
 
     def exact(self, value: float) -> str:
         """Every digit."""
