@@ -537,3 +537,22 @@ def test_networks_of_one_architecture_share_a_label(tmp_path: Path) -> None:
     write(tmp_path / "exports.json", [*networks, networks[2] | {"name": "best"}])
     named = chart_data(sections(tmp_path)["front"], "chart-front")["traces"][2]["text"]
     assert named == ["small", "medium", "large, best", ""]
+
+
+@pytest.mark.parametrize(
+    ("shape", "calls"),
+    [
+        ([1, 8, 8], ("session.run(None, {session.get_inputs()[0].name: batch})", "network(batch)")),
+        ({"": {"shape": [8], "dtype": "int64"}}, ("{session.get_inputs()[0].name: batch}", "network(batch)")),
+        (
+            {name: {"shape": [8], "dtype": "int64"} for name in ("input_ids", "attention_mask")},
+            ("{'input_ids': input_ids, 'attention_mask': attention_mask}", "network(input_ids, attention_mask)"),
+        ),
+    ],
+)
+def test_files_are_called_by_the_inputs_that_they_have(tmp_path: Path, shape: Any, calls: tuple[str, ...]) -> None:
+    judge_run(build_run(tmp_path))
+    known = json.loads((tmp_path / "data.json").read_text())
+    write(tmp_path / "data.json", known | {"shape": shape})
+    said = html.unescape(sections(tmp_path)["exports"])
+    assert all(call in said for call in calls)
