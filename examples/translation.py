@@ -97,7 +97,7 @@ class Translator(nn.Module):
 
 
 def data(*, length: int = 96, **options: int) -> Data:
-    """Verses in English and Japanese; `options` are those of `verses`. Their task, `Translation`, leaves padding out of its loss."""
+    """Verses in English and Japanese, with the options of `verses`; their task leaves padding out of its loss."""
     return verses(length=length, **options)
 
 

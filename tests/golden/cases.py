@@ -90,7 +90,6 @@ def train(
         "derived": text(trained.derived and trained.derived.options()),
         "steps": trained.steps,
         "log": [{name: row[name] for name in sorted(row) if name not in TIMES} for row in trained.history],
-        "log": [{name: row[name] for name in sorted(row) if name != "examples_per_s"} for row in trained.history],
         "counts": {row["choice"]: row["paths"] for row in counts},
     }
 
