@@ -470,3 +470,14 @@ def test_figures_of_single_runs_are_one_table(tmp_path: Path) -> None:
     for row in rows:
         run = found[row["cell"]].runs[int(row["seed"])]
         assert (Path(row["path"]), int(row["steps"])) == (run.path, run.spent.steps)
+
+
+def test_a_log_of_an_earlier_version_is_read_by_the_name_it_has(tmp_path: Path) -> None:
+    path = write_run(tmp_path / "a", scores(1.0, 0))
+    log = (path / "train.jsonl").read_text()
+    now = Spent.read(path).training_seconds
+    (path / "train.jsonl").write_text(log.replace("examples_per_s", "images_per_s"))
+    assert Spent.read(path).training_seconds == now > 0
+    (path / "train.jsonl").write_text(log.replace("examples_per_s", "per_s"))
+    with pytest.raises(RunError, match="`seconds` or `examples_per_s`"):
+        Spent.read(path)
