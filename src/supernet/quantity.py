@@ -29,9 +29,14 @@ class Quantity:
     goal: Literal["max", "min"] = "min"
     share: bool = False
 
+    @property
+    def sign(self) -> Literal[1, -1]:
+        """1 where more is better and −1 where less is: times a value, it is the higher the better."""
+        return 1 if self.goal == "max" else -1
+
     def loss(self, value: float) -> float:
         """The value with its sign turned so that less is better."""
-        return -value if self.goal == "max" else value
+        return -self.sign * value
 
     def text(self, value: float) -> str:
         """The value for people, with its unit."""
@@ -40,18 +45,20 @@ class Quantity:
     def brief(self, value: float | None) -> str:
         """The value for a table: a share in per cent, a dash where there is none.
 
-        >>> ACCURACY.brief(0.9694), LOSS.brief(0.1234567), ACCURACY.brief(None)
-        ('96.9%', '0.123', '–')
+        >>> ACCURACY.brief(0.9694), LOSS.brief(0.1234567), LOSS.brief(12345.6), ACCURACY.brief(None)
+        ('96.9%', '0.123', '12,346', '–')
         """
         if value is None:
             return "–"
-        return f"{value:.1%}" if self.share else f"{value:.3g} {self.unit}".rstrip()
+        return f"{value:.1%}" if self.share else f"{significant(value)} {self.unit}".rstrip()
 
-    def to_json(self) -> dict[str, str]:
-        return {"name": self.name, "goal": self.goal, "unit": self.unit}
+    def to_json(self) -> dict[str, str | bool]:
+        """Everything; a share is said where it is one."""
+        return {"name": self.name, "goal": self.goal, "unit": self.unit} | ({"share": True} if self.share else {})
 
 
 ACCURACY = Quantity("accuracy", goal="max", share=True)
+TRUE_SCORE = Quantity("true score", goal="max")
 LOSS = Quantity("loss")
 MACS = Quantity("macs", "MAC")
 PARAMS = Quantity("params")
@@ -61,6 +68,15 @@ STANDARD: Mapping[str, Quantity] = MappingProxyType(
     {quantity.name: quantity for quantity in (ACCURACY, LOSS, MACS, PARAMS, LATENCY_MS)}
 )
 """The quantities of this package, by name."""
+
+
+def significant(value: float, digits: int = 3) -> str:
+    """A number for people: so many significant digits, and no exponent below a million.
+
+    >>> significant(0.12345), significant(1120.6), significant(31234.0, 4), significant(1.5e9)
+    ('0.123', '1,121', '31,234', '1.5e+09')
+    """
+    return f"{value:,.0f}" if 10**digits <= abs(value) < 1e6 else f"{value:.{digits}g}"
 
 
 SCORE = "score"

@@ -180,10 +180,10 @@ def test_what_a_run_spent(tmp_path: Path) -> None:
 def test_the_log_tells_how_long_the_steps_took(tmp_path: Path) -> None:
     """Steps that draw no training images, as at the end of a cycle of CDARTS, take time too."""
     path = write_run(tmp_path / "a", scores(1.0, 0))
-    rows = [{"step": 50, "images_per_s": 0.0, "seconds": 2.5}, {"step": 100, "images_per_s": 64.0, "seconds": 9.0}]
+    rows = [{"step": 50, "examples_per_s": 0.0, "seconds": 2.5}, {"step": 100, "examples_per_s": 64.0, "seconds": 9.0}]
     (path / "train.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     assert Spent.read(path).training_seconds == 11.5
-    (path / "train.jsonl").write_text(json.dumps({"step": 50, "images_per_s": 0.0}) + "\n")
+    (path / "train.jsonl").write_text(json.dumps({"step": 50, "examples_per_s": 0.0}) + "\n")
     assert Spent.read(path).training_seconds == 0
 
 
@@ -442,6 +442,19 @@ def test_a_search_by_a_score_of_which_less_is_better_finds_the_least(tmp_path: P
         compare_runs([tmp_path / "poor", tmp_path / "pictures"])
 
 
+def test_a_judgement_by_what_is_to_be_small_ranks_by_it_and_is_told_as_it_is_known(tmp_path: Path) -> None:
+    error = {"name": "rmse", "goal": "min", "unit": "K"}
+    least = 100 - TRUE
+    for cell, noise in (("poor", 6.0), ("good", 1.0)):
+        path = write_run(tmp_path / cell, 100 - scores(noise, 0), settings=None if cell == "poor" else FAIR, true=least)
+        judged = json.loads((path / "judge.json").read_text())
+        (path / "judge.json").write_text(json.dumps(judged | {"metric": error, "score": error}))
+    found = compare_runs([tmp_path / "poor", tmp_path / "good"])
+    assert found["good"].figures["kendall_tau"].value > found["poor"].figures["kendall_tau"].value > 0
+    assert found.to_json()["best"] == pytest.approx(least.min())
+    assert f"the best there is has {least.min():.4g}. Less is better." in found.to_text()
+
+
 def test_figures_of_single_runs_are_one_table(tmp_path: Path) -> None:
     for seed in range(3):
         write_run(tmp_path / f"a/{seed}", scores(0.5, seed), seed=seed)
@@ -457,3 +470,14 @@ def test_figures_of_single_runs_are_one_table(tmp_path: Path) -> None:
     for row in rows:
         run = found[row["cell"]].runs[int(row["seed"])]
         assert (Path(row["path"]), int(row["steps"])) == (run.path, run.spent.steps)
+
+
+def test_a_log_of_an_earlier_version_is_read_by_the_name_it_has(tmp_path: Path) -> None:
+    path = write_run(tmp_path / "a", scores(1.0, 0))
+    log = (path / "train.jsonl").read_text()
+    now = Spent.read(path).training_seconds
+    (path / "train.jsonl").write_text(log.replace("examples_per_s", "images_per_s"))
+    assert Spent.read(path).training_seconds == now > 0
+    (path / "train.jsonl").write_text(log.replace("examples_per_s", "per_s"))
+    with pytest.raises(RunError, match="`seconds` or `examples_per_s`"):
+        Spent.read(path)

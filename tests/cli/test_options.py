@@ -13,6 +13,7 @@ from supernet.cli.app import app
 from supernet.cli.options import asked, named
 from supernet.errors import UsageError
 from supernet.io.config import Config, Exporting, Judging, Named, Searching, Training
+from supernet.runs.naming import build_data
 
 BASE = Config(
     space=Named("nasbench201", {"channels": 4}),
@@ -97,3 +98,21 @@ def test_every_page_of_help_has_an_example_and_a_meaning_for_each_option(verb: s
     for argument in app()[command].assemble_argument_collection():
         if argument.show:
             assert len((argument.parameter.help or "").split()) > 2, argument.name
+
+
+def test_settings_of_a_task_without_its_name_are_those_of_the_task_of_the_data() -> None:
+    own = asked(BASE, built={"task_options": {"auxiliary": 0.2}})
+    assert own.task == Named("data", {"auxiliary": 0.2})
+    assert asked(own, built={"task_options": {"ignore_index": 0}}).task == Named(
+        "data", {"auxiliary": 0.2, "ignore_index": 0}
+    )
+    assert asked(own, built={"task": "segmentation"}).task == Named("segmentation", {})
+    scenes = replace(own, data=Named("digit_scenes", {"scenes": 12, "size": 32, "downscale": 2}))
+    whole = build_data(replace(scenes, task=None)).task
+    assert build_data(scenes).task == replace(whole, auxiliary=0.2)
+    for options, says in (
+        ({"auxilliary": 0.2}, "Segmentation has no setting 'auxilliary'; did you mean auxiliary"),
+        ({"auxiliary": "much"}, "auxiliary is 'much'"),
+    ):
+        with pytest.raises(UsageError, match=says):
+            build_data(replace(scenes, task=Named("data", options)))

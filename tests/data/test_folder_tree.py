@@ -101,3 +101,29 @@ def test_validation_images_of_their_own(tmp_path: Path, name: str) -> None:
     (tmp_path / "valid").mkdir(exist_ok=True)
     with pytest.raises(UsageError, match="has both val and valid"):
         image_folder(tmp_path, size=8)
+
+
+def test_images_may_be_grey_and_not_square(tmp_path: Path) -> None:
+    ramp = np.tile(np.arange(0, 240, 5, dtype=np.uint8), (32, 1))  # (32, 48), dark at the left
+    for name in ("cat", "dog"):
+        (tmp_path / name).mkdir()
+        for i in range(5):
+            Image.fromarray(ramp).save(tmp_path / name / f"{i}.png")
+    grey = load(tmp_path, size=(16, 24), grey=True, num_workers=0)
+    assert str(grey).endswith("images of 1x16x24, 2 classes")
+    whole, colour = (
+        next(grey.validation.batches(2)).x,
+        next(load(tmp_path, size=(16, 24), num_workers=0).train.batches(2)).x,
+    )
+    assert (whole.shape, colour.shape) == ((2, 1, 16, 24), (2, 3, 16, 24))
+    pixels = (whole[0, 0] * grey.std[0] + grey.mean[0]) * 255
+    seen = (np.arange(24) + 2.5) * 48 / 27 - 0.5  # 27 pixels cover 8/7 of the width, the middle 24 are cut out
+    assert pixels[0].tolist() == pytest.approx(5 * seen, abs=3)
+    assert np.ptp(pixels.numpy(), axis=0).max() < 1.5, "all rows alike"
+    streamed = next(grey.train.stream(4, seed=0)).x
+    assert streamed.shape == (4, 1, 16, 24)
+    assert grey.train.fingerprint() != image_folder(tmp_path, size=(24, 16), grey=True).train.fingerprint()
+    with pytest.raises(UsageError, match=r"Grey images have 1 channels; got mean=\(0.5, 0.5, 0.5\)"):
+        image_folder(tmp_path, grey=True, mean=(0.5, 0.5, 0.5))
+    with pytest.raises(UsageError, match="grey"):
+        load("digits", grey=True)

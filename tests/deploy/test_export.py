@@ -244,5 +244,5 @@ def test_a_fixed_number_of_images(tmp_path):
     for file in exported.files:
         found = deploy.verify(file, exported.module, blobs().validation, images=13, batch_size=8)
         assert (found.images, found.agreement) == (13, 1)
-    with pytest.raises(UsageError, match="batches of 0 images; give at least 1"):
+    with pytest.raises(UsageError, match="batches of 0 examples; give at least 1"):
         deploy.export(net, net.space.largest(), tmp_path / "net", batch_size=0, **BOTH)

@@ -30,7 +30,7 @@ from zoo_networks import SMALL
 Outcome = dict[str, Any]
 Case = Callable[[], Outcome]
 
-TIMES = ("images_per_s", "seconds")
+TIMES = ("examples_per_s", "seconds")
 SQUARES = images()  # cropped at random, which is their default
 CALIBRATION = Calibration(images=64, batch_size=32)
 AUGMENT = data.Augment(crop_padding=1, padding="reflect", flip=True, shift=0.5, rotate_degrees=10, cutout=2)

@@ -64,7 +64,7 @@ def test_is_ordinary_training_of_one_architecture(tmp_path):
     for row, arch in enumerate(archs):
         for column, seed in enumerate((3, 1)):
             found = by_hand(arch, seed)
-            assert table.values[row, column] == found.score
+            assert table.values[row, column] == found.value
             assert found.loss in [line["loss"] for line in lines(tmp_path / "t.jsonl")]
 
 
@@ -168,7 +168,7 @@ def test_it_learns_and_measures_what_it_is_told_to():
     validation = train_alone(build, RECIPE, images(), every()[:1], **options)
     assert validation.mean[0] > 0.5
     assert (validation.metric.name, validation.metric.goal) == ("accuracy", "max")
-    assert validation.source == "each trained alone on squares: 60 steps of 16 images, validation accuracy"
+    assert validation.source == "each trained alone on squares: 60 steps of 16 examples, validation accuracy"
     test = train_alone(build, RECIPE, images(), every()[:1], split="test", **options)
     assert test.mean[0] * len(images().test) == pytest.approx(round(test.mean[0] * len(images().test)))
     assert len(images().test) != len(images().validation)
@@ -183,7 +183,7 @@ def test_every_method_lends_its_objective():
         name="x", program=TrainPaths(sampler=Fixed(every()[0]), objective=CrossEntropy(0.1)), weights=weights
     )
     smooth = train_alone(build, plain, images(), every()[:2], **LITTLE).values
-    assert smooth[0, 0] == by_hand(every()[0], 0, recipe=plain).score
+    assert smooth[0, 0] == by_hand(every()[0], 0, recipe=plain).value
     for recipe in (sandwich(), darts()):
         table = train_alone(build, replace(recipe, weights=weights), images(), every()[:2], **LITTLE)
         assert np.isfinite(table.values).all()

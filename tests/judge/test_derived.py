@@ -43,7 +43,8 @@ def test_of_a_metric_that_is_to_be_small_the_smallest_is_best() -> None:
     truth = Truth.of(ARCHS, VALUES, metric=Quantity("error", goal="min"))
     best = ARCHS[int(VALUES.argmin())]
     found = standing(truth, best)
-    assert (found.rank, found.regret, found.true) == (1, 0.0, -VALUES.min())
+    assert (found.rank, found.regret, found.true) == (1, 0.0, VALUES.min())
+    assert found.random_true == pytest.approx(VALUES.mean())
     assert found.random_regret == pytest.approx(VALUES.mean() - VALUES.min())
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from scipy.stats import kendalltau, rankdata
 
 from supernet.errors import UsageError
 from supernet.judge import RankReport, specialisation
+from supernet.quantity import Quantity
 from supernet.rank import (
     TAU,
     add_ranks,
@@ -394,3 +396,28 @@ def test_mass_of_a_flat_truth_is_left_out_with_a_reason() -> None:
     report = RankReport.of(TRUE[:9], np.ones(9), baselines={}, probabilities=np.full(9, 1 / 9), n_bootstrap=199)
     assert report.mass is None
     assert "a constant ranks nothing" in report.omitted["mass"]
+
+
+def test_files_hold_values_as_people_know_them_also_where_less_is_better():
+    codes = SPACE.unindex(np.random.default_rng(0).choice(SPACE.size, 60, replace=False))
+    perplexity, loss = np.exp(scores(1.0, TRUE[:60], 3)), np.exp(scores(1.0, TRUE[:60], 4))
+    found = RankReport.of(
+        -loss,
+        -perplexity,
+        baselines={"MACs": PARAMS[:60]},
+        archs=SPACE.wrap(codes),
+        clusters=specialisation(SPACE, codes, -loss, -perplexity),
+        n_bootstrap=199,
+    )
+    found = replace(found, metric=Quantity("perplexity"), score=Quantity("loss"))
+    rows = list(csv.DictReader(io.StringIO(found.scores_csv())))
+    assert [float(row["true"]) for row in rows] == perplexity.tolist()
+    assert [float(row["supernet 0"]) for row in rows] == loss.tolist()
+    assert [float(row["MACs"]) for row in rows] == PARAMS[:60].tolist()
+    told = json.loads(json.dumps(found.to_json()))
+    assert (told["metric"], told["score"]["name"]) == ({"name": "perplexity", "goal": "min", "unit": ""}, "loss")
+    families = [(family["true"], family["predicted"]) for family in told["clusters"]["clusters"]]
+    assert families == [(-family.true, -family.predicted) for family in found.clusters.clusters]
+    assert families == sorted(families), "the truly best first, which has the least"
+    assert f"the best architecture reaches {perplexity.min():.4g}." in " ".join(found.sentences())
+    assert found["kendall_tau"].supernet.value == pytest.approx(kendalltau(loss, perplexity).statistic)

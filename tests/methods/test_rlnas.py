@@ -210,7 +210,7 @@ def test_a_judgement_by_angle_ranks_by_it() -> None:
     report = rank_report(net, squares(), truth, by=Angle(), parts=parts)
     assert report["kendall_tau"].supernet.value == pytest.approx(1)
     assert "ranking by angle" in report.verdict()
-    assert report.to_json()["by"] == "angle"
+    assert report.to_json()["score"]["name"] == "angle"
     by_accuracy = rank_report(net, squares(), truth)
     assert by_accuracy["kendall_tau"].supernet.value < 0.9
     assert "by angle" not in by_accuracy.verdict()
@@ -283,7 +283,7 @@ def test_a_run_is_trained_searched_and_judged_by_angle(tmp_path: Path) -> None:
     judged = supernet("judge", out, "--retrain", 5, "--retrain-steps", 4)
     assert judged.code == 0, judged.err
     told = json.loads((out / "judge.json").read_text())
-    assert told["by"] == "angle"
+    assert told["score"]["name"] == "angle"
     scores = [json.loads(line) for line in (out / "scores.jsonl").read_text().splitlines()[1:]]
     by_arch = {json.dumps(point["arch"], sort_keys=True): point["values"]["angle"] for point in front["points"]}
     assert all("angle" in score for score in scores)

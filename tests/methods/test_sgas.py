@@ -328,7 +328,7 @@ def test_it_refuses_sizes_and_spaces_in_which_nothing_is_open() -> None:
 def test_batches_that_outgrow_the_images_are_refused_before_training() -> None:
     net = operations_net()
     before = {name: value.clone() for name, value in net.state_dict().items()}
-    with pytest.raises(UsageError, match="'decision 1' asks for batches of 176 images, of 115 for training"):
+    with pytest.raises(UsageError, match="'decision 1' asks for batches of 176 examples, of 115 for training"):
         train(fast(growth=10), net=net, steps=60)
     assert all(torch.equal(value, before[name]) for name, value in net.state_dict().items())
 

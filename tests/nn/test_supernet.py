@@ -175,3 +175,25 @@ def test_an_input_may_be_called_target() -> None:
     assert expected.shape == (2, 3)
     assert torch.equal(net(x, arch), expected)
     assert torch.equal(net(x, target=arch), expected)
+
+
+@pytest.mark.parametrize("elsewhere", [True, False])
+@pytest.mark.parametrize(
+    ("layer", "says"),
+    [
+        (
+            lambda choice: nn.Conv2d(1, 4, 3, stride=choice),
+            r"layer 0 is torch's Conv2d, .* the choice size as its stride",
+        ),
+        (lambda choice: nn.Conv2d(1, 4, 3, padding=choice * 2), r"the choice size \* 2 as its padding"),
+        (nn.MaxPool2d, "torch's MaxPool2d, .* one MaxPool2d per value into an OpChoice"),
+        (lambda choice: nn.AdaptiveAvgPool2d((choice, 1)), "torch's AdaptiveAvgPool2d"),
+    ],
+)
+def test_a_layer_of_torch_that_was_given_a_choice_is_refused(
+    layer: Callable[[Choice], nn.Module], says: str, elsewhere: bool
+) -> None:
+    choice = Choice("size", (2, 4))
+    layers = [layer(choice), *([ElasticLinear(16, choice)] if elsewhere else [])]
+    with pytest.raises(UsageError, match=says):
+        Supernet(nn.Sequential(*layers))

@@ -7,15 +7,21 @@ import hashlib
 import html
 import json
 import re
+import shlex
 import shutil
 from collections.abc import Callable
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from msgspec import convert, to_builtins
 
 from report_run import EVALUATIONS, JUDGED, build_run, judge_run, write, write_lines
+from supernet.io import schema
+from supernet.io.config import Judging
+from supernet.quantity import Quantity
 from supernet.report import page as pages
 from supernet.report import write_report
 from supernet.report.page import render, rendered
@@ -493,3 +499,60 @@ def test_the_derived_architecture_is_set_beside_a_random_one(tmp_path: Path) -> 
     assert "normal2.51.7522.25" in words(sections(tmp_path)["ranking"])
     write(tmp_path / "judge.json", judged | {"omitted": {"derived": "The truth holds no accuracy of it."}})
     assert "Not known of the derived architecture: The truth holds no accuracy" in words(sections(tmp_path)["ranking"])
+
+
+def test_the_ranking_is_drawn_in_the_quantities_it_is_of(tmp_path: Path) -> None:
+    rmse = Quantity("rmse", "°C")
+    report = judge_run(build_run(tmp_path), metric=rmse, score=rmse)
+    drawn = chart_data(sections(tmp_path)["ranking"], "chart-scatter")
+    axes = drawn["views"][0]["layout"]
+    assert axes["xaxis"]["title"]["text"] == "RMSE in the supernet (°C)"
+    assert axes["yaxis"]["title"]["text"] == "true RMSE (°C)"
+    assert "%" not in axes["xaxis"]["tickformat"] + axes["yaxis"]["tickformat"]  # between 0 and 1, and yet no share
+    assert drawn["traces"][0]["y"] == (-report.true).tolist()
+    best = drawn["views"][1]["layout"]["yaxis"]["range"]
+    assert best[0] < min(-report.true) < best[1] < np.median(-report.true), "the fifth with the least error"
+    families = chart_data(sections(tmp_path)["ranking"], "chart-clusters")["views"][0]["layout"]
+    assert families["yaxis"]["title"]["text"] == "mean true RMSE (°C)"
+
+
+def test_verbs_that_came_after_a_whole_run_are_named_too(tmp_path: Path) -> None:
+    judge_run(build_run(tmp_path))
+    networks = json.loads((tmp_path / "exports.json").read_text())
+    write(tmp_path / "exports.json", [*networks, networks[0] | {"name": "best"}])
+    judging = convert({"retrain": 5, "retrain_steps": 6}, Judging)
+    write(tmp_path / "judging.json", to_builtins(schema.Judgement(judging)))
+    command = shlex.join(["supernet", "run", "--out", "runs/demo"])
+    write(tmp_path / "environment.json", {"command": command})
+    commands = html.unescape(re.findall(r"<pre>(.*?)</pre>", sections(tmp_path)["reproduce"], re.S)[0]).split("\n")
+    assert commands == [
+        command,
+        f"supernet export {tmp_path} --best --finetune-steps 200",
+        f"supernet judge {tmp_path} --retrain 5 --retrain-steps 6 --archs 300",
+    ]
+
+
+def test_networks_of_one_architecture_share_a_label(tmp_path: Path) -> None:
+    networks = json.loads((build_run(tmp_path) / "exports.json").read_text())
+    write(tmp_path / "exports.json", [*networks, networks[2] | {"name": "best"}])
+    named = chart_data(sections(tmp_path)["front"], "chart-front")["traces"][2]["text"]
+    assert named == ["small", "medium", "large, best", ""]
+
+
+@pytest.mark.parametrize(
+    ("shape", "calls"),
+    [
+        ([1, 8, 8], ("session.run(None, {session.get_inputs()[0].name: batch})", "network(batch)")),
+        ({"": {"shape": [8], "dtype": "int64"}}, ("{session.get_inputs()[0].name: batch}", "network(batch)")),
+        (
+            {name: {"shape": [8], "dtype": "int64"} for name in ("input_ids", "attention_mask")},
+            ("{'input_ids': input_ids, 'attention_mask': attention_mask}", "network(input_ids, attention_mask)"),
+        ),
+    ],
+)
+def test_files_are_called_by_the_inputs_that_they_have(tmp_path: Path, shape: Any, calls: tuple[str, ...]) -> None:
+    judge_run(build_run(tmp_path))
+    known = json.loads((tmp_path / "data.json").read_text())
+    write(tmp_path / "data.json", known | {"shape": shape})
+    said = html.unescape(sections(tmp_path)["exports"])
+    assert all(call in said for call in calls)

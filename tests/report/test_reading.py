@@ -26,7 +26,7 @@ def test_reads_every_file(tmp_path: Path) -> None:
     assert run.environment.torch == "2.9.1"
     assert len(run.train) == 120 + 12  # a record every 10 steps, an evaluation every 100
     assert run.train[0].step == 10
-    assert set(run.train[0].scalars) == {"loss", "lr", "images_per_s", "grad_norm"}
+    assert set(run.train[0].scalars) == {"loss", "lr", "examples_per_s", "grad_norm"}
     assert run.space is not None
     assert len(run.space.choices) == 16
     assert int(run.space.size) > 2**63

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from supernet.quantity import Quantity as Measured
 from supernet.report.page import templates
-from supernet.report.units import THIN, counted, quantity, scaled
+from supernet.report.units import THIN, counted, declared, quantity, scaled
 
 
 @pytest.mark.parametrize(
@@ -18,7 +19,7 @@ from supernet.report.units import THIN, counted, quantity, scaled
         ("params", 45678.0, "45.7_k", "45,678"),
         ("params", 512.0, "512", "512"),
         ("latency_ms", 0.41234, "0.412_ms", "0.41234 ms"),
-        ("images_per_s", 812.25, "812.2", "812.25"),
+        ("examples_per_s", 812.25, "812.2", "812.25"),
     ],
 )
 def test_short_and_exact(name: str, value: float, short: str, exact: str) -> None:
@@ -30,6 +31,26 @@ def test_short_and_exact(name: str, value: float, short: str, exact: str) -> Non
 def test_declared_unit() -> None:
     q = quantity("energy", {"energy": "mJ"})
     assert (q.title, q.short(2.5)) == ("Energy (mJ)", f"2.5{THIN}mJ")
+
+
+@pytest.mark.parametrize(
+    ("name", "label", "title"),
+    [
+        ("miou", "mIoU", "mIoU"),
+        ("map_test", "test mAP", "Test mAP"),
+        ("rmse", "RMSE", "RMSE"),
+        ("mask.miou", "mask mIoU", "Mask mIoU"),
+        ("mean_error", "mean error", "Mean error"),
+    ],
+)
+def test_scores_are_written_as_the_field_writes_them(name: str, label: str, title: str) -> None:
+    assert (quantity(name).label, quantity(name).title) == (label, title)
+
+
+def test_a_share_is_in_per_cent_and_what_is_given_in_per_cent_is_not_multiplied() -> None:
+    assert declared(Measured("miou", goal="max", share=True)).short(0.5) == f"50.0{THIN}%"
+    assert declared(Measured("val_acc", "%", goal="max")).short(91.25) == f"91.2{THIN}%"
+    assert declared(Measured("rmse", "K")).short(0.5) == f"0.5{THIN}K"
 
 
 @pytest.mark.parametrize("exponent", range(3, 15))

@@ -454,7 +454,7 @@ def test_loading_the_shifted_weights(tmp_path: Path) -> None:
 def test_what_does_not_fit_together_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="a Toy has none"):
         search.random(Toy(stages(2)), budget=5, wrap=Shifting())
-    with pytest.raises(UsageError, match=r"batches of 640 images, but squares has only \d+ training"):
+    with pytest.raises(UsageError, match=r"batches of 640 examples, but squares has only \d+ training"):
         evolve(evaluator(), Shifting(batch_size=640))
     evolve(evaluator(), None, out=tmp_path / "plain", budget=12)
     with pytest.raises(UsageError, match=r'begun with wrap none, not "Shifting"\. Resume'):

@@ -59,7 +59,7 @@ def write_run(
         files["judge.json"] |= {"derived": msgspec.to_builtins(found), "rows": rows}
     for name, value in files.items():
         (path / name).write_text(json.dumps(value))
-    rows = [{"step": 50, "images_per_s": 64.0}, {"step": 100, "images_per_s": 128.0}]
+    rows = [{"step": 50, "examples_per_s": 64.0}, {"step": 100, "examples_per_s": 128.0}]
     if backwards is not None:
         rows[-1] |= {"forwards": 2 * backwards, "backwards": backwards}
     (path / "train.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterable
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ import numpy as np
 
 from supernet.judge import RankReport, specialisation
 from supernet.nn.diagram import Diagram, Edge, Node
+from supernet.quantity import ACCURACY, Quantity
 from supernet.space import Choice, Space
 
 STAGES = 4
@@ -116,7 +118,7 @@ def build_run(directory: Path, *, seed: int = 0) -> Path:
     for step in range(10, 1201, 10):
         loss = 0.12 + 2.2 * math.exp(-step / 220) + 0.12 * rng.standard_normal() * math.exp(-step / 900)
         rate = 0.05 * min(step / 60, 0.5 + 0.5 * math.cos(math.pi * step / 1200))
-        log.append({"step": step, "loss": loss, "lr": rate, "images_per_s": 800 + 20 * rng.standard_normal()})
+        log.append({"step": step, "loss": loss, "lr": rate, "examples_per_s": 800 + 20 * rng.standard_normal()})
         log[-1]["grad_norm"] = 1 + 4 * math.exp(-step / 300)
         if step % 100 == 0:
             rise = 1 - math.exp(-step / 250)
@@ -185,7 +187,7 @@ def build_run(directory: Path, *, seed: int = 0) -> Path:
 JUDGED = 60
 
 
-def judge_run(directory: Path, *, seed: int = 0) -> RankReport:
+def judge_run(directory: Path, *, seed: int = 0, metric: Quantity = ACCURACY, score: Quantity = ACCURACY) -> RankReport:
     """Add the files of a judgement, and what the training logs where there is a table."""
     rng = np.random.default_rng(seed)
     space = Space([Choice(f"edge{number}", ("none", "skip", "conv")) for number in range(5)])
@@ -193,6 +195,7 @@ def judge_run(directory: Path, *, seed: int = 0) -> RankReport:
     true = 0.6 + 0.03 * (codes == 2).sum(axis=1) + 0.01 * rng.normal(size=JUDGED)
     predicted = true - 0.2 + 0.03 * rng.normal(size=(2, JUDGED))
     params = 1000.0 * (codes == 2).sum(axis=1) + 10 * rng.normal(size=JUDGED) + 2000
+    predicted, true = score.sign * predicted, metric.sign * true
     report = RankReport.of(
         predicted,
         true,
@@ -202,6 +205,7 @@ def judge_run(directory: Path, *, seed: int = 0) -> RankReport:
         clusters=specialisation(space, codes, predicted.mean(axis=0), true),
         n_bootstrap=199,
     )
+    report = replace(report, metric=metric, score=score)
     facts = {"truth": "sixty architectures, trained alone", "rows": report.rows()}
     write(directory / "judge.json", report.to_json() | facts)
     (directory / "ranking.csv").write_text(report.scores_csv(), encoding="utf-8")

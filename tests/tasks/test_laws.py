@@ -180,7 +180,7 @@ def test_architectures_trained_alone_are_compared_by_its_scores(tmp_path: Path) 
     _, *lines = (json.loads(line) for line in (tmp_path / "alone.jsonl").read_text().splitlines())
     assert [line["rmse"] ** 2 for line in lines] == pytest.approx([line["loss"] for line in lines], rel=1e-5)
     report = judge.rank_report(net, data, truth, n=3)
-    assert report.by == "rmse"
+    assert report.score.name == "rmse"
 
 
 @pytest.mark.parametrize("name", ["segmentation", "joint"])

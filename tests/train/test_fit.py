@@ -115,7 +115,7 @@ def test_log_rows_average_the_losses_since_the_row_before(tmp_path: Path) -> Non
     for row in fine.history:
         now = Step(int(row["step"]) - 1, 7, net, rng=None)
         assert row["lr"] == pytest.approx(0.025 * rate(now, []))
-        assert row["images_per_s"] > 0
+        assert row["examples_per_s"] > 0
     logged = [json.loads(line) for line in (tmp_path / "train.jsonl").read_text().splitlines()]
     assert logged == list(trained.history)
 
@@ -248,7 +248,7 @@ def test_one_image_of_one_pixel_is_refused_in_a_sentence() -> None:
         ({"devices": 100_000}, "100000 processes on the CPU, but this machine has"),
         ({"monitors": [Meddling(0, [])]}, r"Meddling\.every is 0"),
         ({"precision": "16-true"}, r"'16-true' is not supported; use one of \('32-true', 'bf16-mixed'\)"),
-        ({"batch_size": 10_000}, r"batch size is 10000, but there are only 115 training images"),
+        ({"batch_size": 10_000}, r"batch size is 10000, but there are only 115 training examples"),
         ({"accelerator": "abacus"}, "accelerator='abacus', devices=1.* is not possible here"),
         ({"devices": 0}, "devices=0.* is not possible here"),
     ],

@@ -29,7 +29,7 @@ def accuracies(smallest: float, random: float, largest: float) -> dict[str, floa
 def test_a_loss_that_stands_at_ln_k_has_collapsed() -> None:
     (sentence,) = warnings_of(log(2.0, 1.5, *[LN10] * 5), 10, chance=LN10)
     assert "stood at 2.303 for the last 5 lines" in sentence
-    assert "2.303 is what a network loses that tells no image from another" in sentence
+    assert "2.303 is what a network loses that tells no example from another" in sentence
     assert "Lower the learning rate" in sentence
 
 

@@ -236,7 +236,7 @@ def test_a_phase_may_have_batches_of_another_size() -> None:
 @pytest.mark.parametrize(("factor", "size"), [(0.01, 0), (100, 1600)])
 def test_batches_that_there_are_not_are_refused_before_the_training(factor: float, size: int) -> None:
     recipe = phased({}, {"batch": factor})
-    with pytest.raises(UsageError, match=f"The phase 'p1' asks for batches of {size} images, of"):
+    with pytest.raises(UsageError, match=f"The phase 'p1' asks for batches of {size} examples, of"):
         train(recipe, steps=6)
     assert not seen()
 

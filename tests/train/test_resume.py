@@ -34,7 +34,7 @@ def newest(run: Path) -> tuple[Path, dict[str, torch.Tensor], dict[str, Any]]:
 def log(run: Path) -> list[dict[str, float]]:
     """The training log without wall-clock."""
     rows = [json.loads(line) for line in (run / "train.jsonl").read_text().splitlines()]
-    return [{name: value for name, value in row.items() if name not in ("images_per_s", "seconds")} for row in rows]
+    return [{name: value for name, value in row.items() if name not in ("examples_per_s", "seconds")} for row in rows]
 
 
 def test_killed_at_random_moments_and_resumed_it_is_bitwise_the_same(tmp_path: Path) -> None:

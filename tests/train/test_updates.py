@@ -247,7 +247,7 @@ def test_an_optimiser_of_ones_own_trains_at_the_rate_it_names_and_the_log_says_s
         (lambda: sgd(0.1, momentum=1.0), "momentum is 1.0"),
         (lambda: sgd(0.1, weight_decay=-1e-4), "weight_decay is -0.0001"),
         (lambda: sgd(0.1, nesterov=True), "with momentum=0"),
-        (lambda: sgd(0.1, per=0), "per is 0; .* at least 1 image, or per=None"),
+        (lambda: sgd(0.1, per=0), "per is 0; .* at least 1 example, or per=None"),
         (lambda: sgd(0.1, per=2.5), "per is 2.5"),
         (lambda: adam(0.1, betas=(0.9, 1.0)), "beta of Adam is 1.0"),
         (lambda: adam(0.1, betas=0.9), r"betas of Adam are 0.9; give two"),

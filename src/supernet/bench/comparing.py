@@ -272,9 +272,12 @@ def _aligned(runs: Sequence[FinishedRun]) -> tuple[list[Ranking], list[str]]:
         wrong = np.flatnonzero(ranking.true != taken[0].true)
         if len(wrong):
             row = int(wrong[0])
+            first, other = (
+                found.sign * values.true[row] for found, values in ((runs[0].metric, taken[0]), (run.metric, ranking))
+            )
             raise UsageError(
                 f"{runs[0].path} and {run.path} cannot be compared: they were judged against different truths "
-                f"({taken[0].true[row]:g} and {ranking.true[row]:g} for {archs[row]}). Judge them against one table."
+                f"({first:g} and {other:g} for {archs[row]}). Judge them against one table."
             )
     return taken, notes
 
@@ -310,7 +313,7 @@ def _notes(groups: Mapping[str, Sequence[FinishedRun]]) -> list[str]:
     if known and max(known.values()) > _TOLERANCE * min(known.values()):
         forward = [f"{name} {one.images_forward:,}" for name, one in spent.items() if one.images_forward is not None]
         notes.append(
-            "The budgets differ: images backward through the supernet (backwards x batch size) were "
+            "The budgets differ: examples backward through the supernet (backwards x batch size) were "
             f"{', '.join(f'{name} {count:,}' for name, count in known.items())}; forward, {', '.join(forward)}. "
             "A difference in ranking may be one of budget."
         )

@@ -21,7 +21,7 @@ from supernet.io.files import read_text
 from supernet.io.lines import read_lines
 from supernet.io.run_directory import RunDirectory
 from supernet.judge.report import MASS
-from supernet.quantity import ACCURACY, Quantity
+from supernet.quantity import ACCURACY, TRUE_SCORE, Quantity
 from supernet.rank.checks import Floats
 from supernet.search import FrontFile
 
@@ -94,7 +94,7 @@ class Spent:
                 "out."
             )
         last, batch = log[-1], asked.batch_size
-        rows = [schema.Logged(step=0, images_per_s=1.0), *log]
+        rows = [schema.Logged(step=0, seconds=0.0), *log]
         seconds = sum(_seconds(row, (row.step - before.step) * batch) for before, row in pairwise(rows))
         stopped = not (run / "counts.json").is_file()  # written by a training that ends, if before its last step
         memory = [took.training_memory_bytes, took.memory_bytes]
@@ -122,8 +122,8 @@ class Ranking:
 
     Attributes:
         archs: The architectures as text (N,).
-        true: Their true scores (N,); higher is better.
-        predicted: The supernet's scores (N,).
+        true: Their true scores (N,), the higher the better.
+        predicted: The supernet's scores (N,), the higher the better.
         baselines: Scores (N,) that cost nothing, by name, such as `"parameter count"`.
     """
 
@@ -140,8 +140,13 @@ class Ranking:
         return Ranking(archs, self.true[rows], self.predicted[rows], baselines)
 
     @classmethod
-    def read(cls, path: Path) -> Ranking:
+    def read(cls, path: Path, *, metric: Quantity = TRUE_SCORE, score: Quantity = ACCURACY) -> Ranking:
         """Read the scores of one training.
+
+        Args:
+            path: The file.
+            metric: What its true scores are.
+            score: What the supernet's scores are.
 
         Raises:
             RunError: the file is damaged, or holds no such scores.
@@ -165,7 +170,7 @@ class Ranking:
                 raise RunError(f"{path} is damaged in the column {name!r} ({error}). Judge the run again.") from error
             if not np.isfinite(values[name]).all():
                 raise RunError(f"{path} is damaged in the column {name!r} (not all finite). Judge the run again.")
-        return cls(archs, values.pop("true"), values.pop(scored[0]), values)
+        return cls(archs, metric.sign * values.pop("true"), score.sign * values.pop(scored[0]), values)
 
 
 @dataclass(frozen=True, eq=False)
@@ -183,7 +188,7 @@ class FinishedRun:
         truth: What it was judged against, in words.
         derived: Where the architecture stands that its method has derived, if it has and this was judged.
         mass: Sampling mass of the truly best 5 %, and that of drawing uniformly, if there are architecture weights.
-        less_is_better: Whether the true scores are of a quantity of which less is better, and have the sign turned.
+        metric: What the truth is about. Where less of it is better, the scores of `ranking` have the sign turned.
     """
 
     path: Path
@@ -196,7 +201,7 @@ class FinishedRun:
     truth: str
     derived: schema.Standing | None = None
     mass: tuple[float, float] | None = None
-    less_is_better: bool = False
+    metric: Quantity = TRUE_SCORE
 
     @property
     def seed(self) -> int:
@@ -225,13 +230,13 @@ class FinishedRun:
             config=Config.read(path / "config.json"),
             space=directory.read("space.json", schema.Space).fingerprint,
             spent=Spent.read(path),
-            ranking=Ranking.read(ranked) if ranked.is_file() else None,
+            ranking=Ranking.read(ranked, metric=judged.metric, score=judged.score) if ranked.is_file() else None,
             score=score,
             found=_found(path, score),
             truth=judged.truth,
             derived=judged.derived,
             mass=_mass(judged),
-            less_is_better=judged.less_is_better,
+            metric=judged.metric,
         )
 
 
@@ -239,7 +244,7 @@ def _seconds(row: schema.Logged, images: int) -> float:
     """How long the steps before a line of the log took; older logs tell the images per second alone."""
     if row.seconds is not None:
         return row.seconds
-    return images / row.images_per_s if row.images_per_s else 0.0
+    return images / row.per_second if row.per_second else 0.0
 
 
 def _mass(judged: schema.Judged) -> tuple[float, float] | None:

@@ -148,7 +148,7 @@ class RunTable:
         measures: The measures of the rankings; none where the runs were searched and not judged.
         free: The measures of rankings that cost nothing: parameter count, MACs, a random order.
         n: Number of architectures that all runs were judged on.
-        best: The best true score among them.
+        best: The best true score among them, with the sign turned where less is better.
         truth: The ground truth that they were judged against, in words.
         notes: Sentences that a reader has to know.
         failed: Runs that failed, each with the reason.
@@ -290,7 +290,7 @@ class RunTable:
             "baseline": self.baseline,
             "truth": self.truth,
             "n": self.n,
-            "best": self.best if self.measures else None,
+            "best": self._known_best if self.measures else None,
             "measures": [
                 {"name": measure.name, "label": measure.label, "higher_is_better": measure.higher_is_better}
                 for measure in self.measures
@@ -369,7 +369,7 @@ class RunTable:
     def _shown(self, measure: Measure, estimate: Estimate) -> str:
         """Mean ± standard deviation; of the favourite its true score instead of what it lacks."""
         if measure is REGRET:
-            sign = -1 if self.rows[0].runs[0].less_is_better else 1
+            sign = self.rows[0].runs[0].metric.sign
             return spread([sign * (self.best - lost) for lost in estimate.trainings], 4)
         if measure is TOP_ID:
             return spread([100 * share for share in estimate.trainings], 2) + " %" * estimate.defined
@@ -379,17 +379,21 @@ class RunTable:
     def _legend(self) -> list[str]:
         if not self.measures:
             return []
-        turned = self.rows[0].runs[0].less_is_better
-        best = -self.best if turned else self.best
+        turned = self.rows[0].runs[0].metric.goal == "min"
         truth = self.truth.removeprefix("Truth(").removesuffix(")") or "unknown"
         return [
             f"Mean ± standard deviation over seeds, on {self.n} architectures. Truth: {truth}.",
-            f"Favourite: true score of the architecture ranked first; the best there is has {best:.4g}. "
+            f"Favourite: true score of the architecture ranked first; the best there is has {self._known_best:.4g}. "
             f"{'Less is better. ' if turned else ''}"
             "Brackets: 95 % intervals over architectures and trainings, each by itself.",
             "τ + params: of the ranks of supernet and parameter count added.",
             *(_LEGEND[name] for name in self._columns if name in _LEGEND),
         ]
+
+    @property
+    def _known_best(self) -> float:
+        """The best true score, as people know it."""
+        return self.rows[0].runs[0].metric.sign * self.best
 
     @property
     def _reference(self) -> str:

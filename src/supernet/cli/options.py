@@ -20,7 +20,18 @@ from msgspec import Meta
 
 from supernet import catalog, settings
 from supernet.errors import UsageError
-from supernet.io.config import Config, Exporting, Judging, Named, Retraining, Searching, Training, Transfer, checked
+from supernet.io.config import (
+    THAT_OF_THE_DATA,
+    Config,
+    Exporting,
+    Judging,
+    Named,
+    Retraining,
+    Searching,
+    Training,
+    Transfer,
+    checked,
+)
 
 Given: TypeAlias = Mapping[str, Any]
 """The options of a section that were given, by the name of the field; the others are not in it."""
@@ -390,7 +401,10 @@ def _named(before: Named, given: Given, part: str) -> Named:
 
 
 def _task(before: Named | None, given: Given) -> Named | None:
-    return _named(before, given, "task") if before is not None and "task" not in given else named(given, "task")
+    """What was asked for; settings without a name are those of the task that the data bring."""
+    if not given.keys() & {"task", "task_options"}:
+        return before
+    return _named(before or Named(THAT_OF_THE_DATA), given, "task")
 
 
 def _search(before: Searching, given: Given) -> Searching:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from supernet.io.text import aligned
+from supernet.report.units import scaled
 
 if TYPE_CHECKING:
     from supernet.io.schema import Export
@@ -16,16 +17,17 @@ if TYPE_CHECKING:
 
 def exports_table(rows: Sequence[Export], scores: Sequence[Quantity]) -> str:
     """A line per exported network."""
-    lines = [("network", "validation", "test", "MACs", "params", "latency", "difference", "file")]
+    name = scores[0].name
+    lines = [("network", f"validation {name}", f"test {name}", "MACs", "params", "latency", "difference", "file")]
     for row in rows:
         values, verified = {name: value or 0.0 for name, value in row.values.items()}, row.verified
         lines.append(
             (
                 row.name,
-                scores[0].brief(verified.validation.get(scores[0].name)) if verified else "–",
-                scores[0].brief((verified.test or {}).get(scores[0].name)) if verified else "–",
-                f"{values['macs'] / 1e6:.3f} M",
-                f"{values['params'] / 1e3:.1f} k",
+                scores[0].brief(verified.validation.get(name)) if verified else "–",
+                scores[0].brief((verified.test or {}).get(name)) if verified else "–",
+                scaled(values["macs"]),
+                scaled(values["params"]),
                 f"{values['latency_ms']:.2f} ms",
                 f"{verified.max_difference:.0e}" if verified else "–",
                 next(iter(row.files.values()), "–"),

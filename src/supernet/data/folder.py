@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -56,9 +57,9 @@ class FolderSplit:
     Attributes:
         files: Paths, in the split's order.
         labels: Class index of each.
-        size: Side of the square images, pixels.
-        mean: Mean of each channel (R, G, B), on the scale 0..1.
-        std: Standard deviation of each channel (R, G, B), on the same scale.
+        size: Side of the square images, pixels; or height and width.
+        mean: Mean of each channel, on the scale 0..1: of (R, G, B), or one value for grey images.
+        std: Standard deviation of each channel, on the same scale.
         augment: What ``stream`` does to the images; ``batches`` resizes and crops the centre.
         num_workers: Number of processes that decode; 0 decodes in the caller's. Batches do not depend on it.
 
@@ -68,26 +69,30 @@ class FolderSplit:
 
     files: tuple[str, ...] = field(repr=False)
     labels: tuple[int, ...] = field(repr=False)
-    size: int
+    size: int | tuple[int, int]
     mean: tuple[float, ...]
     std: tuple[float, ...]
     augment: FolderAugment
     num_workers: int
 
     def __post_init__(self) -> None:
-        if self.size < 1:
+        height, width = self.sides
+        if min(height, width) < 1:
             raise UsageError(f"size={self.size} is not a number of pixels; give 1 or more.")
-        if self.size > _LARGEST_SIDE:
+        if max(height, width) > _LARGEST_SIDE:
             raise UsageError(
-                f"size={self.size} asks for images of {3 * self.size**2 / 1e9:,.1f} billion pixels; give the side that "
-                f"the network takes, at most {_LARGEST_SIDE:,}."
+                f"size={self.size} asks for images of {3 * height * width / 1e9:,.1f} billion pixels; give the side "
+                f"that the network takes, at most {_LARGEST_SIDE:,}."
             )
         if self.num_workers < 0:
             raise UsageError(f"num_workers={self.num_workers} is negative; give 0 or more processes.")
         if len(self.files) != len(self.labels):
             raise UsageError(f"{len(self.files)} files and {len(self.labels)} labels were given; give one for each.")
-        if not len(self.mean) == len(self.std) == 3 or not min(self.std) > 0:
-            raise UsageError(f"mean={self.mean}, std={self.std}: give three of each, with every std above 0.")
+        if len(self.mean) not in (1, 3) or len(self.mean) != len(self.std) or not min(self.std) > 0:
+            raise UsageError(
+                f"mean={self.mean}, std={self.std}: give three of each, or one of each for grey images, with every std "
+                "above 0."
+            )
 
     def __len__(self) -> int:
         return len(self.files)
@@ -118,9 +123,14 @@ class FolderSplit:
         return self._decode(_keys(places, seed), augment=augment)
 
     @property
+    def sides(self) -> tuple[int, int]:
+        """Height and width, pixels."""
+        return (self.size, self.size) if isinstance(self.size, int) else self.size
+
+    @property
     def shape(self) -> tuple[int, int, int]:
-        """``(3, size, size)``."""
-        return 3, self.size, self.size
+        """``(C, H, W)``, where C is 3, or 1 of grey images."""
+        return len(self.mean), *self.sides
 
     def head(self, n: int) -> FolderSplit:
         """The first ``n`` files."""
@@ -139,7 +149,8 @@ class FolderSplit:
 
     def _decode(self, keys: Iterable[list[_Key]], *, augment: FolderAugment | None = None) -> Iterator[Batch]:
         require("torchvision", "vision", "Reading image files")
-        images = _Images(self.files, self.labels, _transform(self.size, augment), augment is not None)
+        changes = _transform(self.sides, augment)
+        images = _Images(self.files, self.labels, changes, augment is not None, grey=len(self.mean) == 1)
         # DataLoader draws a base seed, from the global generator unless it gets one; no image depends on it.
         loader: DataLoader[_Decoded] = DataLoader(
             images,
@@ -177,9 +188,15 @@ class _Decoded(NamedTuple):
 
 class _Images(Dataset[_Decoded]):
     def __init__(
-        self, files: tuple[str, ...], labels: tuple[int, ...], transform: Callable[[Any], Tensor], random: bool
+        self,
+        files: tuple[str, ...],
+        labels: tuple[int, ...],
+        transform: Callable[[Any], Tensor],
+        random: bool,
+        *,
+        grey: bool,
     ) -> None:
-        self.files, self.labels, self.transform, self.random = files, labels, transform, random
+        self.files, self.labels, self.transform, self.random, self.grey = files, labels, transform, random, grey
 
     def __getitem__(self, key: _Key) -> _Decoded:
         from PIL import Image
@@ -187,7 +204,7 @@ class _Images(Dataset[_Decoded]):
         file = self.files[key.image]
         try:
             with Image.open(file) as opened:
-                image = as_rgb(opened)
+                image = as_rgb(opened).convert("L" if self.grey else "RGB")
         except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
             return _Decoded(torch.empty(0), 0, f"The image {file} cannot be read ({error}); repair or remove it.")
         if not self.random:
@@ -238,14 +255,25 @@ def _collate(images: list[_Decoded]) -> tuple[Tensor, Tensor, str]:
     return torch.stack([i.pixels for i in images]), torch.tensor([i.label for i in images]), ""
 
 
-def _transform(size: int, augment: FolderAugment | None) -> Callable[[Any], Tensor]:
-    """PIL image -> ``(3, size, size)`` uint8."""
+def _covering(image: PIL.Image.Image, sides: tuple[int, int]) -> PIL.Image.Image:
+    """The image, scaled to the least size that covers 8/7 of both sides."""
+    scale = 8 / 7 * max(sides[0] / image.height, sides[1] / image.width)
+    size = max(sides[1], round(scale * image.width)), max(sides[0], round(scale * image.height))
+    return image.resize(size, resample=2)  # bilinear, as torchvision resizes
+
+
+def _transform(sides: tuple[int, int], augment: FolderAugment | None) -> Callable[[Any], Tensor]:
+    """PIL image -> ``(C, H, W)`` uint8."""
     from torchvision.transforms import v2
 
+    height, width = sides
+    steps: list[Any]
     if augment is None:  # 224 is cut from 256, and other sizes in proportion
-        steps = [v2.Resize(round(size * 8 / 7)), v2.CenterCrop(size)]
+        steps = [v2.Resize(round(height * 8 / 7)) if height == width else partial(_covering, sides=sides)]
+        steps.append(v2.CenterCrop(sides))
     else:
-        steps = [v2.RandomResizedCrop(size, scale=(augment.min_area, 1.0))]
+        ratio = (3 / 4 * width / height, 4 / 3 * width / height)
+        steps = [v2.RandomResizedCrop(sides, scale=(augment.min_area, 1.0), ratio=ratio)]
         if augment.flip:
             steps.append(v2.RandomHorizontalFlip())
         if augment.colour_jitter:

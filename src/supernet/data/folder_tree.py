@@ -18,19 +18,22 @@ Labels: TypeAlias = np.ndarray[tuple[int], np.dtype[np.int64]]
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
+GREY_MEAN, GREY_STD = (0.459,), (0.226,)
+"""ImageNet's as brightness: 0.299 R + 0.587 G + 0.114 B."""
 
 
 def image_folder(
     root: str | Path,
     *,
-    size: int = 224,
+    size: int | tuple[int, int] = 224,
+    grey: bool = False,
     seed: int = 0,
     validation: float | None = None,
     test: float | None = None,
     test_folder: str | None = None,
     augment: FolderAugment | None = None,
-    mean: tuple[float, float, float] = IMAGENET_MEAN,
-    std: tuple[float, float, float] = IMAGENET_STD,
+    mean: tuple[float, ...] | None = None,
+    std: tuple[float, ...] | None = None,
     num_workers: int = 2,
 ) -> ImageData:
     """Image files under ``root/train/CLASS/`` and its neighbours, or all under ``root/CLASS/``.
@@ -40,20 +43,21 @@ def image_folder(
     of the training images. ``test_folder="val"`` is the custom with ImageNet: its validation images are the test
     images, and validation images are held out of the training images. A warning names the folders that no split uses.
 
-    Pixels become 8-bit RGB: 16-bit grey from 0..65535, floats from 0..1 (others are refused), transparent images on
-    white, and rotated as their EXIF orientation says.
+    Pixels become 8-bit RGB, or grey where asked for: 16-bit grey from 0..65535, floats from 0..1 (others are refused),
+    transparent images on white, and rotated as their EXIF orientation says.
 
     Args:
         root: The directory that holds the images.
-        size: Side of the square images, pixels.
+        size: Side of the square images, pixels; or height and width.
+        grey: Whether the images have one channel, their brightness, and not three.
         seed: The seed that decides the splits.
         validation: Fraction or number of the images that are not test images, where there is no folder of validation
             images; default 0.2.
         test: Fraction or number of all images, where there is no folder of test images; default 0.2.
         test_folder: Which folder beside ``train`` holds the test images; default ``test``, where there is one.
         augment: Random changes of training images; None: random resized crop and flip.
-        mean: Mean of each channel (R, G, B), on the scale 0..1.
-        std: Standard deviation of each channel (R, G, B), on the same scale.
+        mean: Mean of each channel, (R, G, B) or grey, on the scale 0..1; None: those of ImageNet.
+        std: Standard deviation of each channel, on the same scale; None: those of ImageNet.
         num_workers: Number of processes that decode images, per stream.
 
     Raises:
@@ -61,6 +65,10 @@ def image_folder(
         UsageError: ``root`` is not there or not laid out like this, or a split cannot be drawn.
     """
     require("torchvision", "vision", "A data set of image files")
+    mean = (GREY_MEAN if grey else IMAGENET_MEAN) if mean is None else mean
+    std = (GREY_STD if grey else IMAGENET_STD) if std is None else std
+    if len(mean) != (1 if grey else 3):
+        raise UsageError(f"{'Grey' if grey else 'Coloured'} images have {1 if grey else 3} channels; got mean={mean}.")
     root = Path(root).expanduser()
     if not root.is_dir():
         raise UsageError(f"There is no directory {root}; give the one that holds train/CLASS/ or CLASS/.")
@@ -108,7 +116,7 @@ def image_folder(
         validation=splits[1],
         held_out=splits[2],
         classes=classes,
-        shape=(3, size, size),
+        shape=splits[0].shape,
         mean=mean,
         std=std,
     )

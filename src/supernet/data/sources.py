@@ -36,7 +36,8 @@ def load(
     downscale: int | None = None,
     root: str | Path | None = None,
     download: bool | None = None,
-    size: int | None = None,
+    size: int | tuple[int, int] | None = None,
+    grey: bool | None = None,
     num_workers: int | None = None,
     augment: Mapping[str, Any] | None = None,
 ) -> ImageData:
@@ -52,7 +53,8 @@ def load(
         downscale: Shrink both sides by this factor (all but directories).
         root: Where CIFAR's files are or go (default ``data``).
         download: Fetch CIFAR's files if they are missing (default yes).
-        size: Side of the images of a directory, pixels (default 224).
+        size: Side of the images of a directory, pixels, or height and width (default 224).
+        grey: Whether the images of a directory have one channel, their brightness (default no).
         num_workers: Number of processes that decode the images of a directory (default 2).
         augment: Settings of ``Augment`` (of ``FolderAugment`` for a directory), such as ``{"flip": True}``; what is
             left out keeps the class's own default, so that ``{}`` changes no small image at all.
@@ -68,13 +70,15 @@ def load(
     factor = 1 if downscale is None else downscale
     share = 0.2 if validation is None else validation
     if name in ("digits", "mnist5k"):
-        _refuse(name, root=root, download=download, size=size, num_workers=num_workers, test_folder=test_folder)
+        _refuse(
+            name, root=root, download=download, size=size, grey=grey, num_workers=num_workers, test_folder=test_folder
+        )
         small = digits if name == "digits" else mnist5k
         held = 0.2 if test is None else test
         changes = _augment(Augment, augment)
         return small(seed=seed, validation=share, test=held, downscale=factor, augment=changes)
     if name in ("cifar10", "cifar100"):
-        _refuse(name, test=test, size=size, num_workers=num_workers, test_folder=test_folder)
+        _refuse(name, test=test, size=size, grey=grey, num_workers=num_workers, test_folder=test_folder)
         cifar = cifar10 if name == "cifar10" else cifar100
         return cifar(
             "data" if root is None else root,
@@ -85,7 +89,9 @@ def load(
             augment=_augment(Augment, augment),
         )
     if name.endswith(".npz"):
-        _refuse(name, root=root, download=download, size=size, num_workers=num_workers, test_folder=test_folder)
+        _refuse(
+            name, root=root, download=download, size=size, grey=grey, num_workers=num_workers, test_folder=test_folder
+        )
         changes = _augment(Augment, augment)
         return npz(name, seed=seed, validation=validation, test=test, downscale=factor, augment=changes)
     if Path(name).expanduser().is_dir():
@@ -93,6 +99,7 @@ def load(
         return image_folder(
             name,
             size=224 if size is None else size,
+            grey=bool(grey),
             seed=seed,
             validation=validation,
             test=test,

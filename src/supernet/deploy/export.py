@@ -82,7 +82,9 @@ def export(
     """
     targets = _targets(Path(path), formats)
     if batch_size is not None and batch_size < 1:
-        raise UsageError(f"A file was to take batches of {batch_size} images; give at least 1, or None for any number.")
+        raise UsageError(
+            f"A file was to take batches of {batch_size} examples; give at least 1, or None for any number."
+        )
     shape = data.shape if input_shape is None and isinstance(data, Data) else input_shape_of(net, input_shape)
     module = _settled(net.extract(arch) if data is None else plain_subnet(net, arch), data, calibration, finetune)
     architecture = json.dumps(arch.to_json(), ensure_ascii=False)

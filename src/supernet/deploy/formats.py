@@ -77,7 +77,7 @@ def traced(module: nn.Module, input_shape: InputShape, batch_size: int | None) -
         place = _place(module, error) or _smallest_failing(module, x, free=batch_size is None)
         specialised = "Constraints violated" in str(error)
         advice = (
-            "Write it without the number of images as a Python number, or export a fixed batch (batch_size=1)"
+            "Write it without the batch size as a Python number, or export a fixed batch (batch_size=1)"
             if specialised
             else "Write it in tensor operations (such as torch.where) whose course does not depend on values"
         )

@@ -57,6 +57,10 @@ class Section:
                 object.__setattr__(self, name, checked(f"{self._place}{name}", value, hint))
 
 
+THAT_OF_THE_DATA = "data"
+"""Name of the task that the data bring."""
+
+
 @dataclass(frozen=True)
 class Named(Section):
     """Something that is built by name with options: a space, a method, data."""
@@ -74,7 +78,7 @@ class Training(Section, place="train."):
     steps: Positive = 800
     """Number of training steps."""
     batch_size: Positive = 64
-    """Number of images per training step and process."""
+    """Number of examples per training step and process."""
     precision: Precision = "32-true"
     """Arithmetic of training and evaluation: float32, or bfloat16 with float32 weights."""
     average: Annotated[float, Meta(gt=0, lt=1)] | None = None
@@ -84,7 +88,7 @@ class Training(Section, place="train."):
     devices: Positive = 1
     """Number of processes to train with, each on a device of its own."""
     monitor_every: Count = 200
-    """Number of steps between accuracy checks of some subnets; 0: no checks."""
+    """Number of steps between checks of the scores of some subnets; 0: no checks."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,12 +107,12 @@ class Searching(Section, place="search."):
     budget: Positive = 300
     """Number of architectures to evaluate."""
     calibration: Literal["pooled", "spos", "ofa", "attentive"] = "pooled"
-    """Way in which each architecture gets its batch normalisation statistics: from `calibration_images` training images
-    as if they were one batch, or as the code of SPOS, OFA or AttentiveNAS does, with its number of images."""
+    """Way in which each architecture gets its batch normalisation statistics: from `calibration_images` training
+    examples as if they were one batch, or as the code of SPOS, OFA or AttentiveNAS does, with its number of them."""
     calibration_images: Positive = 512
-    """Number of training images that batch normalisation statistics are computed from, per architecture."""
+    """Number of training examples that batch normalisation statistics are computed from, per architecture."""
     validation_images: Positive | None = None
-    """Number of validation images that accuracy is measured on; all by default."""
+    """Number of validation examples that scores are measured on; all by default."""
     latency: Text | None = None
     """File of `supernet latency build` that tells `latency_ms`; by default every architecture is measured."""
     shifting: dict[str, Any] | None = None
@@ -125,7 +129,7 @@ class Searching(Section, place="search."):
         usual = type(self).calibration_images
         if self.calibration != "pooled" and self.calibration_images != usual:
             raise UsageError(
-                f"search.calibration is {self.calibration}, which has a number of images of its own, and "
+                f"search.calibration is {self.calibration}, which has a number of examples of its own, and "
                 f"search.calibration_images is {self.calibration_images}. Leave the latter at {usual}, or calibrate "
                 "pooled."
             )
@@ -140,11 +144,11 @@ class Exporting(Section, place="export."):
     finetune_steps: Count = 0
     """Number of steps of further training of each exported network."""
     calibration_images: Positive = 2000
-    """Number of training images for the final batch normalisation statistics."""
+    """Number of training examples for the final batch normalisation statistics."""
     formats: Annotated[tuple[Literal["onnx", "program"], ...], Meta(min_length=1)] = ("onnx", "program")
     """Formats to write: an ONNX model (.onnx), a program of torch.export (.pt2)."""
     dynamic_batch: bool = True
-    """Whether the files take any number of images at a time, or one."""
+    """Whether the files take any number of examples at a time, or one."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -170,7 +174,7 @@ class Judging(Section, place="judge."):
     monitor_archs: Annotated[int, Meta(ge=3)] = 60
     """Number of architectures of the table to follow while training."""
     batch_size: Positive = 512
-    """Number of images per batch that subnets are scored on; it counts where batch norm normalises by the batch."""
+    """Number of examples per batch that subnets are scored on; it counts where batch norm normalises by the batch."""
     workers: Positive = 1
     """Number of processes that train architectures alone."""
 
@@ -201,7 +205,7 @@ class Retraining(Section, place="retrain."):
     start: Literal["scratch", "inherited"] = "scratch"
     """Weights to start from: fresh ones, or those that the architecture inherits from the supernet."""
     batch_size: Positive | None = None
-    """Number of images per training step; that of the run by default."""
+    """Number of examples per training step; that of the run by default."""
     lr: Annotated[float, Meta(gt=0, le=1000)] | None = None
     """Learning rate of SGD with a cosine schedule; by default the optimiser of the run from scratch, and 0.01 from
     inherited weights."""
@@ -267,7 +271,8 @@ class Config(Section):
     data: Named = field(default_factory=lambda: Named("digits"))
     """Data set by name, a directory of images, or an .npz file."""
     task: Named | None = None
-    """What networks are asked for; None: what the data set says, labelled images classification."""
+    """What networks are asked for; None: what the data set says, labelled images classification. The name `data` is the
+    task that the data bring, for settings of it."""
     train: Training = field(default_factory=Training)
     """How the supernet is trained."""
     search: Searching = field(default_factory=Searching)

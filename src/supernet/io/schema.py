@@ -14,7 +14,7 @@ from typing import Annotated, Any
 from msgspec import Meta, Struct
 
 from supernet.io.config import Judging, Named, Searching
-from supernet.quantity import ACCURACY, LOSS, Quantity
+from supernet.quantity import ACCURACY, LOSS, TRUE_SCORE, Quantity
 
 Option = bool | int | float | str | tuple[Any, ...]
 """An option of a choice."""
@@ -105,10 +105,21 @@ class Generation(Struct, frozen=True):
 class Logged(Step, frozen=True, kw_only=True):
     """A line of `train.jsonl`, as far as every training writes it; the counts are those since the first step."""
 
-    images_per_s: Annotated[float, Meta(ge=0)]
+    examples_per_s: Annotated[float, Meta(ge=0)] | None = None
+    images_per_s: Annotated[float, Meta(ge=0)] | None = None
+    """What an earlier version called it."""
     seconds: Annotated[float, Meta(ge=0)] | None = None
     forwards: float | None = None
     backwards: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.seconds is None and self.per_second is None:
+            raise ValueError("a line with `seconds` or `examples_per_s`")
+
+    @property
+    def per_second(self) -> float | None:
+        """Training examples per second."""
+        return self.images_per_s if self.examples_per_s is None else self.examples_per_s
 
 
 class Count(Struct, frozen=True):
@@ -275,7 +286,7 @@ class Families(Struct, frozen=True):
 
 
 class Standing(Struct, frozen=True, kw_only=True):
-    """Where the derived architecture stands among N whose worth is known; the higher a score, the better.
+    """Where the derived architecture stands among N whose worth is known.
 
     Attributes:
         arch: The architecture.
@@ -286,7 +297,7 @@ class Standing(Struct, frozen=True, kw_only=True):
         random_true: Mean true score of the N: what a random one of them is expected to have.
         random_rank: Mean rank of the N.
         random_regret: Mean regret of the N.
-        less_is_better: Whether the true scores are of a quantity of which less is better, and have the sign turned.
+        metric: What the true scores are.
         cells: Width and depth of its cells, where the choices are named like edges.
     """
 
@@ -298,7 +309,7 @@ class Standing(Struct, frozen=True, kw_only=True):
     random_true: float
     random_rank: float
     random_regret: float
-    less_is_better: bool = False
+    metric: Quantity = TRUE_SCORE
     cells: dict[str, CellShape] = {}
 
 
@@ -315,8 +326,8 @@ class Judged(Struct, frozen=True, kw_only=True):
     """`judge.json`: how right the ranking is; `supernet.judge.RankReport.to_json` says what the rest means."""
 
     truth: str = ""
-    by: str = "accuracy"
-    less_is_better: bool = False
+    metric: Quantity = TRUE_SCORE
+    score: Quantity = ACCURACY
     verdict: str = ""
     sentences: list[str] = []
     rows: list[Figure] = []

@@ -64,7 +64,7 @@ class Regime:
 
     def __post_init__(self) -> None:
         if self.split not in ("validation", "test"):
-            raise UsageError(f"Architectures are measured on 'validation' or 'test' images; got {self.split!r}.")
+            raise UsageError(f"Architectures are measured on 'validation' or 'test' examples; got {self.split!r}.")
 
     def measured(self) -> Data:
         """The data with what is measured on as validation images."""
@@ -277,7 +277,7 @@ def train_alone(
     archs = example.space.wrap(example.space.codes(list(dict.fromkeys(archs))))
     settings = regime.describe(example)
     score = data.task.scores[0]
-    source = f"each trained alone on {data.name}: {steps} steps of {batch_size} images, {split} {score.name}"
+    source = f"each trained alone on {data.name}: {steps} steps of {batch_size} examples, {split} {score.name}"
     with TruthFile(out, example.space, metric=score, source=source, settings=settings) as file:
         jobs = [(arch, seed) for seed in chosen for arch in archs if (arch, seed) not in file]
         total = len(archs) * len(chosen)

@@ -11,7 +11,7 @@ import numpy as np
 from supernet.data import Data
 from supernet.errors import UsageError
 from supernet.judge.truth.truth import Truth
-from supernet.measure import Calibration, NetEvaluator, Score, accuracies, cost_model
+from supernet.measure import Calibration, NetEvaluator, Score, cost_model
 from supernet.nn import Supernet
 from supernet.rank.checks import MIN_ARCHITECTURES, Floats, UndefinedError
 from supernet.rank.measures import RHO, TAU, tau_in_true_top, top_id
@@ -136,6 +136,7 @@ class OrderAlong:
         self.data, self.every, self.calibration, self.images = data, every, calibration, images
         self.good, self.poor = tuple(good), tuple(poor)
         self.true = _higher_is_better(truth.subset([*good, *poor]))
+        self._metric = truth.metric
         self.scores: dict[int, list[float]] = {}  # by generation; a resumed search may come by one again
         order_along(self.true[None], self.true, good=len(good))  # refuses what could not be measured later
 
@@ -143,8 +144,8 @@ class OrderAlong:
         if generation % self.every:
             return {}
         archs = net.space.wrap(net.space.codes([*self.good, *self.poor]))
-        self.scores[generation] = accuracies(net, archs, self.data, calibration=self.calibration, images=self.images)
-
+        evaluator = NetEvaluator(net, self.data, calibration=self.calibration, images=self.images)
+        self.scores[generation] = [evaluator.merit(arch) for arch in archs]
         order = order_along([self.scores[generation]], self.true, good=len(self.good))[0]
         row = {"order/found": order.found}
         return row if order.local_tau is None else row | {"order/local_tau": order.local_tau}
@@ -156,13 +157,17 @@ class OrderAlong:
         return order_along(np.asarray(list(self.scores.values())), self.true, good=len(self.good))
 
     def to_json(self) -> dict[str, Any]:
-        """The architectures with their worth, and per generation the scores and both orders."""
+        """The architectures with their worth, and per generation the scores and both orders.
+
+        Values are as people know them, also where less is better.
+        """
+        sign = self.data.task.scores[0].sign
         return {
             "good": [arch.options() for arch in self.good],
             "poor": [arch.options() for arch in self.poor],
-            "true": self.true.tolist(),
+            "true": (self._metric.sign * self.true).tolist(),
             "rows": [
-                {"generation": generation, "scores": scores}
+                {"generation": generation, "scores": [sign * score for score in scores]}
                 | {name: getattr(order, name) for name in ("found", "by_chance", "local_tau")}
                 for (generation, scores), order in zip(self.scores.items(), self.order(), strict=True)
             ],
@@ -170,7 +175,7 @@ class OrderAlong:
 
 
 def _higher_is_better(truth: Truth) -> Floats:
-    return truth.mean if truth.metric.goal == "max" else -truth.mean
+    return truth.metric.sign * truth.mean
 
 
 def _figures(predicted: Floats, true: Floats) -> dict[str, float]:

@@ -236,8 +236,8 @@ def gradient_variance(
     """
     if batches < 2 or batches * batch_size > len(data.train):
         raise UsageError(
-            f"{batches} batches of {batch_size} images were asked for, out of {len(data.train)}; a variance needs at "
-            "least 2 batches, and no image twice. Give other numbers."
+            f"{batches} batches of {batch_size} examples were asked for, out of {len(data.train)}; a variance needs at "
+            "least 2 batches, and no example twice. Give other numbers."
         )
     gradients = []
     with calibrated(net, arch, data, calibration):

@@ -16,9 +16,8 @@ __all__ = ["Standing", "standing"]
 def standing(truth: Truth, arch: Arch) -> Standing:
     """The true score, rank and regret of one architecture, beside the means of all that the truth holds.
 
-    These means are what an architecture drawn uniformly from the truth is expected to reach. Scores are the higher the
-    better: those of a metric that is to be small are negated. The rank is 1 + the number of architectures with a better
-    score.
+    These means are what an architecture drawn uniformly from the truth is expected to reach. The rank is 1 + the number
+    of architectures with a better score.
 
     Args:
         truth: The truth, which holds the architecture.
@@ -35,26 +34,21 @@ def standing(truth: Truth, arch: Arch) -> Standing:
     (2, 0.1, 2.25, 0.15)
     """
     (ours,) = truth.lookup([arch])
-    sign = 1 if truth.metric.goal == "max" else -1
+    sign = truth.metric.sign
     scores = np.sort(sign * truth.mean)
     ranks = 1 + len(scores) - np.searchsorted(scores, scores, side="right")
     return Standing(
         arch=arch.options(),
         n=len(scores),
-        true=float(sign * ours),
+        true=float(ours),
         rank=1 + int((scores > sign * ours).sum()),
         regret=float(scores[-1] - sign * ours),
-        random_true=float(scores.mean()),
+        random_true=float(truth.mean.mean()),
         random_rank=float(ranks.mean()),
         random_regret=float(scores[-1] - scores.mean()),
-        less_is_better=sign < 0,
+        metric=truth.metric,
         cells=cell_shapes(arch),
     )
-
-
-def _plain(found: Standing, true: float) -> float:
-    """A true score with the sign that people know it by."""
-    return -true if found.less_is_better else true
 
 
 def table(found: Standing) -> str:
@@ -62,10 +56,10 @@ def table(found: Standing) -> str:
     return aligned(
         [
             ["", "true score", f"rank of {found.n:,}", "regret"],
-            ["derived architecture", f"{_plain(found, found.true):.4g}", f"{found.rank:,}", f"{found.regret:.3g}"],
+            ["derived architecture", f"{found.true:.4g}", f"{found.rank:,}", f"{found.regret:.3g}"],
             [
                 "random architecture, expected",
-                *(f"{_plain(found, found.random_true):.4g}", f"{found.random_rank:,.0f}", f"{found.random_regret:.3g}"),
+                *(f"{found.random_true:.4g}", f"{found.random_rank:,.0f}", f"{found.random_regret:.3g}"),
             ],
         ]
     )
@@ -73,8 +67,8 @@ def table(found: Standing) -> str:
 
 def sentence(found: Standing) -> str:
     """The same in words."""
-    true, by_chance = _plain(found, found.true), _plain(found, found.random_true)
-    side = "above" if found.less_is_better else "below"
+    true, by_chance = found.true, found.random_true
+    side = "above" if found.metric.goal == "min" else "below"
     return (
         f"The derived architecture has a true score of {true:.4g}: rank {found.rank:,} of {found.n:,}, "
         f"{found.regret:.3g} {side} the best; a random one is expected at {by_chance:.4g}, rank "

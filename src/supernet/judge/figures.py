@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from supernet.errors import require
 from supernet.judge.clusters import Clusters
+from supernet.quantity import TRUE_SCORE, Quantity
 from supernet.rank.checks import Floats
 from supernet.rank.curves import Curves
 
@@ -33,7 +34,7 @@ def curves(found: Curves) -> Figure:
     return figure
 
 
-def scatter(true: Floats, predicted: Floats, seeds: Sequence[int | str]) -> Figure:
+def scatter(true: Floats, predicted: Floats, seeds: Sequence[int | str], metric: Quantity) -> Figure:
     """True (N,) against supernet scores (S, N), one colour per training."""
     require("plotly", "report", "Plotting a rank report")
     from plotly import graph_objects as go
@@ -41,11 +42,15 @@ def scatter(true: Floats, predicted: Floats, seeds: Sequence[int | str]) -> Figu
     figure = go.Figure()
     for seed, scores in zip(seeds, predicted, strict=True):
         figure.add_scattergl(x=scores, y=true, mode="markers", name=f"seed {seed}", marker={"opacity": 0.5})
-    figure.update_layout(xaxis_title="supernet score", yaxis_title="true score")
+    figure.update_layout(xaxis_title="supernet score", yaxis_title=_true(metric))
     return figure
 
 
-def clusters(found: Clusters) -> Figure:
+def _true(metric: Quantity) -> str:
+    return metric.name if metric.name == TRUE_SCORE.name else f"true {metric.name}"
+
+
+def clusters(found: Clusters, metric: Quantity) -> Figure:
     """Mean true against mean supernet score of each cluster; the area of a mark is the number of members."""
     require("plotly", "report", "Plotting a rank report")
     from plotly import graph_objects as go
@@ -60,5 +65,5 @@ def clusters(found: Clusters) -> Figure:
         marker={"size": sizes, "sizemode": "area", "sizeref": max(sizes) / 30**2, "sizemin": 3},
         text=[f"{size} architectures<br>{decisions}" for size, decisions in zip(sizes, common, strict=True)],
     )
-    figure.update_layout(xaxis_title="mean supernet score", yaxis_title="mean true score")
+    figure.update_layout(xaxis_title="mean supernet score", yaxis_title=f"mean {_true(metric)}")
     return figure

@@ -95,12 +95,10 @@ def rank_report(
         score=by,
         parts=parts,
     )
-    scale = -1 if evaluator.ranking.goal == "min" else 1
-    predicted = [scale * value for value in _scored(evaluator, archs, out=out, progress=progress)]
+    predicted = [evaluator.ranking.sign * value for value in _scored(evaluator, archs, out=out, progress=progress)]
     codes = net.space.codes(archs)
     baselines = {"parameter count": evaluator.costs(codes, "params"), "MACs": evaluator.costs(codes, "macs")}
-    sign = 1 if judged.metric.goal == "max" else -1
-    true = sign * judged.mean
+    true = judged.metric.sign * judged.mean
     omitted: dict[str, str] = {}
     families: Clusters | None = None
     if clusters and (reason := too_many(len(archs))):
@@ -113,12 +111,13 @@ def rank_report(
     mass: Curves | None = None
     if distribution is not None:
         try:
-            mass = _mass(distribution.log_probability(net.space.codes(truth.archs)), sign * truth.mean, truth)
+            drawn = distribution.log_probability(net.space.codes(truth.archs))
+            mass = _mass(drawn, judged.metric.sign * truth.mean, truth)
         except UndefinedError as error:
             omitted["mass"] = str(error)
     report = RankReport.of(predicted, true, baselines=baselines, archs=archs, clusters=families, seed=seed)
     return replace(
-        report, mass=mass, omitted={**report.omitted, **omitted}, by=evaluator.ranking.name, less_is_better=sign < 0
+        report, mass=mass, omitted={**report.omitted, **omitted}, metric=judged.metric, score=evaluator.ranking
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -17,7 +17,7 @@ from supernet.io.schema import Standing
 from supernet.judge import derived as derivations
 from supernet.judge import figures, words
 from supernet.judge.clusters import Clusters
-from supernet.quantity import ACCURACY
+from supernet.quantity import ACCURACY, TRUE_SCORE, Quantity
 from supernet.rank.checks import Floats, UndefinedError, check_same_length, scores, share_to_k
 from supernet.rank.comparison import Comparison, compare
 from supernet.rank.curves import Curves, mass_curves, top_id_curves
@@ -91,9 +91,9 @@ class RankReport:
         baselines: The baselines' scores (N,).
         archs: The architectures (N,), where they are known.
         derived: Where the architecture that the method itself derived stands, see `standing`; None where there is none.
-        by: The name of what the supernet's scores are.
-        less_is_better: Whether `true` is a quantity of which less is better, with the sign turned; sentences print it
-            with its own.
+        metric: What `true` is. Where less of it is better, the sign of `true` is turned; files and sentences have it
+            as people know it.
+        score: What `predicted` is, with the sign turned likewise.
     """
 
     n: int
@@ -112,8 +112,8 @@ class RankReport:
     baselines: Mapping[str, Floats]
     archs: tuple[Arch, ...] = ()
     derived: Standing | None = None
-    by: str = ACCURACY.name
-    less_is_better: bool = False
+    metric: Quantity = TRUE_SCORE
+    score: Quantity = ACCURACY
 
     @classmethod
     def of(
@@ -221,11 +221,11 @@ class RankReport:
         """One line in plain words: can this ranking be trusted to pick among these architectures, and how far?"""
         within = next((c for c in reversed(self.comparisons) if c.measure.name.startswith("tau_in_true_top")), None)
         regret, favourite = self["regret@1"].supernet, ""
-        side = "above" if self.less_is_better else "below"
+        side = "above" if self.metric.goal == "min" else "below"
         if regret.defined:
             where = f"{regret.value:.3g} {side} the best" if regret.value > 0 else "the best"
             favourite = f"; its favourite is {where} of all {self.n}"
-        ranking = words.RANKING if self.by == ACCURACY.name else f"{words.RANKING} by {self.by}"
+        ranking = words.RANKING if self.score.name == ACCURACY.name else f"{words.RANKING} by {self.score.name}"
         return words.verdict(self["kendall_tau"], within, self.combined, favourite, ranking=ranking)
 
     def sentences(self) -> list[str]:
@@ -252,10 +252,10 @@ class RankReport:
         lost, rank = self["regret@1"].supernet.value, self["best_rank@1"].supernet.value
         best = float(self.true.max())
         mean = " on average" if len(self.seeds) > 1 else ""
-        sign = -1 if self.less_is_better else 1
+        reached, at_best = (f"{self.metric.sign * value:.4g}" for value in (best - lost, best))
         found.append(
-            f"Its favourite reaches a true score of {sign * (best - lost):.4g}{mean} (rank {rank:.0f} of {self.n}); "
-            f"the best architecture reaches {sign * best:.4g}."
+            f"Its favourite reaches a true score of {reached}{mean} (rank {rank:.0f} of {self.n}); "
+            f"the best architecture reaches {at_best}."
         )
         return [*found, *self._rests()]
 
@@ -322,11 +322,15 @@ class RankReport:
         return text.getvalue()
 
     def scores_csv(self) -> str:
-        """The scores themselves as CSV text: `arch` (where known), `true`, one column per training and baseline."""
-        columns: dict[str, Sequence[Any]] = {"true": self.true.tolist()}
+        """The scores themselves as CSV text: `arch` (where known), `true`, one column per training and baseline.
+
+        They are as people know them: where less of `metric` or `score` is better, it is so in this text.
+        """
+        columns: dict[str, Sequence[Any]] = {"true": (self.metric.sign * self.true).tolist()}
         if self.archs:
             columns = {"arch": [str(arch) for arch in self.archs]} | columns
-        columns |= {f"supernet {seed}": row.tolist() for seed, row in zip(self.seeds, self.predicted, strict=True)}
+        known = self.score.sign * self.predicted
+        columns |= {f"supernet {seed}": row.tolist() for seed, row in zip(self.seeds, known, strict=True)}
         columns |= {name: values.tolist() for name, values in self.baselines.items()}
         text = io.StringIO()
         writer = csv.writer(text, lineterminator="\n")
@@ -338,8 +342,8 @@ class RankReport:
         """Everything except the scores themselves."""
         return {
             "n": self.n,
-            "by": self.by,
-            "less_is_better": self.less_is_better,
+            "metric": self.metric.to_json(),
+            "score": self.score.to_json(),
             "seeds": list(self.seeds),
             "confidence": self.confidence,
             "n_bootstrap": self.n_bootstrap,
@@ -351,9 +355,18 @@ class RankReport:
             "omitted": dict(self.omitted),
             "top_id": self.top_id.to_json(),
             "mass": None if self.mass is None else self.mass.to_json(),
-            "clusters": None if self.clusters is None else self.clusters.to_json(),
+            "clusters": None if self.clusters is None else self._families().to_json(),
             "derived": None if self.derived is None else msgspec.to_builtins(self.derived),
         }
+
+    def _families(self) -> Clusters:
+        """The families with their means as people know them."""
+        assert self.clusters is not None
+        known = [
+            replace(c, true=self.metric.sign * c.true, predicted=self.score.sign * c.predicted)
+            for c in self.clusters.clusters
+        ]
+        return replace(self.clusters, clusters=tuple(known))
 
     def plot(self) -> dict[str, Figure]:
         """Plotly figures: `"top_id"`, `"scatter"`, and `"mass"` and `"clusters"` where these were given.
@@ -363,12 +376,14 @@ class RankReport:
         """
         drawn = {
             "top_id": figures.curves(self.top_id),
-            "scatter": figures.scatter(self.true, self.predicted, self.seeds),
+            "scatter": figures.scatter(
+                self.metric.sign * self.true, self.score.sign * self.predicted, self.seeds, self.metric
+            ),
         }
         if self.mass is not None:
             drawn["mass"] = figures.curves(self.mass)
         if self.clusters is not None:
-            drawn["clusters"] = figures.clusters(self.clusters)
+            drawn["clusters"] = figures.clusters(self._families(), self.metric)
         return drawn
 
 

@@ -168,7 +168,7 @@ class NetEvaluator:
 
     def merit(self, arch: Arch) -> float:
         """`value` with its sign turned so that more is better; errors are those of `value`."""
-        return -self.ranking.loss(self.value(arch))
+        return self.ranking.sign * self.value(arch)
 
     def _follow(self) -> None:
         """Forget what depends on weights where one has changed."""

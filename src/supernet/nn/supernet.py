@@ -46,8 +46,8 @@ class Supernet(nn.Module):
 
     Raises:
         UsageError: no choice inside, two different choices of the same name, a choice that a module keeps and no
-            layer reads, nodes of one name with different numbers of edges, a Supernet inside, or layers of two
-            supernets.
+            layer reads, or that a layer of torch was given, nodes of one name with different numbers of edges, a
+            Supernet inside, or layers of two supernets.
 
     >>> import torch
     >>> from supernet import Choice, ElasticConv2d
@@ -239,6 +239,7 @@ def _check_wrappable(module: nn.Module, sizes: list[Expr]) -> None:
             f"The model {type(module).__name__} contains a Supernet. One Supernet holds all choices of a network: "
             "build the model from unwrapped modules and wrap it once."
         )
+    _check_torch_layers(module)
     if not sizes:
         raise UsageError(
             f"The model {type(module).__name__} contains no choice. Put an OpChoice, an elastic layer or an "
@@ -246,13 +247,32 @@ def _check_wrappable(module: nn.Module, sizes: list[Expr]) -> None:
         )
 
 
+def _check_torch_layers(module: nn.Module) -> None:
+    """A layer of torch takes a choice for a number, and fails somewhere in the first forward pass."""
+    for place, layer in module.named_modules():
+        if isinstance(layer, Mutable) or not type(layer).__module__.startswith("torch."):
+            continue
+        for name, expr in _held(layer):
+            raise UsageError(
+                f"The layer {place or 'itself'} is torch's {type(layer).__name__}, which takes numbers, but was given "
+                f"the choice {expr} as its {name}. Put an elastic layer in its place, or one {type(layer).__name__} "
+                "per value into an OpChoice."
+            )
+
+
+def _held(module: nn.Module) -> Iterator[tuple[str, Expr]]:
+    """The choices and expressions among the attributes of a module, with the attribute's name."""
+    for name, value in vars(module).items():
+        held = value if isinstance(value, list | tuple) else value.values() if isinstance(value, dict) else [value]
+        yield from ((name, part) for part in held if isinstance(part, Expr))
+
+
 def _check_all_read(module: nn.Module, space: Space) -> None:
     """A choice that is kept and read by no layer would silently drop out of the space."""
     read = set(space.choices)
     for place, inside in module.named_modules():
-        for name, value in vars(inside).items():
-            held = value if isinstance(value, list | tuple) else value.values() if isinstance(value, dict) else [value]
-            for choice in (c for part in held if isinstance(part, Expr) for c in part.choices()):
+        for name, part in _held(inside):
+            for choice in part.choices():
                 if choice not in read:
                     raise UsageError(
                         f"The choice {choice.name!r} is an attribute ({name!r}) of {place or 'the model'} "

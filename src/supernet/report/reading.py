@@ -50,6 +50,8 @@ def read_run(directory: Path) -> RunFiles:
         exports=reader.part(lambda: _networks(directory / "exports.json")) or [],
         retrainings={folder[:-1]: found for folder, found in retrainings.items() if found is not None},
         commands={folder[:-1]: told for folder in folders if (told := reader.environment(folder).command)},
+        searching=reader.json("searching.json", schema.Search),
+        judging=reader.json("judging.json", schema.Judgement),
         judgement=reader.json("judge.json", schema.Judged),
         scores=reader.part(lambda: _scores(directory / "ranking.csv")) or [],
         counts=reader.json("counts.json", list[schema.Count]) or [],

@@ -71,6 +71,8 @@ class RunFiles:
     exports: Sequence[Network] = ()
     retrainings: Mapping[str, schema.Retrained] = field(default_factory=dict)
     commands: Mapping[str, str] = field(default_factory=dict)
+    searching: schema.Search | None = None
+    judging: schema.Judgement | None = None
     judgement: schema.Judged | None = None
     scores: Sequence[Scored] = ()
     counts: Sequence[schema.Count] = ()

@@ -3,11 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
+from supernet.quantity import Quantity as Measured
+from supernet.quantity import significant
+
 THIN = "\u202f"  # narrow no-break space between a number and its unit
-_LABELS = {"macs": "MACs", "params": "parameters", "flops": "FLOPs"}
+_LABELS = {
+    "macs": "MACs",
+    "params": "parameters",
+    "flops": "FLOPs",
+    "miou": "mIoU",
+    "map": "mAP",
+    "map_50": "mAP at IoU 0.5",
+    "f1": "F1",
+    "bleu": "BLEU",
+    "rmse": "RMSE",
+    "mae": "MAE",
+    "r2": "R²",
+}
 SHARE = "%"
 """The unit of what is a share, 0 … 1, and is written in per cent."""
 _SPLITS = ("test", "validation")
@@ -25,8 +40,9 @@ class Quantity:
 
     @property
     def title(self) -> str:
-        """The label as a heading, with its unit."""
-        label = self.label[:1].upper() + self.label[1:]
+        """The label as a heading, with its unit; a name such as mIoU stays as it is written."""
+        first = self.label.partition(" ")[0]
+        label = self.label if first != first.lower() else self.label[:1].upper() + self.label[1:]
         return f"{label} ({self.unit})" if self.style == "plain" and self.unit else label
 
     @property
@@ -41,7 +57,7 @@ class Quantity:
             return f"{100 * value:.{digits}f}{THIN}%"
         if self.style == "count":
             return scaled(value)
-        return f"{value:,.3g}{THIN}{self.unit}" if self.unit else f"{value:.4g}"
+        return f"{significant(value)}{THIN}{self.unit}" if self.unit else significant(value, 4)
 
     def exact(self, value: float) -> str:
         """Every digit."""
@@ -69,13 +85,22 @@ def quantity(name: str, units: Mapping[str, str] | None = None) -> Quantity:
     split = next((word for word in _SPLITS if base.endswith(f"_{word}")), "")
     base = base.removesuffix(f"_{split}")
     unit = unit or (units or {}).get(base, "")
-    label = _LABELS.get(base, base.replace("_", " "))
+    *group, word = base.rsplit(".", 1)  # "mask.miou" of several tasks
+    label = " ".join([*group, _LABELS.get(word, word.replace("_", " "))])
     label = f"{split} {label}" if split else label if base == stem else stem.replace("_", " ")
     if unit == SHARE or base == "accuracy":
         return Quantity(label, "", "percent")
     if stem in ("macs", "params", "flops") or unit in ("MAC", "MACs", "FLOP", "FLOPs"):
         return Quantity(label, "", "count")
     return Quantity(label, unit, "plain")
+
+
+def declared(measured: Measured) -> Quantity:
+    """How to write a quantity that says its own unit, and whether it is a share."""
+    found = quantity(measured.name, {measured.name: measured.unit})
+    if measured.share:
+        return quantity(measured.name, {measured.name: SHARE})
+    return replace(found, unit=measured.unit, style="plain") if measured.unit == SHARE else found
 
 
 def scaled(value: float) -> str:

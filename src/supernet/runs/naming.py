@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import is_dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from supernet.data import Data, ImageData
 from supernet.deploy.new_data import fitted
 from supernet.deploy.resize import resized
 from supernet.errors import UsageError
-from supernet.io.config import Config, Searching
+from supernet.io.config import THAT_OF_THE_DATA, Config, Named, Searching
 from supernet.measure import Calibration
 from supernet.nn import Supernet
 from supernet.search import Searcher, Shifting
@@ -98,8 +98,20 @@ def build_data(config: Config) -> Data:
             "data.from_arrays(…) or data.from_datasets(…) give it."
         )
     if config.task is not None:
-        loaded = loaded.for_task(build_task(config.task.name, config.task.options))
+        loaded = loaded.for_task(_task(loaded, config.task))
     return resized(loaded, moved.shape) if moved is not None and moved.adapt != "learned" else loaded
+
+
+def _task(data: Data, asked: Named) -> Task:
+    """The task that is asked for: one of its own, or that of the data with other settings."""
+    if asked.name != THAT_OF_THE_DATA:
+        return build_task(asked.name, asked.options)
+    if not is_dataclass(data.task):
+        raise UsageError(
+            f"The task of {data.name}, {type(data.task).__name__}, is no dataclass, so that its settings cannot be "
+            "changed. Name a task with --task."
+        )
+    return settings.changed(data.task, asked.options)
 
 
 def build_task(name: str, options: Mapping[str, Any]) -> Task:

@@ -66,7 +66,7 @@ def retrain(
         final = run.with_final(space=settings.space, method=settings.method)
         recipe = _recipe(final, settings)
         if recipe is not None and _sees_validation(recipe.alone(arch), run.data.sealed()):
-            run.say("validation images are trained on too, so that their accuracy says nothing of new images")
+            run.say("validation examples are trained on too, so that their scores say nothing of new ones")
         net = retrained(
             _begun(run, final, settings.start, seed),
             arch,

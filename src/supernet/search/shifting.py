@@ -129,8 +129,8 @@ class Shifting(Section, place="shifting.", without=("on_generation",)):
         super().__post_init__()
         if self.images % self.batch_size:
             raise UsageError(
-                f"{self.images} images per candidate cannot be cut into batches of {self.batch_size}; give a multiple "
-                "of the batch size."
+                f"{self.images} examples per candidate cannot be cut into batches of {self.batch_size}; give a "
+                "multiple of the batch size."
             )
         if self.update == "generation" and self.evaluate == "after":
             raise UsageError(
@@ -174,8 +174,8 @@ class Shifting(Section, place="shifting.", without=("on_generation",)):
         """
         if self.batch_size > len(data.train):
             raise UsageError(
-                f"Shifting was to train on batches of {self.batch_size} images, but {data.name} has only "
-                f"{len(data.train)} training images. Lower batch_size, and images to a multiple of it."
+                f"Shifting was to train on batches of {self.batch_size} examples, but {data.name} has only "
+                f"{len(data.train)} training examples. Lower batch_size, and images to a multiple of it."
             )
 
     def describe(self) -> dict[str, Any]:

@@ -12,7 +12,8 @@ import torch
 from torch import Tensor, nn
 
 from supernet.data import Batch, Data
-from supernet.data.split import Standing
+from supernet.data.position import Indices
+from supernet.data.split import Split, Standing
 from supernet.errors import RunError, SupernetError, UsageError
 from supernet.nn import Decisions, Supernet
 from supernet.nn.batch import called
@@ -26,6 +27,7 @@ from supernet.train.objectives.terms import total
 from supernet.train.part import WEIGHTS
 from supernet.train.processes import average
 from supernet.train.updates import Stepper
+from supernet.train.wrong_examples import check_inputs, numbers, refused, sentence
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
@@ -233,7 +235,7 @@ class Executor:
             yield
         except (IndexError, RuntimeError, ValueError) as error:
             if not isinstance(error, SupernetError):
-                self.data.task.check(output, batch, data=self.data.name, classes=self.data.num_classes)
+                self._check(output, batch)
             raise
 
     def note(self, name: str, term: Tensor) -> None:
@@ -367,10 +369,41 @@ class Executor:
 
     def _check_targets(self, move: Move, path: Path) -> None:
         """Refuse targets that are the reason of a loss that is not finite, such as NaN."""
-        batch, task = self.batch(move.data), self.data.task
+        batch = self.batch(move.data)
         with torch.no_grad(), untouched_buffers(self.net), self.net.active(path.decisions):
             output = as_output(called(self.net, batch.x))
-        task.check(output, batch, data=self.data.name, classes=self.data.num_classes)
+        self._check(output, batch)
+
+    def _check(self, output: Output, batch: Batch) -> None:
+        """Refuse targets that do not fit, and inputs that are no numbers; names the examples, where these are known."""
+
+        def check(output: Output, batch: Batch) -> None:
+            self.data.task.check(output, batch, data=self.data.name, classes=self.data.num_classes)
+            check_inputs(batch, data=self.data.name)
+
+        try:
+            check(output, batch)
+        except UsageError as error:
+            rows = refused(check, output, batch)
+            raise UsageError(f"{error}{sentence(rows, self._numbers(batch))}") from error
+
+    def _numbers(self, batch: Batch) -> tuple[Split, Indices] | None:
+        """The numbers of the examples in a batch of this step, or in a piece of one."""
+        for name, whole in self._current.items():
+            first, rows = whole.tensors[-1], batch.tensors[-1]
+            if rows.untyped_storage().data_ptr() != first.untyped_storage().data_ptr():
+                continue
+            known = numbers(
+                self.data.split(name),
+                self.batch_size,
+                seed=self._seed,
+                t=self.draws[name] - 1,
+                rank=self.fabric.global_rank,
+                world=self.fabric.world_size,
+            )
+            start = (rows.storage_offset() - first.storage_offset()) // max(first.stride(0), 1)
+            return None if known is None else (known[0], known[1][start:])
+        return None
 
 
 def _set_apart(family: Sequence[nn.Parameter], gradients: Gradients) -> None:

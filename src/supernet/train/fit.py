@@ -250,7 +250,7 @@ def _check_options(*, steps: int, batch_size: int, seed: int, precision: str, av
 def _check(net: Supernet, recipe: Recipe, data: Data, *, batch_size: int) -> None:
     if batch_size > len(data.train):
         raise UsageError(
-            f"The batch size is {batch_size}, but there are only {len(data.train)} training images. Lower it."
+            f"The batch size is {batch_size}, but there are only {len(data.train)} training examples. Lower it."
         )
     for phase in recipe.phases:
         phase.program.check(net)

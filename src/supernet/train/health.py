@@ -31,7 +31,7 @@ def warnings_of(
     """Sentences about what is wrong with a training, by its log; none where all is well.
 
     Three things are looked for. *The loss has collapsed*: it stood within 2 % of `chance`, the loss of a network that
-    tells no image from another, in the last tenth of the log (five lines at least); or the subnets that were measured
+    tells no example from another, in the last tenth of the log (five lines at least); or the subnets that were measured
     last all had the same accuracy, at most 1.5 times that of guessing. *Larger is worse*: at the last measurement the
     largest subnet was below the smallest, or below the random one, by more than two standard errors of the
     difference. *Statistics do not fit*: it was better on augmented images than on plain ones, by more than three.
@@ -71,13 +71,13 @@ def _collapsed(rows: Sequence[Mapping[str, float]], num_classes: int, chance: fl
     if stood >= max(_LINES, _SHARE * len(losses)):
         return [
             f"The loss has stood at {losses[-1]:.3f} for the last {stood} lines of the log: "
-            f"{chance:.3f} is what a network loses that tells no image from another. {cure}"
+            f"{chance:.3f} is what a network loses that tells no example from another. {cure}"
         ]
     last = {name: value for name, value in _last_accuracies(rows).items() if name != AUGMENTED}
     if len(last) > 1 and len(set(last.values())) == 1 and min(last.values()) <= 1.5 / num_classes:
         return [
             f"All {len(last)} subnets that were measured have an accuracy of {100 * min(last.values()):.1f} %, where "
-            f"guessing has {100 / num_classes:.1f} %: they give one answer to every image. {cure}"
+            f"guessing has {100 / num_classes:.1f} %: they give one answer to every example. {cure}"
         ]
     return []
 

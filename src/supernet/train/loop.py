@@ -306,7 +306,7 @@ class Loop:
         line |= {name: sum(values) / len(values) for name, values in state.losses.items()}
         line |= {"forwards": self.executor.forwards, "backwards": self.executor.backwards}
         rate = (drawn - self._drawn) / self._seconds
-        line |= {"seconds": round(self._seconds, 3), "images_per_s": round(rate, 1), **row}
+        line |= {"seconds": round(self._seconds, 3), "examples_per_s": round(rate, 1), **row}
         self._history.append(line)
         if self.directory is not None:
             self.directory.append(line)
@@ -341,7 +341,7 @@ def _fed(phase: Phase, executor: Executor) -> tuple[Data, int]:
     batch_size = round(executor.batch_size * phase.batch)
     if not 1 <= batch_size <= len(data.train):
         raise UsageError(
-            f"The phase {phase.name!r} asks for batches of {batch_size} images, of {len(data.train)} for training. "
+            f"The phase {phase.name!r} asks for batches of {batch_size} examples, of {len(data.train)} for training. "
             "Change its factor or the batch size."
         )
     return data, batch_size

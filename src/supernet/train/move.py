@@ -174,7 +174,7 @@ class Step:
         """
         if fresh and images is not None:
             raise UsageError(
-                f"Architectures were to be rated on {images} images of a fresh batch, whose size is that of the "
+                f"Architectures were to be rated on {images} examples of a fresh batch, whose size is that of the "
                 "training's batches. Leave images out, or fresh."
             )
         return self._running().rate(targets, data, images, measure, fresh)

@@ -202,8 +202,8 @@ def test_presets_are_those_of_the_published_code():
     [
         ({"mode": "mean"}, "mode='mean' does not exist"),
         ({"split": "test"}, "split='test' does not exist"),
-        ({"images": 1}, "less than two images"),
-        ({"batch_size": 0}, "less than two images"),
+        ({"images": 1}, "less than two examples"),
+        ({"batch_size": 0}, "less than two examples"),
         ({"momentum": 0.1}, "belong to mode='ema'"),
         ({"reset": False}, "belong to mode='ema'"),
         ({"mode": "ema", "momentum": 0.0}, "not the weight of a batch"),

@@ -98,7 +98,7 @@ class Surrogate:
             UsageError: as `sampling_mass_of_draws`.
         """
         drawn = self.predict(distribution.draw(np.random.default_rng(seed), len(uniform)))
-        sign = 1 if uniform.metric.goal == "max" else -1
+        sign = uniform.metric.sign
         values = sampling_mass_of_draws(sign * drawn, sign * uniform.mean)
         quantity = f"cumulative sampling probability, estimated by {len(uniform):,} draws"
         return Curves(quantity, len(uniform), (Line("supernet", values, values, values),))

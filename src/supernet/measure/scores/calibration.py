@@ -54,7 +54,7 @@ class Calibration:
                 raise UsageError(f"{name}={given!r} does not exist for a calibration; use one of {allowed}.")
         if self.images < 2 or self.batch_size < 2:
             raise UsageError(
-                "BatchNorm cannot learn a variance from less than two images; got "
+                "BatchNorm cannot learn a variance from less than two examples; got "
                 f"images={self.images}, batch_size={self.batch_size}."
             )
         if self.mode == "ema":
@@ -93,7 +93,7 @@ class Calibration:
         available = min(self.images, len(split))
         whole = max(available - available % self.batch_size, min(available, self.batch_size))
         if whole < 2:
-            raise UsageError(f"The {self.split} split holds {len(split)} image; a calibration needs two or more.")
+            raise UsageError(f"The {self.split} split holds {len(split)} example; a calibration needs two or more.")
         for batch in split.batches(self.batch_size, limit=whole):
             yield batch.x
 

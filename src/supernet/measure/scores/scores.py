@@ -99,7 +99,7 @@ def scores(
     split = data.validation if isinstance(data, Data) else data
     if calibration is not None and not isinstance(data, Data) and tracked_batch_norms(net):
         raise UsageError(
-            "BatchNorm statistics are calibrated on training images, but only one split was given. Pass the whole "
+            "BatchNorm statistics are calibrated on training examples, but only one split was given. Pass the whole "
             "data set, or calibration=None to keep the statistics that the network holds."
         )
     return run_scores(net, arch, split.batches(batch_size, limit=images), calibration, data, task=task)

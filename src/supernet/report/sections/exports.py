@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +38,7 @@ def exports(run: RunFiles) -> dict[str, Any] | None:
         "tested": " / ".join(f"{count:,}" for count in sorted(_all(run, "images_test"))),
         "compared": " / ".join(f"{count:,}" for count in sorted(_all(run, "images"))),
         "finetuned": _finetuned(run),
-        "usage": _usage(found),
+        "usage": _usage(found, run.data.shape if run.data else []),
     }
 
 
@@ -72,15 +73,20 @@ def _finetuned(run: RunFiles) -> int:
     return steps if isinstance(steps, int) else 0
 
 
-def _usage(found: list[Network]) -> str:
+def _usage(found: list[Network], shape: list[int] | Mapping[str, Any]) -> str:
+    """How to call the files: on one tensor, or on several by name."""
+    names = [name for name in shape if name] if isinstance(shape, Mapping) else []
+    fed, called = "{session.get_inputs()[0].name: batch}", "batch"
+    if names:
+        fed, called = f"{{{', '.join(f'{name!r}: {name}' for name in names)}}}", ", ".join(names)
     paths = [path for network in found for path in network.files.values()]
     onnx = next((path for path in paths if path.endswith(".onnx")), None)
     program = next((path for path in paths if path.endswith(".pt2")), None)
     lines = []
     if onnx:
         lines += ["import onnxruntime", f"session = onnxruntime.InferenceSession({onnx!r})"]
-        lines += ["[logits, *_] = session.run(None, {session.get_inputs()[0].name: batch})"]
+        lines += [f"[logits, *_] = session.run(None, {fed})"]
     if program:
         lines += [""] if lines else []
-        lines += ["import torch", f"network = torch.export.load({program!r}).module()", "logits = network(batch)"]
+        lines += ["import torch", f"network = torch.export.load({program!r}).module()", f"logits = network({called})"]
     return "\n".join(lines)

@@ -106,10 +106,18 @@ def _traces(run: RunFiles, groups: Groups) -> list[dict[str, Any]]:
         | {"line": {"color": "var(--accent)", "width": 2, "shape": "hv"}, "customdata": indices[1]}
         | HOVER,
         {"type": "scatter", "mode": "markers+text", "name": "exported", "marker": named_marker}
-        | {"customdata": indices[2], "text": [chart_text(export.name) for export in run.exports]}
+        | {"customdata": indices[2], "text": _names(run)}
         | {"textfont": {"color": "var(--text)", "size": 13}, "cliponaxis": False}
         | HOVER,
     ]
+
+
+def _names(run: RunFiles) -> list[str]:
+    """Names beside the exported networks; those of one architecture stand together, at the first of them."""
+    known: dict[str, list[str]] = {}
+    for export in run.exports:
+        known.setdefault(key(export.arch), []).append(export.name)
+    return [chart_text(", ".join(known.pop(key(export.arch), []))) for export in run.exports]
 
 
 def _view(run: RunFiles, groups: Groups, x: str, y: str) -> View:
@@ -126,8 +134,9 @@ def _view(run: RunFiles, groups: Groups, x: str, y: str) -> View:
     if not groups[0]:
         patches[0]["showlegend"] = False
     right = max((p.values.get(x, 0.0) for group in groups for p in group), default=0.0)
+    beyond, within = ("top", "bottom") if run.primary.goal == "max" else ("bottom", "top")
     patches[2]["textposition"] = [  # beyond the front there is room, except beside the axis
-        "bottom right" if p.values.get(x, 0.0) < 0.15 * right else "top left" for p in groups[2]
+        f"{beyond} left" if p.values.get(x, 0.0) >= 0.15 * right else f"{within} right" for p in groups[2]
     ]
     layout: dict[str, Any] = {
         "xaxis": {"title": {"text": chart_text(qx.title)}, "tickformat": qx.tick_format, "rangemode": "tozero"},

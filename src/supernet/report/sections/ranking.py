@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-from supernet.io.schema import Curves, Families, Figure, Judged, Standing
+from supernet.io.schema import Curves, Families, Family, Figure, Judged, Standing
+from supernet.quantity import TRUE_SCORE
 from supernet.report.charts import COLOURS, HOVER, Chart, View, axes, chart_text, line, thin
 from supernet.report.run_files import RunFiles, Scored
-from supernet.report.units import counted, quantity
+from supernet.report.units import Quantity, counted, declared, quantity
 
 _DRAWN = 2000  # points of the scatter plot at most
 _FEW = 10  # points of a picture of their own at least
 _MASS = "sampling_mass@0.05"
 _MAIN = ("kendall_tau", "spearman_rho", "top_id_rate", "tau_in_true_top", "best_rank", "regret@1", _MASS)
 _SUPERNET = "supernet"
+_BASELINES = {"parameter count": quantity("params"), "MACs": quantity("macs")}
+_NUMBER = quantity("score")
 _OFTEN_HIDDEN = "MACs"  # where it ranks as parameter count does, both lines are to be seen
 _ALONG = {
     "kendall_tau": "Kendall τ",
@@ -33,15 +36,16 @@ def ranking(run: RunFiles) -> dict[str, Any] | None:
     if judged is not None:
         mass, clusters = judged.mass, judged.clusters
         charts = [
-            _scatter(run.scores, judged.by, run.score.name) if run.scores else None,
+            _scatter(run.scores, judged, run.score.name) if run.scores else None,
             _curves("chart-top-id", "Are the best recognised?", "top-architecture ID rate", judged.top_id),
             _curves("chart-mass", "Are the best drawn?", mass.quantity if mass else "", mass),
-            _clusters(clusters) if clusters and clusters.clusters else None,
+            _clusters(clusters, judged) if clusters and clusters.clusters else None,
             followed,
         ]
     return {
         "title": "Is the ranking right?",
         "judged": judged,
+        "truth": judged.truth.removeprefix("Truth(").removesuffix(")") if judged else "",
         "charts": [chart for chart in charts if chart is not None],
         "drawn": _DRAWN,
         "derived": _derived(judged.derived) if judged and judged.derived else [],
@@ -68,10 +72,9 @@ def _measures(judged: Judged) -> dict[str, Any]:
 
 def _derived(found: Standing) -> list[tuple[str, list[tuple[float, str]]]]:
     """The derived architecture and a random one: values, and as they are written."""
-    sign = -1 if found.less_is_better else 1
     figures = {
-        "derived by the method": (sign * found.true, found.rank, found.regret),
-        "a random one, expected": (sign * found.random_true, found.random_rank, found.random_regret),
+        "derived by the method": (found.true, found.rank, found.regret),
+        "a random one, expected": (found.random_true, found.random_rank, found.random_regret),
     }
     return [
         (name, [(true, f"{true:.4g}"), (rank, f"{rank:,.0f}"), (regret, f"{regret:.3g}")])
@@ -96,13 +99,15 @@ def _number(value: float) -> str:
     return text[1:] if text.startswith("-") and not text.strip("-0.") else text
 
 
-def _scatter(scores: Sequence[Scored], by: str, score: str) -> Chart:
+def _scatter(scores: Sequence[Scored], judged: Judged, score: str) -> Chart:
     """True score against the supernet's, or against what a baseline gives."""
-    ours = "supernet score" if by == score else f"{by} in the supernet"
+    by, metric = declared(judged.score), declared(judged.metric)
+    ours = f"{by.label} in the supernet"
     shown = [scores[place] for place in thin(len(scores), _DRAWN)]
     trainings = [name for name in shown[0].scores if name.startswith(_SUPERNET)]
     baselines = [name for name in shown[0].scores if name not in trainings]
     true = [row.true for row in shown]
+    written = dict.fromkeys(trainings, by) | {name: _BASELINES.get(name, _NUMBER) for name in baselines}
     traces = [
         {"type": "scatter", "mode": "markers", "name": chart_text(name.replace(f"{_SUPERNET} ", "seed "))}
         | {"x": [row.scores[name] for row in shown], "y": true, "customdata": list(range(len(shown)))}
@@ -113,13 +118,13 @@ def _scatter(scores: Sequence[Scored], by: str, score: str) -> Chart:
     ]
 
     def view(label: str, title: str, drawn: Sequence[str], rows: Sequence[Scored]) -> View:
-        x = _axis(title, [row.scores[name] for row in rows for name in drawn], shares=title == "supernet score")
-        y = _axis("true score", [row.true for row in rows])
+        x = _axis(title, [row.scores[name] for row in rows for name in drawn], written[drawn[0]])
+        y = _axis(_true(metric), [row.true for row in rows], metric)
         layout = {"xaxis": x, "yaxis": y, "hovermode": "closest"}
         return View(label, layout, [{"visible": name in drawn} for name in [*trainings, *baselines]])
 
     views = [view(_SUPERNET, ours, trainings, shown)]
-    best = sorted(shown, key=lambda row: -row.true)[: len(shown) // 5]
+    best = sorted(shown, key=lambda row: -judged.metric.sign * row.true)[: len(shown) // 5]
     if len(best) >= _FEW:
         views.append(view("supernet, the truly best fifth", ours, trainings, best))
     views += [view(name, name, [name], shown) for name in baselines]
@@ -130,28 +135,39 @@ def _scatter(scores: Sequence[Scored], by: str, score: str) -> Chart:
         views,
         card="Scores against the truth",
         menu="Horizontal axis",
-        items=[_item("Architecture", {"truth": row.true} | dict(row.scores), row.arch) for row in shown],
+        items=[
+            _item(
+                "Architecture",
+                [("truth", metric, row.true), *((of, written[of], v) for of, v in row.scores.items())],
+                row,
+            )
+            for row in shown
+        ],
     )
 
 
-def _clusters(families: Families) -> Chart:
+def _clusters(families: Families, judged: Judged) -> Chart:
     """Mean truth against mean supernet score of families of similar architectures."""
     found = families.clusters
     sizes = [family.size for family in found]
     marker: dict[str, Any] = {"size": sizes, "sizemode": "area", "sizeref": max(sizes) / 24**2, "sizemin": 4}
     marker |= {"opacity": 0.6, "color": "var(--late)", "line": {"color": "var(--card)", "width": 1}}
+    by, metric = declared(judged.score), declared(judged.metric)
     predicted, true = [family.predicted for family in found], [family.true for family in found]
     trace: dict[str, Any] = {"type": "scatter", "mode": "markers", "x": predicted, "y": true, "marker": marker}
     trace |= {"name": "family", "customdata": list(range(len(found))), "showlegend": False} | HOVER
     items = [
         _item(
             counted(family.size, "similar architecture"),
-            {"mean truth": family.true, "mean score": family.predicted},
-            family.common,
+            [("mean truth", metric, family.true), ("mean score", by, family.predicted)],
+            family,
         )
         for family in found
     ]
-    layout = {"xaxis": _axis("mean supernet score", predicted), "yaxis": _axis("mean true score", true)}
+    layout = {
+        "xaxis": _axis(f"mean {by.label} in the supernet", predicted, by),
+        "yaxis": _axis(f"mean {_true(metric)}", true, metric),
+    }
     title = "Families of similar architectures"
     return Chart(
         "chart-clusters",
@@ -206,18 +222,22 @@ def _curves(identifier: str, card: str, title: str, curves: Curves | None) -> Ch
     return Chart(identifier, name, traces, views, card=card, menu="Scale")
 
 
-def _item(title: str, values: Mapping[str, float], arch: Mapping[str, Any]) -> dict[str, Any]:
-    shown = [(name, quantity("accuracy" if 0 <= v <= 1 else "score"), v) for name, v in values.items()]
-    return {"title": title, "values": [[name, q.short(v), q.exact(v)] for name, q, v in shown], "arch": arch}
+def _true(metric: Quantity) -> str:
+    return metric.label if metric.label == TRUE_SCORE.name else f"true {metric.label}"
 
 
-def _axis(title: str, values: Sequence[float], *, shares: bool = True) -> dict[str, Any]:
-    """An axis over these values: shares between 0 and 1 are accuracies, large numbers get a scale letter."""
+def _item(title: str, values: Sequence[tuple[str, Quantity, float]], shown: Scored | Family) -> dict[str, Any]:
+    arch = shown.arch if isinstance(shown, Scored) else shown.common
+    return {"title": title, "values": [[name, q.short(v), q.exact(v)] for name, q, v in values], "arch": arch}
+
+
+def _axis(title: str, values: Sequence[float], written: Quantity) -> dict[str, Any]:
+    """An axis over these values of a quantity."""
     low, high = min(values), max(values)
     margin = 0.06 * (high - low) or 1.0
-    shares = shares and low >= 0 and high <= 1
+    unit = f" ({written.unit})" if written.unit else ""
     return {
-        "title": {"text": chart_text(title)},
-        "tickformat": ".1~%" if shares else "~s" if high >= 1000 else "",
+        "title": {"text": chart_text(title + unit)},
+        "tickformat": written.tick_format or ("~s" if high >= 1000 else ""),
         "range": [low - margin, high + margin],
     }

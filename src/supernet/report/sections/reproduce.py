@@ -7,6 +7,7 @@ import shlex
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from msgspec.json import encode
 from msgspec.structs import asdict
 
 from supernet.report.run_files import RunFiles
@@ -34,14 +35,12 @@ def _commands(run: RunFiles) -> Iterator[str]:
     command = run.environment.command or ""
     if command:
         yield command
-    if "run" not in command.split()[:4]:
-        if run.search or run.front:
-            yield shlex.join(["supernet", "search", str(run.directory), *_searched(run)])
-        yield from _exported(run)
-        if run.judgement:
-            yield shlex.join(["supernet", "judge", str(run.directory), *_judged(run)])
-    elif named := [network for network in run.exports if network.name.startswith("arch-")]:
-        yield from _export(run, [word for network in named for word in ("--arch", _text(network.arch))])
+    whole = "run" in command.split()[:4]
+    if (run.search or run.front) and not (whole and _asked(run, "search") == _section(run, "search")):
+        yield shlex.join(["supernet", "search", str(run.directory), *_searched(run)])
+    yield from _exported(run, whole)
+    if run.judgement and not (whole and _asked(run, "judge") == _section(run, "judge")):
+        yield shlex.join(["supernet", "judge", str(run.directory), *_judged(run)])
     for folder, found in run.retrainings.items():
         options = ["--steps", str(found.steps), "--arch", _text(found.arch), "--start", found.start]
         options += ["--seed", str(found.seed)] + (
@@ -64,8 +63,15 @@ def _section(run: RunFiles, name: str) -> Mapping[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
+def _asked(run: RunFiles, name: str) -> Mapping[str, Any]:
+    """The settings of the search or the judgement on record, which may have come after those of the run."""
+    kept = run.searching.search if name == "search" and run.searching else None
+    kept = run.judging.judge if name == "judge" and run.judging else kept
+    return _section(run, name) if kept is None else json.loads(encode(kept))
+
+
 def _searched(run: RunFiles) -> Iterator[str]:
-    found = _section(run, "search")
+    found = _asked(run, "search")
     for name in ("searcher", "objectives", "budget", "latency"):
         if value := found.get(name):
             yield from (f"--{name}", ",".join(value) if isinstance(value, list) else str(value))
@@ -79,11 +85,16 @@ def _searched(run: RunFiles) -> Iterator[str]:
         yield "--pool"
 
 
-def _exported(run: RunFiles) -> Iterator[str]:
-    """Networks along the front by their number, others by their decisions."""
+def _exported(run: RunFiles, whole: bool) -> Iterator[str]:
+    """Networks along the front by their number, the best by name, others by their decisions."""
     named = [network for network in run.exports if network.name.startswith("arch-")]
-    if len(named) < len(run.exports):
-        yield from _export(run, ["--exports", str(_section(run, "export").get("count", len(run.exports) - len(named)))])
+    along = [network for network in run.exports if network not in named]
+    count = _section(run, "export").get("count", len(along))
+    best = [network for network in along if network.name == "best" and count != 1]  # a single one is called so too
+    if len(along) > len(best) and not whole:
+        yield from _export(run, ["--exports", str(count)])
+    if best:
+        yield from _export(run, ["--best"])
     if named:
         yield from _export(run, [word for network in named for word in ("--arch", _text(network.arch))])
 
@@ -95,7 +106,7 @@ def _export(run: RunFiles, options: list[str]) -> Iterator[str]:
 
 
 def _judged(run: RunFiles) -> Iterator[str]:
-    found = _section(run, "judge")
+    found = _asked(run, "judge")
     for name in ("table", "dataset", "metric", "retrain", "retrain_steps", "surrogate", "archs"):
         if value := found.get(name):
             yield from (f"--{name.replace('_', '-')}", str(value))

@@ -71,4 +71,6 @@ def check_per(per: object) -> None:
         UsageError: it is neither a whole number from 1 up nor None.
     """
     if per is not None and (not isinstance(per, int) or isinstance(per, bool) or per < 1):
-        raise UsageError(f"per is {per!r}; the learning rate is for batches of at least 1 image, or per=None for any.")
+        raise UsageError(
+            f"per is {per!r}; the learning rate is for batches of at least 1 example, or per=None for any."
+        )

@@ -40,7 +40,7 @@ class TrainPaths:
 
     def __post_init__(self) -> None:
         if self.micro_batch is not None and self.micro_batch < 1:
-            raise UsageError(f"The micro-batch is {self.micro_batch} images; give at least 1, or None.")
+            raise UsageError(f"The micro-batch is {self.micro_batch} examples; give at least 1, or None.")
         if self.regularise not in ("all", "first"):
             raise UsageError(f"Dropout acts on 'all' paths or on the 'first'; got {self.regularise!r}.")
 

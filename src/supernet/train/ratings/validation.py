@@ -50,4 +50,4 @@ class ValidationError:
 
 def _check_images(measure: str, images: int | None) -> None:
     if images is not None and images < 1:
-        raise UsageError(f"The validation {measure} was to be that of {images} images; give at least 1, or None.")
+        raise UsageError(f"The validation {measure} was to be that of {images} examples; give at least 1, or None.")
