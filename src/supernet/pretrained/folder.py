@@ -250,8 +250,9 @@ def _card(
         [
             f"# A smaller {type(alone).__name__}",
             "",
-            f"{found['params']:,.0f} parameters, {share:.1%} of the {found['params_of_model']:,.0f} of the model that it "
-            f"was cut out of. Loaded from this folder it differs from the subnet by {found['difference']:.1g} on the example.",
+            f"{found['params']:,.0f} parameters, {share:.1%} of the {found['params_of_model']:,.0f} of the model that",
+            f"it was cut out of. Loaded from this folder it differs from the subnet by {found['difference']:.1g} on the",
+            "example.",
             *table,
             "",
             f"```python\n{usage}\n```",
