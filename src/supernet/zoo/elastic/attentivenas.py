@@ -50,7 +50,7 @@ PUBLISHED = SingleStage(
 )
 
 TINY: dict[str, Any] = {"width_multiplier": 0.25, "depth_multiplier": 0.4}
-"""For images of 28 to 64 pixels, every kind of choice left: `zoo.attentivenas(**TINY, image_size=28, num_classes=10)`."""
+"""For images of 28 to 64 pixels, with every kind of choice: `attentivenas(**TINY, image_size=28, num_classes=10)`."""
 
 
 def attentivenas(
@@ -68,7 +68,7 @@ def attentivenas(
 ) -> Supernet:
     """AttentiveNAS's and AlphaNet's: resolution, and per stage width, depth, kernel, expansion; 440,301,256,704.
 
-    AttentiveNAS: [arXiv 2011.09011](https://arxiv.org/abs/2011.09011), table 6 and official code; AlphaNet:
+    AttentiveNAS: [arXiv 2011.09011](https://arxiv.org/abs/2011.09011), and official code; AlphaNet:
     [arXiv 2102.07954](https://arxiv.org/abs/2102.07954).
 
     The choices are `"resolution"`, `"stem.width"`, for each of seven stages `"stage1.width"`, `"stage1.depth"`,
@@ -120,7 +120,7 @@ def attentivenas_arch(space: Space, model: str | Config) -> Arch:
 
     Args:
         space: A space of `attentivenas`.
-        model: `"a0"` … `"a6"`; `"a5_small"` or `"a5_base"`, which AlphaNet has in the place of `"a5"`; or a mapping with
+        model: `"a0"` … `"a6"`; `"a5_small"` or `"a5_base"`, which AlphaNet has in place of `"a5"`; or a mapping with
             `resolution`, `width` (stem, seven stages, head), `kernel_size`, `expand_ratio`, `depth` (seven stages).
 
     Raises:
@@ -131,7 +131,9 @@ def attentivenas_arch(space: Space, model: str | Config) -> Arch:
     """
     if isinstance(model, str):
         if model not in MODELS:
-            raise UsageError(f"There is no published model {model!r}; there are {listed(sorted(MODELS), wanted=model)}.")
+            raise UsageError(
+                f"There is no published model {model!r}; there are {listed(sorted(MODELS), wanted=model)}."
+            )
         model = MODELS[model]
     return arch_of(space, model, PUBLISHED)
 

@@ -37,7 +37,7 @@ PUBLISHED = SingleStage(
 )
 
 TINY: dict[str, Any] = {"width_multiplier": 0.25, "depth_multiplier": 0.5}
-"""For images of 28 to 64 pixels, every kind of choice left: `zoo.bignas(**TINY, image_size=28, num_classes=10)`."""
+"""For images of 28 to 64 pixels, with every kind of choice: `bignas(**TINY, image_size=28, num_classes=10)`."""
 
 
 def bignas(
@@ -55,8 +55,8 @@ def bignas(
 ) -> Supernet:
     """BigNAS's: resolution, and per stage width, depth and kernel; 235,929,600.
 
-    [arXiv 2003.11142](https://arxiv.org/abs/2003.11142), table 1, as the re-implementation xfey/pytorch-BigNAS has it;
-    no code was released.
+    [arXiv 2003.11142](https://arxiv.org/abs/2003.11142), as the re-implementation xfey/pytorch-BigNAS has it; no code
+    was released.
 
     The choices are `"resolution"`, `"stem.width"`, for each of seven stages `"stage1.width"`, `"stage1.depth"`,
     `"stage1.kernel"`, which all blocks of the stage share, and `"head.width"`; where there is but one option there is

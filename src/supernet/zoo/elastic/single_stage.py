@@ -96,9 +96,9 @@ class SingleStage:
         return replace(self, stem=widths(self.stem), stages=stages, head=widths(self.head))
 
     def sides(self, image_size: int) -> tuple[int, ...]:
-        """Resolutions for images of this side: the published ones as shares of 224 pixels, even, and the side itself."""
-        scaled = {2 * round(side * image_size / PUBLISHED_SIDE / 2) for side in self.resolutions if side != PUBLISHED_SIDE}
-        return tuple(sorted({*scaled, image_size} - {0}))
+        """Resolutions for images of this side: the side, and the published ones as shares of 224 pixels, even."""
+        others = {side / PUBLISHED_SIDE for side in self.resolutions} - {1.0}
+        return tuple(sorted({image_size, *(2 * round(image_size * share / 2) for share in others)} - {0}))
 
 
 def single_stage_net(
