@@ -271,11 +271,6 @@ def space(name: str) -> Outcome:
     }
 
 
-def _room(name: str) -> str:
-    """The file of a space: those of single-stage models were recorded on a machine of their own."""
-    return "zoo_single_stage" if name == "attentivenas" else "zoo"
-
-
 OTHERS: dict[str, Case] = {
     "search: random": random_search,
     "search: evolution": evolution,
@@ -297,6 +292,6 @@ OTHERS: dict[str, Case] = {
     "judge: rank report": ranked,
     "judge: trained alone": trained_alone,
     "deploy: export": exported,
-} | {f"{_room(name)}: {name}": (lambda name=name: space(name)) for name in SMALL}
+} | {f"zoo: {name}": (lambda name=name: space(name)) for name in SMALL}
 
 CASES: dict[str, Case] = TRAININGS | OTHERS

@@ -90,18 +90,6 @@ SMALL: dict[str, tuple[Callable[[], Supernet], tuple[int, ...]]] = {
         lambda: zoo.mixpath(paths=3, layers=4, width_multiplier=0.17, head_width=16, num_classes=5, image_size=8),
         (4, 3, 8, 8),
     ),
-    "attentivenas": (
-        lambda: zoo.attentivenas(
-            num_classes=5,
-            image_size=8,
-            width_multiplier=0.1,
-            depth_multiplier=0.25,
-            resolutions=(6, 8),
-            dropout=0,
-            zero_gamma=False,
-        ),
-        (4, 3, 8, 8),
-    ),
     "mixpath without shadow": (
         lambda: zoo.mixpath(
             paths=2,

@@ -88,6 +88,7 @@ def small() -> Supernet:
     return zoo.bignas(**TINY, in_channels=1, image_size=8, resolutions=(7, 8), num_classes=3, statistics="track")
 
 
+@pytest.mark.slow
 def test_costs_of_a_small_one_are_the_counted_ones() -> None:
     costs_are_the_counted_ones(small(), archs_of(small(), 2))
 
