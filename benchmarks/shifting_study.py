@@ -59,7 +59,7 @@ METHODS: dict[str, tuple[str, dict[str, Any], int]] = {
     "one-shot": ("one_shot", {}, 4),
     "fairnas": ("fairnas", {}, 4),
     "greedynas": ("greedynas", {"label_smoothing": 0.0, "images": 500}, 5),
-    "attentivenas": ("attentivenas", {"label_smoothing": 0.0}, 4),
+    "attentivenas": ("attentivenas", {"label_smoothing": 0.0, "drop_path": 0.0}, 4),
 }
 SHIFTS: dict[str, Shifting | None] = {
     "plain": None,

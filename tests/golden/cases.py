@@ -19,6 +19,7 @@ import torch
 from torch import Tensor
 
 from cell_nets import cells_net
+from dropping_nets import dropping_net
 from shifted_searches import blocks_net, evaluator
 from small_nets import elastic_net, images, operations_net
 from supernet import Supernet, data, deploy, fit, judge, measure, methods, search, zoo
@@ -128,8 +129,10 @@ def default(name: str) -> Case:
 
 TRAININGS: dict[str, Case] = {name: default(name) for name in methods.__all__} | {
     "angle_shrinking": lambda: train(methods.angle_shrinking(threshold=4, first_epochs=4, stage_epochs=2)),
-    "attentivenas": lambda: train(methods.attentivenas(), elastic_net()),
-    "attentivenas, worst": lambda: train(methods.attentivenas(mode="worst"), elastic_net()),
+    "alphanet": lambda: train(methods.alphanet(), dropping_net()),
+    "attentivenas": lambda: train(methods.attentivenas(), dropping_net()),
+    "attentivenas, worst": lambda: train(methods.attentivenas(mode="worst", drop_path=0), elastic_net()),
+    "bignas": lambda: train(methods.bignas(), dropping_net()),
     "cdarts": lambda: train(methods.cdarts(cycles=2, held_back=("skip",))),
     "dots": lambda: train(methods.dots(parameter_free=("none", "skip")), cells_net()),
     "darts_cifar": lambda: train(methods.darts_cifar(drop_path=0, cutout=4)),

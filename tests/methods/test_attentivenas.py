@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import Any, Literal
 
@@ -9,21 +10,24 @@ import numpy as np
 import pytest
 import torch
 
+from dropping_nets import dropping_net
 from method_trials import on_digits, published, squares, vector
 from small_nets import elastic_net, executor, operations_net
-from supernet import Supernet
+from supernet import Supernet, measure
 from supernet.methods import attentivenas, sandwich
-from supernet.train import Recipe, Step, fit, sgd
+from supernet.train import BatchLoss, Recipe, Step, fit, sgd
 from supernet.train.laws import Trial
 from supernet.train.move import Move
+from supernet.train.updates import Stepper
 
-TRIALS = {"attentivenas": lambda: on_digits(attentivenas().with_weights(per=None), elastic_net())}
+TRIALS = {"attentivenas": lambda: on_digits(attentivenas().with_weights(per=None), dropping_net())}
 ALTERNATIVES = {
     "mode": "worst",
     "candidates": 4,
     "bins": 71,
     "predictor": len,
     "random": 3,
+    "drop_path": 0.1,
     "label_smoothing": 0.5,
     "regularise": "all",
     "weights": sgd(0.1),
@@ -34,9 +38,11 @@ SETTINGS = {
     "bins": 70,
     "predictor": None,
     "random": 2,
+    "drop_path": 0.2,
     "regularise": "first",
 }
 SMOOTHING = 0.1
+SHORT = {"drop_path": 0.0}  # for nets without drop-path
 
 
 def step_of(net: Supernet, index: int = 50, *, total: int = 100) -> Step:
@@ -62,8 +68,61 @@ def test_the_settings_are_those_of_its_code() -> None:
         "end": 0.0,
     }
     assert weights.clip_value == 1.0
-    rises = [weights.schedule(step_of(operations_net(), index, total=3600), []) for index in (0, 24, 49, 50)]
-    assert rises == pytest.approx([1 / 50, 25 / 50, 1.0, 1.0], rel=0.02)
+    assert weights.optimiser.whole  # type: ignore[attr-defined]
+    start = step_of(operations_net(), total=3600)
+    factors = [weights.schedule(replace(start, index=index), []) for index in range(3600)]
+    rises = [min(1.0, 0.001 + 0.999 * index / 50) for index in range(3600)]
+    expected = [rise * (1 + math.cos(math.pi * index / 3600)) / 2 for index, rise in enumerate(rises)]
+    assert factors == pytest.approx(expected, abs=1e-12)  # the cosine spans the whole run, the warm-up included
+
+
+def test_the_learning_rate_grows_by_whole_factors() -> None:
+    for size, factor in ((32, 1), (511, 1), (512, 2), (2048, 8)):
+        stepper = Stepper(attentivenas().weights, operations_net().parameters(), batch_size=size)
+        now = step_of(operations_net(), 50, total=3600)
+        assert stepper.lr(now, []) == pytest.approx(0.1 * factor, rel=1e-3)
+
+
+def test_bins_are_drawn_as_often_as_uniform_subnets_fall_into_them() -> None:
+    """P(bin), counted: of all architectures by their exact probabilities, and of those that the method trains."""
+    net, count = dropping_net(), 4000
+    net.input_shape = squares().shape
+    (sampler,) = attentivenas(bins=5).samplers
+    group: Any = sampler.between.sampler  # type: ignore[attr-defined]
+    archs = list(net.space.enumerate())
+    macs = np.array([measure.macs(net, arch) for arch in archs])
+    edges = np.linspace(macs.min(), macs.max(), 6)
+    places = np.clip(np.searchsorted(edges, macs, side="right") - 1, 0, 4)
+    chance = {arch: 1 / 2 / 2 / 2 / (2 if arch["depth"] == 2 else 1) for arch in archs}
+    prior = np.bincount(places, [chance[arch] for arch in archs], minlength=5)
+    assert prior.sum() == pytest.approx(1)
+    place_of = dict(zip(archs, places, strict=True))
+    rng, hits = np.random.default_rng(0), np.zeros(5)
+    for _ in range(count):
+        drawn = group.paths(Step(0, 10, net, rng))
+        assert len(drawn) == 3
+        (place,) = {place_of[arch] for arch in drawn}  # one cost
+        hits[place] += 1
+    spread = np.sqrt(prior * (1 - prior) / count)
+    assert (np.abs(hits / count - prior) <= 4.5 * spread + 1e-12).all()
+
+
+def test_candidates_are_rated_by_the_smoothed_loss() -> None:
+    (sampler,) = attentivenas(label_smoothing=0.3).samplers
+    assert sampler.between.rating == BatchLoss(0.3)  # type: ignore[attr-defined]
+    net = dropping_net()
+    net.input_shape = squares().shape
+    step, seen = step_of(net), []
+    rate = Step.rate
+
+    def noting(self: Step, archs: Any, **options: Any) -> list[float]:
+        seen.append(options)
+        return rate(self, archs, **options)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Step, "rate", noting)
+        moves(attentivenas(bins=1), step)
+    assert seen == [{"data": "train", "label_smoothing": 0.1}] * 2
 
 
 def test_three_candidates_of_one_cost_stand_for_each_random_subnet() -> None:
@@ -127,7 +186,7 @@ def test_one_candidate_is_no_choice() -> None:
 
     def end(candidates: int, mode: Literal["best", "worst"]) -> torch.Tensor:
         recipe = attentivenas(mode=mode, candidates=candidates).with_weights(per=None)
-        return vector(Trial(recipe=recipe, net=elastic_net(), data=squares(), batch_size=16).train(steps=4).net)
+        return vector(Trial(recipe=recipe, net=dropping_net(), data=squares(), batch_size=16).train(steps=4).net)
 
     assert torch.equal(end(1, "best"), end(1, "worst"))
     assert not torch.equal(end(3, "best"), end(3, "worst"))

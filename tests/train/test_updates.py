@@ -274,3 +274,15 @@ def test_an_optimiser_of_ones_own_trains_at_the_rate_it_names_and_the_log_says_s
 def test_what_cannot_be_is_a_sentence(make: Callable[[], object], words: str) -> None:
     with pytest.raises(UsageError, match=words):
         make()
+
+
+def test_a_learning_rate_may_grow_by_whole_factors_alone() -> None:
+    """max(1, ⌊B / per⌋), as AttentiveNAS's code has it."""
+    net = plain_net()
+    for size, whole, share in ((64, 1, 0.25), (511, 1, 511 / 256), (640, 2, 2.5), (2048, 8, 8)):
+        for rounded, factor in ((True, whole), (False, share)):
+            stepper = Stepper(sgd(0.1, per=256, whole=rounded), net.parameters(), batch_size=size)
+            assert stepper.lr(step(net), []) == pytest.approx(0.1 * factor)
+    assert Stepper(sgd(0.1, whole=True), net.parameters(), batch_size=8).lr(step(net), []) == 0.1
+    with pytest.raises(UsageError, match="whole is 2"):
+        sgd(0.1, whole=2)  # type: ignore[arg-type]

@@ -33,14 +33,27 @@ TINY: dict[str, Callable[[], Supernet]] = {
         affine=False,
         statistics="track",
     ),
+    "attentivenas": lambda: zoo.attentivenas(
+        num_classes=3,
+        image_size=6,
+        width_multiplier=0.08,
+        depth_multiplier=0.25,
+        resolutions=(6, 7),
+        statistics="track",
+        zero_gamma=False,
+    ),
     "mixpath": lambda: zoo.mixpath(
         paths=2, kernels=(3, 5), layers=3, width_multiplier=0.1, head_width=8, num_classes=3, image_size=6
     ),
 }
 
 
+DEEP = {"attentivenas"}
+"""Networks of many blocks, whose laws take seconds."""
+
+
 @pytest.mark.parametrize("law", LAWS)
-@pytest.mark.parametrize("name", TINY)
+@pytest.mark.parametrize("name", [pytest.param(n, marks=[pytest.mark.slow] if n in DEEP else []) for n in TINY])
 def test_networks_keep_the_laws(name: str, law: Law) -> None:
     torch.manual_seed(1)
     law(TINY[name](), lambda arch: torch.randn(4, 3, 6, 6))

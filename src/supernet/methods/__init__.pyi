@@ -16,7 +16,9 @@ from supernet.methods.cells.sdarts import sdarts as sdarts
 from supernet.methods.cells.sgas import sgas as sgas
 from supernet.methods.cells.snas import snas as snas
 from supernet.methods.cells.sparsenas import sparsenas as sparsenas
+from supernet.methods.elastic.alphanet import alphanet as alphanet
 from supernet.methods.elastic.attentivenas import attentivenas as attentivenas
+from supernet.methods.elastic.bignas import bignas as bignas
 from supernet.methods.elastic.sandwich import sandwich as sandwich
 from supernet.methods.final.darts_cifar import darts_cifar as darts_cifar
 from supernet.methods.final.darts_imagenet import darts_imagenet as darts_imagenet
@@ -38,8 +40,10 @@ from supernet.methods.single_path.sum_nas import sum_nas as sum_nas
 from supernet.methods.teachers.mean_teacher import mean_teacher as mean_teacher
 
 __all__ = [
+    "alphanet",
     "angle_shrinking",
     "attentivenas",
+    "bignas",
     "cdarts",
     "darts",
     "darts_cifar",

@@ -32,6 +32,7 @@ from supernet.nn.positions import ElasticPositions
 from supernet.nn.relative_bias import RelativeBias2d
 from supernet.nn.relative_positions import RelativePositions2d
 from supernet.nn.selection import Decision, Decisions, EdgeWeights, Mixture, Target
+from supernet.nn.shortcut import ElasticShortcut
 from supernet.nn.subset import SubsetChoice
 from supernet.nn.supernet import StaleStatistics, Supernet
 from supernet.nn.token_grid import TokenGrid
@@ -60,6 +61,7 @@ __all__ = [
     "ElasticLinear",
     "ElasticPositions",
     "ElasticResolution",
+    "ElasticShortcut",
     "Field",
     "InputChoice",
     "Inputs",

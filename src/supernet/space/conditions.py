@@ -60,6 +60,33 @@ class Deeper:
 
 
 @dataclass(frozen=True)
+class Differ:
+    """Two sizes are not the same, such as the widths before and behind a block.
+
+    >>> width = Choice("width", (16, 24))
+    >>> [Differ(width, 16).met(lambda choice, w=w: w) for w in (16, 24)]
+    [False, True]
+    """
+
+    first: Expr | int
+    second: Expr | int
+
+    def choices(self) -> tuple[Choice, ...]:
+        """What the condition asks about."""
+        asked = (size.choices() for size in (self.first, self.second) if isinstance(size, Expr))
+        return tuple(dict.fromkeys(choice for choices in asked for choice in choices))
+
+    def met(self, lookup: Lookup) -> bool:
+        """Whether it holds for one architecture, of which `lookup(choice)` gives the options."""
+        first, second = (s.evaluate(lookup) if isinstance(s, Expr) else s for s in (self.first, self.second))
+        return bool(first != second)
+
+    def holds(self, space: Space, codes: Codes) -> Any:
+        """For which rows (N,) of a population; a single truth value where both are fixed."""
+        return space.values(codes, self.first) != space.values(codes, self.second)
+
+
+@dataclass(frozen=True)
 class Never:
     """No architecture: the part helps a training and belongs to no subnet, such as an auxiliary head."""
 
@@ -76,7 +103,7 @@ class Never:
         return False
 
 
-Condition: TypeAlias = Chosen | Deeper | Never
+Condition: TypeAlias = Chosen | Deeper | Differ | Never
 
 Conditions: TypeAlias = tuple[Condition, ...]
 """All of them must hold."""

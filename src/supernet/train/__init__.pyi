@@ -64,6 +64,7 @@ from supernet.train.move import Objective as Objective
 from supernet.train.move import Outcome as Outcome
 from supernet.train.move import Path as Path
 from supernet.train.move import Step as Step
+from supernet.train.objectives.adaptive_divergence import AdaptiveDivergence as AdaptiveDivergence
 from supernet.train.objectives.code_entropy import CodeEntropy as CodeEntropy
 from supernet.train.objectives.consistency import Consistency as Consistency
 from supernet.train.objectives.cross_entropy import CrossEntropy as CrossEntropy
@@ -80,6 +81,7 @@ from supernet.train.optimisers._protocol import Optimiser as Optimiser
 from supernet.train.optimisers.adam import Adam as Adam
 from supernet.train.optimisers.hapg import HAPG as HAPG
 from supernet.train.optimisers.rmsprop import RMSprop as RMSprop
+from supernet.train.optimisers.rmsprop_tf import RMSpropTF as RMSpropTF
 from supernet.train.optimisers.sgd import SGD as SGD
 from supernet.train.optimisers.torch_optimiser import TorchOptimiser as TorchOptimiser
 from supernet.train.parametrisations.logits_around import LogitsAround as LogitsAround
@@ -156,6 +158,7 @@ from supernet.train.schedules._protocol import LearningRate as LearningRate
 from supernet.train.schedules.complexity_aware import ComplexityAwareLR as ComplexityAwareLR
 from supernet.train.schedules.constant import Constant as Constant
 from supernet.train.schedules.cosine import Cosine as Cosine
+from supernet.train.schedules.exponential import Exponential as Exponential
 from supernet.train.schedules.linear import Linear as Linear
 from supernet.train.schedules.on_loss import OnLoss as OnLoss
 from supernet.train.schedules.step_decay import StepDecay as StepDecay
@@ -185,6 +188,7 @@ __all__ = [
     "SGD",
     "AbsorbCodes",
     "Adam",
+    "AdaptiveDivergence",
     "Adversarial",
     "AllDecided",
     "Angle",
@@ -232,6 +236,7 @@ __all__ = [
     "EqualCost",
     "EvaluationNet",
     "ExpectedCost",
+    "Exponential",
     "Fixed",
     "FreshBatch",
     "FromLogits",
@@ -291,6 +296,7 @@ __all__ = [
     "ProjectLargest",
     "ProjectOperations",
     "RMSprop",
+    "RMSpropTF",
     "Ramp",
     "Rating",
     "RebuildNetwork",

@@ -160,6 +160,7 @@ class Executor:
         images: int | None = None,
         measure: Literal["loss", "error"] = "loss",
         fresh: bool = False,
+        label_smoothing: float = 0.0,
     ) -> list[float]:
         """Losses or errors of architectures, see `Step.rate`; the same on all processes."""
         if fresh:
@@ -173,7 +174,7 @@ class Executor:
                     output = self.forward(target, batch)
                     with self._checked(output, batch):
                         lost = (
-                            task.loss(output, batch, reduction="sum")
+                            task.loss(output, batch, label_smoothing=label_smoothing, reduction="sum")
                             if measure == "loss"
                             else task.errors(output, batch)
                         )

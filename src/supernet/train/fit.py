@@ -263,7 +263,8 @@ def _check(net: Supernet, recipe: Recipe, data: Data, *, batch_size: int) -> Non
             raise UsageError(
                 f"The recipe {recipe.name!r} gives the setting {min(unread)!r}, which no layer of the network reads; "
                 f"they read {', '.join(sorted(net.settings)) or 'none'}. Build a space with such layers (an option of "
-                "the builder, as zoo.darts(aux_skip=True)), or leave the setting out."
+                f"the builder, as zoo.darts(aux_skip=True)), or leave the setting out: {min(unread)}=0, where it is an "
+                "option of the method."
             )
     if recipe.derive is not None:
         recipe.derive.check(net)

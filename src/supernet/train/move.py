@@ -40,6 +40,7 @@ class Runner(Protocol):
         images: int | None = None,
         measure: Literal["loss", "error"] = "loss",
         fresh: bool = False,
+        label_smoothing: float = 0.0,
     ) -> list[float]: ...
 
     def forward(
@@ -156,6 +157,7 @@ class Step:
         images: int | None = None,
         measure: Literal["loss", "error"] = "loss",
         fresh: bool = False,
+        label_smoothing: float = 0.0,
     ) -> list[float]:
         """Loss or error rate of architectures with the present weights, without a gradient.
 
@@ -168,6 +170,7 @@ class Step:
             measure: `"loss"`: that of the task, a mean over the images; `"error"`: share of images that are classified
                 wrongly, or what the task says of them (`Task.errors`).
             fresh: Whether to rate on a new batch of the split's stream instead, the next one at every call (ENAS).
+            label_smoothing: Share of the target of the loss that is spread evenly over the classes.
 
         Raises:
             UsageError: this step is not part of a training, or `images` of a fresh batch were asked for.
@@ -177,7 +180,7 @@ class Step:
                 f"Architectures were to be rated on {images} examples of a fresh batch, whose size is that of the "
                 "training's batches. Leave images out, or fresh."
             )
-        return self._running().rate(targets, data, images, measure, fresh)
+        return self._running().rate(targets, data, images, measure, fresh, label_smoothing)
 
     def forward(
         self,

@@ -255,7 +255,7 @@ class Recipe:
 
         >>> from supernet.methods import spos
         >>> spos().with_weights(lr=0.1, per=None).weights.optimiser
-        SGD(lr=0.1, momentum=0.9, nesterov=False, weight_decay=4e-05, per=None)
+        SGD(lr=0.1, momentum=0.9, nesterov=False, weight_decay=4e-05, per=None, whole=False)
         """
         return replace(self, weights=self.weights.with_settings(**settings))
 

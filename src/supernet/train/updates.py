@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from supernet.errors import UsageError
 from supernet.train.alone import alone
 from supernet.train.move import Path, Step
-from supernet.train.optimisers._protocol import ForBatches, Optimiser, check_number
+from supernet.train.optimisers._protocol import Optimiser, check_number, factor_for
 from supernet.train.optimisers.adam import Adam
 from supernet.train.optimisers.rmsprop import RMSprop
 from supernet.train.optimisers.sgd import SGD
@@ -130,14 +130,15 @@ def sgd(
     nesterov: bool = False,
     weight_decay: float = 0.0,
     per: int | None = None,
+    whole: bool = False,
     **further: Unpack[Further],
 ) -> Updates:
     """Updates by stochastic gradient descent; the settings are those of `SGD` and of `Updates`.
 
     >>> sgd(0.5, weight_decay=4e-5, per=1024).optimiser
-    SGD(lr=0.5, momentum=0.9, nesterov=False, weight_decay=4e-05, per=1024)
+    SGD(lr=0.5, momentum=0.9, nesterov=False, weight_decay=4e-05, per=1024, whole=False)
     """
-    optimiser = SGD(lr=lr, momentum=momentum, nesterov=nesterov, weight_decay=weight_decay, per=per)
+    optimiser = SGD(lr=lr, momentum=momentum, nesterov=nesterov, weight_decay=weight_decay, per=per, whole=whole)
     return Updates(optimiser=optimiser, **further)
 
 
@@ -199,8 +200,7 @@ class Stepper:
         self.states.setdefault(0, self.optimizer.state)
         self.select(0)
         self._group = {id(p): group for group in self.optimizer.param_groups for p in group["params"]}
-        per = updates.optimiser.per if isinstance(updates.optimiser, ForBatches) else None
-        scale = 1.0 if per is None else batch_size / per
+        scale = factor_for(updates.optimiser, batch_size)
         self._base: list[float] = [group["lr"] * scale for group in self.optimizer.param_groups]
 
     def lr(self, step: Step, paths: Sequence[Path]) -> float:

@@ -25,6 +25,12 @@ from supernet.zoo.chains.nas_bench_macro import nasbench_macro_string as nasbenc
 from supernet.zoo.chains.shufflenetv2_spos import shufflenetv2_spos as shufflenetv2_spos
 from supernet.zoo.chains.shufflenetv2_spos import shufflenetv2_spos_arch as shufflenetv2_spos_arch
 from supernet.zoo.chains.shufflenetv2_spos import shufflenetv2_spos_blocks as shufflenetv2_spos_blocks
+from supernet.zoo.elastic.attentivenas import attentivenas as attentivenas
+from supernet.zoo.elastic.attentivenas import attentivenas_arch as attentivenas_arch
+from supernet.zoo.elastic.attentivenas import attentivenas_config as attentivenas_config
+from supernet.zoo.elastic.bignas import bignas as bignas
+from supernet.zoo.elastic.bignas import bignas_arch as bignas_arch
+from supernet.zoo.elastic.bignas import bignas_config as bignas_config
 from supernet.zoo.elastic.elastic_mbconv import mbconv as mbconv
 from supernet.zoo.elastic.elastic_mbconv_stage import Stage as Stage
 from supernet.zoo.macro.enas import enas_macro as enas_macro
@@ -35,6 +41,8 @@ from supernet.zoo.macro.mixpath_nasbench101 import mixpath_nasbench101 as mixpat
 from supernet.zoo.macro.mixpath_nasbench101 import mixpath_nasbench101_spec as mixpath_nasbench101_spec
 
 __all__ = [
+    "attentivenas",
+    "bignas",
     "darts",
     "enas_macro",
     "enas_micro",

@@ -49,10 +49,13 @@ def classifier(
 class SqueezeExcite(nn.Module):
     """Gates every channel by a function of all channel means: (B, c, H, W) -> (B, c, H, W).
 
-    The gate is a sigmoid, with `"hswish"` its piecewise linear form as in MobileNetV3.
+    Args:
+        width: Number of channels c; a quarter of them, rounded to a multiple of 8, stand between.
+        activation: Activation between the two layers.
+        hard: Whether the gate is the piecewise linear form of a sigmoid; None: with `"hswish"`, as in MobileNetV3.
     """
 
-    def __init__(self, width: Expr | int, activation: str) -> None:
+    def __init__(self, width: Expr | int, activation: str, *, hard: bool | None = None) -> None:
         super().__init__()
         reduced = round_to(cast(Any, width) / 4, 8)
         self.gate = nn.Sequential(
@@ -60,7 +63,7 @@ class SqueezeExcite(nn.Module):
             ElasticConv2d(width, reduced, 1),
             activation_layer(activation),
             ElasticConv2d(reduced, width, 1),
-            nn.Hardsigmoid() if activation == "hswish" else nn.Sigmoid(),
+            nn.Hardsigmoid() if (activation == "hswish" if hard is None else hard) else nn.Sigmoid(),
         )
 
     def forward(self, x: Tensor) -> Tensor:

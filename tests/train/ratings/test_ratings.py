@@ -75,6 +75,23 @@ def test_the_batch_loss_is_that_of_the_batch_the_step_trains_on() -> None:
     assert len({round(value, 6) for value in found}) == len(archs)
 
 
+def test_the_batch_loss_may_have_smoothed_labels() -> None:
+    net = operations_net()
+    run = executor(net, images())
+    arch = net.space.largest()
+    plain, smoothed = (BatchLoss(s)(in_training(net, run), [arch])[0] for s in (0.0, 0.3))
+    x, y = run.batch("train")
+    net = copy.deepcopy(net).train()
+    for layer in net.modules():
+        if isinstance(layer, torch.nn.Dropout):
+            layer.eval()
+    with torch.no_grad():
+        assert smoothed == pytest.approx(float(F.cross_entropy(net(x, arch), y, label_smoothing=0.3)), abs=1e-5)
+    assert abs(plain - smoothed) > 1e-3
+    with pytest.raises(UsageError, match="smoothing of the rating"):
+        BatchLoss(1.0)
+
+
 @pytest.mark.parametrize("limit", [16, 40])
 def test_the_validation_loss_is_that_of_the_first_images_whatever_the_step(limit: int) -> None:
     net = operations_net()

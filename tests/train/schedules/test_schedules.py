@@ -42,8 +42,18 @@ def test_warmup_rises_to_one_and_multiplies() -> None:
     assert curve(Warmup(0.05, Constant())) == [1.0] * 10, "half a step of warm-up is none"
 
 
+def test_warmup_may_begin_above_nothing() -> None:
+    """AttentiveNAS's: a line from `start` times the cosine of the whole run, which the warm-up does not delay."""
+    cosine = curve(Cosine())
+    found = curve(Warmup(0.4, Cosine(), start=0.001))
+    factors = [0.001, 0.001 + 0.999 / 4, 0.001 + 2 * 0.999 / 4, 0.001 + 3 * 0.999 / 4, *[1.0] * 6]
+    assert found == pytest.approx([factor * rate for factor, rate in zip(factors, cosine, strict=True)])
+    assert curve(Warmup(0.0, Linear(), start=0.5)) == curve(Linear())
+    assert Warmup(0.4, Constant(), start=0.5).alone() == Warmup(0.4, Constant(), start=0.5)
+
+
 def test_shares_outside_their_range_are_refused() -> None:
-    for build in (Linear, Cosine, lambda share: Warmup(share, Constant())):
+    for build in (Linear, Cosine, lambda s: Warmup(s, Constant()), lambda s: Warmup(0.1, Constant(), start=s)):
         for share in (-0.1, 1.1):
             with pytest.raises(UsageError, match=r"share in \[0, 1\]"):
                 build(share)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Literal
 
-from supernet.methods.elastic.sandwich import WEIGHTS
 from supernet.paper import Paper
 from supernet.train import (
     BatchLoss,
     BestOf,
+    Cosine,
     EqualCost,
     InPlaceDistillation,
     Predicted,
@@ -16,8 +16,11 @@ from supernet.train import (
     Sandwich,
     TrainPaths,
     Updates,
+    Warmup,
+    sgd,
 )
 from supernet.train.ratings.predicted import Predictor
+from supernet.train.values._protocol import check_value
 
 PAPER = Paper(
     name="AttentiveNAS",
@@ -29,6 +32,17 @@ PAPER = Paper(
     provenance="official code",
 )
 
+WEIGHTS = sgd(  # 5 of 360 epochs of warm-up; 0.8 for the authors' batches of 2,048
+    0.1,
+    nesterov=True,
+    weight_decay=1e-5,
+    schedule=Warmup(5 / 360, Cosine(), start=0.001),
+    clip_value=1.0,
+    decay_vectors=False,
+    per=256,
+    whole=True,
+)
+
 
 def attentivenas(
     *,
@@ -37,6 +51,7 @@ def attentivenas(
     bins: int = 70,
     predictor: Predictor | None = None,
     random: int = 2,
+    drop_path: float = 0.2,
     label_smoothing: float = 0.1,
     regularise: Literal["all", "first"] = "first",
     weights: Updates = WEIGHTS,
@@ -55,14 +70,19 @@ def attentivenas(
         predictor: A function from a sequence of architectures to as many scores, the higher the better; None: the loss
             on the batch decides.
         random: The number of subnets between the largest and the smallest.
+        drop_path: The setting `drop_path`, which the space spreads over its blocks; 0: none, for spaces without it.
         label_smoothing: Share of the target of the largest subnet's cross-entropy that is spread over the classes; the
-            others learn from its softmax.
-        regularise: Whether dropout acts on the `"first"` (largest) subnet or on `"all"`.
+            others learn from its softmax. The loss by which candidates are chosen has it too.
+        regularise: Whether dropout and drop-path act on the `"first"` (largest) subnet or on `"all"`.
         weights: How the supernet's weights are stepped.
+
+    Raises:
+        UsageError: a value outside its range.
     """
+    check_value("The probability of drop-path", drop_path, at_least=0, at_most=0.99)
     attentive = BestOf(
         sampler=EqualCost(count=candidates, bins=bins),
-        rating=BatchLoss() if predictor is None else Predicted(predictor),
+        rating=BatchLoss(label_smoothing) if predictor is None else Predicted(predictor),
         pick=mode,
     )
     program = TrainPaths(
@@ -70,4 +90,6 @@ def attentivenas(
         objective=InPlaceDistillation(label_smoothing),
         regularise=regularise,
     )
-    return Recipe(name="attentivenas", program=program, weights=weights)
+    return Recipe(
+        name="attentivenas", program=program, weights=weights, settings={"drop_path": drop_path} if drop_path else {}
+    )

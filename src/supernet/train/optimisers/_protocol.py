@@ -36,6 +36,33 @@ class ForBatches(Protocol):
         ...
 
 
+@runtime_checkable
+class InWholeTimes(Protocol):
+    """An optimiser that may grow its learning rate by whole factors alone."""
+
+    @property
+    def whole(self) -> bool:
+        """Whether the factor on the learning rate is rounded down to a whole number of at least 1."""
+        ...
+
+
+def factor_for(optimiser: Optimiser, batch_size: int) -> float:
+    """The factor on an optimiser's learning rate for batches of this size.
+
+    >>> from supernet.train import SGD
+    >>> [factor_for(SGD(lr=0.1, per=256), size) for size in (64, 640)]
+    [0.25, 2.5]
+    >>> [factor_for(SGD(lr=0.1, per=256, whole=True), size) for size in (64, 640)]
+    [1.0, 2.0]
+    """
+    per = optimiser.per if isinstance(optimiser, ForBatches) else None
+    if per is None:
+        return 1.0
+    if isinstance(optimiser, InWholeTimes) and optimiser.whole:
+        return float(max(1, batch_size // per))
+    return batch_size / per
+
+
 def check_number(
     what: str,
     value: object,

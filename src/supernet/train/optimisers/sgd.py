@@ -21,6 +21,8 @@ class SGD:
         weight_decay: Factor λ of the weights in the gradient.
         per: Number of images per batch that `lr` is meant for, with which it scales linearly; None: `lr` holds for
             every batch.
+        whole: Whether the factor that `per` gives is rounded down to a whole number of at least 1: max(1, ⌊B / per⌋),
+            as in the code of AttentiveNAS. Without `per` there is no factor.
 
     Raises:
         UsageError: a setting outside its range, or Nesterov's momentum without any.
@@ -31,12 +33,15 @@ class SGD:
     nesterov: bool = False
     weight_decay: float = 0.0
     per: int | None = None
+    whole: bool = False
 
     def __post_init__(self) -> None:
         check_number("The learning rate lr", self.lr, at_least=0)
         check_number("The momentum", self.momentum, at_least=0, below=1)
         check_number("weight_decay", self.weight_decay, at_least=0)
         check_per(self.per)
+        if not isinstance(self.whole, bool):
+            raise UsageError(f"whole is {self.whole!r}; give True or False.")
         if self.nesterov and self.momentum == 0:
             raise UsageError("Nesterov's momentum was asked for with momentum=0; give one above 0, or nesterov=False.")
 
