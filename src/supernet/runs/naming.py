@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import is_dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from torch import nn
 
@@ -106,12 +106,14 @@ def _task(data: Data, asked: Named) -> Task:
     """The task that is asked for: one of its own, or that of the data with other settings."""
     if asked.name != THAT_OF_THE_DATA:
         return build_task(asked.name, asked.options)
-    if not is_dataclass(data.task):
+    task: Any = data.task
+    if not is_dataclass(task):
         raise UsageError(
-            f"The task of {data.name}, {type(data.task).__name__}, is no dataclass, so that its settings cannot be "
+            f"The task of {data.name}, {type(task).__name__}, is no dataclass, so that its settings cannot be "
             "changed. Name a task with --task."
         )
-    return settings.changed(data.task, asked.options)
+    changed: Any = settings.changed(task, asked.options)
+    return cast(Task, changed)
 
 
 def build_task(name: str, options: Mapping[str, Any]) -> Task:

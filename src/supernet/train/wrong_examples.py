@@ -47,7 +47,8 @@ def check_inputs(batch: Batch, *, data: str) -> None:
 
 def numbers(split: Split, batch_size: int, *, seed: int, t: int, rank: int, world: int) -> tuple[Split, Indices] | None:
     """The numbers of the examples in batch t of a stream, and the split that counts them so; None: it has none."""
-    if not isinstance(split, ReadByNumber) or type(split).stream is not ReadByNumber.stream:
+    kind: Any = type(split)
+    if not isinstance(split, ReadByNumber) or kind.stream is not ReadByNumber.stream:
         return None
     walk = positions(len(split), batch_size, seed=seed, start=t, rank=rank, world=world)
     counted: Split = split

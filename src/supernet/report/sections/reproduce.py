@@ -65,7 +65,7 @@ def _section(run: RunFiles, name: str) -> Mapping[str, Any]:
 
 def _asked(run: RunFiles, name: str) -> Mapping[str, Any]:
     """The settings of the search or the judgement on record, which may have come after those of the run."""
-    kept = run.searching.search if name == "search" and run.searching else None
+    kept: Any = run.searching.search if name == "search" and run.searching else None
     kept = run.judging.judge if name == "judge" and run.judging else kept
     return _section(run, name) if kept is None else json.loads(encode(kept))
 
