@@ -19,6 +19,7 @@ from supernet.methods.cells.sparsenas import sparsenas as sparsenas
 from supernet.methods.elastic.alphanet import alphanet as alphanet
 from supernet.methods.elastic.attentivenas import attentivenas as attentivenas
 from supernet.methods.elastic.bignas import bignas as bignas
+from supernet.methods.elastic.autoformer import autoformer as autoformer
 from supernet.methods.elastic.sandwich import sandwich as sandwich
 from supernet.methods.final.darts_cifar import darts_cifar as darts_cifar
 from supernet.methods.final.darts_imagenet import darts_imagenet as darts_imagenet
@@ -44,6 +45,7 @@ __all__ = [
     "angle_shrinking",
     "attentivenas",
     "bignas",
+    "autoformer",
     "cdarts",
     "darts",
     "darts_cifar",

@@ -1,4 +1,6 @@
 # Written by: python -m supernet.catalog --write
+from supernet.zoo.attention.autoformer import autoformer as autoformer
+from supernet.zoo.attention.autoformer import autoformer_arch as autoformer_arch
 from supernet.zoo.cells.darts import darts as darts
 from supernet.zoo.cells.darts_cell import darts_cell as darts_cell
 from supernet.zoo.cells.darts_genotype import darts_arch as darts_arch
@@ -43,6 +45,7 @@ from supernet.zoo.macro.mixpath_nasbench101 import mixpath_nasbench101_spec as m
 __all__ = [
     "attentivenas",
     "bignas",
+    "autoformer",
     "darts",
     "enas_macro",
     "enas_micro",
