@@ -38,6 +38,7 @@ ALTERNATIVES = {
 }
 SETTINGS = {"sampler": Uniform(), "mixed": Mixed(mixup=0.8, cutmix=1.0, erase=0.25), "drop_path": 0.1}
 SMOOTHING = 0.1
+REFUSED_BY = {"k_shot"}  # it leaves unused parameters alone
 SHORT = {"drop_path": 0}  # nets of other spaces have no drop-path
 
 
