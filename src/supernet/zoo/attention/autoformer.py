@@ -151,8 +151,9 @@ def autoformer(
         share = number / max(1, max(all_depths) - 1)
         return TransformerBlock(width, attention, hidden=hidden, drop_path=share, dropout=dropout)
 
-    dropped = [ElasticDropout(dropout, width)] if dropout else []
-    tokens = [PatchEmbed(in_channels, width, patch), ClassToken(width), ElasticPositions(side * side + 1, width)]
+    dropped: list[nn.Module] = [ElasticDropout(dropout, width)] if dropout else []
+    tokens: list[nn.Module] = [PatchEmbed(in_channels, width, patch), ClassToken(width)]
+    tokens.append(ElasticPositions(side * side + 1, width))
     net = VisionTransformer(
         embed=nn.Sequential(*tokens, *dropped),
         blocks=ElasticDepth(depth, [layer(number) for number in range(max(all_depths))]),
