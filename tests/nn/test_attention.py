@@ -204,7 +204,7 @@ def test_the_setting_slice_reaches_every_row() -> None:
     module = ElasticAttention(8, Choice("heads", (1, 3)), 4)
     net, x = Supernet(module).eval(), torch.randn(2, 5, 8)
     whole = split(cast(nn.Linear, net.extract({"heads": 3}).qkv))  # type: ignore[arg-type]
-    for place, rows in ((0.0, range(4)), (-1.0, range(8, 12)), (0.75, (9, 10, 11, 0))):
+    for place, rows in ((0.0, range(4)), (-1.0, range(8, 12)), (0.3, range(3, 7)), (0.75, (9, 10, 11, 0))):
         chosen = torch.tensor(tuple(rows))
         for layer in (q_k_v := [nn.Linear(8, 4) for _ in range(3)]):
             full = whole[q_k_v.index(layer)]
