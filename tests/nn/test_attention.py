@@ -60,6 +60,12 @@ def related(*, keys: bool = True, values: bool = True) -> ElasticAttention:
     )
 
 
+def wide_values() -> ElasticAttention:
+    """Values whose width varies by itself, with relative positions."""
+    e = Choice("value_dim", (4, 6))
+    return ElasticAttention(width(), 2, 3, value_dim=e, relative_values=RelativePositions2d(2, e))
+
+
 def nasvit() -> ElasticAttention:
     """NASViT's, on a grid of 2 × 2 tokens."""
     w = width()
@@ -89,6 +95,7 @@ CASES: dict[str, tuple[Callable[[], nn.Module], int]] = {
     "fixed inner width": (fixed_inner, 4),
     "relative": (related, 5),
     "relative keys": (lambda: related(values=False), 5),
+    "relative values of a width of their own": (wide_values, 5),
     "nasvit": (nasvit, 4),
     "memory": (Crossing, 4),
     "masked": (lambda: Masked(ElasticAttention(width(), Choice("heads", (1, 2)), 4, masked=True)), 4),

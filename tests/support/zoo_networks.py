@@ -86,25 +86,6 @@ SMALL: dict[str, tuple[Callable[[], Supernet], tuple[int, ...]]] = {
         ),
         (4, 3, 7, 7),
     ),
-    "autoformer": (
-        lambda: zoo.autoformer(
-            variant="tiny",
-            num_classes=5,
-            image_size=8,
-            patch=4,
-            widths=(8, 12),
-            depths=(1, 2),
-            heads=(1, 2),
-            head_dim=4,
-        ),
-        (4, 3, 8, 8),
-    ),
-    "vitas": (
-        lambda: zoo.vitas(
-            variant="tiny", num_classes=5, image_size=8, patches=(4, 8), tenths=(2, 4), depths=(1, 2), pooling="mean"
-        ),
-        (4, 3, 8, 8),
-    ),
     "mixpath": (
         lambda: zoo.mixpath(paths=3, layers=4, width_multiplier=0.17, head_width=16, num_classes=5, image_size=8),
         (4, 3, 8, 8),
