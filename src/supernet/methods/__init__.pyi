@@ -18,8 +18,8 @@ from supernet.methods.cells.snas import snas as snas
 from supernet.methods.cells.sparsenas import sparsenas as sparsenas
 from supernet.methods.elastic.alphanet import alphanet as alphanet
 from supernet.methods.elastic.attentivenas import attentivenas as attentivenas
-from supernet.methods.elastic.bignas import bignas as bignas
 from supernet.methods.elastic.autoformer import autoformer as autoformer
+from supernet.methods.elastic.bignas import bignas as bignas
 from supernet.methods.elastic.sandwich import sandwich as sandwich
 from supernet.methods.elastic.vitas import vitas as vitas
 from supernet.methods.final.darts_cifar import darts_cifar as darts_cifar
@@ -45,8 +45,8 @@ __all__ = [
     "alphanet",
     "angle_shrinking",
     "attentivenas",
-    "bignas",
     "autoformer",
+    "bignas",
     "cdarts",
     "darts",
     "darts_cifar",

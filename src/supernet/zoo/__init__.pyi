@@ -47,8 +47,8 @@ from supernet.zoo.macro.mixpath_nasbench101 import mixpath_nasbench101_spec as m
 
 __all__ = [
     "attentivenas",
-    "bignas",
     "autoformer",
+    "bignas",
     "darts",
     "enas_macro",
     "enas_micro",
