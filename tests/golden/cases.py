@@ -140,7 +140,6 @@ TRAININGS: dict[str, Case] = {name: default(name) for name in methods.__all__} |
     "attentivenas": lambda: train(methods.attentivenas(), dropping_net()),
     "attentivenas, worst": lambda: train(methods.attentivenas(mode="worst", drop_path=0), elastic_net()),
     "bignas": lambda: train(methods.bignas(), dropping_net()),
-    "attentivenas": lambda: train(methods.attentivenas(), elastic_net()),
     "autoformer": lambda: train(methods.autoformer(), transformer("autoformer", heads=(1, 2))),
     "vitas": lambda: train(
         methods.vitas(sampler=DepthForCost(low=50e3, high=80e3)), transformer("vitas", tenths=(4, 8))
@@ -148,7 +147,6 @@ TRAININGS: dict[str, Case] = {name: default(name) for name in methods.__all__} |
     "vitas, cyclic": lambda: train(
         methods.vitas(sampler=Uniform(), slices="cyclic", sandwich=1), transformer("vitas", tenths=(4, 8))
     ),
-    "attentivenas, worst": lambda: train(methods.attentivenas(mode="worst"), elastic_net()),
     "cdarts": lambda: train(methods.cdarts(cycles=2, held_back=("skip",))),
     "dots": lambda: train(methods.dots(parameter_free=("none", "skip")), cells_net()),
     "darts_cifar": lambda: train(methods.darts_cifar(drop_path=0, cutout=4)),
