@@ -25,7 +25,7 @@ from small_nets import elastic_net, images, operations_net
 from supernet import Supernet, data, deploy, fit, judge, measure, methods, search, zoo
 from supernet.measure import Calibration
 from supernet.methods.single_path.dynas import WEIGHTS as DYNAS
-from supernet.train import Fixed, MomentumSeparation, Phase, Recipe, TrainPaths
+from supernet.train import DepthForCost, Fixed, MomentumSeparation, Phase, Recipe, TrainPaths, Uniform
 from zoo_networks import SMALL
 
 Outcome = dict[str, Any]
@@ -115,6 +115,13 @@ def zoo_net(name: str) -> Supernet:
     return SMALL[name][0]()
 
 
+def transformer(name: str, **options: Any) -> Supernet:
+    torch.manual_seed(1)
+    channels, size, _ = SQUARES.shape
+    sizes: dict[str, Any] = {"num_classes": 10, "in_channels": channels, "image_size": size, "depths": (1, 2)}
+    return getattr(zoo, name)(variant="tiny", **sizes, **options)  # type: ignore[no-any-return]
+
+
 def skipping_net() -> Supernet:
     torch.manual_seed(1)
     return zoo.nasbench201(channels=4, cells=1, in_channels=1, aux_skip=True)
@@ -133,6 +140,13 @@ TRAININGS: dict[str, Case] = {name: default(name) for name in methods.__all__} |
     "attentivenas": lambda: train(methods.attentivenas(), dropping_net()),
     "attentivenas, worst": lambda: train(methods.attentivenas(mode="worst", drop_path=0), elastic_net()),
     "bignas": lambda: train(methods.bignas(), dropping_net()),
+    "autoformer": lambda: train(methods.autoformer(), transformer("autoformer", heads=(1, 2))),
+    "vitas": lambda: train(
+        methods.vitas(sampler=DepthForCost(low=50e3, high=80e3)), transformer("vitas", tenths=(4, 8))
+    ),
+    "vitas, cyclic": lambda: train(
+        methods.vitas(sampler=Uniform(), slices="cyclic", sandwich=1), transformer("vitas", tenths=(4, 8))
+    ),
     "cdarts": lambda: train(methods.cdarts(cycles=2, held_back=("skip",))),
     "dots": lambda: train(methods.dots(parameter_free=("none", "skip")), cells_net()),
     "darts_cifar": lambda: train(methods.darts_cifar(drop_path=0, cutout=4)),

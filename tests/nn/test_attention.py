@@ -60,6 +60,12 @@ def related(*, keys: bool = True, values: bool = True) -> ElasticAttention:
     )
 
 
+def wide_values() -> ElasticAttention:
+    """Values whose width varies by itself, with relative positions."""
+    e = Choice("value_dim", (4, 6))
+    return ElasticAttention(width(), 2, 3, value_dim=e, relative_values=RelativePositions2d(2, e))
+
+
 def nasvit() -> ElasticAttention:
     """NASViT's, on a grid of 2 × 2 tokens."""
     w = width()
@@ -89,6 +95,7 @@ CASES: dict[str, tuple[Callable[[], nn.Module], int]] = {
     "fixed inner width": (fixed_inner, 4),
     "relative": (related, 5),
     "relative keys": (lambda: related(values=False), 5),
+    "relative values of a width of their own": (wide_values, 5),
     "nasvit": (nasvit, 4),
     "memory": (Crossing, 4),
     "masked": (lambda: Masked(ElasticAttention(width(), Choice("heads", (1, 2)), 4, masked=True)), 4),
@@ -204,7 +211,7 @@ def test_the_setting_slice_reaches_every_row() -> None:
     module = ElasticAttention(8, Choice("heads", (1, 3)), 4)
     net, x = Supernet(module).eval(), torch.randn(2, 5, 8)
     whole = split(cast(nn.Linear, net.extract({"heads": 3}).qkv))  # type: ignore[arg-type]
-    for place, rows in ((0.0, range(4)), (-1.0, range(8, 12)), (0.75, (9, 10, 11, 0))):
+    for place, rows in ((0.0, range(4)), (-1.0, range(8, 12)), (0.3, range(3, 7)), (0.75, (9, 10, 11, 0))):
         chosen = torch.tensor(tuple(rows))
         for layer in (q_k_v := [nn.Linear(8, 4) for _ in range(3)]):
             full = whole[q_k_v.index(layer)]

@@ -18,8 +18,10 @@ from supernet.methods.cells.snas import snas as snas
 from supernet.methods.cells.sparsenas import sparsenas as sparsenas
 from supernet.methods.elastic.alphanet import alphanet as alphanet
 from supernet.methods.elastic.attentivenas import attentivenas as attentivenas
+from supernet.methods.elastic.autoformer import autoformer as autoformer
 from supernet.methods.elastic.bignas import bignas as bignas
 from supernet.methods.elastic.sandwich import sandwich as sandwich
+from supernet.methods.elastic.vitas import vitas as vitas
 from supernet.methods.final.darts_cifar import darts_cifar as darts_cifar
 from supernet.methods.final.darts_imagenet import darts_imagenet as darts_imagenet
 from supernet.methods.final.enas_final import enas_final as enas_final
@@ -43,6 +45,7 @@ __all__ = [
     "alphanet",
     "angle_shrinking",
     "attentivenas",
+    "autoformer",
     "bignas",
     "cdarts",
     "darts",
@@ -79,4 +82,5 @@ __all__ = [
     "sparsenas",
     "spos",
     "sum_nas",
+    "vitas",
 ]

@@ -9,6 +9,7 @@ from supernet.errors import UsageError
 from supernet.nn.mutable import Mutable, Shape, copy_into
 from supernet.nn.sizes import check_size, check_width
 from supernet.nn.slices import SLICE, active_slice
+from supernet.nn.table import Table
 from supernet.space import Expr, largest_value
 
 
@@ -21,7 +22,7 @@ class AddPositions(nn.Module):
 
     def __init__(self, positions: Tensor) -> None:
         super().__init__()
-        self.positions = nn.Parameter(positions)
+        self.positions: nn.Parameter = Table(positions)
 
     def forward(self, x: Tensor) -> Tensor:
         return x + self.positions[: x.shape[1]]

@@ -10,6 +10,7 @@ from supernet.errors import UsageError
 from supernet.nn.mutable import Mutable, Shape, copy_into
 from supernet.nn.sizes import check_size
 from supernet.nn.slices import SLICE, active_slice
+from supernet.nn.table import Table
 from supernet.space import Expr, largest_value
 
 
@@ -25,7 +26,7 @@ class BiasByOffset(nn.Module):
 
     def __init__(self, table: Tensor, indices: Tensor) -> None:
         super().__init__()
-        self.table = nn.Parameter(table)
+        self.table: nn.Parameter = Table(table)
         self.register_buffer("indices", indices, persistent=False)
 
     def forward(self) -> Tensor:

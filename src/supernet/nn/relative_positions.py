@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from supernet.nn.mutable import Mutable, Shape, copy_into
 from supernet.nn.sizes import check_size
 from supernet.nn.slices import SLICE, active_slice
+from supernet.nn.table import Table
 from supernet.space import Expr, largest_value
 
 
@@ -27,7 +28,8 @@ class RelativeVectors(nn.Module):
 
     def __init__(self, vertical: Tensor, horizontal: Tensor, rows: Tensor, columns: Tensor) -> None:
         super().__init__()
-        self.vertical, self.horizontal = nn.Parameter(vertical), nn.Parameter(horizontal)
+        self.vertical: nn.Parameter = Table(vertical)
+        self.horizontal: nn.Parameter = Table(horizontal)
         self.register_buffer("rows", rows, persistent=False)
         self.register_buffer("columns", columns, persistent=False)
 

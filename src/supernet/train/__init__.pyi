@@ -49,6 +49,7 @@ from supernet.train.fit import Trained as Trained
 from supernet.train.fit import fit as fit
 from supernet.train.forwards.cut_images import CutImages as CutImages
 from supernet.train.forwards.engine_and_transit import EngineAndTransit as EngineAndTransit
+from supernet.train.forwards.slices import Slices as Slices
 from supernet.train.gradients._protocol import GradientRule as GradientRule
 from supernet.train.gradients.adversarial import Adversarial as Adversarial
 from supernet.train.gradients.backpropagation import Backpropagation as Backpropagation
@@ -142,6 +143,7 @@ from supernet.train.samplers.best_of import BestOf as BestOf
 from supernet.train.samplers.budget import Budget as Budget
 from supernet.train.samplers.candidate_pool import load_candidates as load_candidates
 from supernet.train.samplers.cost_bins import CostBins as CostBins
+from supernet.train.samplers.depth_for_cost import DepthForCost as DepthForCost
 from supernet.train.samplers.equal_cost import EqualCost as EqualCost
 from supernet.train.samplers.fixed import Fixed as Fixed
 from supernet.train.samplers.from_logits import FromLogits as FromLogits
@@ -224,6 +226,7 @@ __all__ = [
     "DecideEdge",
     "DecideRest",
     "Decided",
+    "DepthForCost",
     "Derivation",
     "Dictionary",
     "Dirichlet",
@@ -322,6 +325,7 @@ __all__ = [
     "SingleLevel",
     "SkipLimited",
     "Slice",
+    "Slices",
     "Softmax",
     "SparseCodePerNode",
     "SparseCodes",

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from supernet.errors import UsageError
+from supernet.nn.table import Table
 from supernet.train.alone import alone
 from supernet.train.move import Path, Step
 from supernet.train.optimisers._protocol import Optimiser, check_number, factor_for
@@ -45,7 +46,8 @@ class Updates:
             zero, so that weight decay and momentum still move them (`"decay"`: what torch before 2.0 did to
             parameters from their first use on, and many published figures rest on). It concerns whole tensors;
             the unused part of an elastic weight always has a gradient of zero.
-        decay_vectors: Whether weight decay also applies to biases and to norm scales and shifts.
+        decay_vectors: Whether weight decay also applies to biases, to norm scales and shifts, and to learned positions
+            (every `nn.table.Table`).
         states: The rule by which paths are grouped, each group with an optimiser's state (momentum) of its own; None:
             all share one.
 
@@ -191,7 +193,7 @@ class Stepper:
     def configure(self, updates: Updates, *, batch_size: int) -> None:
         """Go on with other updates, or for batches of another size; the states that optimisers hold are kept."""
         self.updates, self.batch_size = updates, batch_size
-        vectors = [] if updates.decay_vectors else [p for p in self.parameters if p.ndim <= 1]
+        vectors = [] if updates.decay_vectors else [p for p in self.parameters if p.ndim <= 1 or isinstance(p, Table)]
         kept = {id(p) for p in vectors}
         groups: list[dict[str, Any]] = [{"params": [p for p in self.parameters if id(p) not in kept]}]
         if vectors:

@@ -1,4 +1,9 @@
 # Written by: python -m supernet.catalog --write
+from supernet.zoo.attention.autoformer import autoformer as autoformer
+from supernet.zoo.attention.autoformer import autoformer_arch as autoformer_arch
+from supernet.zoo.attention.vitas import vitas as vitas
+from supernet.zoo.attention.vitas import vitas_arch as vitas_arch
+from supernet.zoo.attention.vitas import vitas_flops as vitas_flops
 from supernet.zoo.cells.darts import darts as darts
 from supernet.zoo.cells.darts_cell import darts_cell as darts_cell
 from supernet.zoo.cells.darts_genotype import darts_arch as darts_arch
@@ -42,6 +47,7 @@ from supernet.zoo.macro.mixpath_nasbench101 import mixpath_nasbench101_spec as m
 
 __all__ = [
     "attentivenas",
+    "autoformer",
     "bignas",
     "darts",
     "enas_macro",
@@ -55,4 +61,5 @@ __all__ = [
     "nasbench_macro",
     "robust_darts",
     "shufflenetv2_spos",
+    "vitas",
 ]

@@ -11,7 +11,7 @@ from supernet.train.combines._protocol import Combine
 from supernet.train.combines.sum import Sum
 from supernet.train.context import Moves
 from supernet.train.gradients._protocol import GradientRule
-from supernet.train.move import Move, Objective, Path, Step
+from supernet.train.move import Forward, Move, Objective, Path, Step
 from supernet.train.objectives.cross_entropy import CrossEntropy
 from supernet.train.samplers._protocol import Sampler
 
@@ -28,6 +28,7 @@ class TrainPaths:
         micro_batch: Number of images per piece of the batch, for ghost batch normalisation; None: the whole batch at
             once.
         regularise: The paths in which dropout layers drop: all of them, or the first of a step alone.
+        forward: How each path runs; None: the supernet on the images of the batch.
     """
 
     sampler: Sampler
@@ -36,6 +37,7 @@ class TrainPaths:
     gradient: GradientRule | None = None
     micro_batch: int | None = None
     regularise: Literal["all", "first"] = "all"
+    forward: Forward | None = None
     parts = ()
 
     def __post_init__(self) -> None:
@@ -46,10 +48,18 @@ class TrainPaths:
 
     def check(self, net: Supernet) -> None:
         self.sampler.check(net)
+        check = getattr(self.forward, "check", None)
+        if check is not None:
+            check(net)
 
     def moves(self, step: Step) -> Moves:
         paths = [
-            Path(decisions, self.objective, dropout=number == 0 or self.regularise == "all")
+            Path(
+                decisions,
+                self.objective,
+                dropout=number == 0 or self.regularise == "all",
+                forward=self.forward,
+            )
             for number, decisions in enumerate(self.sampler.paths(step))
         ]
         yield Move(paths=paths, combine=self.combine, gradient=self.gradient, micro_batch=self.micro_batch)
