@@ -35,6 +35,7 @@ from supernet.nn.selection import Decision, Decisions, EdgeWeights, Mixture, Tar
 from supernet.nn.subset import SubsetChoice
 from supernet.nn.supernet import StaleStatistics, Supernet
 from supernet.nn.token_grid import TokenGrid
+from supernet.nn.transform_conv import TransformConv2d
 
 __all__ = [
     "AvgPool3x3",
@@ -78,6 +79,7 @@ __all__ = [
     "Supernet",
     "Target",
     "TokenGrid",
+    "TransformConv2d",
     "WarmStart",
     "WeightDictionary",
     "Zero",
