@@ -17,6 +17,7 @@ from supernet.methods.cells.sgas import sgas as sgas
 from supernet.methods.cells.snas import snas as snas
 from supernet.methods.cells.sparsenas import sparsenas as sparsenas
 from supernet.methods.elastic.attentivenas import attentivenas as attentivenas
+from supernet.methods.elastic.ofa import ofa as ofa
 from supernet.methods.elastic.sandwich import sandwich as sandwich
 from supernet.methods.final.darts_cifar import darts_cifar as darts_cifar
 from supernet.methods.final.darts_imagenet import darts_imagenet as darts_imagenet
@@ -62,6 +63,7 @@ __all__ = [
     "magic_t",
     "mean_teacher",
     "mixpath",
+    "ofa",
     "one_shot",
     "p_darts",
     "pc_darts",

@@ -17,10 +17,10 @@ from supernet.space import Expr
 class TransformConv2d(ElasticConv2d):
     """An `ElasticConv2d` with OFA's kernel transform: (B, c_in, H, W) -> (B, c_out, H', W').
 
-    [arXiv 1908.09791](https://arxiv.org/abs/1908.09791), §3.2, "elastic kernel size". With kernels 3, 5 and 7 a filter of
-    5 × 5 is M₇₋₅ times the centre of the one of 7 × 7, and one of 3 × 3 is M₅₋₃ times the centre of that. The matrices
-    (25 × 25 and 9 × 9) belong to the layer and are shared by all filters and channels; they begin as the identity, so
-    that every kernel is the centre of the largest one until they are trained.
+    [arXiv 1908.09791](https://arxiv.org/abs/1908.09791), §3.2, "elastic kernel size". With kernels 3, 5 and 7 a filter
+    of 5 × 5 is a matrix (25 × 25) times the centre of the one of 7 × 7, and one of 3 × 3 another (9 × 9) times the
+    centre of that. The matrices belong to the layer and are shared by all filters and channels; they begin as the
+    identity, so that every kernel is the centre of the largest one until they are trained.
 
     An extracted subnet has the filters as they come out, so that the matrices are no parameters of it and cost no
     multiply-accumulates. A weight that several architectures share has a gradient through all of them, beyond its

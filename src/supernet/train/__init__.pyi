@@ -29,6 +29,7 @@ from supernet.train.edits.drop_options import DropOptions as DropOptions
 from supernet.train.edits.keep_shares import KeepShares as KeepShares
 from supernet.train.edits.keep_strongest import KeepStrongest as KeepStrongest
 from supernet.train.edits.keep_winners import KeepWinners as KeepWinners
+from supernet.train.edits.largest_options import LargestOptions as LargestOptions
 from supernet.train.edits.only import Only as Only
 from supernet.train.edits.project_inputs import ProjectInputs as ProjectInputs
 from supernet.train.edits.project_operations import ProjectOperations as ProjectOperations
@@ -40,8 +41,10 @@ from supernet.train.edits.regularise_on_rise import DecayFromMemory as DecayFrom
 from supernet.train.edits.regularise_on_rise import RegulariseOnRise as RegulariseOnRise
 from supernet.train.edits.remember_probabilities import RememberProbabilities as RememberProbabilities
 from supernet.train.edits.shrink import Shrink as Shrink
+from supernet.train.edits.sort_channels import SortChannels as SortChannels
 from supernet.train.edits.split_by_gradients import SplitByGradients as SplitByGradients
 from supernet.train.edits.split_by_option import SplitByOption as SplitByOption
+from supernet.train.edits.take_copy import TakeCopy as TakeCopy
 from supernet.train.edits.widen_partial import WidenPartial as WidenPartial
 from supernet.train.ends.either import Either as Either
 from supernet.train.ends.no_improvement import NoImprovement as NoImprovement
@@ -68,6 +71,7 @@ from supernet.train.objectives.code_entropy import CodeEntropy as CodeEntropy
 from supernet.train.objectives.consistency import Consistency as Consistency
 from supernet.train.objectives.cross_entropy import CrossEntropy as CrossEntropy
 from supernet.train.objectives.dirichlet_anchor import DirichletAnchor as DirichletAnchor
+from supernet.train.objectives.distillation import Distillation as Distillation
 from supernet.train.objectives.expected_cost import ExpectedCost as ExpectedCost
 from supernet.train.objectives.in_place_distillation import InPlaceDistillation as InPlaceDistillation
 from supernet.train.objectives.mutual_distillation import MutualDistillation as MutualDistillation
@@ -136,6 +140,7 @@ from supernet.train.relaxations.perturbed import Perturbed as Perturbed
 from supernet.train.relaxations.softmax import Softmax as Softmax
 from supernet.train.rewriting import Rewriter as Rewriter
 from supernet.train.samplers._protocol import Sampler as Sampler
+from supernet.train.samplers.agreeing import Agreeing as Agreeing
 from supernet.train.samplers.best_of import BestOf as BestOf
 from supernet.train.samplers.budget import Budget as Budget
 from supernet.train.samplers.candidate_pool import load_candidates as load_candidates
@@ -158,9 +163,11 @@ from supernet.train.schedules.constant import Constant as Constant
 from supernet.train.schedules.cosine import Cosine as Cosine
 from supernet.train.schedules.linear import Linear as Linear
 from supernet.train.schedules.on_loss import OnLoss as OnLoss
+from supernet.train.schedules.scaled import Scaled as Scaled
 from supernet.train.schedules.step_decay import StepDecay as StepDecay
 from supernet.train.schedules.warm_restarts import WarmRestarts as WarmRestarts
 from supernet.train.schedules.warmup import Warmup as Warmup
+from supernet.train.schedules.warmup_then import WarmupThen as WarmupThen
 from supernet.train.scores._protocol import Score as Score
 from supernet.train.scores._protocol import Subnet as Subnet
 from supernet.train.scores.angle import Angle as Angle
@@ -186,6 +193,7 @@ __all__ = [
     "AbsorbCodes",
     "Adam",
     "Adversarial",
+    "Agreeing",
     "AllDecided",
     "Angle",
     "Auxiliary",
@@ -224,6 +232,7 @@ __all__ = [
     "Dictionary",
     "Dirichlet",
     "DirichletAnchor",
+    "Distillation",
     "DropOptions",
     "DropoutDecay",
     "Edit",
@@ -249,6 +258,7 @@ __all__ = [
     "KeepStrongest",
     "KeepWinners",
     "LSTMController",
+    "LargestOptions",
     "LeafAfterLeaf",
     "LearningRate",
     "Likelihood",
@@ -306,6 +316,7 @@ __all__ = [
     "SampleAndRank",
     "Sampler",
     "Sandwich",
+    "Scaled",
     "Score",
     "Scored",
     "SearchAndEvaluate",
@@ -317,6 +328,7 @@ __all__ = [
     "SkipLimited",
     "Slice",
     "Softmax",
+    "SortChannels",
     "SparseCodePerNode",
     "SparseCodes",
     "SplitByGradients",
@@ -331,6 +343,7 @@ __all__ = [
     "Subnet",
     "SubnetScores",
     "Sum",
+    "TakeCopy",
     "Term",
     "Terms",
     "ThresholdedLogits",
@@ -349,6 +362,7 @@ __all__ = [
     "WarmRestarts",
     "WarmUpEvaluation",
     "Warmup",
+    "WarmupThen",
     "WeightPerOperation",
     "WeightsThenCodes",
     "WeightsThenPolicy",
