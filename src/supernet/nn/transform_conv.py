@@ -75,7 +75,8 @@ class TransformConv2d(ElasticConv2d):
             if larger == k:
                 break
             flat = centre(weight, smaller).flatten(2)
-            weight = (flat @ self.get_parameter(_matrix(larger, smaller)).T).unflatten(2, (smaller, smaller))
+            filters = flat @ self.get_parameter(_matrix(larger, smaller)).T
+            weight = filters.view(*filters.shape[:2], smaller, smaller)
         return weight
 
     def shapes(self) -> dict[str, Shape]:

@@ -50,7 +50,7 @@ class Distillation:
         check_number("The distillation temperature", self.temperature, above=0)
 
     def chance(self, of_task: float) -> float | None:
-        """(1 + λ) times that of the task: equal probabilities are as far from any target; None if λ varies, or T is not 1."""
+        """(1 + λ) times that of the task; None if λ varies, or T is not 1."""
         if callable(self.weight) or self.temperature != 1:
             return None
         return (1 + self.weight) * of_task
