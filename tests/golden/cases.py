@@ -118,7 +118,9 @@ def zoo_net(name: str) -> Supernet:
 
 def ofa_stages() -> Recipe:
     stages = [Stage(kind, None, 1, 0.25, 1.0, 2) for kind in ("kernel", "depth", "expansion")]
-    return methods.ofa(stages=stages, largest=LARGEST._replace(epochs=1), weights=OFA.with_settings(lr=0.1, per=None))
+    return methods.ofa(
+        stages=stages, largest=LARGEST._replace(epochs=1, warmup=0), weights=OFA.with_settings(lr=0.1, per=None)
+    )
 
 
 def one_width_net() -> Supernet:

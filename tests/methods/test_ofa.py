@@ -98,7 +98,7 @@ SETTINGS = {
     "start": 1 / 32,
 }
 SMOOTHING = 0.1
-REFUSED_BY = {"dynas", "few_shot", "gm_nas", "k_shot", "mean_teacher", "sum_nas"}
+REFUSED_BY = {"dynas", "few_shot", "gm_nas", "k_shot", "mean_teacher"}
 NET = elastic
 
 

@@ -13,7 +13,6 @@ from torch import Tensor, nn
 from supernet.errors import UsageError
 from supernet.nn import ElasticConv2d, ElasticDepth, ElasticResolution, Statistics
 from supernet.nn.diagram import Diagram
-from supernet.paper import Paper
 from supernet.space import Arch, Choice, Expr
 from supernet.zoo.arguments import check_whole
 from supernet.zoo.chains.inverted_residual import InvertedResidual
@@ -21,16 +20,6 @@ from supernet.zoo.drawing import Block, chain
 from supernet.zoo.elastic.elastic_mbconv_block import MBConv
 from supernet.zoo.elastic.elastic_mbconv_stage import default_resolutions
 from supernet.zoo.layers import SqueezeExcite
-
-OFA = Paper(
-    name="OFA",
-    title="Once-for-All: Train One Network and Specialize it for Efficient Deployment",
-    authors=("Cai", "Gan", "Wang", "Zhang", "Han"),
-    venue="ICLR",
-    year=2020,
-    arxiv="1908.09791",
-    provenance="official code",
-)
 
 
 @dataclass(frozen=True)

@@ -8,14 +8,23 @@ from typing import Any
 
 from supernet.nn import ElasticBatchNorm2d, ElasticResolution, Statistics, Supernet
 from supernet.nn.norm import check_statistics
+from supernet.paper import Paper
 from supernet.zoo.arguments import check_at_least_one, check_dropout
 from supernet.zoo.chains.inverted_residual import InvertedResidual
-from supernet.zoo.elastic.ofa_chain import OFA, OfaChain, OfaStage, axis, check_axes, ofa_resolutions, ofa_stages
+from supernet.zoo.elastic.ofa_chain import OfaChain, OfaStage, axis, check_axes, ofa_resolutions, ofa_stages
 from supernet.zoo.initialisation import fan_out_normal
 from supernet.zoo.layers import classifier, conv_bn
 from supernet.zoo.scaling import scaled_width, strides_for
 
-PAPER = OFA
+PAPER = Paper(
+    name="OFA",
+    title="Once-for-All: Train One Network and Specialize it for Efficient Deployment",
+    authors=("Cai", "Gan", "Wang", "Zhang", "Han"),
+    venue="ICLR",
+    year=2020,
+    arxiv="1908.09791",
+    provenance="official code",
+)
 
 STEM, FIRST, HEAD, EPS = 32, 16, 1280, 1e-3
 STAGES = (

@@ -20,15 +20,24 @@ from supernet.nn import (
 )
 from supernet.nn.diagram import Diagram
 from supernet.nn.norm import check_statistics
+from supernet.paper import Paper
 from supernet.space import Arch, Expr, round_to
 from supernet.zoo.arguments import check_at_least_one, check_dropout
 from supernet.zoo.drawing import Block, chain
-from supernet.zoo.elastic.ofa_chain import OFA, axis, ofa_resolutions, size_in
+from supernet.zoo.elastic.ofa_chain import axis, ofa_resolutions, size_in
 from supernet.zoo.initialisation import fan_out_normal
 from supernet.zoo.layers import Norm, conv_bn
 from supernet.zoo.scaling import scaled_width, strides_for
 
-PAPER = OFA
+PAPER = Paper(
+    name="OFA",
+    title="Once-for-All: Train One Network and Specialize it for Efficient Deployment",
+    authors=("Cai", "Gan", "Wang", "Zhang", "Han"),
+    venue="ICLR",
+    year=2020,
+    arxiv="1908.09791",
+    provenance="official code",
+)
 
 STEM, WIDTHS, DEPTHS, STRIDES = 64, (256, 512, 1024, 2048), (2, 2, 4, 2), (2, 2, 1, 2, 2, 2)
 
