@@ -24,6 +24,8 @@ from shifted_searches import blocks_net, evaluator
 from small_nets import elastic_net, images, operations_net
 from supernet import Supernet, data, deploy, fit, judge, measure, methods, search, zoo
 from supernet.measure import Calibration
+from supernet.methods.elastic.ofa import LARGEST, Stage
+from supernet.methods.elastic.ofa import WEIGHTS as OFA
 from supernet.methods.single_path.dynas import WEIGHTS as DYNAS
 from supernet.train import DepthForCost, Fixed, MomentumSeparation, Phase, Recipe, TrainPaths, Uniform
 from zoo_networks import SMALL
@@ -122,6 +124,19 @@ def transformer(name: str, **options: Any) -> Supernet:
     return getattr(zoo, name)(variant="tiny", **sizes, **options)  # type: ignore[no-any-return]
 
 
+def ofa_stages() -> Recipe:
+    stages = [Stage(kind, None, 1, 0.25, 1.0, 2) for kind in ("kernel", "depth", "expansion")]
+    return methods.ofa(
+        stages=stages, largest=LARGEST._replace(epochs=1, warmup=0), weights=OFA.with_settings(lr=0.1, per=None)
+    )
+
+
+def one_width_net() -> Supernet:
+    torch.manual_seed(1)
+    stages = (zoo.Stage((16,), (1, 2), (3, 5), (2, 3, 4), stride=2),)
+    return zoo.mbconv(stages=stages, resolutions=(6, 8), stem_width=8, head_width=32, squeeze_excite=True)
+
+
 def skipping_net() -> Supernet:
     torch.manual_seed(1)
     return zoo.nasbench201(channels=4, cells=1, in_channels=1, aux_skip=True)
@@ -170,6 +185,7 @@ TRAININGS: dict[str, Case] = {name: default(name) for name in methods.__all__} |
     "greedynas, sizes": lambda: train(methods.greedynas(rate_by="accuracy", max_macs=15_000), elastic_net()),
     "k_shot, subnet-aware": lambda: train(methods.dynas(methods.k_shot(), states=STATES)),
     "mixpath": lambda: train(methods.mixpath(), zoo_net("mixpath without shadow"), steps=8),
+    "ofa": lambda: train(ofa_stages(), one_width_net(), steps=8),
     "one_shot": lambda: train(methods.one_shot(), batch_size=32),
     "sandwich": lambda: train(methods.sandwich(), elastic_net()),
     "spos, subnet-aware": lambda: train(methods.dynas(methods.spos(), states=STATES)),

@@ -29,6 +29,32 @@ SMALL: dict[str, tuple[Callable[[], Supernet], tuple[int, ...]]] = {
         ),
         (4, 3, 12, 12),
     ),
+    "ofa_mobilenetv3": (
+        lambda: zoo.ofa_mobilenetv3(
+            num_classes=5,
+            in_channels=1,
+            image_size=8,
+            width_multiplier=0.1,
+            depths=(1, 2),
+            resolutions=(6, 8),
+            transform=False,  # else a subnet has fewer parameters than the supernet gives gradients to
+            dropout=0,
+            statistics="track",
+        ),
+        (4, 1, 8, 8),
+    ),
+    "ofa_resnet50d": (
+        lambda: zoo.ofa_resnet50d(
+            num_classes=5,
+            image_size=8,
+            resolutions=(8,),
+            width_multiplier=0.0625,
+            base_depths=(1, 1, 1, 1),
+            further=(0, 1),
+            statistics="track",
+        ),
+        (4, 3, 8, 8),
+    ),
     "shufflenetv2_spos": (
         lambda: zoo.shufflenetv2_spos(
             num_classes=5, image_size=8, width_multiplier=0.25, depth_multiplier=0.5, head_width=16, dropout=0

@@ -15,10 +15,12 @@ from torch import Tensor, nn
 
 from method_trials import vector
 from small_nets import images, sgd, step
-from supernet import ElasticBatchNorm2d, ElasticConv2d, OpChoice, Supernet, zoo
+from supernet import Choice, ElasticBatchNorm2d, ElasticConv2d, ElasticGroupNorm, OpChoice, Supernet, zoo
 from supernet.errors import UsageError
 from supernet.measure import cost_model
+from supernet.nn import Statistics
 from supernet.nn.channels import Channels
+from supernet.space import Expr
 from supernet.train import (
     Context,
     CrossEntropy,
@@ -259,6 +261,134 @@ def test_channels_that_cannot_be_taken_are_refused_before_anything_changes(
     assert {name: tensor.shape for name, tensor in net.state_dict().items()} == before
     assert not net.changes
     assert net.structure == 0
+
+
+# -- another order of a dimension that an expression gives ------------------------------------------------------------
+
+
+def sized(statistics: Statistics = "track") -> tuple[Supernet, Expr]:
+    """A block whose hidden width is an expression, with another of the same values beside it."""
+    expansion = Choice("expansion", (2, 4))
+    hidden, other = 4 * expansion, 4 * expansion
+    with torch.random.fork_rng(devices=()):
+        torch.manual_seed(0)
+        layers = [
+            ElasticConv2d(1, hidden, 1),
+            ElasticBatchNorm2d(hidden, statistics=statistics),
+            ElasticConv2d(hidden, hidden, 3, groups=hidden, bias=False),
+            ElasticConv2d(hidden, other, 1),
+            ElasticConv2d(other, 3, 1),
+            nn.AdaptiveAvgPool2d(1),
+            nn.Flatten(),
+        ]
+        net = Supernet(nn.Sequential(*layers))
+    generator = torch.Generator().manual_seed(1)
+    with torch.no_grad():
+        for tensor in (*net.parameters(), *net.buffers()):
+            if tensor.is_floating_point():
+                tensor.uniform_(0.5, 1.5, generator=generator)
+    return net, hidden
+
+
+def test_a_permuted_expression_changes_no_output_of_the_largest() -> None:
+    net, hidden = sized()
+    net.eval().double()
+    x, order = torch.randn(4, 1, 8, 8).double(), [5, 3, 0, 1, 15, 14, 2, 4, 6, 7, 8, 9, 10, 11, 13, 12]
+    shapes = {name: tensor.clone() for name, tensor in net.state_dict().items()}
+    before, small = net(x, net.space.largest()), net(x, net.space.smallest())
+    parameters = list(net.parameters())
+    rewriter(net).permute(hidden, order)
+    torch.testing.assert_close(net(x, net.space.largest()), before, rtol=1e-12, atol=0)
+    assert not torch.allclose(net(x, net.space.smallest()), small), "the prefix is another one"
+    assert all(one is other for one, other in zip(parameters, net.parameters(), strict=True))
+    assert (net.changes, net.structure) == ([], 0)
+    moved = {name for name, tensor in net.state_dict().items() if not torch.equal(tensor, shapes[name])}
+    assert moved == {
+        f"module.{n}"
+        for n in ("0.weight", "0.bias", "1.weight", "1.bias", "1.running_mean", "1.running_var", "2.weight", "3.weight")
+    }, "the other expression of the same values is another dimension"
+    assert torch.equal(net.module[2].weight, shapes["module.2.weight"][order])  # type: ignore[index, union-attr]
+    assert torch.equal(net.module[3].weight, shapes["module.3.weight"][:, order])  # type: ignore[index, union-attr]
+
+
+def test_optimisers_and_the_average_follow_a_permutation() -> None:
+    net, hidden = sized()
+    average, stepper = WeightAverage(net, 0.5), Stepper(adam(0.1, weight_decay=0.1), net.parameters(), batch_size=1)
+    net(torch.randn(2, 1, 8, 8), net.space.largest()).square().sum().backward()
+    stepper.step(step(net), [])
+    stepper.clear()
+    average.update(1)
+    read = net.get_parameter("module.3.weight")
+    held = {key: value.clone() for key, value in stepper.optimizer.state[read].items()}
+    averaged = average.tensors["module.3.weight"].clone()
+    order = list(reversed(range(16)))
+    Rewriter(net, {"weights": stepper}, average, dict, 0).permute(hidden, order)
+    assert torch.equal(stepper.optimizer.state[read]["exp_avg"], held["exp_avg"][:, order])
+    assert torch.equal(stepper.optimizer.state[read]["exp_avg_sq"], held["exp_avg_sq"][:, order])
+    assert torch.equal(stepper.optimizer.state[read]["step"], held["step"])
+    assert torch.equal(average.tensors["module.3.weight"], averaged[:, order])
+    assert len(stepper.optimizer.state) == len(list(net.parameters()))
+
+
+def test_named_channels_are_permuted_too() -> None:
+    net = atoms().eval()
+    x, arch = torch.randn(4, 1, 8, 8), net.space.smallest()
+    before = net(x, arch)
+    rewriter(net).permute("hidden", torch.randperm(24).tolist())
+    torch.testing.assert_close(net(x, arch), before)
+    assert not net.changes
+
+
+@dataclass(frozen=True)
+class Turn:
+    """Puts the hidden channels of `sized` into the opposite order."""
+
+    def __call__(self, context: Context) -> None:
+        assert context.rewriter is not None
+        dimension = context.net.module[0].width_out  # type: ignore[index, union-attr]
+        context.rewriter.permute(dimension, list(reversed(range(16))))
+
+
+def test_a_training_that_permutes_resumes_bitwise(tmp_path: Path) -> None:
+    program = TrainPaths(sampler=Uniform())
+    phases = (
+        Phase(name="one", share=1, program=program),
+        Phase(name="two", share=1, program=program, enter=Turn(), restart=False),
+    )
+    recipe = Recipe(name="turned", program=phases, weights=adam(0.01))
+    options = {"steps": 8, "batch_size": 16, "accelerator": "cpu", "progress": False, "average": 0.9, "resume": True}
+    for name, stops in (("whole", (None,)), ("parts", (3, 4, 5, None))):
+        for stop in stops:
+            net, _ = sized()
+            with torch.random.fork_rng(devices=()):
+                torch.manual_seed(2)
+                net = Supernet(nn.Sequential(*net.module, nn.Linear(3, 10)))  # type: ignore[arg-type]
+            fit(net, recipe, images(), out=tmp_path / name, stop_after=stop, **options)  # type: ignore[arg-type]
+    (expected, told), (found, meta) = (
+        checkpoint.load(checkpoint.latest(tmp_path / name / "checkpoints"))  # type: ignore[arg-type]
+        for name in ("whole", "parts")
+    )
+    assert meta == told
+    assert all(torch.equal(tensor, found[name]) for name, tensor in expected.items())
+
+
+def test_what_cannot_be_permuted_is_refused_before_anything_changes() -> None:
+    net, hidden = sized()
+    for wrong in ([0] * 16, list(range(15)), list(range(17))):
+        with pytest.raises(UsageError, match=r"of '4 \* expansion'"):
+            rewriter(net).permute(hidden, wrong)
+    with pytest.raises(UsageError, match="No layer was given the size '4 \\* expansion' itself"):
+        rewriter(net).permute(4 * net.space.choices[0], range(16))
+    width = Choice("width", (4, 8))
+    for layers, said in (
+        ([ElasticConv2d(3, width, 1), ElasticConv2d(width, width, 1, groups=2)], "has 2 groups"),
+        ([ElasticConv2d(3, width, 1), ElasticGroupNorm(4, width)], "ElasticGroupNorm treats them in groups"),
+    ):
+        grouped = Supernet(nn.Sequential(*layers))
+        before = {name: tensor.clone() for name, tensor in grouped.state_dict().items()}
+        with pytest.raises(UsageError, match=said):
+            rewriter(grouped).permute(width, list(reversed(range(8))))
+        assert all(torch.equal(tensor, before[name]) for name, tensor in grouped.state_dict().items())
 
 
 # -- networks that are built anew --------------------------------------------------------------------------------------

@@ -36,6 +36,7 @@ from supernet.nn.shortcut import ElasticShortcut
 from supernet.nn.subset import SubsetChoice
 from supernet.nn.supernet import StaleStatistics, Supernet
 from supernet.nn.token_grid import TokenGrid
+from supernet.nn.transform_conv import TransformConv2d
 
 __all__ = [
     "AvgPool3x3",
@@ -80,6 +81,7 @@ __all__ = [
     "Supernet",
     "Target",
     "TokenGrid",
+    "TransformConv2d",
     "WarmStart",
     "WeightDictionary",
     "Zero",

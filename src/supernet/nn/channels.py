@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from supernet.nn.mutable import Mutable
+from supernet.space import Expr
 
 
 class Channels(int):
@@ -73,14 +74,26 @@ class Atoms:
     cost: float = 1.0
 
 
-def axes_of(module: nn.Module, name: str) -> dict[str, tuple[int, ...]]:
-    """Per tensor of a module itself the axes that run along a named dimension, by the tensor's name."""
+def axes_of(module: nn.Module, dimension: str | Expr) -> dict[str, tuple[int, ...]]:
+    """Per tensor of a module itself the axes that run along a dimension, by the tensor's name.
+
+    Args:
+        module: The module; what stands inside it is not looked at.
+        dimension: The name of the dimension (`Channels`), or the very expression that the layers were given.
+    """
     shapes = module.shapes() if isinstance(module, Mutable) else {}
     found = {
-        tensor: tuple(axis for axis, size in enumerate(shape) if isinstance(size, Channels) and size.name == name)
+        tensor: tuple(axis for axis, size in enumerate(shape) if runs_along(size, dimension))
         for tensor, shape in shapes.items()
     }
     return {tensor: axes for tensor, axes in found.items() if axes}
+
+
+def runs_along(size: object, dimension: str | Expr) -> bool:
+    """Whether a size is that of a dimension: `Channels` of its name, or its expression itself."""
+    if isinstance(dimension, Expr):
+        return size is dimension
+    return isinstance(size, Channels) and size.name == dimension
 
 
 def resize(module: nn.Module, name: str, size: int) -> None:

@@ -83,15 +83,18 @@ class _ElasticConv(Mutable):
     def _weight_slice(self, c_in: int, c_out: int, k: Sides, g: int) -> Tensor:
         weight: Tensor = self.weight
         largest_out, largest_in, largest_k = weight.shape[:3]
-        if isinstance(k, int) and k < largest_k:
-            start = (largest_k - k) // 2
-            weight = weight[(slice(None), slice(None), *[slice(start, start + k)] * self._dimensions)]
         if self._slices_groups(g) and c_out < largest_out:
             refuse_slices(self.selection, "convolution with a fixed number of groups")
             sides = weight.shape[2:]
             grouped = weight.view(g, largest_out // g, largest_in, *sides)
-            return grouped[:, : c_out // g, : c_in // g].reshape(c_out, c_in // g, *sides)
-        return active_slice(self.selection, weight, c_out, c_in // g)
+            weight = grouped[:, : c_out // g, : c_in // g].reshape(c_out, c_in // g, *sides)
+        else:
+            weight = active_slice(self.selection, weight, c_out, c_in // g)
+        return self._smaller(weight, k) if isinstance(k, int) and k < largest_k else weight
+
+    def _smaller(self, weight: Tensor, k: int) -> Tensor:
+        """Filters (c_out, c_in / g, K, …) of the largest kernel as filters of the kernel k."""
+        return centre(weight, k)
 
     def _bias_slice(self, c_out: int, g: int) -> Tensor | None:
         bias = self.bias
@@ -134,7 +137,8 @@ class _ElasticConv(Mutable):
 
     def shapes(self) -> dict[str, Shape]:
         sides = self.kernel if isinstance(self.kernel, tuple) else (self.kernel,) * self._dimensions
-        per_group = cast(Any, self.width_in) // self.group_count
+        ungrouped = isinstance(self.group_count, int) and self.group_count == 1
+        per_group = self.width_in if ungrouped else cast(Any, self.width_in) // self.group_count
         return {"weight": (self.width_out, per_group, *sides), "bias": (self.width_out,)}
 
     def plain(self) -> nn.Module:
@@ -161,9 +165,9 @@ class ElasticConv2d(_ElasticConv, nn.Conv2d):  # type: ignore[misc]
     """A convolution with elastic width, kernel and groups: (B, c_in, H, W) -> (B, c_out, H', W').
 
     The weight (C_out, C_in / groups, K, K) is held for the largest sizes. An architecture uses the first
-    c_out filters, their first c_in channels and the centre k × k of the kernel (OFA, §3.2, without kernel
-    transform). With a fixed number of groups the prefix is taken within every group. The setting `slice` takes other
-    channels than the first, see `supernet.nn.slices`.
+    c_out filters, their first c_in channels and the centre k × k of the kernel (OFA, §3.2; with its kernel transform:
+    `TransformConv2d`). With a fixed number of groups the prefix is taken within every group. The setting `slice` takes
+    other channels than the first, see `supernet.nn.slices`.
 
     Args:
         in_channels: Input width, fixed or an expression.
@@ -276,6 +280,12 @@ class ElasticConvTranspose2d(nn.ConvTranspose2d, Mutable):
 
     def extra_repr(self) -> str:
         return f"{self.width_in}, {self.width_out}, kernel_size={self.kernel_size}, stride={self.stride}"
+
+
+def centre(weight: Tensor, k: int) -> Tensor:
+    """The centre of filters (c_out, c_in / g, K, …): (c_out, c_in / g, k, …), a view."""
+    start = (weight.shape[2] - k) // 2
+    return weight[(slice(None), slice(None), *[slice(start, start + k)] * (weight.ndim - 2))]
 
 
 def _check_sizes(

@@ -130,6 +130,8 @@ def shapes_are_those_of_the_subnet(net: Supernet, inputs: Inputs) -> None:
                 own = {name: tensor for name, tensor in plain.items() if name.partition(".")[0] not in inside}
                 found = {name: tuple(tensor.shape) for name, tensor in own.items()}
                 assert found.items() <= said.items(), f"{arch}: {kind} says {said}, but its plain layer has {found}"
+                kept = sorted(found.keys() & set(layer.absorbed()))
+                assert not kept, f"{arch}: {kind} says that {kept} are worked into others, but its plain layer has them"
     for layer in layers:
         inside = dict(layer.named_children())
         for name, tensor in layer.state_dict().items():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Hashable, Iterator, Mapping
+from collections.abc import Collection, Hashable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import ClassVar, TypeAlias
@@ -69,6 +69,13 @@ class Mutable(ABC):
         """The sizes that decide how many positions (pixels, tokens) later layers see, such as a resolution."""
         return ()
 
+    def absorbed(self) -> Collection[str]:
+        """Names of the layer's own parameters that `plain` works into others: a subnet has none of them.
+
+        What `forward` does with them is not to be counted, see `without_absorbed`.
+        """
+        return ()
+
     def runs(self) -> Mapping[str, Conditions]:
         """Under which decisions the modules inside run, by their names as in `get_submodule`; {}: not said.
 
@@ -125,6 +132,24 @@ def choices_within(module: nn.Module) -> tuple[Choice, ...]:
             if isinstance(size, Expr):
                 found.update(dict.fromkeys(size.choices()))
     return tuple(found)
+
+
+_ABSORBING: ContextVar[bool] = ContextVar("absorbing", default=True)
+
+
+@contextmanager
+def without_absorbed() -> Iterator[None]:
+    """Within it layers pass over their `absorbed` parameters: shapes are as ever, values are not. For counting."""
+    token = _ABSORBING.set(False)
+    try:
+        yield
+    finally:
+        _ABSORBING.reset(token)
+
+
+def absorbing() -> bool:
+    """Whether layers work their `absorbed` parameters in: always but for `without_absorbed`."""
+    return _ABSORBING.get()
 
 
 _COPIES: ContextVar[dict[Hashable, nn.Parameter] | None] = ContextVar("copies", default=None)

@@ -29,6 +29,7 @@ from supernet.train.edits.drop_options import DropOptions as DropOptions
 from supernet.train.edits.keep_shares import KeepShares as KeepShares
 from supernet.train.edits.keep_strongest import KeepStrongest as KeepStrongest
 from supernet.train.edits.keep_winners import KeepWinners as KeepWinners
+from supernet.train.edits.largest_options import LargestOptions as LargestOptions
 from supernet.train.edits.only import Only as Only
 from supernet.train.edits.project_inputs import ProjectInputs as ProjectInputs
 from supernet.train.edits.project_operations import ProjectOperations as ProjectOperations
@@ -40,8 +41,10 @@ from supernet.train.edits.regularise_on_rise import DecayFromMemory as DecayFrom
 from supernet.train.edits.regularise_on_rise import RegulariseOnRise as RegulariseOnRise
 from supernet.train.edits.remember_probabilities import RememberProbabilities as RememberProbabilities
 from supernet.train.edits.shrink import Shrink as Shrink
+from supernet.train.edits.sort_channels import SortChannels as SortChannels
 from supernet.train.edits.split_by_gradients import SplitByGradients as SplitByGradients
 from supernet.train.edits.split_by_option import SplitByOption as SplitByOption
+from supernet.train.edits.take_copy import TakeCopy as TakeCopy
 from supernet.train.edits.widen_partial import WidenPartial as WidenPartial
 from supernet.train.ends.either import Either as Either
 from supernet.train.ends.no_improvement import NoImprovement as NoImprovement
@@ -70,6 +73,7 @@ from supernet.train.objectives.code_entropy import CodeEntropy as CodeEntropy
 from supernet.train.objectives.consistency import Consistency as Consistency
 from supernet.train.objectives.cross_entropy import CrossEntropy as CrossEntropy
 from supernet.train.objectives.dirichlet_anchor import DirichletAnchor as DirichletAnchor
+from supernet.train.objectives.distillation import Distillation as Distillation
 from supernet.train.objectives.expected_cost import ExpectedCost as ExpectedCost
 from supernet.train.objectives.in_place_distillation import InPlaceDistillation as InPlaceDistillation
 from supernet.train.objectives.mutual_distillation import MutualDistillation as MutualDistillation
@@ -139,6 +143,7 @@ from supernet.train.relaxations.perturbed import Perturbed as Perturbed
 from supernet.train.relaxations.softmax import Softmax as Softmax
 from supernet.train.rewriting import Rewriter as Rewriter
 from supernet.train.samplers._protocol import Sampler as Sampler
+from supernet.train.samplers.agreeing import Agreeing as Agreeing
 from supernet.train.samplers.best_of import BestOf as BestOf
 from supernet.train.samplers.budget import Budget as Budget
 from supernet.train.samplers.candidate_pool import load_candidates as load_candidates
@@ -163,9 +168,11 @@ from supernet.train.schedules.cosine import Cosine as Cosine
 from supernet.train.schedules.exponential import Exponential as Exponential
 from supernet.train.schedules.linear import Linear as Linear
 from supernet.train.schedules.on_loss import OnLoss as OnLoss
+from supernet.train.schedules.scaled import Scaled as Scaled
 from supernet.train.schedules.step_decay import StepDecay as StepDecay
 from supernet.train.schedules.warm_restarts import WarmRestarts as WarmRestarts
 from supernet.train.schedules.warmup import Warmup as Warmup
+from supernet.train.schedules.warmup_then import WarmupThen as WarmupThen
 from supernet.train.scores._protocol import Score as Score
 from supernet.train.scores._protocol import Subnet as Subnet
 from supernet.train.scores.angle import Angle as Angle
@@ -192,6 +199,7 @@ __all__ = [
     "Adam",
     "AdaptiveDivergence",
     "Adversarial",
+    "Agreeing",
     "AllDecided",
     "Angle",
     "Auxiliary",
@@ -231,6 +239,7 @@ __all__ = [
     "Dictionary",
     "Dirichlet",
     "DirichletAnchor",
+    "Distillation",
     "DropOptions",
     "DropoutDecay",
     "Edit",
@@ -257,6 +266,7 @@ __all__ = [
     "KeepStrongest",
     "KeepWinners",
     "LSTMController",
+    "LargestOptions",
     "LeafAfterLeaf",
     "LearningRate",
     "Likelihood",
@@ -315,6 +325,7 @@ __all__ = [
     "SampleAndRank",
     "Sampler",
     "Sandwich",
+    "Scaled",
     "Score",
     "Scored",
     "SearchAndEvaluate",
@@ -327,6 +338,7 @@ __all__ = [
     "Slice",
     "Slices",
     "Softmax",
+    "SortChannels",
     "SparseCodePerNode",
     "SparseCodes",
     "SplitByGradients",
@@ -341,6 +353,7 @@ __all__ = [
     "Subnet",
     "SubnetScores",
     "Sum",
+    "TakeCopy",
     "Term",
     "Terms",
     "ThresholdedLogits",
@@ -359,6 +372,7 @@ __all__ = [
     "WarmRestarts",
     "WarmUpEvaluation",
     "Warmup",
+    "WarmupThen",
     "WeightPerOperation",
     "WeightsThenCodes",
     "WeightsThenPolicy",

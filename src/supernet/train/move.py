@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal, NamedTuple, Protocol, TypeAlias, TypeVar
+from typing import Any, Literal, NamedTuple, Protocol, TypeAlias, TypeVar, runtime_checkable
 from zlib import crc32
 
 import numpy as np
@@ -277,6 +277,15 @@ class Objective(Protocol):
 
     def __call__(self, outcome: Outcome) -> Tensor | Mapping[str, Tensor]:
         """Scalar loss, a mean over the batch; or several by name, whose sum is the loss and which the log holds."""
+        ...
+
+
+@runtime_checkable
+class Prepares(Protocol):
+    """An objective that asks for something once per (micro-)batch, which `Outcome.given` has for all paths."""
+
+    def prepare(self, paths: Sequence[Path], step: Step, batch: Batch) -> Mapping[str, Any]:
+        """What all paths of a move are given, see `Move.prepare`."""
         ...
 
 

@@ -12,7 +12,8 @@ from torch import Tensor, nn
 from supernet.errors import UsageError
 from supernet.nn import Supernet
 from supernet.nn.batch import place
-from supernet.nn.channels import Channels, axes_of, resize
+from supernet.nn.channels import Channels, axes_of, resize, runs_along
+from supernet.nn.mutable import is_opaque
 from supernet.space import Expr
 from supernet.train.averaging import WeightAverage
 from supernet.train.processes import seeded
@@ -80,6 +81,45 @@ class Rewriter:
         places = [int(place) for place in keep]
         self._take(dimension, places, share=share)
         self.net.changes.append({"take": dimension, "keep": places})
+
+    @torch.no_grad()
+    def permute(self, dimension: str | Expr, order: Sequence[int]) -> None:
+        """Put the channels of a dimension into another order, in place; the largest subnet computes what it did.
+
+        Sizes stay and parameters stay the same ones, so that the journal has no entry: tensors in a checkpoint are in
+        the order that they have.
+
+        Args:
+            dimension: The name of the dimension (`nn.Channels`), or the very expression that its layers were given,
+                such as the hidden width of a block. What reads these channels by another expression, as a linear
+                layer behind `nn.Flatten`, is not found: give it the same one.
+            order: The place that each channel had, by its new place.
+
+        Raises:
+            UsageError: no layer has this dimension, the order names a channel twice or leaves one out, or a layer
+                treats its channels in fixed groups, or does not say what it is made of. Nothing has been changed then.
+        """
+        places = [int(place) for place in order]
+        held = list(self._tensors(dimension))
+        _check(self.net, dimension, places, held)
+        width = getattr(held[0][0], held[0][1]).shape[held[0][2][0]]
+        if sorted(places) != list(range(width)):
+            raise UsageError(
+                f"The {width} channels of {str(dimension)!r} were to be put into the order {places[:8]} …, which is "
+                "none of them: name each once."
+            )
+        index = torch.as_tensor(places, device=next(self.net.parameters()).device)
+        moved: Exchanged = {}
+        for module, name, axes in held:
+            tensor = getattr(module, name)
+            if tensor not in moved:  # tied weights move once
+                tensor.copy_(taken(tensor, axes, index))
+                if isinstance(tensor, nn.Parameter):
+                    moved[tensor] = (tensor, _Taking(axes, index))
+        for stepper in self.steppers.values():
+            stepper.exchange(moved)
+        if self.average is not None:
+            self.average.exchange(moved)
 
     def rebuild(self, options: Mapping[str, Any], inherit: Inherit | None = None) -> None:
         """Build the network anew with other options, such as more cells; its choices stay.
@@ -169,7 +209,7 @@ class Rewriter:
         if self.average is not None:
             self.average.exchange(averages)
 
-    def _tensors(self, dimension: str) -> Iterator[tuple[nn.Module, str, tuple[int, ...]]]:
+    def _tensors(self, dimension: str | Expr) -> Iterator[tuple[nn.Module, str, tuple[int, ...]]]:
         """The tensors that a dimension runs along, by the module that holds them and their name, with the axes."""
         for module in self.net.modules():
             for name, axes in axes_of(module, dimension).items():
@@ -186,30 +226,44 @@ def _comes_back(options: dict[str, Any]) -> bool:
 
 
 def _check(
-    net: Supernet, dimension: str, keep: Sequence[int], held: Sequence[tuple[nn.Module, str, tuple[int, ...]]]
+    net: Supernet,
+    dimension: str | Expr,
+    keep: Sequence[int],
+    held: Sequence[tuple[nn.Module, str, tuple[int, ...]]],
 ) -> None:
     widths = sorted({int(getattr(module, name).shape[axis]) for module, name, axes in held for axis in axes})
+    called = repr(str(dimension))
     if not widths:
         raise UsageError(
-            f"No layer has a dimension named {dimension!r}. Give elastic layers a width nn.Channels(name, size)."
+            f"No layer has a dimension named {called}. Give elastic layers a width nn.Channels(name, size)."
+            if isinstance(dimension, str)
+            else f"No layer was given the size {called} itself. Name the expression that elastic layers hold, not an "
+            "equal one."
         )
     if len(widths) > 1:
         raise UsageError(
-            f"Layers whose channels are named {dimension!r} have {' and '.join(map(str, widths))} of them. Give "
+            f"Layers whose channels are named {called} have {' and '.join(map(str, widths))} of them. Give "
             "each width a name of its own."
         )
     if not keep or not 0 <= min(keep) <= max(keep) < widths[0]:
         raise UsageError(
-            f"The channels {list(keep)[:8]} of {dimension!r} were to be kept, which has {widths[0]}. Keep at least "
+            f"The channels {list(keep)[:8]} of {called} were to be kept, which has {widths[0]}. Keep at least "
             "one of them, and none that there is not."
         )
     for module in net.modules():
+        if not any(runs_along(value, dimension) for value in vars(module).values()):
+            continue
         groups = getattr(module, "group_count", 1)
-        fixed = isinstance(groups, Expr) or (groups != 1 and not isinstance(groups, Channels))
-        if fixed and any(isinstance(v, Channels) and v.name == dimension for v in vars(module).values()):
+        depthwise = isinstance(groups, Channels) or runs_along(groups, dimension)
+        if not depthwise and (isinstance(groups, Expr) or groups != 1):
             raise UsageError(
-                f"Channels of {dimension!r} were to be taken, but a convolution of them has {groups} groups, "
+                f"Channels of {called} were to be taken, but a convolution of them has {groups} groups, "
                 f"which stay as they are. Name the groups after the channels too (depthwise), or have one group."
+            )
+        if isinstance(dimension, Expr) and (getattr(module, "group_size", 1) != 1 or is_opaque(module)):
+            raise UsageError(
+                f"Channels of {called} were to be put into another order, but {type(module).__name__} treats them in "
+                "groups, or does not say what it is made of (Mutable.shapes)."
             )
 
 

@@ -38,6 +38,9 @@ from supernet.zoo.elastic.bignas import bignas_arch as bignas_arch
 from supernet.zoo.elastic.bignas import bignas_config as bignas_config
 from supernet.zoo.elastic.elastic_mbconv import mbconv as mbconv
 from supernet.zoo.elastic.elastic_mbconv_stage import Stage as Stage
+from supernet.zoo.elastic.ofa_mobilenetv3 import ofa_mobilenetv3 as ofa_mobilenetv3
+from supernet.zoo.elastic.ofa_proxyless import ofa_proxyless as ofa_proxyless
+from supernet.zoo.elastic.ofa_resnet50d import ofa_resnet50d as ofa_resnet50d
 from supernet.zoo.macro.enas import enas_macro as enas_macro
 from supernet.zoo.macro.enas_macro_sequence import enas_macro_arch as enas_macro_arch
 from supernet.zoo.macro.enas_macro_sequence import enas_macro_sequence as enas_macro_sequence
@@ -59,6 +62,9 @@ __all__ = [
     "mobilenetv2",
     "nasbench201",
     "nasbench_macro",
+    "ofa_mobilenetv3",
+    "ofa_proxyless",
+    "ofa_resnet50d",
     "robust_darts",
     "shufflenetv2_spos",
     "vitas",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Literal
 
 from torch import nn
 
@@ -14,12 +15,18 @@ def he_normal(network: nn.Module) -> None:
             nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
 
 
-def fan_out_normal(network: nn.Module) -> None:
-    """Draw convolutions from N(0, 2 / (k² · C_out)), and linear layers uniform in ±1 / √K without biases (MixPath)."""
+def fan_out_normal(network: nn.Module, *, by: Literal["outputs", "inputs"] = "outputs") -> None:
+    """Draw convolutions from N(0, 2 / (k² · C_out)), and linear layers uniform in ±1 / √n; biases are zero.
+
+    Args:
+        network: The network.
+        by: Whether n is the number of a linear layer's `"outputs"` (MixPath) or `"inputs"` (OFA).
+    """
     for layer in network.modules():
         if isinstance(layer, nn.Conv2d):
             nn.init.normal_(layer.weight, 0, math.sqrt(2 / (layer.kernel_size[0] ** 2 * layer.out_channels)))
         elif isinstance(layer, nn.Linear):
-            nn.init.uniform_(layer.weight, -1 / math.sqrt(len(layer.weight)), 1 / math.sqrt(len(layer.weight)))
+            bound = 1 / math.sqrt(layer.out_features if by == "outputs" else layer.in_features)
+            nn.init.uniform_(layer.weight, -bound, bound)
         if isinstance(layer, nn.Conv2d | nn.Linear) and layer.bias is not None:
             nn.init.zeros_(layer.bias)

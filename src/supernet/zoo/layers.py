@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, TypeAlias, cast
 
 from torch import Tensor, nn
 
-from supernet.nn import ElasticConv2d
+from supernet.nn import ElasticConv2d, TransformConv2d
 from supernet.space import Expr, round_to
 
 Norm: TypeAlias = Callable[[Any], nn.Module]
@@ -31,9 +31,14 @@ def conv_bn(
     groups: Expr | int = 1,
     norm: Norm,
     activation: str | None = None,
+    transform: bool = False,
 ) -> list[nn.Module]:
-    """A convolution without bias, BatchNorm and, unless it is None, an activation."""
-    convolution = ElasticConv2d(width_in, width_out, kernel, stride=stride, groups=groups, bias=False)
+    """A convolution without bias, BatchNorm and, unless it is None, an activation.
+
+    With `transform` a kernel that varies has OFA's kernel transform.
+    """
+    kind: Any = TransformConv2d if transform and isinstance(kernel, Expr) else ElasticConv2d
+    convolution = kind(width_in, width_out, kernel, stride=stride, groups=groups, bias=False)
     return [convolution, norm(width_out), *([] if activation is None else [activation_layer(activation)])]
 
 
@@ -57,15 +62,21 @@ class SqueezeExcite(nn.Module):
 
     def __init__(self, width: Expr | int, activation: str, *, hard: bool | None = None) -> None:
         super().__init__()
+        hard = activation == "hswish" if hard is None else hard
         reduced = round_to(cast(Any, width) / 4, 8)
         self.gate = nn.Sequential(
             nn.AdaptiveAvgPool2d(1),
             ElasticConv2d(width, reduced, 1),
             activation_layer(activation),
             ElasticConv2d(reduced, width, 1),
-            nn.Hardsigmoid() if (activation == "hswish" if hard is None else hard) else nn.Sigmoid(),
+            nn.Hardsigmoid() if hard else nn.Sigmoid(),
         )
+        self.reduced = reduced
 
     def forward(self, x: Tensor) -> Tensor:
         gate: Tensor = self.gate(x)
         return x * gate
+
+    def inner_channels(self) -> Iterator[tuple[Expr | int, nn.Module]]:
+        """The reduced width, read by the second convolution."""
+        yield self.reduced, self.gate[3]

@@ -19,6 +19,7 @@ from supernet import Arch, Choice, ElasticConv2d, OpChoice, Supernet
 from supernet.errors import UsageError
 from supernet.methods import fairnas, spos
 from supernet.train import (
+    Agreeing,
     BestOf,
     Fixed,
     MomentumSeparation,
@@ -68,6 +69,8 @@ def blocks(*options: int) -> Supernet:
         (PathDropout(0.9), operations),
         (OneGroup(Uniform(2), MomentumSeparation(choice="block1")), operations),
         (OneGroup(StrictFair(), MomentumSeparation(choice="b1")), lambda: blocks(2, 3, 4)),
+        (Agreeing(Uniform(2), "kernel"), elastic),
+        (Agreeing(StrictFair(), "b1"), lambda: blocks(2, 3, 4)),
         (BestOf(sampler=Uniform(3), rating=BY_CODE), elastic),
         (Sandwich(2, BestOf(sampler=Uniform(3), rating=BY_CODE, pick="worst")), elastic),
     ],

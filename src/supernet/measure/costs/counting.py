@@ -14,6 +14,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from supernet.measure.untouched import placed_like, threads, untouched
 from supernet.nn.batch import called
 from supernet.nn.input_shape import InputShape, example
+from supernet.nn.mutable import without_absorbed
 
 BATCH = 2  # BatchNorm on batch statistics refuses a single value per channel
 
@@ -34,6 +35,7 @@ def counted(module: nn.Module) -> Iterator[FlopCounterMode]:
             torch.no_grad(),
             torch.random.fork_rng(devices=[]),
             sdpa_kernel(SDPBackend.MATH),
+            without_absorbed(),
             _no_onednn(recurrent),
             FlopCounterMode(display=False) as counter,
         ):

@@ -132,8 +132,9 @@ def _multiplied(module: nn.Module) -> list[Expr | int]:
         return [said]
     if module._modules:
         return []
-    shapes, held = module.shapes(), module._parameters
-    return [product(shape) for name, shape in shapes.items() if len(shape) >= 2 and held.get(name) is not None]
+    held = {name for name, parameter in module._parameters.items() if parameter is not None}
+    own = held - set(module.absorbed())
+    return [product(shape) for name, shape in module.shapes().items() if len(shape) >= 2 and name in own]
 
 
 def _size(module: nn.Module) -> Expr | int:

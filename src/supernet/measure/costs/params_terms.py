@@ -50,8 +50,9 @@ def params_terms(net: Supernet) -> dict[Kind, list[Term]]:
                 held[key].alternatives.append(place.conditions)
             continue
         shapes = place.module.shapes() if isinstance(place.module, Mutable) else {}
+        absorbed = place.module.absorbed() if isinstance(place.module, Mutable) else ()
         for name, parameter in place.module._parameters.items():
-            if parameter is not None:
+            if parameter is not None and name not in absorbed:
                 kind = _kind(place.module, name)
                 shape = shapes.get(name, tuple(parameter.shape))
                 entry = held.setdefault((id(parameter), kind), _Held(product(shape), kind, [], {}))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Literal
 
 from supernet.errors import UsageError
@@ -11,7 +12,7 @@ from supernet.train.combines._protocol import Combine
 from supernet.train.combines.sum import Sum
 from supernet.train.context import Moves
 from supernet.train.gradients._protocol import GradientRule
-from supernet.train.move import Forward, Move, Objective, Path, Step
+from supernet.train.move import Forward, Move, Objective, Path, Prepares, Step
 from supernet.train.objectives.cross_entropy import CrossEntropy
 from supernet.train.samplers._protocol import Sampler
 
@@ -22,7 +23,8 @@ class TrainPaths:
 
     Args:
         sampler: The rule that draws the paths of a step.
-        objective: The loss of each path; it may use the paths before it as teachers.
+        objective: The loss of each path; it may use the paths before it as teachers, and prepare what all paths are
+            given (`Distillation`).
         combine: The rule by which the gradients of several paths become one.
         gradient: The rule by which the gradient is computed; None: backpropagation.
         micro_batch: Number of images per piece of the batch, for ghost batch normalisation; None: the whole batch at
@@ -62,4 +64,11 @@ class TrainPaths:
             )
             for number, decisions in enumerate(self.sampler.paths(step))
         ]
-        yield Move(paths=paths, combine=self.combine, gradient=self.gradient, micro_batch=self.micro_batch)
+        prepare = partial(self.objective.prepare, paths) if isinstance(self.objective, Prepares) else None
+        yield Move(
+            paths=paths,
+            combine=self.combine,
+            gradient=self.gradient,
+            micro_batch=self.micro_batch,
+            prepare=prepare,
+        )

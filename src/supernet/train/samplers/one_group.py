@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from supernet.errors import UsageError
 from supernet.nn import Supernet
 from supernet.space import Arch
 from supernet.train.adapt.copies import splits_of
 from supernet.train.move import Step
 from supernet.train.samplers._protocol import Sampler
+from supernet.train.samplers.agreeing import alike
 from supernet.train.samplers.draws import Draws
 from supernet.train.states.momentum_separation import MomentumSeparation
 
@@ -38,15 +38,5 @@ class OneGroup:
         self.states.edge(net.space, 0, splits_of(net))
 
     def paths(self, step: Step) -> Sequence[Arch]:
-        space = step.space
-        column = space.column(self.states.edge(space, step.seed, splits_of(step.net)))
-        paths = self.sampler.paths(step)
-        archs = [path for path in paths if isinstance(path, Arch)]
-        if len(archs) < len(paths):
-            raise UsageError(
-                f"OneGroup sets one choice of sampled architectures, but {type(self.sampler).__name__} samples "
-                "mixtures. Leave it out."
-            )
-        codes = space.codes(archs)
-        codes[:, column] = space.allowed_codes[column][step.rng.integers(space.counts[column])]
-        return space.wrap(space.canonical(codes))
+        column = step.space.column(self.states.edge(step.space, step.seed, splits_of(step.net)))
+        return alike(self.sampler, step, column, type(self).__name__)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any, cast
 
@@ -25,9 +26,12 @@ class MBConv(nn.Module):
         stride: Stride s of the depthwise convolution.
         residual: Whether to add the input; needs stride 1 and one width for input and output.
         squeeze_excite: Whether to gate the hidden channels.
-        activation: `"relu"`, `"hswish"` or `"swish"`.
+        activation: `"relu"`, `"relu6"`, `"hswish"` or `"swish"`.
         statistics: BatchNorm policy.
         zero_gamma: Whether a residual block starts as the identity.
+        transform: Whether smaller kernels are made of larger ones by OFA's kernel transform.
+        gate: Makes the gate of the hidden channels, a module of their width; None: `SqueezeExcite` of the activation.
+        eps: A small number that BatchNorm adds to the variance.
     """
 
     def __init__(
@@ -43,23 +47,31 @@ class MBConv(nn.Module):
         activation: str,
         statistics: Statistics,
         zero_gamma: bool,
+        transform: bool = False,
+        gate: Callable[[Expr | int], nn.Module] | None = None,
+        eps: float = 1e-5,
     ) -> None:
         super().__init__()
         self.width_in, self.width_out, self.kernel, self.expansion = width_in, width_out, kernel, expansion
         self.stride, self.residual = stride, residual
         hidden = round_to(cast(Any, width_in) * expansion, 8)
-        conv = partial(conv_bn, norm=partial(ElasticBatchNorm2d, statistics=statistics))
+        conv = partial(conv_bn, norm=partial(ElasticBatchNorm2d, statistics=statistics, eps=eps))
         layers = [
             *conv(width_in, hidden, activation=activation),
-            *conv(hidden, hidden, kernel, stride=stride, groups=hidden, activation=activation),
+            *conv(hidden, hidden, kernel, stride=stride, groups=hidden, activation=activation, transform=transform),
             *conv(hidden, width_out),
         ]
         if residual and zero_gamma:
             nn.init.zeros_(layers[-1].get_parameter("weight"))
         if squeeze_excite:
-            layers.insert(6, SqueezeExcite(hidden, activation))
+            layers.insert(6, SqueezeExcite(hidden, activation) if gate is None else gate(hidden))
+        self.hidden = hidden
         self.body = nn.Sequential(*layers)
 
     def forward(self, x: Tensor) -> Tensor:
         out: Tensor = self.body(x)
         return out + x if self.residual else out
+
+    def inner_channels(self) -> Iterator[tuple[Expr | int, nn.Module]]:
+        """The hidden width, read by the projection."""
+        yield self.hidden, self.body[-2]
