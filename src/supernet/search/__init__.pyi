@@ -10,8 +10,10 @@ from supernet.search.evaluation import Evaluator as Evaluator
 from supernet.search.evaluation import Point as Point
 from supernet.search.front import Front as Front
 from supernet.search.front import FrontFile as FrontFile
+from supernet.search.predicting import WithPredictor as WithPredictor
 from supernet.search.problem import AskTell as AskTell
 from supernet.search.problem import Companion as Companion
+from supernet.search.problem import Predicting as Predicting
 from supernet.search.problem import Problem as Problem
 from supernet.search.problem import Searcher as Searcher
 from supernet.search.problem import Wrap as Wrap
@@ -45,6 +47,7 @@ __all__ = [
     "Front",
     "FrontFile",
     "Point",
+    "Predicting",
     "Problem",
     "RandomSearch",
     "RegularisedEvolution",
@@ -52,6 +55,7 @@ __all__ = [
     "Searcher",
     "Shifting",
     "Survey",
+    "WithPredictor",
     "Wrap",
     "check",
     "evolution",
