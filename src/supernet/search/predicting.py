@@ -255,3 +255,24 @@ def _searched(searcher: Searcher, problem: Problem, ask: _Predictions, queries: 
 
 def _named(value: object) -> str:
     return value.__name__ if isinstance(value, type) else type(value).__name__
+
+
+def told(findings: Mapping[str, Any] | None) -> tuple[str, ...]:
+    """How good predictions were, for people; `findings` are those of a front, None says nothing."""
+    if findings is None:
+        return ()
+    sentences = []
+    for number, one in enumerate(findings["rounds"], start=1):
+        for name, held in one["held_out"].items():
+            sentences.append(
+                f"round {number}: {findings['predictor']} of {name}, {held['params']:,} numbers fitted to "
+                f"{one['fitted_to']} architectures measured; held out in five folds: {_errors(held)}"
+            )
+        sentences.append(f"round {number}: {one.get('queries', 0):,} architectures predicted")
+    for name, held in findings["picks"].items():
+        sentences.append(f"{held['n']} picks predicted and then measured, {name}: {_errors(held)}")
+    return tuple(sentences)
+
+
+def _errors(held: Mapping[str, Any]) -> str:
+    return str(HeldOut(held["n"], held["tau"], held["rmse"], held["rmse_of_mean"]))
