@@ -269,8 +269,8 @@ _SEARCHING = options(
         name=("--searcher-option", "-R"), help="Setting of the search algorithm, as name=value, such as population=50."
     ),
     predictor=Parameter(
-        help="What is learned from the architectures measured, and searched in place of the supernet; the best predicted "
-        f"are measured: {', '.join(_known('predictors'))}, or module:name of your own."
+        help="What learns from architectures that were measured, and is searched in place of the supernet; the best "
+        f"predicted are measured: {', '.join(_known('predictors'))}, or module:name of your own."
     ),
     predictor_options=Parameter(
         name=("--predictor-option", "-P"), help="Setting of the predictor, as name=value, such as hidden=100."

@@ -96,8 +96,8 @@ class Searching(Section, place="search."):
     searcher_options: dict[str, Any] = field(default_factory=dict)
     """Settings of the search algorithm, such as `{"population": 50}`."""
     predictor: Text | None = None
-    """What is learned from some architectures and asked in place of the supernet, such as mlp, ridge or forest; what looks
-    best is measured. By default every architecture that the search algorithm asks for is."""
+    """What learns from some architectures and is asked in place of the supernet, such as mlp, ridge or forest; the best
+    predicted are measured. By default every architecture that the search algorithm asks for is."""
     predictor_options: dict[str, Any] = field(default_factory=dict)
     """Settings of the predictor, such as `{"hidden": 100}`."""
     measured: Count = 200
@@ -143,8 +143,8 @@ class Searching(Section, place="search."):
         if self.predictor is not None and self.budget <= self.measured:
             raise UsageError(
                 f"search.budget is {self.budget}, and search.measured says that the first {self.measured} of these are "
-                "drawn at random to fit the predictor to, which leaves none to measure what it picks. Raise the budget, "
-                "or measure fewer."
+                "drawn at random to fit the predictor to, which leaves none to measure its picks. Raise the budget, or "
+                "measure fewer."
             )
         if self.predictor is None and self.predictor_options:
             raise UsageError(
