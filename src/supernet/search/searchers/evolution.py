@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from heapq import nsmallest
 from typing import ClassVar
 
 import numpy as np
@@ -129,7 +130,7 @@ class _Breeding:
         return mutate_parts(space, chosen, self._rng, p=settings.mutation_p, global_p=settings.global_p)
 
     def _best(self, n: int) -> list[Arch]:
-        return sorted(self._ranks, key=self._ranks.__getitem__)[:n]
+        return nsmallest(n, self._ranks, key=self._ranks.__getitem__)
 
     def _admit(self, candidates: Codes, n: int) -> list[Code]:
         """The first `n` candidates that are feasible and were never visited; they are from now on."""
