@@ -24,6 +24,8 @@ from supernet.search.published import hat_evolution as hat_evolution
 from supernet.search.published import nsga2 as nsga2
 from supernet.search.published import nsga3 as nsga3
 from supernet.search.published import ofa_evolution as ofa_evolution
+from supernet.search.published import optuna as optuna
+from supernet.search.published import outside as outside
 from supernet.search.published import pareto_bins as pareto_bins
 from supernet.search.published import policy_gradient as policy_gradient
 from supernet.search.published import random as random
@@ -92,6 +94,8 @@ __all__ = [
     "nsga2",
     "nsga3",
     "ofa_evolution",
+    "optuna",
+    "outside",
     "pareto_bins",
     "policy_gradient",
     "random",

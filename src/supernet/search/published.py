@@ -17,6 +17,8 @@ from supernet.search.searchers.hat_evolution import HATEvolution
 from supernet.search.searchers.nsga2 import NSGA2
 from supernet.search.searchers.nsga3 import NSGA3
 from supernet.search.searchers.ofa_evolution import OFAEvolution
+from supernet.search.searchers.optuna import Optuna
+from supernet.search.searchers.outside import Make, Outside
 from supernet.search.searchers.pareto_bins import ParetoBins
 from supernet.search.searchers.policy_gradient import PolicyGradient
 from supernet.search.searchers.random import RandomSearch
@@ -30,6 +32,8 @@ __all__ = [
     "nsga2",
     "nsga3",
     "ofa_evolution",
+    "optuna",
+    "outside",
     "pareto_bins",
     "policy_gradient",
     "random",
@@ -104,3 +108,15 @@ def coarse_to_fine(subject: Supernet | Evaluator, data: Data | None = None, **re
 def policy_gradient(subject: Supernet | Evaluator, data: Data | None = None, **request: Unpack[Request]) -> Front:
     """`run(PolicyGradient(), …)` for the best score."""
     return run(PolicyGradient(), subject, data, **request)
+
+
+def optuna(subject: Supernet | Evaluator, data: Data | None = None, **request: Unpack[Request]) -> Front:
+    """`run(Optuna(), …)` for the best score, with tree-structured Parzen estimators."""
+    return run(Optuna(), subject, data, **request)
+
+
+def outside(
+    subject: Supernet | Evaluator, data: Data | None = None, *, make: Make | str, **request: Unpack[Request]
+) -> Front:
+    """`run(Outside(make=make), …)` for the best score, by the optimiser that `make` makes."""
+    return run(Outside(make=make), subject, data, **request)

@@ -144,7 +144,8 @@ def _batches(n: int, size: int, rng: np.random.Generator) -> Iterator[Tensor]:
     size = min(size, n)
     while True:
         order = torch.from_numpy(rng.permutation(n))
-        yield from order[: n - n % size].split(size)
+        for start in range(0, n - n % size, size):
+            yield order[start : start + size]
 
 
 @contextmanager

@@ -116,5 +116,5 @@ def _suggested(trial: Any, space: Space, column: int, choice: Choice) -> int:
     allowed = set(space.allowed_codes[column].tolist())
     codes = [choice.position(option) for option in choice.order if choice.position(option) in allowed]
     if all(isinstance(option, int | float) for option in choice.options):
-        return codes[trial.suggest_int(choice.name, 0, len(codes) - 1)]
-    return codes[trial.suggest_categorical(choice.name, list(range(len(codes))))]
+        return codes[int(trial.suggest_int(choice.name, 0, len(codes) - 1))]
+    return codes[int(trial.suggest_categorical(choice.name, list(range(len(codes)))))]
