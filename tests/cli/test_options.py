@@ -72,7 +72,7 @@ def test_another_table_brings_its_own_choices() -> None:
 def test_the_help_of_a_run_shows_every_field_with_its_default() -> None:
     text = page("run")
     spelled = {"count": "exports", "formats": "format", "constraints": "max", "searcher_options": "searcher-option"}
-    spelled |= {"always": "search"}
+    spelled |= {"always": "search", "predictor_options": "predictor-option"}
     for section in (Training, Exporting, Judging, Searching):
         for field in fields(section):
             if field.name in ("seed", "shifting") or (section, field.name) == (Exporting, "calibration_images"):

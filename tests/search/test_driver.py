@@ -116,6 +116,7 @@ def test_what_a_search_was_begun_with_is_on_disk_before_its_first_result(tmp_pat
             "mutations": 4,
             "crossovers": 4,
             "mutation_p": 0.1,
+            "global_p": None,
             "attempts": 10,
         },
         space=toy.space.fingerprint,

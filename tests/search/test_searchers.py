@@ -15,9 +15,15 @@ from supernet.errors import RunError, UsageError
 from supernet.quantity import ACCURACY
 from supernet.search import (
     NSGA2,
+    NSGA3,
     AskTell,
+    CoarseToFine,
     Constraints,
     Evolution,
+    HATEvolution,
+    OFAEvolution,
+    ParetoBins,
+    PolicyGradient,
     Problem,
     RandomSearch,
     RegularisedEvolution,
@@ -40,6 +46,36 @@ class TestEvolution(SearcherLaws, LearningLaws):
 
 class TestRegularisedEvolution(SearcherLaws, LearningLaws):
     searcher = RegularisedEvolution(population=12, sample=4)
+
+
+class TestEvolutionOfParts(SearcherLaws):
+    searcher = Evolution(population=10, parents=5, mutation_p=0.2, global_p=0.4)
+
+
+class TestOFAEvolution(SearcherLaws, LearningLaws):
+    searcher = OFAEvolution(population=12)
+
+
+class TestHATEvolution(SearcherLaws, LearningLaws):
+    searcher = HATEvolution(parents=4, mutations=6, crossovers=6, iterations=100)
+
+
+class TestCoarseToFine(SearcherLaws, LearningLaws):
+    searcher = CoarseToFine(coarse=12, children=2)
+
+
+class TestParetoBins(SearcherLaws):
+    searcher = ParetoBins(population=10, mutations=5, crossovers=5)
+    objectives = ("accuracy", "macs")
+
+
+class TestPolicyGradient(SearcherLaws, LearningLaws):
+    searcher = PolicyGradient(lr=0.2, batch=2)
+
+
+class TestNSGA3(SearcherLaws):
+    searcher = NSGA3(partitions=8)
+    objectives = ("accuracy", "macs")
 
 
 class TestNSGA2(SearcherLaws):

@@ -1,4 +1,4 @@
-"""What there is, by kind and name: methods, spaces, pieces, monitors, searchers, data sets, tables.
+"""What there is, by kind and name: methods, spaces, pieces, monitors, searchers, predictors, data sets, tables.
 
 Nothing is registered. What belongs to a kind is seen in the sources, which are read and not imported, so that a listing
 needs no PyTorch; what other packages offer is found by their entry points, whose groups are named `supernet.methods`,
@@ -11,6 +11,7 @@ needs no PyTorch; what other packages offer is found by their entry points, whos
 | `pieces` | a public frozen dataclass | the folders of `train/` but `monitors/` |
 | `monitors` | a public frozen dataclass | `train/monitors/` |
 | `searchers` | a public frozen dataclass, or a class that says its `name` | `search/searchers/` |
+| `predictors` | a public frozen dataclass that has `fit` | `measure/predictors/` |
 | `data` | a public function annotated `-> Data` or `-> ImageData` that needs no argument | `data/` |
 | `tasks` | a public frozen dataclass | `tasks/` |
 | `tables` | a public function `NAME_truth` annotated `-> Truth` that needs no argument | `judge/truth/` |

@@ -11,7 +11,9 @@ from typing import Any, Literal, TypeAlias, get_args
 from supernet.errors import UsageError
 from supernet.paper import Paper
 
-Kind: TypeAlias = Literal["methods", "spaces", "data", "tasks", "pieces", "monitors", "searchers", "tables"]
+Kind: TypeAlias = Literal[
+    "methods", "spaces", "data", "tasks", "pieces", "monitors", "searchers", "predictors", "tables"
+]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
 
@@ -23,6 +25,7 @@ NOUNS: dict[Kind, str] = {
     "pieces": "piece",
     "monitors": "monitor",
     "searchers": "searcher",
+    "predictors": "predictor",
     "tables": "table",
 }
 _OWN = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*(\.[^\W\d]\w*)*")

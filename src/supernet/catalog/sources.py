@@ -24,6 +24,7 @@ _FOLDERS: dict[Kind, str] = {
     "pieces": "train",
     "monitors": "train/monitors",
     "searchers": "search/searchers",
+    "predictors": "measure/predictors",
     "tables": "judge/truth",
 }
 _TRUTH = "_truth"
@@ -113,7 +114,8 @@ def _read(kind: Kind, module: str, path: Path) -> Iterator[Entry]:
         return  # the spine of `train`, and a kind of its own
     for node in public(tree):
         if _is_of(kind, node, stem):
-            name = {"searchers": stem, "tasks": stem, "tables": node.name.removesuffix(_TRUTH)}.get(kind, node.name)
+            named = dict.fromkeys(("searchers", "predictors", "tasks"), stem)
+            name = (named | {"tables": node.name.removesuffix(_TRUTH)}).get(kind, node.name)
             family = within[0] if within else ""
             yield Entry(kind, name, module, node.name, family, summary_of(node), papers_in(tree))
 
@@ -121,7 +123,7 @@ def _read(kind: Kind, module: str, path: Path) -> Iterator[Entry]:
 def _is_of(kind: Kind, node: ast.FunctionDef | ast.ClassDef, stem: str) -> bool:
     if isinstance(node, ast.ClassDef):
         frozen = kind in ("pieces", "monitors", "searchers", "tasks") and _is_frozen(node)
-        return frozen or (kind == "searchers" and _says(node))
+        return frozen or (kind == "searchers" and _says(node)) or (kind == "predictors" and _fits(node))
     match kind:
         case "methods":
             return node.name == stem and _returns(node) == "Recipe"
@@ -162,6 +164,11 @@ def _is_frozen(node: ast.FunctionDef | ast.ClassDef) -> bool:
 def _says(node: ast.ClassDef) -> bool:
     """Whether a class has a constant `name`."""
     return "name" in {ast.unparse(target) for n in node.body if isinstance(n, ast.Assign) for target in n.targets}
+
+
+def _fits(node: ast.ClassDef) -> bool:
+    """Whether it is a frozen dataclass with a method `fit`."""
+    return _is_frozen(node) and any(isinstance(n, ast.FunctionDef) and n.name == "fit" for n in node.body)
 
 
 def summary_of(node: ast.FunctionDef | ast.ClassDef | ast.Module) -> str:

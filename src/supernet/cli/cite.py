@@ -20,8 +20,8 @@ def cite(
     what: Annotated[
         str,
         Parameter(
-            help="Directory of a run, whose space, method, pieces and search are cited; or a method, space or searcher "
-            "by name (supernet list)."
+            help="Directory of a run, whose space, method, pieces and search are cited; or a method, space, searcher "
+            "or predictor by name (supernet list)."
         ),
     ],
     /,
@@ -46,7 +46,7 @@ def _of(what: str) -> list[Paper]:
 
 
 def _of_name(name: str) -> list[Paper]:
-    for kind in ("methods", "spaces", "searchers"):
+    for kind in ("methods", "spaces", "searchers", "predictors"):
         if name in catalog.names(kind):
             return _distinct(_method(name, {}) if kind == "methods" else catalog.find(kind, name).papers)
     if Path(name).is_dir():
@@ -67,6 +67,8 @@ def _config(config: Any, *, searched: bool) -> Iterator[Paper]:
     yield from _papers("spaces", config.space.name)
     if searched:
         yield from _papers("searchers", config.search.searcher)
+        if config.search.predictor is not None:
+            yield from _papers("predictors", config.search.predictor)
     if config.search.shifting is not None:
         yield from catalog.papers_of("supernet.search.shifting")
 

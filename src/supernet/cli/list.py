@@ -19,7 +19,7 @@ def list_names(
     *,
     as_json: Json = False,
 ) -> None:
-    """List what there is by name: methods, spaces, data sets, pieces of methods, monitors, searchers, tables of truth.
+    """List what there is by name: methods, spaces, data sets, pieces, monitors, searchers, predictors, tables of truth.
 
     Packages beside this one that offer some are listed too.
 
@@ -30,7 +30,7 @@ def list_names(
     output = Output(as_json)
     if kind is None:
         counts = {each: len(catalog.entries(each)) for each in catalog.KINDS}
-        lines = [f"{each:<9}  {count:>3}  {_MEANINGS[each]}" for each, count in counts.items()]
+        lines = [f"{each:<10}  {count:>3}  {_MEANINGS[each]}" for each, count in counts.items()]
         output.result(counts, "\n".join([*lines, "", "supernet list KIND names them."]))
         return
     found = catalog.entries(kind)
@@ -57,6 +57,7 @@ _MEANINGS: dict[Kind, str] = {
     "pieces": "what methods are composed of, and their settings take (-M weights.schedule=Cosine)",
     "monitors": "measurements along a training (`monitors` of `fit`)",
     "searchers": "ways to search a trained supernet (--searcher)",
+    "predictors": "what a search can learn to ask in place of the supernet (--predictor)",
     "tables": "ground truth to judge a ranking by (--table)",
 }
 

@@ -261,6 +261,11 @@ _SEARCHING = options(
     (
         "searcher",
         "searcher_options",
+        "predictor",
+        "predictor_options",
+        "measured",
+        "queries",
+        "picks",
         "objectives",
         "constraints",
         "budget",
@@ -273,6 +278,13 @@ _SEARCHING = options(
     searcher=Parameter(help=f"Search algorithm: {', '.join(_known('searchers'))}, or module:name of your own."),
     searcher_options=Parameter(
         name=("--searcher-option", "-R"), help="Setting of the search algorithm, as name=value, such as population=50."
+    ),
+    predictor=Parameter(
+        help="What learns from architectures that were measured, and is searched in place of the supernet; the best "
+        f"predicted are measured: {', '.join(_known('predictors'))}, or module:name of your own."
+    ),
+    predictor_options=Parameter(
+        name=("--predictor-option", "-P"), help="Setting of the predictor, as name=value, such as hidden=100."
     ),
     constraints=Parameter(
         name="--max",
@@ -414,6 +426,10 @@ def _search(before: Searching, given: Given) -> Searching:
         raise UsageError("--shift-option is a setting of the shifting that --no-shift turns off; give one of them.")
     if shift is not None or shifting is not None:
         changes["shifting"] = None if shift is False else shifting or {}
+    if "predictor_options" in changes and changes.get("predictor", before.predictor) == before.predictor:
+        changes["predictor_options"] = {**before.predictor_options, **changes["predictor_options"]}
+    elif changes.get("predictor", before.predictor) != before.predictor:
+        changes.setdefault("predictor_options", {})
     if "searcher_options" in changes and changes.get("searcher", before.searcher) == before.searcher:
         changes["searcher_options"] = {**before.searcher_options, **changes["searcher_options"]}
     elif changes.get("searcher", before.searcher) != before.searcher:

@@ -99,6 +99,17 @@ class Searching(Section, place="search."):
     """Name of the search algorithm, such as random, regularised_evolution, evolution or nsga2."""
     searcher_options: dict[str, Any] = field(default_factory=dict)
     """Settings of the search algorithm, such as `{"population": 50}`."""
+    predictor: Text | None = None
+    """What learns from some architectures and is asked in place of the supernet, such as mlp, ridge or forest; the best
+    predicted are measured. By default every architecture that the search algorithm asks for is."""
+    predictor_options: dict[str, Any] = field(default_factory=dict)
+    """Settings of the predictor, such as `{"hidden": 100}`."""
+    measured: Count = 200
+    """Number of architectures, drawn at random, that are measured before the predictor is first fitted."""
+    queries: Positive = 100_000
+    """Number of architectures that are predicted between two fits of the predictor."""
+    picks: Positive = 50
+    """Number of architectures, the best predicted, that are measured between two fits of the predictor."""
     objectives: Annotated[tuple[Text, ...], Meta(min_length=1)] = (SCORE, "macs")
     """Quantities to optimise, the first of which decides which network is the best; `score` is what the method, or else
     the task, ranks by, such as accuracy."""
@@ -132,6 +143,17 @@ class Searching(Section, place="search."):
                 f"search.calibration is {self.calibration}, which has a number of examples of its own, and "
                 f"search.calibration_images is {self.calibration_images}. Leave the latter at {usual}, or calibrate "
                 "pooled."
+            )
+        if self.predictor is not None and self.budget <= self.measured:
+            raise UsageError(
+                f"search.budget is {self.budget}, and search.measured says that the first {self.measured} of these are "
+                "drawn at random to fit the predictor to, which leaves none to measure its picks. Raise the budget, or "
+                "measure fewer."
+            )
+        if self.predictor is None and self.predictor_options:
+            raise UsageError(
+                f"search.predictor_options are {self.predictor_options}, but there is no predictor. Name one as "
+                "search.predictor (--predictor), or leave its settings out."
             )
 
 

@@ -8,6 +8,17 @@ from supernet.measure.latency.machine import Device, Latency, ThisMachine, laten
 from supernet.measure.latency.model import Figure, LatencyModel, Subject
 from supernet.measure.latency.predictor import LatencyPredictor, read_latency
 from supernet.measure.latency.table import LatencyTable
+from supernet.measure.predictors._held_out import HeldOut, held_out
+from supernet.measure.predictors._observed import Observed, read_observed
+from supernet.measure.predictors._protocol import Fitted, Prediction, Predictor
+from supernet.measure.predictors.curve import CurvePoint, predictor_curve
+from supernet.measure.predictors.features import Encoding, stack_means
+from supernet.measure.predictors.forest import Forest
+from supernet.measure.predictors.gaussian_process import GaussianProcess
+from supernet.measure.predictors.mlp import MLP
+from supernet.measure.predictors.neighbours import Neighbours
+from supernet.measure.predictors.rank_weighted import RankWeighted, weighted_by_ranks
+from supernet.measure.predictors.ridge import Ridge
 from supernet.measure.scores.calibration import Calibration
 from supernet.measure.scores.recalibration import calibrate, calibrated
 from supernet.measure.scores.score import Score, Subnet
@@ -15,17 +26,30 @@ from supernet.measure.scores.scores import Scores, accuracies, accuracy, loss, s
 from supernet.quantity import Quantity
 
 __all__ = [
+    "MLP",
     "Calibration",
     "CostModel",
+    "CurvePoint",
     "Device",
+    "Encoding",
     "Figure",
+    "Fitted",
+    "Forest",
+    "GaussianProcess",
+    "HeldOut",
     "Latency",
     "LatencyCheck",
     "LatencyModel",
     "LatencyPredictor",
     "LatencyTable",
+    "Neighbours",
     "NetEvaluator",
+    "Observed",
+    "Prediction",
+    "Predictor",
     "Quantity",
+    "RankWeighted",
+    "Ridge",
     "Score",
     "Scores",
     "Subject",
@@ -38,12 +62,17 @@ __all__ = [
     "cost_model",
     "count_macs",
     "count_params",
+    "held_out",
     "latency",
     "latency_ms",
     "loss",
     "macs",
     "params",
+    "predictor_curve",
     "read_latency",
+    "read_observed",
     "scores",
+    "stack_means",
+    "weighted_by_ranks",
     "weights_version",
 ]

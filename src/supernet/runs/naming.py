@@ -16,9 +16,9 @@ from supernet.deploy.new_data import fitted
 from supernet.deploy.resize import resized
 from supernet.errors import UsageError
 from supernet.io.config import THAT_OF_THE_DATA, Config, Named, Searching
-from supernet.measure import Calibration
+from supernet.measure import Calibration, Predictor
 from supernet.nn import Supernet
-from supernet.search import Searcher, Shifting
+from supernet.search import Searcher, Shifting, WithPredictor
 from supernet.tasks import Task
 from supernet.train.recipe import Recipe
 
@@ -138,6 +138,32 @@ def build_searcher(name: str, options: Mapping[str, Any]) -> Searcher:
     if not isinstance(searcher, Searcher):
         raise UsageError(f"{name} returned {type(searcher).__name__}; a searcher is a value such as search.NSGA2().")
     return searcher
+
+
+def build_predictor(name: str, options: Mapping[str, Any]) -> Predictor:
+    """The predictor of a name, or of `module:name`, with these settings.
+
+    Raises:
+        UsageError: an unknown name or setting, or a value that does not fit.
+    """
+    predictor = settings.build("predictors", name, options)
+    if not isinstance(predictor, Predictor):
+        raise UsageError(f"{name} returned {type(predictor).__name__}; a predictor is a value such as measure.MLP().")
+    return predictor
+
+
+def build_search(asked: Searching) -> Searcher:
+    """The searcher of a configuration, on predictions where these are configured; errors as of both."""
+    searcher = build_searcher(asked.searcher, asked.searcher_options)
+    if asked.predictor is None:
+        return searcher
+    return WithPredictor(
+        searcher=searcher,
+        predictor=build_predictor(asked.predictor, asked.predictor_options),
+        measured=asked.measured,
+        queries=asked.queries,
+        picks=asked.picks,
+    )
 
 
 def build_calibration(settings: Searching) -> Calibration:

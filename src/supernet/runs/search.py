@@ -17,12 +17,13 @@ from supernet.judge import OrderAlong
 from supernet.measure import NetEvaluator
 from supernet.runs.judge import table_of
 from supernet.runs.kept import refuse_changes
-from supernet.runs.naming import build_calibration, build_searcher, build_shifting
+from supernet.runs.naming import build_calibration, build_search, build_shifting
 from supernet.runs.report import refresh
 from supernet.runs.run import Run, kept_search
 from supernet.search import Front, Shifting, Survey, Wrap
 from supernet.search import check as check_possible
 from supernet.search import run as run_search
+from supernet.search.predicting import told
 from supernet.train import load_candidates
 
 _ORDER_EVERY = 2  # generations between two looks at the order of good and poor architectures
@@ -60,7 +61,7 @@ def search(run: Run, *, resume: bool = False, overwrite: bool = False, wrap: Wra
         refuse_changes(kept.search, settings, place / "searching.json", place="search.", free=free)
     if overwrite:
         place.check_replaceable()
-    searcher = build_searcher(settings.searcher, settings.searcher_options)
+    searcher = build_search(settings)
     parts = run.load()
     run.say_if_unfinished()
     run.say_what_is_left()
@@ -99,6 +100,8 @@ def search(run: Run, *, resume: bool = False, overwrite: bool = False, wrap: Wra
         refresh(run)
     if settings.latency is not None:
         run.say(f"latency_ms is predicted from {settings.latency}, not measured; export measures it")
+    for sentence in told(front.predictor):
+        run.say(sentence)
     run.say(f"{front.evaluations} architectures evaluated, {len(front.points)} on the front")
     return front
 
@@ -110,7 +113,7 @@ def check_search(run: Run, wrap: Wrap | None = None) -> None:
         UsageError: as `search`.
     """
     settings = run.config.search
-    searcher = build_searcher(settings.searcher, settings.searcher_options)
+    searcher = build_search(settings)
     wrap = _wrap(run) if wrap is None else wrap
     if isinstance(wrap, Shifting):
         wrap.check_images(run.data)

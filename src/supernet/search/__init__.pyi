@@ -10,19 +10,40 @@ from supernet.search.evaluation import Evaluator as Evaluator
 from supernet.search.evaluation import Point as Point
 from supernet.search.front import Front as Front
 from supernet.search.front import FrontFile as FrontFile
+from supernet.search.predicting import WithPredictor as WithPredictor
 from supernet.search.problem import AskTell as AskTell
 from supernet.search.problem import Companion as Companion
+from supernet.search.problem import Predicting as Predicting
 from supernet.search.problem import Problem as Problem
 from supernet.search.problem import Searcher as Searcher
 from supernet.search.problem import Wrap as Wrap
+from supernet.search.published import autoformer_evolution as autoformer_evolution
+from supernet.search.published import coarse_to_fine as coarse_to_fine
 from supernet.search.published import evolution as evolution
+from supernet.search.published import hat_evolution as hat_evolution
 from supernet.search.published import nsga2 as nsga2
+from supernet.search.published import nsga3 as nsga3
+from supernet.search.published import ofa_evolution as ofa_evolution
+from supernet.search.published import optuna as optuna
+from supernet.search.published import outside as outside
+from supernet.search.published import pareto_bins as pareto_bins
+from supernet.search.published import policy_gradient as policy_gradient
 from supernet.search.published import random as random
 from supernet.search.published import regularised_evolution as regularised_evolution
+from supernet.search.published import rlnas_evolution as rlnas_evolution
 from supernet.search.request import Request as Request
 from supernet.search.sampler import FeasibleSampler as FeasibleSampler
+from supernet.search.searchers.coarse_to_fine import CoarseToFine as CoarseToFine
 from supernet.search.searchers.evolution import Evolution as Evolution
+from supernet.search.searchers.hat_evolution import HATEvolution as HATEvolution
 from supernet.search.searchers.nsga2 import NSGA2 as NSGA2
+from supernet.search.searchers.nsga3 import NSGA3 as NSGA3
+from supernet.search.searchers.ofa_evolution import OFAEvolution as OFAEvolution
+from supernet.search.searchers.optuna import Optuna as Optuna
+from supernet.search.searchers.outside import Optimiser as Optimiser
+from supernet.search.searchers.outside import Outside as Outside
+from supernet.search.searchers.pareto_bins import ParetoBins as ParetoBins
+from supernet.search.searchers.policy_gradient import PolicyGradient as PolicyGradient
 from supernet.search.searchers.random import RandomSearch as RandomSearch
 from supernet.search.searchers.regularised_evolution import RegularisedEvolution as RegularisedEvolution
 from supernet.search.shifting import Shifting as Shifting
@@ -32,9 +53,11 @@ from supernet.search.survey import survey as survey
 
 __all__ = [
     "NSGA2",
+    "NSGA3",
     "AskTell",
     "Begun",
     "Bounds",
+    "CoarseToFine",
     "Companion",
     "Constraint",
     "Constraints",
@@ -44,7 +67,15 @@ __all__ = [
     "FeasibleSampler",
     "Front",
     "FrontFile",
+    "HATEvolution",
+    "OFAEvolution",
+    "Optimiser",
+    "Optuna",
+    "Outside",
+    "ParetoBins",
     "Point",
+    "PolicyGradient",
+    "Predicting",
     "Problem",
     "RandomSearch",
     "RegularisedEvolution",
@@ -52,13 +83,24 @@ __all__ = [
     "Searcher",
     "Shifting",
     "Survey",
+    "WithPredictor",
     "Wrap",
+    "autoformer_evolution",
     "check",
+    "coarse_to_fine",
     "evolution",
+    "hat_evolution",
     "load_shifted",
     "nsga2",
+    "nsga3",
+    "ofa_evolution",
+    "optuna",
+    "outside",
+    "pareto_bins",
+    "policy_gradient",
     "random",
     "regularised_evolution",
+    "rlnas_evolution",
     "run",
     "survey",
 ]

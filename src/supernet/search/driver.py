@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple, Unpack
 
@@ -21,7 +22,7 @@ from supernet.search.constraints import Bounds, Constraints
 from supernet.search.evaluation import Evaluator, costs_of
 from supernet.search.front import Front
 from supernet.search.ledger import Ledger
-from supernet.search.problem import AskTell, Problem, Searcher, Wrap
+from supernet.search.problem import AskTell, Predicting, Problem, Searcher, Wrap
 from supernet.search.request import Announce, Progress, Request
 from supernet.search.survey import Survey, survey
 from supernet.space import Arch, Codes, Space
@@ -98,7 +99,8 @@ def run(
             companion = wrap.begin(evaluator, seed=seed, out=folder, recorded=len(archive.recorded))
         if folder is not None:
             begun.write(folder)
-        ledger = Ledger(evaluator, problem, names, archive, companion)
+        predicting = begins if isinstance(begins, Predicting) else None
+        ledger = Ledger(evaluator, problem, names, archive, companion, predicting)
         stopped = _search(begins, searcher.name, ledger, budget, progress)
         ledger.check_replayed()
         if companion is not None:
@@ -115,6 +117,7 @@ def run(
         stopped,
         remembered=ledger.remembered() if wrap is not None else None,
         wrap=wrap.describe() if wrap is not None else None,
+        predictor=None if predicting is None else predicting.findings(),
     )
     if folder is not None:
         front.write(folder)
@@ -167,7 +170,9 @@ def _plan(searcher: Searcher, evaluator: Evaluator, request: Request) -> _Plan:
 
     keep = None if wrap is None else wrap.keep
     space = evaluator.space
-    problem = Problem(space, goals, seed, feasible, limits, found.known, keep, _allowed(space, initial, feasible))
+    costs = {name: partial(evaluator.costs, name=name) for name in sorted(evaluator.cheap)}
+    allowed = _allowed(space, initial, feasible)
+    problem = Problem(space, goals, seed, feasible, limits, found.known, keep, allowed, costs)
     measured = getattr(evaluator, "settings", None)
     begun = Begun(
         searcher=described(searcher),

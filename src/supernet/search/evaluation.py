@@ -91,14 +91,23 @@ def _not_finite(arch: Arch, name: str, value: float) -> str:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """An evaluated architecture: its values by name, and the round of `ask` in which it was evaluated."""
+    """An evaluated architecture.
+
+    Args:
+        arch: The architecture.
+        values: Its values by name, as the evaluator told them.
+        generation: The round of `ask` in which it was evaluated.
+        predicted: What a predictor had said of it before; None: nothing.
+    """
 
     arch: Arch
     values: Mapping[str, float]
     generation: int
+    predicted: Mapping[str, float] | None = None
 
     def to_json(self) -> dict[str, Any]:
-        return {"arch": self.arch.options(), "values": dict(self.values), "generation": self.generation}
+        told = {"arch": self.arch.options(), "values": dict(self.values), "generation": self.generation}
+        return told if self.predicted is None else told | {"predicted": dict(self.predicted)}
 
 
 class Point(msgspec.Struct, frozen=True):
@@ -108,11 +117,13 @@ class Point(msgspec.Struct, frozen=True):
         arch: The option of every active choice, by the choice's name.
         values: The values of the quantities, by their names.
         generation: The round of `ask` in which it was evaluated; files of older versions do not say so.
+        predicted: What a predictor had said before it was evaluated; None: nothing.
     """
 
     arch: schema.Arch
     values: dict[str, float]
     generation: int | None = None
+    predicted: dict[str, float] | None = None
 
     def evaluation(self, space: Space) -> Evaluation:
         """The same in its space.
@@ -120,7 +131,7 @@ class Point(msgspec.Struct, frozen=True):
         Raises:
             UsageError: it is not an architecture of the space.
         """
-        return Evaluation(space.arch(self.arch), self.values, self.generation or 0)
+        return Evaluation(space.arch(self.arch), self.values, self.generation or 0, self.predicted)
 
 
 def losses_of(evaluations: Sequence[Evaluation], objectives: Sequence[Quantity]) -> NDArray[np.float64]:
@@ -137,18 +148,5 @@ def best_of(
     What violates the constraints comes last, by violation. For one objective its value decides; for several the
     layers of non-dominated points, the first layer first, and a layer that does not fit whole is thinned evenly.
     """
-    violations = [constraints.violation(evaluation.values) for evaluation in evaluations]
-    feasible = [evaluation for evaluation, violation in zip(evaluations, violations, strict=True) if violation == 0]
-    losses = losses_of(feasible, objectives)
-    found: list[int] = []
-    if len(objectives) == 1:
-        found = np.argsort(losses[:, 0], kind="stable")[:n].tolist()
-    left = np.arange(len(feasible))
-    while len(left) and len(found) < min(n, len(feasible)):
-        first = pareto.nondominated(losses[left])
-        layer = left[first]
-        layer = layer[np.lexsort(losses[layer].T[::-1])]
-        found += layer[pareto.spread(losses[layer], n - len(found))].tolist()
-        left = left[~first]
-    others = [evaluations[row] for row in np.argsort(violations, kind="stable") if violations[row] > 0]
-    return [*(feasible[row] for row in found), *others][:n]
+    violations = np.asarray([constraints.violation(evaluation.values) for evaluation in evaluations], dtype=np.float64)
+    return [evaluations[row] for row in pareto.best_rows(losses_of(evaluations, objectives), violations, n)]

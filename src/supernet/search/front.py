@@ -44,6 +44,7 @@ class FrontFile(msgspec.Struct, frozen=True, kw_only=True):
     feasible_share: float | None = None
     stopped: str = ""
     wrap: dict[str, Any] | None = None
+    predictor: dict[str, Any] | None = None
     points: tuple[Point, ...]
 
     @classmethod
@@ -78,6 +79,8 @@ class Front:
             archive.
         wrap: Settings of what went on beside the search.
         recorded: Number of evaluations, where the archive does not hold them all.
+        predictor: How good the predictions were that the search went by; None: it went by none. The values of all
+            points are measured.
     """
 
     objectives: tuple[Quantity, ...]
@@ -90,6 +93,7 @@ class Front:
     remembered: tuple[Evaluation, ...] | None = None
     wrap: Mapping[str, Any] | None = None
     recorded: int | None = None
+    predictor: Mapping[str, Any] | None = None
 
     @property
     def evaluations(self) -> int:
@@ -251,6 +255,7 @@ class Front:
             stopped=told.stopped,
             wrap=told.wrap,
             recorded=told.evaluations,
+            predictor=told.predictor,
         )
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from supernet.errors import RunError
 from supernet.search.archive import Archive
 from supernet.search.evaluation import Evaluation, Evaluator, best_of, costs_of, values_of
-from supernet.search.problem import Companion, Problem
+from supernet.search.problem import Companion, Predicting, Problem
 from supernet.space import Arch
 from supernet.space.text import in_shell
 
@@ -35,8 +35,10 @@ class Ledger:
         names: tuple[str, ...],
         archive: Archive,
         companion: Companion | None,
+        predicting: Predicting | None = None,
     ) -> None:
         self.evaluator, self.names, self.archive, self.companion = evaluator, names, archive, companion
+        self.predicting = predicting
         self.objectives, self.constraints, self.keep = problem.objectives, problem.constraints, problem.keep
         self.cheap = [name for name in names if name in evaluator.cheap]
         self.dear = [name for name in names if name not in evaluator.cheap]
@@ -70,7 +72,9 @@ class Ledger:
             if place < len(self.archive.recorded):
                 return self._recall(place, arch, cost, generation)
             told = cost | values_of(self.evaluator, arch, self.dear)
-            evaluation = Evaluation(arch, {name: told[name] for name in self.names}, generation)
+            values = {name: told[name] for name in self.names}
+            predicted = None if self.predicting is None else self.predicting.predicted(arch)
+            evaluation = Evaluation(arch, values, generation, predicted)
             self.archive.append(evaluation)
             return evaluation
 

@@ -44,6 +44,28 @@ def hypervolume(losses: NDArray[np.float64], reference: NDArray[np.float64]) -> 
     return float(sum(slices))
 
 
+def best_rows(losses: NDArray[np.float64], violations: NDArray[np.float64], n: int) -> NDArray[np.int64]:
+    """Places of the `n` best rows of losses (N, M), the best first; among equals the earlier.
+
+    What violates something (violations (N,) above 0) comes last, by violation. For one loss its value decides;
+    for several the layers of non-dominated rows, the first layer first, and a layer that does not fit whole is thinned
+    evenly.
+    """
+    left = np.flatnonzero(violations == 0)
+    found: list[int] = []
+    if losses.shape[1] == 1:
+        found = left[np.argsort(losses[left, 0], kind="stable")][:n].tolist()
+    else:
+        while len(left) and len(found) < n:
+            first = nondominated(losses[left])
+            layer = left[first]
+            layer = layer[np.lexsort(losses[layer].T[::-1])]
+            found += layer[spread(losses[layer], n - len(found))].tolist()
+            left = left[~first]
+    others = np.argsort(violations, kind="stable")
+    return np.asarray([*found, *others[violations[others] > 0].tolist()][:n], dtype=np.int64)
+
+
 def spread(losses: NDArray[np.float64], n: int, first: int = 0) -> list[int]:
     """Places of `n` rows that cover losses (N, M), in ascending order.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
@@ -16,7 +16,7 @@ from supernet.search.constraints import Constraints
 from supernet.search.evaluation import Evaluation, Evaluator
 from supernet.space import Arch, Codes, Space
 
-__all__ = ["AskTell", "Companion", "Problem", "Searcher", "Wrap"]
+__all__ = ["AskTell", "Companion", "Predicting", "Problem", "Searcher", "Wrap"]
 
 
 @dataclass(frozen=True)
@@ -33,6 +33,7 @@ class Problem:
         keep: None: values hold for good. A number: they go stale, so architectures may be asked for again in a later
             generation, the latest values count, and only the best so many are to be remembered.
         initial: Feasible architectures (I, D) to ask for first, in this order, before random ones.
+        costs: What is cheap, by name: each a function from a population (N, D) to values (N,).
     """
 
     space: Space
@@ -43,6 +44,7 @@ class Problem:
     known: Codes
     keep: int | None = None
     initial: Codes | None = None
+    costs: Mapping[str, Callable[[Codes], NDArray[np.float64]]] = field(default_factory=dict)
 
     def losses(self, values: Mapping[str, float]) -> tuple[float, ...]:
         """The objectives of one architecture, each with the sign that makes less better."""
@@ -80,6 +82,17 @@ class AskTell(Protocol):
 
     def tell(self, archs: Sequence[Arch], values: Sequence[Mapping[str, float]]) -> None:
         """The values of architectures: objectives and constrained quantities, by name."""
+
+
+@runtime_checkable
+class Predicting(AskTell, Protocol):
+    """A search that has begun and asks for what it has predicted to be good."""
+
+    def predicted(self, arch: Arch) -> Mapping[str, float] | None:
+        """What was predicted of an architecture before it was asked for; None: nothing, chance drew it."""
+
+    def findings(self) -> Mapping[str, Any]:
+        """How good the predictions were, as JSON for `front.json`."""
 
 
 class Rounds:

@@ -127,6 +127,7 @@ from supernet.train.programs.weights_then_policy import WeightsThenPolicy as Wei
 from supernet.train.ratings._protocol import Rating as Rating
 from supernet.train.ratings.batch_loss import BatchLoss as BatchLoss
 from supernet.train.ratings.fresh_batch import FreshBatch as FreshBatch
+from supernet.train.ratings.learned import Learned as Learned
 from supernet.train.ratings.predicted import Predicted as Predicted
 from supernet.train.ratings.scored import Scored as Scored
 from supernet.train.ratings.validation import ValidationError as ValidationError
@@ -268,6 +269,7 @@ __all__ = [
     "LSTMController",
     "LargestOptions",
     "LeafAfterLeaf",
+    "Learned",
     "LearningRate",
     "Likelihood",
     "Linear",

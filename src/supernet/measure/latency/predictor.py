@@ -23,9 +23,9 @@ from supernet.measure.latency.record import (
     read_record,
     read_result,
 )
-from supernet.measure.latency.ridge import Inputs, Ridge, fit_ridge, held_out
 from supernet.measure.latency.table import FORMAT as TABLE_FORMAT
 from supernet.measure.latency.table import LatencyTable, TableFile
+from supernet.measure.predictors.ridge import Inputs, Line, fit_ridge, held_out
 from supernet.nn import Supernet
 from supernet.nn.input_shape import InputShape
 from supernet.space import Codes
@@ -63,7 +63,7 @@ class PredictorFile(Struct, frozen=True, kw_only=True):
     codes: list[CodeText]
     measured_ms: list[float]
     macs: bool
-    ridge: Ridge
+    ridge: Line
     table: HeldTable | None
 
 
@@ -92,7 +92,7 @@ class LatencyPredictor:
     _net: Supernet
     _table: LatencyTable | None
     _use_macs: bool
-    _ridge: Ridge
+    _ridge: Line
 
     @classmethod
     def build(

@@ -75,6 +75,11 @@ def _searched(run: RunFiles) -> Iterator[str]:
     for name in ("searcher", "objectives", "budget", "latency"):
         if value := found.get(name):
             yield from (f"--{name}", ",".join(value) if isinstance(value, list) else str(value))
+    if found.get("predictor") is not None:
+        for name in ("predictor", "measured", "queries", "picks"):
+            yield from (f"--{name}", str(found.get(name)))
+        for name, value in _pairs(found.get("predictor_options")):
+            yield from ("-P", f"{name}={value}")
     for name, limit in _pairs(found.get("constraints")):
         yield from ("--max", f"{name}={limit}")
     if found.get("shifting") is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from heapq import nsmallest
 from typing import ClassVar
 
 import numpy as np
@@ -13,6 +14,7 @@ from supernet.io.config import Count, Positive, Probability, Section
 from supernet.paper import Paper
 from supernet.search.problem import Problem, Rounds
 from supernet.search.sampler import Code, distinct, population, sampler_of
+from supernet.search.variation import mutate_parts
 from supernet.space import Arch, Codes
 
 PAPER = Paper(
@@ -49,6 +51,8 @@ class Evolution(Section, place="evolution."):
         mutations: Number of mutants per generation; None: half of the population, as published.
         crossovers: Number of crossover children per generation; None: the other half.
         mutation_p: Probability that a mutation resamples a decision.
+        global_p: Probability that it resamples a decision of the whole network (its name has neither a dot nor a
+            number) or a depth (others depend on it), such as 0.4 in AutoFormer; None: as any other.
         attempts: Number of tries to make a child that is feasible and new.
 
     Raises:
@@ -62,6 +66,7 @@ class Evolution(Section, place="evolution."):
     mutations: Count | None = None
     crossovers: Count | None = None
     mutation_p: Probability = 0.1
+    global_p: Probability | None = None
     attempts: Positive = 10
 
     def __post_init__(self) -> None:
@@ -111,15 +116,21 @@ class _Breeding:
             mutations, crossovers = settings.mutations or 0, settings.crossovers or 0
             best = space.codes(self._best(settings.parents))
             chosen = best[rng.integers(len(best), size=settings.attempts * mutations)]
-            children += self._admit(space.mutate(chosen, rng, p=settings.mutation_p), mutations)
+            children += self._admit(self._mutants(chosen), mutations)
             first, second = best[rng.integers(len(best), size=(2, settings.attempts * crossovers))]
             children += self._admit(space.crossover(first, second, rng), crossovers)
         fill = self._sampler.draw(settings.population - len(children), self._visited)
         children += self._admit(fill, len(fill))
         return self.problem.space.wrap(population(self.problem.space, children))
 
+    def _mutants(self, chosen: Codes) -> Codes:
+        settings, space = self.settings, self.problem.space
+        if settings.global_p is None:
+            return space.mutate(chosen, self._rng, p=settings.mutation_p)
+        return mutate_parts(space, chosen, self._rng, p=settings.mutation_p, global_p=settings.global_p)
+
     def _best(self, n: int) -> list[Arch]:
-        return sorted(self._ranks, key=self._ranks.__getitem__)[:n]
+        return nsmallest(n, self._ranks, key=self._ranks.__getitem__)
 
     def _admit(self, candidates: Codes, n: int) -> list[Code]:
         """The first `n` candidates that are feasible and were never visited; they are from now on."""

@@ -15,7 +15,7 @@ Predictor: TypeAlias = Callable[[Sequence[Arch]], Sequence[float]]
 
 @dataclass(frozen=True)
 class Predicted:
-    """What a predictor says, without running the supernet (AttentiveNAS with an accuracy predictor).
+    """What a predictor says, without running the supernet (AttentiveNAS with an accuracy predictor, see `Learned`).
 
     Args:
         scores: A function from architectures to as many scores, the higher the better, which must depend on them alone.
