@@ -1,6 +1,7 @@
-"""What a subnet costs and what it is worth: MACs, parameters, latency, accuracy."""
+"""What a subnet costs and what it is worth: MACs, parameters, memory, latency, accuracy."""
 
 from supernet.measure.costs.counting import count_macs, count_params
+from supernet.measure.costs.memory import Memory, MemoryModel, memory, memory_model
 from supernet.measure.costs.model import CostModel, cost_model, macs, params
 from supernet.measure.evaluator import NetEvaluator, weights_version
 from supernet.measure.latency.check import LatencyCheck
@@ -24,6 +25,8 @@ __all__ = [
     "LatencyModel",
     "LatencyPredictor",
     "LatencyTable",
+    "Memory",
+    "MemoryModel",
     "NetEvaluator",
     "Quantity",
     "Score",
@@ -42,6 +45,8 @@ __all__ = [
     "latency_ms",
     "loss",
     "macs",
+    "memory",
+    "memory_model",
     "params",
     "read_latency",
     "scores",
