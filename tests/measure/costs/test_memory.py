@@ -33,7 +33,7 @@ class Residual(nn.Module):
         return self.out(torch.cat([torch.relu(x + self.blocks(x))], 1))
 
 
-def assert_measured(net: Supernet, shape: tuple[int, ...], n: int = 4) -> MemoryModel:
+def assert_measured(net: Supernet, shape: tuple[int, ...], n: int = 2) -> MemoryModel:
     """Bytes equal those of the extracted module, to the byte, for the smallest, the largest and random ones."""
     model = MemoryModel(net, shape, batch_size=2)
     rng = np.random.default_rng(0)
@@ -170,11 +170,11 @@ def test_what_is_remembered_changes_nothing():
     known = MemoryModel(net, (3, 8, 8))
     codes = net.space.population(np.random.default_rng(3), 12)
     known.activations_mb(codes[::-1])
-    fresh = [MemoryModel(net, (3, 8, 8)) for _ in codes[:4]]
+    fresh = [MemoryModel(net, (3, 8, 8)) for _ in codes[:2]]
     for model in fresh:
         model._tracer._shortcuts = False
     told = [model.activations_mb(codes[row : row + 1])[0] for row, model in enumerate(fresh)]
-    assert known.activations_mb(codes)[:4].tolist() == told
+    assert known.activations_mb(codes)[:2].tolist() == told
     assert known.memory_mb(codes).tolist() == (known.weights_mb(codes) + known.activations_mb(codes)).tolist()
 
 
@@ -201,8 +201,7 @@ def test_an_evaluator_tells_it_and_bounds_it_first_where_it_is_quick():
     codes = net.space.codes([arch])
     assert batch.costs(codes, "activations_mb")[0] == pytest.approx(4 * told["activations_mb"])
     assert {plain.quantities[name].unit for name in names} == {"MB"}
-    slow = memory_model(nasbench201(channels=4, cells=3), (3, 8, 8))
-    assert not slow.is_quick
+    assert not memory_model(nasbench201(channels=4, cells=1), (3, 8, 8)).is_quick
 
 
 class Counting(nn.Module):

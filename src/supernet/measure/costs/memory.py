@@ -122,7 +122,7 @@ class MemoryModel:
 
     @cached_property
     def is_quick(self) -> bool:
-        """Whether populations of thousands take seconds: an architecture of known parts is at most 32 calls.
+        """Whether populations of thousands take seconds: an architecture of known parts takes at most 32 calls.
 
         Raises:
             RunError: the network does not run on tensors without data.

@@ -16,6 +16,7 @@ from torch.utils._pytree import TreeSpec, tree_flatten, tree_leaves, tree_unflat
 
 from supernet.errors import RunError
 from supernet.measure.costs.liveness import Birth, Step, merged, peak
+from supernet.measure.costs.tables import joint
 from supernet.nn import Decisions, Supernet
 from supernet.nn.batch import mapped
 from supernet.nn.input_shape import InputShape, example
@@ -24,6 +25,7 @@ from supernet.space import Arch
 from supernet.space.text import in_shell
 
 _MOST_CALLS = 100_000  # calls that are remembered
+_FEW = 1024  # settings of a module that are soon known
 _PLAIN = (bool, int, float, str, bytes, type(None), torch.dtype, torch.device)
 
 
@@ -79,10 +81,14 @@ class Tracer:
         self._watch = _Watch({_memory(t)[0] for t in (*self._net.parameters(), *self._net.buffers())})
         self._calls: dict[Hashable, _Call] = {}
         self._code: tuple[int, ...] = ()
+        self._large: set[int] = set()
+        self._passed_over: set[int] = set()
         self._inside = {id(m): set(map(id, m.modules())) for m in self._net.module.modules()}
         for module in self._net.module.modules():
             if module is not self._net.module:
                 columns = tuple(net.space.column(choice.name) for choice in choices_within(module))
+                if joint(choices_within(module)) > _FEW:
+                    self._large.add(id(module))
                 module.forward = partial(self._called, module, module.forward, columns)
         self._shortcuts = True
 
@@ -106,15 +112,19 @@ class Tracer:
             ) from error
 
     def effort(self, arch: Arch) -> int:
-        """How many calls and operations an architecture takes when all its parts are known.
+        """How many calls and operations an architecture takes when all is known of modules of few settings.
 
         Raises:
             RunError: as `peak`.
         """
-        self.peak(arch)
-        before = self._watch.done
-        self.peak(arch)
-        return self._watch.done - before
+        self._passed_over = self._large
+        try:
+            self.peak(arch)
+            before = self._watch.done
+            self.peak(arch)
+            return self._watch.done - before
+        finally:
+            self._passed_over = set()
 
     def _run(self, arch: Arch) -> int:
         given = dict(_memory(t) for t in tree_leaves(self._x))
@@ -131,7 +141,11 @@ class Tracer:
         watch = self._watch
         watch.enters(id(module))
         leaves, spec = tree_flatten((args, named))
-        if not self._shortcuts or not all(isinstance(leaf, (Tensor, *_PLAIN)) for leaf in leaves):
+        if (
+            not self._shortcuts
+            or id(module) in self._passed_over
+            or not all(isinstance(leaf, (Tensor, *_PLAIN)) for leaf in leaves)
+        ):
             return forward(*args, **named)
         given: dict[int, int] = {}
         seen = tuple(self._view(leaf, given) if isinstance(leaf, Tensor) else (type(leaf), leaf) for leaf in leaves)
