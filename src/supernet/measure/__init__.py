@@ -5,9 +5,13 @@ from supernet.measure.costs.memory import Memory, MemoryModel, memory, memory_mo
 from supernet.measure.costs.model import CostModel, cost_model, macs, params
 from supernet.measure.evaluator import NetEvaluator, weights_version
 from supernet.measure.latency.check import LatencyCheck
+from supernet.measure.latency.fitted import FittedLatency
 from supernet.measure.latency.machine import Device, Latency, ThisMachine, latency, latency_ms
+from supernet.measure.latency.measurements import Measurements, read_measurements
 from supernet.measure.latency.model import Figure, LatencyModel, Subject
-from supernet.measure.latency.predictor import LatencyPredictor, read_latency
+from supernet.measure.latency.predictor import LatencyPredictor
+from supernet.measure.latency.reading import read_latency
+from supernet.measure.latency.remote import RemoteMachine
 from supernet.measure.latency.table import LatencyTable
 from supernet.measure.scores.calibration import Calibration
 from supernet.measure.scores.recalibration import calibrate, calibrated
@@ -20,15 +24,18 @@ __all__ = [
     "CostModel",
     "Device",
     "Figure",
+    "FittedLatency",
     "Latency",
     "LatencyCheck",
     "LatencyModel",
     "LatencyPredictor",
     "LatencyTable",
+    "Measurements",
     "Memory",
     "MemoryModel",
     "NetEvaluator",
     "Quantity",
+    "RemoteMachine",
     "Score",
     "Scores",
     "Subject",
@@ -49,6 +56,7 @@ __all__ = [
     "memory_model",
     "params",
     "read_latency",
+    "read_measurements",
     "scores",
     "weights_version",
 ]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
-from functools import partial
 from typing import Any, Literal, NamedTuple, TypeAlias, TypeVar, get_args
 
 from torch import Tensor, nn
@@ -82,7 +81,7 @@ def _terms(
             for kind in kinds:
                 key = (id(place.module), kind)
                 if key not in held:
-                    size = _tabulated(net, place.module, place.name, partial(count, kind=kind))
+                    size = _tabulated(net, place.module, place.name, lambda plain, kind=kind: count(plain, kind))
                     held[key] = _Held(size, [], {})
                 held[key].alternatives.append(place.conditions)
             continue
@@ -95,8 +94,8 @@ def _terms(
     for (_, kind), entry in held.items():
         unique = tuple(dict.fromkeys(entry.alternatives))
         always = unique == ((),)
-        size = _distinct(net, tuple(entry.shapes)) if always and len(entry.shapes) > 1 else entry.size
-        yield kind, Term(size, ((),) if () in unique else unique)
+        total = _distinct(net, tuple(entry.shapes)) if always and len(entry.shapes) > 1 else entry.size
+        yield kind, Term(total, ((),) if () in unique else unique)
 
 
 def _parameters(module: nn.Module) -> Iterator[tuple[str, Tensor, Kind]]:

@@ -180,7 +180,7 @@ class Tracer:
         """A tensor over its block, which is numbered if it was not yet; that of a weight is its own number."""
         block = _memory(tensor)[0]
         number = -block if self._watch.is_weight(tensor) else numbers.setdefault(block, len(numbers))
-        return _View(number, tuple(tensor.shape), tensor.stride(), tensor.storage_offset(), tensor.dtype)
+        return _View(number, tuple(tensor.shape), tensor.stride(), int(tensor.storage_offset()), tensor.dtype)
 
     def _repeat(self, call: _Call, given: dict[int, int], leaves: list[Any]) -> Any:
         """The result of a call, without doing it: tensors over the memory that was given, and over new memory."""
@@ -190,18 +190,18 @@ class Tracer:
             if isinstance(t, Tensor) and not self._watch.is_weight(t)
         }
         for number, size in call.made.items():
-            over[number] = torch.UntypedStorage(size, device="meta")
+            over[number] = torch.UntypedStorage(size, device="meta")  # type: ignore[no-untyped-call]
         result = self._watch.again(call.result, over)
         blocks = {number: storage._cdata for number, storage in over.items()}
         self._watch.does([_renamed(step, blocks) for step in call.steps], [blocks[number] for number in call.made])
         return tree_unflatten(result, call.spec)
 
 
-class _Watch(TorchDispatchMode):
+class _Watch(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Notes what each operation reads and makes, in the innermost frame."""
 
     def __init__(self, weights: set[int]) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self._weights, self._derived = weights, dict[int, Any]()
         self._frames: list[_Frame] = []
         self._held: list[Any] = []  # memory of the present run, so that no number is given twice

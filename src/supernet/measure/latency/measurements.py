@@ -66,7 +66,7 @@ def read_measurements(path: Path | str, space: Space) -> Measurements:
         before, known = found.setdefault(arch, (number, value))
         if known != value:
             raise UsageError(
-                f"{path} tells two latencies of {arch}: {known:g} ms in line {before} and {value:g} ms in line {number}. "
+                f"{path} tells two latencies of {arch}: {known:g} ms in line {before}, {value:g} ms in line {number}. "
                 "Give each architecture once, with the median of its measurements."
             )
     if len(found) < _FEWEST:

@@ -84,10 +84,10 @@ class RelativeFit(Struct, frozen=True):
         guess = self.start_ms + known.sizes[:, list(self.columns)] @ np.asarray(self.per_size)
         guess = np.maximum(guess, self.least_ms)
         if self.form == "none":
-            return guess
+            return np.asarray(guess)
         moved = np.clip((known.options - np.asarray(self.mean)) @ np.asarray(self.weights), -self.most, self.most)
         found = guess * np.exp(moved) if self.form == "factor" else guess + moved
-        return np.maximum(found, self.least_ms)
+        return np.asarray(np.maximum(found, self.least_ms))
 
 
 def relative_errors(predicted: Floats, y: Floats) -> Floats:
@@ -106,9 +106,10 @@ def fit(known: Known, y: Floats, rng: np.random.Generator) -> RelativeFit:
     """Fit latencies (N,), in the simplest form that is not clearly worse than the best.
 
     Forms are compared by the errors of networks left out. From the simplest (another device alone, MACs alone) on, the
-    first is taken whose mean error exceeds that of the best form by no more than the standard error of the difference.
-    A form that orders the networks left out worse than their MACs do is out of question. So few networks give what
-    MACs tell, and more is learned as there is evidence for it.
+    first is taken whose mean error exceeds that of the best form by no more than the standard error of the difference,
+    which counts more where few networks make it uncertain too (twice at ten). A form that orders the networks left out
+    worse than their MACs do is out of question. So few networks give what MACs tell, and more is learned as there is
+    evidence for it.
     """
     kinds = _kinds(known.sizes.shape[1])
     predicted = np.zeros((len(kinds), len(y)))
@@ -121,7 +122,7 @@ def fit(known: Known, y: Floats, rng: np.random.Generator) -> RelativeFit:
     best = min(likely, key=lambda place: errors[place].mean())
     for place in likely:
         behind = errors[place] - errors[best]
-        if behind.mean() <= behind.std(ddof=1) / np.sqrt(len(y)):
+        if behind.mean() <= (1 + 10 / len(y)) * behind.std(ddof=1) / np.sqrt(len(y)):
             break
     return fit_kind(known, y, kinds[place])
 
@@ -130,7 +131,7 @@ def _orders(predicted: Floats, known: Known, y: Floats) -> bool:
     """Whether predictions order networks at least as well as MACs."""
     if np.ptp(y) == 0 or np.ptp(known.sizes[:, 0]) == 0:
         return True
-    return np.ptp(predicted) > 0 and kendall_tau(predicted, y) >= kendall_tau(known.sizes[:, 0], y)
+    return bool(np.ptp(predicted) > 0 and kendall_tau(predicted, y) >= kendall_tau(known.sizes[:, 0], y))
 
 
 def held_out(known: Known, y: Floats, rng: np.random.Generator) -> Floats:
