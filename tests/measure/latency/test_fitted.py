@@ -81,15 +81,16 @@ def test_ten_samples_and_another_device_beat_ten_samples():
 
 
 def test_latencies_near_zero_have_bounded_relative_errors():
-    """From 2 µs to milliseconds: plain least squares are hundreds of per cent off the fast ones, and below zero."""
+    """From 2 µs to milliseconds: plain least squares tell some fast ones below zero."""
     y = 0.002 + 3e-9 * (KNOWN.sizes[:, 0] - KNOWN.sizes[:, 0].min()) ** 1.5
     found, _, _, rest = drawn(y, 60, 0)
     x = np.concatenate([np.ones((len(y), 1)), KNOWN.sizes], axis=1)
     plain = x @ np.linalg.lstsq(x[:60], y[:60], rcond=None)[0]
     ours = relative_errors(found(KNOWN.rows(rest)), y[rest])
     assert (found(KNOWN) > 0).all()
-    assert ours.max() < 5
-    assert ours.mean() < 0.5 * relative_errors(plain, y).mean()
+    assert (plain < 0).any()
+    assert ours.max() < 2
+    assert ours.mean() < relative_errors(plain, y).mean()
 
 
 def test_sizes_are_never_weighed_below_zero():
@@ -131,7 +132,7 @@ def test_it_is_accepted_where_a_table_is():
 
 def test_units_that_cannot_be_are_refused_and_doubtful_ones_told():
     macs = COSTS.macs(CODES[:30])
-    with pytest.raises(UsageError, match="which no processor does. If the file holds seconds"):
+    with pytest.raises(UsageError, match=r"which no processor does\. If the file holds seconds"):
         FittedLatency.fit(NET, Measurements(CODES[:30], macs * 1e-13, "s.csv"), input_shape=SHAPE)
     found = FittedLatency.fit(NET, Measurements(CODES[:30], macs * 1e-9, "s.csv"), input_shape=SHAPE)
     assert any("if the file holds seconds" in sentence for sentence in found.sentences())

@@ -31,7 +31,7 @@ class LeftOut(Struct, frozen=True):
 
     Attributes:
         relative: Mean of |predicted − measured| / measured, where a latency counts as at least a
-            hundredth of the median.
+            tenth of the median.
         worst: The largest of these.
         tau: Kendall's τ with measured latency; None where one is constant.
         tau_macs: Kendall's τ of MACs and measured latency on the same networks.

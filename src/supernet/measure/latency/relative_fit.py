@@ -18,7 +18,7 @@ Form: TypeAlias = Literal["none", "factor", "term"]
 
 _PENALTIES = (10.0, 1.0, 0.1, 0.01, 0.001)
 _FOLDS = 10
-_FLOOR = 0.01
+_FLOOR = 0.1  # smaller ones would decide everything, and a fit of nothing is never more than 100 % off them
 
 
 class Known(NamedTuple):
@@ -91,7 +91,7 @@ class RelativeFit(Struct, frozen=True):
 
 
 def relative_errors(predicted: Floats, y: Floats) -> Floats:
-    """|predicted − measured| / measured (N,); a latency counts as at least a hundredth of the median."""
+    """|predicted − measured| / measured (N,); a latency counts as at least a tenth of the median."""
     found: Floats = np.abs(predicted - y) / floored(y)
     return found
 
