@@ -18,6 +18,7 @@ Form: TypeAlias = Literal["none", "factor", "term"]
 
 _PENALTIES = (10.0, 1.0, 0.1, 0.01, 0.001)
 _FOLDS = 10
+_ROUNDS = 5
 _FLOOR = 0.1  # smaller ones would decide everything, and a fit of nothing is never more than 100 % off them
 
 
@@ -160,11 +161,14 @@ def _kinds(sizes: int) -> list[Kind]:
 
 def fit_kind(known: Known, y: Floats, kind: Kind) -> RelativeFit:
     """Fit one form: least squares of relative errors, none of the sizes weighed below 0, then a ridge on options."""
-    weight = 1.0 / floored(y)
     sizes = known.sizes[:, list(kind.columns)]
     scale = np.maximum(np.abs(sizes).max(axis=0, initial=0.0), 1e-300)
     columns = np.concatenate([np.full((len(y), 1), y.mean()), sizes / scale * y.mean()], axis=1)
-    found = nnls(columns * weight[:, None], y * weight)[0] * y.mean()
+    found = np.zeros(columns.shape[1])
+    for _ in range(_ROUNDS):  # relative to the larger of both, or else predicting nothing is the cheapest
+        weight = 1.0 / np.maximum(floored(y), columns @ found)
+        found = nnls(columns * weight[:, None], y * weight)[0]
+    found = found * y.mean()
     start, per_size, least = float(found[0]), found[1:] / scale, 0.5 * float(y.min())
     plain = RelativeFit(kind.columns, start, per_size.tolist(), "none", [], [], 0.0, least)
     if kind.form == "none":
