@@ -63,9 +63,15 @@ LOSS = Quantity("loss")
 MACS = Quantity("macs", "MAC")
 PARAMS = Quantity("params")
 LATENCY_MS = Quantity("latency_ms", "ms")
+WEIGHTS_MB = Quantity("weights_mb", "MB")
+ACTIVATIONS_MB = Quantity("activations_mb", "MB")
+MEMORY_MB = Quantity("memory_mb", "MB")
+
+COSTS = (MACS, PARAMS, WEIGHTS_MB, ACTIVATIONS_MB, MEMORY_MB)
+"""What every network costs, whatever it runs on."""
 
 STANDARD: Mapping[str, Quantity] = MappingProxyType(
-    {quantity.name: quantity for quantity in (ACCURACY, LOSS, MACS, PARAMS, LATENCY_MS)}
+    {quantity.name: quantity for quantity in (ACCURACY, LOSS, *COSTS, LATENCY_MS)}
 )
 """The quantities of this package, by name."""
 

@@ -62,9 +62,9 @@ def test_a_run_directory_keeps_its_table(tmp_path, capsys):
 
 
 def test_a_request_names_a_run_or_a_space(tmp_path):
-    with pytest.raises(UsageError, match="a run directory or for a --space; give one"):
+    with pytest.raises(UsageError, match="made for a run directory or for a --space; give one"):
         latency_build()
-    with pytest.raises(UsageError, match="a run directory or for a --space; give one"):
+    with pytest.raises(UsageError, match="made for a run directory or for a --space; give one"):
         latency_build(tmp_path, built={"space": "mbconv"})
     with pytest.raises(UsageError, match="says itself which space and data"):
         latency_build(tmp_path, built={"data": "digits"})

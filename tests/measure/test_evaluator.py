@@ -45,7 +45,7 @@ def test_quantities_say_unit_and_direction():
     assert goals["accuracy"] == ("accuracy", "max")
     assert {goal for name, (_, goal) in goals.items() if name != "accuracy"} == {"min"}
     assert evaluator.quantities["latency_ms"].unit == "ms"
-    assert evaluator.cheap == {"macs", "params"} < set(evaluator.quantities)
+    assert evaluator.cheap == {"macs", "params", "weights_mb"} < set(evaluator.quantities)
 
 
 def test_results_are_remembered_until_a_weight_changes():
@@ -127,8 +127,8 @@ def test_a_latency_model_makes_latency_cheap():
     table = measure.LatencyTable.build(net, Slow(), input_shape=blobs().shape, max_settings=5, repeats=1)
     plain = NetEvaluator(net, blobs(), calibration=QUICK, device=device)
     evaluator = NetEvaluator(net, blobs(), calibration=QUICK, device=device, latency=table)
-    assert evaluator.cheap == {"macs", "params", "latency_ms"}
-    assert plain.cheap == NetEvaluator.cheap == {"macs", "params"}
+    assert evaluator.cheap == {"macs", "params", "weights_mb", "latency_ms"}
+    assert plain.cheap == NetEvaluator.cheap == {"macs", "params", "weights_mb"}
     codes = net.space.codes(list(net.space.enumerate()))
     assert (evaluator.costs(codes, "latency_ms") == table.predict_ms(codes)).all()
     arch = net.space.largest()

@@ -30,7 +30,7 @@ def app() -> App:
     from supernet.cli.compare import compare
     from supernet.cli.export import export
     from supernet.cli.judge import judge
-    from supernet.cli.latency import latency_build
+    from supernet.cli.latency import latency_build, latency_fit
     from supernet.cli.list import list_names
     from supernet.cli.report import report
     from supernet.cli.retrain import retrain
@@ -63,6 +63,7 @@ def app() -> App:
     built.command(list_names, name="list", sort_key=len(verbs))
     latency = App(name="latency", help="What architectures take on a device.", sort_key=len(verbs))
     latency.command(latency_build, name="build")
+    latency.command(latency_fit, name="fit")
     built.command(latency)
     return built
 

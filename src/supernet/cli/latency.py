@@ -1,20 +1,23 @@
-"""`supernet latency build`: what architectures take on a device, without measuring each."""
+"""`supernet latency build` and `fit`: what architectures take on a device, without measuring each."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import nullcontext
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import Parameter
-from msgspec import Meta
+from msgspec import Meta, to_builtins
 
-from supernet.cli.options import DEVICE, NOTHING, RUN, SpaceOptions, asked, at_least, value
+from supernet.cli.options import ABOVE_0, DEVICE, NOTHING, RUN, Given, SpaceOptions, asked, at_least, value
 from supernet.cli.output import Json, Output
 from supernet.errors import UsageError
 from supernet.io.config import Config, Seed
 from supernet.io.progress import ProgressBar
+
+if TYPE_CHECKING:
+    from supernet.runs.run import Run
 
 
 def latency_build(
@@ -76,37 +79,47 @@ def latency_build(
         bool,
         Parameter(negative=(), show_default=False, group=RUN, help="Measure anew what is already in the files."),
     ] = False,
+    ssh: Annotated[
+        str | None,
+        Parameter(group=DEVICE, help="Another machine to measure on, as ssh knows it, such as pi@board.local."),
+    ] = None,
+    command: Annotated[
+        str | None,
+        Parameter(
+            group=DEVICE,
+            help="With --ssh: what is run there for each network. It finds an ONNX file on its standard input and "
+            "prints milliseconds, one number a line.",
+        ),
+    ] = None,
+    timeout: Annotated[
+        float, ABOVE_0, Parameter(group=DEVICE, help="With --ssh: seconds after which a network is given up.")
+    ] = 120.0,
     as_json: Json = False,
 ) -> None:
-    """Build a table of block latencies on this machine, and compare it with networks measured whole.
+    """Build a table of block latencies on a machine, and compare it with networks measured whole.
 
     What was measured is kept: started again after an interruption, it goes on.
 
         supernet latency build runs/a --threads 4
 
         supernet latency build --space nasbench201 --data cifar10 --learn 100
+
+        supernet latency build runs/a --ssh pi@board.local --command "cat > n.onnx && ./time_onnx n.onnx"
     """
     from supernet import measure
-    from supernet.io.run_directory import RunDirectory
-    from supernet.runs.run import Run
 
     output = Output(as_json)
-    if (path is None) == ("space" not in built):
-        raise UsageError("A table is built for a run directory or for a --space; give one of them.")
-    if path is not None:
-        if built:
-            raise UsageError("A run directory says itself which space and data it has; leave these options out.")
-        run = Run.open(path, output.say)
-        file = path / "latency.json" if out is None else out
-    else:
-        run = Run(asked(Config(), built=built), RunDirectory("."), output.say)
-        file = Path("latency.json") if out is None else out
+    run, file = _subject(path, built, out, output, "table")
     if 0 < learn < 20:
         raise UsageError(f"--learn is {learn}; a predictor is learned from at least 20 networks (0: none).")
+    if (ssh is None) != (command is None):
+        raise UsageError("--ssh says where a network is measured and --command how; give both, or none of them.")
     result: dict[str, Any] = {"table": file}
     with nullcontext() if path is None else run.directory.alone(output.say):
         net, shape = run.net, run.data.shape
-        device = measure.ThisMachine(batch_size=batch_size, threads=threads, seconds=seconds)
+        device: measure.Device = measure.ThisMachine(batch_size=batch_size, threads=threads, seconds=seconds)
+        if ssh is not None and command is not None:
+            device = measure.RemoteMachine(host=ssh, command=command, batch_size=batch_size, timeout=timeout)
         counted: measure.Figure = "p10_ms" if figure == "p10" else "median_ms"
 
         with ProgressBar("latency", 0, unit="measurements") as bar:
@@ -148,6 +161,94 @@ def latency_build(
                 output.say(sentence)
             output.say(f"predictor: {beside}")
     output.result(result)
+
+
+def latency_fit(
+    path: Annotated[
+        Path | None,
+        Parameter(help="Directory of a run, as `supernet train` or `run` has made it. Or none, with --space."),
+    ] = None,
+    /,
+    *,
+    measurements: Annotated[
+        Path,
+        Parameter(
+            group=DEVICE,
+            help="CSV file with the columns arch and ms: architectures as every command prints them, in quotes, and "
+            "the milliseconds that they take on the device.",
+        ),
+    ],
+    others: Annotated[
+        list[Path],
+        Parameter(
+            name="--from",
+            negative=(),
+            group=DEVICE,
+            help="Such a file of another device, from which this one is learned with ten architectures or so. "
+            "Repeatable.",
+        ),
+    ] = [],  # noqa: B006 - read alone
+    device: Annotated[
+        str | None, Parameter(group=DEVICE, help="What the device is called; by default as the file of measurements.")
+    ] = None,
+    built: SpaceOptions = NOTHING,
+    out: Annotated[
+        Path | None,
+        Parameter(
+            name=("--out", "-o"),
+            group=RUN,
+            help="File for the fit. By default latency.json in the directory of the run, or here.",
+        ),
+    ] = None,
+    seed: Annotated[int, value(Seed), Parameter(group=DEVICE, help="Seed of which networks are left out.")] = 0,
+    overwrite: Annotated[
+        bool,
+        Parameter(negative=(), show_default=False, group=RUN, help="Replace the file of latencies that is there."),
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Fit the latency of a device to a file of measurements, for `search --latency` and `run --latency`.
+
+    Relative error is what is minimised. Few measurements give little more than what MACs tell.
+
+        supernet latency fit runs/a --measurements phone.csv
+
+        supernet latency fit --space nasbench201 --measurements new.csv --from phone.csv --from board.csv
+    """
+    from supernet import measure
+
+    output = Output(as_json)
+    run, file = _subject(path, built, out, output, "fit")
+    with nullcontext() if path is None else run.directory.alone(output.say):
+        net, shape = run.net, run.data.shape
+        if file.exists() and not overwrite:
+            raise UsageError(f"{file} exists; give --overwrite to replace it, or another --out.")
+        given, *others_given = (measure.read_measurements(one, net.space) for one in (measurements, *others))
+        found = measure.FittedLatency.fit(net, given, others=others_given, name=device, input_shape=shape, seed=seed)
+        found.save(file)
+    for sentence in found.sentences():
+        output.say(sentence)
+    output.say(f"fit: {file}")
+    output.result({"fit": file, "networks": len(found.codes), "left_out": to_builtins(found.left_out)})
+
+
+def _subject(path: Path | None, built: Given, out: Path | None, output: Output, what: str) -> tuple[Run, Path]:
+    """The network that latencies are of, and the file that they go to.
+
+    Raises:
+        UsageError: neither or both of a run and a space were given.
+    """
+    from supernet.io.run_directory import RunDirectory
+    from supernet.runs.run import Run
+
+    if (path is None) == ("space" not in built):
+        raise UsageError(f"A {what} is made for a run directory or for a --space; give one of them.")
+    if path is None:
+        run = Run(asked(Config(), built=built), RunDirectory("."), output.say)
+        return run, Path("latency.json") if out is None else out
+    if built:
+        raise UsageError("A run directory says itself which space and data it has; leave these options out.")
+    return Run.open(path, output.say), path / "latency.json" if out is None else out
 
 
 def _into(bar: ProgressBar) -> Callable[[int, int], None]:

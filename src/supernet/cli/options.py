@@ -270,6 +270,7 @@ _SEARCHING = options(
         "constraints",
         "budget",
         "latency",
+        "memory_batch_size",
         "pool",
         *SCORING,
         "seed",
@@ -288,7 +289,8 @@ _SEARCHING = options(
     ),
     constraints=Parameter(
         name="--max",
-        help="Upper bound of a quantity, such as macs=20e6 or latency_ms=3, or a range, as in macs=[1e6,20e6].",
+        help="Upper bound of a quantity, such as macs=20e6, latency_ms=3 or memory_mb=2, or a range, as in "
+        "macs=[1e6,20e6].",
     ),
     seed=Parameter(help="Seed of the search; that of the run by default."),
     always=Parameter(

@@ -114,7 +114,7 @@ class Searching(Section, place="search."):
     """Quantities to optimise, the first of which decides which network is the best; `score` is what the method, or else
     the task, ranks by, such as accuracy."""
     constraints: dict[str, Bound] = field(default_factory=dict)
-    """Upper bound, or [low, high], of a quantity, such as `{"macs": 20e6}`."""
+    """Upper bound, or [low, high], of a quantity, such as `{"macs": 20e6}` or `{"memory_mb": 2}`."""
     budget: Positive = 300
     """Number of architectures to evaluate."""
     calibration: Literal["pooled", "spos", "ofa", "attentive"] = "pooled"
@@ -125,7 +125,9 @@ class Searching(Section, place="search."):
     validation_images: Positive | None = None
     """Number of validation examples that scores are measured on; all by default."""
     latency: Text | None = None
-    """File of `supernet latency build` that tells `latency_ms`; by default every architecture is measured."""
+    """File of `supernet latency build` or `fit` that tells `latency_ms`; by default every architecture is measured."""
+    memory_batch_size: Positive = 1
+    """Number of images at a time that `activations_mb` and `memory_mb` are of."""
     shifting: dict[str, Any] | None = None
     """Settings of supernet shifting, `{}` for its defaults; by default the weights stay as they are."""
     pool: bool = False

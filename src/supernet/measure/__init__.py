@@ -1,12 +1,17 @@
-"""What a subnet costs and what it is worth: MACs, parameters, latency, accuracy."""
+"""What a subnet costs and what it is worth: MACs, parameters, memory, latency, accuracy."""
 
 from supernet.measure.costs.counting import count_macs, count_params
+from supernet.measure.costs.memory import Memory, MemoryModel, memory, memory_model
 from supernet.measure.costs.model import CostModel, cost_model, macs, params
 from supernet.measure.evaluator import NetEvaluator, weights_version
 from supernet.measure.latency.check import LatencyCheck
+from supernet.measure.latency.fitted import FittedLatency
 from supernet.measure.latency.machine import Device, Latency, ThisMachine, latency, latency_ms
+from supernet.measure.latency.measurements import Measurements, read_measurements
 from supernet.measure.latency.model import Figure, LatencyModel, Subject
-from supernet.measure.latency.predictor import LatencyPredictor, read_latency
+from supernet.measure.latency.predictor import LatencyPredictor
+from supernet.measure.latency.reading import read_latency
+from supernet.measure.latency.remote import RemoteMachine
 from supernet.measure.latency.table import LatencyTable
 from supernet.measure.predictors._held_out import HeldOut, held_out
 from supernet.measure.predictors._observed import Observed, read_observed
@@ -34,6 +39,7 @@ __all__ = [
     "Encoding",
     "Figure",
     "Fitted",
+    "FittedLatency",
     "Forest",
     "GaussianProcess",
     "HeldOut",
@@ -42,6 +48,9 @@ __all__ = [
     "LatencyModel",
     "LatencyPredictor",
     "LatencyTable",
+    "Measurements",
+    "Memory",
+    "MemoryModel",
     "Neighbours",
     "NetEvaluator",
     "Observed",
@@ -49,6 +58,7 @@ __all__ = [
     "Predictor",
     "Quantity",
     "RankWeighted",
+    "RemoteMachine",
     "Ridge",
     "Score",
     "Scores",
@@ -67,9 +77,12 @@ __all__ = [
     "latency_ms",
     "loss",
     "macs",
+    "memory",
+    "memory_model",
     "params",
     "predictor_curve",
     "read_latency",
+    "read_measurements",
     "read_observed",
     "scores",
     "stack_means",

@@ -12,7 +12,8 @@ from torch import nn
 
 from supernet.data import Batch, Data
 from supernet.errors import UsageError
-from supernet.measure.costs.model import CostModel, cost_model
+from supernet.measure.costs.memory import MemoryModel, memory_model, weights_mb
+from supernet.measure.costs.model import cost_model
 from supernet.measure.latency.machine import THIS_MACHINE, Device, Latency, latency
 from supernet.measure.latency.model import LatencyModel
 from supernet.measure.scores.calibration import DEFAULT, Calibration
@@ -21,14 +22,14 @@ from supernet.measure.scores.scores import Scores, run_scores
 from supernet.measure.untouched import batch_like
 from supernet.nn import Supernet
 from supernet.precision import Precision, check_precision
-from supernet.quantity import LATENCY_MS, MACS, PARAMS, Quantity
+from supernet.quantity import ACTIVATIONS_MB, COSTS, LATENCY_MS, MACS, MEMORY_MB, PARAMS, WEIGHTS_MB, Quantity
 from supernet.space import Arch, Codes, Space
 
 _KEPT_BYTES = 2**30
 
 
 class NetEvaluator:
-    """Tells the scores of the task, MACs, parameters and latency of the subnets of one supernet.
+    """Tells the scores of the task, MACs, parameters, memory and latency of the subnets of one supernet.
 
     Scores, such as accuracy and loss, are those of the validation images with inherited weights; BatchNorm is
     calibrated on training images; the test images are never read. What was measured is remembered until a weight
@@ -41,6 +42,8 @@ class NetEvaluator:
         device: The device that latency is measured on.
         latency: A `LatencyTable` or `LatencyPredictor` that tells `latency_ms` instead of measuring it. Latency is
             then cheap: a constraint on it is met before anything is evaluated.
+        memory: A `MemoryModel` that tells `activations_mb` and `memory_mb`; None: one of single images. Where it is
+            given and quick, both are cheap.
         batch_size: Number of images per validation batch.
         images: Number of validation images to use, the first ones; None: all of them.
         space: A sub-space to search; None: the whole space of the network.
@@ -57,7 +60,7 @@ class NetEvaluator:
             quantity.
     """
 
-    cheap: frozenset[str] = frozenset({MACS.name, PARAMS.name})
+    cheap: frozenset[str] = frozenset({MACS.name, PARAMS.name, WEIGHTS_MB.name})
 
     def __init__(
         self,
@@ -67,6 +70,7 @@ class NetEvaluator:
         calibration: Calibration | None = DEFAULT,
         device: Device = THIS_MACHINE,
         latency: LatencyModel | None = None,
+        memory: MemoryModel | None = None,
         batch_size: int = 512,
         images: int | None = None,
         space: Space | None = None,
@@ -75,7 +79,7 @@ class NetEvaluator:
         parts: Mapping[str, nn.Module] | None = None,
     ) -> None:
         self.score, self.parts = score, parts or {}
-        self.quantities: Mapping[str, Quantity] = {q.name: q for q in (*data.task.scores, MACS, PARAMS, LATENCY_MS)}
+        self.quantities: Mapping[str, Quantity] = {q.name: q for q in (*data.task.scores, *COSTS, LATENCY_MS)}
         if score is not None:
             if score.name in self.quantities:
                 raise UsageError(f"The score {score!r} is called {score.name!r}, as another quantity is. Rename it.")
@@ -83,7 +87,9 @@ class NetEvaluator:
         self.precision = check_precision(precision)
         self.net, self.data, self.calibration, self.device = net, data, calibration, device
         self.space = net.space if space is None else space
-        self.latency_model = latency
+        self.latency_model, self._memory = latency, memory
+        if memory is not None and memory.is_quick:
+            self.cheap = self.cheap | {ACTIVATIONS_MB.name, MEMORY_MB.name}
         if latency is not None:
             latency.subject.check_net(net, data.shape, "The latency model")
             self.cheap = self.cheap | {LATENCY_MS.name}
@@ -113,8 +119,10 @@ class NetEvaluator:
             raise UsageError(f"{name!r} is not told for whole populations; only {sorted(self.cheap)} are.")
         if self.latency_model is not None and name == LATENCY_MS.name:
             return self.latency_model.predict_ms(codes)
-        model = self._cost_model()
-        return model.macs(codes) if name == MACS.name else model.params(codes)
+        if name in (MACS.name, PARAMS.name):
+            model = cost_model(self.net, self.data.shape)
+            return model.macs(codes) if name == MACS.name else model.params(codes)
+        return weights_mb(self.net, codes) if name == WEIGHTS_MB.name else self._memory_mb(codes, name)
 
     def evaluate(self, arch: Arch, names: Sequence[str]) -> dict[str, float]:
         """The named quantities of one architecture.
@@ -132,10 +140,17 @@ class NetEvaluator:
                 told[name] = float(self.costs(self.net.space.codes([arch]), name)[0])
             elif name == LATENCY_MS.name:
                 told[name] = self.latency(arch).median_ms
+            elif name in (ACTIVATIONS_MB.name, MEMORY_MB.name):
+                told[name] = float(self._memory_mb(self.net.space.codes([arch]), name)[0])
             elif self.score is not None and name == self.score.name:
                 told[name] = self.value(arch)
             else:
                 told[name] = self.scores(arch)[name]
+        return told
+
+    def _memory_mb(self, codes: Codes, name: str) -> NDArray[np.float64]:
+        model = memory_model(self.net, self.data.shape) if self._memory is None else self._memory
+        told: NDArray[np.float64] = getattr(model, name)(codes)
         return told
 
     def scores(self, arch: Arch) -> Scores:
@@ -192,9 +207,6 @@ class NetEvaluator:
         """Measure everything anew, such as after weights were changed through `tensor.data`."""
         self._forget()
         self._latencies.clear()
-
-    def _cost_model(self) -> CostModel:
-        return cost_model(self.net, self.data.shape)
 
 
 def weights_version(net: Supernet) -> tuple[object, ...]:

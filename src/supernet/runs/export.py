@@ -183,7 +183,12 @@ def _exported(run: Run, pick: Pick) -> schema.Export:
     )
     machine = ThisMachine()
     latency_ms = machine.measure(written.module, data.shape).median_ms
-    costs = {"macs": measure.macs(net, pick.arch, input_shape=data.shape), "params": measure.params(net, pick.arch)}
+    memory = measure.memory(net, pick.arch, input_shape=data.shape, batch_size=run.config.search.memory_batch_size)
+    costs = {
+        "macs": measure.macs(net, pick.arch, input_shape=data.shape),
+        "params": measure.params(net, pick.arch),
+        **memory._asdict(),
+    }
     return schema.Export(
         name=pick.name,
         arch=pick.arch.options(),

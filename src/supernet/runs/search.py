@@ -15,6 +15,7 @@ from supernet.io.progress import ProgressBar
 from supernet.io.run_directory import SEARCH
 from supernet.judge import OrderAlong
 from supernet.measure import NetEvaluator
+from supernet.quantity import ACTIVATIONS_MB, MEMORY_MB
 from supernet.runs.judge import table_of
 from supernet.runs.kept import refuse_changes
 from supernet.runs.naming import build_calibration, build_search, build_shifting
@@ -145,10 +146,14 @@ def _evaluator(run: Run, parts: Mapping[str, nn.Module]) -> NetEvaluator:
     latency = None
     if settings.latency is not None:
         latency = measure.read_latency(settings.latency, run.net, input_shape=run.data.shape)
+    memory = None
+    if {ACTIVATIONS_MB.name, MEMORY_MB.name} & {*settings.objectives, *settings.constraints}:
+        memory = measure.memory_model(run.net, run.data.shape, batch_size=settings.memory_batch_size)
     return NetEvaluator(
         run.net,
         run.data.sealed(),
         latency=latency,
+        memory=memory,
         calibration=build_calibration(settings),
         images=settings.validation_images,
         space=run.space,

@@ -18,7 +18,7 @@ from supernet.measure.costs.params_terms import Kind, params_terms
 from supernet.measure.costs.tables import Tables, Term
 from supernet.nn import Supernet
 from supernet.nn.input_shape import InputShape
-from supernet.space import Arch, Codes
+from supernet.space import Arch, Codes, Space
 
 _params: WeakKeyDictionary[Supernet, dict[Kind, Tables]] = WeakKeyDictionary()
 _models: WeakKeyDictionary[Supernet, dict[tuple[int, InputShape], CostModel]] = WeakKeyDictionary()
@@ -56,7 +56,7 @@ class CostModel:
 
     def __init__(self, net: Supernet, input_shape: InputShape) -> None:
         self.space, self.input_shape = net.space, input_shape
-        terms, self.blind = macs_terms(_single(net), input_shape)
+        terms, self.blind = macs_terms(single(net), input_shape)
         self._macs = Tables(net.space, terms)
         self._params = _params_tables(net)
 
@@ -71,7 +71,7 @@ class CostModel:
             UsageError: what was given is no architecture, or one of another space, or an array with another number of
                 columns.
         """
-        return _answer(archs, self._macs(self._codes(archs)))
+        return answer(archs, self._macs(population_of(self.space, archs)))
 
     @overload
     def params(self, archs: Arch, *, norm: bool = True, bias: bool = True) -> float: ...
@@ -85,7 +85,7 @@ class CostModel:
             norm: Whether to count those of normalisation layers.
             bias: Whether to count the biases of other layers.
         """
-        return _answer(archs, _counted(self._params, self._codes(archs), norm=norm, bias=bias))
+        return answer(archs, _counted(self._params, population_of(self.space, archs), norm=norm, bias=bias))
 
     def terms(self, cost: Literal["macs", "params"]) -> tuple[Term, ...]:
         """The terms whose sum `macs`, or `params`, is."""
@@ -93,17 +93,25 @@ class CostModel:
             return self._macs.terms
         return tuple(term for tables in self._params.values() for term in tables.terms)
 
-    def _codes(self, archs: Arch | Codes) -> Codes:
-        if not isinstance(archs, np.ndarray):
-            return self.space.codes([archs])
-        if archs.ndim != 2 or archs.shape[1] != len(self.space):
-            raise UsageError(
-                f"A population of this space has shape (N, {len(self.space)}); got an array of shape {archs.shape}."
-            )
-        return archs
+
+def population_of(space: Space, archs: Arch | Codes) -> Codes:
+    """The codes (N, D) of an architecture or of a population.
+
+    Raises:
+        UsageError: what was given is no architecture, or one of another space, or an array with another number of
+            columns.
+    """
+    if not isinstance(archs, np.ndarray):
+        return space.codes([archs])
+    if archs.ndim != 2 or archs.shape[1] != len(space):
+        raise UsageError(
+            f"A population of this space has shape (N, {len(space)}); got an array of shape {archs.shape}."
+        )
+    return archs
 
 
-def _answer(archs: Arch | Codes, values: NDArray[np.float64]) -> float | NDArray[np.float64]:
+def answer(archs: Arch | Codes, values: NDArray[np.float64]) -> float | NDArray[np.float64]:
+    """One value where one architecture was asked for."""
     return float(values[0]) if isinstance(archs, Arch) else values
 
 
@@ -159,7 +167,7 @@ def params(net: Supernet, arch: Arch, *, norm: bool = True) -> int:
 
 def _params_tables(net: Supernet) -> dict[Kind, Tables]:
     if net not in _params:
-        _params[net] = {kind: Tables(net.space, terms) for kind, terms in params_terms(_single(net)).items()}
+        _params[net] = {kind: Tables(net.space, terms) for kind, terms in params_terms(single(net)).items()}
     return _params[net]
 
 
@@ -172,7 +180,7 @@ def _counted(tables: Mapping[Kind, Tables], codes: Codes, *, norm: bool, bias: b
     return counts
 
 
-def _single(net: Supernet) -> Supernet:
+def single(net: Supernet) -> Supernet:
     """Of a network that holds several copies of its weights, one: an architecture computes with no more."""
     one = getattr(net.module, "one_copy", None)
     return Supernet(one, input_shape=net.input_shape) if isinstance(one, nn.Module) else net

@@ -1,12 +1,13 @@
-"""The parameters of a supernet as a sum of terms, read off the module tree."""
+"""The parameters of a supernet, and the bytes it holds, as sums of terms, read off the module tree."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from typing import Any, Literal, NamedTuple, TypeAlias, get_args
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
+from typing import Any, Literal, NamedTuple, TypeAlias, TypeVar, get_args
 
-from torch import nn
+from torch import Tensor, nn
 
 from supernet.errors import RunError
 from supernet.measure.costs.counting import count_params, is_norm
@@ -21,12 +22,13 @@ from supernet.space.conditions import Conditions
 Kind: TypeAlias = Literal["weight", "bias", "norm"]
 """Weights and biases of other layers, and everything in normalisation layers."""
 
+K = TypeVar("K")
+
 _MAX_SETTINGS = 4096
 
 
 class _Held(NamedTuple):
     size: Expr | float
-    kind: Kind
     alternatives: list[Conditions]
     shapes: dict[Shape, None]
 
@@ -40,31 +42,74 @@ def params_terms(net: Supernet) -> dict[Kind, list[Term]]:
     Raises:
         RunError: a layer of a kind unknown here depends on more choices than can be tabulated.
     """
-    held: dict[tuple[int, Kind], _Held] = {}
+    terms: dict[Kind, list[Term]] = {kind: [] for kind in get_args(Kind)}
+    for kind, term in _terms(net, _parameters, get_args(Kind), _count):
+        terms[kind].append(term)
+    return terms
+
+
+def bytes_terms(net: Supernet) -> list[Term]:
+    """Terms of the bytes of parameters and buffers, in the types that the network holds; otherwise as `params_terms`.
+
+    Raises:
+        RunError: as `params_terms`.
+    """
+    terms = _terms(net, _tensors, (1,), lambda plain, kind: count_bytes(plain))
+    return [replace(term, factors=(float(itemsize),)) for itemsize, term in terms]
+
+
+def count_bytes(module: nn.Module) -> int:
+    """Bytes of the parameters and buffers of any module; shared ones count once.
+
+    >>> count_bytes(nn.BatchNorm2d(8)) == 4 * 8 * 4 + 8  # and a count of batches
+    True
+    """
+    held = {id(tensor): tensor.nbytes for tensor in (*module.parameters(), *module.buffers())}
+    return sum(held.values())
+
+
+def _terms(
+    net: Supernet,
+    tensors: Callable[[nn.Module], Iterable[tuple[str, Tensor, K]]],
+    kinds: Sequence[K],
+    count: Callable[[nn.Module, K], int],
+) -> Iterator[tuple[K, Term]]:
+    """Terms by kind, of what `tensors` tells of a module, and `count` of one that does not say what it is made of."""
+    held: dict[tuple[int, K], _Held] = {}
     for place in locations(net.module):
         if is_opaque(place.module):
-            for kind in get_args(Kind):
+            for kind in kinds:
                 key = (id(place.module), kind)
                 if key not in held:
-                    held[key] = _Held(_tabulated(net, place.module, place.name, kind), kind, [], {})
+                    size = _tabulated(net, place.module, place.name, lambda plain, kind=kind: count(plain, kind))
+                    held[key] = _Held(size, [], {})
                 held[key].alternatives.append(place.conditions)
             continue
         shapes = place.module.shapes() if isinstance(place.module, Mutable) else {}
-        absorbed = place.module.absorbed() if isinstance(place.module, Mutable) else ()
-        for name, parameter in place.module._parameters.items():
-            if parameter is not None and name not in absorbed:
-                kind = _kind(place.module, name)
-                shape = shapes.get(name, tuple(parameter.shape))
-                entry = held.setdefault((id(parameter), kind), _Held(product(shape), kind, [], {}))
-                entry.shapes[shape] = None
-                entry.alternatives.append(place.conditions)
-    terms: dict[Kind, list[Term]] = {kind: [] for kind in get_args(Kind)}
-    for entry in held.values():
+        for name, tensor, kind in tensors(place.module):
+            shape = shapes.get(name, tuple(tensor.shape))
+            entry = held.setdefault((id(tensor), kind), _Held(product(shape), [], {}))
+            entry.shapes[shape] = None
+            entry.alternatives.append(place.conditions)
+    for (_, kind), entry in held.items():
         unique = tuple(dict.fromkeys(entry.alternatives))
         always = unique == ((),)
-        size = _distinct(net, tuple(entry.shapes)) if always and len(entry.shapes) > 1 else entry.size
-        terms[entry.kind].append(Term(size, ((),) if () in unique else unique))
-    return terms
+        total = _distinct(net, tuple(entry.shapes)) if always and len(entry.shapes) > 1 else entry.size
+        yield kind, Term(total, ((),) if () in unique else unique)
+
+
+def _parameters(module: nn.Module) -> Iterator[tuple[str, Tensor, Kind]]:
+    absorbed = module.absorbed() if isinstance(module, Mutable) else ()
+    for name, parameter in module._parameters.items():
+        if parameter is not None and name not in absorbed:
+            yield name, parameter, _kind(module, name)
+
+
+def _tensors(module: nn.Module) -> Iterator[tuple[str, Tensor, int]]:
+    absorbed = module.absorbed() if isinstance(module, Mutable) else ()
+    for name, tensor in (*module._parameters.items(), *module._buffers.items()):
+        if tensor is not None and name not in absorbed:
+            yield name, tensor, tensor.itemsize
 
 
 def _kind(module: nn.Module, name: str) -> Kind:
@@ -102,8 +147,8 @@ def _distinct(net: Supernet, shapes: Sequence[Shape]) -> Tabulated:
     return Tabulated(choices, counts)
 
 
-def _tabulated(net: Supernet, module: nn.Module, name: str, kind: Kind) -> Tabulated:
-    """Parameters of a layer of unknown kind: it is taken out in every setting of its choices, and counted."""
+def _tabulated(net: Supernet, module: nn.Module, name: str, count: Callable[[nn.Module], int]) -> Tabulated:
+    """What a layer of unknown kind holds: it is taken out in every setting of its choices, and counted."""
     choices = choices_within(module)
     if joint(choices) > _MAX_SETTINGS:
         raise RunError(
@@ -115,8 +160,12 @@ def _tabulated(net: Supernet, module: nn.Module, name: str, kind: Kind) -> Tabul
     counts = []
     for code in grid(net.space, choices):
         with net.active(Decisions(zip(net.space.names, code.tolist(), strict=True))):
-            plain = plain_module(module, net.selection, net.space.choices)
-        weights = count_params(plain, norm=False, bias=False)
-        others = count_params(plain, norm=False)
-        counts.append({"weight": weights, "bias": others - weights, "norm": count_params(plain) - others}[kind])
+            counts.append(count(plain_module(module, net.selection, net.space.choices)))
     return Tabulated(choices, counts)
+
+
+def _count(plain: nn.Module, kind: Kind) -> int:
+    """Parameters of one kind."""
+    weights = count_params(plain, norm=False, bias=False)
+    others = count_params(plain, norm=False)
+    return {"weight": weights, "bias": others - weights, "norm": count_params(plain) - others}[kind]

@@ -65,6 +65,16 @@ class Subject:
         shape = input_shape_of(net, input_shape)
         return cls(net.space.fingerprint, net_fingerprint(net), shape, device_facts(device, net), figure)
 
+    @classmethod
+    def given(cls, net: Supernet, device: dict[str, Any], *, input_shape: InputShape | None = None) -> Subject:
+        """The subject of measurements that were made elsewhere, on a device of which these facts are known.
+
+        Raises:
+            UsageError: the input shape is not known.
+        """
+        shape = input_shape_of(net, input_shape)
+        return cls(net.space.fingerprint, net_fingerprint(net), shape, device, "median_ms")
+
     def measure(self, device: Device, module: nn.Module, input_shape: InputShape | None = None) -> float:
         """The figure of a plain module, by default on inputs of the network's shape."""
         found = device.measure(module, self.input_shape if input_shape is None else input_shape)
@@ -116,7 +126,10 @@ class Subject:
 
 
 class LatencyModel(Protocol):
-    """Tells the latency of architectures that are not measured: a `LatencyTable` or a `LatencyPredictor`."""
+    """Tells the latency of architectures that are not measured.
+
+    A `LatencyTable`, a `LatencyPredictor` or a `FittedLatency`.
+    """
 
     @property
     def subject(self) -> Subject:

@@ -20,10 +20,8 @@ from supernet.measure.latency.record import (
     Record,
     code_texts,
     codes_of,
-    read_record,
     read_result,
 )
-from supernet.measure.latency.table import FORMAT as TABLE_FORMAT
 from supernet.measure.latency.table import LatencyTable, TableFile
 from supernet.measure.predictors.ridge import Inputs, Line, fit_ridge, held_out
 from supernet.nn import Supernet
@@ -248,15 +246,6 @@ class LatencyPredictor:
 
     def __repr__(self) -> str:
         return f"LatencyPredictor({len(self.codes)} networks, {_text(self.errors)})"
-
-
-def read_latency(
-    path: Path | str, net: Supernet, *, input_shape: InputShape | None = None
-) -> LatencyTable | LatencyPredictor:
-    """Read a latency table or a latency predictor; arguments and errors as of `LatencyTable.read`."""
-    form = read_record(path, TABLE_FORMAT, FORMAT).format
-    model = LatencyTable if form == TABLE_FORMAT else LatencyPredictor
-    return model.read(path, net, input_shape=input_shape)
 
 
 def _inputs(net: Supernet, codes: Codes, subject: Subject, table: LatencyTable | None, macs: bool) -> Inputs:
