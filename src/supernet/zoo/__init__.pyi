@@ -1,4 +1,7 @@
 # Written by: python -m supernet.catalog --write
+from supernet.zoo.attention.nasvit import nasvit as nasvit
+from supernet.zoo.attention.nasvit import nasvit_arch as nasvit_arch
+from supernet.zoo.attention.nasvit import nasvit_config as nasvit_config
 from supernet.zoo.cells.darts import darts as darts
 from supernet.zoo.cells.darts_cell import darts_cell as darts_cell
 from supernet.zoo.cells.darts_genotype import darts_arch as darts_arch
@@ -53,6 +56,7 @@ __all__ = [
     "mobilenetv2",
     "nasbench201",
     "nasbench_macro",
+    "nasvit",
     "robust_darts",
     "shufflenetv2_spos",
 ]
