@@ -19,6 +19,7 @@ from supernet.methods.cells.sparsenas import sparsenas as sparsenas
 from supernet.methods.elastic.alphanet import alphanet as alphanet
 from supernet.methods.elastic.attentivenas import attentivenas as attentivenas
 from supernet.methods.elastic.bignas import bignas as bignas
+from supernet.methods.elastic.nasvit import nasvit as nasvit
 from supernet.methods.elastic.sandwich import sandwich as sandwich
 from supernet.methods.final.darts_cifar import darts_cifar as darts_cifar
 from supernet.methods.final.darts_imagenet import darts_imagenet as darts_imagenet
@@ -66,6 +67,7 @@ __all__ = [
     "magic_t",
     "mean_teacher",
     "mixpath",
+    "nasvit",
     "one_shot",
     "p_darts",
     "pc_darts",

@@ -82,10 +82,9 @@ def nasvit(
     `attentivenas`; each of four more begins with an MBConv block, and goes on with transformer layers of width 8 per
     head, whose branches end with a scale for each depth and number of tokens (`nn.ScalingBank`).
 
-    The choices are `"resolution"`, `"stem.width"`, for each of seven stages `"stage1.width"`, `"stage1.depth"`,
-    `"stage1.kernel"` (of the first two), `"stage2.expansion"` (of the second to the fifth; where only the first block is
-    an MBConv, its own), and `"head.width"`; where there is but one option there is no choice. Weights start from
-    PyTorch's default initialisation, as in the official code.
+    The choices are `"resolution"`, `"stem.width"`, for each of seven stages `"stage1.width"` and `"stage1.depth"`, for
+    the first two `"stage1.kernel"`, for the second to the fifth `"stage2.expansion"`, which in hybrid stages is that of
+    the first block, and `"head.width"`. Weights start from PyTorch's default initialisation, as in the official code.
 
     Args:
         num_classes: Number of classes, the outputs of the classifier.
@@ -98,8 +97,8 @@ def nasvit(
             tokens.
         resolutions: Sides in pixels to which the images are resized, bicubically; published (192, 224, 256, 288). None:
             as much smaller and larger than `image_size` as those are than 224.
-        window: Side of the window whose offsets have a bias each, at least that of the largest map with attention; None:
-            in each stage that of its own largest map.
+        window: Side of the window whose offsets have a bias each, at least that of the largest map with attention;
+            None: in each stage that of its own largest map.
         norm: What the LayerNorms take mean and variance over: all tokens and features of an image together
             (`"joint"`), as the official code does, or the features of each token (`"token"`), as is usual.
         dropout: Probability of dropping a feature before the classifier; the official code has none.
