@@ -194,13 +194,14 @@ def test_layers_know_depth_and_tokens_of_their_stage() -> None:
 def test_images_are_resized_bicubically_and_attention_keeps_few_tokens() -> None:
     (resize,) = (m for m in whole().modules() if isinstance(m, ElasticResolution))
     assert resize.mode == "bicubic"
-    for side, reduction in ((224, 64), (64, 16), (28, 8), (8, 2)):
+    for side, first, last in ((224, 16, 64), (64, 16, 16), (28, 8, 8), (8, 2, 2)):
         net = zoo.nasvit(**TINY, image_size=side, num_classes=3)
-        (last,) = (layer for layer in stages(net)[-1][1:2])
-        assert isinstance(last, HybridLayer)
-        with net.active(net.space.smallest()):
-            smallest = net.space.smallest()["resolution"]
-            assert net.selection.value(last.attend.body.grid.side) == -(-smallest // reduction)
+        smallest = net.space.smallest()
+        with net.active(smallest):
+            for stage, reduction in ((3, first), (6, last)):
+                layer = stages(net)[stage][1]
+                assert isinstance(layer, HybridLayer)
+                assert net.selection.value(layer.grid.side) == -(-smallest["resolution"] // reduction)
 
 
 def test_convolutions_begin_as_their_shortcut_if_asked() -> None:
