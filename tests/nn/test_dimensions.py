@@ -60,6 +60,15 @@ def test_groups_of_a_norm_keep_their_channels() -> None:
         ElasticGroupNorm(4, Choice("w", (4, 6)))
 
 
+def test_one_group_is_a_layer_norm_over_channels_and_places() -> None:
+    layer, x = ElasticGroupNorm(None, Choice("w", (3, 6))), torch.randn(2, 3, 4, 5)
+    with torch.no_grad():
+        layer.weight.copy_(torch.randn(6))
+        layer.bias.copy_(torch.randn(6))
+    scale, shift = (tensor[:3, None, None].expand(3, 4, 5) for tensor in (layer.weight, layer.bias))
+    torch.testing.assert_close(Supernet(layer)(x, {"w": 3}), F.layer_norm(x, (3, 4, 5), scale, shift))
+
+
 class Words(nn.Module):
     """Indices to classes, with the embedding under two widths."""
 

@@ -185,6 +185,7 @@ CASES: dict[str, Callable[[], Case]] = {
         lambda a: torch.randn(2, a["w"], 3, 2, 2),
     ),
     "group norm": lambda: (ElasticGroupNorm(2, Choice("w", (2, 6))), image("w", 3)),
+    "group norm of one group": lambda: (ElasticGroupNorm(None, Choice("w", (2, 6))), image("w", 3)),
     "layer norm": lambda: (ElasticLayerNorm(Choice("w", (2, 6))), lambda a: torch.randn(3, 4, a["w"])),
     "layer norm not affine": lambda: (
         ElasticLayerNorm(Choice("w", (2, 6)), affine=False),

@@ -42,13 +42,23 @@ TINY: dict[str, Callable[[], Supernet]] = {
         statistics="track",
         zero_gamma=False,
     ),
+    "nasvit": lambda: zoo.nasvit(
+        num_classes=3,
+        image_size=6,
+        width_multiplier=0.1,
+        depth_multiplier=0.3,
+        resolutions=(6, 7),
+        window=None,
+        statistics="track",
+        zero_gamma=False,
+    ),
     "mixpath": lambda: zoo.mixpath(
         paths=2, kernels=(3, 5), layers=3, width_multiplier=0.1, head_width=8, num_classes=3, image_size=6
     ),
 }
 
 
-DEEP = {"attentivenas"}
+DEEP = {"attentivenas", "nasvit"}
 """Networks of many blocks, whose laws take seconds."""
 
 

@@ -21,6 +21,7 @@ from supernet.methods.elastic.attentivenas import attentivenas as attentivenas
 from supernet.methods.elastic.autoformer import autoformer as autoformer
 from supernet.methods.elastic.bignas import bignas as bignas
 from supernet.methods.elastic.ofa import ofa as ofa
+from supernet.methods.elastic.nasvit import nasvit as nasvit
 from supernet.methods.elastic.sandwich import sandwich as sandwich
 from supernet.methods.elastic.vitas import vitas as vitas
 from supernet.methods.final.darts_cifar import darts_cifar as darts_cifar
@@ -71,6 +72,7 @@ __all__ = [
     "mean_teacher",
     "mixpath",
     "ofa",
+    "nasvit",
     "one_shot",
     "p_darts",
     "pc_darts",

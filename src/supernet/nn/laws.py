@@ -118,7 +118,10 @@ def extraction_stands_alone(net: Supernet, inputs: Inputs) -> None:
 
 
 def shapes_are_those_of_the_subnet(net: Supernet, inputs: Inputs) -> None:
-    """What a layer says of the sizes of its tensors is what its plain layer has, and the largest are its own."""
+    """What a layer says of the sizes of its tensors is what its plain layer has, and the largest are its own.
+
+    A layer may have further dimensions behind them, of which one entry is active.
+    """
     layers: list[Any] = [m for m in net.module.modules() if isinstance(m, Mutable) and m.shapes() and not is_opaque(m)]
     for arch in _some(net):
         with net.active(arch):
@@ -138,7 +141,8 @@ def shapes_are_those_of_the_subnet(net: Supernet, inputs: Inputs) -> None:
             if name.partition(".")[0] in inside:
                 continue
             largest = tuple(map(largest_value, layer.shapes()[name]))
-            assert largest == tensor.shape, f"{type(layer).__name__}: {name} is said to be up to {largest}"
+            held = tuple(tensor.shape[: len(largest)])
+            assert largest == held, f"{type(layer).__name__}: {name} is said to be up to {largest}, and is {held}"
 
 
 def every_form_of_a_decision_agrees(net: Supernet, inputs: Inputs) -> None:

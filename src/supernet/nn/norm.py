@@ -185,10 +185,11 @@ class ElasticGroupNorm(nn.GroupNorm, Mutable):
     """GroupNorm over the first c of C channels: (B, c, …) -> (B, c, …).
 
     The number of channels of a group stays, so that a narrower network normalises the same channels together; the
-    number of groups follows the width.
+    number of groups follows the width. A single group of all channels is a LayerNorm over channels and places together,
+    with a scale and a shift per channel.
 
     Args:
-        group_size: Number of channels of a group, which divides every width.
+        group_size: Number of channels of a group, which divides every width; None: one group of all channels.
         num_channels: Width, fixed or an expression.
         affine: Whether to learn scale and shift.
         eps: A small number that is added to the variance.
@@ -197,17 +198,24 @@ class ElasticGroupNorm(nn.GroupNorm, Mutable):
         UsageError: a size below 1, or a width that groups of this size do not fill.
     """
 
-    def __init__(self, group_size: int, num_channels: Expr | int, *, affine: bool = True, eps: float = 1e-5) -> None:
-        check_size("size of a group", group_size)
-        odd = [width for width in check_size("width", num_channels) if width % group_size]
+    def __init__(
+        self, group_size: int | None, num_channels: Expr | int, *, affine: bool = True, eps: float = 1e-5
+    ) -> None:
+        if group_size is not None:
+            check_size("size of a group", group_size)
+        odd = [width for width in check_size("width", num_channels) if width % (group_size or 1)]
         if odd:
             raise UsageError(
                 f"Groups of {group_size} channels do not fill the widths {odd} of {num_channels}; choose widths that "
                 "are multiples of the size of a group."
             )
         widest = largest_value(num_channels)
-        nn.GroupNorm.__init__(self, widest // group_size, widest, eps=eps, affine=affine)
+        groups = 1 if group_size is None else widest // group_size
+        nn.GroupNorm.__init__(self, groups, widest, eps=eps, affine=affine)
         self.width, self.group_size = num_channels, group_size
+
+    def _groups(self, width: int) -> int:
+        return 1 if self.group_size is None else width // self.group_size
 
     def forward(self, input: Tensor) -> Tensor:
         c = self.selection.value(self.width)
@@ -215,7 +223,7 @@ class ElasticGroupNorm(nn.GroupNorm, Mutable):
         if c < self.num_channels:
             refuse_slices(self.selection, "group norm")
         weight, bias = _prefix(self.weight, c), _prefix(self.bias, c)
-        return F.group_norm(input, c // self.group_size, weight, bias, self.eps)
+        return F.group_norm(input, self._groups(c), weight, bias, self.eps)
 
     def depends_on(self) -> tuple[Expr | int, ...]:
         return (self.width,)
@@ -225,7 +233,7 @@ class ElasticGroupNorm(nn.GroupNorm, Mutable):
 
     def plain(self) -> nn.Module:
         c = self.selection.value(self.width)
-        layer = nn.GroupNorm(c // self.group_size, c, eps=self.eps, affine=self.affine, device="meta")
+        layer = nn.GroupNorm(self._groups(c), c, eps=self.eps, affine=self.affine, device="meta")
         return copy_into(layer, weight=_prefix(self.weight, c), bias=_prefix(self.bias, c))
 
     def extra_repr(self) -> str:

@@ -75,6 +75,8 @@ from supernet.train.objectives.cross_entropy import CrossEntropy as CrossEntropy
 from supernet.train.objectives.dirichlet_anchor import DirichletAnchor as DirichletAnchor
 from supernet.train.objectives.distillation import Distillation as Distillation
 from supernet.train.objectives.expected_cost import ExpectedCost as ExpectedCost
+from supernet.train.objectives.first_apart import FirstApart as FirstApart
+from supernet.train.objectives.from_teachers import FromTeachers as FromTeachers
 from supernet.train.objectives.in_place_distillation import InPlaceDistillation as InPlaceDistillation
 from supernet.train.objectives.mutual_distillation import MutualDistillation as MutualDistillation
 from supernet.train.objectives.plus_cost import PlusCost as PlusCost
@@ -104,6 +106,7 @@ from supernet.train.part import Slice as Slice
 from supernet.train.parts.copy_of_net import CopyOfNet as CopyOfNet
 from supernet.train.parts.evaluation_net import EvaluationNet as EvaluationNet
 from supernet.train.parts.stage_heads import HeadsOfStages as HeadsOfStages
+from supernet.train.parts.teachers import Teachers as Teachers
 from supernet.train.phases import Phase as Phase
 from supernet.train.plans.decide_along import DecideAlong as DecideAlong
 from supernet.train.plans.leaf_after_leaf import LeafAfterLeaf as LeafAfterLeaf
@@ -250,9 +253,11 @@ __all__ = [
     "EvaluationNet",
     "ExpectedCost",
     "Exponential",
+    "FirstApart",
     "Fixed",
     "FreshBatch",
     "FromLogits",
+    "FromTeachers",
     "GradientRule",
     "Greedy",
     "GroupSoftmax",
@@ -356,6 +361,7 @@ __all__ = [
     "SubnetScores",
     "Sum",
     "TakeCopy",
+    "Teachers",
     "Term",
     "Terms",
     "ThresholdedLogits",

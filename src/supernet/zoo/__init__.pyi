@@ -4,6 +4,9 @@ from supernet.zoo.attention.autoformer import autoformer_arch as autoformer_arch
 from supernet.zoo.attention.vitas import vitas as vitas
 from supernet.zoo.attention.vitas import vitas_arch as vitas_arch
 from supernet.zoo.attention.vitas import vitas_flops as vitas_flops
+from supernet.zoo.attention.nasvit import nasvit as nasvit
+from supernet.zoo.attention.nasvit import nasvit_arch as nasvit_arch
+from supernet.zoo.attention.nasvit import nasvit_config as nasvit_config
 from supernet.zoo.cells.darts import darts as darts
 from supernet.zoo.cells.darts_cell import darts_cell as darts_cell
 from supernet.zoo.cells.darts_genotype import darts_arch as darts_arch
@@ -65,6 +68,7 @@ __all__ = [
     "ofa_mobilenetv3",
     "ofa_proxyless",
     "ofa_resnet50d",
+    "nasvit",
     "robust_darts",
     "shufflenetv2_spos",
     "vitas",

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Protocol, TypeAlias, runtime_checkable
 
 from supernet.nn.diagram import Diagram, Edge, Node
+from supernet.space import Expr
+
+Value: TypeAlias = Callable[[Expr | int], int]
+"""The value of a size in the network that is drawn."""
 
 
 @dataclass(frozen=True)
@@ -24,6 +29,15 @@ class Block:
     width_in: int
     width_out: int
     stride: int = 1
+
+
+@runtime_checkable
+class Drawn(Protocol):
+    """A block of a network that says how it is drawn."""
+
+    def drawn(self, value: Value) -> Block:
+        """The block, with the values that its sizes have."""
+        ...
 
 
 def chain(blocks: Iterable[Block], *, size: int | None = None) -> Diagram:

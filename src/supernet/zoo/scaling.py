@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Literal
 
 from supernet.errors import UsageError
 from supernet.space import round_to
@@ -11,7 +12,13 @@ from supernet.space import round_to
 _SMALLEST_MAP = 4
 
 
-def strides_for(image_size: int, *, published: tuple[int, ...], given: Sequence[int] | None = None) -> tuple[int, ...]:
+def strides_for(
+    image_size: int,
+    *,
+    published: tuple[int, ...],
+    given: Sequence[int] | None = None,
+    keep: Literal["last", "first"] = "last",
+) -> tuple[int, ...]:
     """Strides of stem and stages for images of this side: those given, or as many of the published as fit.
 
     Published strides of 2 become 1 one by one, the stem's first, until the last feature map has 4 × 4 pixels or more.
@@ -20,17 +27,21 @@ def strides_for(image_size: int, *, published: tuple[int, ...], given: Sequence[
         image_size: Side of the images in pixels.
         published: Strides of stem and stages.
         given: Strides to use instead, as many.
+        keep: Which of the published remain; those that go first are at the other end.
 
     Raises:
         UsageError: another number of strides, one that is neither 1 nor 2, or a smaller image than they need.
 
     >>> [strides_for(side, published=(2, 2, 2, 2, 2)) for side in (224, 32, 8)]
     [(2, 2, 2, 2, 2), (1, 1, 2, 2, 2), (1, 1, 1, 1, 2)]
+    >>> strides_for(32, published=(2, 2, 2, 2, 2), keep="first")
+    (2, 2, 2, 1, 1)
     """
     if given is None:
         strides = published
         while _last_side(image_size, strides) < _SMALLEST_MAP and 2 in strides:
-            place = strides.index(2)
+            twos = [place for place, stride in enumerate(strides) if stride == 2]
+            place = twos[0] if keep == "last" else twos[-1]
             strides = (*strides[:place], 1, *strides[place + 1 :])
         return strides
     strides = tuple(given)

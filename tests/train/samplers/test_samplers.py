@@ -66,6 +66,7 @@ def blocks(*options: int) -> Supernet:
         (StrictFair(), lambda: blocks(2, 3, 4)),
         (Sandwich(), elastic),
         (Sandwich(0), operations),
+        (Sandwich(smallest="second"), elastic),
         (PathDropout(0.9), operations),
         (OneGroup(Uniform(2), MomentumSeparation(choice="block1")), operations),
         (OneGroup(StrictFair(), MomentumSeparation(choice="b1")), lambda: blocks(2, 3, 4)),
@@ -189,6 +190,14 @@ def test_sandwich_is_largest_random_smallest_in_this_order(random: int) -> None:
     assert between == (set(space.enumerate()) if random else set())
 
 
+def test_the_smallest_may_come_second() -> None:
+    space = elastic().space
+    for index in range(5):
+        largest, smallest, *between = Sandwich(3, smallest="second").paths(step(elastic(), index))
+        assert (largest, smallest) == (space.largest(), space.smallest())
+        assert between == Sandwich(3).paths(step(elastic(), index))[1:-1]
+
+
 # -- path dropout ----------------------------------------------------------------------------------------
 
 
@@ -246,6 +255,7 @@ def test_fixed_is_one_architecture_of_this_space() -> None:
     [
         (lambda: Uniform(0), "at least 1"),
         (lambda: Sandwich(-1), "0 or more"),
+        (lambda: Sandwich(smallest="first"), "'last' or 'second'"),
         (lambda: PathDropout(1.0), r"\[0, 1\)"),
         (lambda: PathDropout(0.1, ramp=0), r"\(0, 1\]"),
     ],

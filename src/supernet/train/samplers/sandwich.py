@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from supernet.errors import UsageError
 from supernet.nn import Decisions, Supernet
@@ -15,7 +16,7 @@ from supernet.train.samplers.draws import Draws
 
 @dataclass(frozen=True)
 class Sandwich:
-    """The largest subnet, `random` others, the smallest, in this order (US-Nets, §3.2; BigNAS, §3.1).
+    """The largest subnet first, then `random` others and the smallest (US-Nets, §3.2; BigNAS, §3.1).
 
     US-Nets: [arXiv 1903.05134](https://arxiv.org/abs/1903.05134); BigNAS:
     [arXiv 2003.11142](https://arxiv.org/abs/2003.11142).
@@ -23,12 +24,16 @@ class Sandwich:
     Args:
         random: Number of draws between the two extremes; both papers use 2.
         between: Sampler that is asked for each of them; None draws uniformly.
+        smallest: Whether the smallest comes `"last"`, or `"second"`, as in NASViT's code.
     """
 
     random: int = 2
     between: Sampler | None = None
+    smallest: Literal["last", "second"] = "last"
 
     def __post_init__(self) -> None:
+        if self.smallest not in ("last", "second"):
+            raise UsageError(f"The smallest subnet comes 'last' or 'second'; got {self.smallest!r}.")
         if self.random < 0:
             raise UsageError(f"The sandwich was asked for {self.random} random subnets; give 0 or more.")
 
@@ -48,4 +53,6 @@ class Sandwich:
         else:
             for _ in range(self.random):
                 between += self.between.paths(step)
+        if self.smallest == "second":
+            return [space.largest(), space.smallest(), *between]
         return [space.largest(), *between, space.smallest()]

@@ -16,7 +16,7 @@ from supernet.nn.norm import check_statistics
 from supernet.paper import Paper
 from supernet.space import Arch, Choice, Expr, Option
 from supernet.zoo.arguments import check_at_least_one, check_whole
-from supernet.zoo.drawing import Block, chain
+from supernet.zoo.drawing import Block, Drawn, chain
 from supernet.zoo.elastic.elastic_mbconv_block import MBConv
 from supernet.zoo.elastic.elastic_mbconv_stage import Stage, default_resolutions, default_stages
 from supernet.zoo.layers import classifier, conv_bn
@@ -170,6 +170,9 @@ class MBConvNet(nn.Module):
         drawn = [Block("conv 3×3", value(stem.width_in), value(stem.width_out), stem.stride[0])]
         for stage in self.stages:
             for block in list(cast(ElasticDepth, stage))[: value(cast(ElasticDepth, stage).depth)]:
+                if isinstance(block, Drawn):
+                    drawn.append(block.drawn(value))
+                    continue
                 block = cast(MBConv, block)
                 label = f"MB{value(block.expansion)} k{value(block.kernel)}"
                 drawn.append(Block(label, value(block.width_in), value(block.width_out), block.stride))

@@ -1,9 +1,9 @@
-"""What the single-stage models BigNAS and AttentiveNAS share: stages whose blocks decide together."""
+"""What the single-stage models BigNAS, AttentiveNAS and NASViT share: stages whose blocks decide together."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, TypeAlias, cast
@@ -34,6 +34,9 @@ PUBLISHED_SIDE = 224
 DROPPED_STAGES = 2
 """The stages, counted from the end, whose blocks an image may go without."""
 
+Later: TypeAlias = Callable[[Expr | int, Expr | int, Expr | int], nn.Module]
+"""What makes a later block of a stage, from the width and the depth of the stage and the side of its maps."""
+
 Config: TypeAlias = Mapping[str, int | Sequence[int]]
 """An architecture as the authors' code writes it: the resolution, and lists with an entry per stage."""
 
@@ -49,6 +52,7 @@ class SharedStage:
         expansions: Ratios of hidden to input width to choose from.
         stride: Stride of the first block.
         squeeze_excite: Whether blocks gate their hidden channels.
+        hybrid: Whether the blocks after the first are others, such as transformer layers.
     """
 
     widths: tuple[int, ...]
@@ -57,6 +61,7 @@ class SharedStage:
     expansions: tuple[int, ...] = (6,)
     stride: int = 1
     squeeze_excite: bool = True
+    hybrid: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,8 +119,12 @@ def single_stage_net(
     dropout: float,
     statistics: Statistics,
     zero_gamma: bool,
+    later: Later | None = None,
 ) -> Supernet:
     """The supernet of a single-stage space; the options are those of `zoo.attentivenas`.
+
+    Args:
+        later: What makes the blocks after the first of hybrid stages; None: there are no such stages.
 
     Raises:
         UsageError: an option out of range.
@@ -128,6 +137,7 @@ def single_stage_net(
     sides = space.sides(image_size) if resolutions is None else tuple(resolutions)
     _check_resolutions(sides, math.prod(strides))
     norm = partial(ElasticBatchNorm2d, statistics=statistics)
+    resolution = _size("resolution", sides)
     stem_width, head_width = _size("stem.width", scaled.stem), _size("head.width", scaled.head)
     width, body, before, blocks = stem_width, [], 0, sum(max(stage.depths) for stage in scaled.stages)
     for number, (stage, stride) in enumerate(zip(scaled.stages, strides[1:], strict=True), start=1):
@@ -143,14 +153,18 @@ def single_stage_net(
             zero_gamma=zero_gamma,
         )
         first = made(width, width_out, stride=stride, drop_path=0)
+        reduction = math.prod(strides[: number + 1])
+        side = cast(Any, resolution + reduction - 1) // reduction
         further = [
-            made(width_out, width_out, stride=1, drop_path=(before + place) / blocks if dropped else 0)
+            later(width_out, depth, side)
+            if stage.hybrid and later is not None
+            else made(width_out, width_out, stride=1, drop_path=(before + place) / blocks if dropped else 0)
             for place in range(1, max(stage.depths))
         ]
         body.append(ElasticDepth(depth, [first, *further]))
         width, before = width_out, before + max(stage.depths)
     net = MBConvNet(
-        resize=ElasticResolution(_size("resolution", sides), mode="bicubic", native=image_size),
+        resize=ElasticResolution(resolution, mode="bicubic", native=image_size),
         stem=nn.Sequential(*conv_bn(in_channels, stem_width, 3, stride=strides[0], norm=norm, activation="swish")),
         stages=body,
         head=nn.Sequential(
