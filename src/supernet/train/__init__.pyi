@@ -159,11 +159,13 @@ from supernet.train.schedules.complexity_aware import ComplexityAwareLR as Compl
 from supernet.train.schedules.constant import Constant as Constant
 from supernet.train.schedules.cosine import Cosine as Cosine
 from supernet.train.schedules.exponential import Exponential as Exponential
+from supernet.train.schedules.inverse_square_root import InverseSquareRoot as InverseSquareRoot
 from supernet.train.schedules.linear import Linear as Linear
 from supernet.train.schedules.on_loss import OnLoss as OnLoss
 from supernet.train.schedules.step_decay import StepDecay as StepDecay
 from supernet.train.schedules.warm_restarts import WarmRestarts as WarmRestarts
 from supernet.train.schedules.warmup import Warmup as Warmup
+from supernet.train.schedules.warmup_then import WarmupThen as WarmupThen
 from supernet.train.scores._protocol import Score as Score
 from supernet.train.scores._protocol import Subnet as Subnet
 from supernet.train.scores.angle import Angle as Angle
@@ -248,6 +250,7 @@ __all__ = [
     "HammingWalk",
     "HeadsOfStages",
     "InPlaceDistillation",
+    "InverseSquareRoot",
     "JoinsGradients",
     "Jump",
     "KeepShares",
@@ -355,6 +358,7 @@ __all__ = [
     "WarmRestarts",
     "WarmUpEvaluation",
     "Warmup",
+    "WarmupThen",
     "WeightPerOperation",
     "WeightsThenCodes",
     "WeightsThenPolicy",

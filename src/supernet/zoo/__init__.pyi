@@ -1,4 +1,7 @@
 # Written by: python -m supernet.catalog --write
+from supernet.zoo.attention.hat import hat as hat
+from supernet.zoo.attention.hat import hat_arch as hat_arch
+from supernet.zoo.attention.hat import hat_config as hat_config
 from supernet.zoo.cells.darts import darts as darts
 from supernet.zoo.cells.darts_cell import darts_cell as darts_cell
 from supernet.zoo.cells.darts_genotype import darts_arch as darts_arch
@@ -47,6 +50,7 @@ __all__ = [
     "enas_macro",
     "enas_micro",
     "enas_micro_final",
+    "hat",
     "mbconv",
     "mixpath",
     "mixpath_nasbench101",
