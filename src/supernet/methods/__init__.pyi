@@ -24,7 +24,6 @@ from supernet.methods.elastic.sandwich import sandwich as sandwich
 from supernet.methods.final.darts_cifar import darts_cifar as darts_cifar
 from supernet.methods.final.darts_imagenet import darts_imagenet as darts_imagenet
 from supernet.methods.final.enas_final import enas_final as enas_final
-from supernet.methods.final.hat_final import hat_final as hat_final
 from supernet.methods.macro.mixpath import mixpath as mixpath
 from supernet.methods.macro.proxyless import proxyless as proxyless
 from supernet.methods.nshot.few_shot import few_shot as few_shot
@@ -64,7 +63,6 @@ __all__ = [
     "gm_nas",
     "greedynas",
     "hat",
-    "hat_final",
     "ista_nas",
     "k_shot",
     "magic_t",

@@ -88,10 +88,10 @@ class ElasticEmbedding(nn.Embedding, Mutable):
         try:
             return F.embedding(input, self._slice(), self.padding_idx)
         except IndexError:  # costs nothing where indices fit; a GPU stops in its own way
+            wrong = int(input.max() if input.max() >= self.num_embeddings else input.min())
             raise UsageError(
-                f"An embedding of {self.num_embeddings} vectors was given the index {int(input.max())}"
-                f"{f' and {int(input.min())}' if input.min() < 0 else ''}; they go from 0 to {self.num_embeddings - 1}. "
-                "Build the network for the vocabulary of the data."
+                f"An embedding of {self.num_embeddings} vectors was given the index {wrong}; they go from 0 to "
+                f"{self.num_embeddings - 1}. Build the network for the vocabulary of the data."
             ) from None
 
     def depends_on(self) -> tuple[Expr | int, ...]:

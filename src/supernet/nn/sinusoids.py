@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from supernet.errors import UsageError
 from supernet.nn.mutable import Mutable, Shape
 from supernet.nn.sizes import check_size, check_width
-from supernet.nn.slices import refuse_slices
+from supernet.nn.slices import SLICE, active_slice
 from supernet.space import Expr, largest_value
 
 
@@ -37,7 +37,8 @@ class ElasticSinusoids(AddSinusoids, Mutable):
     The vector of the place t is [sin(t ω₀) … sin(t ω_{C/2−1}), cos(t ω₀) … cos(t ω_{C/2−1})] with
     ωᵢ = 10000^(−i / (C/2 − 1)) (tensor2tensor and fairseq; Vaswani et al.,
     [arXiv 1706.03762](https://arxiv.org/abs/1706.03762), §3.5, in another order). A narrower network has its first c
-    entries: all sines, and the cosines of the high frequencies (HAT).
+    entries: all sines, and the cosines of the high frequencies (HAT). The setting `slice` takes others, see
+    `supernet.nn.slices`.
 
     Args:
         tokens: The number N of places, of which shorter inputs use the first.
@@ -46,6 +47,8 @@ class ElasticSinusoids(AddSinusoids, Mutable):
     Raises:
         UsageError: a size below 1, or a largest width C that is odd or below 4; while it runs, more tokens than places.
     """
+
+    settings = (SLICE,)
 
     def __init__(self, tokens: int, width: Expr | int) -> None:
         check_size("number of positions", tokens)
@@ -60,10 +63,7 @@ class ElasticSinusoids(AddSinusoids, Mutable):
         self.tokens, self.width = tokens, width
 
     def _slice(self) -> Tensor:
-        c = self.selection.value(self.width)
-        if c < self.table.shape[1]:
-            refuse_slices(self.selection, "table of sinusoids")
-        return self.table[:, :c]
+        return active_slice(self.selection, self.table, self.tokens, self.selection.value(self.width))
 
     def forward(self, x: Tensor) -> Tensor:
         table = self._slice()

@@ -77,6 +77,7 @@ from supernet.train.objectives.terms import Auxiliary as Auxiliary
 from supernet.train.objectives.terms import Term as Term
 from supernet.train.objectives.terms import Terms as Terms
 from supernet.train.objectives.times_cost import TimesCost as TimesCost
+from supernet.train.objectives.token_cross_entropy import TokenCrossEntropy as TokenCrossEntropy
 from supernet.train.optimisers._protocol import Optimiser as Optimiser
 from supernet.train.optimisers.adam import Adam as Adam
 from supernet.train.optimisers.hapg import HAPG as HAPG
@@ -344,6 +345,7 @@ __all__ = [
     "Terms",
     "ThresholdedLogits",
     "TimesCost",
+    "TokenCrossEntropy",
     "TorchOptimiser",
     "TrainInTurn",
     "TrainPaths",

@@ -292,22 +292,16 @@ def test_neither_later_words_nor_padding_are_seen() -> None:
 
 
 def test_every_attended_layer_is_seen_and_no_other() -> None:
-    """The gradient of the logits reaches the feed-forward of the last k encoder layers, each by a way of its own."""
     net = small(depths=(1,)).eval()
-    module: Any = net.module
-    x = inputs()
+    seen: list[Tensor] = []
+    cross: Any = net.module.decoder[0].cross  # type: ignore[union-attr,index]
+    cross.register_forward_hook(lambda _, given, __: seen.append(given[1]))
     for count in (1, 2, 3):
-        arch = net.space.arch({**net.space.largest().options(), "decoder.layer1.attended": count})
-        seen: list[Tensor] = []
-        handle = module.cross_probe = module.decoder[0].cross.register_forward_hook(
-            lambda _, given, __: seen.append(given[1])
-        )
         with torch.no_grad():
-            net(x, arch)
-        handle.remove()
-        del module.cross_probe
-        assert seen[0].shape == (3, count * LENGTH, 12)
-        assert len({tuple(part.flatten().tolist()) for part in seen[0].chunk(count, 1)}) == count
+            net(inputs(), net.space.arch({**net.space.largest().options(), "decoder.layer1.attended": count}))
+        assert seen[-1].shape == (3, count * LENGTH, 12)
+        assert len({tuple(part.flatten().tolist()) for part in seen[-1].chunk(count, 1)}) == count
+    assert torch.equal(seen[2][:, :LENGTH], seen[0])  # the last layer comes first
 
 
 # -- laws, weights ---------------------------------------------------------------------------------------------------
