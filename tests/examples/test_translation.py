@@ -1,17 +1,13 @@
-"""The worked example of translation: what it declares, and all of it at a tiny setting."""
+"""The worked example of translation: all of it at a tiny setting."""
 
 import runpy
 from pathlib import Path
 
-import numpy as np
 import pytest
-import torch
 
-from supernet import Supernet, measure
-from supernet.nn import Field, Inputs
+from supernet import measure
 
 FILE = Path(__file__).parents[2] / "examples" / "translation.py"
-LENGTH = 7
 
 
 @pytest.fixture(scope="module")
@@ -58,11 +54,12 @@ def test_neither_later_words_nor_padding_are_seen(net):
         after = net(x | {"decoder_input_ids": later, "input_ids": padded}, arch)
     assert torch.allclose(before[:, :4], after[:, :4], atol=1e-6)
     assert not torch.allclose(before[:, 4:], after[:, 4:], atol=1e-3)
+TINY = {"encoder_widths": (8, 16), "decoder_widths": (8, 16), "ffn": (16, 32), "qkv_width": 16, "depths": (1, 2)}
 
 
 @pytest.mark.slow
 def test_all_of_it_runs(example, tmp_path, capsys):
-    tiny = {"steps": 3, "batch_size": 8, "budget": 4, "judged": 4, "beam": 2, "length": 48, "d": 16}
+    tiny = {"steps": 3, "batch_size": 8, "budget": 4, "judged": 4, "beam": 2, "length": 48, "sizes": TINY}
     found = example["run"](tmp_path, **tiny, number=120, vocabulary=700, validation=0.2, test=0.2)
     corpus, net, best = found["corpus"], found["net"], found["front"].best("perplexity")
     assert best.values["macs"] <= found["bound"] < measure.macs(net, net.space.largest())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from supernet import Arch, Supernet, measure, zoo
+from supernet import Arch, Supernet, deploy, measure, zoo
+from supernet.data import text_pairs
 from supernet.errors import UsageError
 from supernet.nn import ElasticDropout, Field, Inputs
 from supernet.nn.laws import LAWS, Law
@@ -482,3 +484,22 @@ def test_a_copy_has_an_attention_of_its_own() -> None:
     looks = layer.look.inner.candidates.values()
     assert all(look._held[0] is layer.cross for look in looks)
     assert not any("candidates" in name for name in net.state_dict())
+
+
+@pytest.mark.slow
+def test_files_compute_the_same_for_any_number_of_sentences(tmp_path: Path) -> None:
+    """ONNX and program of the smallest, the largest and a random subnet, traced with one number and run with others."""
+    for package in ("onnxruntime", "onnxscript", "tokenizers"):
+        pytest.importorskip(package)
+    pairs = [(f"one {n} and {n % 7}", f"eins {n} und {n % 7}") for n in range(60)]
+    corpus = text_pairs(pairs, vocabulary=270, length=24, validation=0.2, test=0.2)
+    net = zoo.hat(variant="tiny", num_classes=corpus.outputs, input_shape=corpus.shape, encoder_widths=(16, 32),
+                  decoder_widths=(16, 32), ffn=(16, 32), qkv_width=16, attention_dropout=0.1)  # fmt: skip
+    for number, arch in enumerate(archs_of(net, 1)):
+        files = deploy.export(net, arch, tmp_path / f"net{number}", data=corpus, formats=("onnx", "program"))
+        assert {file.suffix for file in files.files} == {".onnx", ".pt2"}
+        for file in files.files:
+            for batch_size in (5, 12):
+                found = deploy.verify(file, files.module, corpus.validation, task=corpus.task, batch_size=batch_size)
+                assert found.images == len(corpus.validation) == 12
+                assert found.scores_file["loss"] == pytest.approx(found.scores_module["loss"], rel=1e-4)
