@@ -126,7 +126,7 @@ def run(
     sizes: dict[str, Any] | None = None,
     **options: int,
 ) -> dict[str, Any]:
-    """All of it, in a folder; `sizes` are those of `zoo.hat`, `options` of the data. A test looks at what is returned."""
+    """All of it, in a folder; `sizes` are of `zoo.hat`, `options` of the data. A test looks at what is returned."""
     # The data bring their task, `Translation`: padding counts in no loss, and BLEU and perplexity are its scores.
     corpus = data.verses(length=length, **options)
 
