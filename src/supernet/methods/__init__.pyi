@@ -20,8 +20,9 @@ from supernet.methods.elastic.alphanet import alphanet as alphanet
 from supernet.methods.elastic.attentivenas import attentivenas as attentivenas
 from supernet.methods.elastic.autoformer import autoformer as autoformer
 from supernet.methods.elastic.bignas import bignas as bignas
-from supernet.methods.elastic.ofa import ofa as ofa
+from supernet.methods.elastic.hat import hat as hat
 from supernet.methods.elastic.nasvit import nasvit as nasvit
+from supernet.methods.elastic.ofa import ofa as ofa
 from supernet.methods.elastic.sandwich import sandwich as sandwich
 from supernet.methods.elastic.vitas import vitas as vitas
 from supernet.methods.final.darts_cifar import darts_cifar as darts_cifar
@@ -66,13 +67,14 @@ __all__ = [
     "gdas",
     "gm_nas",
     "greedynas",
+    "hat",
     "ista_nas",
     "k_shot",
     "magic_t",
     "mean_teacher",
     "mixpath",
-    "ofa",
     "nasvit",
+    "ofa",
     "one_shot",
     "p_darts",
     "pc_darts",

@@ -34,6 +34,7 @@ from supernet.nn.relative_positions import RelativePositions2d
 from supernet.nn.scaling_bank import ScalingBank
 from supernet.nn.selection import Decision, Decisions, EdgeWeights, Mixture, Target
 from supernet.nn.shortcut import ElasticShortcut
+from supernet.nn.sinusoids import ElasticSinusoids
 from supernet.nn.subset import SubsetChoice
 from supernet.nn.supernet import StaleStatistics, Supernet
 from supernet.nn.token_grid import TokenGrid
@@ -64,6 +65,7 @@ __all__ = [
     "ElasticPositions",
     "ElasticResolution",
     "ElasticShortcut",
+    "ElasticSinusoids",
     "Field",
     "InputChoice",
     "Inputs",

@@ -128,6 +128,8 @@ def _flatten_leaves(module: nn.Module, done: set[int]) -> None:
 
 def _trace(module: nn.Module) -> None:
     class Tracer(fx.Tracer):  # a local class: a GraphModule remembers any other, and could not be loaded without us
+        proxy_buffer_attributes = True  # as parameters are: a slice of a buffer may be as long as the input
+
         def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
             return not _is_ours(m)
 

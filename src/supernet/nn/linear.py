@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from supernet.errors import UsageError
 from supernet.nn.mutable import Mutable, Shape, copy_into
 from supernet.nn.sizes import check_size, check_width
 from supernet.nn.slices import SLICE, active_slice
@@ -69,7 +70,7 @@ class ElasticEmbedding(nn.Embedding, Mutable):
         padding_idx: Index whose vector is zero and has no gradient; None: there is none.
 
     Raises:
-        UsageError: a size below 1.
+        UsageError: a size below 1; while it runs on a CPU, an index that it does not have.
     """
 
     settings = (SLICE,)
@@ -84,7 +85,14 @@ class ElasticEmbedding(nn.Embedding, Mutable):
         return active_slice(self.selection, self.weight, self.num_embeddings, self.selection.value(self.width))
 
     def forward(self, input: Tensor) -> Tensor:
-        return F.embedding(input, self._slice(), self.padding_idx)
+        try:
+            return F.embedding(input, self._slice(), self.padding_idx)
+        except IndexError:  # costs nothing where indices fit; a GPU stops in its own way
+            wrong = int(input.max() if input.max() >= self.num_embeddings else input.min())
+            raise UsageError(
+                f"An embedding of {self.num_embeddings} vectors was given the index {wrong}; they go from 0 to "
+                f"{self.num_embeddings - 1}. Build the network for the vocabulary of the data."
+            ) from None
 
     def depends_on(self) -> tuple[Expr | int, ...]:
         return (self.width,)

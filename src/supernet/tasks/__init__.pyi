@@ -1,5 +1,6 @@
 # Written by: python -m supernet.catalog --write
 from supernet.tasks._beam_search import beam_search as beam_search
+from supernet.tasks._protocol import AsksForTokens as AsksForTokens
 from supernet.tasks._protocol import Generates as Generates
 from supernet.tasks._protocol import Meter as Meter
 from supernet.tasks._protocol import Network as Network
@@ -17,6 +18,7 @@ from supernet.tasks.segmentation import Segmentation as Segmentation
 from supernet.tasks.translation import Translation as Translation
 
 __all__ = [
+    "AsksForTokens",
     "Classification",
     "Detection",
     "Generates",

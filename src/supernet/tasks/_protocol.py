@@ -11,7 +11,7 @@ from supernet.nn.batch import Batch, Fields
 from supernet.nn.output import Output
 from supernet.quantity import Quantity
 
-__all__ = ["Generates", "Meter", "Network", "Reduction", "Task", "take_in"]
+__all__ = ["AsksForTokens", "Generates", "Meter", "Network", "Reduction", "Task", "take_in"]
 
 Reduction: TypeAlias = Literal["mean", "sum"]
 """Of the losses of the examples of a batch."""
@@ -129,4 +129,19 @@ class Task(Protocol):
 
     def chance(self, classes: int) -> float | None:
         """The loss of a network that tells no example from another; None: nobody knows."""
+        ...
+
+
+@runtime_checkable
+class AsksForTokens(Protocol):
+    """A `Task` whose examples hold many answers, which can weigh the same whatever example they are in."""
+
+    def token_loss(self, output: Output, batch: Batch, *, label_smoothing: float = 0.0) -> Tensor:
+        """The mean over all tokens of the batch that count, a scalar.
+
+        Args:
+            output: What the network returned, in float32.
+            batch: The examples.
+            label_smoothing: Share of the target that is spread evenly over the vocabulary.
+        """
         ...

@@ -49,6 +49,12 @@ def token_losses(logits: Tensor, y: Tensor, counted: Tensor, *, label_smoothing:
     )
 
 
+def token_mean(logits: Tensor, y: Tensor, counted: Tensor, *, label_smoothing: float = 0.0) -> Tensor:
+    """Cross-entropy: the mean over all tokens that count, whatever example they are in; 0 where none does."""
+    losses = token_losses(logits, y, counted, label_smoothing=label_smoothing)
+    return losses.sum() / counted.sum().clamp(min=1)
+
+
 def distilled(logits: Tensor, taught: Tensor, counted: Tensor, temperature: float) -> Tensor:
     """T² · H(softmax(teacher / T), softmax(logits / T)), averaged like the loss."""
     target = F.softmax(taught / temperature, dim=-1)

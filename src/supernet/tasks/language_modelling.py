@@ -25,6 +25,7 @@ from supernet.tasks._tokens import (
     errors_of,
     loss_of,
     mask_of,
+    token_mean,
 )
 
 _TOKENS, _MASK = "input_ids", "attention_mask"
@@ -69,6 +70,10 @@ class LanguageModelling:
         """Cross-entropy in nats per token; see above for what the mean is taken over."""
         logits, y, counted = self._asked(output, batch)
         return loss_of(logits, y, counted, label_smoothing=label_smoothing, reduction=reduction)
+
+    def token_loss(self, output: Output, batch: Batch, *, label_smoothing: float = 0.0) -> Tensor:
+        """See `AsksForTokens`."""
+        return token_mean(*self._asked(output, batch), label_smoothing=label_smoothing)
 
     def distillation(self, output: Output, teacher: Output, batch: Batch, *, temperature: float = 1.0) -> Tensor:
         """T² · H(softmax(teacher / T), softmax(logits / T)) of each token that counts, averaged like the loss."""

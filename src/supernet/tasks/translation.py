@@ -26,6 +26,7 @@ from supernet.tasks._tokens import (
     distilled,
     errors_of,
     loss_of,
+    token_mean,
 )
 from supernet.tasks._words import Words
 
@@ -86,6 +87,10 @@ class Translation:
         """Cross-entropy in nats per token; see above for what the mean is taken over."""
         counted = self._counted(batch)
         return loss_of(output.logits, batch.labels, counted, label_smoothing=label_smoothing, reduction=reduction)
+
+    def token_loss(self, output: Output, batch: Batch, *, label_smoothing: float = 0.0) -> Tensor:
+        """See `AsksForTokens`."""
+        return token_mean(output.logits, batch.labels, self._counted(batch), label_smoothing=label_smoothing)
 
     def distillation(self, output: Output, teacher: Output, batch: Batch, *, temperature: float = 1.0) -> Tensor:
         """T² · H(softmax(teacher / T), softmax(logits / T)) of each token that counts, averaged like the loss."""

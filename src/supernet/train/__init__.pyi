@@ -84,6 +84,7 @@ from supernet.train.objectives.terms import Auxiliary as Auxiliary
 from supernet.train.objectives.terms import Term as Term
 from supernet.train.objectives.terms import Terms as Terms
 from supernet.train.objectives.times_cost import TimesCost as TimesCost
+from supernet.train.objectives.token_cross_entropy import TokenCrossEntropy as TokenCrossEntropy
 from supernet.train.optimisers._protocol import Optimiser as Optimiser
 from supernet.train.optimisers.adam import Adam as Adam
 from supernet.train.optimisers.hapg import HAPG as HAPG
@@ -170,6 +171,7 @@ from supernet.train.schedules.complexity_aware import ComplexityAwareLR as Compl
 from supernet.train.schedules.constant import Constant as Constant
 from supernet.train.schedules.cosine import Cosine as Cosine
 from supernet.train.schedules.exponential import Exponential as Exponential
+from supernet.train.schedules.inverse_square_root import InverseSquareRoot as InverseSquareRoot
 from supernet.train.schedules.linear import Linear as Linear
 from supernet.train.schedules.on_loss import OnLoss as OnLoss
 from supernet.train.schedules.scaled import Scaled as Scaled
@@ -266,6 +268,7 @@ __all__ = [
     "HammingWalk",
     "HeadsOfStages",
     "InPlaceDistillation",
+    "InverseSquareRoot",
     "JoinsGradients",
     "Jump",
     "KeepShares",
@@ -366,6 +369,7 @@ __all__ = [
     "Terms",
     "ThresholdedLogits",
     "TimesCost",
+    "TokenCrossEntropy",
     "TorchOptimiser",
     "TrainInTurn",
     "TrainPaths",

@@ -1,12 +1,15 @@
 # Written by: python -m supernet.catalog --write
 from supernet.zoo.attention.autoformer import autoformer as autoformer
 from supernet.zoo.attention.autoformer import autoformer_arch as autoformer_arch
-from supernet.zoo.attention.vitas import vitas as vitas
-from supernet.zoo.attention.vitas import vitas_arch as vitas_arch
-from supernet.zoo.attention.vitas import vitas_flops as vitas_flops
+from supernet.zoo.attention.hat import hat as hat
+from supernet.zoo.attention.hat import hat_arch as hat_arch
+from supernet.zoo.attention.hat import hat_config as hat_config
 from supernet.zoo.attention.nasvit import nasvit as nasvit
 from supernet.zoo.attention.nasvit import nasvit_arch as nasvit_arch
 from supernet.zoo.attention.nasvit import nasvit_config as nasvit_config
+from supernet.zoo.attention.vitas import vitas as vitas
+from supernet.zoo.attention.vitas import vitas_arch as vitas_arch
+from supernet.zoo.attention.vitas import vitas_flops as vitas_flops
 from supernet.zoo.cells.darts import darts as darts
 from supernet.zoo.cells.darts_cell import darts_cell as darts_cell
 from supernet.zoo.cells.darts_genotype import darts_arch as darts_arch
@@ -59,16 +62,17 @@ __all__ = [
     "enas_macro",
     "enas_micro",
     "enas_micro_final",
+    "hat",
     "mbconv",
     "mixpath",
     "mixpath_nasbench101",
     "mobilenetv2",
     "nasbench201",
     "nasbench_macro",
+    "nasvit",
     "ofa_mobilenetv3",
     "ofa_proxyless",
     "ofa_resnet50d",
-    "nasvit",
     "robust_darts",
     "shufflenetv2_spos",
     "vitas",
