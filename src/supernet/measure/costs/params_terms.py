@@ -81,7 +81,7 @@ def _terms(
             for kind in kinds:
                 key = (id(place.module), kind)
                 if key not in held:
-                    size = _tabulated(net, place.module, place.name, lambda plain, kind=kind: count(plain, kind))
+                    size = _tabulated(net, place.module, place.name, _of_kind(count, kind))
                     held[key] = _Held(size, [], {})
                 held[key].alternatives.append(place.conditions)
             continue
@@ -145,6 +145,10 @@ def _distinct(net: Supernet, shapes: Sequence[Shape]) -> Tabulated:
             taken = {tuple(net.selection.value(side) for side in shape) for shape in shapes}
         counts.append(sum(map(math.prod, taken)))
     return Tabulated(choices, counts)
+
+
+def _of_kind(count: Callable[[nn.Module, K], int], kind: K) -> Callable[[nn.Module], int]:
+    return lambda plain: count(plain, kind)
 
 
 def _tabulated(net: Supernet, module: nn.Module, name: str, count: Callable[[nn.Module], int]) -> Tabulated:

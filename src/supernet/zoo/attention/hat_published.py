@@ -116,7 +116,8 @@ def from_config(config: Mapping[str, Any]) -> dict[str, Any]:
 
 def to_config(arch: Arch) -> dict[str, Any]:
     """What a file of the released code says of an architecture."""
-    said, numbers = arch.options(), {count: number for number, count in _ATTENDED.items()}
+    said: dict[str, Any] = dict(arch.options())
+    numbers = {count: number for number, count in _ATTENDED.items()}
     layers = (sum(name.startswith("encoder.") and name.endswith(".ffn") for name in said), said["decoder.depth"])
     config: dict[str, Any] = dict(zip(_WIDTHS, (said["encoder.width"], said["decoder.width"]), strict=True))
     config |= dict(zip(_DEPTHS, layers, strict=True))
