@@ -42,6 +42,7 @@ from supernet.methods.single_path.one_shot import one_shot as one_shot
 from supernet.methods.single_path.rlnas import rlnas as rlnas
 from supernet.methods.single_path.spos import spos as spos
 from supernet.methods.single_path.sum_nas import sum_nas as sum_nas
+from supernet.methods.teachers.distilled import distilled as distilled
 from supernet.methods.teachers.mean_teacher import mean_teacher as mean_teacher
 
 __all__ = [
@@ -56,6 +57,7 @@ __all__ = [
     "darts_imagenet",
     "darts_minus",
     "darts_pt",
+    "distilled",
     "dots",
     "drnas",
     "dynas",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from supernet.errors import UsageError
-from supernet.train import Part, Program, Recipe, Slice
+from supernet.train import Copies, CopyPerOption, Dictionary, Part, Program, Recipe, Slice
 from supernet.train.phases import PhasesBySpace
 
 
@@ -28,6 +28,11 @@ def with_part(name: str, recipe: Recipe, part: str, value: Part) -> dict[str, Pa
             f"{name} gives a method a part {part!r}, but {recipe.name!r} has one already. Give it a method without."
         )
     return {**recipe.parts, part: value}
+
+
+def has_several_sets(recipe: Recipe) -> bool:
+    """Whether a method makes several sets of weights of the supernet."""
+    return isinstance(recipe.adapt, Copies | CopyPerOption | Dictionary)
 
 
 def one_set_of_weights(name: str, recipe: Recipe) -> Program:

@@ -7,7 +7,7 @@ from functools import partial
 from typing import Literal
 
 from supernet.errors import UsageError
-from supernet.methods._wrapping import around, with_part
+from supernet.methods._wrapping import around, has_several_sets, with_part
 from supernet.methods.single_path.spos import spos
 from supernet.paper import Paper
 from supernet.train import AverageInto, Consistency, CopyOfNet, Edit, Jump, Part, Ramp, Recipe
@@ -59,7 +59,7 @@ def mean_teacher(
         UsageError: the recipe has a part called `teacher` already, several sets of weights, a network
             that changes along the way, or no objective.
     """
-    if recipe.adapt is not None:
+    if has_several_sets(recipe):
         raise UsageError(
             f"mean_teacher averages one set of weights, but {recipe.name!r} makes several of them. Give it a method "
             "that has one, such as spos()."

@@ -33,6 +33,7 @@ class Distillation:
         weight: λ, which may change over time.
         temperature: T of both softmaxes; the term is scaled by T² so that its gradient keeps its size.
         labels: The loss of the labels.
+        labels_weight: The factor on it.
         same: The choices in which the teacher is as the path, such as the resolution; in all others it is the largest.
 
     Raises:
@@ -43,17 +44,19 @@ class Distillation:
     weight: Number = 1.0
     temperature: float = 1.0
     labels: Objective = field(default_factory=CrossEntropy)
+    labels_weight: float = 1.0
     same: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         check_value("The weight of the distillation", self.weight, at_least=0)
         check_number("The distillation temperature", self.temperature, above=0)
+        check_number("The weight of the labels", self.labels_weight, at_least=0)
 
     def chance(self, of_task: float) -> float | None:
-        """(1 + λ) times that of the task; None if λ varies, or T is not 1."""
+        """That of the task by the sum of both weights; None if λ varies, or T is not 1."""
         if callable(self.weight) or self.temperature != 1:
             return None
-        return (1 + self.weight) * of_task
+        return (self.labels_weight + self.weight) * of_task
 
     def alone(self) -> Objective:
         """The loss of the labels: an architecture that is trained alone has no teacher."""
@@ -73,7 +76,8 @@ class Distillation:
         if teacher is None:  # another objective stands around this one, so that nothing was prepared
             teacher = self._run(arch, step, outcome.batch)
         soft = step.task.distillation(outcome.output, teacher, outcome.batch, temperature=self.temperature)
-        return {**as_terms(self.labels(outcome)), "distillation": value_of(self.weight, step) * soft}
+        labels = {name: self.labels_weight * term for name, term in as_terms(self.labels(outcome)).items()}
+        return {**labels, "distillation": value_of(self.weight, step) * soft}
 
     def _taught_by(self, path: Path, step: Step) -> Arch:
         space = step.part(self.part, Supernet).space
