@@ -131,7 +131,7 @@ def test_an_output_that_nobody_reads(command: str, code: str) -> None:
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (("train", "--space", "resnet"), ("resnet", "mbconv", "nasbench201")),
+        (("train", "--space", "resnet"), ("resnet", "did you mean ofa_resnet50d", "supernet list spaces")),
         (("train", "--space", ":"), ("':'", "module:name")),
         (("train", "--space", "builtins:print"), ("builtins:print",)),
         (("train", "--method", "spo"), ("spo", "spos", "supernet list methods")),
@@ -180,7 +180,7 @@ def test_an_output_that_nobody_reads(command: str, code: str) -> None:
         (("search", "RUN", "--objectives", ","), ("--objectives",)),
         (("search", "RUN", "-R", "population=0"), ("population", "at least 1")),
         (("search", "RUN", "-R", "size=9"), ("size", "population")),
-        (("search", "RUN", "--calibration", "ofa", "--calibration-images", 9), ("ofa", "images of its own")),
+        (("search", "RUN", "--calibration", "ofa", "--calibration-images", 9), ("ofa", "examples of its own")),
         (("search", "RUN", "--space", "mbconv"), ("says itself",)),
         (("search", "RUN", "-S", "channels=4"), ("--space-option", "--space")),
         (("export", "RUN", "--format", "tflite"), ("tflite", "onnx")),

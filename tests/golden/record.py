@@ -1,4 +1,4 @@
-"""Record what the cases give, from the repository's root: `python -m tests.golden.record [--only NAME]`."""
+"""Record what the cases give, from the repository's root: `python -m tests.golden.record [--only NAME | --file NAME]`."""
 
 from __future__ import annotations
 
@@ -129,9 +129,12 @@ def record(path: Path, names: Sequence[str], *, only: bool) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description="Record what fixed seeds give, and say what has changed.")
     parser.add_argument("--only", metavar="NAME", choices=CASES, help="record this case alone")
-    only = parser.parse_args().only
+    parser.add_argument("--file", metavar="NAME", help="record all cases of this file of `recorded/` anew, such as zoo")
+    options = parser.parse_args()
+    only = options.only
     torch.set_num_threads(1)
-    for path, names in groupby(sorted((only,) if only else CASES, key=file), key=file):
+    asked = [name for name in CASES if options.file is None or file(name).stem == options.file]
+    for path, names in groupby(sorted((only,) if only else asked, key=file), key=file):
         record(path, list(names), only=bool(only))
 
 

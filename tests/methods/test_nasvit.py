@@ -140,7 +140,7 @@ def joined(largest: Tensor, *others: Tensor, index: int = 9, **settings: float |
     """What the default combination makes of gradients at a step of 10; and the others' as it was counted."""
     combine = replace(ProjectLargest(), **settings)  # type: ignore[arg-type]
     given: list[Gradients] = [[gradient.clone()] for gradient in (largest, *others)]
-    (found,) = combine.join(given, step(elastic_net(), index))
+    (found,) = combine.join(given, step(elastic_net(), index).progress)
     total = torch.stack(others).sum(0)
     norm = combine.clip_norm
     return found or torch.zeros(()) if found is None else found, total if norm is None else total * min(

@@ -23,7 +23,7 @@ def ours(node: ast.AST) -> list[str]:
 
 
 def test_the_spine_is_small() -> None:
-    assert len([file for file in FOLDER.glob("*.py") if file.name != "__init__.py"]) <= 19
+    assert len([file for file in FOLDER.glob("*.py") if file.name != "__init__.py"]) <= 20
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: str(file.relative_to(FOLDER)))

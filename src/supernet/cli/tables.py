@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from supernet.io.text import aligned
-from supernet.report.units import scaled
 
 if TYPE_CHECKING:
     from supernet.io.schema import Export
@@ -17,6 +16,8 @@ if TYPE_CHECKING:
 
 def exports_table(rows: Sequence[Export], scores: Sequence[Quantity]) -> str:
     """A line per exported network."""
+    from supernet.report.units import scaled
+
     name = scores[0].name
     lines = [("network", f"validation {name}", f"test {name}", "MACs", "params", "latency", "difference", "file")]
     for row in rows:

@@ -109,7 +109,7 @@ class _Asked:
         size = found.axis.size
         unit = self.multiple if found.kind == "width" and size >= 4 * self.multiple else 1
         shares = self.width if found.kind == "width" else self.heads
-        return sorted({max(1, min(size, unit * round(share * size / unit))) for share in shares} | {size})
+        return sorted({max(1, min(size, unit * round(share * size / unit))) for share in shares if share < 1} | {size})
 
     def depths(self, count: int, removable: int) -> list[int]:
         """How many blocks of a list may be kept, ascending."""

@@ -45,18 +45,19 @@ def _fixed(size: int, why: str) -> Axis:
 @_rule("pointwise", "where", "masked_fill", "native_dropout", "hardswish", "glu_jvp", "gelu", "prelu", "_prelu_kernel")
 def _pointwise(now: Follower, func: Any, args: Sequence[Any], kwargs: Any, out: Any) -> None:
     result = out[0] if isinstance(out, tuple) else out
-    tensors = _tensors([*args, *kwargs.values()])
+    now.put(result, _broadcast(now, _tensors([*args, *kwargs.values()]), result.shape))
+
+
+def _broadcast(now: Follower, tensors: Sequence[Tensor], shape: Sequence[int]) -> list[Axis]:
+    """The axes of what tensors are broadcast to; those that meet are one."""
     axes: list[Axis] = []
-    for back in range(result.ndim, 0, -1):
-        size, found = result.shape[-back], []
-        for tensor in tensors:
-            if tensor.ndim >= back and tensor.shape[-back] == size:
-                found.append(now.of(tensor)[-back])
-        first = found[0] if found else _fixed(size, "it is broadcast")
+    for back in range(len(shape), 0, -1):
+        size = shape[-back]
+        found = [now.of(t)[-back] for t in tensors if t.ndim >= back and t.shape[-back] == size]
         for other in found[1:]:
-            tie(first, other)
-        axes.append(first)
-    now.put(result, axes)
+            tie(found[0], other)
+        axes.append(found[0] if found else _fixed(size, "it is broadcast"))
+    return axes
 
 
 @_rule(
@@ -419,7 +420,7 @@ def _embedded(now: Follower, func: Any, args: Sequence[Any], kwargs: Any, out: A
 def _index_selected(now: Follower, func: Any, args: Sequence[Any], kwargs: Any, out: Any) -> None:
     axes, dim = list(now.of(args[0])), args[1]
     freeze(axes[dim], "its entries are looked up by number")
-    axes[dim] = _fixed(out.shape[dim], "its entries are looked up by number")
+    axes[dim] = now.of(args[2])[0]
     now.put(out, axes)
 
 
@@ -435,7 +436,7 @@ def _indexed(now: Follower, func: Any, args: Sequence[Any], kwargs: Any, out: An
         freeze(axes[dim], "its entries are looked up by number")
     rest = len(axes) - used[-1] - 1
     inner = out.ndim - used[0] - rest
-    looked = [_fixed(size, "its entries are looked up by number") for size in out.shape[used[0] : used[0] + inner]]
+    looked = _broadcast(now, [indices[dim] for dim in used], out.shape[used[0] : used[0] + inner])
     now.put(out, [*axes[: used[0]], *looked, *axes[used[-1] + 1 :]])
 
 

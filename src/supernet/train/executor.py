@@ -320,7 +320,7 @@ class Executor:
             for gradients in apart:
                 average(self.fabric, [gradient for gradient in gradients if gradient is not None])
             with torch.no_grad():
-                for parameter, gradient in zip(family, joins.join(apart, step), strict=True):
+                for parameter, gradient in zip(family, joins.join(apart, step.progress), strict=True):
                     parameter.grad = gradient
         return totals
 

@@ -77,6 +77,7 @@ class Tracer:
 
     def __init__(self, net: Supernet, input_shape: InputShape, batch_size: int) -> None:
         self._net = copy.deepcopy(net).to("meta").eval()
+        self._net.calibrated_for = None  # nothing is computed with its statistics
         self._x = mapped(example(input_shape, batch_size), lambda t: t.to("meta"))
         self._watch = _Watch({_memory(t)[0] for t in (*self._net.parameters(), *self._net.buffers())})
         self._calls: dict[Hashable, _Call] = {}

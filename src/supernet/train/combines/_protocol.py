@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Protocol, TypeAlias, runtime_checkable
+from typing import Protocol, TypeAlias, runtime_checkable
 
 from torch import Tensor
-
-if TYPE_CHECKING:
-    from supernet.train.move import Step
 
 __all__ = ["Combine", "JoinsGradients"]
 
@@ -31,12 +28,12 @@ class JoinsGradients(Combine, Protocol):
     Memory holds one gradient per path then.
     """
 
-    def join(self, gradients: Sequence[Gradients], step: Step) -> Gradients:
+    def join(self, gradients: Sequence[Gradients], progress: float) -> Gradients:
         """The gradient of the move.
 
         Args:
             gradients: Those of the paths that learn, in their order, averaged over all processes; each with `weight`
                 and the factors of its path. They may be changed.
-            step: Where the training stands.
+            progress: Share of the training, or of its phase, that is done, in [0, 1).
         """
         ...

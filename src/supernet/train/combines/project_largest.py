@@ -4,16 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import torch
 
 from supernet.errors import UsageError
 from supernet.train.combines._protocol import Gradients
 from supernet.train.optimisers._protocol import check_number
-
-if TYPE_CHECKING:
-    from supernet.train.move import Step
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,7 +47,7 @@ class ProjectLargest:
     def weight(self, paths: int) -> float:
         return 1.0
 
-    def join(self, gradients: Sequence[Gradients], step: Step) -> Gradients:
+    def join(self, gradients: Sequence[Gradients], progress: float) -> Gradients:
         if len(gradients) < 2:
             raise UsageError(
                 "The gradient of the largest subnet is projected by those of others, but the move has a single path "
@@ -63,7 +59,7 @@ class ProjectLargest:
         if self.clip_norm is not None and present:
             norm = torch.linalg.vector_norm(torch.stack(torch._foreach_norm(present)))
             torch._foreach_mul_(present, (self.clip_norm / (norm + 1e-6)).clamp(max=1.0))
-        if step.progress >= self.begin:
+        if progress >= self.begin:
             for one, other in zip(first, rest, strict=True):
                 if one is not None and other is not None:
                     contradiction = -(other * one).sum() / (other.square().sum() + 1e-6)
