@@ -1,4 +1,4 @@
-"""Record what the cases give, from the repository's root: `python -m tests.golden.record [--only NAME | --file NAME]`."""
+"""Record what the cases give, from the root: `python -m tests.golden.record [--only NAME | --file NAME]`."""
 
 from __future__ import annotations
 
