@@ -25,6 +25,7 @@ from torch import Tensor, nn
 from supernet import elastic
 from supernet.errors import SupernetError
 from supernet.io.run_directory import environment
+from supernet.pretrained.elastic import relative_gap
 from supernet.pretrained.follow import outputs
 
 Build = Callable[[], nn.Module]
@@ -101,10 +102,6 @@ def of_transformers() -> Iterator[tuple[str, Build, Any]]:
     yield "Whisper", lambda: tf.WhisperForConditionalGeneration(whisper), sound
 
 
-def gap(one: list[Tensor], other: list[Tensor]) -> float:
-    return max(((a - b).abs().max() / b.abs().max().clamp(min=1)).item() for a, b in zip(one, other, strict=True))
-
-
 def through_onnx(module: nn.Module, example: Any) -> float:
     """The difference between a module and its ONNX file."""
     import onnxruntime
@@ -130,7 +127,7 @@ def through_onnx(module: nn.Module, example: Any) -> float:
         )
         session = onnxruntime.InferenceSession(str(file), providers=["CPUExecutionProvider"])
         fed = {one.name: tensors[one.name].numpy() for one in session.get_inputs()}
-        return gap([torch.from_numpy(session.run(None, fed)[0])], [Plain()(*tensors.values())])
+        return relative_gap([torch.from_numpy(session.run(None, fed)[0])], [Plain()(*tensors.values())])
 
 
 def tried(name: str, build: Build, example: Any, *, onnx: bool) -> list[str]:
@@ -147,8 +144,8 @@ def tried(name: str, build: Build, example: Any, *, onnx: bool) -> list[str]:
     small, largest = net.extract(net.space.smallest()), net.space.largest()
     alone = net.extract(arch)
     with torch.no_grad():
-        same = gap(outputs(net(*args, **named, target=largest)), outputs(model(*args, **named)))
-        cut = gap(outputs(net(*args, **named, target=arch)), outputs(alone(*args, **named)))
+        same = relative_gap(outputs(net(*args, **named, target=largest)), outputs(model(*args, **named)))
+        cut = relative_gap(outputs(net(*args, **named, target=arch)), outputs(alone(*args, **named)))
     file = ""
     if onnx:
         try:
@@ -183,7 +180,7 @@ def main() -> None:
         options.out.write_text(
             "# Models of three libraries, made elastic\n\n`python benchmarks/elastic_models.py"
             f"{' --onnx' if options.onnx else ''} --out …`; random weights, transformers at a small size; {said}.\n"
-            "Differences are relative to the largest output, where that is above 1.\n\n" + "\n".join(lines) + "\n"
+            "Differences are shares of the largest output.\n\n" + "\n".join(lines) + "\n"
         )
 
 

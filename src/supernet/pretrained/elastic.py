@@ -294,7 +294,7 @@ def _tried(net: ElasticModel, args: tuple[Any, ...], kwargs: dict[str, Any], wan
     net.eval()
     space, largest = net.space, net.space.largest()
     with torch.no_grad():
-        gap = _gap(outputs(net(*args, **kwargs, target=largest)), outputs(wanted))
+        gap = relative_gap(outputs(net(*args, **kwargs, target=largest)), outputs(wanted))
     if gap > 1e-5:
         raise UsageError(
             f"{type(net.module).__name__} does not give the same result twice: the largest subnet and the model differ "
@@ -336,7 +336,7 @@ def _reason(net: ElasticModel, arch: Arch, args: tuple[Any, ...], kwargs: dict[s
         with torch.no_grad():
             found = outputs(net(*args, **kwargs, target=arch))
             alone = outputs(plain_subnet(net, arch)(*args, **kwargs))
-            gap = _gap(found, alone)
+            gap = relative_gap(found, alone)
     except (ArithmeticError, AssertionError, AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
         return (
             f"the code does not run with fewer ({str(error).splitlines()[0] if str(error) else type(error).__name__})"
@@ -346,7 +346,10 @@ def _reason(net: ElasticModel, arch: Arch, args: tuple[Any, ...], kwargs: dict[s
     return "" if gap <= _TOLERANCE else f"its subnet and the subnet taken out differ by {gap:.2g}"
 
 
-def _gap(one: Sequence[Tensor], other: Sequence[Tensor]) -> float:
-    """The largest difference, relative to the largest entry where that is above 1."""
-    gaps = [((a - b).abs().max() / b.abs().max().clamp(min=1.0)).item() for a, b in zip(one, other, strict=True)]
+def relative_gap(one: Sequence[Tensor], other: Sequence[Tensor]) -> float:
+    """The largest difference between outputs, as a share of the largest entry of the second; 0 where both are equal."""
+    gaps = [
+        0.0 if torch.equal(a, b) else ((a - b).abs().max() / b.abs().max()).item()
+        for a, b in zip(one, other, strict=True)
+    ]
     return max(gaps, default=0.0)

@@ -18,7 +18,7 @@ from supernet.errors import UsageError
 from supernet.io.files import write_atomically
 from supernet.nn.sliced import Sliced
 from supernet.nn.stack import Stack
-from supernet.pretrained.elastic import ElasticModel
+from supernet.pretrained.elastic import ElasticModel, relative_gap
 from supernet.pretrained.follow import outputs
 from supernet.space import Arch
 
@@ -218,8 +218,7 @@ def _loaded(folder: Path, alone: nn.Module) -> nn.Module:
 def _difference(loaded: nn.Module, alone: nn.Module, example: Any) -> float:
     args, named = _arguments(example)
     with torch.no_grad():
-        pairs = zip(outputs(loaded(*args, **named)), outputs(alone(*args, **named)), strict=True)
-        return max(((a - b).abs().max() / b.abs().max().clamp(min=1.0)).item() for a, b in pairs)
+        return relative_gap(outputs(loaded(*args, **named)), outputs(alone(*args, **named)))
 
 
 def _arguments(example: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
