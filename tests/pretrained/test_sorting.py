@@ -65,9 +65,10 @@ def test_by_norm_it_is_the_order_of_the_squares() -> None:
     model = two_layers()
     rows, columns = model[1].weight, model[3].weight
     expected = (rows.square().sum(1) + columns.square().sum(0)).sort(descending=True)
-    net = elastic(model, IMAGES, multiple=1)
+    net, other = (elastic(model, IMAGES, multiple=1) for _ in range(2))
     found = sort_by_importance(net)
     torch.testing.assert_close(found["1.width"], expected.values.double())
+    assert torch.equal(sort_by_importance(other, "norm", noise())["1.width"], found["1.width"])
     assert torch.equal(net.module[1]._parameters["weight"], rows[expected.indices])
     assert torch.equal(net.module[1]._parameters["bias"], model[1].bias[expected.indices])
     assert torch.equal(net.module[3]._parameters["weight"], columns[:, expected.indices])

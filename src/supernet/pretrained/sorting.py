@@ -39,7 +39,7 @@ def sort_by_importance(
     Args:
         net: A supernet that `elastic` made.
         importance: What they are sorted by, see `Importance`.
-        data: The data, of which training images are used; needed by `"taylor"` and `"activation"`.
+        data: The data, of which training images are used by `"taylor"` and `"activation"`.
         images: Number of training images.
         seed: The seed that these are drawn with.
 
@@ -58,7 +58,7 @@ def sort_by_importance(
         raise UsageError(
             f"{type(net.module).__name__} has no width that `supernet.elastic` made elastic, so nothing can be sorted."
         )
-    if data is None:
+    if importance == "norm" or data is None:
         saliency = {id(p): p.detach().square() for p in net.parameters()}
     else:
         saliency = _measured(net, importance, data, images, seed)
