@@ -85,7 +85,7 @@ def test_the_learning_rate_grows_by_whole_factors() -> None:
 
 def test_bins_are_drawn_as_often_as_uniform_subnets_fall_into_them() -> None:
     """P(bin), counted: of all architectures by their exact probabilities, and of those that the method trains."""
-    net, count = dropping_net(), 4000
+    net, count = dropping_net(), 2000
     net.input_shape = squares().shape
     (sampler,) = attentivenas(bins=5).samplers
     group: Any = sampler.between.sampler  # type: ignore[attr-defined]

@@ -24,7 +24,10 @@ def layer(norm: Norm = "joint") -> HybridLayer:
     return made
 
 
-@pytest.mark.parametrize(("law", "norm"), [*((law, "joint") for law in LAWS), (output_is_dense, "token")])
+@pytest.mark.parametrize(
+    ("law", "norm"),
+    [*((law, "joint") for law in LAWS), pytest.param(output_is_dense, "token", marks=pytest.mark.slow)],
+)
 def test_it_keeps_the_laws(law: Law, norm: Norm) -> None:
     torch.manual_seed(0)
     law(Supernet(layer(norm)), lambda arch: torch.randn(2, arch["width"], arch["side"], arch["side"]))

@@ -75,7 +75,10 @@ def test_the_space_has_the_published_size_and_options() -> None:
     assert all(choice.when is None for choice in space.choices)
 
 
-@pytest.mark.parametrize("model", PUBLISHED)
+@pytest.mark.parametrize(
+    "model",
+    [model if model in ("a1", "a5_base") else pytest.param(model, marks=pytest.mark.slow) for model in PUBLISHED],
+)
 def test_a_published_model_costs_what_was_published(model: str) -> None:
     found = in_millions(costs(whole(), zoo.attentivenas_arch(whole().space, model)))
     assert found == PUBLISHED[model]
@@ -201,10 +204,10 @@ def test_a_small_one_costs_what_was_counted_and_its_subnets_compute_the_same() -
         zero_gamma=False,
     ).eval()
     assert "stage6.width" in net.space.names
-    archs = archs_of(net, 2)
-    costs_are_the_counted_ones(net, archs[:3])
+    archs = archs_of(net, 1)
+    costs_are_the_counted_ones(net, archs[1:])
     with torch.no_grad():
-        for arch in archs:
+        for arch in archs[1:]:
             torch.testing.assert_close(net.extract(arch)(images(net)), net(images(net), arch), rtol=0, atol=1e-6)
 
 
