@@ -17,9 +17,9 @@ from small_nets import images, operations_net, plain_net, sgd
 from supernet import Choice, ElasticConv2d, OpChoice, Supernet
 from supernet.data import FewerClasses, ImageData
 from supernet.errors import RunError
-from supernet.methods import darts, fairnas, mean_teacher, spos, sum_nas
+from supernet.methods import darts, fairnas, mean_teacher, nasvit, spos, sum_nas
 from supernet.nn.channels import Channels
-from supernet.train import Context, Edit, Phase, Recipe, Step, adam, fit
+from supernet.train import Context, Edit, Phase, ProjectLargest, Recipe, Step, adam, fit
 
 STEPS = 160
 
@@ -58,6 +58,8 @@ def shared_recipe(name: str) -> Recipe:
         return two_phases()
     if name == "rewriting":
         return growing_recipe()
+    if name == "nasvit":  # gradients that are joined by more than a sum
+        return replace(nasvit(mixed=None, combine=ProjectLargest(begin=0.0)), weights=sgd(0.2))
     recipe = darts(order=2, first="weights")
     return replace(
         recipe, weights=sgd(0.2), parts={"architecture": replace(recipe.parts["architecture"], updates=sgd(5.0))}

@@ -15,43 +15,38 @@ from supernet.train import checkpoint
 pytestmark = pytest.mark.slow  # whole runs, or processes of their own
 
 
-def test_two_processes_are_one_with_twice_the_batch(tmp_path: Path) -> None:
-    """Several paths with unused parameters; second-order steps; inner steps; parts, edits and phases; rewriting.
+@pytest.mark.parametrize("name", ["fairnas", "darts", "sum_nas", "spine", "rewriting", "nasvit"])
+def test_two_processes_are_one_with_twice_the_batch(name: str, tmp_path: Path) -> None:
+    """Several paths with unused parameters; second-order steps; inner steps; parts, edits and phases; rewriting; joins.
 
     Both ranks get the weights of rank 0.
     """
-    names = ("rewriting",)
-    processes = []
-    for name in names:
-        port = free_port()
-        processes += [context().Process(target=rank, args=(number, port, tmp_path, name)) for number in (0, 1)]
+    port = free_port()
+    processes = [context().Process(target=rank, args=(number, port, tmp_path, name)) for number in (0, 1)]
     for process in processes:
         process.start()
     for process in processes:
         process.join(300)
-    assert [process.exitcode for process in processes] == [0] * (2 * len(names))
+    assert [process.exitcode for process in processes] == [0, 0]
     for process in processes:
         process.close()
-    for name in names:
-        first, second = (safetensors.torch.load_file(tmp_path / f"{name}-{number}.safetensors") for number in (0, 1))
-        start = shared_net(name).state_dict()
-        alone = together(
-            shared_net(name), shared_recipe(name), batch_size=16, out=tmp_path / f"{name}-alone"
-        ).state_dict()
-        for key, value in alone.items():
-            assert torch.equal(first[key], second[key]), f"the processes differ in {key}"
-            torch.testing.assert_close(first[key], value, atol=2e-5, rtol=2e-4)
-            moved = key not in start or first[key].shape != start[key].shape or (first[key] - start[key]).abs().max()
-            assert moved > 1e-3, "the case shows nothing"
-        runs = [tmp_path / f"{name}-{kind}" for kind in ("run", "alone")]
-        saved, single = (_tensors(run) for run in runs)
-        assert set(saved) == set(single)
-        for key, value in single.items():
-            torch.testing.assert_close(saved[key], value, atol=2e-5, rtol=2e-4)
-        rows, expected = (json.loads((run / "train.jsonl").read_text().splitlines()[-1]) for run in runs)
-        assert rows["loss"] == pytest.approx(expected["loss"], rel=1e-4), "the log is about one process alone"
-        for logged in ("rated", "term/consistency") if name == "spine" else ():
-            assert rows[logged] == pytest.approx(expected[logged], rel=1e-3)
+    first, second = (safetensors.torch.load_file(tmp_path / f"{name}-{number}.safetensors") for number in (0, 1))
+    start = shared_net(name).state_dict()
+    alone = together(shared_net(name), shared_recipe(name), batch_size=16, out=tmp_path / f"{name}-alone").state_dict()
+    for key, value in alone.items():
+        assert torch.equal(first[key], second[key]), f"the processes differ in {key}"
+        torch.testing.assert_close(first[key], value, atol=2e-5, rtol=2e-4)
+        moved = key not in start or first[key].shape != start[key].shape or (first[key] - start[key]).abs().max()
+        assert moved > 1e-3, "the case shows nothing"
+    runs = [tmp_path / f"{name}-{kind}" for kind in ("run", "alone")]
+    saved, single = (_tensors(run) for run in runs)
+    assert set(saved) == set(single)
+    for key, value in single.items():
+        torch.testing.assert_close(saved[key], value, atol=2e-5, rtol=2e-4)
+    rows, expected = (json.loads((run / "train.jsonl").read_text().splitlines()[-1]) for run in runs)
+    assert rows["loss"] == pytest.approx(expected["loss"], rel=1e-4), "the log is about one process alone"
+    for logged in ("rated", "term/consistency") if name == "spine" else ():
+        assert rows[logged] == pytest.approx(expected[logged], rel=1e-3)
 
 
 def test_a_process_that_is_left_alone_says_so(tmp_path: Path) -> None:
