@@ -103,6 +103,15 @@ def test_no_gradient_reaches_the_teacher_and_its_dropout_is_off() -> None:
     assert [layer.p for layer in kept.modules() if isinstance(layer, nn.Dropout)] == [0.05]
 
 
+def test_a_teacher_that_could_learn_gets_no_gradient_either() -> None:
+    run, now, teacher = teaching(elastic_net())
+    teacher.requires_grad_(True)
+    for move in TrainPaths(sampler=Uniform(2), objective=Distillation()).moves(now):
+        assert isinstance(move, Move)
+        run.execute(move, now)
+    assert all(parameter.grad is None for parameter in teacher.parameters())
+
+
 def test_chance_counts_both_terms_and_alone_has_labels() -> None:
     assert Distillation().chance(2.0) == 4.0
     assert Distillation(weight=0.5).chance(2.0) == 3.0
