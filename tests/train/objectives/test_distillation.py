@@ -106,10 +106,13 @@ def test_no_gradient_reaches_the_teacher_and_its_dropout_is_off() -> None:
 def test_a_teacher_that_could_learn_gets_no_gradient_either() -> None:
     run, now, teacher = teaching(elastic_net())
     teacher.requires_grad_(True)
-    for move in TrainPaths(sampler=Uniform(2), objective=Distillation()).moves(now):
+    seen: list[tuple[Outcome, dict[str, Tensor]]] = []
+    for move in TrainPaths(sampler=Uniform(2), objective=Noting(Distillation(), seen)).moves(now):
         assert isinstance(move, Move)
         run.execute(move, now)
-    assert all(parameter.grad is None for parameter in teacher.parameters())
+    said = [output for outcome, _ in seen for output in outcome.given["teacher"].values()]
+    assert len(said) == 2
+    assert not any(output.logits.requires_grad for output in said)
 
 
 def test_chance_counts_both_terms_and_alone_has_labels() -> None:

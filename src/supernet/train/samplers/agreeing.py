@@ -66,4 +66,4 @@ def alike(sampler: Sampler, step: Step, column: int, who: str) -> Sequence[Arch]
         )
     codes = space.codes(archs)
     codes[:, column] = space.allowed_codes[column][step.rng.integers(space.counts[column])]
-    return space.wrap(space.canonical(codes))
+    return space.wrap(codes)
