@@ -92,7 +92,7 @@ ALTERNATIVES = {
 SETTINGS = {
     "stages": "mobile",
     "largest": LARGEST,
-    "sort": ("expansion",),
+    "sort": ("expansion", "width 2"),
     "distillation": 1.0,
     "resolution": "resolution",
     "start": 1 / 32,
@@ -211,6 +211,20 @@ def test_channels_are_sorted_by_what_was_trained_before_each_narrower_stage() ->
     assert set(entered.values()) == {None}
 
 
+def test_a_setting_of_the_weights_reaches_every_stage() -> None:
+    """Rates and warm-ups of the stages stay."""
+    recipe = ofa().with_weights(lr=0.1, per=None)
+    for before, after in zip(ofa().phases, recipe.phases, strict=True):
+        assert published(after.updates["weights"])["lr"] == 0.1
+        assert after.updates["weights"].schedule == before.updates["weights"].schedule
+        assert replace(after, updates={}) == replace(before, updates={})
+
+
+def test_a_resolution_may_have_a_name_of_several_words() -> None:
+    restrict = ofa(resolution="input.side").phases[0].restrict
+    assert restrict == LargestOptions({"kernel": 1, "depth": 1, "expansion": 1, "side": None})
+
+
 def test_the_resnet_space_has_stages_of_its_own() -> None:
     net = zoo.ofa_resnet50d(image_size=28, width_multiplier=0.125)
     phases = ofa(stages="resnet").phases
@@ -221,6 +235,12 @@ def test_the_resnet_space_has_stages_of_its_own() -> None:
     assert last["expansion"] == {(0.2, 0.25, 0.35)}
     assert allowed(phases[0], net)["expansion"] == {(0.35,)}
     assert (len(MOBILE), len(RESNET)) == (5, 6)
+    kinds = {"depth": None, "resolution": None}
+    assert {phase.name: phase.enter for phase in phases if phase.enter is not None} == {
+        "expansion 2": SortChannels(LargestOptions({**kinds, "expansion": 1, "width": 1})),
+        "expansion": SortChannels(LargestOptions({**kinds, "expansion": 2, "width": 1})),
+        "width 2": SortChannels(LargestOptions({**kinds, "expansion": None, "width": 1})),
+    }, "the released code sorts before the first stage of widths, and not before the second one"
 
 
 # -- a training --------------------------------------------------------------------------------------------------------

@@ -19,6 +19,7 @@ from supernet.train import (
     Bilevel,
     Constant,
     CopyOfNet,
+    Cosine,
     CrossEntropy,
     Fixed,
     LogitPerOption,
@@ -55,6 +56,20 @@ def test_pieces_that_do_not_fit_are_refused() -> None:
     phase = Phase(name="p", share=1, program=TrainPaths(sampler=Uniform()), updates={"codes": sgd()})
     with pytest.raises(UsageError, match="needs a part 'codes' with updates: its phase 'p' steps it"):
         Recipe(name="x", program=(phase,), weights=sgd())
+
+
+def test_settings_of_the_weights_reach_phases_that_step_them_in_a_way_of_their_own() -> None:
+    program, schedule = TrainPaths(sampler=Uniform()), Cosine(0.1)
+    own = {"weights": sgd(0.5, momentum=0.9).with_settings(schedule=schedule)}
+    first, second = (
+        Phase(name=name, share=1, program=program, updates=given) for name, given in (("a", own), ("b", {}))
+    )
+    changed = Recipe(name="x", program=(first, second), weights=sgd(0.2)).with_weights(lr=0.1)
+    assert changed.weights == sgd(0.1)
+    assert [dict(phase.updates) for phase in changed.phases] == [
+        {"weights": sgd(0.1, momentum=0.9).with_settings(schedule=schedule)},
+        {},
+    ]
 
 
 @pytest.mark.parametrize(

@@ -250,6 +250,9 @@ class Recipe:
     def with_weights(self, **settings: Any) -> Recipe:
         """The recipe with some settings of `weights`, or of their optimiser, exchanged.
 
+        They are exchanged too in phases that step the weights in a way of their own (`Phase.updates`), which keep what
+        is not named here, such as their schedule.
+
         Raises:
             UsageError: there is no such setting, or a value is outside its range.
 
@@ -257,7 +260,19 @@ class Recipe:
         >>> spos().with_weights(lr=0.1, per=None).weights.optimiser
         SGD(lr=0.1, momentum=0.9, nesterov=False, weight_decay=4e-05, per=None, whole=False)
         """
-        return replace(self, weights=self.weights.with_settings(**settings))
+        program = self.program
+        if isinstance(program, tuple):
+            program = tuple(
+                replace(
+                    phase,
+                    updates={
+                        family: updates.with_settings(**settings) if family == WEIGHTS else updates
+                        for family, updates in phase.updates.items()
+                    },
+                )
+                for phase in program
+            )
+        return replace(self, program=program, weights=self.weights.with_settings(**settings))
 
     @property
     def draws(self) -> frozenset[Draws]:

@@ -103,6 +103,18 @@ def test_no_gradient_reaches_the_teacher_and_its_dropout_is_off() -> None:
     assert [layer.p for layer in kept.modules() if isinstance(layer, nn.Dropout)] == [0.05]
 
 
+def test_a_teacher_that_could_learn_gets_no_gradient_either() -> None:
+    run, now, teacher = teaching(elastic_net())
+    teacher.requires_grad_(True)
+    seen: list[tuple[Outcome, dict[str, Tensor]]] = []
+    for move in TrainPaths(sampler=Uniform(2), objective=Noting(Distillation(), seen)).moves(now):
+        assert isinstance(move, Move)
+        run.execute(move, now)
+    said = [output for outcome, _ in seen for output in outcome.given["teacher"].values()]
+    assert len(said) == 2
+    assert not any(output.logits.requires_grad for output in said)
+
+
 def test_chance_counts_both_terms_and_alone_has_labels() -> None:
     assert Distillation().chance(2.0) == 4.0
     assert Distillation(weight=0.5).chance(2.0) == 3.0

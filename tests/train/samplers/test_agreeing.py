@@ -45,6 +45,19 @@ def test_what_it_draws_follows_from_the_sampler() -> None:
     assert [drawn_by(Agreeing(sampler)) for sampler in (Uniform(), Uniform(2), Sandwich())] == ["one", "joint", "joint"]
 
 
+def test_a_choice_that_does_not_always_matter_is_set_where_it_does() -> None:
+    net = elastic_net()
+    for index in range(20):
+        paths = Agreeing(Uniform(4), on="kernel").paths(step(net, index))
+        assert len({path["kernel"] for path in paths if path["depth"]}) <= 1
+        assert all(path == net.space.arch(path.options()) for path in paths)
+
+
+def test_a_choice_that_others_depend_on_is_refused() -> None:
+    with pytest.raises(UsageError, match="agree on 'depth', but 'kernel' depends on it"):
+        Agreeing(Uniform(), on="depth").check(elastic_net())
+
+
 def test_a_choice_that_there_is_not_is_refused() -> None:
     with pytest.raises(UsageError, match=r"agree on 'resolution', but the space has no such choice; it has 'width'"):
         Agreeing(Uniform()).check(elastic_net())

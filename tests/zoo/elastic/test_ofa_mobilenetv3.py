@@ -15,6 +15,7 @@ from supernet import Arch, Supernet, measure, zoo
 from supernet.errors import UsageError
 from supernet.nn import ElasticConv2d, TransformConv2d
 from supernet.nn.laws import LAWS, Law, inactive_gets_no_gradient, training_commutes
+from supernet.nn.norm import is_batch_norm
 from supernet.zoo.elastic.elastic_mbconv_block import MBConv
 from supernet.zoo.elastic.ofa_mobilenetv3 import TINY
 from zoo_networks import archs_of, computes_the_same_in_onnx, costs_are_the_counted_ones, count_macs, count_params
@@ -96,6 +97,7 @@ def test_the_space_is_the_published_one() -> None:
     assert wide.choices[wide.column("resolution")].options == tuple(range(160, 225, 4))
     assert net.space.choices[net.space.column("stage5.block4.kernel")].when is not None
     assert net.space.choices[net.space.column("stage5.block2.kernel")].when is None
+    assert [module.p for module in net.modules() if isinstance(module, nn.Dropout)] == [0.1]
 
 
 def test_costs_follow_from_the_decisions() -> None:
@@ -149,6 +151,7 @@ def test_blocks_are_those_of_the_released_code() -> None:
     ]
     assert net.module.first.residual  # type: ignore[union-attr]
     assert net.module.head[4].bias is None  # type: ignore[index, union-attr]
+    assert {norm.eps for norm in net.modules() if is_batch_norm(norm)} == {1e-5}
 
 
 def test_weights_begin_as_in_the_released_code() -> None:

@@ -31,6 +31,7 @@ def test_the_space_is_the_published_one() -> None:
     assert net.space.size == 25 * 9 * (9**2 + 9**3 + 9**4) ** 5
     assert net.space.choices[net.space.column("resolution")].options == tuple(range(128, 225, 4))
     assert "stage6.depth" not in net.space.names
+    assert [module.p for module in net.modules() if isinstance(module, nn.Dropout)] == [0.1]
     assert {"stage6.block1.kernel", "stage6.block1.expansion"} <= set(net.space.names)
 
 
@@ -60,7 +61,7 @@ def test_layers_are_those_of_the_released_code() -> None:
     net = tiny(width_multiplier=0.25)
     kinds = {type(module) for module in net.modules()}
     assert kinds & {nn.ReLU, nn.ReLU6, nn.Hardswish} == {nn.ReLU6}
-    assert {module.eps for module in net.modules() if is_batch_norm(module)} == {1e-3}
+    assert {norm.eps for norm in net.modules() if is_batch_norm(norm)} == {1e-3}
     assert not net.module.first.residual, "here both of its widths are 8"  # type: ignore[union-attr]
     stages = zoo.ofa_proxyless(image_size=28).module.stages
     assert [[block.residual for block in stage] for stage in stages] == [[False, True, True, True]] * 5 + [[False]]  # type: ignore[union-attr]

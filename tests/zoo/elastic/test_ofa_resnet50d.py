@@ -6,14 +6,16 @@ from typing import Any
 
 import pytest
 import torch
-from torch import nn
+import torch.nn.functional as F
+from torch import Tensor, nn
 
 from ofa_counts import resnet
 from supernet import Supernet, measure, zoo
 from supernet.errors import UsageError
 from supernet.nn.laws import LAWS, Law
+from supernet.nn.norm import is_batch_norm
 from supernet.zoo.elastic.ofa_resnet50d import TINY
-from zoo_networks import archs_of, costs_are_the_counted_ones, count_macs, count_params
+from zoo_networks import archs_of, costs_are_the_counted_ones, count_macs, count_params, randomise_statistics
 
 
 def tiny(**options: Any) -> Supernet:
@@ -82,6 +84,38 @@ def test_both_inner_widths_are_sorted_apart() -> None:
     first = net.module.stages[3][0]  # type: ignore[index, union-attr]
     kinds = [type(layer).__name__ for layer in first.shortcut]
     assert (first.stride, kinds) == (2, ["AvgPool2d", "ElasticConv2d", "ElasticBatchNorm2d"])
+
+
+def kinds(layers: nn.Module, kind: type[nn.Module]) -> list[Any]:
+    return [layer for layer in layers.modules() if isinstance(layer, kind)]
+
+
+def run(layers: nn.Module, x: Tensor) -> Tensor:
+    """Convolutions with BatchNorm, and ReLU between them."""
+    for place, conv in enumerate(kinds(layers, nn.Conv2d)):
+        x = kinds(layers, nn.BatchNorm2d)[place](conv(x.relu() if place else x))
+    return x
+
+
+def test_stem_and_bottlenecks_compute_what_those_of_the_released_code_do() -> None:
+    net = tiny(statistics="track")
+    randomise_statistics(net, seed=1)
+    small: Any = net.extract(net.space.largest()).eval()
+    residual, first, second = small.stem[3][0], small.stages[3][0], small.stages[3][1]
+    x = torch.randn(2, kinds(residual, nn.Conv2d)[0].in_channels, 5, 5)
+    torch.testing.assert_close(residual(x), run(residual, x).relu() + x)
+    x = torch.randn(2, kinds(first.body, nn.Conv2d)[0].in_channels, 5, 5)
+    shortcut = run(first.shortcut, F.avg_pool2d(x, 2, ceil_mode=True))
+    y = (run(first.body, x) + shortcut).relu()
+    assert y.shape[2:] == (3, 3)
+    torch.testing.assert_close(first(x), y)
+    torch.testing.assert_close(second(y.clone()), (run(second.body, y) + y).relu())
+
+
+def test_batch_norm_and_dropout_are_those_of_the_released_code() -> None:
+    net = zoo.ofa_resnet50d(image_size=28, width_multiplier=0.125)
+    assert {norm.eps for norm in net.modules() if is_batch_norm(norm)} == {1e-5}
+    assert [layer.p for layer in kinds(net, nn.Dropout)] == [0.0]
 
 
 def test_without_its_residual_the_stem_is_shorter() -> None:

@@ -61,7 +61,7 @@ class Stage(NamedTuple):
 
 
 LARGEST = Stage("largest", None, 180, 5, 2.6 / 0.96, 1)
-"""The training of the largest network: length and rate of the paper, the warm-up as in the stages."""
+"""The training of the largest network, a reconstruction: the released code begins with its weights."""
 
 MOBILE = (
     Stage("kernel", None, 125, 5, 1.0, 1),
@@ -83,7 +83,7 @@ def ofa(
     *,
     stages: Literal["mobile", "resnet"] | Sequence[Stage] = "mobile",
     largest: Stage | None = LARGEST,
-    sort: Sequence[str] = ("expansion",),
+    sort: Sequence[str] = ("expansion", "width 2"),
     distillation: float = 1.0,
     resolution: str | None = "resolution",
     start: float = 1 / 32,
@@ -99,13 +99,13 @@ def ofa(
 
     The space is `zoo.ofa_mobilenetv3` or `zoo.ofa_proxyless`, or `zoo.ofa_resnet50d` with `stages="resnet"`; or another
     whose choices have the last words `kernel`, `depth`, `expansion` and `resolution`. As published it is 180 + 125 + 25
-    + 125 + 25 + 125 epochs with batches of 2,048.
+    + 125 + 25 + 125 epochs with batches of 2,048; the first of these, of the largest network, is a reconstruction.
 
     Args:
         stages: What becomes elastic, in order: `"mobile"`, `"resnet"`, or stages of one's own.
         largest: The training of the largest network; None: the supernet begins with its weights (`init=` of `fit`),
             which are the teacher's too.
-        sort: The kinds of choices before whose stages channels are sorted.
+        sort: The stages before which channels are sorted: all of a kind, or single ones by their names.
         distillation: The weight of the teacher beside the labels.
         resolution: The choice that the paths of a step and the teacher share; None: there is none.
         start: The factor on the learning rate at which a warm-up begins.
@@ -122,9 +122,11 @@ def ofa(
     labels = CrossEntropy(label_smoothing)
     shared = () if resolution is None else (resolution,)
     taught = Distillation(weight=distillation, labels=labels, same=shared)
-    allowed: dict[str, int | None] = {**{stage.kind: 1 for stage in stages}, **dict.fromkeys(shared)}
+    allowed: dict[str, int | None] = {stage.kind: 1 for stage in stages}
+    allowed.update(dict.fromkeys(name.rpartition(".")[2] for name in shared))
     phases: list[Phase] = []
     for stage in whole:
+        name = stage.kind if stage.options is None else f"{stage.kind} {stage.options}"
         before = LargestOptions(dict(allowed))
         if stage is not largest:
             allowed[stage.kind] = stage.options
@@ -132,13 +134,13 @@ def ofa(
         schedule = WarmupThen(stage.warmup / stage.epochs, weights.schedule, start)
         phases.append(
             Phase(
-                name=stage.kind if stage.options is None else f"{stage.kind} {stage.options}",
+                name=name,
                 share=stage.epochs,
                 program=TrainPaths(
                     sampler=sampler if resolution is None else Agreeing(sampler, resolution),
                     objective=labels if stage is largest else taught,
                 ),
-                enter=SortChannels(before) if stage.kind in sort else None,
+                enter=SortChannels(before) if stage.kind in sort or name in sort else None,
                 leave=TakeCopy() if stage is largest else None,
                 restrict=LargestOptions(dict(allowed)),
                 updates={"weights": replace(weights, schedule=Scaled(stage.rate, schedule))},

@@ -23,7 +23,7 @@ class Agreeing:
 
     Args:
         sampler: The sampler that draws the architectures.
-        on: The name of the choice.
+        on: The name of the choice. No other choice may depend on it: what it has switched off was not drawn.
     """
 
     sampler: Sampler
@@ -39,6 +39,12 @@ class Agreeing:
                 f"The paths of a step were to agree on {self.on!r}, but the space has no such choice; it has "
                 f"{listed(net.space.names, wanted=self.on)}. Name one of them, or leave Agreeing out."
             )
+        for choice in net.space.choices:
+            if choice.when is not None and self.on in {given.name for given in choice.when.choices()}:
+                raise UsageError(
+                    f"The paths of a step were to agree on {self.on!r}, but {choice.name!r} depends on it, and is not "
+                    "drawn where it does not matter. Name a choice that no other one depends on, such as a resolution."
+                )
         self.sampler.check(net)
 
     def paths(self, step: Step) -> Sequence[Arch]:
@@ -60,4 +66,4 @@ def alike(sampler: Sampler, step: Step, column: int, who: str) -> Sequence[Arch]
         )
     codes = space.codes(archs)
     codes[:, column] = space.allowed_codes[column][step.rng.integers(space.counts[column])]
-    return space.wrap(space.canonical(codes))
+    return space.wrap(codes)
