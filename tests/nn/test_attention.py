@@ -180,6 +180,46 @@ def test_talking_heads_mix_before_and_after_the_softmax() -> None:
         torch.testing.assert_close(module(x), expected)
 
 
+@pytest.mark.parametrize("dropout", [0.0, 0.5])  # fused and by weights
+def test_a_scale_replaces_the_root(dropout: float) -> None:
+    torch.manual_seed(0)
+    module = ElasticAttention(8, Choice("heads", (1, 2)), 4, scale=1.0, dropout=dropout)
+    net, x = Supernet(module).eval(), torch.randn(2, 5, 8)
+    plain: Any = net.extract({"heads": 2})  # type: ignore[arg-type]
+    q, k, v = split(plain.qkv)
+    with torch.no_grad():
+        q.weight.mul_(2)
+        q.bias.mul_(2)  # 2 / √4 = 1
+        expected = plain.project(by_loops(x, q, k, v, 2, none := torch.zeros(5, 5, 4), none))
+        torch.testing.assert_close(net(x, {"heads": 2}), expected)
+        torch.testing.assert_close(plain(x), expected)
+
+
+def test_a_bias_is_added_to_relative_keys() -> None:
+    torch.manual_seed(0)
+    heads = Choice("heads", (1, 2))
+    keys, bias = RelativePositions2d(2, 4, class_token=False), RelativeBias2d(2, heads)
+    both, alone = (ElasticAttention(8, heads, 4, relative_keys=keys, relative_bias=b) for b in (bias, None))
+    alone.load_state_dict(both.state_dict(), strict=False)
+    x = torch.randn(2, 4, 8)
+    with torch.no_grad():
+        bias.table.fill_(3.0)
+        torch.testing.assert_close(Supernet(both)(x, {"heads": 2}), Supernet(alone)(x, {"heads": 2}))
+        bias.table.normal_(std=3.0)
+        assert (Supernet(both)(x, {"heads": 2}) - Supernet(alone)(x, {"heads": 2})).abs().max() > 0.01
+
+
+def test_an_activation_stands_before_the_projection_and_a_bias_may_be_left_out() -> None:
+    module = ElasticAttention(8, Choice("heads", (1, 2)), 4, bias=False, activation=nn.Hardsigmoid())
+    module.project.register_forward_pre_hook(lambda _, given: seen.append(given[0]))
+    seen: list[Tensor] = []
+    Supernet(module)(torch.randn(2, 3, 8), {"heads": 2})
+    assert (seen[0] > 0).all()
+    for fused in (True, False):
+        biases = [name for name, _ in ElasticAttention(8, 2, 4, bias=False, fused=fused).named_parameters()]
+        assert [name for name in biases if name.endswith("bias")] == ["project.bias"]
+
+
 def test_values_pass_a_depthwise_convolution_as_an_image() -> None:
     torch.manual_seed(0)
     module = ElasticAttention(8, 2, Choice("head_dim", (2, 4)), value_dim=3, grid=2, value_kernel=3)
