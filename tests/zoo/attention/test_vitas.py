@@ -151,6 +151,8 @@ def test_a_subnet_computes_the_same_in_onnx(tmp_path: Path) -> None:
 def test_it_computes_the_network_of_the_released_code() -> None:
     torch.manual_seed(0)
     net = small().eval()
+    small_numbers = [module.eps for module in net.modules() if isinstance(module, torch.nn.LayerNorm)]
+    assert small_numbers == [1e-6] * 4 + [1e-5]
 
     for arch in archs_of(net, 6):
         numbers = iter([arch[f"layer{number}.heads"] for number in range(1, arch["depth"] + 1)])
