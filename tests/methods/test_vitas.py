@@ -50,6 +50,7 @@ SETTINGS: dict[str, Any] = {
     "mixed": Mixed(cutmix=1.0, erase=0.25),
 }
 SMOOTHING = 0.1
+REFUSED_BY = {"k_shot"}  # it leaves unused parameters alone
 SHORT = {"sampler": Uniform(), "slices": "prefix"}  # nets of other spaces have neither such a depth nor such widths
 
 
@@ -61,10 +62,11 @@ def test_the_settings_are_those_of_the_released_search() -> None:
         "betas": (0.9, 0.999),
         "per": None,
         "clip": None,
-        "inactive": "freeze",
+        "inactive": "decay",
         "decay_vectors": False,
         "end": 0.0,
     }
+    assert type(weights.optimiser([{"params": [torch.nn.Parameter(torch.zeros(1))]}])).__name__ == "AdamW"
     rises = [weights.schedule(step(tiny(), index, total=3000), []) for index in (0, 24, 49)]
     assert rises == pytest.approx([1 / 50, 0.5, 1.0], rel=0.02)
 
@@ -83,6 +85,9 @@ def test_the_sandwich_has_the_extremes_around_it() -> None:
     decided = [path.decisions for path in move.paths]
     assert (len(decided), decided[0], decided[-1]) == (4, net.space.largest(), net.space.smallest())
     assert {path.forward for path in move.paths} == {Slices(kind="bilateral")}
+    assert Slices().places == 10
+    program = vitas(sandwich=2).program
+    assert program.sampler.between == vitas().program.sampler  # type: ignore[attr-defined]
 
 
 def test_bilateral_training_reaches_channels_that_prefixes_do_not() -> None:

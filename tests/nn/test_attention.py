@@ -61,9 +61,10 @@ def related(*, keys: bool = True, values: bool = True) -> ElasticAttention:
 
 
 def wide_values() -> ElasticAttention:
-    """Values whose width varies by itself, with relative positions."""
+    """Values whose width varies by itself, so that the costs of keys and values are told apart."""
     e = Choice("value_dim", (4, 6))
-    return ElasticAttention(width(), 2, 3, value_dim=e, relative_values=RelativePositions2d(2, e))
+    keys, values = RelativePositions2d(2, 3), RelativePositions2d(2, e)
+    return ElasticAttention(width(), 2, 3, value_dim=e, relative_keys=keys, relative_values=values)
 
 
 def nasvit() -> ElasticAttention:
@@ -143,17 +144,23 @@ def split(fused: nn.Linear) -> list[nn.Linear]:
     return made
 
 
-@pytest.mark.parametrize("relative", [False, True])
-def test_it_computes_the_formula(relative: bool) -> None:
+@pytest.mark.parametrize(("keys", "values"), [(False, False), (True, False), (True, True)])
+def test_it_computes_the_formula(keys: bool, values: bool) -> None:
     torch.manual_seed(0)
-    module = related(keys=relative, values=relative)
+    module = related(keys=keys, values=values)
+    with torch.no_grad():
+        for name, table in module.named_parameters():
+            if "relative" in name:
+                table.normal_()
     net, x = Supernet(module).eval(), torch.randn(2, 5, 8)
     arch = net.space.arch({"width": 8, "heads": 2, "head_dim": 3})
     with net.active(arch), torch.no_grad():
         q, k, v = split(cast(nn.Linear, module.qkv.plain()))
         rk, rv = torch.zeros(5, 5, 3), torch.zeros(5, 5, 3)
-        if relative:
-            rk, rv = module.attend.parts["relative_keys"](), module.attend.parts["relative_values"]()
+        if keys:
+            rk = module.attend.parts["relative_keys"]()
+        if values:
+            rv = module.attend.parts["relative_values"]()
         expected = module.project(by_loops(x, q, k, v, 2, rk, rv))
         torch.testing.assert_close(module(x), expected)
 
@@ -180,6 +187,54 @@ def test_talking_heads_mix_before_and_after_the_softmax() -> None:
         torch.testing.assert_close(module(x), expected)
 
 
+@pytest.mark.parametrize("dropout", [0.0, 0.5])  # fused and by weights
+def test_a_scale_replaces_the_root(dropout: float) -> None:
+    torch.manual_seed(0)
+    module = ElasticAttention(8, Choice("heads", (1, 2)), 4, scale=1.0, dropout=dropout)
+    net, x = Supernet(module).eval(), torch.randn(2, 5, 8)
+    plain: Any = net.extract({"heads": 2})  # type: ignore[arg-type]
+    q, k, v = split(plain.qkv)
+    with torch.no_grad():
+        q.weight.mul_(2)
+        q.bias.mul_(2)  # 2 / √4 = 1
+        expected = plain.project(by_loops(x, q, k, v, 2, none := torch.zeros(5, 5, 4), none))
+        torch.testing.assert_close(net(x, {"heads": 2}), expected)
+        torch.testing.assert_close(plain(x), expected)
+
+
+def test_a_bias_is_added_to_relative_keys() -> None:
+    torch.manual_seed(0)
+    heads = Choice("heads", (1, 2))
+    keys, bias = RelativePositions2d(2, 4, class_token=False), RelativeBias2d(2, heads)
+    both, alone = (ElasticAttention(8, heads, 4, relative_keys=keys, relative_bias=b) for b in (bias, None))
+    alone.load_state_dict(both.state_dict(), strict=False)
+    x = torch.randn(2, 4, 8)
+    with torch.no_grad():
+        bias.table.fill_(3.0)
+        torch.testing.assert_close(Supernet(both)(x, {"heads": 2}), Supernet(alone)(x, {"heads": 2}))
+        bias.table.normal_(std=3.0)
+        assert (Supernet(both)(x, {"heads": 2}) - Supernet(alone)(x, {"heads": 2})).abs().max() > 0.01
+
+
+def test_an_activation_stands_before_the_projection_and_a_bias_may_be_left_out() -> None:
+    module = ElasticAttention(8, Choice("heads", (1, 2)), 4, bias=False, activation=nn.Hardsigmoid())
+    module.project.register_forward_pre_hook(lambda _, given: seen.append(given[0]))
+    seen: list[Tensor] = []
+    Supernet(module)(torch.randn(2, 3, 8), {"heads": 2})
+    assert (seen[0] > 0).all()
+    for fused in (True, False):
+        biases = [name for name, _ in ElasticAttention(8, 2, 4, bias=False, fused=fused).named_parameters()]
+        assert [name for name in biases if name.endswith("bias")] == ["project.bias"]
+
+
+def test_weights_drop_after_the_heads_have_talked() -> None:
+    module, order = ElasticAttention(8, Choice("heads", (1, 2)), 4, talking=True, dropout=0.5), []
+    for name, part in module.attend.parts.items():
+        part.register_forward_hook(lambda *_, name=name: order.append(name))
+    Supernet(module)(torch.randn(2, 3, 8), {"heads": 2})
+    assert order == ["mix_before", "mix_after", "dropout"]
+
+
 def test_values_pass_a_depthwise_convolution_as_an_image() -> None:
     torch.manual_seed(0)
     module = ElasticAttention(8, 2, Choice("head_dim", (2, 4)), value_dim=3, grid=2, value_kernel=3)
@@ -195,9 +250,11 @@ def test_values_pass_a_depthwise_convolution_as_an_image() -> None:
 
 def test_a_mask_hides_tokens() -> None:
     torch.manual_seed(0)
-    for dropout in (0.0, 0.5):  # fused and by weights
-        net = Supernet(Masked(ElasticAttention(8, Choice("heads", (1, 2)), 4, masked=True, dropout=dropout))).eval()
-        x = torch.randn(1, 5, 8)
+    heads = Choice("heads", (1, 2))
+    options: list[dict[str, Any]] = [{}, {"dropout": 0.5}, {"relative_bias": RelativeBias2d(2, heads)}]
+    for chosen in options:  # fused, by weights, and fused with a bias
+        net = Supernet(Masked(ElasticAttention(8, heads, 4, masked=True, **chosen))).eval()
+        x = torch.randn(1, 4, 8)
         changed = x.clone()
         changed[:, 3:] += 1
         first, second = (net(images, {"heads": 2}) for images in (x, changed))

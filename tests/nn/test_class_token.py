@@ -15,6 +15,11 @@ def test_class_tokens_keep_the_laws(law: Law) -> None:
     law(Supernet(ClassToken(Choice("width", (2, 4)))), lambda arch: torch.randn(2, 3, arch["width"]))
 
 
+def test_it_begins_small() -> None:
+    torch.manual_seed(0)
+    assert 0.015 < float(ClassToken(Choice("width", (2, 500))).token.detach().std()) < 0.025
+
+
 def test_it_comes_first() -> None:
     module, x = ClassToken(Choice("width", (2, 4))), torch.randn(3, 5, 2)
     found = Supernet(module)(x, {"width": 2})

@@ -32,6 +32,10 @@ def test_a_smaller_grid_uses_the_offsets_it_has() -> None:
     assert torch.equal(small, large[:, kept][:, :, kept])
 
 
+def test_the_table_begins_small() -> None:
+    assert 0.015 < float(RelativeBias2d(3, 16, window=5).table.detach().std()) < 0.025
+
+
 def test_a_grid_larger_than_the_window_is_refused() -> None:
     with pytest.raises(UsageError, match="larger window"):
         RelativeBias2d(Choice("side", (2, 4)), 3, window=3)

@@ -41,6 +41,12 @@ def test_a_side_may_vary_and_the_class_token_be_left_out() -> None:
         assert sum(p.numel() for p in plain.parameters()) == 2 * (2 * 1 + 2) * 4
 
 
+def test_both_tables_begin_small() -> None:
+    module = RelativePositions2d(3, 16)
+    for table in (module.vertical, module.horizontal):
+        assert 0.015 < float(table.detach().std()) < 0.025
+
+
 def test_sizes_are_checked() -> None:
     with pytest.raises(UsageError, match="side of the grid"):
         RelativePositions2d(0, 4)

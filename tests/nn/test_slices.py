@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from supernet import Choice, ElasticBatchNorm2d, ElasticConv2d, ElasticLayerNorm, ElasticLinear, Supernet
 from supernet.errors import UsageError
-from supernet.nn import ClassToken, ElasticEmbedding, ElasticPositions
+from supernet.nn import ClassToken, ElasticEmbedding, ElasticPositions, RelativeBias2d, RelativePositions2d
 from supernet.nn.selection import Selection
 from supernet.nn.slices import active_slice
 
@@ -103,6 +103,18 @@ def test_layers_take_these_entries(layer: str, place: float, chosen: Sequence[in
             parameter.normal_()
     with Supernet(module).active({"width": 4}, settings={"slice": place}):
         torch.testing.assert_close(module(x), expected(module, x, torch.tensor(chosen)))
+
+
+def test_relative_positions_and_biases_take_these_entries() -> None:
+    width = Choice("width", (4, 6))
+    vectors, biases = RelativePositions2d(2, width, clip=1), RelativeBias2d(2, width)
+    for module in (vectors, biases):
+        net = Supernet(module)
+        with net.active({"width": 6}):
+            full = module()
+        for place, chosen in ((0.0, [0, 1, 2, 3]), (-1.0, [2, 3, 4, 5]), (0.5, [3, 4, 5, 0])):
+            with net.active({"width": 4}, settings={"slice": place}):
+                assert torch.equal(module(), full[chosen] if module is biases else full[..., chosen])
 
 
 def test_what_cannot_follow_refuses() -> None:

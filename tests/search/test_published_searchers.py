@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from supernet import search
+from supernet import search, zoo
 from supernet.errors import RunError, UsageError
 from supernet.quantity import ACCURACY, MACS
 from supernet.search import (
@@ -105,6 +105,14 @@ def test_autoformer_mutates_depth_and_embedding_at_a_rate_of_their_own() -> None
     assert changed(child, parent, space, "embed").mean() == pytest.approx(0.4 * 0.99, abs=0.03)
     assert changed(child, parent, space, "depth").mean() == pytest.approx(0.4 * 3 / 4, abs=0.03)
     assert changed(child, parent, space, "layer1.heads").mean() == pytest.approx(0.2 * 0.99, abs=0.03)
+
+
+def test_width_and_depth_of_autoformers_space_are_those_of_the_whole_network() -> None:
+    space = zoo.autoformer(variant="tiny", num_classes=2, in_channels=1, image_size=8).space
+    parent = np.repeat(space.codes([space.largest()]), MANY, axis=0)
+    child = mutate_parts(space, parent, np.random.default_rng(0), p=0.0, global_p=1.0)
+    rates = {name: changed(child, parent, space, name).mean() for name in ("width", "depth", "layer1.heads")}
+    assert rates == pytest.approx({"width": 2 / 3, "depth": 1 / 2, "layer1.heads": 0}, abs=0.05)
 
 
 def test_alphanet_takes_another_option() -> None:

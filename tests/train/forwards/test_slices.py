@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -10,7 +12,9 @@ from torch import nn
 from method_trials import squares
 from small_nets import executor, operations_net
 from supernet import Choice, ElasticLinear, Supernet
+from supernet.data import Batch
 from supernet.errors import UsageError
+from supernet.nn.output import Output
 from supernet.train import CrossEntropy, Slices, Step
 from supernet.train.move import Path
 
@@ -59,6 +63,24 @@ def test_a_cyclic_slice_begins_at_a_place_of_the_step() -> None:
         (window,) = [w for w in windows if torch.allclose(found, by_entries(net, batch.images, list(w)), atol=1e-5)]
         met.add(window)
     assert met == windows
+
+
+def test_other_settings_of_the_path_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    net, given = mlp(), []
+    step, batch = Step(3, 10, net, np.random.default_rng(0)), Batch(torch.zeros(2, 1), torch.zeros(2))
+    path = Path(net.space.smallest(), CrossEntropy(), settings={"drop_path": 0.3})
+
+    def forward(self: Step, decisions: Any, batch: Any, *, settings: Any) -> Output:
+        given.append(dict(settings))
+        one = torch.full((2, 4), 10.0 ** (1 + settings["slice"]))
+        return Output(one, (one,), {"head": one})
+
+    monkeypatch.setattr(Step, "forward", forward)
+    found = Slices()(step, path, batch)
+    assert given == [{"drop_path": 0.3, "slice": 0.0}, {"drop_path": 0.3, "slice": -1.0}]
+    assert all(float(tensor[0, 0]) == 11.0 for tensor in (found.logits, *found.aux, found.heads["head"]))
+    Slices(kind="cyclic")(step, path, batch)
+    assert given[2]["drop_path"] == 0.3
 
 
 def test_networks_without_elastic_widths_are_refused() -> None:

@@ -59,6 +59,30 @@ def test_a_sub_space_is_kept_to() -> None:
     assert {arch["width"] for arch in drawn} == {8}
 
 
+def test_identities_are_those_of_all_layers_where_the_largest_depth_is_left_out() -> None:
+    """Of three layers one or two remain equally often at a probability of a half."""
+    sampler = DepthForCost(low=0.0, high=1e12)
+    step = Step(0, 10, net(), np.random.default_rng(0)).within(net().space.restrict({"depth": (1, 2)}))
+    drawn = [sampler.paths(step)[0]["depth"] for _ in range(300)]
+    assert drawn.count(1) / 300 == pytest.approx(0.5, abs=0.09)
+
+
+def test_the_search_begins_at_a_half_and_moves_by_a_hundredth_towards_the_bounds() -> None:
+    """Bounds that many probabilities meet are met by the one that is nearest to a half."""
+    assert DepthForCost(low=0.0, high=1e12).proportion(net()) == 0.5
+    assert (DepthForCost(low=0.0, high=1.0).move, DepthForCost(low=0.0, high=1.0).sample) == (0.01, 1000)
+    cost = mean(0.6)
+    found = DepthForCost(low=0.0, high=cost, sample=200).proportion(net())
+    assert 0.53 <= found <= 0.67
+    assert round(found * 100) == pytest.approx(found * 100)
+
+
+def test_a_cost_may_be_the_parameters() -> None:
+    space = net().space
+    mean = float(measure.CostModel(net(), (1, 8, 8)).params(space.population(np.random.default_rng(0), 500)).mean())
+    assert DepthForCost(low=mean / 2, high=mean * 2, cost="params").proportion(net()) == 0.5
+
+
 @pytest.mark.parametrize(
     ("options", "words"),
     [

@@ -13,6 +13,7 @@ from supernet import measure, zoo
 from supernet.errors import UsageError
 from supernet.nn.laws import LAWS, Law
 from supernet.zoo import autoformer_arch
+from transformer_by_hand import logits, products
 from zoo_networks import archs_of, computes_the_same_in_onnx
 
 
@@ -91,6 +92,46 @@ def test_weights_are_entangled() -> None:
         prefix = tuple(map(slice, little[name].shape))
         assert torch.equal(large[name][prefix], little[name]), name
     assert large["blocks.0.attend.1.qkv.weight"].shape == (3 * 2 * 4, 12)
+
+
+def test_it_computes_the_network_of_the_official_code() -> None:
+    """Rows of queries, keys and values take turns; keys and values have relative positions of their own."""
+    torch.manual_seed(0)
+    net = small().eval()
+    assert {module.eps for module in net.modules() if isinstance(module, torch.nn.LayerNorm)} == {1e-5}
+
+    def attend(module: Any, x: torch.Tensor) -> torch.Tensor:
+        q, k, v = (
+            (x @ module.qkv.weight[part::3].T + module.qkv.bias[part::3]).unflatten(-1, (-1, 4)) for part in range(3)
+        )
+        tables = [getattr(module.attend.parts, f"relative_{which}") for which in ("keys", "values")]
+        keys, values = (t.vertical[t.rows][:, :, None] + t.horizontal[t.columns][:, :, None] for t in tables)
+        return module.project(products(q, k, v, keys, values))  # type: ignore[no-any-return]
+
+    x = torch.randn(2, 3, 8, 8)
+    for arch in archs_of(net, 4):
+        expected = logits(net.extract(arch), x, attend=attend, pooling="mean")
+        torch.testing.assert_close(net(x, arch), expected, rtol=1e-4, atol=1e-6)
+
+
+def test_features_drop_behind_the_embedding_attention_and_both_layers_of_the_mlp() -> None:
+    net = small(dropout=0.2)
+
+    def kinds(part: Any) -> list[str]:
+        return [type(module).__name__ for module in part]
+
+    assert kinds(net.module.embed)[-1] == "ElasticDropout"
+    for block in net.module.blocks:
+        assert kinds(block.attend) == ["ElasticLayerNorm", "ElasticAttention", "ElasticDropout", "DropPath"]
+        middle = ["ElasticLinear", "GELU", "ElasticDropout", "ElasticLinear", "ElasticDropout"]
+        assert kinds(block.mix) == ["ElasticLayerNorm", *middle, "DropPath"]
+
+
+def test_a_hidden_width_is_rounded_down() -> None:
+    net = small(widths=(7, 9), ratios=(1.5,), depths=(1,))
+    for width, hidden in ((7, 10), (9, 13)):
+        arch = next(arch for arch in net.space.enumerate() if arch["width"] == width)
+        assert net.extract(arch).blocks[0].mix[1].out_features == hidden
 
 
 def test_depth_leaves_out_the_last_layers() -> None:

@@ -13,6 +13,7 @@ from supernet import measure, zoo
 from supernet.errors import UsageError
 from supernet.nn.laws import LAWS, Law
 from supernet.zoo import vitas_arch, vitas_flops
+from transformer_by_hand import logits, products
 from zoo_networks import archs_of, computes_the_same_in_onnx
 
 
@@ -145,6 +146,35 @@ def test_it_follows_slices() -> None:
 def test_a_subnet_computes_the_same_in_onnx(tmp_path: Path) -> None:
     net = small()
     computes_the_same_in_onnx(net, net.space.largest(), tmp_path)
+
+
+def test_it_computes_the_network_of_the_released_code() -> None:
+    torch.manual_seed(0)
+    net = small().eval()
+    small_numbers = [module.eps for module in net.modules() if isinstance(module, torch.nn.LayerNorm)]
+    assert small_numbers == [1e-6] * 4 + [1e-5]
+
+    for arch in archs_of(net, 6):
+        numbers = iter([arch[f"layer{number}.heads"] for number in range(1, arch["depth"] + 1)])
+
+        def attend(module: Any, x: torch.Tensor) -> torch.Tensor:
+            count = next(numbers)  # noqa: B023
+            both = module.query_key
+            q, k = ((x @ both.weight[part::2].T + both.bias[part::2]).unflatten(-1, (count, -1)) for part in range(2))
+            return module.project(products(q, k, module.value(x).unflatten(-1, (count, -1))))  # type: ignore[no-any-return]
+
+        x = torch.randn(2, 3, 8, 8)
+        expected = logits(net.extract(arch), x, attend=attend, pooling="token", eps=1e-6)
+        torch.testing.assert_close(net(x, arch), expected, rtol=1e-4, atol=1e-6)
+
+
+def test_class_tokens_and_positions_begin_at_zero_and_drop_path_rises() -> None:
+    net = small(depths=(1, 3))
+    tables = [p for name, p in net.module.named_parameters() if name.endswith((".token", ".positions"))]
+    assert len(tables) == 4
+    assert not any(table.any() for table in tables)
+    shares = [module.share for module in net.modules() if type(module).__name__ == "DropPath"]
+    assert shares == pytest.approx([0, 0, 0.5, 0.5, 1, 1])
 
 
 def test_sampled_architectures_run() -> None:

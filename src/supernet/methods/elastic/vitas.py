@@ -31,8 +31,13 @@ PAPER = Paper(
     provenance="official code",
 )
 
-WEIGHTS = adam(  # 5 of 300 epochs of warm-up, batches of 1024
-    1e-3, decoupled=True, weight_decay=0.05, decay_vectors=False, schedule=Warmup(5 / 300, Cosine())
+WEIGHTS = adam(  # 5 of 300 epochs of warm-up, batches of 1024; the code is of 2021, when gradients were set to zero
+    1e-3,
+    decoupled=True,
+    weight_decay=0.05,
+    decay_vectors=False,
+    schedule=Warmup(5 / 300, Cosine()),
+    inactive="decay",
 )
 
 
