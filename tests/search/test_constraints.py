@@ -23,6 +23,9 @@ def test_standard_quantities() -> None:
         "macs": ("MAC", "min"),
         "params": ("", "min"),
         "latency_ms": ("ms", "min"),
+        "weights_mb": ("MB", "min"),
+        "activations_mb": ("MB", "min"),
+        "memory_mb": ("MB", "min"),
     }
 
 

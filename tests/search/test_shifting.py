@@ -49,7 +49,7 @@ from supernet.search import (
 )
 from supernet.search.evaluation import best_of
 from supernet.search.laws import Toy, stages
-from supernet.search.searchers.nsga2 import _Sorting
+from supernet.search.searchers._pymoo import Sorting
 from supernet.space import Arch
 
 FAST = Shifting(lr=0.1, images=32, batch_size=16)
@@ -361,7 +361,8 @@ def test_evolution_forgets_what_is_not_kept() -> None:
 
 
 def test_nsga2_holds_each_member_once_with_its_latest_values() -> None:
-    sorting = _Sorting(NSGA2(population=6, mutation_p=0.02), bare_problem(6, (ACCURACY, MACS)))
+    problem = bare_problem(6, (ACCURACY, MACS))
+    sorting = Sorting(problem, lambda: NSGA2(population=6, mutation_p=0.02)._algorithm(problem))
     rng, repeated = np.random.default_rng(1), 0
     latest: dict[tuple[int, ...], tuple[float, float]] = {}
     for _ in range(12):

@@ -6,12 +6,12 @@ from scipy.stats import kendalltau
 
 from measure_networks import blobs, small_net
 from supernet.errors import UsageError
-from supernet.measure import CostModel, FittedLatency, Measurements, NetEvaluator, read_latency
-from supernet.measure.latency.relative_fit import _MACS_ALONE, Kind, Known, fit, fit_kind, relative_errors
+from supernet.measure import FittedLatency, Measurements, NetEvaluator, cost_model, read_latency
+from supernet.measure.latency.relative_fit import Known, _line, _Ridge, fit, held_out, relative_errors
 from supernet.zoo import mbconv
 
 NET, SHAPE = mbconv(), (1, 8, 8)
-COSTS = CostModel(NET, SHAPE)
+COSTS = cost_model(NET, SHAPE)
 
 
 def population(n: int, seed: int = 0) -> np.ndarray:
@@ -31,6 +31,7 @@ def device(seed: int, *, macs: float, start: float = 0.1, own: float = 0.0) -> n
     return start + macs * KNOWN.sizes[:, 0] * 1e-6 + OPTIONS @ (options + own * special)
 
 
+FROM_ZERO = 0.002 + 3e-9 * (KNOWN.sizes[:, 0] - KNOWN.sizes[:, 0].min()) ** 1.5
 MACS_BOUND, MIXED, OTHER = device(1, macs=2.0), device(2, macs=0.1, own=0.3), device(3, macs=0.2, own=0.3)
 
 
@@ -44,32 +45,32 @@ def drawn(y: np.ndarray, n: int, seed: int, known: Known = KNOWN):
     order = rng.permutation(len(y))
     measured = y * np.exp(0.03 * rng.standard_normal(len(y)))
     train, rest = order[:n], order[n:]
-    return fit(known.rows(train), measured[train], rng), measured[train], train, rest
+    return fit(known.rows(train), measured[train]), measured[train], train, rest
 
 
-@pytest.mark.parametrize("n", [10, 20, 50])
-@pytest.mark.parametrize("y", [MACS_BOUND, MIXED], ids=["bound by MACs", "mixed"])
-def test_few_samples_order_networks_no_worse_than_macs(n, y):
-    """On the mean of five draws; what a single draw of ten loses is bounded too."""
+@pytest.mark.parametrize(("n", "lost"), [(10, 0.03), (20, 0.03), (50, 0.005)])
+@pytest.mark.parametrize("y", [MACS_BOUND, MIXED, FROM_ZERO], ids=["bound by MACs", "mixed", "from zero"])
+def test_few_samples_order_networks_no_worse_than_macs(n, lost, y):
+    """On the mean of five draws, up to what noise makes of few; what a single draw loses is bounded too."""
     ours, theirs = [], []
     for seed in range(5):
         found, _, _, rest = drawn(y, n, seed)
         ours.append(tau(found(KNOWN.rows(rest)), y[rest]))
         theirs.append(tau(KNOWN.sizes[rest, 0], y[rest]))
-    assert np.mean(ours) >= np.mean(theirs) - 0.02
+    assert np.mean(ours) >= np.mean(theirs) - lost - 1e-9
     assert min(np.subtract(ours, theirs)) > -0.15
 
 
 def test_more_samples_learn_what_macs_do_not_know():
     found, _, _, rest = drawn(MIXED, 150, 0)
-    assert found.form != "none"
+    assert any(found.weights)
     assert tau(found(KNOWN.rows(rest)), MIXED[rest]) > tau(KNOWN.sizes[rest, 0], MIXED[rest]) + 0.1
     assert relative_errors(found(KNOWN.rows(rest)), MIXED[rest]).mean() < 0.06
 
 
 def test_ten_samples_and_another_device_beat_ten_samples():
     """As one proxy: what the other device takes tells what this one takes."""
-    other = fit(KNOWN, OTHER, np.random.default_rng(0))
+    other = fit(KNOWN, OTHER)
     both = Known(np.concatenate([KNOWN.sizes, other(KNOWN)[:, None]], axis=1), OPTIONS)
     alone, helped = [], []
     for seed in range(5):
@@ -80,29 +81,82 @@ def test_ten_samples_and_another_device_beat_ten_samples():
     assert np.mean(helped) > np.mean(alone) + 0.1
 
 
-@pytest.mark.xfail(strict=True, reason="no size is weighed below 0, so a latency that starts at some MACs is missed")
 def test_latencies_near_zero_have_bounded_relative_errors():
     """From 2 µs to milliseconds: plain least squares tell some fast ones below zero."""
-    y = 0.002 + 3e-9 * (KNOWN.sizes[:, 0] - KNOWN.sizes[:, 0].min()) ** 1.5
-    found, _, _, rest = drawn(y, 60, 0)
-    x = np.concatenate([np.ones((len(y), 1)), KNOWN.sizes], axis=1)
-    plain = x @ np.linalg.lstsq(x[:60], y[:60], rcond=None)[0]
-    ours = relative_errors(found(KNOWN.rows(rest)), y[rest])
+    found, _, train, rest = drawn(FROM_ZERO, 60, 0)
+    x = np.concatenate([np.ones((len(FROM_ZERO), 1)), KNOWN.sizes], axis=1)
+    plain = x @ np.linalg.lstsq(x[train], FROM_ZERO[train], rcond=None)[0]
+    ours = relative_errors(found(KNOWN.rows(rest)), FROM_ZERO[rest])
     assert (found(KNOWN) > 0).all()
     assert (plain < 0).any()
-    assert ours.max() < 2
-    assert ours.mean() < relative_errors(plain, y).mean()
+    assert ours.max() < 1.5
+    assert ours.mean() < 0.1 < relative_errors(plain, FROM_ZERO)[rest].mean()
+    for seed in range(5):
+        few, _, _, rest = drawn(FROM_ZERO, 10, seed)
+        assert relative_errors(few(KNOWN.rows(rest)), FROM_ZERO[rest]).max() < 5
 
 
-def test_sizes_are_never_weighed_below_zero():
-    found = fit_kind(KNOWN, 5.0 - 4.0 * KNOWN.sizes[:, 0] / KNOWN.sizes[:, 0].max(), Kind(2, (0, 1)))
-    assert min(found.per_size) == 0.0
-    assert found.start_ms > 0
+def test_relative_errors_are_what_is_minimised():
+    """The unit changes nothing, and it is ratios that balance, not differences."""
+    one, thousand = fit(KNOWN, MIXED), fit(KNOWN, 1000 * MIXED)
+    assert thousand(KNOWN) == pytest.approx(1000 * one(KNOWN), rel=1e-9)
+    bare = Known(KNOWN.sizes, np.zeros((300, 1)))
+    missed = np.log(MIXED) - np.log(fit(bare, MIXED)(bare))
+    assert abs(missed.mean()) < 1e-9
 
 
-def test_a_line_through_macs_is_found_exactly():
-    found = fit_kind(KNOWN, 0.5 + 2e-6 * KNOWN.sizes[:, 0], _MACS_ALONE)
-    assert (found.start_ms, *found.per_size) == pytest.approx((0.5, 2e-6))
+def test_latencies_below_a_tenth_of_the_median_count_as_that():
+    y = np.asarray([1.0, 10.0, 10.0, 12.0])
+    assert relative_errors(np.asarray([3.0, 11.0, 9.0, 12.0]), y).tolist() == pytest.approx([2.0, 0.1, 0.1, 0.0])
+    tiny = np.asarray([0.001, 10.0, 10.0, 12.0])
+    assert relative_errors(np.asarray([1.001, 10.0, 10.0, 12.0]), tiny)[0] == pytest.approx(1.0)
+
+
+def test_a_size_never_makes_a_network_faster():
+    """Where latency falls with MACs the fit is constant, but for the order of what nothing tells apart."""
+    bare = Known(KNOWN.sizes, np.zeros((300, 1)))
+    found = fit(bare, 5.0 - 4.0 * KNOWN.sizes[:, 0] / KNOWN.sizes[:, 0].max())
+    assert min(found.powers) >= 0
+    order = np.argsort(KNOWN.sizes[:, 0])
+    told = found(bare)[order]
+    assert (np.diff(told)[np.diff(KNOWN.sizes[order, 0]) > 0] > 0).all()
+    assert np.ptp(told) < 0.01 * told.mean()
+
+
+def test_networks_smaller_and_faster_than_any_measured_keep_their_order():
+    big = np.argsort(KNOWN.sizes[:, 0])[150:]
+    bare = Known(KNOWN.sizes, np.zeros((300, 1)))
+    found = fit(bare.rows(big), FROM_ZERO[big])
+    assert tau(found(bare), KNOWN.sizes[:, 0]) == pytest.approx(1.0)
+    assert found(bare).min() > 0.4 * FROM_ZERO[big].min()
+
+
+@pytest.mark.parametrize("share", [-0.5, 0.0, 2.0])
+def test_a_power_of_shifted_macs_is_found_exactly(share):
+    """A start that all networks take, none, or MACs that take nothing."""
+    shift = share * KNOWN.sizes[:, 0].min()
+    found = fit(KNOWN, 2e-6 * (KNOWN.sizes[:, 0] + shift) ** 0.75)
+    assert found.shift == pytest.approx(shift)
+    assert (found.powers, np.exp(found.log_ms)) == (pytest.approx([0.75, 0.0]), pytest.approx(2e-6))
+    assert not any(found.weights)
+
+
+def test_networks_left_out_have_no_part_in_what_is_predicted_of_them():
+    wrong = MIXED[:40].copy()
+    wrong[7] *= 100
+    told = held_out(KNOWN.rows(np.arange(40)), wrong, np.random.default_rng(0))
+    plain = held_out(KNOWN.rows(np.arange(40)), MIXED[:40], np.random.default_rng(0))
+    assert told[7] == plain[7] > 0
+    assert (told != plain).sum() >= 30, "all but its fold have seen it"
+
+
+@pytest.mark.parametrize("n", [3, 4, 5])
+def test_the_fewest_measurements_have_a_fit(n):
+    found = fit(KNOWN.rows(np.arange(n)), MIXED[:n])
+    assert np.isfinite(found(KNOWN)).all()
+    assert found(KNOWN).min() > 0
+    same = fit(KNOWN.rows(np.arange(n)), np.full(n, 2.0))
+    assert same(KNOWN) == pytest.approx(np.full(300, 2.0), rel=0.02)
 
 
 def test_a_fit_is_kept_and_read_and_told_to_a_search(tmp_path):
@@ -110,7 +164,7 @@ def test_a_fit_is_kept_and_read_and_told_to_a_search(tmp_path):
     other = Measurements(CODES[100:200], OTHER[100:200], "board.csv")
     found = FittedLatency.fit(NET, measured, others=[other], input_shape=SHAPE)
     found.save(tmp_path / "fit.json")
-    again = read_latency(tmp_path / "fit.json", mbconv(), input_shape=SHAPE)
+    again = read_latency(tmp_path / "fit.json", NET, input_shape=SHAPE)
     assert isinstance(again, FittedLatency)
     assert again.predict_ms(CODES) == pytest.approx(found.predict_ms(CODES), rel=1e-12)
     assert again.sentences() == found.sentences()
@@ -137,3 +191,26 @@ def test_units_that_cannot_be_are_refused_and_doubtful_ones_told():
         FittedLatency.fit(NET, Measurements(CODES[:30], macs * 1e-13, "s.csv"), input_shape=SHAPE)
     found = FittedLatency.fit(NET, Measurements(CODES[:30], macs * 1e-9, "s.csv"), input_shape=SHAPE)
     assert any("if the file holds seconds" in sentence for sentence in found.sentences())
+
+
+def test_errors_of_networks_left_out_are_those_of_fits_without_them():
+    """The closed form against a line and a ridge that have not seen the network."""
+    n, penalty = 12, 0.1
+    x = np.log(KNOWN.sizes[:n, :1])
+    options = OPTIONS[:n] - OPTIONS[:n].mean(axis=0)
+    target = np.log(MIXED[:n])
+    line = _line(x, target)
+    base = np.concatenate([np.ones((n, 1)), x], axis=1)
+    for row in (0, 5):
+        rest = np.delete(np.arange(n), row)
+        told = base[row] @ np.linalg.lstsq(base[rest], target[rest], rcond=None)[0]
+        assert line.left_out[row] == pytest.approx(target[row] - told)
+    ridge = _Ridge.of(options)
+    weights = ridge.weights(line.missed, penalty)
+    normal = options.T @ options + penalty * n * np.eye(options.shape[1])
+    assert weights == pytest.approx(np.linalg.solve(normal, options.T @ line.missed))
+    hat = options @ np.linalg.solve(normal, options.T)
+    smoother = base @ np.linalg.pinv(base)
+    whole = smoother + hat @ (np.eye(n) - smoother)
+    expected = (target - whole @ target) / (1 - whole.diagonal())
+    assert ridge.left_out(line, penalty) == pytest.approx(expected)

@@ -58,12 +58,13 @@ class FittedFile(Struct, frozen=True, kw_only=True):
 class FittedLatency:
     """The latency of every architecture on a device on which some were measured, by whatever means.
 
-    Relative error is what is minimised. The fit is a sum over MACs and parameters, none weighed below 0; where there
-    are enough measurements to tell, options correct it (`relative_fit.fit` says when). From other devices come fits of
-    their own, whose predictions are sizes like MACs: devices order networks alike, and a few measurements say how one
+    Relative error is what is minimised. The fit is a power of MACs; where there are enough measurements to tell, it is
+    a product of powers of MACs and parameters, none negative, with a factor for each option (`relative_fit.fit` says
+    when). From other devices come fits of their own, whose predictions are sizes like MACs: devices order networks
+    alike, and a few measurements say how one
     follows from others (Lu et al., "One Proxy Device Is Enough for Hardware-Aware Neural Architecture Search",
     [arXiv 2111.01203](https://arxiv.org/abs/2111.01203), section 4; there the proxy is adapted by a linear model too,
-    here by least squares without negative weights on several, which is a reconstruction).
+    here by least squares of logarithms without negative weights on several, which is a reconstruction).
 
     Attributes:
         subject: What the latencies are those of: network, input shape, device, figure.
@@ -115,7 +116,7 @@ class FittedLatency:
             _check_speed(net, given, subject.input_shape)
         learned: list[RelativeFit] = []
         for other in others:
-            learned.append(fit(_known(net, other.codes, subject, ()), other.measured_ms, rng))
+            learned.append(fit(_known(net, other.codes, subject, ()), other.measured_ms))
         known = _known(net, measurements.codes, subject, learned)
         predicted = held_out(known, measurements.measured_ms, rng)
         missed = relative_errors(predicted, measurements.measured_ms)
@@ -125,7 +126,7 @@ class FittedLatency:
             tau_or_none(predicted, measurements.measured_ms),
             tau_or_none(known.sizes[:, 0], measurements.measured_ms),
         )
-        found = fit(known, measurements.measured_ms, rng)
+        found = fit(known, measurements.measured_ms)
         sources = tuple(one.source for one in (measurements, *others))
         return cls(subject, left_out, measurements.codes, measurements.measured_ms, sources, net, found, tuple(learned))
 
@@ -137,9 +138,9 @@ class FittedLatency:
     def learned(self) -> str:
         """What the fit reads, in words."""
         names = ("MACs", "parameters", *self.sources[1:])
-        weighed = [names[c] for c, w in zip(self._fit.columns, self._fit.per_size, strict=True) if w > 0]
-        sizes = " and ".join(weighed) or "nothing that differs between networks"
-        return sizes if self._fit.form == "none" else f"{sizes}, corrected by options"
+        weighed = [name for name, power in zip(names, self._fit.powers, strict=True) if power > 0]
+        sizes = " and ".join(weighed)
+        return f"{sizes}, corrected by options" if any(self._fit.weights) else sizes
 
     def sentences(self) -> tuple[str, ...]:
         """What it rests on and how good it is, for people."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple, TypeAlias
+from typing import NamedTuple
 
 import numpy as np
 from msgspec import Struct
@@ -13,13 +13,12 @@ from supernet.rank import kendall_tau
 
 Floats = NDArray[np.float64]
 
-Form: TypeAlias = Literal["none", "factor", "term"]
-"""What the options do to the sum of the sizes: nothing, they multiply it, or they add to it."""
-
-_PENALTIES = (10.0, 1.0, 0.1, 0.01, 0.001)
-_FOLDS = 10
-_ROUNDS = 5
+_PENALTIES = (3.0, 1.0, 0.3, 0.1, 0.03, 0.01, 0.003, 0.001)
+_SHIFTS = (-0.95, -0.8, -0.5, 0.0, 0.5, 2.0, 8.0, 32.0)  # of the fewest MACs that were measured
 _FLOOR = 0.1  # smaller ones would decide everything, and a fit of nothing is never more than 100 % off them
+_LEAST_POWER = 1e-3  # so that MACs order what nothing else tells apart
+_CAUTION = 30  # networks with which a difference must be twice its standard error
+_FOLDS = 10
 
 
 class Known(NamedTuple):
@@ -38,43 +37,24 @@ class Known(NamedTuple):
         return Known(self.sizes[index], self.options[index])
 
 
-class Kind(NamedTuple):
-    """A form that a fit can take.
-
-    Attributes:
-        level: How much it can learn.
-        columns: The sizes that it reads.
-        form: What it does with the options.
-        penalty: What a weight of an option costs.
-    """
-
-    level: int
-    columns: tuple[int, ...]
-    form: Form = "none"
-    penalty: float = 0.0
-
-
-_MACS_ALONE = Kind(1, (0,))
-
-
 class RelativeFit(Struct, frozen=True):
-    """Σ of sizes, none weighed below 0, and perhaps corrected by options; also as in a file.
+    """A product of powers of sizes, none of them negative, times a factor for each option; also as in a file.
 
     Attributes:
-        columns: The sizes that it reads.
-        start_ms: What every network takes.
-        per_size: Milliseconds per unit of each of these sizes.
-        form: What the options do.
-        mean: What each option counts from; none where options do nothing.
-        weights: What each option does.
-        most: The largest correction that was seen; a logarithm, or milliseconds.
-        least_ms: The least that is ever predicted: half of the fastest network that was measured.
+        shift: What is added to MACs: a part of the latency that does not grow with them, or MACs that take none.
+        least: The least of each size that was measured; below it logarithms go on as straight lines.
+        powers: The power of each size.
+        log_ms: The logarithm of the milliseconds where all sizes are 1.
+        mean: What each option counts from.
+        weights: The logarithm of the factor of each option; all 0 where options tell nothing.
+        most: The largest correction by options that is made, a logarithm: the largest that was seen.
+        least_ms: Half of the fastest network that was measured; predictions below it go a tenth as far.
     """
 
-    columns: tuple[int, ...]
-    start_ms: float
-    per_size: list[float]
-    form: Form
+    shift: float
+    least: list[float]
+    powers: list[float]
+    log_ms: float
     mean: list[float]
     weights: list[float]
     most: float
@@ -82,13 +62,10 @@ class RelativeFit(Struct, frozen=True):
 
     def __call__(self, known: Known) -> Floats:
         """Milliseconds (N,)."""
-        guess = self.start_ms + known.sizes[:, list(self.columns)] @ np.asarray(self.per_size)
-        guess = np.maximum(guess, self.least_ms)
-        if self.form == "none":
-            return np.asarray(guess)
-        moved = np.clip((known.options - np.asarray(self.mean)) @ np.asarray(self.weights), -self.most, self.most)
-        found = guess * np.exp(moved) if self.form == "factor" else guess + moved
-        return np.asarray(np.maximum(found, self.least_ms))
+        guess = self.log_ms + _logarithms(known.sizes, self.shift, np.asarray(self.least)) @ np.asarray(self.powers)
+        moved = (known.options - np.asarray(self.mean)) @ np.asarray(self.weights)
+        found = np.exp(guess + np.clip(moved, -self.most, self.most))
+        return np.asarray(np.where(found < self.least_ms, 0.9 * self.least_ms + 0.1 * found, found))
 
 
 def relative_errors(predicted: Floats, y: Floats) -> Floats:
@@ -103,43 +80,56 @@ def floored(y: Floats) -> Floats:
     return found
 
 
-def fit(known: Known, y: Floats, rng: np.random.Generator) -> RelativeFit:
-    """Fit latencies (N,), in the simplest form that is not clearly worse than the best.
+def fit(known: Known, y: Floats) -> RelativeFit:
+    """Fit latencies (N,): least squares of their logarithms, which are squares of relative errors.
 
-    Forms are compared by the errors of networks left out. From the simplest (another device alone, MACs alone) on, the
-    first is taken whose mean error exceeds that of the best form by no more than the standard error of the difference,
-    which counts more where few networks make it uncertain too (twice at ten). A form that orders the networks left out
-    worse than their MACs do is out of question. So few networks give what MACs tell, and more is learned as there is
-    evidence for it.
+    From the simplest on there are: a power of MACs, with the shift that is best; powers of all sizes; these with a
+    ridge on options for what they miss, its penalty smaller and smaller. They are compared by the errors of networks
+    left out one at a time. The first is taken whose mean error exceeds the smallest by no more than the standard error
+    of the difference, which counts more where few networks make it uncertain too (four times at ten, twice at thirty).
+    What orders the networks left out worse than their MACs do is out of question. So few networks give what MACs tell,
+    and more is learned as there is evidence for it.
     """
-    kinds = _kinds(known.sizes.shape[1])
-    predicted = np.zeros((len(kinds), len(y)))
-    for train, held in folds(len(y), rng):
-        for place, kind in enumerate(kinds):
-            predicted[place, held] = fit_kind(known.rows(train), y[train], kind)(known.rows(held))
-    errors = np.abs(predicted - y) / floored(y)
-    likely = [place for place, kind in enumerate(kinds) if kind == _MACS_ALONE or _orders(predicted[place], known, y)]
-    likely.sort(key=lambda place: (kinds[place].level, errors[place].mean() if kinds[place].level == 0 else 0.0))
-    best = min(likely, key=lambda place: errors[place].mean())
+    target = np.log(floored(y))
+    least = np.maximum(known.sizes.min(axis=0), np.maximum(1e-6 * known.sizes.max(axis=0), 1e-9))
+    shifts = [share * float(least[0]) for share in _SHIFTS]
+    alone = [_line(_logarithms(known.sizes, shift, least)[:, :1], target) for shift in shifts]
+    shift, simple = min(zip(shifts, alone, strict=True), key=lambda one: float((one[1].left_out ** 2).sum()))
+    logarithms, mean = _logarithms(known.sizes, shift, least), known.options.mean(axis=0)
+    full, ridge = _line(logarithms, target), _Ridge.of(known.options - mean)
+    kinds = [(simple, np.inf), *((full, penalty) for penalty in (np.inf, *_PENALTIES))]
+    errors = [ridge.left_out(line, penalty) for line, penalty in kinds]
+    likely = [0, *(place for place in range(1, len(kinds)) if _orders(target - errors[place], logarithms[:, 0], y))]
+    best = errors[min(likely, key=lambda place: float(np.abs(errors[place]).mean()))]
     for place in likely:
-        behind = errors[place] - errors[best]
-        if behind.mean() <= (1 + 10 / len(y)) * behind.std(ddof=1) / np.sqrt(len(y)):
+        behind = np.abs(errors[place]) - np.abs(best)
+        if behind.mean() <= (1 + _CAUTION / len(y)) * behind.std(ddof=1) / np.sqrt(len(y)):
             break
-    return fit_kind(known, y, kinds[place])
+    line, penalty = kinds[place]
+    return RelativeFit(
+        shift,
+        least.tolist(),
+        [*line.powers.tolist(), *[0.0] * (len(least) - len(line.powers))],
+        line.constant,
+        mean.tolist(),
+        ridge.weights(line.missed, penalty).tolist(),
+        float(np.abs(line.missed).max()),
+        0.5 * float(y.min()),
+    )
 
 
-def _orders(predicted: Floats, known: Known, y: Floats) -> bool:
+def _orders(predicted: Floats, macs: Floats, y: Floats) -> bool:
     """Whether predictions order networks at least as well as MACs."""
-    if np.ptp(y) == 0 or np.ptp(known.sizes[:, 0]) == 0:
+    if np.ptp(y) == 0 or np.ptp(macs) == 0:
         return True
-    return bool(np.ptp(predicted) > 0 and kendall_tau(predicted, y) >= kendall_tau(known.sizes[:, 0], y))
+    return bool(np.ptp(predicted) > 0 and kendall_tau(predicted, y) >= kendall_tau(macs, y))
 
 
 def held_out(known: Known, y: Floats, rng: np.random.Generator) -> Floats:
-    """What `fit` predicts (N,) of networks left out of all it does, the choice of the form included."""
+    """What `fit` predicts (N,) of networks left out of all it does."""
     predicted = np.zeros(len(y))
     for train, held in folds(len(y), rng):
-        predicted[held] = fit(known.rows(train), y[train], rng)(known.rows(held))
+        predicted[held] = fit(known.rows(train), y[train])(known.rows(held))
     return predicted
 
 
@@ -149,44 +139,60 @@ def folds(n: int, rng: np.random.Generator) -> list[tuple[NDArray[np.int64], NDA
     return [(np.concatenate([p for p in parts if p is not part]), part) for part in parts]
 
 
-def _kinds(sizes: int) -> list[Kind]:
-    """From the simplest: each other device, MACs, all sizes, all sizes and options with less and less penalty."""
-    everything = tuple(range(sizes))
-    forms: tuple[Form, ...] = ("factor", "term")
-    corrected = [
-        Kind(3 + place, everything, form, penalty) for place, penalty in enumerate(_PENALTIES) for form in forms
-    ]
-    return [*(Kind(0, (column,)) for column in everything[2:]), _MACS_ALONE, Kind(2, everything), *corrected]
+class _Line(NamedTuple):
+    """A line, its errors (N,), those of each network when it is left out, and a basis (N, B) of what it can fit."""
+
+    constant: float
+    powers: Floats
+    missed: Floats
+    left_out: Floats
+    basis: Floats
 
 
-def fit_kind(known: Known, y: Floats, kind: Kind) -> RelativeFit:
-    """Fit one form: least squares of relative errors, none of the sizes weighed below 0, then a ridge on options."""
-    sizes = known.sizes[:, list(kind.columns)]
-    scale = np.maximum(np.abs(sizes).max(axis=0, initial=0.0), 1e-300)
-    columns = np.concatenate([np.full((len(y), 1), y.mean()), sizes / scale * y.mean()], axis=1)
-    found = np.zeros(columns.shape[1])
-    for _ in range(_ROUNDS):  # relative to the larger of both, or else predicting nothing is the cheapest
-        weight = 1.0 / np.maximum(floored(y), columns @ found)
-        found = nnls(columns * weight[:, None], y * weight)[0]
-    found = found * y.mean()
-    start, per_size, least = float(found[0]), found[1:] / scale, 0.5 * float(y.min())
-    plain = RelativeFit(kind.columns, start, per_size.tolist(), "none", [], [], 0.0, least)
-    if kind.form == "none":
-        return plain
-    guess = plain(known)
-    missed = np.log(y / guess) if kind.form == "factor" else y - guess
-    counts = np.ones(len(y)) if kind.form == "factor" else weight * np.median(y)
-    mean = known.options.mean(axis=0)
-    x = (known.options - mean) * counts[:, None]
-    gram = x @ x.T + kind.penalty * len(y) * np.eye(len(y))
-    weights = x.T @ np.linalg.solve(gram, missed * counts)
-    return RelativeFit(
-        kind.columns,
-        start,
-        per_size.tolist(),
-        kind.form,
-        mean.tolist(),
-        weights.tolist(),
-        float(np.abs(missed).max()),
-        least,
-    )
+def _logarithms(sizes: Floats, shift: float, least: Floats) -> Floats:
+    """Of sizes (N, S), the first of them shifted; in order, as the tangent goes on below the least, and finite."""
+    moved = np.eye(1, sizes.shape[1]) * shift
+    return np.asarray(np.log(np.maximum(sizes, least) + moved) + np.minimum(sizes - least, 0) / (least + moved))
+
+
+def _line(x: Floats, target: Floats) -> _Line:
+    """Least squares with a constant and no weights below 0, the first a little above it."""
+    centred, middle = x - x.mean(axis=0), float(target.mean())
+    powers = nnls(centred, target - middle)[0]
+    used = np.concatenate([np.ones((len(x), 1)), centred[:, powers > 0]], axis=1)
+    powers[0] = max(powers[0], _LEAST_POWER)
+    constant = middle - float(x.mean(axis=0) @ powers)
+    missed, basis = target - constant - x @ powers, np.linalg.qr(used)[0]
+    return _Line(constant, powers, missed, _left_out(missed, (basis**2).sum(axis=1)), basis)
+
+
+class _Ridge(NamedTuple):
+    """A ridge on centred options (N, F): their singular vectors and values."""
+
+    left: Floats
+    values: Floats
+    right: Floats
+
+    @classmethod
+    def of(cls, options: Floats) -> _Ridge:
+        """The decomposition of options."""
+        return cls(*np.linalg.svd(options, full_matrices=False))
+
+    def weights(self, missed: Floats, penalty: float) -> Floats:
+        """The weights (F,) for what a line has missed (N,)."""
+        return np.asarray((self.values / self._scale(penalty) * (missed @ self.left)) @ self.right)
+
+    def left_out(self, line: _Line, penalty: float) -> Floats:
+        """Errors (N,) of networks left out in turn of a line with the ridge on what it misses."""
+        share = self.values**2 / self._scale(penalty)
+        beside = self.left - line.basis @ (line.basis.T @ self.left)
+        leverage = (line.basis**2).sum(axis=1) + ((self.left * share) * beside).sum(axis=1)
+        return _left_out(line.missed - (self.left * share) @ (self.left.T @ line.missed), leverage)
+
+    def _scale(self, penalty: float) -> Floats:
+        return np.asarray(self.values**2 + penalty * len(self.left))
+
+
+def _left_out(missed: Floats, leverage: Floats) -> Floats:
+    """Errors (N,) of networks left out in turn, from those of a linear fit to all; exact for least squares."""
+    return np.asarray(missed / np.maximum(1 - leverage, 0.01))
