@@ -7,7 +7,7 @@ from scipy.stats import kendalltau
 from measure_networks import blobs, small_net
 from supernet.errors import UsageError
 from supernet.measure import FittedLatency, Measurements, NetEvaluator, cost_model, read_latency
-from supernet.measure.latency.relative_fit import Known, _line, _Ridge, fit, held_out, relative_errors
+from supernet.measure.latency.relative_fit import Known, RelativeFit, _line, _Ridge, fit, held_out, relative_errors
 from supernet.zoo import mbconv
 
 NET, SHAPE = mbconv(), (1, 8, 8)
@@ -214,3 +214,9 @@ def test_errors_of_networks_left_out_are_those_of_fits_without_them():
     whole = smoother + hat @ (np.eye(n) - smoother)
     expected = (target - whole @ target) / (1 - whole.diagonal())
     assert ridge.left_out(line, penalty) == pytest.approx(expected)
+
+
+def test_options_correct_by_no_more_than_was_seen():
+    found = RelativeFit(0.0, [1.0], [1.0], 0.0, [0.0], [5.0], np.log(2), 0.1)
+    known = Known(np.full((3, 1), 8.0), np.asarray([[1.0], [0.0], [-1.0]]))
+    assert found(known) == pytest.approx([16.0, 8.0, 4.0])
