@@ -34,6 +34,7 @@ TRIALS = {
 }
 ALTERNATIVES = {"recipe": fairnas(), "weight": 0.5, "temperature": 2.0}
 SETTINGS = {"weight": 0.9, "temperature": 4.0}
+SMOOTHING = 0.1
 REFUSES = {"few_shot", "gm_nas", "k_shot", "mean_teacher", "distilled", "ofa", "p_darts"}
 REFUSED_BY = {"few_shot", "gm_nas", "k_shot", "mean_teacher"}
 

@@ -72,6 +72,10 @@ class TestParetoBins(SearcherLaws):
 class TestPolicyGradient(SearcherLaws, LearningLaws):
     searcher = PolicyGradient(lr=0.2, batch=2)
 
+    @pytest.mark.slow  # it draws what it knows until its attempts are used up
+    def test_ends_early_when_three_architectures_are_feasible(self) -> None:
+        super().test_ends_early_when_three_architectures_are_feasible()
+
 
 class TestNSGA3(SearcherLaws):
     searcher = NSGA3(partitions=8)

@@ -1,4 +1,4 @@
-"""Distillation from the network as it was when the training began (Hinton, Vinyals and Dean, 2015)."""
+"""Distillation from the network as it was when the training began (Hinton et al., NIPS Deep Learning Workshop 2015)."""
 
 from __future__ import annotations
 
