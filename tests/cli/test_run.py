@@ -51,7 +51,7 @@ def test_it_judges_its_ranking_if_asked_to(tmp_path: Path) -> None:
     done = supernet("run", "--out", out, *quick, "--retrain", 4, "--retrain-steps", 2)
     assert done.code == 0, done.err
     told = json.loads((out / "judge.json").read_text())
-    assert "2 steps of 32 images" in told["truth"]
+    assert "2 steps of 32 examples" in told["truth"]
     verdict = done.out.index(told["verdict"])
     assert done.out.index("export/best.pt2") < verdict < done.out.index("Kendall τ  ") < done.out.index("report: ")
     assert told["sentences"][0] not in done.out

@@ -159,5 +159,5 @@ def test_it_is_said_where_validation_images_are_trained_on(tmp_path: Path) -> No
         again = replace(run, say=said.append)
         settings = Retraining(arch=arch, steps=1, method=Named("darts_cifar", options))
         retrain(again, settings, out=tmp_path / str(seen))
-        assert any("validation images are trained on too" in sentence for sentence in said) == seen
+        assert any("validation examples are trained on too" in sentence for sentence in said) == seen
         said.clear()
