@@ -59,8 +59,7 @@ class Sliced(nn.Module, Mutable):
         return (*(layout.width for layouts in self._layouts.values() for layout in layouts), *numbers)
 
     def shapes(self) -> dict[str, Shape]:
-        module = self
-        own = {**module._parameters, **module._buffers}
+        own = {**self._parameters, **self._buffers}
         return {
             name: tuple(layout.width for layout in self._layouts[name])
             if name in self._layouts
@@ -74,7 +73,6 @@ class Sliced(nn.Module, Mutable):
 
     def plain(self) -> nn.Module:
         """The module with its own class, a copy of what is used of its tensors, and its modules inside."""
-        module = self
         made: nn.Module = object.__new__(type(self).__bases__[1])
         made.__dict__.update({name: value for name, value in vars(self).items() if name not in _OWN})
         for name in self._numbers:
@@ -83,11 +81,11 @@ class Sliced(nn.Module, Mutable):
             made.__dict__["momentum"] = vars(self)["_momentum_alone"]
         made.__dict__["_parameters"] = {
             name: None if tensor is None else slice_copied(getattr(self, name))
-            for name, tensor in module._parameters.items()
+            for name, tensor in self._parameters.items()
         }
         made.__dict__["_buffers"] = {
             name: None if tensor is None else getattr(self, name).detach().clone()
-            for name, tensor in module._buffers.items()
+            for name, tensor in self._buffers.items()
         }
         return made
 
@@ -100,11 +98,10 @@ class SlicedBatchNorm(Sliced):
 
     def forward(self, input: Tensor) -> Tensor:
         layouts = self._layouts.get("running_mean")
-        module = self
-        if layouts is None or layouts[0].is_prefix or not module.training:
+        if layouts is None or layouts[0].is_prefix or not self.training:
             return cast(Tensor, super().forward(input))
         entries = self.active_entries()
-        held = {name: module._buffers[name] for name in ("running_mean", "running_var")}
+        held = {name: self._buffers[name] for name in ("running_mean", "running_var")}
         self.__dict__["_gathered"] = {name: tensor[entries] for name, tensor in held.items() if tensor is not None}
         try:
             out = super().forward(input)

@@ -117,9 +117,10 @@ def tie(one: Axis, other: Axis) -> None:
     if one.kind == other.kind == "product":
         left, right = factors(one), factors(other)
         sizes = _common([f.size for f in left], [f.size for f in right])
-        parts = None if sizes is None else (split_product(one, sizes), split_product(other, sizes))
-        if parts is not None and None not in parts:
-            for a, b in zip(*parts, strict=True):  # type: ignore[arg-type]
+        ours = None if sizes is None else split_product(one, sizes)
+        theirs = None if sizes is None else split_product(other, sizes)
+        if ours is not None and theirs is not None:
+            for a, b in zip(ours, theirs, strict=True):
                 tie(a, b)
             return
     if one.kind == other.kind == "concat":

@@ -104,7 +104,7 @@ def dimensions_of(model: nn.Module, followed: Followed) -> list[Found]:
 
 def _title(uses: list[Use], modules: Mapping[str, nn.Module], kind: str, taken: set[str]) -> str:
     """A dimension is named after the first layer whose weight makes it."""
-    makes = [use.module for use in uses if use.tensor == "weight" and use.axis == _made(modules[use.module])]
+    makes = [use.module for use in uses if use.tensor == "weight" and use.axis == made_along(modules[use.module])]
     place = next(iter(makes), uses[0].module)
     title, number = f"{place}.{kind}".lstrip("."), 2
     while title in taken:
@@ -112,7 +112,7 @@ def _title(uses: list[Use], modules: Mapping[str, nn.Module], kind: str, taken: 
     return title
 
 
-def _made(layer: nn.Module) -> int:
+def made_along(layer: nn.Module) -> int:
     """The axis of a layer's weight along which its results are."""
     transposed = isinstance(layer, nn.Embedding) or getattr(layer, "transposed", False)
     return 1 if transposed else 0

@@ -22,7 +22,7 @@ from supernet.nn.stack import stacked
 from supernet.nn.supernet import plain_subnet
 from supernet.pretrained.axes import Axis
 from supernet.pretrained.dimensions import Found, blocks_of, dimensions_of
-from supernet.pretrained.follow import follow, outputs
+from supernet.pretrained.follow import arguments, follow, outputs
 from supernet.pretrained.follower import Followed
 from supernet.pretrained.numbers import numbers_of
 from supernet.space import Arch, Choice, Expr
@@ -174,7 +174,7 @@ def elastic(
         multiple=multiple,
         statistics=statistics,
     )
-    args, kwargs = _arguments(example)
+    args, kwargs = arguments(example)
     model = copy.deepcopy(model)  # code that remembers what it computed does so here
     followed, wanted = follow(model, args, kwargs)
     known = _Known(stays={}, fixed=set())
@@ -199,12 +199,6 @@ class _Known:
 
     stays: dict[str, str]
     fixed: set[str]
-
-
-def _arguments(example: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
-    if isinstance(example, Mapping):
-        return (), dict(example)
-    return (tuple(example), {}) if isinstance(example, tuple | list) else ((example,), {})
 
 
 def _built(

@@ -19,7 +19,7 @@ from supernet.io.files import write_atomically
 from supernet.nn.sliced import Sliced
 from supernet.nn.stack import Stack
 from supernet.pretrained.elastic import ElasticModel, relative_gap
-from supernet.pretrained.follow import outputs
+from supernet.pretrained.follow import arguments, outputs
 from supernet.space import Arch
 
 _LOADER = "network.py"
@@ -216,15 +216,9 @@ def _loaded(folder: Path, alone: nn.Module) -> nn.Module:
 
 
 def _difference(loaded: nn.Module, alone: nn.Module, example: Any) -> float:
-    args, named = _arguments(example)
+    args, named = arguments(example)
     with torch.no_grad():
         return relative_gap(outputs(loaded(*args, **named)), outputs(alone(*args, **named)))
-
-
-def _arguments(example: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
-    if isinstance(example, Mapping):
-        return (), dict(example)
-    return (tuple(example), {}) if isinstance(example, tuple | list) else ((example,), {})
 
 
 def _card(

@@ -15,6 +15,13 @@ from supernet.pretrained.follower import Followed, Follower
 from supernet.pretrained.operations import RULES
 
 
+def arguments(example: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """An example as the arguments of a call: a tensor, a tuple of arguments, or a mapping by their names."""
+    if isinstance(example, Mapping):
+        return (), dict(example)
+    return (tuple(example), {}) if isinstance(example, tuple | list) else ((example,), {})
+
+
 def follow(model: nn.Module, args: Sequence[Any], kwargs: dict[str, Any]) -> tuple[Followed, Any]:
     """Run a model once in evaluation mode and follow its dimensions; those of its output cannot vary.
 

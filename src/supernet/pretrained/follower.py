@@ -17,6 +17,10 @@ from supernet.pretrained.axes import OUTSIDE, Axis, freeze
 Axes = list[Axis]
 
 
+class UnfollowedError(Exception):
+    """An operation was used in a way of which it is not known what it does to axes; the message says which."""
+
+
 class Followed:
     """What one pass of a model tells of its dimensions.
 
@@ -140,7 +144,7 @@ class Follower(TorchDispatchMode):
         else:
             try:
                 rule(self, func, args, kwargs, out)
-            except NotImplementedError as error:
+            except UnfollowedError as error:
                 self._unknown(f"{name} ({error})" if str(error) else name, tensors, results)
         for result in results:
             if id(result) not in self._axes:

@@ -10,14 +10,16 @@ from torch import nn
 from supernet.nn.layout import Layout
 
 _TORCH = {
-    "in_features": ("weight", 1),
-    "out_features": ("weight", 0),
-    "num_features": ("weight", 0),
-    "num_channels": ("weight", 0),
-    "embedding_dim": ("weight", 1),
+    "in_features": 1,
+    "out_features": 0,
+    "num_features": 0,
+    "num_channels": 0,
+    "embedding_dim": 1,
 }
+"""By attribute of torch's layers the axis of the weight that it counts."""
+
 _SIZES = ("dim", "width", "channel", "head", "hidden", "feature", "inner", "embed", "plane", "size")
-_OTHERS = ("image", "img", "patch", "window", "kernel", "vocab", "position", "token", "grid", "length", "size")
+_OTHERS = ("image", "img", "patch", "window", "kernel", "vocab", "position", "token", "grid", "length")
 
 
 def numbers_of(
@@ -56,7 +58,7 @@ def numbers_of(
 
 def _likely(names: Sequence[str]) -> list[str]:
     """Of attributes with one value those whose names say that they are sizes of a layer."""
-    said = [n for n in names if any(word in n for word in _SIZES) and not any(word in n for word in _OTHERS[:-1])]
+    said = [n for n in names if any(word in n for word in _SIZES) and not any(word in n for word in _OTHERS)]
     return said or list(names)
 
 
@@ -69,7 +71,7 @@ def _of_torch(module: nn.Module, layouts: Mapping[str, tuple[Layout, ...]]) -> I
     elif isinstance(module, nn.LayerNorm | nn.RMSNorm):
         yield "normalized_shape", tuple(layout.width for layout in weight)
     else:
-        for name, (_, axis) in _TORCH.items():
+        for name, axis in _TORCH.items():
             if axis < len(weight) and weight[axis].varies and vars(module).get(name) == weight[axis].size:
                 yield name, weight[axis].width
 

@@ -23,7 +23,7 @@ from supernet.pretrained.axes import (
     split_product,
     tie,
 )
-from supernet.pretrained.follower import Follower
+from supernet.pretrained.follower import Follower, UnfollowedError
 
 Rule = Callable[[Follower, Any, Sequence[Any], dict[str, Any], Any], None]
 
@@ -77,7 +77,7 @@ def _copied_into(now: Follower, func: Any, args: Sequence[Any], kwargs: Any, out
 @_rule("as_strided")
 def _strided(now: Follower, func: Any, args: Sequence[Any], kwargs: Any, out: Any) -> None:
     if list(out.shape) != [axis.size for axis in now.of(args[0])]:
-        raise NotImplementedError
+        raise UnfollowedError
     now.put(out, now.of(args[0]))
 
 
@@ -108,7 +108,7 @@ def _turned(now: Follower, func: Any, args: Sequence[Any], kwargs: Any, out: Any
     elif name == "permute":
         order = [dim % len(axes) for dim in args[1]]
     else:
-        raise NotImplementedError
+        raise UnfollowedError
     now.put(out, [axes[dim] for dim in order])
 
 
@@ -281,7 +281,7 @@ def _found(now: Follower, func: Any, args: Sequence[Any], kwargs: Any, out: Any)
 def _multiplied(now: Follower, func: Any, args: Sequence[Any], kwargs: Any, out: Any) -> None:
     one, other = now.of(args[0]), now.of(args[1])
     if len(other) == 1 or len(one) == 1:
-        raise NotImplementedError
+        raise UnfollowedError
     tie(one[-1], other[-2])
     for a, b in zip(one[:-2], other[:-2], strict=True):
         tie(a, b)
@@ -318,12 +318,12 @@ def _convolved(now: Follower, func: Any, args: Sequence[Any], kwargs: Any, out: 
     else:
         per_group = channels.size // groups
         if transposed:
-            raise NotImplementedError("transposed in groups")
+            raise UnfollowedError("transposed in groups")
         if per_group == 1:
             # Depthwise: each channel is a group of its own, and there are as many groups as channels.
             out_parts = split_product(first, [groups, first.size // groups])
             if out_parts is None:
-                raise NotImplementedError("depthwise over a concatenation")
+                raise UnfollowedError("depthwise over a concatenation")
             tie(channels, out_parts[0])
             made = first
         else:
@@ -331,7 +331,7 @@ def _convolved(now: Follower, func: Any, args: Sequence[Any], kwargs: Any, out: 
             tie(channels, product([count, second]))
             parts = split_product(first, [groups, first.size // groups])
             if parts is None:
-                raise NotImplementedError("groups of a concatenation")
+                raise UnfollowedError("groups of a concatenation")
             tie(parts[0], count)
             made = first
     if bias is not None:
@@ -374,7 +374,7 @@ def _group_normed(now: Follower, func: Any, args: Sequence[Any], kwargs: Any, ou
     if groups > 1:
         parts = split_product(x[1], [groups, x[1].size // groups])
         if parts is None:
-            raise NotImplementedError("groups of a concatenation")
+            raise UnfollowedError("groups of a concatenation")
         freeze(parts[0], "a group norm has this many groups")
     now.put(out[0] if isinstance(out, tuple) else out, x)
 
@@ -428,10 +428,10 @@ def _index_selected(now: Follower, func: Any, args: Sequence[Any], kwargs: Any, 
 def _indexed(now: Follower, func: Any, args: Sequence[Any], kwargs: Any, out: Any) -> None:
     axes, indices = now.of(args[0]), list(args[1])
     if any(index is not None and index.dtype.is_floating_point for index in indices):
-        raise NotImplementedError
+        raise UnfollowedError
     used = [dim for dim, index in enumerate(indices) if index is not None]
     if used != list(range(used[0], used[0] + len(used))):
-        raise NotImplementedError("by lists of indices apart")
+        raise UnfollowedError("by lists of indices apart")
     for dim in used:
         freeze(axes[dim], "its entries are looked up by number")
     rest = len(axes) - used[-1] - 1
@@ -442,7 +442,7 @@ def _indexed(now: Follower, func: Any, args: Sequence[Any], kwargs: Any, out: An
 
 @_rule("gather", "scatter", "index_put_", "index_put")
 def _gathered(now: Follower, func: Any, args: Sequence[Any], kwargs: Any, out: Any) -> None:
-    raise NotImplementedError
+    raise UnfollowedError
 
 
 @_rule(

@@ -17,6 +17,7 @@ from supernet.nn.layout import Layout
 from supernet.nn.modes import untouched_buffers
 from supernet.nn.output import as_output
 from supernet.nn.sliced import layouts_of
+from supernet.pretrained.dimensions import made_along
 from supernet.space import Choice
 
 Importance: TypeAlias = Literal["norm", "taylor", "activation"]
@@ -161,7 +162,7 @@ def _outputs(net: Supernet, found: dict[int, Tensor], *, on: bool) -> Iterator[N
         if not isinstance(output, Tensor) or weight is None or weight.ndim < 2:
             return
         axis = 1 if isinstance(layer, nn.modules.conv._ConvNd) else output.ndim - 1
-        made = 1 if isinstance(layer, nn.Embedding) or getattr(layer, "transposed", False) else 0
+        made = made_along(layer)
         if output.shape[axis] != weight.shape[made]:
             return
         size = output.detach().abs().transpose(0, axis).flatten(1).mean(1)
