@@ -11,6 +11,7 @@ from typing import Any, cast
 from torch import nn
 
 from supernet import catalog, data, settings
+from supernet.catalog.entry import Kind
 from supernet.data import Data, ImageData
 from supernet.deploy.new_data import fitted
 from supernet.deploy.resize import resized
@@ -122,34 +123,27 @@ def build_task(name: str, options: Mapping[str, Any]) -> Task:
     Raises:
         UsageError: an unknown name or setting, or a value that does not fit.
     """
-    task = settings.build("tasks", name, options)
-    if not isinstance(task, Task):
-        raise UsageError(f"{name} returned {type(task).__name__}; a task is a value such as tasks.Classification().")
-    return task
+    return cast(Task, _value("tasks", Task, "tasks.Classification()", name, options))
 
 
 def build_searcher(name: str, options: Mapping[str, Any]) -> Searcher:
-    """The searcher of a name, or of `module:name`, with these settings.
-
-    Raises:
-        UsageError: an unknown name or setting, or a value that does not fit.
-    """
-    searcher = settings.build("searchers", name, options)
-    if not isinstance(searcher, Searcher):
-        raise UsageError(f"{name} returned {type(searcher).__name__}; a searcher is a value such as search.NSGA2().")
-    return searcher
+    """The searcher of a name, or of `module:name`, with these settings; errors as of `build_task`."""
+    return cast(Searcher, _value("searchers", Searcher, "search.NSGA2()", name, options))
 
 
 def build_predictor(name: str, options: Mapping[str, Any]) -> Predictor:
-    """The predictor of a name, or of `module:name`, with these settings.
+    """The predictor of a name, or of `module:name`, with these settings; errors as of `build_task`."""
+    return cast(Predictor, _value("predictors", Predictor, "measure.MLP()", name, options))
 
-    Raises:
-        UsageError: an unknown name or setting, or a value that does not fit.
-    """
-    predictor = settings.build("predictors", name, options)
-    if not isinstance(predictor, Predictor):
-        raise UsageError(f"{name} returned {type(predictor).__name__}; a predictor is a value such as measure.MLP().")
-    return predictor
+
+def _value(kind: Kind, protocol: Any, example: str, name: str, options: Mapping[str, Any]) -> Any:
+    """What a name stands for with these settings, if it is a value of this protocol, such as `example`."""
+    made = settings.build(kind, name, options)
+    if not isinstance(made, protocol):
+        raise UsageError(
+            f"{name} returned {type(made).__name__}; a {kind.removesuffix('s')} is a value such as {example}."
+        )
+    return made
 
 
 def build_search(asked: Searching) -> Searcher:
