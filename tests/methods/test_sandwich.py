@@ -15,9 +15,10 @@ ALTERNATIVES = {
     "label_smoothing": 0.5,
     "combine": Mean(),
     "regularise": "all",
+    "one_pass": True,
     "weights": sgd(0.1),
 }
-SETTINGS = {"random": 2, "temperature": 1.0, "hard": 0.0, "combine": Sum(), "regularise": "first"}
+SETTINGS = {"random": 2, "temperature": 1.0, "hard": 0.0, "combine": Sum(), "regularise": "first", "one_pass": False}
 SMOOTHING = 0.1
 
 

@@ -75,6 +75,10 @@ class _ElasticConv(Mutable):
         _, c_out, _, g = self._sizes()
         return self._bias_slice(c_out, g)
 
+    def active_padding(self) -> Sides:
+        """The padding of the active kernel."""
+        return self._padding(self._sizes()[2])
+
     def _sizes(self) -> tuple[int, int, Sides, int]:
         value = self.selection.value
         kernel = self.kernel if isinstance(self.kernel, tuple) else value(self.kernel)

@@ -35,16 +35,22 @@ class ElasticLinear(nn.Linear, Mutable):
         nn.Linear.__init__(self, largest_value(in_features), largest_value(out_features), bias=bias)
         self.width_in, self.width_out, self.unit = in_features, out_features, unit
 
-    def _slices(self) -> tuple[Tensor, Tensor | None]:
+    def active_weight(self) -> Tensor:
+        """The slice (c_out, c_in) of the weight that the active architecture uses."""
         c_in, c_out = self.selection.value(self.width_in), self.selection.value(self.width_out)
-        weight = active_slice(self.selection, self.weight, c_out, c_in, unit=self.unit)
+        return active_slice(self.selection, self.weight, c_out, c_in, unit=self.unit)
+
+    def active_bias(self) -> Tensor | None:
+        """The slice (c_out,) of the bias that the active architecture uses."""
         bias: Tensor | None = self.bias
-        return weight, bias if bias is None else active_slice(self.selection, bias, c_out, unit=self.unit)
+        if bias is None:
+            return None
+        return active_slice(self.selection, bias, self.selection.value(self.width_out), unit=self.unit)
 
     def forward(self, input: Tensor) -> Tensor:
-        weight, bias = self._slices()
+        weight = self.active_weight()
         check_width(input.shape[-1], weight.shape[1], "linear layer")
-        return F.linear(input, weight, bias)
+        return F.linear(input, weight, self.active_bias())
 
     def depends_on(self) -> tuple[Expr | int, ...]:
         return (self.width_in, self.width_out)
@@ -53,7 +59,7 @@ class ElasticLinear(nn.Linear, Mutable):
         return {"weight": (self.width_out, self.width_in), "bias": (self.width_out,)}
 
     def plain(self) -> nn.Module:
-        weight, bias = self._slices()
+        weight, bias = self.active_weight(), self.active_bias()
         layer = nn.Linear(weight.shape[1], weight.shape[0], bias=bias is not None, device="meta")
         return copy_into(layer, weight=weight, bias=bias)
 

@@ -52,6 +52,7 @@ from supernet.train.fit import Trained as Trained
 from supernet.train.fit import fit as fit
 from supernet.train.forwards.cut_images import CutImages as CutImages
 from supernet.train.forwards.engine_and_transit import EngineAndTransit as EngineAndTransit
+from supernet.train.forwards.several import Several as Several
 from supernet.train.forwards.slices import Slices as Slices
 from supernet.train.gradients._protocol import GradientRule as GradientRule
 from supernet.train.gradients.adversarial import Adversarial as Adversarial
@@ -340,6 +341,7 @@ __all__ = [
     "Scored",
     "SearchAndEvaluate",
     "Setting",
+    "Several",
     "ShareFeatures",
     "Shrink",
     "ShrinkByStages",

@@ -36,6 +36,7 @@ def sandwich(
     label_smoothing: float = 0.1,
     combine: Combine = Sum(),
     regularise: Literal["all", "first"] = "first",
+    one_pass: bool = False,
     weights: Updates = WEIGHTS,
 ) -> Recipe:
     """Largest, random and smallest subnets each step; all but the largest learn from the largest.
@@ -53,6 +54,8 @@ def sandwich(
         label_smoothing: Share of the target of the largest subnet's cross-entropy that is spread over the classes.
         combine: How the gradients of the subnets become one.
         regularise: Whether dropout acts on the `"first"` (largest) subnet or on `"all"`.
+        one_pass: Whether all subnets but the largest share one pass, each on its own examples of the batch: 2 passes
+            per step instead of `random` + 2. An approximation of this package, see `TrainPaths`.
         weights: How the supernet's weights are stepped.
     """
     program = TrainPaths(
@@ -60,5 +63,6 @@ def sandwich(
         objective=InPlaceDistillation(label_smoothing, temperature, hard),
         combine=combine,
         regularise=regularise,
+        one_pass=one_pass,
     )
     return Recipe(name="sandwich", program=program, weights=weights)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Literal
 
@@ -11,6 +12,7 @@ from supernet.nn import Supernet
 from supernet.train.combines._protocol import Combine
 from supernet.train.combines.sum import Sum
 from supernet.train.context import Moves
+from supernet.train.forwards.several import Several
 from supernet.train.gradients._protocol import GradientRule
 from supernet.train.move import Forward, Move, Objective, Path, Prepares, Step
 from supernet.train.objectives.cross_entropy import CrossEntropy
@@ -31,6 +33,12 @@ class TrainPaths:
             once.
         regularise: The paths in which dropout layers drop: all of them, or the first of a step alone.
         forward: How each path runs; None: the supernet on the images of the batch.
+        one_pass: Whether all paths but the first share one pass, see `Several`: each of n runs on every n-th example,
+            and the loss of the pass counts n times. Its gradient is in the mean that of n passes where only nested
+            widths differ; batch norm then takes the statistics of all of them together, and other choices are alike.
+
+    Raises:
+        UsageError: a setting outside its values, or one pass of paths that run in a way of their own.
     """
 
     sampler: Sampler
@@ -40,6 +48,7 @@ class TrainPaths:
     micro_batch: int | None = None
     regularise: Literal["all", "first"] = "all"
     forward: Forward | None = None
+    one_pass: bool = False
     parts = ()
 
     def __post_init__(self) -> None:
@@ -47,6 +56,11 @@ class TrainPaths:
             raise UsageError(f"The micro-batch is {self.micro_batch} examples; give at least 1, or None.")
         if self.regularise not in ("all", "first"):
             raise UsageError(f"Dropout acts on 'all' paths or on the 'first'; got {self.regularise!r}.")
+        if self.one_pass and (self.forward is not None or self.gradient is not None):
+            raise UsageError(
+                "The paths were to share one pass and to run or to be differentiated in a way of their own; leave "
+                "one_pass out, or forward and gradient."
+            )
 
     def check(self, net: Supernet) -> None:
         self.sampler.check(net)
@@ -64,6 +78,8 @@ class TrainPaths:
             )
             for number, decisions in enumerate(self.sampler.paths(step))
         ]
+        if self.one_pass and len(paths) > 2:
+            paths = self._sharing(paths)
         prepare = partial(self.objective.prepare, paths) if isinstance(self.objective, Prepares) else None
         yield Move(
             paths=paths,
@@ -72,3 +88,10 @@ class TrainPaths:
             micro_batch=self.micro_batch,
             prepare=prepare,
         )
+
+    def _sharing(self, paths: Sequence[Path]) -> list[Path]:
+        """The first path and one in place of all others; the losses of all count as they did."""
+        first, others = paths[0], paths[1:]
+        share = self.combine.weight(len(paths)) / self.combine.weight(2)
+        archs = tuple(path.decisions for path in others)
+        return [replace(first, weight=share), replace(others[0], forward=Several(archs), weight=share * len(others))]
