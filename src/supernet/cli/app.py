@@ -32,6 +32,7 @@ def app() -> App:
     from supernet.cli.judge import judge
     from supernet.cli.latency import latency_build, latency_fit
     from supernet.cli.list import list_names
+    from supernet.cli.prune import prune
     from supernet.cli.report import report
     from supernet.cli.retrain import retrain
     from supernet.cli.run import run
@@ -53,6 +54,7 @@ def app() -> App:
         judge,
         retrain,
         transfer,
+        prune,
         report,
         bench,
         compare,

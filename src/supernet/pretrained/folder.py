@@ -25,6 +25,8 @@ from supernet.space import Arch
 _LOADER = "network.py"
 _MODELLING = "modeling_subnet.py"
 _TOLERANCE = 1e-5
+WRITTEN = ("README.md", "config.json", "generation_config.json", "model.safetensors", "sizes.json", _LOADER, _MODELLING)
+"""The files that `save_folder` may write."""
 
 
 def save_folder(
@@ -66,7 +68,7 @@ def save_folder(
         raise UsageError(f"{folder} holds files already. Give a new folder.")
     alone = net.extract(arch).eval()
     sizes = _sizes(net, arch, alone)
-    of_transformers = _is_of_transformers(alone)
+    of_transformers = is_of_transformers(alone)
     if not of_transformers and not build:
         raise UsageError(
             f"{type(alone).__name__} is not a model of transformers, so its folder has to say how it is built: give "
@@ -140,7 +142,8 @@ def _renamed(lists: Mapping[str, Sequence[str]]) -> Any:
     return new
 
 
-def _is_of_transformers(model: nn.Module) -> bool:
+def is_of_transformers(model: nn.Module) -> bool:
+    """Whether a model is one of transformers, which its Auto classes load."""
     return hasattr(model, "save_pretrained") and hasattr(getattr(model, "config", None), "to_dict")
 
 

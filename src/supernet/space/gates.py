@@ -103,3 +103,9 @@ def _truth(name: str, when: Expr, options: dict[str, NDArray[Any]]) -> NDArray[n
             "a condition is true or false, such as depth > 2 or kind.is_in((…))."
         )
     return values.astype(bool)
+
+
+def gates_of(choice: Choice) -> tuple[Choice, ...]:
+    """The choices that decide whether a choice is on, and those that decide these."""
+    direct = () if choice.when is None else choice.when.choices()
+    return tuple(dict.fromkeys([*direct, *(gate for each in direct for gate in gates_of(each))]))

@@ -1,0 +1,352 @@
+"""A trained model cut to a share of its cost: options are rated once, and an integer program chooses."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Literal, TypeAlias
+
+import msgspec
+import numpy as np
+from torch import nn
+
+from supernet.data import Data
+from supernet.errors import UsageError
+from supernet.io.files import read_json, write_json
+from supernet.io.lines import LinesFile, keep_lines, read_lines
+from supernet.io.locking import locked
+from supernet.io.progress import ProgressBar
+from supernet.measure import Calibration, LatencyTable, calibrate, cost_model, params, scores
+from supernet.measure.costs.tables import Term
+from supernet.measure.option_damage import Damage, DamageMeter, OptionDamage, option_damage
+from supernet.methods import distilled
+from supernet.nn.norm import is_batch_norm
+from supernet.nn.supernet import Supernet
+from supernet.pretrained.elastic import ElasticModel, elastic
+from supernet.pretrained.folder import WRITTEN, is_of_transformers, save_folder
+from supernet.pretrained.models import arguments_of, load_model
+from supernet.pretrained.sorting import Importance, sort_by_importance
+from supernet.rank import kendall_tau
+from supernet.runs.kept import refuse_changes
+from supernet.runs.run import Say, silent
+from supernet.search.integer_program import Solution, smallest_sum
+from supernet.space import Arch
+from supernet.train import Cosine, CrossEntropy, Fixed, Recipe, TrainPaths, adam, fit, sgd
+
+Cost: TypeAlias = Literal["params", "macs", "latency_ms"]
+COSTS: tuple[Cost, ...] = ("params", "macs", "latency_ms")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pruning:
+    """How a model is cut.
+
+    Args:
+        model: `module:function` that builds the model, or a folder that transformers has saved.
+        arguments: Arguments of the function, by name.
+        weights: A file with its state dict; None: as the function gives them.
+        keep: What may be kept of each cost, as a share such as "60%", or an amount.
+        width: The shares of a dimension that may be kept.
+        depth: Whether blocks may go.
+        exclude: Patterns of the names of what stays.
+        sort: What the entries of dimensions are sorted by, the most important first; None: they keep their order.
+        damage: What the damage of an option is measured by.
+        images: Number of validation examples that damage is measured on.
+        checks: Number of random architectures whose damage is measured beside the estimate.
+        finetune_steps: Number of steps of training after the cut; 0: none.
+        distil: Whether that training learns from the model as well as from the labels.
+        lr: Learning rate of that training.
+        batch_size: Examples per step of it.
+        seed: Seed of everything that is drawn.
+    """
+
+    model: str
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+    weights: str | None = None
+    keep: Mapping[str, str]
+    width: tuple[float, ...] = (0.25, 0.5, 0.625, 0.75, 0.875, 1.0)
+    depth: bool = True
+    exclude: tuple[str, ...] = ()
+    sort: Importance | None = "taylor"
+    damage: Damage = "divergence"
+    images: int = 512
+    checks: int = 16
+    finetune_steps: int = 0
+    distil: bool = True
+    lr: float = 0.01
+    batch_size: int = 64
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if not self.keep:
+            raise UsageError("Nothing says how much may be kept; give --keep params=60%, or macs=…, latency_ms=….")
+        for name, text in self.keep.items():
+            _amount(name, text, 1.0)
+        if self.images < 1 or self.checks < 0 or self.finetune_steps < 0 or self.batch_size < 2 or self.lr <= 0:
+            raise UsageError(
+                f"images={self.images}, checks={self.checks}, finetune_steps={self.finetune_steps}, batch_size="
+                f"{self.batch_size}, lr={self.lr}: give 1, 0, 0, 2 or more, and a positive rate."
+            )
+
+
+class Measured(msgspec.Struct, frozen=True):
+    """One line of `damage.jsonl`: what one option of one choice damages."""
+
+    choice: str
+    option: int
+    damage: float
+
+
+@dataclass(frozen=True)
+class Pruned:
+    """A model that was cut.
+
+    Attributes:
+        arch: The part of the model that was kept.
+        net: The supernet of the model, with the weights after the training, if there was one.
+        costs: Of the model and of what was kept, by name.
+        solution: What the integer program found.
+        damage: The damage of `arch`, before any training.
+        checked: Estimated and measured damage of random architectures, and of `arch` first.
+        scores: Scores of the model, of the cut one before any training, and after it, by name.
+        folder: Where the cut model is.
+        difference: The largest difference of outputs between the model that the folder gives and the subnet.
+    """
+
+    arch: Arch
+    net: ElasticModel
+    costs: Mapping[str, tuple[float, float]]
+    solution: Solution
+    damage: float
+    checked: Sequence[tuple[float, float]]
+    scores: Mapping[str, Mapping[str, float]]
+    folder: Path
+    difference: float
+
+    @property
+    def additivity_error(self) -> float:
+        """The mean difference of estimated and measured damage, as a share of the mean measured one."""
+        estimated, measured = np.asarray(self.checked).T
+        return float(np.abs(estimated - measured).mean() / max(np.abs(measured).mean(), 1e-12))
+
+    @property
+    def tau(self) -> float | None:
+        """Kendall's τ between estimated and measured damage of the random architectures; None: fewer than three."""
+        drawn = np.asarray(self.checked[1:])
+        return None if len(drawn) < 3 else kendall_tau(drawn[:, 0], drawn[:, 1])
+
+    def to_json(self) -> dict[str, Any]:
+        """What `pruned.json` holds."""
+        return {
+            "arch": self.arch.options(),
+            "costs": {name: {"model": whole, "kept": kept} for name, (whole, kept) in self.costs.items()},
+            "estimated_damage": self.solution.value,
+            "damage": self.damage,
+            "optimality_gap": self.solution.gap,
+            "additivity_error": self.additivity_error,
+            "tau_of_estimates": self.tau,
+            "checked": [list(pair) for pair in self.checked],
+            "scores": self.scores,
+            "difference": self.difference,
+        }
+
+
+def prune(
+    asked: Pruning,
+    data: Data,
+    out: Path | str,
+    *,
+    resume: bool = False,
+    say: Say = silent,
+    progress: bool = True,
+) -> Pruned:
+    """Cut a trained model to a share of its cost.
+
+    1. The model is made elastic (`supernet.elastic`), its dimensions sorted by importance.
+    2. Every option of every dimension and depth is measured alone: what the largest subnet loses with it.
+    3. An integer program takes the options with the smallest sum of damage that keep to the limits; it is exact where
+       damage adds up, and how far it does is measured on random architectures.
+    4. What is left is trained, if steps are asked for, and written as a folder that loads without this package.
+
+    Args:
+        asked: What is cut and how.
+        data: The data; training examples sort and train, validation examples measure.
+        out: Directory for everything; a new or empty one, unless work goes on there.
+        resume: Go on where stopped work ended.
+        say: Called with each sentence on the way.
+        progress: Whether to show progress.
+
+    Raises:
+        UsageError: the model cannot be made elastic, no part of it keeps to the limits, or `out` holds something else.
+        RunError: a file cannot be read or written, or the training diverged.
+    """
+    place = Path(out)
+    with locked(place):
+        _begin(asked, place, resume=resume)
+        net = _elastic(asked, data)
+        say(f"{asked.model}: {len(net.space)} choices, {net.space.size:.3g} subnets")
+        if asked.sort is not None:
+            sort_by_importance(net, asked.sort, data, images=asked.images, seed=asked.seed)
+        limits, whole = _limits(asked, net, data, place)
+        has_norms = any(is_batch_norm(module) for module in net.modules())
+        policy = Calibration(images=256) if has_norms else None
+        meter = DamageMeter(net=net, data=data, damage=asked.damage, images=asked.images, calibration=policy)
+        damage = _damages(net, meter, place, progress=progress)
+        solution = smallest_sum(net.space, damage.terms(net.space), limits)
+        arch = solution.arch
+        say("kept: " + ", ".join(f"{name} {solution.costs[name] / whole[name]:.1%}" for name in limits))
+        checked = _checked(net, arch, damage, meter, asked)
+        told = {"model": _scores(net, net.space.largest(), data, policy), "cut": _scores(net, arch, data, policy)}
+        if asked.finetune_steps:
+            _finetune(net, arch, data, asked, place / "finetune", resume=resume, progress=progress)
+            told["finetuned"] = _scores(net, arch, data, policy)
+        if policy is not None:
+            calibrate(net, arch, data, Calibration(images=1024))
+        folder, gap = _write(net, arch, data, asked, place / "model", told)
+        found = Pruned(
+            arch=arch,
+            net=net,
+            costs=_costs(net, arch, whole),
+            solution=solution,
+            damage=checked[0][1],
+            checked=checked,
+            scores=told,
+            folder=folder,
+            difference=gap,
+        )
+        write_json(place / "pruned.json", found.to_json())
+    return found
+
+
+def _begin(asked: Pruning, place: Path, *, resume: bool) -> None:
+    kept = read_json(place / "prune.json", dict) if place.is_dir() else None
+    now = msgspec.to_builtins(asdict(asked))
+    if kept is not None and not resume:
+        raise UsageError(f"{place} holds a pruning already; go on with --resume, or choose another directory.")
+    if kept is None and place.is_dir() and any(not path.name.startswith(".") for path in place.iterdir()):
+        raise UsageError(f"{place} holds files that no pruning has made. Choose a new directory.")
+    if kept is not None:
+        refuse_changes(kept, now, place / "prune.json")
+    else:
+        write_json(place / "prune.json", now)
+
+
+def _elastic(asked: Pruning, data: Data) -> ElasticModel:
+    model = load_model(asked.model, arguments=asked.arguments, weights=asked.weights, num_classes=data.outputs)
+    inputs = next(iter(data.validation.batches(2, limit=2))).x
+    return elastic(model, inputs, width=asked.width, depth=asked.depth, exclude=asked.exclude)
+
+
+def _amount(name: str, text: str, whole: float) -> float:
+    if name not in COSTS:
+        raise UsageError(f"--keep names the cost {name!r}; it can limit {', '.join(COSTS)}.")
+    found = re.fullmatch(r"\s*([0-9.eE+-]+)\s*(%?)\s*", str(text))
+    try:
+        value = float(found[1]) if found else float("nan")
+    except ValueError:
+        value = float("nan")
+    if not 0 < value < float("inf"):
+        raise UsageError(f"--keep {name}={text} is no amount; give a share such as 60%, or a number such as 2e6.")
+    if found is not None and found[2] and value > 100:
+        raise UsageError(f"--keep {name}={text} is more than all of it; give a share up to 100%.")
+    return value / 100 * whole if found is not None and found[2] else value
+
+
+def _limits(
+    asked: Pruning, net: ElasticModel, data: Data, place: Path
+) -> tuple[dict[str, tuple[Sequence[Term], float]], dict[str, float]]:
+    """Terms and limit of each cost that is limited, and what the model has of it."""
+    costs = cost_model(net, data.shape)
+    largest = net.space.largest()
+    found: dict[str, tuple[Sequence[Term], float]] = {}
+    whole: dict[str, float] = {}
+    for name, text in asked.keep.items():
+        if name == "latency_ms":
+            table = LatencyTable.build(net, input_shape=data.shape, out=place / "latency.json", seed=asked.seed)
+            terms: Sequence[Term] = table.terms
+            whole[name] = float(table.predict_ms(net.space.codes([largest]))[0])
+        else:
+            terms = costs.terms("params" if name == "params" else "macs")
+            whole[name] = costs.params(largest) if name == "params" else costs.macs(largest)
+        found[name] = terms, _amount(name, text, whole[name])
+    return found, whole
+
+
+def _damages(net: ElasticModel, meter: DamageMeter, place: Path, *, progress: bool) -> OptionDamage:
+    path = place / "damage.jsonl"
+    keep_lines(path, Measured)
+    known: dict[str, dict[int, float]] = {}
+    for row in read_lines(path, Measured).rows:
+        known.setdefault(row.choice, {})[row.option] = row.damage
+    done = sum(map(len, known.values()))
+    total = sum(map(len, net.space.choices))
+    with LinesFile(path) as file, ProgressBar("damage", total, unit="options", start=done, enabled=progress) as bar:
+
+        def note(choice: str, option: int, damage: float) -> None:
+            nonlocal done
+            file.append({"choice": choice, "option": option, "damage": damage})
+            done += 1
+            bar.update(done, f"{choice} {damage:.3g}")
+
+        return option_damage(meter, known=known, done=note)
+
+
+def _checked(
+    net: ElasticModel, arch: Arch, damage: OptionDamage, meter: DamageMeter, asked: Pruning
+) -> list[tuple[float, float]]:
+    """Estimated and measured damage: of what was chosen, and of random architectures."""
+    drawn = net.space.wrap(net.space.population(np.random.default_rng(asked.seed), asked.checks))
+    return [(damage.estimate(each), meter(each)) for each in (arch, *drawn)]
+
+
+def _scores(net: Supernet, arch: Arch, data: Data, policy: Calibration | None) -> dict[str, float]:
+    calibration = None if policy is None else Calibration(images=1024)
+    return dict(scores(net, arch, data, calibration=calibration, batch_size=64).values)
+
+
+def _finetune(
+    net: ElasticModel, arch: Arch, data: Data, asked: Pruning, out: Path, *, resume: bool, progress: bool
+) -> None:
+    has_norms = any(is_batch_norm(module) for module in net.modules())
+    weights = (
+        adam(asked.lr, weight_decay=0.01, decoupled=True, schedule=Cosine(), clip_norm=1.0)
+        if not has_norms
+        else sgd(asked.lr, nesterov=True, weight_decay=1e-4, schedule=Cosine())
+    )
+    program = TrainPaths(sampler=Fixed(arch), objective=CrossEntropy())
+    recipe = Recipe(name="pruned", program=program, weights=weights)
+    fit(
+        net,
+        distilled(recipe) if asked.distil else recipe,
+        data,
+        steps=asked.finetune_steps,
+        batch_size=asked.batch_size,
+        seed=asked.seed,
+        out=out,
+        resume=resume,
+        progress=progress,
+    )
+
+
+def _costs(net: ElasticModel, arch: Arch, whole: Mapping[str, float]) -> dict[str, tuple[float, float]]:
+    costs, largest = cost_model(net), net.space.largest()
+    return {
+        "params": (float(params(net, largest)), float(params(net, arch))),
+        "macs": (costs.macs(largest), costs.macs(arch)),
+    }
+
+
+def _write(
+    net: ElasticModel, arch: Arch, data: Data, asked: Pruning, folder: Path, told: Mapping[str, Mapping[str, float]]
+) -> tuple[Path, float]:
+    for name in WRITTEN:  # of a pruning that was stopped here or later
+        (folder / name).unlink(missing_ok=True)
+    alone: nn.Module = net.extract(arch)
+    inputs = next(iter(data.validation.batches(2, limit=2))).x
+    arguments = arguments_of(asked.model, asked.arguments, data.outputs)
+    build = "" if is_of_transformers(alone) else asked.model
+    newest = told[list(told)[-1]]
+    found = save_folder(net, arch, folder, example=inputs, build=build, arguments=arguments, scores=newest)
+    return folder, found["difference"]

@@ -1,0 +1,1 @@
+"""Spaces around a model that exists already."""
