@@ -143,6 +143,24 @@ def test_blocks_that_go_are_left_out(made: Any) -> None:
     assert conditions["layer2.0.conv1.width"] is None
 
 
+def test_any_block_may_go_by_itself() -> None:
+    """What is left out of the middle of a ResNet is what its own code without the block computes."""
+    model = tv.resnet18(num_classes=4).eval()
+    x = torch.randn(2, 3, 32, 32)
+    net = elastic(model, x, width=(1.0,), depth="any").eval()
+    assert list(net.space.names) == [f"layer{stage}.1.kept" for stage in (1, 2, 3, 4)]
+    arch = net.space.arch({**net.space.largest().options(), "layer2.1.kept": 0, "layer1.1.kept": 0})
+    del model.layer1[1], model.layer2[1]
+    assert torch.equal(net(x, arch), model(x))
+    assert torch.equal(net.extract(arch)(x), model(x))
+
+
+def test_widths_of_a_block_that_is_gone_decide_nothing() -> None:
+    net = elastic(tv.resnet18(num_classes=4), torch.randn(2, 3, 32, 32), depth="any")
+    gone = net.space.arch({**net.space.largest().options(), "layer3.1.kept": 0})
+    assert net.space.arch({**gone.options(), "layer3.1.conv1.width": 128}) == gone
+
+
 @pytest.mark.parametrize("law", LAWS)
 def test_laws(law: Law) -> None:
     torch.manual_seed(0)
@@ -282,6 +300,7 @@ def test_an_unknown_operation_leaves_what_it_touches() -> None:
         ({"width": (0.0, 1.0)}, r"width is \(0\.0, 1\.0\); give shares that may be kept, above 0 and up to 1"),
         ({"heads": (2,)}, r"heads is \(2,\); give shares"),
         ({"depth": ()}, r"depth is \(\); give shares"),
+        ({"depth": "all"}, "depth is 'all'; give True, False, 'any'"),
         ({"multiple": 0}, "multiple is 0; give 1 or more"),
         ({"statistics": "mine"}, "The statistics policy 'mine' does not exist"),
         ({"include": ["nothing"]}, "Nothing of Sequential can vary: .*it was not asked for"),

@@ -71,7 +71,7 @@ def test_the_report_says_how_far_damage_adds_up(pruned: Pruned) -> None:
 def test_sorting_by_importance_damages_less_than_leaving_the_order(weights: str, tmp_path: Path) -> None:
     found = {
         sort: prune(
-            Pruning(**FEW, weights=weights, keep={"params": "70%"}, sort=sort, depth=False),  # type: ignore[arg-type]
+            Pruning(**FEW, weights=weights, keep={"params": "70%"}, sort=sort, depth="none"),  # type: ignore[arg-type]
             data.digits(),
             tmp_path / str(sort),
             progress=False,

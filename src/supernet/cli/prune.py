@@ -56,7 +56,10 @@ def prune(
         listed(float),
         Parameter(group=_CUT, help="Shares of each dimension that may be kept, such as 0.5,0.75,1."),
     ] = None,
-    depth: Annotated[bool, Parameter(group=_CUT, help="Whether whole blocks may go.")] = True,
+    depth: Annotated[
+        Literal["any", "last", "none"],
+        Parameter(group=_CUT, help="Which whole blocks may go: any, only the last of a list, or none."),
+    ] = "any",
     exclude: Annotated[
         tuple[str, ...] | None, listed(), Parameter(group=_CUT, help="Patterns of the names of dimensions that stay.")
     ] = None,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, cast
 
 from torch import nn
@@ -16,14 +16,14 @@ from supernet.space.conditions import Conditions, Deeper
 class Stack(nn.Module, Mutable):
     """Mixin that `stacked` puts before the class of a list of blocks; see there."""
 
-    _depth: Expr | int
-    _removable: tuple[int, ...]
+    _conditions: Mapping[int, Deeper]
 
     def _kept(self) -> list[tuple[str, nn.Module]]:
-        held = list(self._modules.items())
-        depth = len(held) if self.selection.active is None else self.selection.value(self._depth)
-        gone = set(self._removable[len(self._removable) - (len(held) - depth) :] if depth < len(held) else ())
-        return [cast("tuple[str, nn.Module]", pair) for place, pair in enumerate(held) if place not in gone]
+        held = [cast("tuple[str, nn.Module]", pair) for pair in self._modules.items()]
+        if self.selection.active is None:
+            return held
+        gone = {place for place, runs in self._conditions.items() if not runs.met(self.selection.option)}
+        return [pair for place, pair in enumerate(held) if place not in gone]
 
     def kept_names(self) -> list[str]:
         """The names of the blocks that the active architecture keeps."""
@@ -48,22 +48,19 @@ class Stack(nn.Module, Mutable):
         return nn.Module.__repr__(self)
 
     def depends_on(self) -> tuple[Expr | int, ...]:
-        return (self._depth,)
+        return tuple(dict.fromkeys(runs.depth for runs in self._conditions.values()))
 
     def runs(self) -> dict[str, Conditions]:
-        names = list(self._modules)
-        fixed = len(names) - len(self._removable)
-        ranks = {place: rank for rank, place in enumerate(self._removable)}
         return {
-            name: (Deeper(self._depth, fixed + ranks[place]),) if place in ranks else ()
-            for place, name in enumerate(names)
+            name: (self._conditions[place],) if place in self._conditions else ()
+            for place, name in enumerate(self._modules)
         }
 
     def plain(self) -> nn.Module:
         """A list of the same class with the blocks that are kept, numbered anew."""
         kind = type(self).__bases__[1]
         made: nn.Module = object.__new__(kind)
-        own = ("_depth", "_removable", "selection")
+        own = ("_conditions", "selection")
         made.__dict__.update({name: value for name, value in vars(self).items() if name not in own})
         kept = self._kept()
         numbered = all(name.isdigit() for name in self._modules)
@@ -74,30 +71,51 @@ class Stack(nn.Module, Mutable):
         return _blank, (type(self).__bases__[1],), dict(vars(self))
 
 
-def stacked(blocks: nn.Module, depth: Expr | int, removable: Sequence[int]) -> None:
+def stacked(blocks: nn.Module, conditions: Mapping[int, Deeper]) -> None:
     """Make a `Sequential` or `ModuleList` elastic in depth, in place: it becomes a subclass of its class.
 
     Code that iterates over it meets the blocks that the active architecture keeps.
 
     Args:
         blocks: The list.
-        depth: How many blocks are kept.
-        removable: The places of the blocks that may go; the last of them go first.
+        conditions: Under which condition each block runs, by its place; one that is not named always runs. See
+            `last_first` for blocks that go one after the other.
 
     Raises:
-        UsageError: it is no such list, or the depth asks for more than it has or lets go more than may.
+        UsageError: it is no such list, it has no block at a place, or no block would be left.
     """
     if not isinstance(blocks, nn.Sequential | nn.ModuleList):
         raise UsageError(f"A {type(blocks).__name__} is no list of blocks; give an nn.Sequential or an nn.ModuleList.")
     count = len(blocks._modules)
+    if not set(conditions) <= set(range(count)):
+        raise UsageError(f"Conditions are given for the places {sorted(conditions)} of a list of {count} blocks.")
+    least = {
+        runs.depth: runs.depth.min() if isinstance(runs.depth, Expr) else runs.depth for runs in conditions.values()
+    }
+    if all(place in conditions and least[conditions[place].depth] <= conditions[place].index for place in range(count)):
+        raise UsageError(f"All {count} blocks of a list may go, which leaves none. Leave out the condition of one.")
+    blocks.__class__ = _class_of(type(blocks))
+    blocks.__dict__["_conditions"] = dict(sorted(conditions.items()))
+
+
+def last_first(depth: Expr | int, count: int, removable: Sequence[int]) -> dict[int, Deeper]:
+    """Conditions under which a list keeps `depth` of its blocks, those that may go leaving from the last on.
+
+    Args:
+        depth: How many blocks are kept.
+        count: How many blocks the list has.
+        removable: The places of the blocks that may go.
+
+    Raises:
+        UsageError: the depth asks for more than there are, or lets go more than may.
+    """
     possible = depth.possible() if isinstance(depth, Expr) else (depth,)
     if min(possible) < count - len(removable) or max(possible) > count:
         raise UsageError(
             f"The depth {depth} of a list of {count} blocks, {len(removable)} of which may go, must lie between "
             f"{count - len(removable)} and {count}."
         )
-    blocks.__class__ = _class_of(type(blocks))
-    blocks.__dict__["_depth"], blocks.__dict__["_removable"] = depth, tuple(sorted(removable))
+    return {place: Deeper(depth, count - len(removable) + rank) for rank, place in enumerate(sorted(removable))}
 
 
 _CLASSES: dict[Any, Any] = {}

@@ -6,7 +6,7 @@ import copy
 import fnmatch
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Literal, cast
 
 import numpy as np
 import torch
@@ -18,14 +18,15 @@ from supernet.nn.input_shape import InputShape, shape_of
 from supernet.nn.layout import Layout
 from supernet.nn.norm import Statistics, check_statistics, is_batch_norm
 from supernet.nn.sliced import leave_statistics, sliced
-from supernet.nn.stack import stacked
+from supernet.nn.stack import last_first, stacked
 from supernet.nn.supernet import plain_subnet
 from supernet.pretrained.axes import Axis
-from supernet.pretrained.dimensions import Found, blocks_of, dimensions_of
+from supernet.pretrained.dimensions import Blocks, Found, blocks_of, dimensions_of
 from supernet.pretrained.follow import arguments, follow, outputs
 from supernet.pretrained.follower import Followed
 from supernet.pretrained.numbers import numbers_of
 from supernet.space import Arch, Choice, Expr
+from supernet.space.conditions import Deeper
 
 _TOLERANCE = 1e-4  # of a subnet and its extraction: sums in another order
 _ASKED = "it was not asked for"
@@ -79,7 +80,7 @@ class _Asked:
 
     width: tuple[float, ...]
     heads: tuple[float, ...]
-    depth: tuple[float, ...] | bool
+    depth: tuple[float, ...] | bool | Literal["any"]
     include: tuple[str, ...]
     exclude: tuple[str, ...]
     multiple: int
@@ -88,7 +89,7 @@ class _Asked:
     def __post_init__(self) -> None:
         check_statistics(self.statistics)
         shares = {"width": self.width, "heads": self.heads}
-        if not isinstance(self.depth, bool):
+        if isinstance(self.depth, tuple):
             shares["depth"] = self.depth
         for label, given in shares.items():
             if not given or any(not 0 < share <= 1 for share in given):
@@ -111,10 +112,20 @@ class _Asked:
         shares = self.width if found.kind == "width" else self.heads
         return sorted({max(1, min(size, unit * round(share * size / unit))) for share in shares if share < 1} | {size})
 
+    def depth_choices(self, held: Blocks) -> Iterator[tuple[Dimension, tuple[int, ...], list[int]]]:
+        """What is chosen of a list of blocks: its name and size, the places of blocks that may go, and the options."""
+        if self.depth == "any":
+            for place in held.removable:
+                yield Dimension(f"{held.blocks[place]}.kept", 1, (), (held.blocks[place],)), (place,), [0, 1]
+        else:
+            count = len(held.blocks)
+            one = Dimension(held.title, count, (), (held.name,))
+            yield one, held.removable, self.depths(count, len(held.removable))
+
     def depths(self, count: int, removable: int) -> list[int]:
         """How many blocks of a list may be kept, ascending."""
         least = count - removable
-        if isinstance(self.depth, bool):
+        if not isinstance(self.depth, tuple):
             return list(range(least, count + 1)) if self.depth else [count]
         return sorted({max(least, round(share * count)) for share in self.depth} | {count})
 
@@ -125,7 +136,7 @@ def elastic(
     *,
     width: Sequence[float] = (0.5, 0.75, 1.0),
     heads: Sequence[float] | None = None,
-    depth: bool | Sequence[float] = True,
+    depth: bool | Sequence[float] | Literal["any"] = True,
     include: Sequence[str] = ("*",),
     exclude: Sequence[str] = (),
     multiple: int = 8,
@@ -146,7 +157,7 @@ def elastic(
         heads: The shares of the heads of an attention that may be kept, of keys where queries share them; None: those
             of `width`.
         depth: Whether blocks may go, one after the other from the end of each list; or the shares of a list that may
-            be kept.
+            be kept; or `"any"`: each block may go by itself, by a choice of its own (1: kept, 0: gone).
         include: Patterns, as a shell has them, of the names of what may vary.
         exclude: Patterns of the names of what may not.
         multiple: Widths are rounded to a multiple of this, where the dimension is at least four times as large.
@@ -168,7 +179,7 @@ def elastic(
     asked = _Asked(
         width=tuple(width),
         heads=tuple(width if heads is None else heads),
-        depth=depth if isinstance(depth, bool) else tuple(depth),
+        depth=_depth(depth),
         include=tuple(include),
         exclude=tuple(exclude),
         multiple=multiple,
@@ -186,6 +197,14 @@ def elastic(
         # A number of the code may have been as large as a dimension by accident.
         known.stays |= {name: reason for name, reason in failed.items() if name in known.fixed}
         known.fixed |= failed.keys()
+
+
+def _depth(given: bool | Sequence[float] | str) -> bool | tuple[float, ...] | Literal["any"]:
+    if isinstance(given, str):
+        if given != "any":
+            raise UsageError(f"depth is {given!r}; give True, False, 'any', or shares such as (0.5, 1.0).")
+        return "any"
+    return given if isinstance(given, bool) else tuple(given)
 
 
 @dataclass
@@ -214,15 +233,16 @@ def _built(
     told: list[Dimension] = []
     runs: dict[str, Expr] = {}  # by the name of a block the condition under which it runs
     for held in blocks_of(model, followed):
-        count = len(held.blocks)
-        options = asked.depths(count, len(held.removable))
-        why = known.stays.get(held.title, "") or ("" if asked.wants(held.title) and len(options) > 1 else _ASKED)
-        if not why:
-            depth = Choice(held.title, options)
-            stacked(modules[held.name], depth, held.removable)
-            for rank, place in enumerate(held.removable):
-                runs[held.blocks[place]] = depth > count - len(held.removable) + rank
-        told.append(Dimension(held.title, count, (count,) if why else tuple(options), (held.name,), why))
+        conditions: dict[int, Deeper] = {}
+        for one, places, options in asked.depth_choices(held):
+            why = known.stays.get(one.name, "") or ("" if asked.wants(one.name) and len(options) > 1 else _ASKED)
+            told.append(replace(one, options=(one.size,) if why else tuple(options), why=why))
+            if not why:
+                depth = Choice(one.name, options)
+                conditions |= last_first(depth, one.size, places) if one.size > 1 else {places[0]: Deeper(depth, 0)}
+        if conditions:
+            stacked(modules[held.name], conditions)
+        runs |= {held.blocks[place]: cast(Expr, met.depth) > met.index for place, met in conditions.items()}
     widths: dict[int, Choice] = {}
     for found in dimensions_of(model, followed):
         options = asked.sizes(found)

@@ -49,7 +49,7 @@ class Pruning:
         weights: A file with its state dict; None: as the function gives them.
         keep: What may be kept of each cost, as a share such as "60%", or an amount.
         width: The shares of a dimension that may be kept.
-        depth: Whether blocks may go.
+        depth: Which blocks may go: `"any"`, only the `"last"` of a list, or `"none"`.
         exclude: Patterns of the names of what stays.
         sort: What the entries of dimensions are sorted by, the most important first; None: they keep their order.
         damage: What the damage of an option is measured by.
@@ -67,7 +67,7 @@ class Pruning:
     weights: str | None = None
     keep: Mapping[str, str]
     width: tuple[float, ...] = (0.25, 0.5, 0.625, 0.75, 0.875, 1.0)
-    depth: bool = True
+    depth: Literal["any", "last", "none"] = "any"
     exclude: tuple[str, ...] = ()
     sort: Importance | None = "taylor"
     damage: Damage = "divergence"
@@ -236,7 +236,8 @@ def _begin(asked: Pruning, place: Path, *, resume: bool) -> None:
 def _elastic(asked: Pruning, data: Data) -> ElasticModel:
     model = load_model(asked.model, arguments=asked.arguments, weights=asked.weights, num_classes=data.outputs)
     inputs = next(iter(data.validation.batches(2, limit=2))).x
-    return elastic(model, inputs, width=asked.width, depth=asked.depth, exclude=asked.exclude)
+    depth: bool | Literal["any"] = "any" if asked.depth == "any" else asked.depth == "last"
+    return elastic(model, inputs, width=asked.width, depth=depth, exclude=asked.exclude)
 
 
 def _amount(name: str, text: str, whole: float) -> float:

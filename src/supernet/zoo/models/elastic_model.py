@@ -23,7 +23,7 @@ def elastic_model(
     weights: str | None = None,
     width: Sequence[float] = (0.5, 0.75, 1.0),
     heads: Sequence[float] | None = None,
-    depth: bool | Sequence[float] = True,
+    depth: bool | Sequence[float] | Literal["any"] = True,
     include: Sequence[str] = ("*",),
     exclude: Sequence[str] = (),
     multiple: int = 8,
@@ -43,7 +43,8 @@ def elastic_model(
         weights: A file with its state dict; None: as the function gives them.
         width: The shares of a dimension that may be kept.
         heads: The shares of the heads of an attention that may be kept; None: those of `width`.
-        depth: Whether blocks may go; or the shares of a list of blocks that may be kept.
+        depth: Whether blocks may go, the last ones of a list first; or the shares of a list that may be kept; or
+            `"any"`: each by itself.
         include: Patterns of the names of what may vary.
         exclude: Patterns of the names of what may not.
         multiple: Widths are rounded to a multiple of this.
