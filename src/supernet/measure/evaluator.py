@@ -16,6 +16,7 @@ from supernet.measure.costs.memory import MemoryModel, memory_model, weights_mb
 from supernet.measure.costs.model import cost_model
 from supernet.measure.latency.machine import THIS_MACHINE, Device, Latency, latency
 from supernet.measure.latency.model import LatencyModel
+from supernet.measure.scores.additive import Additive
 from supernet.measure.scores.calibration import DEFAULT, Calibration
 from supernet.measure.scores.score import Score, Subnet, quantity_of, scored
 from supernet.measure.scores.scores import Scores, run_scores
@@ -173,8 +174,29 @@ class NetEvaluator:
             return self.scores(arch).value
         self._follow()
         if arch.code not in self._values:
-            self._values[arch.code] = scored(self.score, Subnet(self.net, arch, self.parts, self._kept))
+            self._values[arch.code] = scored(self.score, self._subnet(arch))
         return self._values[arch.code]
+
+    @property
+    def stages(self) -> tuple[tuple[str, ...], ...] | None:
+        """The choices of each stage that the score is a sum over; None: it is no sum over stages."""
+        score: object = self.score
+        return score.stages(self.net) if isinstance(score, Additive) else None
+
+    def terms(self, arch: Arch) -> tuple[float, ...]:
+        """The term of each stage, whose sum is the value of a score that is a sum over stages.
+
+        Raises:
+            UsageError: the score is none, or something that it is made from is missing.
+        """
+        score: object = self.score
+        if not isinstance(score, Additive):
+            raise UsageError(f"{self.ranking.name} is no sum over stages; rank by one, such as StageLoss().")
+        self._follow()
+        return tuple(score.terms(self._subnet(arch)))
+
+    def _subnet(self, arch: Arch) -> Subnet:
+        return Subnet(self.net, arch, self.parts, self._kept, self.data)
 
     @property
     def ranking(self) -> Quantity:

@@ -31,6 +31,7 @@ from supernet.search.published import policy_gradient as policy_gradient
 from supernet.search.published import random as random
 from supernet.search.published import regularised_evolution as regularised_evolution
 from supernet.search.published import rlnas_evolution as rlnas_evolution
+from supernet.search.published import traversal as traversal
 from supernet.search.request import Request as Request
 from supernet.search.sampler import FeasibleSampler as FeasibleSampler
 from supernet.search.searchers.coarse_to_fine import CoarseToFine as CoarseToFine
@@ -46,6 +47,7 @@ from supernet.search.searchers.pareto_bins import ParetoBins as ParetoBins
 from supernet.search.searchers.policy_gradient import PolicyGradient as PolicyGradient
 from supernet.search.searchers.random import RandomSearch as RandomSearch
 from supernet.search.searchers.regularised_evolution import RegularisedEvolution as RegularisedEvolution
+from supernet.search.searchers.traversal import Traversal as Traversal
 from supernet.search.shifting import Shifting as Shifting
 from supernet.search.shifting import load_shifted as load_shifted
 from supernet.search.survey import Survey as Survey
@@ -83,6 +85,7 @@ __all__ = [
     "Searcher",
     "Shifting",
     "Survey",
+    "Traversal",
     "WithPredictor",
     "Wrap",
     "autoformer_evolution",
@@ -103,4 +106,5 @@ __all__ = [
     "rlnas_evolution",
     "run",
     "survey",
+    "traversal",
 ]

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple, Unpack
+from typing import Any, NamedTuple, Unpack, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,7 +22,7 @@ from supernet.search.constraints import Bounds, Constraints
 from supernet.search.evaluation import Evaluator, costs_of
 from supernet.search.front import Front
 from supernet.search.ledger import Ledger
-from supernet.search.problem import AskTell, Predicting, Problem, Searcher, Wrap
+from supernet.search.problem import AskTell, Predicting, Problem, Searcher, Terms, Wrap
 from supernet.search.request import Announce, Progress, Request
 from supernet.search.survey import Survey, survey
 from supernet.space import Arch, Codes, Space
@@ -172,7 +172,7 @@ def _plan(searcher: Searcher, evaluator: Evaluator, request: Request) -> _Plan:
     space = evaluator.space
     costs = {name: partial(evaluator.costs, name=name) for name in sorted(evaluator.cheap)}
     allowed = _allowed(space, initial, feasible)
-    problem = Problem(space, goals, seed, feasible, limits, found.known, keep, allowed, costs)
+    problem = Problem(space, goals, seed, feasible, limits, found.known, keep, allowed, costs, _terms(evaluator))
     measured = getattr(evaluator, "settings", None)
     begun = Begun(
         searcher=described(searcher),
@@ -195,6 +195,12 @@ def _named(objectives: str | Sequence[str], evaluator: Evaluator) -> tuple[str, 
         return names
     ranking: Quantity = getattr(evaluator, "ranking", next(iter(evaluator.quantities.values())))
     return tuple(ranking.name if name == SCORE else name for name in names)
+
+
+def _terms(evaluator: Evaluator) -> Terms | None:
+    """What the evaluator knows to be a sum over stages, if anything."""
+    stages = getattr(evaluator, "stages", None)
+    return None if stages is None else Terms(cast(Any, evaluator).ranking.name, stages, cast(Any, evaluator).terms)
 
 
 def _evaluator(subject: Supernet | Evaluator, data: Data | None) -> Evaluator:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,20 @@ from supernet.search.evaluation import Evaluation, Evaluator
 from supernet.space import Arch, Codes, Space
 
 __all__ = ["AskTell", "Companion", "Predicting", "Problem", "Searcher", "Wrap"]
+
+
+class Terms(NamedTuple):
+    """A quantity that is a sum over stages, each a function of its own choices.
+
+    Attributes:
+        name: The quantity.
+        stages: The choices of each stage, by name.
+        of: Tells the term of each stage of an architecture.
+    """
+
+    name: str
+    stages: tuple[tuple[str, ...], ...]
+    of: Callable[[Arch], Sequence[float]]
 
 
 @dataclass(frozen=True)
@@ -34,6 +48,7 @@ class Problem:
             generation, the latest values count, and only the best so many are to be remembered.
         initial: Feasible architectures (I, D) to ask for first, in this order, before random ones.
         costs: What is cheap, by name: each a function from a population (N, D) to values (N,).
+        terms: The quantity that is a sum over stages; None: none is known to be.
     """
 
     space: Space
@@ -45,6 +60,7 @@ class Problem:
     keep: int | None = None
     initial: Codes | None = None
     costs: Mapping[str, Callable[[Codes], NDArray[np.float64]]] = field(default_factory=dict)
+    terms: Terms | None = None
 
     def losses(self, values: Mapping[str, float]) -> tuple[float, ...]:
         """The objectives of one architecture, each with the sign that makes less better."""

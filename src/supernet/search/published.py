@@ -23,6 +23,7 @@ from supernet.search.searchers.pareto_bins import ParetoBins
 from supernet.search.searchers.policy_gradient import PolicyGradient
 from supernet.search.searchers.random import RandomSearch
 from supernet.search.searchers.regularised_evolution import RegularisedEvolution
+from supernet.search.searchers.traversal import Traversal
 
 __all__ = [
     "autoformer_evolution",
@@ -39,6 +40,7 @@ __all__ = [
     "random",
     "regularised_evolution",
     "rlnas_evolution",
+    "traversal",
 ]
 
 
@@ -55,6 +57,11 @@ def evolution(subject: Supernet | Evaluator, data: Data | None = None, **request
 def regularised_evolution(subject: Supernet | Evaluator, data: Data | None = None, **request: Unpack[Request]) -> Front:
     """`run(RegularisedEvolution(), …)` for the best score."""
     return run(RegularisedEvolution(), subject, data, **request)
+
+
+def traversal(subject: Supernet | Evaluator, data: Data | None = None, **request: Unpack[Request]) -> Front:
+    """`run(Traversal(), …)`, DNA's search for the smallest sum over stages; the subject is an evaluator with one."""
+    return run(Traversal(), subject, data, **request)
 
 
 def nsga2(subject: Supernet | Evaluator, data: Data | None = None, **request: Unpack[Request]) -> Front:

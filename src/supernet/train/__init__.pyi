@@ -54,6 +54,7 @@ from supernet.train.forwards.cut_images import CutImages as CutImages
 from supernet.train.forwards.engine_and_transit import EngineAndTransit as EngineAndTransit
 from supernet.train.forwards.several import Several as Several
 from supernet.train.forwards.slices import Slices as Slices
+from supernet.train.forwards.stage import Stage as Stage
 from supernet.train.gradients._protocol import GradientRule as GradientRule
 from supernet.train.gradients.adversarial import Adversarial as Adversarial
 from supernet.train.gradients.backpropagation import Backpropagation as Backpropagation
@@ -76,6 +77,7 @@ from supernet.train.objectives.cross_entropy import CrossEntropy as CrossEntropy
 from supernet.train.objectives.dirichlet_anchor import DirichletAnchor as DirichletAnchor
 from supernet.train.objectives.distillation import Distillation as Distillation
 from supernet.train.objectives.expected_cost import ExpectedCost as ExpectedCost
+from supernet.train.objectives.feature_distance import FeatureDistance as FeatureDistance
 from supernet.train.objectives.first_apart import FirstApart as FirstApart
 from supernet.train.objectives.from_teachers import FromTeachers as FromTeachers
 from supernet.train.objectives.in_place_distillation import InPlaceDistillation as InPlaceDistillation
@@ -107,7 +109,9 @@ from supernet.train.part import Setting as Setting
 from supernet.train.part import Slice as Slice
 from supernet.train.parts.copy_of_net import CopyOfNet as CopyOfNet
 from supernet.train.parts.evaluation_net import EvaluationNet as EvaluationNet
+from supernet.train.parts.projections import Projections as Projections
 from supernet.train.parts.stage_heads import HeadsOfStages as HeadsOfStages
+from supernet.train.parts.tapped_teacher import TappedTeacher as TappedTeacher
 from supernet.train.parts.teachers import Teachers as Teachers
 from supernet.train.phases import Phase as Phase
 from supernet.train.plans.decide_along import DecideAlong as DecideAlong
@@ -127,6 +131,7 @@ from supernet.train.programs.paths_and_gates import PathsAndGates as PathsAndGat
 from supernet.train.programs.shrink_by_stages import ShrinkByStages as ShrinkByStages
 from supernet.train.programs.single_level import SingleLevel as SingleLevel
 from supernet.train.programs.train_paths import TrainPaths as TrainPaths
+from supernet.train.programs.train_stage import TrainStage as TrainStage
 from supernet.train.programs.weights_then_codes import WeightsThenCodes as WeightsThenCodes
 from supernet.train.programs.weights_then_policy import WeightsThenPolicy as WeightsThenPolicy
 from supernet.train.ratings._protocol import Rating as Rating
@@ -183,6 +188,7 @@ from supernet.train.schedules.warmup_then import WarmupThen as WarmupThen
 from supernet.train.scores._protocol import Score as Score
 from supernet.train.scores._protocol import Subnet as Subnet
 from supernet.train.scores.angle import Angle as Angle
+from supernet.train.scores.stage_loss import StageLoss as StageLoss
 from supernet.train.state import load_parts as load_parts
 from supernet.train.state import load_weights as load_weights
 from supernet.train.states._protocol import StateGroups as StateGroups
@@ -256,6 +262,7 @@ __all__ = [
     "EvaluationNet",
     "ExpectedCost",
     "Exponential",
+    "FeatureDistance",
     "FirstApart",
     "Fixed",
     "FreshBatch",
@@ -319,6 +326,7 @@ __all__ = [
     "ProjectInputs",
     "ProjectLargest",
     "ProjectOperations",
+    "Projections",
     "RMSprop",
     "RMSpropTF",
     "Ramp",
@@ -355,7 +363,9 @@ __all__ = [
     "SparseCodes",
     "SplitByGradients",
     "SplitByOption",
+    "Stage",
     "StageAfterStage",
+    "StageLoss",
     "StateGroups",
     "Step",
     "StepDecay",
@@ -366,6 +376,7 @@ __all__ = [
     "SubnetScores",
     "Sum",
     "TakeCopy",
+    "TappedTeacher",
     "Teachers",
     "Term",
     "Terms",
@@ -375,6 +386,7 @@ __all__ = [
     "TorchOptimiser",
     "TrainInTurn",
     "TrainPaths",
+    "TrainStage",
     "Trained",
     "Uniform",
     "UniformSizes",

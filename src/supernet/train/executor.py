@@ -6,6 +6,7 @@ import math
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
 import torch
@@ -22,7 +23,7 @@ from supernet.nn.output import Output, as_output
 from supernet.nn.taps import tapped
 from supernet.space import Arch
 from supernet.train.combines._protocol import Gradients, JoinsGradients
-from supernet.train.move import Move, Outcome, Path, Result, Step
+from supernet.train.move import Move, Outcome, Path, Result, Step, Through
 from supernet.train.objectives.terms import total
 from supernet.train.part import WEIGHTS
 from supernet.train.processes import average
@@ -214,7 +215,7 @@ class Executor:
                 if path.forward is None:
                     output = self.forward(path.decisions, batch, settings=settings)
                 else:
-                    output = path.forward(step, path, batch)
+                    output = path.forward(replace(step, given=given or {}), path, batch)
             outcome = Outcome(output, batch, step, earlier, path, taps, given or {})
             with self._checked(output, batch):
                 found = path.objective(outcome)
@@ -250,6 +251,7 @@ class Executor:
         *,
         net: Supernet | None = None,
         settings: Mapping[str, float] | None = None,
+        through: Through = called,
     ) -> Output:
         """Results in float32 of the supernet, or of a part that takes decisions, as one counted pass.
 
@@ -261,7 +263,7 @@ class Executor:
         running = self.net if net is None else net
         try:
             with self.fabric.autocast(), running.active(target, settings=settings):
-                output = as_output(called(running, batch.x))
+                output = as_output(through(running, batch.x))
         except ValueError as error:
             if "more than 1 value per channel" not in str(error):
                 raise

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from supernet.data import Batch
 from supernet.errors import UsageError
 from supernet.nn import Decisions, Supernet
+from supernet.nn.batch import Fields, called
 from supernet.nn.output import Output
 from supernet.space import Arch, Space
 from supernet.space.restriction import Restriction
@@ -30,6 +31,10 @@ FINISHED = "finished"
 """The key of `Step.memory` under which a program leaves the reason, if it sees no use in more steps."""
 
 
+Through: TypeAlias = Callable[[Supernet, Fields], Any]
+"""What of a network runs on a batch, such as one of its stages, while decisions are active in it."""
+
+
 class Runner(Protocol):
     """What runs networks inside a training and counts the passes; `Step` hands its methods on."""
 
@@ -44,7 +49,13 @@ class Runner(Protocol):
     ) -> list[float]: ...
 
     def forward(
-        self, target: Arch | Decisions, batch: Batch, *, net: Supernet | None, settings: Mapping[str, float]
+        self,
+        target: Arch | Decisions,
+        batch: Batch,
+        *,
+        net: Supernet | None,
+        settings: Mapping[str, float],
+        through: Through = called,
     ) -> Output: ...
 
     def batch(self, split: str) -> Batch: ...
@@ -75,6 +86,7 @@ class Step:
         settings: Scalars that the layers of every path read, as they are now, see `Recipe.settings`.
         steps_per_epoch: The number of steps, rounded, that the training images last for.
         task: What the network is asked for.
+        given: What `Move.prepare` made of the batch that a path runs on, for its `forward`.
     """
 
     index: int
@@ -91,6 +103,7 @@ class Step:
     settings: Mapping[str, float] = field(default_factory=dict)
     steps_per_epoch: int = 1
     task: Task = Classification()  # noqa: RUF009
+    given: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def progress(self) -> float:
@@ -189,6 +202,7 @@ class Step:
         *,
         part: str | None = None,
         settings: Mapping[str, float] | None = None,
+        through: Through = called,
     ) -> Output:
         """One pass of the supernet, or of a part that takes the same decisions, which the log counts.
 
@@ -197,6 +211,7 @@ class Step:
             batch: The images to run on.
             part: Name of the part; None: the supernet.
             settings: Scalars that layers read, in place of those of the step, or beside them.
+            through: What of it runs on the inputs of the batch; what it returns stands in the place of the logits.
 
         Raises:
             UsageError: this step is not part of a training, or there is no such part.
@@ -204,7 +219,7 @@ class Step:
         net = None if part is None else self.part(part, Supernet)
         read = (self.net if net is None else net).settings
         usual = {name: value for name, value in self.settings.items() if name in read}
-        return self._running().forward(target, batch, net=net, settings=usual | dict(settings or {}))
+        return self._running().forward(target, batch, net=net, settings=usual | dict(settings or {}), through=through)
 
     def batch(self, split: str) -> Batch:
         """The step's batch of a split, which its moves share.

@@ -8,6 +8,7 @@ from typing import Any, Literal, Protocol
 
 from torch import nn
 
+from supernet.data import Data
 from supernet.errors import RunError
 from supernet.nn import Supernet
 from supernet.quantity import Quantity
@@ -23,12 +24,14 @@ class Subnet:
         arch: The architecture.
         parts: The modules that the method has beside the supernet, by name.
         kept: What the score remembers from one subnet to the next; it is forgotten when a weight changes.
+        data: The data of the training, for scores that look at examples; None: there are none.
     """
 
     net: Supernet
     arch: Arch
     parts: Mapping[str, nn.Module] = field(default_factory=dict)
     kept: dict[Any, Any] = field(default_factory=dict)
+    data: Data | None = None
 
 
 class Score(Protocol):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import accumulate, pairwise
 from typing import Any, NamedTuple, cast
 
 from torch import Tensor, nn
@@ -37,7 +38,8 @@ def places(width_in: int, widths: Sequence[int], depths: Sequence[int], strides:
 class Chain(nn.Module):
     """Stem, perhaps a fixed block, layers that are choice blocks, head: (B, C_in, H, W) -> (B, K).
 
-    The candidates of a layer, but for identities, have `width_in`, `width_out` and `stride`.
+    The candidates of a layer, but for identities, have `width_in`, `width_out` and `stride`. `depths` are the layers of
+    each stage; None: all layers are one stage.
     """
 
     def __init__(
@@ -48,8 +50,10 @@ class Chain(nn.Module):
         *,
         first: nn.Module | None = None,
         image_size: int | None = None,
+        depths: Sequence[int] | None = None,
     ) -> None:
         super().__init__()
+        self.depths = (len(layers),) if depths is None else tuple(depths)
         self.stem = nn.Sequential(*stem)
         self.first = first
         self.layers, self.head, self.image_size = nn.Sequential(*layers), head, image_size
@@ -60,6 +64,14 @@ class Chain(nn.Module):
             x = self.first(x)
         out: Tensor = self.head(self.layers(x))
         return out
+
+    @property
+    def stage_names(self) -> tuple[tuple[str, ...], ...]:
+        """The modules of each stage, see `nn.stage_modules.Staged`."""
+        begin = ["stem"] if self.first is None else ["stem", "first"]
+        ends = list(accumulate(self.depths))
+        rows = [[f"layers.{number}" for number in range(*ends)] for ends in pairwise([0, *ends])]
+        return (tuple(begin + rows[0]), *map(tuple, rows[1:]))
 
     def diagram(self, arch: Arch) -> Diagram:
         """The chain of stem, fixed block, layers (those of identity included) and head."""

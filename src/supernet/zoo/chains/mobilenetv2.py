@@ -118,7 +118,8 @@ def mobilenetv2(
     )
     norm = partial(batch_norm, statistics=statistics)
     dense = partial(conv_bn, norm=norm, activation=published.activation)
-    standing = places(first_width, widths, scaled_depths(published.depths, depth_multiplier), strides[1:])
+    depths = scaled_depths(published.depths, depth_multiplier)
+    standing = places(first_width, widths, depths, strides[1:])
     genotypes = {name: named_genotype(given) for name, given in (cells or {}).items()}
     for name in genotypes:
         if name in (*GATED_OPS, IDENTITY):
@@ -128,7 +129,7 @@ def mobilenetv2(
     stem = dense(in_channels, stem_width, 3, stride=strides[0])
     first = _block("MB1_K3", published, stem_width, first_width, 1, norm)
     head = classifier(dense(widths[-1], head_width), head_width, num_classes, dropout=dropout)
-    net = Chain(stem, layers, head, first=first, image_size=image_size)
+    net = Chain(stem, layers, head, first=first, image_size=image_size, depths=depths)
     return Supernet(net, input_shape=(in_channels, image_size, image_size))
 
 

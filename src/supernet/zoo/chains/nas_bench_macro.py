@@ -73,7 +73,7 @@ def nasbench_macro(
     ]
     stem = dense(in_channels, channels, 3)
     head = classifier(dense(widths[-1], head_channels), head_channels, num_classes)
-    return Supernet(Chain(stem, layers, head), input_shape=(in_channels, 32, 32))
+    return Supernet(Chain(stem, layers, head, depths=STAGES), input_shape=(in_channels, 32, 32))
 
 
 def nasbench_macro_string(arch: Arch) -> str:

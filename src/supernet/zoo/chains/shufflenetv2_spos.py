@@ -111,12 +111,11 @@ def shufflenetv2_spos(
         return OpChoice(Choice(name, BLOCKS), candidates)
 
     dense = partial(conv_bn, norm=partial(batch_norm, affine=affine, statistics=statistics), activation="relu")
-    layers = [
-        layer(place) for place in places(stem_width, widths, scaled_depths(DEPTHS, depth_multiplier), strides[1:])
-    ]
+    depths = scaled_depths(DEPTHS, depth_multiplier)
+    layers = [layer(place) for place in places(stem_width, widths, depths, strides[1:])]
     stem = dense(in_channels, stem_width, 3, stride=strides[0])
     head = classifier(dense(widths[-1], head_width), head_width, num_classes, dropout=dropout, bias=False)
-    net = ShuffleNetV2(stem, layers, head, image_size=image_size)
+    net = ShuffleNetV2(stem, layers, head, image_size=image_size, depths=depths)
     if initialisation == "released":
         _initialise(net)
     return Supernet(net, input_shape=(in_channels, image_size, image_size))
