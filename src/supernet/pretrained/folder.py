@@ -20,6 +20,7 @@ from supernet.nn.sliced import Sliced
 from supernet.nn.stack import Stack
 from supernet.pretrained.elastic import ElasticModel, relative_gap
 from supernet.pretrained.follow import arguments, outputs
+from supernet.pretrained.plain_config import plain_config
 from supernet.space import Arch
 
 _LOADER = "network.py"
@@ -43,8 +44,9 @@ def save_folder(
 
     It holds the weights (`model.safetensors`), the sizes that differ from the model's (`sizes.json`), a file that
     builds the model and gives it these sizes (`network.py`, with a function `load`), and a card (`README.md`). A model
-    of transformers gets `config.json` and `modeling_subnet.py` instead, so that `from_pretrained(folder,
-    trust_remote_code=True)` of the Auto classes loads it. Then the folder is loaded and compared.
+    of transformers gets `config.json`, and `modeling_subnet.py` where its layers differ in ways that no configuration
+    says: then `from_pretrained(folder, trust_remote_code=True)` of the Auto classes loads it, else `from_pretrained`
+    as ever. Then the folder is loaded and compared.
 
     Args:
         net: The supernet that `elastic` made.
@@ -77,7 +79,7 @@ def save_folder(
     folder.mkdir(parents=True, exist_ok=True)
     try:
         if of_transformers:
-            _write_transformers(alone, sizes, folder)
+            _write_transformers(alone, sizes, folder, plain_config(net, arch, alone, example))
         else:
             _write_loader(alone, sizes, folder, build, dict(arguments or {}))
         loaded = _loaded(folder, alone)
@@ -96,7 +98,8 @@ def save_folder(
         "params": float(sum(p.numel() for p in alone.parameters())),
         "params_of_model": float(sum(p.numel() for p in net.parameters())),
     }
-    card = _card(net, arch, alone, found, scores or {}, of_transformers=of_transformers)
+    usage = _usage(folder, type(alone).__name__) if of_transformers else _BY_LOADER
+    card = _card(net, arch, alone, found, scores or {}, usage)
     write_atomically(folder / "README.md", card.encode())
     return found
 
@@ -175,8 +178,13 @@ def _write_loader(alone: nn.Module, sizes: dict[str, Any], folder: Path, build: 
     (folder / _LOADER).write_text(_HEAD.format(library=module.partition(".")[0]) + _RESIZED + _LOAD)
 
 
-def _write_transformers(alone: nn.Module, sizes: dict[str, Any], folder: Path) -> None:
+def _write_transformers(alone: nn.Module, sizes: dict[str, Any], folder: Path, plain: Any) -> None:
+    """A folder for the Auto classes: with a plain configuration where there is one, else with code that resizes."""
     model: Any = alone
+    if plain is not None:
+        model.config = plain
+        model.save_pretrained(folder)
+        return
     kind = type(model)
     config = model.config
     config.subnet = sizes
@@ -202,7 +210,19 @@ def _auto_classes(kind: type, config: type) -> list[str]:
 
 def _loaded(folder: Path, alone: nn.Module) -> nn.Module:
     """What the folder holds, by its own code."""
-    file = _MODELLING if (folder / _MODELLING).is_file() else _LOADER
+    file = next((name for name in (_MODELLING, _LOADER) if (folder / name).is_file()), None)
+    try:
+        if file is None:
+            kind: Any = type(alone)
+            made: nn.Module = kind.from_pretrained(folder)
+        else:
+            made = _by_its_code(folder, file, type(alone).__name__)
+    except (ImportError, AttributeError, RuntimeError, TypeError, KeyError, OSError) as error:
+        raise UsageError(f"The subnet was written to {folder}, but could not be loaded: {error}") from error
+    return made.eval()
+
+
+def _by_its_code(folder: Path, file: str, kind: str) -> nn.Module:
     spec = importlib.util.spec_from_file_location(f"subnet_{abs(hash(folder.resolve()))}", folder / file)
     assert spec is not None
     assert spec.loader is not None
@@ -210,12 +230,10 @@ def _loaded(folder: Path, alone: nn.Module) -> nn.Module:
     sys.modules[spec.name] = code
     try:
         spec.loader.exec_module(code)
-        made = getattr(code, type(alone).__name__).from_pretrained(folder) if file == _MODELLING else code.load()
-    except (ImportError, AttributeError, RuntimeError, TypeError, KeyError, OSError) as error:
-        raise UsageError(f"The subnet was written to {folder}, but could not be loaded: {error}") from error
+        made: nn.Module = getattr(code, kind).from_pretrained(folder) if file == _MODELLING else code.load()
     finally:
         del sys.modules[spec.name]
-    return made.eval()  # type: ignore[no-any-return]
+    return made
 
 
 def _difference(loaded: nn.Module, alone: nn.Module, example: Any) -> float:
@@ -224,21 +242,26 @@ def _difference(loaded: nn.Module, alone: nn.Module, example: Any) -> float:
         return relative_gap(outputs(loaded(*args, **named)), outputs(alone(*args, **named)))
 
 
+_BY_LOADER = "from network import load  # in this folder\nmodel = load()"
+
+
+def _usage(folder: Path, kind: str) -> str:
+    if not (folder / _MODELLING).is_file():
+        return f'from transformers import {kind}\nmodel = {kind}.from_pretrained("this folder")'
+    return (
+        "from transformers import AutoModel  # or the Auto class of its task\n"
+        'model = AutoModel.from_pretrained("this folder", trust_remote_code=True)'
+    )
+
+
 def _card(
     net: ElasticModel,
     arch: Arch,
     alone: nn.Module,
     found: Mapping[str, float],
     scores: Mapping[str, float],
-    *,
-    of_transformers: bool,
+    usage: str,
 ) -> str:
-    usage = (
-        "from transformers import AutoModel  # or the Auto class of its task\n"
-        'model = AutoModel.from_pretrained("this folder", trust_remote_code=True)'
-        if of_transformers
-        else "from network import load  # in this folder\nmodel = load()"
-    )
     share = found["params"] / found["params_of_model"]
     rows = [f"| {name} | {value:.6g} |" for name, value in scores.items()]
     table = ["", "| score | value |", "|---|---|", *rows, ""] if rows else []
