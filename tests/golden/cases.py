@@ -162,6 +162,8 @@ TRAININGS: dict[str, Case] = {name: default(name) for name in methods.__all__} |
     "vitas, cyclic": lambda: train(
         methods.vitas(sampler=Uniform(), slices="cyclic", sandwich=1), transformer("vitas", tenths=(4, 8))
     ),
+    "cream": lambda: train(methods.cream(prior=None, every=4)),
+    "cream, as released": lambda: train(methods.cream(prior=None, every=4, keeps="teacher", step_ahead=True)),
     "cdarts": lambda: train(methods.cdarts(cycles=2, held_back=("skip",))),
     "dots": lambda: train(methods.dots(parameter_free=("none", "skip")), cells_net()),
     "darts_cifar": lambda: train(methods.darts_cifar(drop_path=0, cutout=4)),

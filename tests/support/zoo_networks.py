@@ -78,6 +78,12 @@ SMALL: dict[str, tuple[Callable[[], Supernet], tuple[int, ...]]] = {
         ),
         (4, 1, 7, 7),
     ),
+    "cream": (
+        lambda: zoo.cream(
+            variant="tiny", num_classes=5, image_size=8, depths=(1, 1, 2, 1, 1), width_multiplier=0.1, head_width=16
+        ),
+        (4, 3, 8, 8),
+    ),
     "mobilenetv2 proxyless": (
         lambda: zoo.mobilenetv2(
             variant="proxyless", num_classes=5, image_size=8, width_multiplier=0.2, depth_multiplier=0.5, head_width=16

@@ -11,7 +11,7 @@ from supernet import Supernet, measure, zoo
 from supernet.nn.laws import LAWS, Law
 from zoo_networks import SMALL, archs_of, count_macs, count_params
 
-CHAINS = [name for name in SMALL if name.startswith(("shufflenetv2", "mobilenetv2", "mixpath"))]
+CHAINS = [name for name in SMALL if name.startswith(("shufflenetv2", "mobilenetv2", "cream", "mixpath"))]
 
 TINY: dict[str, Callable[[], Supernet]] = {
     "shufflenetv2_spos": lambda: zoo.shufflenetv2_spos(
@@ -31,6 +31,15 @@ TINY: dict[str, Callable[[], Supernet]] = {
         depth_multiplier=(0.5, 0.25, 0.25, 0.25, 0.25, 1),
         head_width=8,
         affine=False,
+        statistics="track",
+    ),
+    "cream": lambda: zoo.cream(
+        variant="tiny",
+        num_classes=3,
+        image_size=6,
+        depths=(1, 1, 1, 1, 1),
+        width_multiplier=0.05,
+        head_width=8,
         statistics="track",
     ),
     "attentivenas": lambda: zoo.attentivenas(

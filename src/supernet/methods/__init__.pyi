@@ -34,9 +34,12 @@ from supernet.methods.nshot.few_shot import few_shot as few_shot
 from supernet.methods.nshot.gm_nas import gm_nas as gm_nas
 from supernet.methods.nshot.k_shot import k_shot as k_shot
 from supernet.methods.single_path.angle_shrinking import angle_shrinking as angle_shrinking
+from supernet.methods.single_path.cream import cream as cream
 from supernet.methods.single_path.dynas import dynas as dynas
 from supernet.methods.single_path.fairnas import fairnas as fairnas
 from supernet.methods.single_path.greedynas import greedynas as greedynas
+from supernet.methods.single_path.magic_a import magic_a as magic_a
+from supernet.methods.single_path.magic_at import magic_at as magic_at
 from supernet.methods.single_path.magic_t import magic_t as magic_t
 from supernet.methods.single_path.one_shot import one_shot as one_shot
 from supernet.methods.single_path.rlnas import rlnas as rlnas
@@ -52,6 +55,7 @@ __all__ = [
     "autoformer",
     "bignas",
     "cdarts",
+    "cream",
     "darts",
     "darts_cifar",
     "darts_imagenet",
@@ -72,6 +76,8 @@ __all__ = [
     "hat",
     "ista_nas",
     "k_shot",
+    "magic_a",
+    "magic_at",
     "magic_t",
     "mean_teacher",
     "mixpath",

@@ -13,6 +13,7 @@ from supernet.train.context import Edit as Edit
 from supernet.train.context import Moves as Moves
 from supernet.train.derivations._protocol import Derivation as Derivation
 from supernet.train.derivations.before_rise import BeforeRise as BeforeRise
+from supernet.train.derivations.best_on_board import BestOnBoard as BestOnBoard
 from supernet.train.derivations.decide_rest import DecideRest as DecideRest
 from supernet.train.derivations.decided import Decided as Decided
 from supernet.train.derivations.non_zero import NonZero as NonZero
@@ -58,6 +59,8 @@ from supernet.train.forwards.stage import Stage as Stage
 from supernet.train.gradients._protocol import GradientRule as GradientRule
 from supernet.train.gradients.adversarial import Adversarial as Adversarial
 from supernet.train.gradients.backpropagation import Backpropagation as Backpropagation
+from supernet.train.gradients.look_ahead import LookAhead as LookAhead
+from supernet.train.gradients.part_of_batch import PartOfBatch as PartOfBatch
 from supernet.train.gradients.reinforce import Reinforce as Reinforce
 from supernet.train.gradients.reptile import Reptile as Reptile
 from supernet.train.gradients.unrolled import Unrolled as Unrolled
@@ -71,6 +74,7 @@ from supernet.train.move import Outcome as Outcome
 from supernet.train.move import Path as Path
 from supernet.train.move import Step as Step
 from supernet.train.objectives.adaptive_divergence import AdaptiveDivergence as AdaptiveDivergence
+from supernet.train.objectives.aligned import Aligned as Aligned
 from supernet.train.objectives.code_entropy import CodeEntropy as CodeEntropy
 from supernet.train.objectives.consistency import Consistency as Consistency
 from supernet.train.objectives.cross_entropy import CrossEntropy as CrossEntropy
@@ -81,6 +85,7 @@ from supernet.train.objectives.feature_distance import FeatureDistance as Featur
 from supernet.train.objectives.first_apart import FirstApart as FirstApart
 from supernet.train.objectives.from_teachers import FromTeachers as FromTeachers
 from supernet.train.objectives.in_place_distillation import InPlaceDistillation as InPlaceDistillation
+from supernet.train.objectives.matched_distillation import MatchedDistillation as MatchedDistillation
 from supernet.train.objectives.mutual_distillation import MutualDistillation as MutualDistillation
 from supernet.train.objectives.plus_cost import PlusCost as PlusCost
 from supernet.train.objectives.terms import Auxiliary as Auxiliary
@@ -110,6 +115,8 @@ from supernet.train.part import Slice as Slice
 from supernet.train.parts.copy_of_net import CopyOfNet as CopyOfNet
 from supernet.train.parts.evaluation_net import EvaluationNet as EvaluationNet
 from supernet.train.parts.projections import Projections as Projections
+from supernet.train.parts.matching_net import MatchesOutputs as MatchesOutputs
+from supernet.train.parts.path_board import BoardOfPaths as BoardOfPaths
 from supernet.train.parts.stage_heads import HeadsOfStages as HeadsOfStages
 from supernet.train.parts.tapped_teacher import TappedTeacher as TappedTeacher
 from supernet.train.parts.teachers import Teachers as Teachers
@@ -123,10 +130,12 @@ from supernet.train.policies._protocol import Policy as Policy
 from supernet.train.policies.lstm_controller import Controller as Controller
 from supernet.train.policies.lstm_controller import LSTMController as LSTMController
 from supernet.train.programs._protocol import Program as Program
+from supernet.train.programs.align_to_anchor import AlignToAnchor as AlignToAnchor
 from supernet.train.programs.bilevel import Bilevel as Bilevel
 from supernet.train.programs.cyclic import SearchAndEvaluate as SearchAndEvaluate
 from supernet.train.programs.cyclic import WarmUpEvaluation as WarmUpEvaluation
 from supernet.train.programs.in_turn import TrainInTurn as TrainInTurn
+from supernet.train.programs.learn_from_board import LearnFromBoard as LearnFromBoard
 from supernet.train.programs.paths_and_gates import PathsAndGates as PathsAndGates
 from supernet.train.programs.shrink_by_stages import ShrinkByStages as ShrinkByStages
 from supernet.train.programs.single_level import SingleLevel as SingleLevel
@@ -171,6 +180,7 @@ from supernet.train.samplers.sandwich import Sandwich as Sandwich
 from supernet.train.samplers.strict_fair import StrictFair as StrictFair
 from supernet.train.samplers.uniform import Uniform as Uniform
 from supernet.train.samplers.uniform_sizes import UniformSizes as UniformSizes
+from supernet.train.samplers.weighted import Weighted as Weighted
 from supernet.train.samplers.within import Within as Within
 from supernet.train.schedules._protocol import LearningRate as LearningRate
 from supernet.train.schedules.complexity_aware import ComplexityAwareLR as ComplexityAwareLR
@@ -213,6 +223,8 @@ __all__ = [
     "AdaptiveDivergence",
     "Adversarial",
     "Agreeing",
+    "AlignToAnchor",
+    "Aligned",
     "AllDecided",
     "Angle",
     "Auxiliary",
@@ -222,8 +234,10 @@ __all__ = [
     "BeforeRise",
     "BeginCycle",
     "BestOf",
+    "BestOnBoard",
     "Bilevel",
     "BinaryGates",
+    "BoardOfPaths",
     "Budget",
     "CodeEntropy",
     "Combine",
@@ -285,6 +299,7 @@ __all__ = [
     "LSTMController",
     "LargestOptions",
     "LeafAfterLeaf",
+    "LearnFromBoard",
     "Learned",
     "LearningRate",
     "Likelihood",
@@ -293,6 +308,9 @@ __all__ = [
     "LogitPerOption",
     "LogitsAndThresholds",
     "LogitsAround",
+    "LookAhead",
+    "MatchedDistillation",
+    "MatchesOutputs",
     "Mean",
     "MomentumSeparation",
     "Monitor",
@@ -312,6 +330,7 @@ __all__ = [
     "OptionLogits",
     "Outcome",
     "Part",
+    "PartOfBatch",
     "Path",
     "PathDropout",
     "PathsAndGates",
@@ -400,6 +419,7 @@ __all__ = [
     "Warmup",
     "WarmupThen",
     "WeightPerOperation",
+    "Weighted",
     "WeightsThenCodes",
     "WeightsThenPolicy",
     "WidenPartial",

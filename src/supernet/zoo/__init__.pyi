@@ -1,6 +1,7 @@
 # Written by: python -m supernet.catalog --write
 from supernet.zoo.attention.autoformer import autoformer as autoformer
 from supernet.zoo.attention.autoformer import autoformer_arch as autoformer_arch
+from supernet.zoo.attention.bert_like import bert_like as bert_like
 from supernet.zoo.attention.hat import hat as hat
 from supernet.zoo.attention.hat import hat_arch as hat_arch
 from supernet.zoo.attention.hat import hat_config as hat_config
@@ -26,6 +27,9 @@ from supernet.zoo.cells.nas_bench_201_index import nasbench201_from_row as nasbe
 from supernet.zoo.cells.nas_bench_201_index import nasbench201_row as nasbench201_row
 from supernet.zoo.cells.nas_bench_201_index import nasbench201_string as nasbench201_string
 from supernet.zoo.cells.robust_darts import robust_darts as robust_darts
+from supernet.zoo.chains.cream import cream as cream
+from supernet.zoo.chains.cream import cream_arch as cream_arch
+from supernet.zoo.chains.cream_depths import cream_depths as cream_depths
 from supernet.zoo.chains.mobilenetv2 import mobilenetv2 as mobilenetv2
 from supernet.zoo.chains.mobilenetv2 import mobilenetv2_arch as mobilenetv2_arch
 from supernet.zoo.chains.mobilenetv2 import mobilenetv2_ids as mobilenetv2_ids
@@ -58,7 +62,9 @@ from supernet.zoo.models.elastic_model import elastic_model as elastic_model
 __all__ = [
     "attentivenas",
     "autoformer",
+    "bert_like",
     "bignas",
+    "cream",
     "darts",
     "elastic_model",
     "enas_macro",

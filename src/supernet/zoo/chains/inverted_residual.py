@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from torch import Tensor, nn
 
 from supernet.zoo.layers import Norm, SqueezeExcite, conv_bn
@@ -18,7 +20,8 @@ class InvertedResidual(nn.Module):
         stride: Stride s.
         norm: Maker of BatchNorms.
         gated: Whether to gate the hidden channels by their means (squeeze and excitation, ratio 1/4).
-        activation: `"relu6"`, `"relu"` or `"hswish"`.
+        activation: `"relu6"`, `"relu"`, `"hswish"` or `"swish"`.
+        gate: Makes another gate of the hidden channels, by their number; None: that of `gated`, if any.
     """
 
     def __init__(
@@ -32,15 +35,17 @@ class InvertedResidual(nn.Module):
         norm: Norm,
         gated: bool = False,
         activation: str = "relu",
+        gate: Callable[[int], nn.Module] | None = None,
     ) -> None:
         super().__init__()
         self.width_in, self.width_out, self.stride = width_in, width_out, stride
         self.residual = stride == 1 and width_in == width_out
         hidden = expansion * width_in
+        gates = [gate(hidden)] if gate else [SqueezeExcite(hidden, activation)] if gated else []
         self.body = nn.Sequential(
             *(conv_bn(width_in, hidden, norm=norm, activation=activation) if expansion > 1 else ()),
             *conv_bn(hidden, hidden, kernel, stride=stride, groups=hidden, norm=norm, activation=activation),
-            *([SqueezeExcite(hidden, activation)] if gated else ()),
+            *gates,
             *conv_bn(hidden, width_out, norm=norm),
         )
 
