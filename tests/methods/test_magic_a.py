@@ -39,7 +39,7 @@ ALTERNATIVES = {
 }
 SETTINGS = {"alignment": 1.0, "every": 1, "rating": None, "layers": None}
 SMOOTHING = 0.1
-REFUSED_BY = {"sum_nas"}
+REFUSED_BY = {"k_shot", "sum_nas"}
 
 
 @pytest.fixture

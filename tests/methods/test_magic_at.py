@@ -31,7 +31,7 @@ ALTERNATIVES = {
 }
 SETTINGS = {"alignment": 1.0, "every": 1, "rating": None, "layers": None, "restart": None}
 SMOOTHING = 0.1
-REFUSED_BY = {"sum_nas"}
+REFUSED_BY = {"k_shot", "sum_nas"}
 
 
 def trained_on(recipe: Recipe, steps: int) -> list[tuple[list[tuple[int, ...]], Result]]:

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from supernet.errors import UsageError
-from supernet.nn import Supernet
+from supernet.nn import Output, Supernet
 from supernet.nn.modes import untouched_buffers
 from supernet.space import Arch
 from supernet.tasks import Classification
@@ -204,7 +204,7 @@ class _Ahead:
         assert path is not None
         assert isinstance(path.decisions, Arch)
         with torch.no_grad():
-            teacher = step.forward(self.teacher, outcome.batch)
+            teacher = Output(step.forward(self.teacher, outcome.batch).logits.detach())  # of a forward derivative, too
         taught = step.task.distillation(outcome.output, teacher, outcome.batch)
         match = _suits(step, step.part(self.matching, MatchingNet), path.decisions, self.entry).sigmoid()
         return match * taught
