@@ -114,9 +114,9 @@ from supernet.train.part import Setting as Setting
 from supernet.train.part import Slice as Slice
 from supernet.train.parts.copy_of_net import CopyOfNet as CopyOfNet
 from supernet.train.parts.evaluation_net import EvaluationNet as EvaluationNet
-from supernet.train.parts.projections import Projections as Projections
 from supernet.train.parts.matching_net import MatchesOutputs as MatchesOutputs
 from supernet.train.parts.path_board import BoardOfPaths as BoardOfPaths
+from supernet.train.parts.projections import Projections as Projections
 from supernet.train.parts.stage_heads import HeadsOfStages as HeadsOfStages
 from supernet.train.parts.tapped_teacher import TappedTeacher as TappedTeacher
 from supernet.train.parts.teachers import Teachers as Teachers
