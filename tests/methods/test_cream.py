@@ -38,8 +38,10 @@ def tiny() -> Supernet:
 
 TRIALS = {
     "cream": lambda: on_digits(quick(), operations_net(), steps=100),
-    "cream, its own space": lambda: on_digits(
-        cream(every=5, board=3, begin=0.5, label_smoothing=0.0, weights=adam(1e-2)), tiny(), steps=80
+    "cream, its own space": lambda: replace(
+        on_digits(cream(every=5, board=3, label_smoothing=0.0, weights=adam(5e-3)), tiny(), steps=60),
+        measure=lambda trained: trained.history[0]["loss"] - trained.history[-1]["loss"],
+        least=0.1,
     ),
     "cream, as released": lambda: on_digits(
         quick(keeps="teacher", step_ahead=True, every=1, begin=0.0), operations_net(), steps=100
