@@ -43,6 +43,21 @@ SMALL: dict[str, tuple[Callable[[], Supernet], tuple[int, ...]]] = {
         ),
         (4, 1, 8, 8),
     ),
+    "nat_mobilenetv3": (
+        lambda: zoo.nat_mobilenetv3(
+            num_classes=5,
+            in_channels=1,
+            image_size=8,
+            width_multipliers=(0.1, 0.2),
+            depths=(1, 2),
+            kernels=(3, 5),
+            expansions=(2, 3),
+            resolutions=(6, 8),
+            transform=False,
+            statistics="track",
+        ),
+        (4, 1, 8, 8),
+    ),
     "ofa_resnet50d": (
         lambda: zoo.ofa_resnet50d(
             num_classes=5,

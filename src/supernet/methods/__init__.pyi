@@ -22,6 +22,7 @@ from supernet.methods.elastic.autoformer import autoformer as autoformer
 from supernet.methods.elastic.bignas import bignas as bignas
 from supernet.methods.elastic.hat import hat as hat
 from supernet.methods.elastic.nasvit import nasvit as nasvit
+from supernet.methods.elastic.nat import nat as nat
 from supernet.methods.elastic.ofa import ofa as ofa
 from supernet.methods.elastic.sandwich import sandwich as sandwich
 from supernet.methods.elastic.vitas import vitas as vitas
@@ -76,6 +77,7 @@ __all__ = [
     "mean_teacher",
     "mixpath",
     "nasvit",
+    "nat",
     "ofa",
     "one_shot",
     "p_darts",

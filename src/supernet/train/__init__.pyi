@@ -162,6 +162,7 @@ from supernet.train.samplers.cost_bins import CostBins as CostBins
 from supernet.train.samplers.depth_for_cost import DepthForCost as DepthForCost
 from supernet.train.samplers.equal_cost import EqualCost as EqualCost
 from supernet.train.samplers.fixed import Fixed as Fixed
+from supernet.train.samplers.from_frequencies import FromFrequencies as FromFrequencies
 from supernet.train.samplers.from_logits import FromLogits as FromLogits
 from supernet.train.samplers.greedy import Greedy as Greedy
 from supernet.train.samplers.hamming_walk import HammingWalk as HammingWalk
@@ -266,6 +267,7 @@ __all__ = [
     "FirstApart",
     "Fixed",
     "FreshBatch",
+    "FromFrequencies",
     "FromLogits",
     "FromTeachers",
     "GradientRule",

@@ -44,6 +44,7 @@ from supernet.zoo.elastic.bignas import bignas_arch as bignas_arch
 from supernet.zoo.elastic.bignas import bignas_config as bignas_config
 from supernet.zoo.elastic.elastic_mbconv import mbconv as mbconv
 from supernet.zoo.elastic.elastic_mbconv_stage import Stage as Stage
+from supernet.zoo.elastic.nat_mobilenetv3 import nat_mobilenetv3 as nat_mobilenetv3
 from supernet.zoo.elastic.ofa_mobilenetv3 import ofa_mobilenetv3 as ofa_mobilenetv3
 from supernet.zoo.elastic.ofa_proxyless import ofa_proxyless as ofa_proxyless
 from supernet.zoo.elastic.ofa_resnet50d import ofa_resnet50d as ofa_resnet50d
@@ -72,6 +73,7 @@ __all__ = [
     "nasbench201",
     "nasbench_macro",
     "nasvit",
+    "nat_mobilenetv3",
     "ofa_mobilenetv3",
     "ofa_proxyless",
     "ofa_resnet50d",
