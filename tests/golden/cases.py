@@ -143,6 +143,7 @@ def skipping_net() -> Supernet:
 
 
 STATES = MomentumSeparation(choice="block1")
+SMASH: dict[str, Any] = {"layers": (2, 1), "random": 3, "perturbed": 2, "chain": 2, "images": 32}
 NAT: dict[str, Any] = {
     "rounds": 2,
     "initial": 6,
@@ -200,6 +201,7 @@ TRAININGS: dict[str, Case] = {name: default(name) for name in methods.__all__} |
     "ofa": lambda: train(ofa_stages(), one_width_net(), steps=8),
     "one_shot": lambda: train(methods.one_shot(), batch_size=32),
     "sandwich": lambda: train(methods.sandwich(), elastic_net()),
+    "smash": lambda: train(methods.smash(**SMASH), zoo_net("smash"), steps=8),
     "spos, subnet-aware": lambda: train(methods.dynas(methods.spos(), states=STATES)),
     "spos, sizes": lambda: train(methods.spos(), elastic_net()),
     "spos, averaged": lambda: train(methods.spos(), average=0.99),

@@ -34,6 +34,7 @@ from supernet.methods.macro.proxyless import proxyless as proxyless
 from supernet.methods.nshot.few_shot import few_shot as few_shot
 from supernet.methods.nshot.gm_nas import gm_nas as gm_nas
 from supernet.methods.nshot.k_shot import k_shot as k_shot
+from supernet.methods.nshot.smash import smash as smash
 from supernet.methods.single_path.angle_shrinking import angle_shrinking as angle_shrinking
 from supernet.methods.single_path.dynas import dynas as dynas
 from supernet.methods.single_path.fairnas import fairnas as fairnas
@@ -88,6 +89,7 @@ __all__ = [
     "sandwich",
     "sdarts",
     "sgas",
+    "smash",
     "snas",
     "sparsenas",
     "spos",

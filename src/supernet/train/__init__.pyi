@@ -2,6 +2,7 @@
 from supernet.train.adapt.copies import Copies as Copies
 from supernet.train.adapt.copies import CopyPerOption as CopyPerOption
 from supernet.train.adapt.dictionary import Dictionary as Dictionary
+from supernet.train.adapt.hyper_network import GenerateWeights as GenerateWeights
 from supernet.train.adapt.share_features import ShareFeatures as ShareFeatures
 from supernet.train.combines._protocol import Combine as Combine
 from supernet.train.combines._protocol import JoinsGradients as JoinsGradients
@@ -16,6 +17,7 @@ from supernet.train.derivations.before_rise import BeforeRise as BeforeRise
 from supernet.train.derivations.decide_rest import DecideRest as DecideRest
 from supernet.train.derivations.decided import Decided as Decided
 from supernet.train.derivations.non_zero import NonZero as NonZero
+from supernet.train.derivations.perturb_best import PerturbBest as PerturbBest
 from supernet.train.derivations.sample_and_rank import SampleAndRank as SampleAndRank
 from supernet.train.derivations.skip_limited import SkipLimited as SkipLimited
 from supernet.train.derivations.strongest import Strongest as Strongest
@@ -132,6 +134,7 @@ from supernet.train.programs.shrink_by_stages import ShrinkByStages as ShrinkByS
 from supernet.train.programs.single_level import SingleLevel as SingleLevel
 from supernet.train.programs.train_paths import TrainPaths as TrainPaths
 from supernet.train.programs.train_stage import TrainStage as TrainStage
+from supernet.train.programs.train_together import TrainTogether as TrainTogether
 from supernet.train.programs.weights_then_codes import WeightsThenCodes as WeightsThenCodes
 from supernet.train.programs.weights_then_policy import WeightsThenPolicy as WeightsThenPolicy
 from supernet.train.ratings._protocol import Rating as Rating
@@ -270,6 +273,7 @@ __all__ = [
     "FromFrequencies",
     "FromLogits",
     "FromTeachers",
+    "GenerateWeights",
     "GradientRule",
     "Greedy",
     "GroupSoftmax",
@@ -318,6 +322,7 @@ __all__ = [
     "PathDropout",
     "PathsAndGates",
     "PerEpoch",
+    "PerturbBest",
     "Perturbed",
     "Phase",
     "PlusCost",
@@ -389,6 +394,7 @@ __all__ = [
     "TrainInTurn",
     "TrainPaths",
     "TrainStage",
+    "TrainTogether",
     "Trained",
     "Uniform",
     "UniformSizes",

@@ -55,6 +55,7 @@ from supernet.zoo.macro.mixpath import mixpath as mixpath
 from supernet.zoo.macro.mixpath_nasbench101 import mixpath_nasbench101 as mixpath_nasbench101
 from supernet.zoo.macro.mixpath_nasbench101 import mixpath_nasbench101_spec as mixpath_nasbench101_spec
 from supernet.zoo.models.elastic_model import elastic_model as elastic_model
+from supernet.zoo.macro.smash import smash as smash
 
 __all__ = [
     "attentivenas",
@@ -79,5 +80,6 @@ __all__ = [
     "ofa_resnet50d",
     "robust_darts",
     "shufflenetv2_spos",
+    "smash",
     "vitas",
 ]

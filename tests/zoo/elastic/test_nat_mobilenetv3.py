@@ -13,7 +13,7 @@ from supernet.errors import UsageError
 from supernet.zoo.elastic.nat_mobilenetv3 import TINY
 from zoo_networks import count_macs, count_params
 
-RELEASED = {  # width, side, kernels and expansions of the blocks that run, stage by stage; M parameters, M MACs (counted)
+RELEASED = {  # width, side, kernels and expansions of the blocks that run by stage; M parameters, M MACs (counted)
     "M1": (1.0, 224, "33 333 553 555 5533", "33 344 443 433 6666", 6.07, 222.6),
     "M2": (1.2, 224, "33 73 775 37 7333", "33 33 433 64 6663", 7.69, 302.9),
     "M3": (1.2, 224, "533 5353 5533 5735 7333", "333 4443 4633 6664 6663", 9.07, 482.4),
