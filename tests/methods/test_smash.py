@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from method_trials import digits, on_digits, published, squares, train
-from small_nets import elastic_net, executor, operations_net, step
+from small_nets import elastic_net, executor, step
 from supernet import Supernet, zoo
 from supernet.errors import UsageError
 from supernet.methods import smash
@@ -27,8 +27,11 @@ def banks() -> Supernet:
 
 
 def pointwise() -> Supernet:
-    """Operations of which one has a kernel of 1."""
-    return operations_net()
+    """Blocks of several sizes whose convolutions of kernel 1 are generated whole, and sliced."""
+    with torch.random.fork_rng(devices=()):
+        torch.manual_seed(0)
+        stages = (zoo.Stage((16,), (1, 2), (3, 5), (2, 3), stride=2),)
+        return zoo.mbconv(stages=stages, resolutions=(8,), stem_width=8, head_width=32)
 
 
 TRIALS = {

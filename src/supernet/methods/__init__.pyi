@@ -29,6 +29,7 @@ from supernet.methods.elastic.vitas import vitas as vitas
 from supernet.methods.final.darts_cifar import darts_cifar as darts_cifar
 from supernet.methods.final.darts_imagenet import darts_imagenet as darts_imagenet
 from supernet.methods.final.enas_final import enas_final as enas_final
+from supernet.methods.macro.fpnas import fpnas as fpnas
 from supernet.methods.macro.mixpath import mixpath as mixpath
 from supernet.methods.macro.proxyless import proxyless as proxyless
 from supernet.methods.nshot.few_shot import few_shot as few_shot
@@ -68,6 +69,7 @@ __all__ = [
     "entrannas",
     "fairnas",
     "few_shot",
+    "fpnas",
     "gdas",
     "gm_nas",
     "greedynas",

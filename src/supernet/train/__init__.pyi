@@ -33,6 +33,8 @@ from supernet.train.edits.keep_strongest import KeepStrongest as KeepStrongest
 from supernet.train.edits.keep_winners import KeepWinners as KeepWinners
 from supernet.train.edits.largest_options import LargestOptions as LargestOptions
 from supernet.train.edits.only import Only as Only
+from supernet.train.edits.open_block import DecideBlock as DecideBlock
+from supernet.train.edits.open_block import OpenBlock as OpenBlock
 from supernet.train.edits.project_inputs import ProjectInputs as ProjectInputs
 from supernet.train.edits.project_operations import ProjectOperations as ProjectOperations
 from supernet.train.edits.rebuild_network import RebuildNetwork as RebuildNetwork
@@ -116,12 +118,15 @@ from supernet.train.parts.stage_heads import HeadsOfStages as HeadsOfStages
 from supernet.train.parts.tapped_teacher import TappedTeacher as TappedTeacher
 from supernet.train.parts.teachers import Teachers as Teachers
 from supernet.train.phases import Phase as Phase
+from supernet.train.plans.block_after_block import BlockAfterBlock as BlockAfterBlock
 from supernet.train.plans.decide_along import DecideAlong as DecideAlong
 from supernet.train.plans.leaf_after_leaf import LeafAfterLeaf as LeafAfterLeaf
 from supernet.train.plans.project_along import ProjectAlong as ProjectAlong
 from supernet.train.plans.stage_after_stage import StageAfterStage as StageAfterStage
 from supernet.train.policies._protocol import Likelihood as Likelihood
 from supernet.train.policies._protocol import Policy as Policy
+from supernet.train.policies.independent import IndependentChoices as IndependentChoices
+from supernet.train.policies.independent import IndependentPolicy as IndependentPolicy
 from supernet.train.policies.lstm_controller import Controller as Controller
 from supernet.train.policies.lstm_controller import LSTMController as LSTMController
 from supernet.train.programs._protocol import Program as Program
@@ -135,6 +140,7 @@ from supernet.train.programs.single_level import SingleLevel as SingleLevel
 from supernet.train.programs.train_paths import TrainPaths as TrainPaths
 from supernet.train.programs.train_stage import TrainStage as TrainStage
 from supernet.train.programs.train_together import TrainTogether as TrainTogether
+from supernet.train.programs.weights_and_policy import WeightsAndPolicy as WeightsAndPolicy
 from supernet.train.programs.weights_then_codes import WeightsThenCodes as WeightsThenCodes
 from supernet.train.programs.weights_then_policy import WeightsThenPolicy as WeightsThenPolicy
 from supernet.train.ratings._protocol import Rating as Rating
@@ -228,6 +234,7 @@ __all__ = [
     "BestOf",
     "Bilevel",
     "BinaryGates",
+    "BlockAfterBlock",
     "Budget",
     "CodeEntropy",
     "Combine",
@@ -248,6 +255,7 @@ __all__ = [
     "CutImages",
     "DecayFromMemory",
     "DecideAlong",
+    "DecideBlock",
     "DecideEdge",
     "DecideRest",
     "Decided",
@@ -282,6 +290,8 @@ __all__ = [
     "HammingWalk",
     "HeadsOfStages",
     "InPlaceDistillation",
+    "IndependentChoices",
+    "IndependentPolicy",
     "InverseSquareRoot",
     "JoinsGradients",
     "Jump",
@@ -312,6 +322,7 @@ __all__ = [
     "OnLoss",
     "OneGroup",
     "Only",
+    "OpenBlock",
     "OperationWeights",
     "OperationsAndInputs",
     "Optimiser",
@@ -408,6 +419,7 @@ __all__ = [
     "Warmup",
     "WarmupThen",
     "WeightPerOperation",
+    "WeightsAndPolicy",
     "WeightsThenCodes",
     "WeightsThenPolicy",
     "WidenPartial",

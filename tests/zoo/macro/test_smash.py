@@ -1,4 +1,4 @@
-"""SMASH's memory banks: which networks there are, one computed by hand, and one weight for the operations of a block."""
+"""SMASH's memory banks: which networks there are, one computed by hand, and one weight for all of a block."""
 
 from __future__ import annotations
 
