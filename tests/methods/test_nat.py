@@ -74,7 +74,7 @@ SETTINGS = {
     "calibration": CALIBRATION,
     "distillation": 0.0,
 }
-REFUSED_BY = {"dynas", "few_shot", "gm_nas", "k_shot", "mean_teacher"}
+REFUSED_BY = {"few_shot", "gm_nas", "k_shot"}
 NET = blocks_net
 
 

@@ -65,6 +65,7 @@ SETTINGS = {
     "images": None,
     "seed": 0,
 }
+REFUSED_BY = {"few_shot", "gm_nas", "k_shot", "sum_nas"}
 NET = banks
 
 

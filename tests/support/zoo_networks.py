@@ -67,7 +67,6 @@ SMALL: dict[str, tuple[Callable[[], Supernet], tuple[int, ...]]] = {
             kernels=(3, 5),
             dilations=(1, 2),
             groups=(1, 2),
-            num_classes=5,
             in_channels=1,
             image_size=6,
         ),

@@ -18,7 +18,8 @@ from supernet.train.policies._protocol import policy
 class WeightsAndPolicy:
     """Each step: a move on the weights through what a policy draws, then every so often a move on the policy.
 
-    `WeightsThenPolicy` has the policy learn between epochs instead.
+    `WeightsThenPolicy` has the policy learn between epochs instead. Where a single architecture is left there is
+    nothing to learn, as in a block that the depth around it leaves out, and the policy does not move.
 
     Args:
         objective: The loss of the path that trains the weights.
@@ -50,7 +51,7 @@ class WeightsAndPolicy:
     def moves(self, step: Step) -> Moves:
         drawing = policy(step.parts, self.policy_gradient.part)
         yield Move(paths=[Path(drawing.draw(step, "weights"), self.objective)])
-        if (step.index + 1) % self.every:
+        if (step.index + 1) % self.every or step.space.size == 1:
             return
         drawn = [drawing.draw(step, f"policy {number}") for number in range(self.samples)]
         yield Move(
