@@ -54,8 +54,8 @@ from supernet.zoo.macro.enas_macro_sequence import enas_macro_sequence as enas_m
 from supernet.zoo.macro.mixpath import mixpath as mixpath
 from supernet.zoo.macro.mixpath_nasbench101 import mixpath_nasbench101 as mixpath_nasbench101
 from supernet.zoo.macro.mixpath_nasbench101 import mixpath_nasbench101_spec as mixpath_nasbench101_spec
-from supernet.zoo.models.elastic_model import elastic_model as elastic_model
 from supernet.zoo.macro.smash import smash as smash
+from supernet.zoo.models.elastic_model import elastic_model as elastic_model
 
 __all__ = [
     "attentivenas",
