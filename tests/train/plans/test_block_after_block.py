@@ -69,6 +69,7 @@ def test_opening_keeps_what_is_decided_and_decides_the_rest_by_the_seed() -> Non
     assert other.restriction.kept == here.restriction.kept
     before = dict(here.restriction.kept)
     OpenBlock(("block2",))(here)
+    assert len(here.restriction.allowed("block2")) == 3, "it was decided, and is given back"
     assert here.restriction.decided("block0") == before["block0"][0]
     assert here.restriction.decided("block1") is not None
 
