@@ -143,6 +143,18 @@ def skipping_net() -> Supernet:
 
 
 STATES = MomentumSeparation(choice="block1")
+SMASH: dict[str, Any] = {"layers": (2, 1), "random": 3, "perturbed": 2, "chain": 2, "images": 32}
+NAT: dict[str, Any] = {
+    "rounds": 2,
+    "initial": 6,
+    "picks": 2,
+    "keep": 4,
+    "predictor": measure.RBF(members=4),
+    "members": 6,
+    "queries": 24,
+    "images": 32,
+    "calibration": CALIBRATION,
+}
 
 
 def default(name: str) -> Case:
@@ -187,9 +199,11 @@ TRAININGS: dict[str, Case] = {name: default(name) for name in methods.__all__} |
     "greedynas, sizes": lambda: train(methods.greedynas(rate_by="accuracy", max_macs=15_000), elastic_net()),
     "k_shot, subnet-aware": lambda: train(methods.dynas(methods.k_shot(), states=STATES)),
     "mixpath": lambda: train(methods.mixpath(), zoo_net("mixpath without shadow"), steps=8),
+    "nat": lambda: train(methods.nat(**NAT), blocks_net()),
     "ofa": lambda: train(ofa_stages(), one_width_net(), steps=8),
     "one_shot": lambda: train(methods.one_shot(), batch_size=32),
     "sandwich": lambda: train(methods.sandwich(), elastic_net()),
+    "smash": lambda: train(methods.smash(**SMASH), zoo_net("smash"), steps=8),
     "spos, subnet-aware": lambda: train(methods.dynas(methods.spos(), states=STATES)),
     "spos, sizes": lambda: train(methods.spos(), elastic_net()),
     "spos, averaged": lambda: train(methods.spos(), average=0.99),

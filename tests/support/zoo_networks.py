@@ -43,6 +43,35 @@ SMALL: dict[str, tuple[Callable[[], Supernet], tuple[int, ...]]] = {
         ),
         (4, 1, 8, 8),
     ),
+    "nat_mobilenetv3": (
+        lambda: zoo.nat_mobilenetv3(
+            num_classes=5,
+            in_channels=1,
+            image_size=8,
+            width_multipliers=(0.1, 0.2),
+            depths=(1, 2),
+            kernels=(3, 5),
+            expansions=(2, 3),
+            resolutions=(6, 8),
+            transform=False,
+            statistics="track",
+        ),
+        (4, 1, 8, 8),
+    ),
+    "smash": (
+        lambda: zoo.smash(
+            bank=4,
+            inputs=2,
+            banks=3,
+            operations=(1, 1),  # one each, since operations of a block share a weight
+            kernels=(3, 5),
+            dilations=(1, 2),
+            groups=(1, 2),
+            in_channels=1,
+            image_size=6,
+        ),
+        (4, 1, 6, 6),
+    ),
     "ofa_resnet50d": (
         lambda: zoo.ofa_resnet50d(
             num_classes=5,

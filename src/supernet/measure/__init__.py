@@ -23,6 +23,7 @@ from supernet.measure.predictors.gaussian_process import GaussianProcess
 from supernet.measure.predictors.mlp import MLP
 from supernet.measure.predictors.neighbours import Neighbours
 from supernet.measure.predictors.rank_weighted import RankWeighted, weighted_by_ranks
+from supernet.measure.predictors.rbf import RBF
 from supernet.measure.predictors.ridge import Ridge
 from supernet.measure.scores.calibration import Calibration
 from supernet.measure.scores.recalibration import calibrate, calibrated
@@ -32,6 +33,7 @@ from supernet.quantity import Quantity
 
 __all__ = [
     "MLP",
+    "RBF",
     "Calibration",
     "CostModel",
     "CurvePoint",

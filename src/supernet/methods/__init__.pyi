@@ -22,17 +22,20 @@ from supernet.methods.elastic.autoformer import autoformer as autoformer
 from supernet.methods.elastic.bignas import bignas as bignas
 from supernet.methods.elastic.hat import hat as hat
 from supernet.methods.elastic.nasvit import nasvit as nasvit
+from supernet.methods.elastic.nat import nat as nat
 from supernet.methods.elastic.ofa import ofa as ofa
 from supernet.methods.elastic.sandwich import sandwich as sandwich
 from supernet.methods.elastic.vitas import vitas as vitas
 from supernet.methods.final.darts_cifar import darts_cifar as darts_cifar
 from supernet.methods.final.darts_imagenet import darts_imagenet as darts_imagenet
 from supernet.methods.final.enas_final import enas_final as enas_final
+from supernet.methods.macro.fpnas import fpnas as fpnas
 from supernet.methods.macro.mixpath import mixpath as mixpath
 from supernet.methods.macro.proxyless import proxyless as proxyless
 from supernet.methods.nshot.few_shot import few_shot as few_shot
 from supernet.methods.nshot.gm_nas import gm_nas as gm_nas
 from supernet.methods.nshot.k_shot import k_shot as k_shot
+from supernet.methods.nshot.smash import smash as smash
 from supernet.methods.single_path.angle_shrinking import angle_shrinking as angle_shrinking
 from supernet.methods.single_path.cream import cream as cream
 from supernet.methods.single_path.dynas import dynas as dynas
@@ -70,6 +73,7 @@ __all__ = [
     "entrannas",
     "fairnas",
     "few_shot",
+    "fpnas",
     "gdas",
     "gm_nas",
     "greedynas",
@@ -82,6 +86,7 @@ __all__ = [
     "mean_teacher",
     "mixpath",
     "nasvit",
+    "nat",
     "ofa",
     "one_shot",
     "p_darts",
@@ -92,6 +97,7 @@ __all__ = [
     "sandwich",
     "sdarts",
     "sgas",
+    "smash",
     "snas",
     "sparsenas",
     "spos",

@@ -100,10 +100,10 @@ class WeightDictionary(nn.Module, Mutable):
     def mixed(self) -> dict[str, Tensor]:
         """The parameters that the active architecture runs with, by their names in a set."""
         code = self.code()
-        running = {id(module) for module in _running(self.one_copy)}
+        there = {id(module) for module in running(self.one_copy)}
         found = {}
         for prefix, twins in self._twins:
-            if id(twins[0]) in running:
+            if id(twins[0]) in there:
                 for name, parameter in twins[0]._parameters.items():
                     if parameter is not None:
                         entries = torch.stack([cast(Tensor, twin._parameters[name]) for twin in twins])
@@ -128,7 +128,7 @@ class WeightDictionary(nn.Module, Mutable):
         return f"{len(self.copies)} sets of weights, temperature={self.temperature}"
 
 
-def _running(module: nn.Module) -> Iterator[nn.Module]:
+def running(module: nn.Module) -> Iterator[nn.Module]:
     """The modules that run under the active architecture, as far as this package can tell."""
     found = dict(module.named_modules(remove_duplicate=False))
     idle: list[str] = []

@@ -10,6 +10,8 @@ from supernet.search.evaluation import Evaluator as Evaluator
 from supernet.search.evaluation import Point as Point
 from supernet.search.front import Front as Front
 from supernet.search.front import FrontFile as FrontFile
+from supernet.search.inside import MeasureArchive as MeasureArchive
+from supernet.search.inside import SearchForArchive as SearchForArchive
 from supernet.search.predicting import WithPredictor as WithPredictor
 from supernet.search.problem import AskTell as AskTell
 from supernet.search.problem import Companion as Companion
@@ -70,6 +72,7 @@ __all__ = [
     "Front",
     "FrontFile",
     "HATEvolution",
+    "MeasureArchive",
     "OFAEvolution",
     "Optimiser",
     "Optuna",
@@ -82,6 +85,7 @@ __all__ = [
     "RandomSearch",
     "RegularisedEvolution",
     "Request",
+    "SearchForArchive",
     "Searcher",
     "Shifting",
     "Survey",

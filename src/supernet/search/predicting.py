@@ -159,7 +159,7 @@ class _Learning:
     def _picked(self) -> list[Arch]:
         """The best predicted that have not been asked for."""
         models = self._fitted()
-        ask = _Predictions(self.problem, models, self.dear, self.cheap)
+        ask = Predictions(self.problem, models, self.dear, self.cheap)
         number = len(self._told)
         rng = np.random.default_rng([self.problem.seed, 2, number])
         searched = max(1, self.settings.queries // _SEARCHED)
@@ -173,7 +173,7 @@ class _Learning:
             seed=self.problem.seed + number + 1,
             initial=population(self.problem.space, first) if first else None,
         )
-        candidates = _searched(self.settings.searcher, inner, ask, searched)
+        candidates = search_predictions(self.settings.searcher, inner, ask, searched)
         fresh = [one for one in candidates if one.arch.code not in self._asked]
         best = best_of(fresh, self.settings.picks, self.problem.objectives, self.problem.constraints)
         for one in best:
@@ -198,7 +198,7 @@ class _Learning:
         self._told.append({"fitted_to": len(codes), "held_out": told})
         return models
 
-    def _best_of_many(self, ask: _Predictions, n: int, rng: np.random.Generator) -> Codes:
+    def _best_of_many(self, ask: Predictions, n: int, rng: np.random.Generator) -> Codes:
         """The best (≤ picks, D) of n random draws as predicted, without architectures as objects."""
         best = population(self.problem.space, [])
         for start in range(0, n, _CHUNK):
@@ -209,7 +209,7 @@ class _Learning:
         return best
 
 
-class _Predictions:
+class Predictions:
     """The values of populations as predicted, or exactly where they are cheap; counts what it was asked."""
 
     def __init__(self, problem: Problem, models: Mapping[str, Fitted], dear: list[str], cheap: list[str]) -> None:
@@ -237,7 +237,7 @@ class _Predictions:
         return [Evaluation(arch, dict(zip(names, row, strict=True)), 0) for arch, row in zip(archs, rows, strict=True)]
 
 
-def _searched(searcher: Searcher, problem: Problem, ask: _Predictions, queries: int) -> list[Evaluation]:
+def search_predictions(searcher: Searcher, problem: Problem, ask: Predictions, queries: int) -> list[Evaluation]:
     """What a searcher asks for, at most so many different architectures, as predicted."""
     begun = searcher.begin(problem)
     known: dict[Arch, Evaluation] = {}

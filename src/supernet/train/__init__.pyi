@@ -2,6 +2,7 @@
 from supernet.train.adapt.copies import Copies as Copies
 from supernet.train.adapt.copies import CopyPerOption as CopyPerOption
 from supernet.train.adapt.dictionary import Dictionary as Dictionary
+from supernet.train.adapt.hyper_network import GenerateWeights as GenerateWeights
 from supernet.train.adapt.share_features import ShareFeatures as ShareFeatures
 from supernet.train.combines._protocol import Combine as Combine
 from supernet.train.combines._protocol import JoinsGradients as JoinsGradients
@@ -17,6 +18,7 @@ from supernet.train.derivations.best_on_board import BestOnBoard as BestOnBoard
 from supernet.train.derivations.decide_rest import DecideRest as DecideRest
 from supernet.train.derivations.decided import Decided as Decided
 from supernet.train.derivations.non_zero import NonZero as NonZero
+from supernet.train.derivations.perturb_best import PerturbBest as PerturbBest
 from supernet.train.derivations.sample_and_rank import SampleAndRank as SampleAndRank
 from supernet.train.derivations.skip_limited import SkipLimited as SkipLimited
 from supernet.train.derivations.strongest import Strongest as Strongest
@@ -32,6 +34,8 @@ from supernet.train.edits.keep_strongest import KeepStrongest as KeepStrongest
 from supernet.train.edits.keep_winners import KeepWinners as KeepWinners
 from supernet.train.edits.largest_options import LargestOptions as LargestOptions
 from supernet.train.edits.only import Only as Only
+from supernet.train.edits.open_block import DecideBlock as DecideBlock
+from supernet.train.edits.open_block import OpenBlock as OpenBlock
 from supernet.train.edits.project_inputs import ProjectInputs as ProjectInputs
 from supernet.train.edits.project_operations import ProjectOperations as ProjectOperations
 from supernet.train.edits.rebuild_network import RebuildNetwork as RebuildNetwork
@@ -121,12 +125,15 @@ from supernet.train.parts.stage_heads import HeadsOfStages as HeadsOfStages
 from supernet.train.parts.tapped_teacher import TappedTeacher as TappedTeacher
 from supernet.train.parts.teachers import Teachers as Teachers
 from supernet.train.phases import Phase as Phase
+from supernet.train.plans.block_after_block import BlockAfterBlock as BlockAfterBlock
 from supernet.train.plans.decide_along import DecideAlong as DecideAlong
 from supernet.train.plans.leaf_after_leaf import LeafAfterLeaf as LeafAfterLeaf
 from supernet.train.plans.project_along import ProjectAlong as ProjectAlong
 from supernet.train.plans.stage_after_stage import StageAfterStage as StageAfterStage
 from supernet.train.policies._protocol import Likelihood as Likelihood
 from supernet.train.policies._protocol import Policy as Policy
+from supernet.train.policies.independent import IndependentChoices as IndependentChoices
+from supernet.train.policies.independent import IndependentPolicy as IndependentPolicy
 from supernet.train.policies.lstm_controller import Controller as Controller
 from supernet.train.policies.lstm_controller import LSTMController as LSTMController
 from supernet.train.programs._protocol import Program as Program
@@ -141,6 +148,8 @@ from supernet.train.programs.shrink_by_stages import ShrinkByStages as ShrinkByS
 from supernet.train.programs.single_level import SingleLevel as SingleLevel
 from supernet.train.programs.train_paths import TrainPaths as TrainPaths
 from supernet.train.programs.train_stage import TrainStage as TrainStage
+from supernet.train.programs.train_together import TrainTogether as TrainTogether
+from supernet.train.programs.weights_and_policy import WeightsAndPolicy as WeightsAndPolicy
 from supernet.train.programs.weights_then_codes import WeightsThenCodes as WeightsThenCodes
 from supernet.train.programs.weights_then_policy import WeightsThenPolicy as WeightsThenPolicy
 from supernet.train.ratings._protocol import Rating as Rating
@@ -171,6 +180,7 @@ from supernet.train.samplers.cost_bins import CostBins as CostBins
 from supernet.train.samplers.depth_for_cost import DepthForCost as DepthForCost
 from supernet.train.samplers.equal_cost import EqualCost as EqualCost
 from supernet.train.samplers.fixed import Fixed as Fixed
+from supernet.train.samplers.from_frequencies import FromFrequencies as FromFrequencies
 from supernet.train.samplers.from_logits import FromLogits as FromLogits
 from supernet.train.samplers.greedy import Greedy as Greedy
 from supernet.train.samplers.hamming_walk import HammingWalk as HammingWalk
@@ -238,6 +248,7 @@ __all__ = [
     "Bilevel",
     "BinaryGates",
     "BoardOfPaths",
+    "BlockAfterBlock",
     "Budget",
     "CodeEntropy",
     "Combine",
@@ -258,6 +269,7 @@ __all__ = [
     "CutImages",
     "DecayFromMemory",
     "DecideAlong",
+    "DecideBlock",
     "DecideEdge",
     "DecideRest",
     "Decided",
@@ -280,8 +292,10 @@ __all__ = [
     "FirstApart",
     "Fixed",
     "FreshBatch",
+    "FromFrequencies",
     "FromLogits",
     "FromTeachers",
+    "GenerateWeights",
     "GradientRule",
     "Greedy",
     "GroupSoftmax",
@@ -290,6 +304,8 @@ __all__ = [
     "HammingWalk",
     "HeadsOfStages",
     "InPlaceDistillation",
+    "IndependentChoices",
+    "IndependentPolicy",
     "InverseSquareRoot",
     "JoinsGradients",
     "Jump",
@@ -324,6 +340,7 @@ __all__ = [
     "OnLoss",
     "OneGroup",
     "Only",
+    "OpenBlock",
     "OperationWeights",
     "OperationsAndInputs",
     "Optimiser",
@@ -335,6 +352,7 @@ __all__ = [
     "PathDropout",
     "PathsAndGates",
     "PerEpoch",
+    "PerturbBest",
     "Perturbed",
     "Phase",
     "PlusCost",
@@ -406,6 +424,7 @@ __all__ = [
     "TrainInTurn",
     "TrainPaths",
     "TrainStage",
+    "TrainTogether",
     "Trained",
     "Uniform",
     "UniformSizes",
@@ -420,6 +439,7 @@ __all__ = [
     "WarmupThen",
     "WeightPerOperation",
     "Weighted",
+    "WeightsAndPolicy",
     "WeightsThenCodes",
     "WeightsThenPolicy",
     "WidenPartial",

@@ -48,6 +48,7 @@ from supernet.zoo.elastic.bignas import bignas_arch as bignas_arch
 from supernet.zoo.elastic.bignas import bignas_config as bignas_config
 from supernet.zoo.elastic.elastic_mbconv import mbconv as mbconv
 from supernet.zoo.elastic.elastic_mbconv_stage import Stage as Stage
+from supernet.zoo.elastic.nat_mobilenetv3 import nat_mobilenetv3 as nat_mobilenetv3
 from supernet.zoo.elastic.ofa_mobilenetv3 import ofa_mobilenetv3 as ofa_mobilenetv3
 from supernet.zoo.elastic.ofa_proxyless import ofa_proxyless as ofa_proxyless
 from supernet.zoo.elastic.ofa_resnet50d import ofa_resnet50d as ofa_resnet50d
@@ -57,6 +58,7 @@ from supernet.zoo.macro.enas_macro_sequence import enas_macro_sequence as enas_m
 from supernet.zoo.macro.mixpath import mixpath as mixpath
 from supernet.zoo.macro.mixpath_nasbench101 import mixpath_nasbench101 as mixpath_nasbench101
 from supernet.zoo.macro.mixpath_nasbench101 import mixpath_nasbench101_spec as mixpath_nasbench101_spec
+from supernet.zoo.macro.smash import smash as smash
 from supernet.zoo.models.elastic_model import elastic_model as elastic_model
 
 __all__ = [
@@ -78,10 +80,12 @@ __all__ = [
     "nasbench201",
     "nasbench_macro",
     "nasvit",
+    "nat_mobilenetv3",
     "ofa_mobilenetv3",
     "ofa_proxyless",
     "ofa_resnet50d",
     "robust_darts",
     "shufflenetv2_spos",
+    "smash",
     "vitas",
 ]

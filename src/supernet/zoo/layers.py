@@ -13,11 +13,11 @@ from supernet.space import Expr, round_to
 Norm: TypeAlias = Callable[[Any], nn.Module]
 """Makes the BatchNorm of a width, which is a number or an expression."""
 
-_ACTIVATIONS = {"relu": nn.ReLU, "relu6": nn.ReLU6, "hswish": nn.Hardswish, "swish": nn.SiLU}
+_ACTIVATIONS = {"relu": nn.ReLU, "relu6": nn.ReLU6, "hswish": nn.Hardswish, "swish": nn.SiLU, "mish": nn.Mish}
 
 
 def activation_layer(name: str) -> nn.Module:
-    """A new layer of the activation `"relu"`, `"relu6"`, `"hswish"` or `"swish"`."""
+    """A new layer of the activation `"relu"`, `"relu6"`, `"hswish"`, `"swish"` or `"mish"`."""
     layer: nn.Module = cast(Any, _ACTIVATIONS[name])(inplace=True)
     return layer
 

@@ -16,6 +16,7 @@ from supernet import catalog, settings
 from supernet.errors import RunError, UsageError
 from supernet.measure import (
     MLP,
+    RBF,
     Forest,
     GaussianProcess,
     Neighbours,
@@ -40,6 +41,7 @@ SMALL: dict[str, Predictor] = {
     "forest": Forest(trees=10),
     "neighbours": Neighbours(),
     "gaussian_process": GaussianProcess(),
+    "rbf": RBF(members=20),
 }
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Literal, cast
@@ -36,9 +36,26 @@ class OfaStage:
 
     width: int
     stride: int
-    activation: Literal["relu", "relu6", "hswish"]
+    activation: Literal["relu", "relu6", "hswish", "mish"]
     gated: bool = False
     single: bool = False
+
+
+def axis(name: str, options: Sequence[Any], when: Expr | None = None) -> Any:
+    """A choice between sizes, or the size itself where there is only one."""
+    return Choice(name, options, when=when) if len(options) > 1 else options[0]
+
+
+class SharedAxes:
+    """Makes the choice of an axis as `axis` does, but one for each name, which several chains have in common."""
+
+    def __init__(self) -> None:
+        self._made: dict[str, Any] = {}
+
+    def __call__(self, name: str, options: Sequence[Any], when: Expr | None = None) -> Any:
+        if name not in self._made:
+            self._made[name] = axis(name, options, when)
+        return self._made[name]
 
 
 def ofa_stages(
@@ -53,6 +70,7 @@ def ofa_stages(
     transform: bool,
     statistics: Statistics,
     eps: float,
+    choices: Callable[..., Any] = axis,
 ) -> list[ElasticDepth]:
     """The elastic stages; an axis of a single option is fixed and makes no choice.
 
@@ -67,12 +85,13 @@ def ofa_stages(
         transform: Whether smaller kernels are made of larger ones by matrices.
         statistics: What BatchNorm uses outside training.
         eps: A small number that BatchNorm adds to the variance.
+        choices: Makes the choice of an axis, such as `axis` or `SharedAxes()`.
     """
     gate = partial(SqueezeExcite, activation="relu", hard=True)
     made = []
     for number, (stage, width, stride) in enumerate(zip(table, widths, strides, strict=True), start=1):
         numbers = (1,) if stage.single else tuple(depths)
-        depth = axis(f"stage{number}.depth", numbers)
+        depth = choices(f"stage{number}.depth", numbers)
         blocks = []
         for place in range(max(numbers)):
             when = depth > place if isinstance(depth, Expr) and place >= min(numbers) else None
@@ -82,8 +101,8 @@ def ofa_stages(
                 MBConv(
                     width_in,
                     width,
-                    kernel=axis(f"{name}.kernel", kernels, when),
-                    expansion=axis(f"{name}.expansion", expansions, when),
+                    kernel=choices(f"{name}.kernel", kernels, when),
+                    expansion=choices(f"{name}.expansion", expansions, when),
                     stride=step,
                     residual=step == 1 and width_in == width,
                     squeeze_excite=stage.gated,
@@ -98,11 +117,6 @@ def ofa_stages(
             width_in = width
         made.append(ElasticDepth(depth, blocks))
     return made
-
-
-def axis(name: str, options: Sequence[Any], when: Expr | None = None) -> Any:
-    """A choice between sizes, or the size itself where there is only one."""
-    return Choice(name, options, when=when) if len(options) > 1 else options[0]
 
 
 def check_axes(**axes: Sequence[int]) -> None:
