@@ -26,6 +26,8 @@ from supernet.zoo.cells.nas_bench_201_index import nasbench201_from_row as nasbe
 from supernet.zoo.cells.nas_bench_201_index import nasbench201_row as nasbench201_row
 from supernet.zoo.cells.nas_bench_201_index import nasbench201_string as nasbench201_string
 from supernet.zoo.cells.robust_darts import robust_darts as robust_darts
+from supernet.zoo.chains.dna import dna as dna
+from supernet.zoo.chains.dna import dna_blocks as dna_blocks
 from supernet.zoo.chains.mobilenetv2 import mobilenetv2 as mobilenetv2
 from supernet.zoo.chains.mobilenetv2 import mobilenetv2_arch as mobilenetv2_arch
 from supernet.zoo.chains.mobilenetv2 import mobilenetv2_ids as mobilenetv2_ids
@@ -61,6 +63,7 @@ __all__ = [
     "bignas",
     "darts",
     "elastic_model",
+    "dna",
     "enas_macro",
     "enas_micro",
     "enas_micro_final",

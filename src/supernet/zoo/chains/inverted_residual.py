@@ -18,7 +18,8 @@ class InvertedResidual(nn.Module):
         stride: Stride s.
         norm: Maker of BatchNorms.
         gated: Whether to gate the hidden channels by their means (squeeze and excitation, ratio 1/4).
-        activation: `"relu6"`, `"relu"` or `"hswish"`.
+        activation: `"relu6"`, `"relu"`, `"swish"` or `"hswish"`.
+        reduced: The channels inside the gate; None: a quarter of the hidden ones, rounded to a multiple of 8.
     """
 
     def __init__(
@@ -32,6 +33,7 @@ class InvertedResidual(nn.Module):
         norm: Norm,
         gated: bool = False,
         activation: str = "relu",
+        reduced: int | None = None,
     ) -> None:
         super().__init__()
         self.width_in, self.width_out, self.stride = width_in, width_out, stride
@@ -40,7 +42,7 @@ class InvertedResidual(nn.Module):
         self.body = nn.Sequential(
             *(conv_bn(width_in, hidden, norm=norm, activation=activation) if expansion > 1 else ()),
             *conv_bn(hidden, hidden, kernel, stride=stride, groups=hidden, norm=norm, activation=activation),
-            *([SqueezeExcite(hidden, activation)] if gated else ()),
+            *([SqueezeExcite(hidden, activation, reduced=reduced)] if gated else ()),
             *conv_bn(hidden, width_out, norm=norm),
         )
 
