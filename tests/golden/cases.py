@@ -22,12 +22,13 @@ from cell_nets import cells_net
 from dropping_nets import dropping_net
 from shifted_searches import blocks_net, evaluator
 from small_nets import elastic_net, images, operations_net
+from staged_nets import TAPS, plain, staged_net
 from supernet import Supernet, data, deploy, fit, judge, measure, methods, search, zoo
 from supernet.measure import Calibration
 from supernet.methods.elastic.ofa import LARGEST, Stage
 from supernet.methods.elastic.ofa import WEIGHTS as OFA
 from supernet.methods.single_path.dynas import WEIGHTS as DYNAS
-from supernet.train import DepthForCost, Fixed, MomentumSeparation, Phase, Recipe, TrainPaths, Uniform
+from supernet.train import DepthForCost, Fixed, MomentumSeparation, Phase, Recipe, TappedTeacher, TrainPaths, Uniform
 from zoo_networks import SMALL
 
 Outcome = dict[str, Any]
@@ -155,6 +156,7 @@ NAT: dict[str, Any] = {
     "images": 32,
     "calibration": CALIBRATION,
 }
+TEACHER = TappedTeacher(network=plain, taps=TAPS)
 
 
 def default(name: str) -> Case:
@@ -176,6 +178,8 @@ TRAININGS: dict[str, Case] = {name: default(name) for name in methods.__all__} |
     ),
     "cream": lambda: train(methods.cream(prior=None, every=4)),
     "cream, as released": lambda: train(methods.cream(prior=None, every=4, keeps="teacher", step_ahead=True)),
+    "dna": lambda: train(methods.dna(rates=(1.0, 2.5, 1.0), teacher=TEACHER), staged_net()),
+    "donna": lambda: train(methods.donna(count=3, reference=TEACHER), staged_net()),
     "cdarts": lambda: train(methods.cdarts(cycles=2, held_back=("skip",))),
     "dots": lambda: train(methods.dots(parameter_free=("none", "skip")), cells_net()),
     "darts_cifar": lambda: train(methods.darts_cifar(drop_path=0, cutout=4)),

@@ -8,11 +8,12 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from method_trials import squares
+from method_trials import digits, squares
 from small_nets import executor
 from supernet import OpChoice, Supernet
+from supernet.measure import Subnet
 from supernet.nn import batch_norm
-from supernet.train import Setting, Step, TappedTeacher
+from supernet.train import Setting, Step, TappedTeacher, Trained
 from supernet.train.executor import Executor
 from supernet.train.parts.tapped_teacher import Tapped
 
@@ -96,3 +97,15 @@ def running(net: Supernet, **parts: nn.Module) -> tuple[Executor, Step]:
     """An executor and a step of it."""
     run = executor(net, squares())
     return run, Step(3, 10, net, np.random.default_rng(0), runner=run, parts=parts)
+
+
+def closer(trained: Trained) -> float:
+    """By what factor the rating of five subnets fell."""
+    rng = np.random.default_rng(0)
+    archs = [trained.net.space.sample(rng) for _ in range(5)]
+    rating: Any = trained.recipe.ranks_by
+    before, after = (
+        sum(rating(Subnet(net, arch, trained.parts, kept, digits())) for arch in archs)
+        for net, kept in ((staged_net(), dict[Any, Any]()), (trained.net, dict[Any, Any]()))
+    )
+    return before / after

@@ -15,6 +15,10 @@ SMALL: dict[str, tuple[Callable[[], Supernet], tuple[int, ...]]] = {
     "nasbench201": (lambda: zoo.nasbench201(channels=4, cells=1, affine=True), (4, 3, 8, 8)),
     "nasbench201 tracked": (lambda: zoo.nasbench201(channels=4, cells=2, statistics="track"), (4, 3, 7, 7)),
     "nasbench_macro": (lambda: zoo.nasbench_macro(channels=4, head_channels=16), (4, 3, 16, 16)),
+    "dna": (
+        lambda: zoo.dna(variant="tiny", num_classes=5, in_channels=1, image_size=8, width_multiplier=0.5),
+        (4, 1, 8, 8),
+    ),
     "mbconv": (lambda: zoo.mbconv(zero_gamma=False), (4, 1, 8, 8)),
     "mbconv gated": (
         lambda: zoo.mbconv(

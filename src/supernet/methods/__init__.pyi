@@ -1,4 +1,6 @@
 # Written by: python -m supernet.catalog --write
+from supernet.methods.blockwise.dna import dna as dna
+from supernet.methods.blockwise.donna import donna as donna
 from supernet.methods.cells.cdarts import cdarts as cdarts
 from supernet.methods.cells.darts import darts as darts
 from supernet.methods.cells.darts_minus import darts_minus as darts_minus
@@ -65,6 +67,8 @@ __all__ = [
     "darts_minus",
     "darts_pt",
     "distilled",
+    "dna",
+    "donna",
     "dots",
     "drnas",
     "dynas",

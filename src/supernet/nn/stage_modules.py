@@ -30,6 +30,11 @@ class Staged(Protocol):
         ...
 
 
+def as_names(given: StageNames | None) -> StageNames | None:
+    """The names as tuples, which a frozen value can hold."""
+    return None if given is None else tuple(one if isinstance(one, str) else tuple(one) for one in given)
+
+
 def stage_names(net: nn.Module, given: StageNames | None = None) -> tuple[tuple[str, ...], ...]:
     """The modules of each stage of a network, by name.
 

@@ -27,6 +27,7 @@ from supernet.train.edits.begin_cycle import BeginCycle as BeginCycle
 from supernet.train.edits.curvature import Curvature as Curvature
 from supernet.train.edits.curvature import CurvatureRise as CurvatureRise
 from supernet.train.edits.cut_channels import CutChannels as CutChannels
+from supernet.train.edits.decay_earlier_stages import DecayEarlierStages as DecayEarlierStages
 from supernet.train.edits.decide_edge import DecideEdge as DecideEdge
 from supernet.train.edits.drop_options import DropOptions as DropOptions
 from supernet.train.edits.keep_shares import KeepShares as KeepShares
@@ -186,6 +187,7 @@ from supernet.train.samplers.greedy import Greedy as Greedy
 from supernet.train.samplers.hamming_walk import HammingWalk as HammingWalk
 from supernet.train.samplers.one_group import OneGroup as OneGroup
 from supernet.train.samplers.path_dropout import PathDropout as PathDropout
+from supernet.train.samplers.paths_of_stage import PathsOfStage as PathsOfStage
 from supernet.train.samplers.sandwich import Sandwich as Sandwich
 from supernet.train.samplers.strict_fair import StrictFair as StrictFair
 from supernet.train.samplers.uniform import Uniform as Uniform
@@ -267,6 +269,7 @@ __all__ = [
     "CurvatureRise",
     "CutChannels",
     "CutImages",
+    "DecayEarlierStages",
     "DecayFromMemory",
     "DecideAlong",
     "DecideBlock",
@@ -351,6 +354,7 @@ __all__ = [
     "Path",
     "PathDropout",
     "PathsAndGates",
+    "PathsOfStage",
     "PerEpoch",
     "PerturbBest",
     "Perturbed",

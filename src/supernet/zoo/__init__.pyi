@@ -30,6 +30,8 @@ from supernet.zoo.cells.robust_darts import robust_darts as robust_darts
 from supernet.zoo.chains.cream import cream as cream
 from supernet.zoo.chains.cream import cream_arch as cream_arch
 from supernet.zoo.chains.cream_depths import cream_depths as cream_depths
+from supernet.zoo.chains.dna import dna as dna
+from supernet.zoo.chains.dna import dna_blocks as dna_blocks
 from supernet.zoo.chains.mobilenetv2 import mobilenetv2 as mobilenetv2
 from supernet.zoo.chains.mobilenetv2 import mobilenetv2_arch as mobilenetv2_arch
 from supernet.zoo.chains.mobilenetv2 import mobilenetv2_ids as mobilenetv2_ids
@@ -68,6 +70,7 @@ __all__ = [
     "bignas",
     "cream",
     "darts",
+    "dna",
     "elastic_model",
     "enas_macro",
     "enas_micro",

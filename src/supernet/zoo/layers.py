@@ -58,12 +58,15 @@ class SqueezeExcite(nn.Module):
         width: Number of channels c; a quarter of them, rounded to a multiple of 8, stand between.
         activation: Activation between the two layers.
         hard: Whether the gate is the piecewise linear form of a sigmoid; None: with `"hswish"`, as in MobileNetV3.
+        reduced: The channels between the two layers; None: as said of `width`.
     """
 
-    def __init__(self, width: Expr | int, activation: str, *, hard: bool | None = None) -> None:
+    def __init__(
+        self, width: Expr | int, activation: str, *, hard: bool | None = None, reduced: Expr | int | None = None
+    ) -> None:
         super().__init__()
         hard = activation == "hswish" if hard is None else hard
-        reduced = round_to(cast(Any, width) / 4, 8)
+        reduced = round_to(cast(Any, width) / 4, 8) if reduced is None else reduced
         self.gate = nn.Sequential(
             nn.AdaptiveAvgPool2d(1),
             ElasticConv2d(width, reduced, 1),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -60,13 +61,13 @@ def test_the_terms_are_those_of_the_stages_by_hand(code: tuple[int, ...]) -> Non
 
 def test_a_stage_s_path_is_rated_once_and_nothing_else_counts_in_it(monkeypatch: pytest.MonkeyPatch) -> None:
     rated: list[int] = []
-    original = StageLoss._distance
+    original = StageLoss._distances
 
-    def noting(self: StageLoss, of: Subnet, number: int) -> float:
-        rated.append(number)
-        return original(self, of, number)
+    def noting(self: StageLoss, of: Subnet, numbers: Sequence[int]) -> list[float]:
+        rated.extend(numbers)
+        return original(self, of, numbers)
 
-    monkeypatch.setattr(StageLoss, "_distance", noting)
+    monkeypatch.setattr(StageLoss, "_distances", noting)
     net, kept = staged_net(), dict[Any, Any]()
     teacher = tapped_teacher(net).eval()
     codes = [arch.code for arch in net.space.enumerate()]

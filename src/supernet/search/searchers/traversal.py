@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import product
 from typing import ClassVar
 
 import numpy as np
@@ -97,18 +96,24 @@ class _Tables:
 
     def _paths(self, number: int, most: int) -> Codes:
         """The base with every path of one stage (n, D)."""
-        columns = self.columns[number]
-        allowed = [self.space.allowed_codes[column].tolist() for column in columns]
-        count = float(np.prod([len(codes) for codes in allowed], dtype=float))
-        if count > most:
+        mine, base = set(self.columns[number]), self.base[0]
+        rest = {
+            choice.name: [choice.options[self._kept(column, int(base[column]))]]
+            for column, choice in enumerate(self.space.choices)
+            if column not in mine
+        }
+        paths = self.space.restrict(rest)
+        if paths.size > most:
             raise UsageError(
-                f"Stage {number} has {count:,.0f} paths, each of which would be rated; at most {most:,} are "
+                f"Stage {number} has {paths.size:,} paths, each of which would be rated; at most {most:,} are "
                 "(traversal.most). Restrict the space, make its stages shorter, or use evolution."
             )
-        codes = np.repeat(self.base, int(count), axis=0)
-        if columns:
-            codes[:, columns] = np.asarray(list(product(*allowed)), dtype=codes.dtype)
-        return np.unique(self.space.canonical(codes), axis=0)
+        return self.space.codes(list(paths.enumerate()))
+
+    def _kept(self, column: int, code: int) -> int:
+        """The code of the base, or where its choice is not active there, one that is allowed."""
+        allowed = self.space.allowed_codes[column].tolist()
+        return code if code in allowed else int(allowed[0])
 
     def _costs(self, codes: Codes) -> NDArray[np.float64]:
         """What the paths of a stage cost more than the base's (n, M)."""

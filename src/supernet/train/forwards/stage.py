@@ -14,7 +14,7 @@ from supernet.errors import UsageError
 from supernet.nn import Supernet
 from supernet.nn.batch import Fields
 from supernet.nn.output import Output
-from supernet.nn.stage_modules import StageNames, stage_choices, stage_names, stages_module
+from supernet.nn.stage_modules import StageNames, as_names, stage_choices, stage_names, stages_module
 from supernet.train.move import Path, Step
 
 Source: TypeAlias = Literal["teacher", "own"]
@@ -37,6 +37,7 @@ class Stage:
             use the statistics of the batch as in all of training.
         stages: The stages of the network, see `nn.stage_modules.stage_names`; None: those that it says it has.
         part: The name of the teacher among the parts, under which `Step.given` has its features.
+        count: The number of stages that the network must have, all of which are to be trained; None: any number.
         through: What the features of the teacher go through on their way in, a part with a module for each stage
             (`Projections`); None: nothing.
 
@@ -51,8 +52,10 @@ class Stage:
     stages: StageNames | None = None
     part: str = "teacher"
     through: str | None = None
+    count: int | None = None
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "stages", as_names(self.stages))
         if self.source not in get_args(Source):
             raise UsageError(f"A stage is fed by one of {get_args(Source)}; got source={self.source!r}.")
         if self.index < 0:
@@ -63,6 +66,11 @@ class Stage:
     def check(self, net: Supernet) -> None:
         """Refuse a network without this stage, or whose stage has no choice."""
         names, choices = stage_names(net, self.stages), stage_choices(net, self.stages)
+        if self.count not in (None, len(names)):
+            raise UsageError(
+                f"{self.count} stages are to be trained, but {type(net.module).__name__} has {len(names)}: "
+                f"{' | '.join(', '.join(stage) for stage in names)}. Give as many rates as there are stages."
+            )
         if self.index >= len(names):
             raise UsageError(
                 f"Stage {self.index} was to run, but {type(net.module).__name__} has the stages 0 to {len(names) - 1}."

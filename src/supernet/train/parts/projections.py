@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from torch import nn
 
 from supernet.errors import UsageError
-from supernet.nn.stage_modules import StageNames, stage_shapes
+from supernet.nn.stage_modules import StageNames, as_names, stage_shapes
 from supernet.train.part import Setting
 from supernet.train.parts.tapped_teacher import TappedTeacher
 
@@ -47,6 +47,7 @@ class Projections:
     stages: StageNames | None = None
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "stages", as_names(self.stages))
         if not self.teacher.project:
             raise UsageError("Projections stand between a teacher with project=True and the stages; set it there.")
 

@@ -17,7 +17,7 @@ from supernet.nn import Supernet
 from supernet.nn.batch import Fields, called, mapped, placed
 from supernet.nn.input_shape import example
 from supernet.nn.modes import untouched_buffers
-from supernet.nn.stage_modules import StageNames, outermost, stage_names, stage_shapes
+from supernet.nn.stage_modules import StageNames, as_names, outermost, stage_names, stage_shapes
 from supernet.nn.taps import tapped
 from supernet.space.text import listed
 from supernet.train.part import Setting
@@ -54,6 +54,8 @@ class TappedTeacher:
     sha256: str | None = None
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "stages", as_names(self.stages))
+        object.__setattr__(self, "taps", None if self.taps is None else tuple(self.taps))
         if self.sha256 is not None and not _is_file(self.network):
             raise UsageError(f"A digest is compared with a file ({PROGRAM}), but the teacher is {self.network!r}.")
 
@@ -98,7 +100,12 @@ class TappedTeacher:
                     f"The teacher {type(teacher).__name__} has no module {name!r} to tap; it has "
                     f"{listed(outermost(inside), wanted=name)}."
                 )
-        return tuple(self.taps)
+        return self.taps
+
+    @property
+    def is_file(self) -> bool:
+        """Whether it is read from a program of `torch.export`, whose modes cannot be set."""
+        return _is_file(self.network)
 
     def _tried(self, net: Supernet, teacher: Tapped) -> tuple[Tensor, ...]:
         """Its features of two images of zeros."""

@@ -28,7 +28,7 @@ class TrainStage:
         combine: The rule by which the gradients of several paths become one.
 
     Raises:
-        UsageError: stage and objective are of different stages.
+        UsageError: the objective is another, or of another stage.
     """
 
     sampler: Sampler
@@ -37,6 +37,12 @@ class TrainStage:
     combine: Combine = field(default_factory=Sum)
 
     def __post_init__(self) -> None:
+        objective: object = self.objective
+        if not isinstance(objective, FeatureDistance):
+            raise UsageError(
+                f"A stage learns what a teacher has inside, but its loss was to be {type(objective).__name__}, which "
+                "looks at the end of a network. Put that around a method whose paths run whole, such as spos()."
+            )
         if self.forward.index != self.objective.stage:
             raise UsageError(
                 f"Stage {self.forward.index} was to run and stage {self.objective.stage} to be compared; name the same."

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal, NamedTuple
 
@@ -15,7 +15,7 @@ from supernet.measure.scores.calibration import Calibration
 from supernet.measure.scores.score import Subnet
 from supernet.measure.untouched import placed_like, untouched
 from supernet.nn import Supernet
-from supernet.nn.stage_modules import StageNames, stage_choices, stage_names, stages_module
+from supernet.nn.stage_modules import StageNames, as_names, stage_choices, stage_names, stages_module
 from supernet.train.objectives.feature_distance import Kind, feature_distance
 from supernet.train.parts.projections import Projected
 from supernet.train.parts.tapped_teacher import Tapped
@@ -61,6 +61,7 @@ class StageLoss:
     unit: ClassVar[str] = ""
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "names", as_names(self.names))
         if self.images < 1 or self.batch_size < 1:
             raise UsageError(
                 f"Stages were to be rated on {self.images} images in batches of {self.batch_size}; give at least 1 of "
@@ -80,33 +81,52 @@ class StageLoss:
         return sum(self.terms(subnet))
 
     def terms(self, subnet: Subnet) -> tuple[float, ...]:
-        """The weighted distance of each stage."""
-        stages = self.stages(subnet.net)
-        weights = (1.0,) * len(stages) if self.weights is None else self.weights
-        if len(weights) != len(stages):
-            raise UsageError(f"{len(weights)} weights were given for {len(stages)} stages; give one for each.")
+        """The weighted distance of each stage, fed by the teacher."""
         found = []
-        for number, choices in enumerate(stages):
+        for number, choices in enumerate(self.stages(subnet.net)):
             key = (self, number, tuple(subnet.arch.code[subnet.net.space.column(name)] for name in choices))
             if key not in subnet.kept:
-                subnet.kept[key] = self._distance(subnet, number)
-            found.append(weights[number] * subnet.kept[key])
-        return tuple(found)
+                subnet.kept[key] = self._distances(subnet, [number])[0]
+            found.append(subnet.kept[key])
+        return self._weighted(found)
 
-    def _distance(self, subnet: Subnet, number: int) -> float:
-        """The mean distance of a stage over the batches."""
+    def whole(self, subnet: Subnet) -> tuple[float, ...]:
+        """The weighted distance of each stage in the whole network, fed by the network's own earlier stages.
+
+        Raises:
+            UsageError: features are projected, so that stages do not follow each other; or as in calling it.
+        """
+        if self.projections is not None:
+            raise UsageError(
+                "The stages learn through projections, so that none takes what the one before it returns. Rate them "
+                "fed by the teacher."
+            )
+        return self._weighted(self._distances(subnet, range(len(self.stages(subnet.net)))))
+
+    def _weighted(self, found: Sequence[float]) -> tuple[float, ...]:
+        weights = (1.0,) * len(found) if self.weights is None else self.weights
+        if len(weights) != len(found):
+            raise UsageError(f"{len(weights)} weights were given for {len(found)} stages; give one for each.")
+        return tuple(weight * one for weight, one in zip(weights, found, strict=True))
+
+    def _distances(self, subnet: Subnet, numbers: Sequence[int]) -> list[float]:
+        """The mean distance over the batches of stages that follow each other, the first of them fed by the teacher."""
         net, seen = subnet.net, self._seen(subnet)
-        stage = stages_module(net, [stage_names(net, self.names)[number]])
+        names = stage_names(net, self.names)
+        stages = [stages_module(net, [names[number]]) for number in numbers]
+        row, first = nn.Sequential(*stages), numbers[0]
         through = self._through(subnet)
-        enter: nn.Module = nn.Identity() if through is None else through.inputs[number]
-        leave: nn.Module = nn.Identity() if through is None else through.outputs[number]
-        with torch.no_grad(), untouched(stage), net.active(subnet.arch):
-            recompute(stage, (enter(given[number]) for given, _ in seen.training), self.calibration)
-            distances = [
-                feature_distance(leave(stage(enter(given[number]))).float(), features[number], self.kind)
-                for given, features in seen.rated
-            ]
-        return float(torch.stack(distances).mean())
+        enter: nn.Module = nn.Identity() if through is None else through.inputs[first]
+        leave: nn.Module = nn.Identity() if through is None else through.outputs[first]
+        found: list[list[Tensor]] = [[] for _ in numbers]
+        with torch.no_grad(), untouched(row), net.active(subnet.arch):
+            recompute(row, (enter(given[first]) for given, _ in seen.training), self.calibration)
+            for given, features in seen.rated:
+                x = enter(given[first])
+                for number, stage, distances in zip(numbers, stages, found, strict=True):
+                    x = stage(x)
+                    distances.append(feature_distance(leave(x).float(), features[number], self.kind))
+        return [float(torch.stack(distances).mean()) for distances in found]
 
     def _through(self, subnet: Subnet) -> Any:
         if self.projections is None:
