@@ -39,7 +39,7 @@ def tiny() -> Supernet:
 TRIALS = {
     "cream": lambda: on_digits(quick(), operations_net(), steps=100),
     "cream, its own space": lambda: replace(
-        on_digits(cream(every=5, board=3, label_smoothing=0.0, weights=adam(5e-3)), tiny(), steps=60),
+        on_digits(cream(every=1, board=3, label_smoothing=0.0, weights=adam(5e-3)), tiny(), steps=60),
         measure=lambda trained: trained.history[0]["loss"] - trained.history[-1]["loss"],
         least=0.1,
     ),
