@@ -207,7 +207,13 @@ def test_a_layer_of_torch_that_was_given_a_choice_is_refused(
 def named_channels(*, width: int = 6) -> nn.Module:
     """Channels that a training may cut, and nothing to choose."""
     hidden = Channels("hidden", width)
-    return nn.Sequential(ElasticConv2d(1, hidden, 3), ElasticConv2d(hidden, 2, 1), nn.AdaptiveAvgPool2d(2), nn.Flatten(), nn.Linear(8, 10))
+    return nn.Sequential(
+        ElasticConv2d(1, hidden, 3),
+        ElasticConv2d(hidden, 2, 1),
+        nn.AdaptiveAvgPool2d(2),
+        nn.Flatten(),
+        nn.Linear(8, 10),
+    )
 
 
 def test_a_net_without_choices_is_a_supernet_of_one_architecture_where_channels_have_names() -> None:

@@ -47,9 +47,9 @@ class Supernet(nn.Module):
         settings: Names of the settings that layers read, see `active`.
 
     Raises:
-        UsageError: neither a choice nor named channels inside, two different choices of the same name, a choice that a module keeps and no
-            layer reads, or that a layer of torch was given, nodes of one name with different numbers of edges, a
-            Supernet inside, or layers of two supernets.
+        UsageError: neither a choice nor named channels inside, two different choices of the same name, a choice that
+            a module keeps and no layer reads, or that a layer of torch was given, nodes of one name with different
+            numbers of edges, a Supernet inside, or layers of two supernets.
 
     >>> import torch
     >>> from supernet import Choice, ElasticConv2d

@@ -34,6 +34,8 @@ class WeightAverage:
     def __init__(self, net: Supernet, decay: float) -> None:
         check_decay(decay)
         self.decay = decay
+        self._parameters: dict[str, nn.Parameter] = {}
+        self.tensors: dict[str, Tensor] = {}
         self.follow(net)
 
     @torch.no_grad()

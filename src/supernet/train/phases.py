@@ -54,7 +54,7 @@ class Phase:
     share: float
     program: Program
     enter: Callable[[Context], None] | None = None
-    leave: Callable[[Context], None] | None = None
+    leave: Callable[[Context], object] | None = None
     restart: bool = True
     part: tuple[float, float] = (0.0, 1.0)
     restrict: Callable[[Space], Mapping[str, Sequence[Option]]] | None = None

@@ -44,9 +44,7 @@ WEIGHTS = Updates(
     decay_vectors=False,
 )
 SEGMENTATION = adam(0.04, eps=1e-3, weight_decay=1e-5, per=32, schedule=OneCycle(), decay_vectors=False)
-KEYPOINTS = adam(
-    1e-3, weight_decay=1e-8, per=384, schedule=Milestones(at=(170 / 210, 200 / 210)), decay_vectors=False
-)
+KEYPOINTS = adam(1e-3, weight_decay=1e-8, per=384, schedule=Milestones(at=(170 / 210, 200 / 210)), decay_vectors=False)
 
 IMAGENET: dict[str, Any] = {}
 """The search on ImageNet, 350 epochs (`zoo.hr_nas`): the defaults."""

@@ -75,7 +75,8 @@ class ScaleCost:
         alive = (scale.detach() > self.threshold).sum()
         saved = (alive**2 - (alive - 1).clamp(min=0) ** 2) * atoms.pairs * self.quadratic
         spread = (1 - self.quadratic) * atoms.pairs * noted["numbers"][atoms.dimension]
-        return (atoms.cost + spread + saved) / float(noted["mean"])
+        found: Tensor = (atoms.cost + spread + saved) / float(noted["mean"])
+        return found
 
     def _noted(self, net: Supernet, memory: dict[str, Any]) -> dict[str, Any]:
         """The mean cost of a channel, and the numbers of those that cost in pairs, as they were at the first step."""

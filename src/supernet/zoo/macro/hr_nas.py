@@ -143,7 +143,14 @@ def hr_nas(
     (1, [('stage1.to0from0.k3', 24), ('stage1.to0from0.k5', 24), ('stage1.to0from0.tokens', 6)])
     """
     preset = _preset(variant)
-    changed = {"head": head, "tokens": tokens, "grid": grid, "kernels": kernels, "stages": stages, "stride": stride}
+    changed: dict[str, Any] = {
+        "head": head,
+        "tokens": tokens,
+        "grid": grid,
+        "kernels": kernels,
+        "stages": stages,
+        "stride": stride,
+    }
     changed |= {"head_widths": head_widths, "last": last, "initialisation": initialisation}
     preset = preset._replace(**{name: value for name, value in changed.items() if value is not None})
     _check_words(preset, transformer, activation)
@@ -151,6 +158,7 @@ def hr_nas(
         tokens=preset.tokens, grid=preset.grid, num_classes=num_classes, in_channels=in_channels, image_size=image_size
     )
     check_dropout(transformer_dropout)
+    _check_sizes(sizes)
     check_statistics(statistics)
     if preset.head == "pixels" and dropout is not None:
         raise UsageError(f"dropout is {dropout}, but the head for pixels drops nothing; leave it out.")
@@ -171,14 +179,12 @@ def hr_nas(
         sizes=sizes,
     )
     net = _built(preset, units, 0.2 if dropout is None else dropout, num_classes, in_channels, image_size)
-    _check_sizes(net, sizes)
+    _check_all_used(net, sizes)
     _initialise(net, preset.initialisation)
     return Supernet(net, input_shape=(in_channels, image_size, image_size))
 
 
-def _built(
-    preset: Preset, units: Units, dropout: float, num_classes: int, in_channels: int, image_size: int
-) -> HRNet:
+def _built(preset: Preset, units: Units, dropout: float, num_classes: int, in_channels: int, image_size: int) -> HRNet:
     def make(name: str, width_in: int, width_out: int, *, branch: int, stride: int) -> MixedUnit:
         side = image_size // preset.stride // 2**branch
         return MixedUnit(name, width_in, width_out, side=side, stride=stride, units=units)
@@ -277,16 +283,19 @@ def _check_stages(preset: Preset, image_size: int) -> None:
         )
 
 
-def _check_sizes(net: HRNet, sizes: Mapping[str, int] | None) -> None:
-    if sizes is None:
-        return
-    wrong = {name: size for name, size in sizes.items() if not isinstance(size, int) or size < 0}
-    unknown = {name for name, size in sizes.items() if size} - set(net.sizes())
-    if wrong or unknown:
-        name = min(wrong or unknown)
+def _check_sizes(sizes: Mapping[str, int] | None) -> None:
+    wrong = {name: size for name, size in (sizes or {}).items() if not isinstance(size, int) or size < 0}
+    if wrong:
+        name, size = next(iter(wrong.items()))
+        raise UsageError(f"sizes has {name!r}: {size!r}; give whole numbers of at least 0.")
+
+
+def _check_all_used(net: HRNet, sizes: Mapping[str, int] | None) -> None:
+    unknown = {name for name, size in (sizes or {}).items() if size} - set(net.sizes())
+    if unknown:
         raise UsageError(
-            f"sizes has {name!r}: {sizes[name]!r}, but "
-            + ("sizes are whole numbers of at least 0." if wrong else "the network has no such channels or tokens.")
+            f"sizes has {min(unknown)!r}, but the network has no such channels or tokens. Give the variant, kernels "
+            "and transformers that they belong to."
         )
 
 
