@@ -29,6 +29,7 @@ from supernet.methods.elastic.ofa import LARGEST, Stage
 from supernet.methods.elastic.ofa import WEIGHTS as OFA
 from supernet.methods.single_path.dynas import WEIGHTS as DYNAS
 from supernet.train import DepthForCost, Fixed, MomentumSeparation, Phase, Recipe, TappedTeacher, TrainPaths, Uniform
+from supernet.train import DepthForCost, Fixed, MomentumSeparation, Phase, Recipe, TrainPaths, Uniform, sgd
 from zoo_networks import SMALL
 
 Outcome = dict[str, Any]
@@ -132,6 +133,11 @@ def ofa_stages() -> Recipe:
     )
 
 
+def high_resolution_net() -> Supernet:
+    torch.manual_seed(1)
+    return zoo.hr_nas(variant="tiny", num_classes=10, in_channels=1, image_size=8)
+
+
 def one_width_net() -> Supernet:
     torch.manual_seed(1)
     stages = (zoo.Stage((16,), (1, 2), (3, 5), (2, 3, 4), stride=2),)
@@ -180,6 +186,9 @@ TRAININGS: dict[str, Case] = {name: default(name) for name in methods.__all__} |
     "cream, as released": lambda: train(methods.cream(prior=None, every=4, keeps="teacher", step_ahead=True)),
     "dna": lambda: train(methods.dna(rates=(1.0, 2.5, 1.0), teacher=TEACHER), staged_net()),
     "donna": lambda: train(methods.donna(count=3, reference=TEACHER), staged_net()),
+    "hr_nas": lambda: train(
+        methods.hr_nas(weight=0.02, every=1, worth=0, threshold=0.5, weights=sgd(0.1)), high_resolution_net(), steps=24
+    ),
     "cdarts": lambda: train(methods.cdarts(cycles=2, held_back=("skip",))),
     "dots": lambda: train(methods.dots(parameter_free=("none", "skip")), cells_net()),
     "darts_cifar": lambda: train(methods.darts_cifar(drop_path=0, cutout=4)),

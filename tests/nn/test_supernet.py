@@ -11,8 +11,13 @@ import pytest
 import torch
 from torch import nn
 
-from supernet import Choice, ElasticBatchNorm2d, ElasticConv2d, ElasticDepth, ElasticLinear, OpChoice, Supernet
+from method_trials import squares
+from supernet import Choice, ElasticBatchNorm2d, ElasticConv2d, ElasticDepth, ElasticLinear, OpChoice, Supernet, measure
 from supernet.errors import UsageError
+from supernet.methods import spos
+from supernet.nn.channels import Channels
+from supernet.train import fit
+from supernet.train.rewriting import Rewriter
 
 
 def small_net() -> Supernet:
@@ -197,3 +202,38 @@ def test_a_layer_of_torch_that_was_given_a_choice_is_refused(
     layers = [layer(choice), *([ElasticLinear(16, choice)] if elsewhere else [])]
     with pytest.raises(UsageError, match=says):
         Supernet(nn.Sequential(*layers))
+
+
+def named_channels(*, width: int = 6) -> nn.Module:
+    """Channels that a training may cut, and nothing to choose."""
+    hidden = Channels("hidden", width)
+    return nn.Sequential(
+        ElasticConv2d(1, hidden, 3),
+        ElasticConv2d(hidden, 2, 1),
+        nn.AdaptiveAvgPool2d(2),
+        nn.Flatten(),
+        nn.Linear(8, 10),
+    )
+
+
+def test_a_net_without_choices_is_a_supernet_of_one_architecture_where_channels_have_names() -> None:
+    net = Supernet(named_channels(), input_shape=(1, 4, 4))
+    (only,) = net.space.enumerate()
+    assert (net.space.size, len(net.space), only) == (1, 0, net.space.smallest())
+    assert net.space.parse(str(only)) == only
+    assert measure.macs(net, only) == 16 * (9 * 6 + 6 * 2) + 80
+    fit(net, spos(), squares(), steps=2, batch_size=8, accelerator="cpu", progress=False)
+    x = torch.randn(2, 1, 4, 4)
+    torch.testing.assert_close(net.extract(only)(x), net(x, only))
+    with pytest.raises(UsageError, match=r"contains no choice.* widths nn.Channels"):
+        Supernet(nn.Sequential(ElasticConv2d(1, 6, 3), nn.Flatten()))
+
+
+def test_parameters_are_counted_anew_once_channels_were_taken() -> None:
+    net = Supernet(named_channels(), input_shape=(1, 4, 4))
+    (only,) = net.space.enumerate()
+    before = measure.params(net, only), measure.macs(net, only)
+    Rewriter(net, {}, None, dict, 0).take("hidden", [0, 2])
+    after = measure.params(net, only), measure.macs(net, only)
+    assert (before[0] - after[0], before[1] - after[1]) == (4 * (9 + 1 + 2), 4 * 16 * (9 + 2))
+    assert after[0] == measure.count_params(net.extract(only))

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 import pytest
+import torch
 
 from small_runs import trained_run
 from supernet import measure, methods, zoo
@@ -161,3 +162,26 @@ def test_it_is_said_where_validation_images_are_trained_on(tmp_path: Path) -> No
         retrain(again, settings, out=tmp_path / str(seen))
         assert any("validation examples are trained on too" in sentence for sentence in said) == seen
         said.clear()
+
+
+def test_from_scratch_a_network_has_the_channels_that_its_training_has_left(tmp_path: Path) -> None:
+    config = Config(
+        space=Named("hr_nas", {"variant": "tiny", "transformer": "none"}),
+        method=Named("hr_nas", {"weight": 0.0, "threshold": 0.0}),
+        data=Named("digits"),
+        train=Training(steps=1, batch_size=32, accelerator="cpu", monitor_every=0),
+        export=Exporting(count=1),
+    )
+    job = Run.create(config, tmp_path / "run", overwrite=False, resume=False, say=lambda text: None)
+    with torch.no_grad():
+        job.net.get_submodule("module.stages.0.branches.0.0.groups.k3.4").weight[5:] = 0.0  # type: ignore[index, operator]
+        job.net.get_submodule("module.stages.1.branches.0.0.groups.k5.4").weight.zero_()  # type: ignore[operator]
+    train(job)
+    opened = Run.open(tmp_path / "run", lambda text: None)
+    opened.load()
+    left = opened.net.module.sizes()  # type: ignore[operator]
+    assert left["stage1.branch0.0.k3"] == 5  # type: ignore[index]
+    assert "stage2.branch0.0.k5" not in left  # type: ignore[operator]
+    (only,) = opened.net.space.enumerate()
+    found = retrain(opened, Retraining(arch="", steps=1, start="scratch"), out=tmp_path / "scratch")
+    assert found.params == measure.params(opened.net, only) < measure.params(job.begun(0), only)

@@ -21,3 +21,7 @@ def test_few_architectures_are_enough_in_large_spaces() -> None:
 
 def test_the_number_is_limited() -> None:
     assert len(covering(Space([Choice("w", range(1000))]), limit=8)) == 8
+
+
+def test_where_nothing_is_chosen_nothing_has_to_be_shown() -> None:
+    assert covering(Space([])).shape == (0, 0)

@@ -222,8 +222,8 @@ class Judging(Section, place="judge."):
 class Retraining(Section, place="retrain."):
     """How one architecture of a run is trained for use."""
 
-    arch: Text
-    """Architecture to train, as text (docs/space.md)."""
+    arch: str
+    """Architecture to train, as text (docs/space.md); that of a space without choices has none."""
     steps: Positive
     """Number of training steps."""
     start: Literal["scratch", "inherited"] = "scratch"

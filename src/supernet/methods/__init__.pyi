@@ -32,6 +32,7 @@ from supernet.methods.final.darts_cifar import darts_cifar as darts_cifar
 from supernet.methods.final.darts_imagenet import darts_imagenet as darts_imagenet
 from supernet.methods.final.enas_final import enas_final as enas_final
 from supernet.methods.macro.fpnas import fpnas as fpnas
+from supernet.methods.macro.hr_nas import hr_nas as hr_nas
 from supernet.methods.macro.mixpath import mixpath as mixpath
 from supernet.methods.macro.proxyless import proxyless as proxyless
 from supernet.methods.nshot.few_shot import few_shot as few_shot
@@ -82,6 +83,7 @@ __all__ = [
     "gm_nas",
     "greedynas",
     "hat",
+    "hr_nas",
     "ista_nas",
     "k_shot",
     "magic_a",

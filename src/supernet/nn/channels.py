@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
@@ -52,26 +52,47 @@ class Channels(int):
 
 @dataclass(frozen=True, kw_only=True)
 class Atoms:
-    """Channels of a named dimension that a 1 × 1 convolution reads one by one behind a BatchNorm and an activation.
+    """Channels of a named dimension behind a BatchNorm, each of which may go once its scale γ is 0.
 
-    Where the scale γ of a channel is 0 it is a constant, the activation of its shift β, and may go (AtomNAS,
-    arXiv 1912.09640). Modules are named as in the network, below `Supernet.module`.
+    Where a 1 × 1 convolution reads them one by one (AtomNAS, arXiv 1912.09640), such a channel is a constant, the
+    activation of its shift β, that the next BatchNorm can take over. Where `read` and `norm` are None, something else
+    reads them, such as attention between tokens (HR-NAS, arXiv 2106.06560), and cutting one changes what the network
+    computes. Modules are named as in the network, below `Supernet.module`.
 
     Attributes:
         dimension: The name of the dimension.
         scale: The BatchNorm over it.
-        read: The convolution that reads it.
-        norm: The BatchNorm that takes the sum of that convolution and perhaps others.
+        read: The convolution that reads it; None: something else does.
+        norm: The BatchNorm that takes the sum of that convolution and perhaps others; None as `read` is.
         activation: What stands between `scale` and `read`.
-        cost: What a channel costs, such as its multiply-accumulates.
+        cost: What a channel costs alone, such as its multiply-accumulates.
+        pairs: What each ordered pair of channels costs, a channel with itself included.
     """
 
     dimension: str
     scale: str
-    read: str
-    norm: str
+    read: str | None = None
+    norm: str | None = None
     activation: Callable[[Tensor], Tensor] = torch.relu
     cost: float = 1.0
+    pairs: float = 0.0
+
+    def total(self, count: int) -> float:
+        """What this many channels cost together.
+
+        >>> Atoms(dimension="tokens", scale="norm", cost=10.0, pairs=2.0).total(3)
+        48.0
+        """
+        return self.cost * count + self.pairs * count**2
+
+
+@runtime_checkable
+class HasAtoms(Protocol):
+    """A network that knows which of its channels may be cut."""
+
+    def atoms(self) -> Sequence[Atoms]:
+        """The dimensions, each once."""
+        ...
 
 
 def axes_of(module: nn.Module, dimension: str | Expr) -> dict[str, tuple[int, ...]]:

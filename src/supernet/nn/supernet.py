@@ -10,6 +10,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from supernet.errors import UsageError
+from supernet.nn.channels import Channels
 from supernet.nn.extraction import plain_module
 from supernet.nn.input_shape import InputShape
 from supernet.nn.mutable import Mutable, mixing_choices
@@ -30,8 +31,9 @@ class Supernet(nn.Module):
     `copy.deepcopy` and optimisers work as ever.
 
     Args:
-        module: A module with at least one choice inside. It is used, not copied; wrapped a second time, both
-            supernets share what is active.
+        module: A module with at least one choice inside, or with channels that have a name (`nn.Channels`), out of
+            which a training may cut; without a choice its space has the one architecture. It is used, not copied;
+            wrapped a second time, both supernets share what is active.
         input_shape: Shape (C, H, W) of one input, what MACs and latency refer to unless told otherwise. Training
             sets it to the shape of the images.
 
@@ -45,9 +47,9 @@ class Supernet(nn.Module):
         settings: Names of the settings that layers read, see `active`.
 
     Raises:
-        UsageError: no choice inside, two different choices of the same name, a choice that a module keeps and no
-            layer reads, or that a layer of torch was given, nodes of one name with different numbers of edges, a
-            Supernet inside, or layers of two supernets.
+        UsageError: neither a choice nor named channels inside, two different choices of the same name, a choice that
+            a module keeps and no layer reads, or that a layer of torch was given, nodes of one name with different
+            numbers of edges, a Supernet inside, or layers of two supernets.
 
     >>> import torch
     >>> from supernet import Choice, ElasticConv2d
@@ -77,7 +79,8 @@ class Supernet(nn.Module):
         """Hold a module; the space of its choices."""
         layers = [m for m in module.modules() if isinstance(m, Mutable)]
         sizes = [size for layer in layers for size in layer.depends_on() if isinstance(size, Expr)]
-        _check_wrappable(module, sizes)
+        named = any(isinstance(size, Channels) for layer in layers for size in layer.depends_on())
+        _check_wrappable(module, sizes, named=named)
         space = Space(sizes)
         _check_all_read(module, space)
         mixed = {choice.name for choice in mixing_choices(module)}  # others read an index from the choice of a node
@@ -233,17 +236,18 @@ def _keeps_statistics(module: nn.Module) -> bool:
     return any(is_batch_norm(m) and getattr(m, "running_mean", None) is not None for m in module.modules())
 
 
-def _check_wrappable(module: nn.Module, sizes: list[Expr]) -> None:
+def _check_wrappable(module: nn.Module, sizes: list[Expr], *, named: bool) -> None:
     if any(isinstance(m, Supernet) for m in module.modules()):
         raise UsageError(
             f"The model {type(module).__name__} contains a Supernet. One Supernet holds all choices of a network: "
             "build the model from unwrapped modules and wrap it once."
         )
     _check_torch_layers(module)
-    if not sizes:
+    if not sizes and not named:
         raise UsageError(
             f"The model {type(module).__name__} contains no choice. Put an OpChoice, an elastic layer or an "
-            "ElasticDepth with a Choice inside it, or take a network from supernet.zoo."
+            "ElasticDepth with a Choice inside it, or take a network from supernet.zoo. Where its structure is what a "
+            "training cuts out of it, give elastic layers widths nn.Channels(name, size)."
         )
 
 

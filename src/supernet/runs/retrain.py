@@ -15,12 +15,14 @@ from supernet.io import schema
 from supernet.io.config import Retraining, section
 from supernet.io.run_directory import RunDirectory
 from supernet.nn import Supernet
+from supernet.nn.channels import HasAtoms
 from supernet.runs.arch_argument import read_arch
 from supernet.runs.export import write_formats
 from supernet.runs.kept import refuse_changes
 from supernet.runs.report import refresh
 from supernet.runs.run import Run
 from supernet.train import Recipe, checkpoint
+from supernet.train.rewriting import Rewriter
 
 _KEPT = "retraining.json"
 
@@ -140,4 +142,11 @@ def _begun(run: Run, final: Run, start: str, seed: int) -> Supernet | Callable[[
         run.load_searched()
         return run.net
 
-    return lambda: final.recipe.adapted(final.begun(seed))
+    def built() -> Supernet:
+        net = final.recipe.adapted(final.begun(seed))
+        if isinstance(net.module, HasAtoms):  # its structure is what the training has left
+            run.load()
+            Rewriter(net, {}, None, dict, seed).replay(run.net.changes)
+        return net
+
+    return built

@@ -28,6 +28,8 @@ def covering(space: Space, *, limit: int = 64) -> Codes:
     >>> [str(arch) for arch in space.wrap(covering(space))]
     ['depth=2,op=a,k=3', 'depth=2,op=b,k=5', 'depth=1,op=c']
     """
+    if not len(space):  # nothing is chosen, so nothing has to be shown
+        return space.codes(())
     candidates = _candidates(space, limit)
     shown = space.encode(candidates, "onehot") > 0
     missing = shown.any(axis=0)

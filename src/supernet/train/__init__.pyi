@@ -93,6 +93,7 @@ from supernet.train.objectives.in_place_distillation import InPlaceDistillation 
 from supernet.train.objectives.matched_distillation import MatchedDistillation as MatchedDistillation
 from supernet.train.objectives.mutual_distillation import MutualDistillation as MutualDistillation
 from supernet.train.objectives.plus_cost import PlusCost as PlusCost
+from supernet.train.objectives.scale_cost import ScaleCost as ScaleCost
 from supernet.train.objectives.terms import Auxiliary as Auxiliary
 from supernet.train.objectives.terms import Term as Term
 from supernet.train.objectives.terms import Terms as Terms
@@ -201,7 +202,9 @@ from supernet.train.schedules.cosine import Cosine as Cosine
 from supernet.train.schedules.exponential import Exponential as Exponential
 from supernet.train.schedules.inverse_square_root import InverseSquareRoot as InverseSquareRoot
 from supernet.train.schedules.linear import Linear as Linear
+from supernet.train.schedules.milestones import Milestones as Milestones
 from supernet.train.schedules.on_loss import OnLoss as OnLoss
+from supernet.train.schedules.one_cycle import OneCycle as OneCycle
 from supernet.train.schedules.scaled import Scaled as Scaled
 from supernet.train.schedules.step_decay import StepDecay as StepDecay
 from supernet.train.schedules.warm_restarts import WarmRestarts as WarmRestarts
@@ -331,6 +334,7 @@ __all__ = [
     "MatchedDistillation",
     "MatchesOutputs",
     "Mean",
+    "Milestones",
     "MomentumSeparation",
     "Monitor",
     "Move",
@@ -341,6 +345,7 @@ __all__ = [
     "Objective",
     "OfPart",
     "OnLoss",
+    "OneCycle",
     "OneGroup",
     "Only",
     "OpenBlock",
@@ -385,6 +390,7 @@ __all__ = [
     "SampleAndRank",
     "Sampler",
     "Sandwich",
+    "ScaleCost",
     "Scaled",
     "Score",
     "Scored",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 
 import torch
 from torch import Tensor, nn
@@ -34,6 +34,8 @@ class WeightAverage:
     def __init__(self, net: Supernet, decay: float) -> None:
         check_decay(decay)
         self.decay = decay
+        self._parameters: dict[str, nn.Parameter] = {}
+        self.tensors: dict[str, Tensor] = {}
         self.follow(net)
 
     @torch.no_grad()
@@ -54,6 +56,11 @@ class WeightAverage:
             if parameter in exchanged:
                 self._parameters[name], change = exchanged[parameter]
                 self.tensors[name] = change(self.tensors[name])
+
+    def keep(self, parameters: Collection[nn.Parameter]) -> None:
+        """Go on with these alone, others having left the network."""
+        self._parameters = {name: p for name, p in self._parameters.items() if p in parameters}
+        self.tensors = {name: self.tensors[name] for name in self._parameters}
 
     def follow(self, net: Supernet) -> None:
         """Begin anew with the parameters of a network that was built anew."""

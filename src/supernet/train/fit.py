@@ -256,7 +256,7 @@ def _check(net: Supernet, recipe: Recipe, data: Data, *, batch_size: int) -> Non
         phase.program.check(net)
         if phase.restrict is not None:
             Restriction(net.space).allow_all(phase.restrict(net.space))
-        for change in (phase.enter, *(edit.apply for edit in (*recipe.edits, *phase.edits))):
+        for change in (phase.enter, phase.leave, *(edit.apply for edit in (*recipe.edits, *phase.edits))):
             if (check := getattr(change, "check", None)) is not None:
                 check(net)
         if unread := {*recipe.settings, *phase.settings} - net.settings:

@@ -31,7 +31,8 @@ class Phase:
         enter: Called before its first step, to change the network, to decide choices or to start from weights of an
             earlier phase. A training that is resumed just there calls it again on the same state, so it must depend on
             nothing else. If it has a method `check(net)`, that is called before the training, to refuse a supernet.
-        leave: Called after its last step, also where `until` has ended it, before a checkpoint holds the step.
+        leave: Called after its last step, also where `until` has ended it, before a checkpoint holds the step; a
+            method `check(net)` of it is called before the training.
         restart: Whether optimisers forget their state (momentum) at the beginning.
         part: The shares of a longer training at which it begins and ends, as schedules and all that asks for the
             progress see it: one half of a cosine is (0, 0.5). The default is a whole training of its own.
@@ -53,7 +54,7 @@ class Phase:
     share: float
     program: Program
     enter: Callable[[Context], None] | None = None
-    leave: Callable[[Context], None] | None = None
+    leave: Callable[[Context], object] | None = None
     restart: bool = True
     part: tuple[float, float] = (0.0, 1.0)
     restrict: Callable[[Space], Mapping[str, Sequence[Option]]] | None = None
@@ -86,8 +87,9 @@ class PhasesBySpace(Protocol):
 
 
 def rewrites(phase: Phase) -> bool:
-    """Whether the phase changes the structure of the network, at its beginning or by an edit, which says `rewrites`."""
-    return any(getattr(change, "rewrites", False) for change in (phase.enter, *(edit.apply for edit in phase.edits)))
+    """Whether the phase changes the structure of the network, at its beginning or end or by an edit: it `rewrites`."""
+    changes = (phase.enter, phase.leave, *(edit.apply for edit in phase.edits))
+    return any(getattr(change, "rewrites", False) for change in changes)
 
 
 class Stretch(NamedTuple):

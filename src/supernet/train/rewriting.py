@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 import torch
@@ -28,6 +28,19 @@ class Rebuilds(Protocol):
 
     def rebuilt(self, **options: Any) -> nn.Module:
         """A new network of the same choices, with fresh weights."""
+        ...
+
+
+@runtime_checkable
+class Removes(Protocol):
+    """A module that can do without what computes the channels of a dimension, such as one of several operations."""
+
+    def removable(self) -> Collection[str]:
+        """The dimensions whose channels may all go, by name."""
+        ...
+
+    def remove(self, dimension: str) -> None:
+        """Go on without what computes the channels of this dimension."""
         ...
 
 
@@ -81,6 +94,18 @@ class Rewriter:
         places = [int(place) for place in keep]
         self._take(dimension, places, share=share)
         self.net.changes.append({"take": dimension, "keep": places})
+
+    def remove(self, dimension: str) -> None:
+        """Take out whatever computes the channels of a named dimension, all of which go (see `Removes`).
+
+        Args:
+            dimension: The name of the dimension.
+
+        Raises:
+            UsageError: no module can do without it. Nothing has been changed then.
+        """
+        self._remove(dimension)
+        self.net.changes.append({"remove": dimension})
 
     @torch.no_grad()
     def permute(self, dimension: str | Expr, order: Sequence[int]) -> None:
@@ -163,6 +188,8 @@ class Rewriter:
         for entry in journal[len(done) :]:
             if "take" in entry:
                 self._take(entry["take"], entry["keep"])
+            elif "remove" in entry:
+                self._remove(entry["remove"])
             else:
                 self._rebuild(entry["rebuild"])
             self.net.changes.append(dict(entry))
@@ -182,6 +209,29 @@ class Rewriter:
             self.steppers[family].follow(parameters)
         if self.average is not None:
             self.average.follow(self.net)
+
+    def removable(self, dimension: str) -> bool:
+        """Whether a module can do without what computes the channels of a dimension, see `remove`."""
+        return self._holder(dimension) is not None
+
+    def _holder(self, dimension: str) -> Removes | None:
+        held = (module for module in self.net.modules() if isinstance(module, Removes))
+        return next((module for module in held if dimension in module.removable()), None)
+
+    def _remove(self, dimension: str) -> None:
+        holder = self._holder(dimension)
+        if holder is None:
+            raise UsageError(
+                f"All channels of {dimension!r} were to be taken, but no module can do without them. Keep at least one "
+                "of them, or give the module that holds them the methods `removable` and `remove`."
+            )
+        holder.remove(dimension)
+        left = set(self.net.parameters())
+        for stepper in self.steppers.values():
+            stepper.keep(left)
+        if self.average is not None:
+            self.average.keep(left)
+        self.net.restructured()
 
     @torch.no_grad()
     def _take(self, dimension: str, keep: Sequence[int], *, share: bool = False) -> None:

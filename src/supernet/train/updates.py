@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass, replace
 from typing import Any, Literal, TypeAlias, TypedDict, Unpack, get_args
 
@@ -276,6 +276,18 @@ class Stepper:
         self.parameters = [fresh.get(id(p), p) for p in self.parameters]
         for group in self.optimizer.param_groups:
             group["params"] = [fresh.get(id(p), p) for p in group["params"]]
+
+    def keep(self, parameters: Collection[nn.Parameter]) -> None:
+        """Go on with these alone, others having left the network; what optimisers hold of those is forgotten."""
+        gone = [p for p in self.parameters if p not in parameters]
+        for parameter in gone:
+            for state in self.states.values():
+                state.pop(parameter, None)
+            del self._group[id(parameter)]
+            self.used.discard(parameter)
+        self.parameters = [p for p in self.parameters if p in parameters]
+        for group in self.optimizer.param_groups:
+            group["params"] = [p for p in group["params"] if p in parameters]
 
     def follow(self, parameters: Iterable[nn.Parameter]) -> None:
         """Go on with other parameters, of which optimisers hold nothing yet."""

@@ -57,6 +57,9 @@ from supernet.zoo.elastic.ofa_resnet50d import ofa_resnet50d as ofa_resnet50d
 from supernet.zoo.macro.enas import enas_macro as enas_macro
 from supernet.zoo.macro.enas_macro_sequence import enas_macro_arch as enas_macro_arch
 from supernet.zoo.macro.enas_macro_sequence import enas_macro_sequence as enas_macro_sequence
+from supernet.zoo.macro.hr_nas import hr_nas as hr_nas
+from supernet.zoo.macro.hr_nas import hr_nas_sizes as hr_nas_sizes
+from supernet.zoo.macro.hr_nas_unit import Units as Units
 from supernet.zoo.macro.mixpath import mixpath as mixpath
 from supernet.zoo.macro.mixpath_nasbench101 import mixpath_nasbench101 as mixpath_nasbench101
 from supernet.zoo.macro.mixpath_nasbench101 import mixpath_nasbench101_spec as mixpath_nasbench101_spec
@@ -76,6 +79,7 @@ __all__ = [
     "enas_micro",
     "enas_micro_final",
     "hat",
+    "hr_nas",
     "mbconv",
     "mixpath",
     "mixpath_nasbench101",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -12,23 +12,27 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from small_nets import executor, images, sgd, step
+from small_nets import executor, images, operations_net, sgd, step
 from supernet import ElasticBatchNorm2d, ElasticConv2d, OpChoice, Supernet
-from supernet.errors import UsageError
+from supernet.errors import RunError, UsageError
 from supernet.nn.channels import Atoms, Channels
 from supernet.train import (
     Context,
     CutChannels,
     Edit,
     Outcome,
+    Phase,
     Recipe,
     TrainPaths,
     Uniform,
+    Updates,
+    adam,
     fit,
     rmsprop,
 )
 from supernet.train.averaging import WeightAverage
 from supernet.train.laws import Trial, resumes_bitwise
+from supernet.train.phases import rewrites
 from supernet.train.rewriting import Rewriter
 from supernet.train.updates import Stepper
 
@@ -111,7 +115,7 @@ def test_the_network_computes_what_it_did() -> None:
         before = net(x, arch)
         by_batch = copy.deepcopy(net).train()(x, arch)
         mean = net.module.norm.running_mean.clone()  # type: ignore[operator, union-attr]
-        assert cut(net) == {"channels": 10.0}
+        assert cut(net) == {"channels": 10.0, "cost": 6 * 9.0 + 4 * 25.0}
         net.eval()
         torch.testing.assert_close(net(x, arch), before, rtol=0, atol=1e-5)
         assert widths(net) == (6, 4)
@@ -152,10 +156,10 @@ def test_nothing_is_cut_before_it_is_worth_it() -> None:
     net = block()
     plant(net, 0, [1, 6])
     plant(net, 1, [0])
-    assert cut(net, worth=43.5) == {"channels": 16.0}
+    assert cut(net, worth=43.5)["channels"] == 16
     assert not net.changes
-    assert cut(net, worth=43.0) == {"channels": 13.0}, "two of 9 and one of 25"
-    assert cut(net) == {"channels": 13.0}
+    assert cut(net, worth=43.0)["channels"] == 13, "two of 9 and one of 25"
+    assert cut(net)["channels"] == 13
     assert len(net.changes) == 2, "a cut that takes nothing is none"
 
 
@@ -229,7 +233,7 @@ def test_what_cannot_be_cut_is_refused_before_the_training(change: dict[str, str
 def test_numbers_and_networks_that_do_not_fit_are_refused() -> None:
     net = block()
     atoms = tuple(net.module.atoms())  # type: ignore[operator, union-attr]
-    for wrong in ({"threshold": -1.0}, {"worth": -1.0}, {"by": "none"}):
+    for wrong in ({"threshold": -1.0}, {"worth": -1.0}, {"by": "none"}, {"empty": "none"}):
         with pytest.raises(UsageError):
             CutChannels(**wrong)  # type: ignore[arg-type]
     for listed in ((), (atoms[0], atoms[0])):
@@ -239,3 +243,148 @@ def test_numbers_and_networks_that_do_not_fit_are_refused() -> None:
         CutChannels().check(Supernet(nn.Sequential(OpChoice("op", {"a": nn.Identity(), "b": nn.ReLU()}))))
     with pytest.raises(UsageError, match="but it has none"):
         cut(net, by="average")
+
+
+class Loose(Block):
+    """A block that can do without either kind of atoms."""
+
+    def __init__(self, hidden: int = 8) -> None:
+        super().__init__(hidden)
+        self.ops = nn.ModuleDict({"k3": self.ops[0], "k5": self.ops[1]})  # type: ignore[assignment]
+
+    def atoms(self) -> Sequence[Atoms]:
+        return [
+            Atoms(dimension=k, scale=f"ops.{k}.4", read=f"ops.{k}.6", norm="norm", cost=float(int(k[1]) ** 2))
+            for k in self.ops
+        ]
+
+    def removable(self) -> Sequence[str]:
+        return list(self.ops) if len(self.ops) > 1 else []
+
+    def remove(self, dimension: str) -> None:
+        del self.ops[dimension]  # type: ignore[arg-type]
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.stem(x)
+        out: Tensor = self.head(self.choice(x + self.norm(sum(op(x) for op in self.ops.values()))))  # type: ignore[operator]
+        return out
+
+
+def loose() -> Supernet:
+    """With the statistics and scales of `block`."""
+    net = Supernet(Loose())
+    given = {
+        name.replace("ops.0", "ops.k3").replace("ops.1", "ops.k5"): t for name, t in block().module.state_dict().items()
+    }
+    net.module.load_state_dict(given)
+    return net.eval()
+
+
+def kill(net: Supernet, *kinds: str) -> None:
+    with torch.no_grad():
+        for kind in kinds:
+            net.get_parameter(f"module.ops.{kind}.4.weight").zero_()
+
+
+@pytest.mark.parametrize("kind", [adam, rmsprop, sgd])
+def test_what_has_no_channels_left_is_taken_out_and_the_network_computes_what_it_did(
+    kind: Callable[..., Updates],
+) -> None:
+    net = loose()
+    x, arch = torch.randn(16, 1, 8, 8), net.space.smallest()
+    average = WeightAverage(net, 0.9)
+    stepper = Stepper(kind(1e-3), net.parameters(), batch_size=16)
+    net.train()(x, arch).sum().backward()
+    stepper.step(step(net), [])
+    net.eval()
+    kill(net, "k5")
+    average.restart()
+    with torch.no_grad():
+        before = net(x, arch)
+        rewriter = Rewriter(net, {"weights": stepper}, average, dict, 0)
+        edit = CutChannels(empty="remove")
+        assert edit(Context(step(net), executor(net, images()), rewriter=rewriter)) == {"channels": 8.0, "cost": 72.0}
+        net.eval()
+        torch.testing.assert_close(net(x, arch), before, rtol=0, atol=1e-5)
+    assert net.changes == [{"remove": "k5"}]
+    assert set(average.tensors) == {name for name, _ in net.named_parameters()}
+    assert stepper.parameters == [p for p in net.parameters() if p.requires_grad]
+    assert [p for group in stepper.optimizer.param_groups for p in group["params"]] == stepper.parameters
+    assert set(stepper.states[0]) <= set(net.parameters())
+    assert not rewriter.removable("k3"), "the block needs one"
+    with pytest.raises(UsageError, match=r"All channels of 'k3' .* no module can do without them"):
+        rewriter.remove("k3")
+    fresh = Supernet(Loose())
+    Rewriter(fresh, {}, None, dict, 0).replay(net.changes)
+    fresh.load_state_dict(net.state_dict())
+
+
+def test_where_nothing_can_do_without_them_one_channel_stays() -> None:
+    net = block()
+    plant(net, 0, range(8), 5e-4)
+    plant(net, 0, [3], -9e-4)
+    assert cut(net, empty="remove")["channels"] == 1 + 8
+    assert net.changes == [{"take": "k3", "keep": [3]}]
+
+
+def test_a_network_of_which_nothing_would_be_left_ends_the_training() -> None:
+    for net, empty in ((loose(), "remove"), (loose(), "keep")):
+        kill(net, "k3", "k5")
+        with pytest.raises(RunError, match=r"All channels that may be cut are dead after step 1: .* Lower the weight"):
+            cut(net, empty=empty)
+        assert len(net.module.atoms()) == 2  # type: ignore[operator, arg-type]
+        assert not net.changes
+
+
+def test_a_dimension_without_channels_may_end_the_training_before_anything_is_cut() -> None:
+    net = block()
+    plant(net, 0, range(8))
+    plant(net, 1, [2])
+    with pytest.raises(RunError, match=r"All channels that 'k3' has are dead .* Lower the weight"):
+        cut(net, empty="refuse")
+    assert widths(net) == (8, 8)
+    assert cut(net, empty="keep")["channels"] == 1 + 7
+
+
+def test_in_the_end_the_average_tells_where_there_is_one() -> None:
+    net = block()
+    average = WeightAverage(net, 0.9)
+    average.tensors["module.ops.0.4.weight"][2] = 0
+    plant(net, 1, [5])
+    assert cut(net, average, by="end")["channels"] == 15
+    assert net.changes[0]["keep"] == [0, 1, 3, 4, 5, 6, 7]
+    net = block()
+    plant(net, 1, [5])
+    cut(net, by="end")
+    assert net.changes == [{"take": "k5", "keep": [0, 1, 2, 3, 4, 6, 7]}]
+
+
+def test_pairs_count_in_what_a_cut_is_worth() -> None:
+    """Of 8 channels that cost 1 alone and 1 with each other 2 are dead: 8 + 64 − 6 − 36."""
+    net = block()
+    plant(net, 0, [1, 6])
+    atoms = (Atoms(dimension="k3", scale="ops.0.4", pairs=1.0),)
+    assert cut(net, atoms=atoms, worth=30.5) == {"channels": 8.0, "cost": 72.0}
+    assert cut(net, atoms=atoms, worth=30.0) == {"channels": 6.0, "cost": 42.0}
+
+
+def test_what_nothing_can_take_over_leaves_statistics_alone() -> None:
+    net = block()
+    mean = net.module.norm.running_mean.clone()  # type: ignore[operator, union-attr]
+    plant(net, 0, [1, 6])
+    cut(net, atoms=(Atoms(dimension="k3", scale="ops.0.4"),))
+    assert widths(net) == (6, 8)
+    assert torch.equal(net.module.norm.running_mean, mean)  # type: ignore[arg-type, union-attr]
+    with pytest.raises(UsageError, match="give both, or neither"):
+        CutChannels(atoms=(Atoms(dimension="k5", scale="ops.1.4", read="ops.1.6"),)).check(net)
+
+
+def test_what_ends_a_phase_is_checked_before_the_training() -> None:
+    wrong = Recipe(
+        name="wrong",
+        program=(Phase(name="all", share=1, program=TrainPaths(sampler=Uniform()), leave=CutChannels()),),
+        weights=sgd(),
+    )
+    assert rewrites(wrong.phases[0])
+    with pytest.raises(UsageError, match="has no method `atoms`"):
+        fit(operations_net(), wrong, images(), steps=2, batch_size=16, accelerator="cpu", progress=False)

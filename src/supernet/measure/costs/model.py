@@ -20,7 +20,7 @@ from supernet.nn import Supernet
 from supernet.nn.input_shape import InputShape
 from supernet.space import Arch, Codes, Space
 
-_params: WeakKeyDictionary[Supernet, dict[Kind, Tables]] = WeakKeyDictionary()
+_params: WeakKeyDictionary[Supernet, tuple[int, dict[Kind, Tables]]] = WeakKeyDictionary()
 _models: WeakKeyDictionary[Supernet, dict[tuple[int, InputShape], CostModel]] = WeakKeyDictionary()
 
 
@@ -166,9 +166,11 @@ def params(net: Supernet, arch: Arch, *, norm: bool = True) -> int:
 
 
 def _params_tables(net: Supernet) -> dict[Kind, Tables]:
-    if net not in _params:
-        _params[net] = {kind: Tables(net.space, terms) for kind, terms in params_terms(single(net)).items()}
-    return _params[net]
+    known = _params.get(net)
+    if known is None or known[0] != net.structure:  # a network of another structure has other parameters
+        tables = {kind: Tables(net.space, terms) for kind, terms in params_terms(single(net)).items()}
+        _params[net] = known = net.structure, tables
+    return known[1]
 
 
 def _counted(tables: Mapping[Kind, Tables], codes: Codes, *, norm: bool, bias: bool) -> NDArray[np.float64]:

@@ -134,7 +134,7 @@ def base_codes(space: Space, resolutions: Codes, by: Sequence[Choice]) -> Codes:
     ones; a few drawn at random (always the same) follow. Of a choice of more than 64 options the first 64 are shown.
     """
     options = np.asarray([len(choice) for choice in space.choices])
-    turns = np.arange(min(options.max(), _MOST_TURNS))[:, None]
+    turns = np.arange(min(options.max(initial=1), _MOST_TURNS))[:, None]
     aligned = np.repeat(turns, len(space), axis=1) % options
     columns = [space.column(choice.name) for choice in by]
     families = []
