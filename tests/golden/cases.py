@@ -28,8 +28,17 @@ from supernet.measure import Calibration
 from supernet.methods.elastic.ofa import LARGEST, Stage
 from supernet.methods.elastic.ofa import WEIGHTS as OFA
 from supernet.methods.single_path.dynas import WEIGHTS as DYNAS
-from supernet.train import DepthForCost, Fixed, MomentumSeparation, Phase, Recipe, TappedTeacher, TrainPaths, Uniform
-from supernet.train import DepthForCost, Fixed, MomentumSeparation, Phase, Recipe, TrainPaths, Uniform, sgd
+from supernet.train import (
+    DepthForCost,
+    Fixed,
+    MomentumSeparation,
+    Phase,
+    Recipe,
+    TappedTeacher,
+    TrainPaths,
+    Uniform,
+    sgd,
+)
 from zoo_networks import SMALL
 
 Outcome = dict[str, Any]
