@@ -59,6 +59,7 @@ from supernet.train.fit import fit as fit
 from supernet.train.forwards.cut_images import CutImages as CutImages
 from supernet.train.forwards.engine_and_transit import EngineAndTransit as EngineAndTransit
 from supernet.train.forwards.several import Several as Several
+from supernet.train.forwards.projected import Projected as Projected
 from supernet.train.forwards.slices import Slices as Slices
 from supernet.train.forwards.stage import Stage as Stage
 from supernet.train.gradients._protocol import GradientRule as GradientRule
@@ -91,6 +92,7 @@ from supernet.train.objectives.first_apart import FirstApart as FirstApart
 from supernet.train.objectives.from_teachers import FromTeachers as FromTeachers
 from supernet.train.objectives.in_place_distillation import InPlaceDistillation as InPlaceDistillation
 from supernet.train.objectives.matched_distillation import MatchedDistillation as MatchedDistillation
+from supernet.train.objectives.info_nce import InfoNCE as InfoNCE
 from supernet.train.objectives.mutual_distillation import MutualDistillation as MutualDistillation
 from supernet.train.objectives.plus_cost import PlusCost as PlusCost
 from supernet.train.objectives.terms import Auxiliary as Auxiliary
@@ -122,6 +124,8 @@ from supernet.train.parts.evaluation_net import EvaluationNet as EvaluationNet
 from supernet.train.parts.matching_net import MatchesOutputs as MatchesOutputs
 from supernet.train.parts.path_board import BoardOfPaths as BoardOfPaths
 from supernet.train.parts.projections import Projections as Projections
+from supernet.train.parts.key_queue import QueueOfKeys as QueueOfKeys
+from supernet.train.parts.neck import NeckOfNet as NeckOfNet
 from supernet.train.parts.stage_heads import HeadsOfStages as HeadsOfStages
 from supernet.train.parts.tapped_teacher import TappedTeacher as TappedTeacher
 from supernet.train.parts.teachers import Teachers as Teachers
@@ -140,6 +144,7 @@ from supernet.train.policies.lstm_controller import LSTMController as LSTMContro
 from supernet.train.programs._protocol import Program as Program
 from supernet.train.programs.align_to_anchor import AlignToAnchor as AlignToAnchor
 from supernet.train.programs.bilevel import Bilevel as Bilevel
+from supernet.train.programs.cross_paths import CrossPaths as CrossPaths
 from supernet.train.programs.cyclic import SearchAndEvaluate as SearchAndEvaluate
 from supernet.train.programs.cyclic import WarmUpEvaluation as WarmUpEvaluation
 from supernet.train.programs.in_turn import TrainInTurn as TrainInTurn
@@ -147,6 +152,7 @@ from supernet.train.programs.learn_from_board import LearnFromBoard as LearnFrom
 from supernet.train.programs.paths_and_gates import PathsAndGates as PathsAndGates
 from supernet.train.programs.shrink_by_stages import ShrinkByStages as ShrinkByStages
 from supernet.train.programs.single_level import SingleLevel as SingleLevel
+from supernet.train.programs.train_part import TrainPart as TrainPart
 from supernet.train.programs.train_paths import TrainPaths as TrainPaths
 from supernet.train.programs.train_stage import TrainStage as TrainStage
 from supernet.train.programs.train_together import TrainTogether as TrainTogether
@@ -179,6 +185,7 @@ from supernet.train.samplers.budget import Budget as Budget
 from supernet.train.samplers.candidate_pool import load_candidates as load_candidates
 from supernet.train.samplers.cost_bins import CostBins as CostBins
 from supernet.train.samplers.depth_for_cost import DepthForCost as DepthForCost
+from supernet.train.samplers.disjoint import Disjoint as Disjoint
 from supernet.train.samplers.equal_cost import EqualCost as EqualCost
 from supernet.train.samplers.fixed import Fixed as Fixed
 from supernet.train.samplers.from_frequencies import FromFrequencies as FromFrequencies
@@ -201,6 +208,7 @@ from supernet.train.schedules.cosine import Cosine as Cosine
 from supernet.train.schedules.exponential import Exponential as Exponential
 from supernet.train.schedules.inverse_square_root import InverseSquareRoot as InverseSquareRoot
 from supernet.train.schedules.linear import Linear as Linear
+from supernet.train.schedules.milestones import Milestones as Milestones
 from supernet.train.schedules.on_loss import OnLoss as OnLoss
 from supernet.train.schedules.scaled import Scaled as Scaled
 from supernet.train.schedules.step_decay import StepDecay as StepDecay
@@ -265,6 +273,7 @@ __all__ = [
     "Cosine",
     "CostBins",
     "CrossEntropy",
+    "CrossPaths",
     "Curvature",
     "CurvatureRise",
     "CutChannels",
@@ -281,6 +290,7 @@ __all__ = [
     "Dictionary",
     "Dirichlet",
     "DirichletAnchor",
+    "Disjoint",
     "Distillation",
     "DropOptions",
     "DropoutDecay",
@@ -309,6 +319,7 @@ __all__ = [
     "InPlaceDistillation",
     "IndependentChoices",
     "IndependentPolicy",
+    "InfoNCE",
     "InverseSquareRoot",
     "JoinsGradients",
     "Jump",
@@ -331,11 +342,13 @@ __all__ = [
     "MatchedDistillation",
     "MatchesOutputs",
     "Mean",
+    "Milestones",
     "MomentumSeparation",
     "Monitor",
     "Move",
     "Moves",
     "MutualDistillation",
+    "NeckOfNet",
     "NoImprovement",
     "NonZero",
     "Objective",
@@ -368,6 +381,8 @@ __all__ = [
     "ProjectLargest",
     "ProjectOperations",
     "Projections",
+    "Projected",
+    "QueueOfKeys",
     "RMSprop",
     "RMSpropTF",
     "Ramp",
@@ -426,6 +441,7 @@ __all__ = [
     "TokenCrossEntropy",
     "TorchOptimiser",
     "TrainInTurn",
+    "TrainPart",
     "TrainPaths",
     "TrainStage",
     "TrainTogether",
