@@ -40,6 +40,7 @@ from supernet.methods.nshot.k_shot import k_shot as k_shot
 from supernet.methods.nshot.smash import smash as smash
 from supernet.methods.single_path.angle_shrinking import angle_shrinking as angle_shrinking
 from supernet.methods.single_path.cream import cream as cream
+from supernet.methods.single_path.dc_nas import dc_nas as dc_nas
 from supernet.methods.single_path.dynas import dynas as dynas
 from supernet.methods.single_path.fairnas import fairnas as fairnas
 from supernet.methods.single_path.greedynas import greedynas as greedynas
@@ -67,6 +68,7 @@ __all__ = [
     "darts_imagenet",
     "darts_minus",
     "darts_pt",
+    "dc_nas",
     "distilled",
     "dna",
     "donna",

@@ -6,6 +6,10 @@ from supernet.train.adapt.hyper_network import GenerateWeights as GenerateWeight
 from supernet.train.adapt.share_features import ShareFeatures as ShareFeatures
 from supernet.train.combines._protocol import Combine as Combine
 from supernet.train.combines._protocol import JoinsGradients as JoinsGradients
+from supernet.train.combines.match_weighted import ConstantMatch as ConstantMatch
+from supernet.train.combines.match_weighted import CosineMatch as CosineMatch
+from supernet.train.combines.match_weighted import Match as Match
+from supernet.train.combines.match_weighted import MatchWeighted as MatchWeighted
 from supernet.train.combines.mean import Mean as Mean
 from supernet.train.combines.project_largest import ProjectLargest as ProjectLargest
 from supernet.train.combines.sum import Sum as Sum
@@ -72,6 +76,7 @@ from supernet.train.gradients.reptile import Reptile as Reptile
 from supernet.train.gradients.unrolled import Unrolled as Unrolled
 from supernet.train.loop import Logger as Logger
 from supernet.train.loop import Monitor as Monitor
+from supernet.train.monitors.gradient_conflict import GradientConflict as GradientConflict
 from supernet.train.monitors.strongest_options import StrongestOptions as StrongestOptions
 from supernet.train.monitors.subnet_scores import SubnetScores as SubnetScores
 from supernet.train.move import Move as Move
@@ -196,6 +201,7 @@ from supernet.train.samplers.one_group import OneGroup as OneGroup
 from supernet.train.samplers.path_dropout import PathDropout as PathDropout
 from supernet.train.samplers.paths_of_stage import PathsOfStage as PathsOfStage
 from supernet.train.samplers.sandwich import Sandwich as Sandwich
+from supernet.train.samplers.sharing_pair import SharingPair as SharingPair
 from supernet.train.samplers.strict_fair import StrictFair as StrictFair
 from supernet.train.samplers.uniform import Uniform as Uniform
 from supernet.train.samplers.uniform_sizes import UniformSizes as UniformSizes
@@ -265,12 +271,14 @@ __all__ = [
     "ComplexityAwareLR",
     "Consistency",
     "Constant",
+    "ConstantMatch",
     "Context",
     "Controller",
     "Copies",
     "CopyOfNet",
     "CopyPerOption",
     "Cosine",
+    "CosineMatch",
     "CostBins",
     "CrossEntropy",
     "CrossPaths",
@@ -309,6 +317,7 @@ __all__ = [
     "FromLogits",
     "FromTeachers",
     "GenerateWeights",
+    "GradientConflict",
     "GradientRule",
     "Greedy",
     "GroupSoftmax",
@@ -341,6 +350,8 @@ __all__ = [
     "LookAhead",
     "MatchedDistillation",
     "MatchesOutputs",
+    "Match",
+    "MatchWeighted",
     "Mean",
     "Milestones",
     "MomentumSeparation",
@@ -407,6 +418,7 @@ __all__ = [
     "Setting",
     "Several",
     "ShareFeatures",
+    "SharingPair",
     "Shrink",
     "ShrinkByStages",
     "SingleLevel",
