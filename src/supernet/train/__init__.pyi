@@ -62,8 +62,8 @@ from supernet.train.fit import Trained as Trained
 from supernet.train.fit import fit as fit
 from supernet.train.forwards.cut_images import CutImages as CutImages
 from supernet.train.forwards.engine_and_transit import EngineAndTransit as EngineAndTransit
-from supernet.train.forwards.several import Several as Several
 from supernet.train.forwards.projected import Projected as Projected
+from supernet.train.forwards.several import Several as Several
 from supernet.train.forwards.slices import Slices as Slices
 from supernet.train.forwards.stage import Stage as Stage
 from supernet.train.gradients._protocol import GradientRule as GradientRule
@@ -96,8 +96,8 @@ from supernet.train.objectives.feature_distance import FeatureDistance as Featur
 from supernet.train.objectives.first_apart import FirstApart as FirstApart
 from supernet.train.objectives.from_teachers import FromTeachers as FromTeachers
 from supernet.train.objectives.in_place_distillation import InPlaceDistillation as InPlaceDistillation
-from supernet.train.objectives.matched_distillation import MatchedDistillation as MatchedDistillation
 from supernet.train.objectives.info_nce import InfoNCE as InfoNCE
+from supernet.train.objectives.matched_distillation import MatchedDistillation as MatchedDistillation
 from supernet.train.objectives.mutual_distillation import MutualDistillation as MutualDistillation
 from supernet.train.objectives.plus_cost import PlusCost as PlusCost
 from supernet.train.objectives.terms import Auxiliary as Auxiliary
@@ -126,11 +126,11 @@ from supernet.train.part import Setting as Setting
 from supernet.train.part import Slice as Slice
 from supernet.train.parts.copy_of_net import CopyOfNet as CopyOfNet
 from supernet.train.parts.evaluation_net import EvaluationNet as EvaluationNet
+from supernet.train.parts.key_queue import QueueOfKeys as QueueOfKeys
 from supernet.train.parts.matching_net import MatchesOutputs as MatchesOutputs
+from supernet.train.parts.neck import NeckOfNet as NeckOfNet
 from supernet.train.parts.path_board import BoardOfPaths as BoardOfPaths
 from supernet.train.parts.projections import Projections as Projections
-from supernet.train.parts.key_queue import QueueOfKeys as QueueOfKeys
-from supernet.train.parts.neck import NeckOfNet as NeckOfNet
 from supernet.train.parts.stage_heads import HeadsOfStages as HeadsOfStages
 from supernet.train.parts.tapped_teacher import TappedTeacher as TappedTeacher
 from supernet.train.parts.teachers import Teachers as Teachers
@@ -348,10 +348,10 @@ __all__ = [
     "LogitsAndThresholds",
     "LogitsAround",
     "LookAhead",
-    "MatchedDistillation",
-    "MatchesOutputs",
     "Match",
     "MatchWeighted",
+    "MatchedDistillation",
+    "MatchesOutputs",
     "Mean",
     "Milestones",
     "MomentumSeparation",
@@ -391,8 +391,8 @@ __all__ = [
     "ProjectInputs",
     "ProjectLargest",
     "ProjectOperations",
-    "Projections",
     "Projected",
+    "Projections",
     "QueueOfKeys",
     "RMSprop",
     "RMSpropTF",
