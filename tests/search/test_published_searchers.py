@@ -27,9 +27,11 @@ from supernet.search import (
     ParetoBins,
     PolicyGradient,
     Problem,
+    UCBTree,
     run,
 )
 from supernet.search.laws import SearcherLaws, Toy, stages
+from supernet.search.searchers import ucb_tree
 from supernet.search.searchers.coarse_to_fine import grid
 from supernet.search.variation import mutate_blocks, mutate_others, mutate_parts
 from supernet.space import Arch, Choice, Codes, Space
@@ -278,6 +280,71 @@ def test_a_policy_leaves_what_does_not_matter_alone() -> None:
     assert policy.logits.grad[1].abs().sum() == 0
 
 
+def tree_over(space: Space, known: Codes, values: Sequence[float], height: int) -> ucb_tree.Node:
+    return ucb_tree.grown(space.encode(known, "ordinal"), np.asarray(values, dtype=np.float64), height, seed=0)
+
+
+def test_a_tree_halves_what_is_known_at_the_median() -> None:
+    """Values are the first choice: the better half has its upper options, the classifier finds that out."""
+    space = Space([Choice("a", range(8)), Choice("b", range(4))])
+    known = space.unindex(range(space.size))
+    values = known[:, 0].astype(float)
+    root = tree_over(space, known, values, 2)
+    assert (root.value, root.n) == (3.5, 32)
+    assert root.better is not None
+    assert root.worse is not None
+    assert (root.better.value, root.better.n, root.worse.value, root.worse.n) == (5.5, 16, 1.5, 16)
+    inside = root.model.predict(space.encode(known, "ordinal")).astype(bool)
+    assert (inside == (values >= 3.5)).all()
+    assert root.better.better is not None
+    assert root.better.better.better is None, "it is two levels high"
+    flat = tree_over(space, known, np.ones(32), 3)
+    assert flat.better is None, "what is all alike is not divided"
+
+
+def test_walks_take_the_best_leaf_and_with_exploration_the_least_known() -> None:
+    space = Space([Choice("a", range(8)), Choice("b", range(4))])
+    known = space.unindex(range(space.size))
+    root = tree_over(space, known, known[:, 0].astype(float), 2)
+    for n in range(5):
+        way = ucb_tree.walk(root, 0.0)
+        assert [better for _, better in way] == [True, True]
+        assert root.n == 33 + n
+    assert root.worse is not None
+    assert root.worse.n == 16
+    assert next(better for _, better in ucb_tree.walk(root, 1e6)) is False, "the other half was asked for less often"
+
+
+def test_a_tree_searches_as_published() -> None:
+    """80 at random, then 8 by each tree, all new; most of them from the better half."""
+    space = Space([Choice(f"c{place}", range(4)) for place in range(16)])
+    begun = UCBTree().begin(posed(space))
+    asked: list[list[Arch]] = []
+    for _ in range(4):
+        asked.append(begun.ask(1000))
+        begun.tell(asked[-1], told([float(sum(arch.code)) for arch in asked[-1]]))
+    assert [len(archs) for archs in asked] == [80, 8, 8, 8]
+    assert len({arch for archs in asked for arch in archs}) == 104
+    first = np.array([sum(arch.code) for arch in asked[0]])
+    later = np.array([sum(arch.code) for archs in asked[1:] for arch in archs])
+    assert later.mean() > first.mean() + 1
+    heights = [UCBTree().height(known) for known in (80, 400, 401, 800, 801, 1601, 3201)]
+    assert heights == [1, 1, 2, 2, 3, 4, 5]
+
+
+def test_a_leaf_that_nothing_reaches_gives_way_to_anything_new() -> None:
+    space = Space([Choice(f"c{place}", range(4)) for place in range(16)])
+    begun = UCBTree(first=8, selects=2, attempts=1).begin(posed(space))
+    for _ in range(3):
+        archs = begun.ask(100)
+        assert len(archs) in (8, 2)
+        begun.tell(archs, told([float(sum(arch.code)) for arch in archs]))
+    with pytest.raises(UsageError, match=r"ucb_tree\.heights is \(4, 4\)"):
+        UCBTree(heights=(4, 4))
+    with pytest.raises(UsageError, match="optimises one objective"):
+        UCBTree().begin(posed(space, objectives=(ACCURACY, MACS)))
+
+
 # -- from outside -------------------------------------------------------------------------------------------------
 
 
@@ -428,6 +495,7 @@ def test_the_published_numbers_are_the_defaults() -> None:
         (search.ofa_evolution, OFAEvolution(), 120),
         (search.coarse_to_fine, CoarseToFine(), 60),
         (search.policy_gradient, PolicyGradient(), 20),
+        (search.ucb_tree, UCBTree(), 100),
     ],
 )
 def test_short_forms(short: Any, searcher: Any, budget: int) -> None:

@@ -28,6 +28,7 @@ from supernet.search import (
     RandomSearch,
     RegularisedEvolution,
     Searcher,
+    UCBTree,
     run,
 )
 from supernet.search.archive import described
@@ -75,6 +76,10 @@ class TestPolicyGradient(SearcherLaws, LearningLaws):
     @pytest.mark.slow  # it draws what it knows until its attempts are used up
     def test_ends_early_when_three_architectures_are_feasible(self) -> None:
         super().test_ends_early_when_three_architectures_are_feasible()
+
+
+class TestUCBTree(SearcherLaws, LearningLaws):
+    searcher = UCBTree(first=20, selects=4, heights=(40,))
 
 
 class TestNSGA3(SearcherLaws):

@@ -14,6 +14,7 @@ from supernet.data.derived.mixed import Mixed, MixedSplit
 from supernet.data.derived.only_classes import FewerClasses, OnlyClasses
 from supernet.data.derived.part import Part
 from supernet.data.derived.random_labels import RandomLabelled, RandomLabels
+from supernet.data.derived.viewed import Viewed
 from supernet.data.derived.views import Views
 from supernet.data.folder import FolderAugment, FolderSplit
 from supernet.data.folder_tree import image_folder
@@ -62,6 +63,7 @@ __all__ = [
     "RandomLabels",
     "Split",
     "TensorSplit",
+    "Viewed",
     "Views",
     "Vocabulary",
     "as_data",

@@ -1,5 +1,6 @@
 """What a subnet costs and what it is worth: MACs, parameters, memory, latency, accuracy."""
 
+from supernet.measure.conflict import Agreement, agreement, gradient_conflict, path_gradients
 from supernet.measure.costs.counting import count_macs, count_params
 from supernet.measure.costs.memory import Memory, MemoryModel, memory, memory_model
 from supernet.measure.costs.model import CostModel, cost_model, macs, params
@@ -29,11 +30,13 @@ from supernet.measure.scores.calibration import Calibration
 from supernet.measure.scores.recalibration import calibrate, calibrated
 from supernet.measure.scores.score import Score, Subnet
 from supernet.measure.scores.scores import Scores, accuracies, accuracy, loss, scores
+from supernet.measure.shifts import Shift, feature_shift, parameter_shift
 from supernet.quantity import Quantity
 
 __all__ = [
     "MLP",
     "RBF",
+    "Agreement",
     "Calibration",
     "CostModel",
     "CurvePoint",
@@ -64,16 +67,20 @@ __all__ = [
     "Ridge",
     "Score",
     "Scores",
+    "Shift",
     "Subject",
     "Subnet",
     "ThisMachine",
     "accuracies",
     "accuracy",
+    "agreement",
     "calibrate",
     "calibrated",
     "cost_model",
     "count_macs",
     "count_params",
+    "feature_shift",
+    "gradient_conflict",
     "held_out",
     "latency",
     "latency_ms",
@@ -81,7 +88,9 @@ __all__ = [
     "macs",
     "memory",
     "memory_model",
+    "parameter_shift",
     "params",
+    "path_gradients",
     "predictor_curve",
     "read_latency",
     "read_measurements",

@@ -41,6 +41,7 @@ from supernet.methods.nshot.k_shot import k_shot as k_shot
 from supernet.methods.nshot.smash import smash as smash
 from supernet.methods.single_path.angle_shrinking import angle_shrinking as angle_shrinking
 from supernet.methods.single_path.cream import cream as cream
+from supernet.methods.single_path.dc_nas import dc_nas as dc_nas
 from supernet.methods.single_path.dynas import dynas as dynas
 from supernet.methods.single_path.fairnas import fairnas as fairnas
 from supernet.methods.single_path.greedynas import greedynas as greedynas
@@ -48,6 +49,7 @@ from supernet.methods.single_path.magic_a import magic_a as magic_a
 from supernet.methods.single_path.magic_at import magic_at as magic_at
 from supernet.methods.single_path.magic_t import magic_t as magic_t
 from supernet.methods.single_path.one_shot import one_shot as one_shot
+from supernet.methods.single_path.pi_nas import pi_nas as pi_nas
 from supernet.methods.single_path.rlnas import rlnas as rlnas
 from supernet.methods.single_path.spos import spos as spos
 from supernet.methods.single_path.sum_nas import sum_nas as sum_nas
@@ -67,6 +69,7 @@ __all__ = [
     "darts_imagenet",
     "darts_minus",
     "darts_pt",
+    "dc_nas",
     "distilled",
     "dna",
     "donna",
@@ -97,6 +100,7 @@ __all__ = [
     "one_shot",
     "p_darts",
     "pc_darts",
+    "pi_nas",
     "proxyless",
     "r_darts",
     "rlnas",

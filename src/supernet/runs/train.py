@@ -14,7 +14,7 @@ from supernet.runs.judge import table_of
 from supernet.runs.naming import build_calibration
 from supernet.runs.run import Run
 from supernet.space.text import in_shell
-from supernet.train import Monitor, StrongestOptions, SubnetScores, fit
+from supernet.train import GradientConflict, Monitor, StrongestOptions, SubnetScores, fit
 from supernet.train.health import warnings_of
 from supernet.train.programs._protocol import WeighsOptions
 
@@ -82,7 +82,7 @@ def _scalars(log: Any) -> list[Mapping[str, float]]:
 
 
 def _monitors(run: Run) -> list[Monitor]:
-    """What is measured along the training: some subnets, the strongest options, and the ranking where there is a table.
+    """What is measured along the training: some subnets, the strongest options, and what else was asked for.
 
     The accuracy of subnets that are ranked by something else says nothing, and is left out.
     """
@@ -94,6 +94,8 @@ def _monitors(run: Run) -> list[Monitor]:
         monitors.append(StrongestOptions(program, every=every or max(1, run.config.train.steps // _MEASURED)))
     if every and not by:
         monitors.append(SubnetScores(data, every=every, seed=run.config.seed))
+    if run.config.train.conflict_every:
+        monitors.append(GradientConflict(data, every=run.config.train.conflict_every, seed=run.config.seed))
     if every and run.config.judge.table:
         calibration = build_calibration(settings)
         follow = partial(RankAlong, data, every=every, calibration=calibration, images=settings.validation_images)

@@ -34,6 +34,7 @@ from supernet.search.published import random as random
 from supernet.search.published import regularised_evolution as regularised_evolution
 from supernet.search.published import rlnas_evolution as rlnas_evolution
 from supernet.search.published import traversal as traversal
+from supernet.search.published import ucb_tree as ucb_tree
 from supernet.search.request import Request as Request
 from supernet.search.sampler import FeasibleSampler as FeasibleSampler
 from supernet.search.searchers.coarse_to_fine import CoarseToFine as CoarseToFine
@@ -50,6 +51,7 @@ from supernet.search.searchers.policy_gradient import PolicyGradient as PolicyGr
 from supernet.search.searchers.random import RandomSearch as RandomSearch
 from supernet.search.searchers.regularised_evolution import RegularisedEvolution as RegularisedEvolution
 from supernet.search.searchers.traversal import Traversal as Traversal
+from supernet.search.searchers.ucb_tree import UCBTree as UCBTree
 from supernet.search.shifting import Shifting as Shifting
 from supernet.search.shifting import load_shifted as load_shifted
 from supernet.search.survey import Survey as Survey
@@ -90,6 +92,7 @@ __all__ = [
     "Shifting",
     "Survey",
     "Traversal",
+    "UCBTree",
     "WithPredictor",
     "Wrap",
     "autoformer_evolution",
@@ -111,4 +114,5 @@ __all__ = [
     "run",
     "survey",
     "traversal",
+    "ucb_tree",
 ]

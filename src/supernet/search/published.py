@@ -24,6 +24,7 @@ from supernet.search.searchers.policy_gradient import PolicyGradient
 from supernet.search.searchers.random import RandomSearch
 from supernet.search.searchers.regularised_evolution import RegularisedEvolution
 from supernet.search.searchers.traversal import Traversal
+from supernet.search.searchers.ucb_tree import UCBTree
 
 __all__ = [
     "autoformer_evolution",
@@ -41,6 +42,7 @@ __all__ = [
     "regularised_evolution",
     "rlnas_evolution",
     "traversal",
+    "ucb_tree",
 ]
 
 
@@ -115,6 +117,11 @@ def coarse_to_fine(subject: Supernet | Evaluator, data: Data | None = None, **re
 def policy_gradient(subject: Supernet | Evaluator, data: Data | None = None, **request: Unpack[Request]) -> Front:
     """`run(PolicyGradient(), …)` for the best score."""
     return run(PolicyGradient(), subject, data, **request)
+
+
+def ucb_tree(subject: Supernet | Evaluator, data: Data | None = None, **request: Unpack[Request]) -> Front:
+    """`run(UCBTree(), …)` for the best score; its budget of 1,000 is the published one."""
+    return run(UCBTree(), subject, data, **request)
 
 
 def optuna(subject: Supernet | Evaluator, data: Data | None = None, **request: Unpack[Request]) -> Front:

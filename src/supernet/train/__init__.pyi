@@ -6,6 +6,10 @@ from supernet.train.adapt.hyper_network import GenerateWeights as GenerateWeight
 from supernet.train.adapt.share_features import ShareFeatures as ShareFeatures
 from supernet.train.combines._protocol import Combine as Combine
 from supernet.train.combines._protocol import JoinsGradients as JoinsGradients
+from supernet.train.combines.match_weighted import ConstantMatch as ConstantMatch
+from supernet.train.combines.match_weighted import CosineMatch as CosineMatch
+from supernet.train.combines.match_weighted import Match as Match
+from supernet.train.combines.match_weighted import MatchWeighted as MatchWeighted
 from supernet.train.combines.mean import Mean as Mean
 from supernet.train.combines.project_largest import ProjectLargest as ProjectLargest
 from supernet.train.combines.sum import Sum as Sum
@@ -58,6 +62,7 @@ from supernet.train.fit import Trained as Trained
 from supernet.train.fit import fit as fit
 from supernet.train.forwards.cut_images import CutImages as CutImages
 from supernet.train.forwards.engine_and_transit import EngineAndTransit as EngineAndTransit
+from supernet.train.forwards.projected import Projected as Projected
 from supernet.train.forwards.several import Several as Several
 from supernet.train.forwards.slices import Slices as Slices
 from supernet.train.forwards.stage import Stage as Stage
@@ -71,6 +76,7 @@ from supernet.train.gradients.reptile import Reptile as Reptile
 from supernet.train.gradients.unrolled import Unrolled as Unrolled
 from supernet.train.loop import Logger as Logger
 from supernet.train.loop import Monitor as Monitor
+from supernet.train.monitors.gradient_conflict import GradientConflict as GradientConflict
 from supernet.train.monitors.strongest_options import StrongestOptions as StrongestOptions
 from supernet.train.monitors.subnet_scores import SubnetScores as SubnetScores
 from supernet.train.move import Move as Move
@@ -90,6 +96,7 @@ from supernet.train.objectives.feature_distance import FeatureDistance as Featur
 from supernet.train.objectives.first_apart import FirstApart as FirstApart
 from supernet.train.objectives.from_teachers import FromTeachers as FromTeachers
 from supernet.train.objectives.in_place_distillation import InPlaceDistillation as InPlaceDistillation
+from supernet.train.objectives.info_nce import InfoNCE as InfoNCE
 from supernet.train.objectives.matched_distillation import MatchedDistillation as MatchedDistillation
 from supernet.train.objectives.mutual_distillation import MutualDistillation as MutualDistillation
 from supernet.train.objectives.plus_cost import PlusCost as PlusCost
@@ -120,7 +127,9 @@ from supernet.train.part import Setting as Setting
 from supernet.train.part import Slice as Slice
 from supernet.train.parts.copy_of_net import CopyOfNet as CopyOfNet
 from supernet.train.parts.evaluation_net import EvaluationNet as EvaluationNet
+from supernet.train.parts.key_queue import QueueOfKeys as QueueOfKeys
 from supernet.train.parts.matching_net import MatchesOutputs as MatchesOutputs
+from supernet.train.parts.neck import NeckOfNet as NeckOfNet
 from supernet.train.parts.path_board import BoardOfPaths as BoardOfPaths
 from supernet.train.parts.projections import Projections as Projections
 from supernet.train.parts.stage_heads import HeadsOfStages as HeadsOfStages
@@ -141,6 +150,7 @@ from supernet.train.policies.lstm_controller import LSTMController as LSTMContro
 from supernet.train.programs._protocol import Program as Program
 from supernet.train.programs.align_to_anchor import AlignToAnchor as AlignToAnchor
 from supernet.train.programs.bilevel import Bilevel as Bilevel
+from supernet.train.programs.cross_paths import CrossPaths as CrossPaths
 from supernet.train.programs.cyclic import SearchAndEvaluate as SearchAndEvaluate
 from supernet.train.programs.cyclic import WarmUpEvaluation as WarmUpEvaluation
 from supernet.train.programs.in_turn import TrainInTurn as TrainInTurn
@@ -148,6 +158,7 @@ from supernet.train.programs.learn_from_board import LearnFromBoard as LearnFrom
 from supernet.train.programs.paths_and_gates import PathsAndGates as PathsAndGates
 from supernet.train.programs.shrink_by_stages import ShrinkByStages as ShrinkByStages
 from supernet.train.programs.single_level import SingleLevel as SingleLevel
+from supernet.train.programs.train_part import TrainPart as TrainPart
 from supernet.train.programs.train_paths import TrainPaths as TrainPaths
 from supernet.train.programs.train_stage import TrainStage as TrainStage
 from supernet.train.programs.train_together import TrainTogether as TrainTogether
@@ -180,6 +191,7 @@ from supernet.train.samplers.budget import Budget as Budget
 from supernet.train.samplers.candidate_pool import load_candidates as load_candidates
 from supernet.train.samplers.cost_bins import CostBins as CostBins
 from supernet.train.samplers.depth_for_cost import DepthForCost as DepthForCost
+from supernet.train.samplers.disjoint import Disjoint as Disjoint
 from supernet.train.samplers.equal_cost import EqualCost as EqualCost
 from supernet.train.samplers.fixed import Fixed as Fixed
 from supernet.train.samplers.from_frequencies import FromFrequencies as FromFrequencies
@@ -190,6 +202,7 @@ from supernet.train.samplers.one_group import OneGroup as OneGroup
 from supernet.train.samplers.path_dropout import PathDropout as PathDropout
 from supernet.train.samplers.paths_of_stage import PathsOfStage as PathsOfStage
 from supernet.train.samplers.sandwich import Sandwich as Sandwich
+from supernet.train.samplers.sharing_pair import SharingPair as SharingPair
 from supernet.train.samplers.strict_fair import StrictFair as StrictFair
 from supernet.train.samplers.uniform import Uniform as Uniform
 from supernet.train.samplers.uniform_sizes import UniformSizes as UniformSizes
@@ -260,14 +273,17 @@ __all__ = [
     "ComplexityAwareLR",
     "Consistency",
     "Constant",
+    "ConstantMatch",
     "Context",
     "Controller",
     "Copies",
     "CopyOfNet",
     "CopyPerOption",
     "Cosine",
+    "CosineMatch",
     "CostBins",
     "CrossEntropy",
+    "CrossPaths",
     "Curvature",
     "CurvatureRise",
     "CutChannels",
@@ -284,6 +300,7 @@ __all__ = [
     "Dictionary",
     "Dirichlet",
     "DirichletAnchor",
+    "Disjoint",
     "Distillation",
     "DropOptions",
     "DropoutDecay",
@@ -302,6 +319,7 @@ __all__ = [
     "FromLogits",
     "FromTeachers",
     "GenerateWeights",
+    "GradientConflict",
     "GradientRule",
     "Greedy",
     "GroupSoftmax",
@@ -312,6 +330,7 @@ __all__ = [
     "InPlaceDistillation",
     "IndependentChoices",
     "IndependentPolicy",
+    "InfoNCE",
     "InverseSquareRoot",
     "JoinsGradients",
     "Jump",
@@ -331,6 +350,8 @@ __all__ = [
     "LogitsAndThresholds",
     "LogitsAround",
     "LookAhead",
+    "Match",
+    "MatchWeighted",
     "MatchedDistillation",
     "MatchesOutputs",
     "Mean",
@@ -340,6 +361,7 @@ __all__ = [
     "Move",
     "Moves",
     "MutualDistillation",
+    "NeckOfNet",
     "NoImprovement",
     "NonZero",
     "Objective",
@@ -372,7 +394,9 @@ __all__ = [
     "ProjectInputs",
     "ProjectLargest",
     "ProjectOperations",
+    "Projected",
     "Projections",
+    "QueueOfKeys",
     "RMSprop",
     "RMSpropTF",
     "Ramp",
@@ -398,6 +422,7 @@ __all__ = [
     "Setting",
     "Several",
     "ShareFeatures",
+    "SharingPair",
     "Shrink",
     "ShrinkByStages",
     "SingleLevel",
@@ -432,6 +457,7 @@ __all__ = [
     "TokenCrossEntropy",
     "TorchOptimiser",
     "TrainInTurn",
+    "TrainPart",
     "TrainPaths",
     "TrainStage",
     "TrainTogether",

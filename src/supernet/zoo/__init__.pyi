@@ -39,6 +39,9 @@ from supernet.zoo.chains.mobilenetv2_variants import Stages as Stages
 from supernet.zoo.chains.nas_bench_macro import nasbench_macro as nasbench_macro
 from supernet.zoo.chains.nas_bench_macro import nasbench_macro_arch as nasbench_macro_arch
 from supernet.zoo.chains.nas_bench_macro import nasbench_macro_string as nasbench_macro_string
+from supernet.zoo.chains.pi_nas import pi_nas as pi_nas
+from supernet.zoo.chains.pi_nas import pi_nas_arch as pi_nas_arch
+from supernet.zoo.chains.pi_nas import pi_nas_string as pi_nas_string
 from supernet.zoo.chains.shufflenetv2_spos import shufflenetv2_spos as shufflenetv2_spos
 from supernet.zoo.chains.shufflenetv2_spos import shufflenetv2_spos_arch as shufflenetv2_spos_arch
 from supernet.zoo.chains.shufflenetv2_spos import shufflenetv2_spos_blocks as shufflenetv2_spos_blocks
@@ -91,6 +94,7 @@ __all__ = [
     "ofa_mobilenetv3",
     "ofa_proxyless",
     "ofa_resnet50d",
+    "pi_nas",
     "robust_darts",
     "shufflenetv2_spos",
     "smash",

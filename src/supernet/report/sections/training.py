@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import base64
+import csv
+import io
 import math
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from supernet.report.charts import COLOURS, Chart, View, axes, line, smooth, thin
@@ -10,6 +14,12 @@ from supernet.report.run_files import RunFiles
 from supernet.report.units import counted, plain, quantity
 
 _LIMIT = 2000  # points drawn per curve
+
+_LAYER = "layer/"
+_OF_CONFLICT = (
+    "Gradients that agree: the cosine between the gradients of two subnets on what they share, and of a subnet's with "
+    "the momentum of the optimiser. Below 0, what serves one harms the other."
+)
 
 Series = tuple[list[int], list[float]]
 
@@ -25,7 +35,9 @@ def training(run: RunFiles) -> dict[str, Any] | None:
     score = run.score.name
     named = quantity(score, run.units)
     accuracies = {name: s for name, s in series.items() if name.split("/")[0] == score}
-    others = {n: s for n, s in series.items() if n not in (*accuracies, "loss", "lr") and not n.startswith("rank/")}
+    conflicts = {n.removeprefix("conflict/"): s for n, s in series.items() if n.startswith("conflict/")}
+    shown = (*accuracies, "loss", "lr")
+    others = {n: s for n, s in series.items() if n not in shown and not n.startswith(("rank/", "conflict/"))}
     charts = []
     sentences: list[str] = []
     if "loss" in series:
@@ -46,13 +58,17 @@ def training(run: RunFiles) -> dict[str, Any] | None:
         charts.append(Chart("chart-accuracy", title, traces, [view], card=card, height=300))
     if "lr" in series:
         charts.append(_single("chart-lr", "Learning rate", {"lr": series["lr"]}))
+    if conflicts:
+        charts.append(_conflict(conflicts))
+        sentences.append(_OF_CONFLICT)
     if others:
         charts.append(_single("chart-scalars", "Other scalars", others))
     if not charts:
         return None
     if any(len(steps) > _LIMIT for steps, _ in series.values()):
         sentences.append(f"Of longer logs {_LIMIT:,} evenly spread records are drawn.")
-    return {"title": "How it was trained", "charts": charts, "sentences": sentences} | _candidates(run)
+    told = {"title": "How it was trained", "charts": charts, "sentences": sentences, "conflict_csv": _csv(conflicts)}
+    return told | _candidates(run)
 
 
 def _candidates(run: RunFiles) -> dict[str, Any]:
@@ -92,6 +108,39 @@ def _loss(series: Series, span: int) -> Chart:
     if all(value > 0 for value in values if math.isfinite(value)):
         views.append(View("logarithmic", log))
     return Chart("chart-loss", "Training loss by step", traces, views, card="Loss", menu="Scale", height=300)
+
+
+def _conflict(series: Mapping[str, Series]) -> Chart:
+    """Cosines between gradients: the means first, then all layers together, then each layer."""
+    layers = [name for name in series if name.startswith(_LAYER)]
+    means = [name for name in series if name not in layers]
+    names = [*means, *layers]
+    traces = [
+        _trace(name.removeprefix(_LAYER), series[name], COLOURS[number % len(COLOURS)])
+        for number, name in enumerate(names)
+    ]
+    layout = axes("step", "cosine", showlegend=True)
+
+    def view(label: str, visible: Sequence[str]) -> View:
+        return View(label, layout, [{"visible": name in visible} for name in names])
+
+    views = [view("all together", means)] if means else []
+    views += [view("every layer", layers)] if layers else []
+    views += [view(name.removeprefix(_LAYER), [name]) for name in layers]
+    title = "Cosine between the gradients of subnets by step"
+    return Chart("chart-conflict", title, traces, views, card="Gradients that agree", height=300)
+
+
+def _csv(series: Mapping[str, Series]) -> str:
+    """The measurements of conflict as a link that holds a CSV file; empty where there are none."""
+    if not series:
+        return ""
+    file = io.StringIO(newline="")
+    rows = csv.writer(file)
+    rows.writerow(("step", "quantity", "value"))
+    for name, (steps, values) in series.items():
+        rows.writerows((step, name, value) for step, value in zip(steps, values, strict=True))
+    return "data:text/csv;base64," + base64.b64encode(file.getvalue().encode()).decode()
 
 
 def _single(identifier: str, title: str, lines: dict[str, Series]) -> Chart:
