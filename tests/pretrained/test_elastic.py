@@ -104,6 +104,38 @@ def test_costs_are_the_counted_ones(name: str, made: Any) -> None:
         assert measure.macs(net, arch) == counter.get_total_flops() / 2 + attention
 
 
+@pytest.mark.parametrize("depth", [True, "any"])
+def test_costs_of_blocks_in_a_list_that_is_iterated_over(depth: Any) -> None:
+    """Lists are never called: what calls their blocks is the module around them."""
+    net = elastic(Language(), IDS, depth=depth, multiple=1)
+    for arch in net.space.enumerate():
+        alone = net.extract(arch)
+        with FlopCounterMode(display=False) as counter:
+            alone(IDS[:1])
+        attention = sum(2 * 6**2 * layer.q.out_features for layer in alone.layers if hasattr(layer, "q"))
+        assert measure.macs(net, arch) == counter.get_total_flops() / 2 + attention
+        assert measure.params(net, arch) == count_params(alone)
+
+
+class Numbered(nn.Module):
+    """A layer with a number that is as large as its width by accident, as transformers' `layer_idx`."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.layer_idx, self.width = width, width
+        self.up, self.down = nn.Linear(4, width), nn.Linear(width, 4)
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = self.up(x).view(len(x), self.width)
+        return x + self.down(y) * self.layer_idx
+
+
+def test_the_number_of_a_layer_is_no_size() -> None:
+    net = elastic(nn.Sequential(Numbered(6), nn.Linear(4, 4)), torch.randn(2, 4), multiple=1, width=(0.5, 1.0), depth=False)
+    small = net.extract(net.space.smallest())
+    assert (small[0].width, small[0].layer_idx) == (3, 6)
+
+
 def masked(net: ElasticModel, model: nn.Module, arch: Arch) -> nn.Module:
     """The model with zeros wherever the architecture uses nothing; an independent reading of what a slice is."""
     twin = copy.deepcopy(model)

@@ -19,6 +19,8 @@ _TORCH = {
 """By attribute of torch's layers the axis of the weight that it counts."""
 
 _SIZES = ("dim", "width", "channel", "head", "hidden", "feature", "inner", "embed", "plane", "size")
+_PLACES = ("idx", "index", "_id", "number", "stage")
+"""In names of attributes that say which one a layer is: never a size, however equal."""
 _OTHERS = ("image", "img", "patch", "window", "kernel", "vocab", "position", "token", "grid", "length")
 
 
@@ -42,7 +44,7 @@ def numbers_of(
         return found
     equal: dict[int, list[str]] = {}
     for name, value in vars(module).items():
-        if name in found or name.startswith("_") or name == "training":
+        if name in found or name.startswith("_") or name == "training" or any(word in name for word in _PLACES):
             continue
         if type(value) is int and value in varying:
             equal.setdefault(value, []).append(name)

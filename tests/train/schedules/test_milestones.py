@@ -15,8 +15,8 @@ def test_it_falls_at_each_share() -> None:
 
 
 @pytest.mark.parametrize("at", [(), (0.5, 0.5), (0.6, 0.5), (0.0, 0.5), (0.5, 1.0)])
-def test_shares_rise_between_0_and_1(at: tuple[float, ...]) -> None:
-    with pytest.raises(UsageError, match="give shares between 0 and 1 that rise"):
+def test_shares_lie_between_0_and_1_and_rise(at: tuple[float, ...]) -> None:
+    with pytest.raises(UsageError, match="the smaller ones first"):
         Milestones(at=at)
 
 

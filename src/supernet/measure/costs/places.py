@@ -52,11 +52,21 @@ class Places:
 
     def __init__(self, module: nn.Module) -> None:
         self._found: dict[tuple[int, int], list[Conditions]] = {}
-        for layer in module.modules():
-            if isinstance(layer, Mutable) and not is_opaque(layer):
-                for name, conditions in layer.runs().items():
-                    key = (id(layer), id(layer.get_submodule(name)))
-                    self._found.setdefault(key, []).append(conditions)
+        self._read(module, module, set())
+
+    def _read(self, layer: nn.Module, caller: nn.Module, seen: set[tuple[int, int]]) -> None:
+        """What layers below say; `caller` calls what is inside of a list, which is never called itself."""
+        if not isinstance(layer, nn.ModuleList):
+            caller = layer
+        if (id(layer), id(caller)) in seen:
+            return
+        seen.add((id(layer), id(caller)))
+        if isinstance(layer, Mutable) and not is_opaque(layer):
+            for name, conditions in layer.runs().items():
+                key = (id(caller), id(layer.get_submodule(name)))
+                self._found.setdefault(key, []).append(conditions)
+        for inner in layer.children():
+            self._read(inner, caller, seen)
 
     def of(self, layer: nn.Module, inner: nn.Module) -> list[Conditions]:
         """The conditions of each place of a module in a layer, in order; none where the layer says nothing of it."""
