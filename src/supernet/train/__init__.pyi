@@ -109,6 +109,7 @@ from supernet.train.objectives.token_cross_entropy import TokenCrossEntropy as T
 from supernet.train.optimisers._protocol import Optimiser as Optimiser
 from supernet.train.optimisers.adam import Adam as Adam
 from supernet.train.optimisers.hapg import HAPG as HAPG
+from supernet.train.optimisers.lars import LARS as LARS
 from supernet.train.optimisers.rmsprop import RMSprop as RMSprop
 from supernet.train.optimisers.rmsprop_tf import RMSpropTF as RMSpropTF
 from supernet.train.optimisers.sgd import SGD as SGD
@@ -245,6 +246,7 @@ from supernet.train.values.rise import Rise as Rise
 
 __all__ = [
     "HAPG",
+    "LARS",
     "SGD",
     "AbsorbCodes",
     "Adam",
