@@ -8,9 +8,12 @@ from dataclasses import dataclass, replace
 from itertools import tee
 from typing import Any
 
+import numpy as np
+
+from supernet.data.data import Kind
 from supernet.data.indexed import Indexed, OfOneSplit, indexed
 from supernet.data.position import Position
-from supernet.data.split import check_head
+from supernet.data.split import check_batches, check_head, cuts
 from supernet.errors import UsageError
 from supernet.nn.batch import Batch
 
@@ -54,6 +57,20 @@ class Views(OfOneSplit):
         for batches in zip(*streams, strict=True):
             yield Batch({f"view{n}": batch.images for n, batch in enumerate(batches, start=1)}, batches[0].y)
 
+    def drawn_once(self, batch_size: int, *, seed: int, limit: int | None = None) -> Iterator[Batch]:
+        """Every image once, in order, in views that are the same whenever they are asked for.
+
+        Args:
+            batch_size: Number of images per batch; the last one may be smaller.
+            seed: The seed that decides the augmentation.
+            limit: Number of images, the first ones; None: all.
+        """
+        check_batches(batch_size, limit)
+        end = len(self) if limit is None else min(limit, len(self))
+        numbers = (np.arange(cut.start, cut.stop) for cut in cuts(end, batch_size))
+        places = (Position(t, 0, i, slice(0, len(i)), len(i), i) for t, i in enumerate(numbers))
+        return self.at(places, seed=seed, augment=self.augment)
+
     def head(self, n: int) -> Views:
         """The first ``n`` images."""
         check_head(n, len(self))
@@ -68,3 +85,34 @@ def _seen(places: Iterable[Position], number: int) -> Iterator[Position]:
     """The same images, as they are augmented for a view; the first one as in the split itself."""
     shift = number * _ELSEWHERE
     return (place._replace(t=place.t + shift, epoch=place.epoch + shift) for place in places)
+
+
+@dataclass(frozen=True)
+class InViews:
+    """Data whose training images come in several views, each augmented anew; other splits stay as they are.
+
+    Args:
+        views: Number of views.
+
+    >>> from supernet.data import digits
+    >>> print(InViews(4)(digits()))
+    digits, 4 views: 1150 train, 288 validation, 359 test images of 1x8x8, 10 classes
+    """
+
+    views: int = 2
+
+    def __post_init__(self) -> None:
+        if self.views < 2:
+            raise UsageError(f"views={self.views} leaves nothing to compare; give two or more.")
+
+    def __call__(self, data: Kind) -> Kind:
+        """The data in views.
+
+        Raises:
+            UsageError: as in `Views`.
+        """
+        train = Views(indexed(data.train, "InViews"), self.views)
+        return replace(data, name=f"{data.name}, {self.views} views", train=train)
+
+    def alone(self) -> None:
+        """None: an architecture that is trained alone sees each image once."""

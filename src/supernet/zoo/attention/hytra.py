@@ -129,8 +129,8 @@ def hytra(
     least = 2 ** (len(all_widths) - 1) * (4 if image_size >= 64 else 1)
     if image_size < least:
         raise UsageError(
-            f"Images of {image_size} × {image_size} pixels cannot be halved {len(all_widths) - 1} times; give images of "
-            f"{least} or more, or fewer widths."
+            f"Images of {image_size} × {image_size} pixels cannot be halved {len(all_widths) - 1} times; give images "
+            f"of {least} or more, or fewer widths."
         )
     style = Style(
         norm=partial(batch_norm, statistics=statistics),
