@@ -163,7 +163,7 @@ def end_shapes(net: Supernet, stages: Sequence[Sequence[str]]) -> list[list[Shap
 def _ends(net: Supernet, stages: Sequence[Sequence[str]], number: int, x: Fields) -> Iterator[Shape]:
     """The maps at the end of a stage."""
     paths, run = StagePaths(net, stages), stages_module(net, stages[: number + 1])
-    base = {choice.name: choice.order[0] for choice in net.space.choices}
+    base: dict[str, object] = {choice.name: choice.order[0] for choice in net.space.choices}
     varied = [{**base, name: option} for name in paths.reads[number] for option in paths.kinds(number, name)]
     archs = [net.space.arch(options) for options in (base, *varied)]
     for arch in dict.fromkeys(archs):
