@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from supernet.errors import UsageError
 from supernet.nn import Supernet
 from supernet.nn.stage_modules import StageNames
 from supernet.space import Arch
 from supernet.train.context import Context
 from supernet.train.parts.siamese_heads import first_stages
 from supernet.train.parts.stage_ratings import StageRatings
+from supernet.train.programs.bootstrap_stage import stage_paths
 
 
 @dataclass(frozen=True, kw_only=True)
 class RatedBest:
     """The architecture whose path through every stage is the best one behind those before it.
+
+    Of a training that was stopped before all stages were rated: the best path of those that were, and in the others the
+    smallest of what is left.
 
     Args:
         stages: The number of stages that are trained, or their modules by name.
@@ -30,15 +33,12 @@ class RatedBest:
         first_stages(net, self.stages)
 
     def derive(self, context: Context) -> Arch:
-        """The architecture.
-
-        Raises:
-            UsageError: the training ended before all stages were rated.
-        """
-        held, count = context.step.part(self.part, StageRatings), len(first_stages(context.net, self.stages))
-        if len(held.best) < count:
-            raise UsageError(
-                f"{len(held.best)} of {count} stages were rated when the training ended, so no architecture can be "
-                "derived. Train to the end."
-            )
-        return context.net.space.wrap(held.best[count - 1][None].numpy())[0]
+        """The architecture."""
+        held, left = context.step.part(self.part, StageRatings), context.restriction.space
+        if not held.best:
+            return context.net.space.arch(left.smallest().options())
+        best = context.net.space.wrap(held.best[-1][None].numpy())[0]
+        ways = stage_paths(context.net, self.stages)
+        for later in range(len(held.best), len(ways.reads)):
+            best = ways.of(later, left, best).smallest()
+        return context.net.space.arch(best.options())
