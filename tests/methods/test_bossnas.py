@@ -396,11 +396,18 @@ def test_a_route_is_kept_to_what_goes_on_from_the_best_path_and_all_of_that_is_r
         assert after[: len(before)] == before
 
 
-def test_the_best_architecture_is_found_by_tables_alone() -> None:
-    trained = trained_once(small(), staged_net())
-    evaluator = NetEvaluator(trained.net, shifted(), score=trained.recipe.ranks_by, parts=trained.parts)
+@pytest.mark.parametrize(("build", "groups"), [(staged_net, 3), (hybrid, 1)])
+def test_the_best_architecture_is_found_by_tables_alone(build: Any, groups: int) -> None:
+    """Stages that a route goes through are looked up as one."""
+    trained = trained_once(small(), build())
+    evaluator = NetEvaluator(
+        trained.net, shifted(), score=trained.recipe.ranks_by, parts=trained.parts, space=trained.space
+    )
+    assert evaluator.stages is not None
+    assert len(evaluator.stages) == groups
     front = run(Traversal(best=2), evaluator, objectives="ensemble_distance", budget=20)
-    archs = sorted(trained.net.space.enumerate(), key=lambda arch: score(trained, arch))
+    assert trained.space is not None
+    archs = sorted(trained.space.enumerate(), key=lambda arch: score(trained, arch))
     assert [one.arch for one in front.archive] == archs[:2]
     assert front.archive[0].arch == trained.derived
 

@@ -75,6 +75,7 @@ def test_stages_with_choices_of_their_own_narrow_nothing() -> None:
     ways = StagePaths(net, STAGES)
     assert ways.reads == (("a",), ("b", "c"), ("d",))
     assert ways.across == ways.unread == ()
+    assert ways.together() == [[0], [1], [2]]
     best = net.space.smallest()
     assert ways.agreeing(0, net.space, best) == {}
     assert ways.of(1, net.space, best).size == 4
@@ -84,6 +85,7 @@ def test_a_route_is_narrowed_to_what_goes_on_from_the_best_path() -> None:
     net = routed()
     ways = StagePaths(net, stage_names(net))
     assert ways.across == ("route",)
+    assert ways.together() == [[0, 1, 2]]
     best = net.space.arch({"route": (2,), "layer2": "att", "layer3": "conv", "layer4": "conv"})
     assert ways.agreeing(0, net.space, best) == {"route": [(2, 3), (2, 4), (2,)]}
     assert ways.agreeing(1, net.space, best) == {"route": [(2, 4), (2,)]}

@@ -55,6 +55,14 @@ class StagePaths:
         """The choices that no stage reads."""
         return tuple(name for name, readers in self._readers.items() if not readers)
 
+    def together(self) -> list[list[int]]:
+        """The stages in groups, such that no choice reaches from one group into another."""
+        group = list(range(len(self.reads)))
+        for name in self.across:
+            joined = {group[number] for number in self._readers[name]}
+            group = [min(joined) if mine in joined else mine for mine in group]
+        return [[number for number, mine in enumerate(group) if mine == which] for which in sorted(set(group))]
+
     def of(self, number: int, within: Space, before: Arch | None = None) -> Space:
         """The sub-space that holds every way through a stage once.
 

@@ -38,25 +38,22 @@ class RatedStages:
     unit: ClassVar[str] = ""
 
     def stages(self, net: Supernet) -> tuple[tuple[str, ...], ...]:
-        """The choices of each stage, by name.
-
-        Raises:
-            UsageError: a choice is of several stages.
-        """
+        """The choices of each stage, by name; stages that a choice reaches across count as one."""
         ways = stage_paths(net, self.stages_trained)
-        if ways.across:
-            raise UsageError(
-                f"The choice {ways.across[0]!r} is of several stages, so that no stage can be looked up apart from the "
-                "others. Search by another searcher, such as evolution."
-            )
-        return ways.reads
+        read = [{name for number in group for name in ways.reads[number]} for group in ways.together()]
+        return tuple(tuple(name for name in net.space.names if name in names) for names in read)
 
     def __call__(self, subnet: Subnet) -> float:
         """The sum."""
-        return sum(self.terms(subnet))
+        return sum(self._ratings(subnet))
 
     def terms(self, subnet: Subnet) -> Sequence[float]:
-        """The weighted rating of each stage."""
+        """The weighted ratings, of each of `stages`."""
+        ratings = self._ratings(subnet)
+        groups = stage_paths(subnet.net, self.stages_trained).together()
+        return [sum(ratings[number] for number in group) for group in groups]
+
+    def _ratings(self, subnet: Subnet) -> list[float]:
         held = subnet.parts.get(self.ratings)
         if not isinstance(held, StageRatings):
             known = ", ".join(map(repr, subnet.parts)) or "none"
