@@ -1,7 +1,7 @@
 # Written by: python -m supernet.catalog --write
+from supernet.methods.blockwise.bossnas import bossnas as bossnas
 from supernet.methods.blockwise.dna import dna as dna
 from supernet.methods.blockwise.donna import donna as donna
-from supernet.methods.blockwise.bossnas import bossnas as bossnas
 from supernet.methods.cells.cdarts import cdarts as cdarts
 from supernet.methods.cells.darts import darts as darts
 from supernet.methods.cells.darts_minus import darts_minus as darts_minus
