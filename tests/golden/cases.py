@@ -40,9 +40,6 @@ from supernet.train import (
     Uniform,
     sgd,
 )
-from supernet.train import DepthForCost, Fixed, MomentumSeparation, Phase, Recipe, TappedTeacher, TrainPaths, Uniform
-from supernet.train import DepthForCost, Fixed, MomentumSeparation, Phase, Recipe, TrainPaths, Uniform, sgd
-from supernet.train import DepthForCost, Distinct, Fixed, MomentumSeparation, Phase, Recipe, TrainPaths, Uniform
 from zoo_networks import SMALL
 
 Outcome = dict[str, Any]

@@ -21,7 +21,8 @@ from staged_nets import STAGES, staged_net
 from supernet import Arch, Supernet, zoo
 from supernet.data import Augment, ImageData
 from supernet.data import digits as load_digits
-from supernet.data.derived.views import InViews, Views
+from supernet.data.derived.viewed import Viewed
+from supernet.data.derived.views import Views
 from supernet.errors import UsageError
 from supernet.measure import NetEvaluator
 from supernet.measure.scores.score import Subnet
@@ -146,7 +147,7 @@ def prepared(**options: Any) -> tuple[Recipe, TrainingState, Executor, Step]:
     net = staged_net()
     recipe = small(**options)
     state = TrainingState(net, recipe, seed=0, batch_size=16)
-    run = executor(net, InViews(4)(shifted()), recipe=recipe)
+    run = executor(net, Viewed(4)(shifted()), recipe=recipe)
     run.steppers = state.steppers
     now = Step(3, 10, net, np.random.default_rng(0), runner=run, parts=state.parts)
     return recipe, state, run, now

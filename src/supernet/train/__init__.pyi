@@ -156,9 +156,9 @@ from supernet.train.policies.lstm_controller import LSTMController as LSTMContro
 from supernet.train.programs._protocol import Program as Program
 from supernet.train.programs.align_to_anchor import AlignToAnchor as AlignToAnchor
 from supernet.train.programs.bilevel import Bilevel as Bilevel
-from supernet.train.programs.cross_paths import CrossPaths as CrossPaths
 from supernet.train.programs.bootstrap_stage import BootstrapStage as BootstrapStage
 from supernet.train.programs.bootstrap_stage import ViewsOfStage as ViewsOfStage
+from supernet.train.programs.cross_paths import CrossPaths as CrossPaths
 from supernet.train.programs.cyclic import SearchAndEvaluate as SearchAndEvaluate
 from supernet.train.programs.cyclic import WarmUpEvaluation as WarmUpEvaluation
 from supernet.train.programs.in_turn import TrainInTurn as TrainInTurn

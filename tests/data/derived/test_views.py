@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from supernet.data import Augment, Views, digits
-from supernet.data.derived.views import InViews
+from supernet.data.derived.viewed import Viewed
 from supernet.errors import UsageError
 from supernet.nn.batch import Batch
 
@@ -19,7 +19,7 @@ def views(batch: Batch) -> list[Tensor]:
 
 def test_training_images_come_in_views_and_others_do_not() -> None:
     plain = digits(augment=Augment(shift=1.0))
-    data = InViews(4)(plain)
+    data = Viewed(4)(plain)
     batch, alone = next(data.train.stream(8, seed=3)), next(plain.train.stream(8, seed=3))
     assert list(batch.x) == ["view1", "view2", "view3", "view4"]  # type: ignore[arg-type]
     assert torch.equal(views(batch)[0], alone.images), "the first view is that of the split itself"
@@ -46,5 +46,5 @@ def test_stored_views_are_the_same_whenever_they_are_asked_for() -> None:
 
 def test_one_view_is_refused() -> None:
     with pytest.raises(UsageError, match="two or more"):
-        InViews(1)
-    assert InViews(2).alone() is None
+        Viewed(1)
+    assert Viewed(2).alone() is None

@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 
-from supernet.data.data import Kind
 from supernet.data.indexed import Indexed, OfOneSplit, indexed
 from supernet.data.position import Position
 from supernet.data.split import check_batches, check_head, cuts
@@ -85,34 +84,3 @@ def _seen(places: Iterable[Position], number: int) -> Iterator[Position]:
     """The same images, as they are augmented for a view; the first one as in the split itself."""
     shift = number * _ELSEWHERE
     return (place._replace(t=place.t + shift, epoch=place.epoch + shift) for place in places)
-
-
-@dataclass(frozen=True)
-class InViews:
-    """Data whose training images come in several views, each augmented anew; other splits stay as they are.
-
-    Args:
-        views: Number of views.
-
-    >>> from supernet.data import digits
-    >>> print(InViews(4)(digits()))
-    digits, 4 views: 1150 train, 288 validation, 359 test images of 1x8x8, 10 classes
-    """
-
-    views: int = 2
-
-    def __post_init__(self) -> None:
-        if self.views < 2:
-            raise UsageError(f"views={self.views} leaves nothing to compare; give two or more.")
-
-    def __call__(self, data: Kind) -> Kind:
-        """The data in views.
-
-        Raises:
-            UsageError: as in `Views`.
-        """
-        train = Views(indexed(data.train, "InViews"), self.views)
-        return replace(data, name=f"{data.name}, {self.views} views", train=train)
-
-    def alone(self) -> None:
-        """None: an architecture that is trained alone sees each image once."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from supernet.data.derived.views import InViews
+from supernet.data.derived.viewed import Viewed
 from supernet.errors import UsageError
 from supernet.nn.stage_modules import StageNames
 from supernet.paper import Paper
@@ -106,6 +106,6 @@ def bossnas(
         },
         edits=(Edit(name="average", apply=FollowOnline(decay=decay)),),
         derive=RatedBest(stages=stages),
-        data=InViews(2 * pairs),
+        data=Viewed(2 * pairs),
         ranks_by=RatedStages(weights=stage_weights, stages_trained=stages),
     )

@@ -120,7 +120,7 @@ class RateStage:
         """Two views of a training batch, the same for all paths."""
         x = context.batch(0).x
         if not isinstance(x, Mapping):
-            raise UsageError("Training images come in one view; give the recipe data=InViews(2) or more.")
+            raise UsageError("Training images come in one view; give the recipe data=Viewed(2) or more.")
         return [x["view1"], x["view2"]]
 
     def _rated(self, context: Context) -> Iterator[Pair]:

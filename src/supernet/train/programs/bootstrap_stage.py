@@ -70,7 +70,7 @@ class ViewsOfStage:
             raise UsageError(
                 f"A path is to see {' and '.join(names)}, but the batches hold "
                 f"{'one view' if isinstance(batch.x, Tensor) else ', '.join(batch.x)}. Give the recipe "
-                f"data=InViews({2 * self.pair + 2}) or more."
+                f"data=Viewed({2 * self.pair + 2}) or more."
             )
         if batch.size < 2:
             raise UsageError("Projectors normalise over the images of a batch; train on batches of two or more.")
