@@ -30,6 +30,7 @@ from supernet.methods.elastic.ofa import WEIGHTS as OFA
 from supernet.methods.single_path.dynas import WEIGHTS as DYNAS
 from supernet.train import (
     DepthForCost,
+    Distinct,
     Fixed,
     MomentumSeparation,
     Phase,
@@ -197,6 +198,11 @@ TRAININGS: dict[str, Case] = {name: default(name) for name in methods.__all__} |
     "donna": lambda: train(methods.donna(count=3, reference=TEACHER), staged_net()),
     "hr_nas": lambda: train(
         methods.hr_nas(weight=0.02, every=1, worth=0, threshold=0.5, weights=sgd(0.1)), high_resolution_net(), steps=24
+    ),
+    "bossnas": lambda: train(
+        methods.bossnas(stages=3, sampler=Distinct(2), pairs=2, hidden=16, features=8, images=32),
+        staged_net(),
+        images=data.digits(),
     ),
     "cdarts": lambda: train(methods.cdarts(cycles=2, held_back=("skip",))),
     "dots": lambda: train(methods.dots(parameter_free=("none", "skip")), cells_net()),

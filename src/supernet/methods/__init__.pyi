@@ -1,4 +1,5 @@
 # Written by: python -m supernet.catalog --write
+from supernet.methods.blockwise.bossnas import bossnas as bossnas
 from supernet.methods.blockwise.dna import dna as dna
 from supernet.methods.blockwise.donna import donna as donna
 from supernet.methods.cells.cdarts import cdarts as cdarts
@@ -62,6 +63,7 @@ __all__ = [
     "attentivenas",
     "autoformer",
     "bignas",
+    "bossnas",
     "cdarts",
     "cream",
     "darts",

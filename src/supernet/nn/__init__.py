@@ -37,6 +37,7 @@ from supernet.nn.shortcut import ElasticShortcut
 from supernet.nn.sinusoids import ElasticSinusoids
 from supernet.nn.subset import SubsetChoice
 from supernet.nn.supernet import StaleStatistics, Supernet
+from supernet.nn.switch import Switch
 from supernet.nn.token_grid import TokenGrid
 from supernet.nn.transform_conv import TransformConv2d
 
@@ -83,6 +84,7 @@ __all__ = [
     "Statistics",
     "SubsetChoice",
     "Supernet",
+    "Switch",
     "Target",
     "TokenGrid",
     "TransformConv2d",

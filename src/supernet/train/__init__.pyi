@@ -23,6 +23,7 @@ from supernet.train.derivations.decide_rest import DecideRest as DecideRest
 from supernet.train.derivations.decided import Decided as Decided
 from supernet.train.derivations.non_zero import NonZero as NonZero
 from supernet.train.derivations.perturb_best import PerturbBest as PerturbBest
+from supernet.train.derivations.rated_best import RatedBest as RatedBest
 from supernet.train.derivations.sample_and_rank import SampleAndRank as SampleAndRank
 from supernet.train.derivations.skip_limited import SkipLimited as SkipLimited
 from supernet.train.derivations.strongest import Strongest as Strongest
@@ -34,6 +35,7 @@ from supernet.train.edits.cut_channels import CutChannels as CutChannels
 from supernet.train.edits.decay_earlier_stages import DecayEarlierStages as DecayEarlierStages
 from supernet.train.edits.decide_edge import DecideEdge as DecideEdge
 from supernet.train.edits.drop_options import DropOptions as DropOptions
+from supernet.train.edits.follow_online import FollowOnline as FollowOnline
 from supernet.train.edits.keep_shares import KeepShares as KeepShares
 from supernet.train.edits.keep_strongest import KeepStrongest as KeepStrongest
 from supernet.train.edits.keep_winners import KeepWinners as KeepWinners
@@ -43,6 +45,7 @@ from supernet.train.edits.open_block import DecideBlock as DecideBlock
 from supernet.train.edits.open_block import OpenBlock as OpenBlock
 from supernet.train.edits.project_inputs import ProjectInputs as ProjectInputs
 from supernet.train.edits.project_operations import ProjectOperations as ProjectOperations
+from supernet.train.edits.rate_stage import RateStage as RateStage
 from supernet.train.edits.rebuild_network import RebuildNetwork as RebuildNetwork
 from supernet.train.edits.recover_codes import AbsorbCodes as AbsorbCodes
 from supernet.train.edits.recover_codes import AllDecided as AllDecided
@@ -91,6 +94,7 @@ from supernet.train.objectives.consistency import Consistency as Consistency
 from supernet.train.objectives.cross_entropy import CrossEntropy as CrossEntropy
 from supernet.train.objectives.dirichlet_anchor import DirichletAnchor as DirichletAnchor
 from supernet.train.objectives.distillation import Distillation as Distillation
+from supernet.train.objectives.ensemble_prediction import EnsemblePrediction as EnsemblePrediction
 from supernet.train.objectives.expected_cost import ExpectedCost as ExpectedCost
 from supernet.train.objectives.feature_distance import FeatureDistance as FeatureDistance
 from supernet.train.objectives.first_apart import FirstApart as FirstApart
@@ -109,6 +113,7 @@ from supernet.train.objectives.token_cross_entropy import TokenCrossEntropy as T
 from supernet.train.optimisers._protocol import Optimiser as Optimiser
 from supernet.train.optimisers.adam import Adam as Adam
 from supernet.train.optimisers.hapg import HAPG as HAPG
+from supernet.train.optimisers.lars import LARS as LARS
 from supernet.train.optimisers.rmsprop import RMSprop as RMSprop
 from supernet.train.optimisers.rmsprop_tf import RMSpropTF as RMSpropTF
 from supernet.train.optimisers.sgd import SGD as SGD
@@ -132,6 +137,7 @@ from supernet.train.parts.matching_net import MatchesOutputs as MatchesOutputs
 from supernet.train.parts.neck import NeckOfNet as NeckOfNet
 from supernet.train.parts.path_board import BoardOfPaths as BoardOfPaths
 from supernet.train.parts.projections import Projections as Projections
+from supernet.train.parts.siamese_heads import ProjectionHeads as ProjectionHeads
 from supernet.train.parts.stage_heads import HeadsOfStages as HeadsOfStages
 from supernet.train.parts.tapped_teacher import TappedTeacher as TappedTeacher
 from supernet.train.parts.teachers import Teachers as Teachers
@@ -150,6 +156,8 @@ from supernet.train.policies.lstm_controller import LSTMController as LSTMContro
 from supernet.train.programs._protocol import Program as Program
 from supernet.train.programs.align_to_anchor import AlignToAnchor as AlignToAnchor
 from supernet.train.programs.bilevel import Bilevel as Bilevel
+from supernet.train.programs.bootstrap_stage import BootstrapStage as BootstrapStage
+from supernet.train.programs.bootstrap_stage import ViewsOfStage as ViewsOfStage
 from supernet.train.programs.cross_paths import CrossPaths as CrossPaths
 from supernet.train.programs.cyclic import SearchAndEvaluate as SearchAndEvaluate
 from supernet.train.programs.cyclic import WarmUpEvaluation as WarmUpEvaluation
@@ -192,6 +200,7 @@ from supernet.train.samplers.candidate_pool import load_candidates as load_candi
 from supernet.train.samplers.cost_bins import CostBins as CostBins
 from supernet.train.samplers.depth_for_cost import DepthForCost as DepthForCost
 from supernet.train.samplers.disjoint import Disjoint as Disjoint
+from supernet.train.samplers.distinct import Distinct as Distinct
 from supernet.train.samplers.equal_cost import EqualCost as EqualCost
 from supernet.train.samplers.fixed import Fixed as Fixed
 from supernet.train.samplers.from_frequencies import FromFrequencies as FromFrequencies
@@ -226,6 +235,7 @@ from supernet.train.schedules.warmup_then import WarmupThen as WarmupThen
 from supernet.train.scores._protocol import Score as Score
 from supernet.train.scores._protocol import Subnet as Subnet
 from supernet.train.scores.angle import Angle as Angle
+from supernet.train.scores.rated_stages import RatedStages as RatedStages
 from supernet.train.scores.stage_loss import StageLoss as StageLoss
 from supernet.train.state import load_parts as load_parts
 from supernet.train.state import load_weights as load_weights
@@ -245,6 +255,7 @@ from supernet.train.values.rise import Rise as Rise
 
 __all__ = [
     "HAPG",
+    "LARS",
     "SGD",
     "AbsorbCodes",
     "Adam",
@@ -267,6 +278,7 @@ __all__ = [
     "BinaryGates",
     "BlockAfterBlock",
     "BoardOfPaths",
+    "BootstrapStage",
     "Budget",
     "CodeEntropy",
     "Combine",
@@ -302,11 +314,13 @@ __all__ = [
     "DirichletAnchor",
     "Disjoint",
     "Distillation",
+    "Distinct",
     "DropOptions",
     "DropoutDecay",
     "Edit",
     "Either",
     "EngineAndTransit",
+    "EnsemblePrediction",
     "EqualCost",
     "EvaluationNet",
     "ExpectedCost",
@@ -314,6 +328,7 @@ __all__ = [
     "FeatureDistance",
     "FirstApart",
     "Fixed",
+    "FollowOnline",
     "FreshBatch",
     "FromFrequencies",
     "FromLogits",
@@ -395,11 +410,15 @@ __all__ = [
     "ProjectLargest",
     "ProjectOperations",
     "Projected",
+    "ProjectionHeads",
     "Projections",
     "QueueOfKeys",
     "RMSprop",
     "RMSpropTF",
     "Ramp",
+    "RateStage",
+    "RatedBest",
+    "RatedStages",
     "Rating",
     "RebuildNetwork",
     "Recipe",
@@ -469,6 +488,7 @@ __all__ = [
     "ValidationError",
     "ValidationLoss",
     "Value",
+    "ViewsOfStage",
     "WarmRestarts",
     "WarmUpEvaluation",
     "Warmup",

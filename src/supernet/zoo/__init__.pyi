@@ -5,6 +5,10 @@ from supernet.zoo.attention.bert_like import bert_like as bert_like
 from supernet.zoo.attention.hat import hat as hat
 from supernet.zoo.attention.hat import hat_arch as hat_arch
 from supernet.zoo.attention.hat import hat_config as hat_config
+from supernet.zoo.attention.hytra import hytra as hytra
+from supernet.zoo.attention.hytra import hytra_arch as hytra_arch
+from supernet.zoo.attention.hytra_blocks import Entry as Entry
+from supernet.zoo.attention.hytra_blocks import Style as Style
 from supernet.zoo.attention.nasvit import nasvit as nasvit
 from supernet.zoo.attention.nasvit import nasvit_arch as nasvit_arch
 from supernet.zoo.attention.nasvit import nasvit_config as nasvit_config
@@ -83,6 +87,7 @@ __all__ = [
     "enas_micro_final",
     "hat",
     "hr_nas",
+    "hytra",
     "mbconv",
     "mixpath",
     "mixpath_nasbench101",

@@ -8,9 +8,11 @@ from dataclasses import dataclass, replace
 from itertools import tee
 from typing import Any
 
+import numpy as np
+
 from supernet.data.indexed import Indexed, OfOneSplit, indexed
 from supernet.data.position import Position
-from supernet.data.split import check_head
+from supernet.data.split import check_batches, check_head, cuts
 from supernet.errors import UsageError
 from supernet.nn.batch import Batch
 
@@ -53,6 +55,20 @@ class Views(OfOneSplit):
         ]
         for batches in zip(*streams, strict=True):
             yield Batch({f"view{n}": batch.images for n, batch in enumerate(batches, start=1)}, batches[0].y)
+
+    def drawn_once(self, batch_size: int, *, seed: int, limit: int | None = None) -> Iterator[Batch]:
+        """Every image once, in order, in views that are the same whenever they are asked for.
+
+        Args:
+            batch_size: Number of images per batch; the last one may be smaller.
+            seed: The seed that decides the augmentation.
+            limit: Number of images, the first ones; None: all.
+        """
+        check_batches(batch_size, limit)
+        end = len(self) if limit is None else min(limit, len(self))
+        numbers = (np.arange(cut.start, cut.stop) for cut in cuts(end, batch_size))
+        places = (Position(t, 0, i, slice(0, len(i)), len(i), i) for t, i in enumerate(numbers))
+        return self.at(places, seed=seed, augment=self.augment)
 
     def head(self, n: int) -> Views:
         """The first ``n`` images."""

@@ -1,1 +1,1 @@
-"""Methods that train a network stage by stage against a teacher, one file each."""
+"""Methods that train a network stage by stage, one file each."""
