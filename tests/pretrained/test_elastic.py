@@ -131,7 +131,8 @@ class Numbered(nn.Module):
 
 
 def test_the_number_of_a_layer_is_no_size() -> None:
-    net = elastic(nn.Sequential(Numbered(6), nn.Linear(4, 4)), torch.randn(2, 4), multiple=1, width=(0.5, 1.0), depth=False)
+    model = nn.Sequential(Numbered(6), nn.Linear(4, 4))
+    net = elastic(model, torch.randn(2, 4), multiple=1, width=(0.5, 1.0), depth=False)
     small = net.extract(net.space.smallest())
     assert (small[0].width, small[0].layer_idx) == (3, 6)
 

@@ -12,7 +12,7 @@ from supernet.train.part import Setting
 from supernet.train.parts.tapped_teacher import TappedTeacher
 
 
-class Projected(nn.Module):
+class ProjectedStages(nn.Module):
     """A 1x1 convolution into each stage but the first, and one out of each: (B, C, H, W) -> (B, C', H, W).
 
     Args:
@@ -33,7 +33,7 @@ class Projected(nn.Module):
 
 @dataclass(frozen=True, kw_only=True)
 class Projections:
-    """Builds `Projected` for a teacher, for a part of a recipe that is stepped with the weights.
+    """Builds `ProjectedStages` for a teacher, for a part of a recipe that is stepped with the weights.
 
     Args:
         teacher: The teacher, whose `project` is set.
@@ -51,7 +51,7 @@ class Projections:
         if not self.teacher.project:
             raise UsageError("Projections stand between a teacher with project=True and the stages; set it there.")
 
-    def __call__(self, setting: Setting) -> Projected:
+    def __call__(self, setting: Setting) -> ProjectedStages:
         """The convolutions with fresh weights."""
         mine = tuple(shape[0] for shape in stage_shapes(setting.net, self.stages))
-        return Projected(mine, self.teacher(setting).channels)
+        return ProjectedStages(mine, self.teacher(setting).channels)

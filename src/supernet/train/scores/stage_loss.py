@@ -17,7 +17,7 @@ from supernet.measure.untouched import placed_like, untouched
 from supernet.nn import Supernet
 from supernet.nn.stage_modules import StageNames, as_names, stage_choices, stage_names, stages_module
 from supernet.train.objectives.feature_distance import Kind, feature_distance
-from supernet.train.parts.projections import Projected
+from supernet.train.parts.projections import ProjectedStages
 from supernet.train.parts.tapped_teacher import Tapped
 
 ONE_BATCH = Calibration(mode="cumulative", images=64, batch_size=64)
@@ -132,7 +132,7 @@ class StageLoss:
         if self.projections is None:
             return None
         found = subnet.parts.get(self.projections)
-        if not isinstance(found, Projected):
+        if not isinstance(found, ProjectedStages):
             raise UsageError(f"The part {self.projections!r} that projects features is missing; give the recipe one.")
         return found
 
