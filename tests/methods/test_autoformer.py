@@ -10,7 +10,7 @@ import torch
 from method_trials import moves, on_digits, published, squares
 from small_nets import elastic_net, step
 from supernet import zoo
-from supernet.data import Mixed
+from supernet.data import Augmented, Mixed
 from supernet.errors import UsageError
 from supernet.methods import autoformer
 from supernet.train import Uniform, fit, sgd
@@ -28,15 +28,27 @@ tiny = partial(
 )
 
 MILD = Mixed(mixup=0.2, probability=0.5, erase=0.1)  # so that 100 steps are enough
-TRIALS = {"autoformer": lambda: on_digits(autoformer(mixed=MILD).with_weights(lr=0.01, per=None), tiny(), steps=100)}
+TRIALS = {
+    "autoformer": lambda: on_digits(
+        autoformer(augmented=None, mixed=MILD, repeats=1).with_weights(lr=0.01, per=None), tiny(), steps=100
+    )
+}
 ALTERNATIVES = {
     "sampler": Uniform(2),
+    "augmented": Augmented(rand_augment=(1, 5)),
     "mixed": Mixed(mixup=0.2),
+    "repeats": 2,
     "drop_path": 0.2,
     "label_smoothing": 0.2,
     "weights": sgd(0.1),
 }
-SETTINGS = {"sampler": Uniform(), "mixed": Mixed(mixup=0.8, cutmix=1.0, erase=0.25), "drop_path": 0.1}
+SETTINGS = {
+    "sampler": Uniform(),
+    "augmented": Augmented(rand_augment=(2, 27)),
+    "mixed": Mixed(mixup=0.8, cutmix=1.0, erase=0.25),
+    "repeats": 3,
+    "drop_path": 0.1,
+}
 SMOOTHING = 0.1
 REFUSED_BY = {"k_shot"}  # it leaves unused parameters alone
 SHORT = {"drop_path": 0}  # nets of other spaces have no drop-path

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from method_trials import digits, moves, on_digits, squares
 from small_nets import elastic_net, executor, step
 from supernet import Supernet
-from supernet.data import Batch, Mixed
+from supernet.data import Augmented, Batch, Mixed
 from supernet.errors import UsageError
 from supernet.methods import alphanet, nasvit
 from supernet.train import Mean, Move, ProjectLargest, Recipe, Sandwich, Sum, Teachers, sgd
@@ -49,6 +49,7 @@ ALTERNATIVES = {
     "alphas": (-0.5, 2.0),
     "clip": 2.0,
     "random": 3,
+    "augmented": None,
     "mixed": None,
     "label_smoothing": 0.5,
     "weights": sgd(0.1),
@@ -59,6 +60,7 @@ SETTINGS = {
     "alphas": (-1.0, 1.0),
     "clip": 5.0,
     "random": 2,
+    "augmented": Augmented(rand_augment=(1, 3)),
     "mixed": Mixed(mixup=0.01, cutmix=0.01, switch=0.5, probability=1.0, erase=0.01),
 }
 SMOOTHING = 0.1

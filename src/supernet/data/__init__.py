@@ -5,6 +5,7 @@ from supernet.data.augment import Augment
 from supernet.data.cifar import cifar10, cifar100
 from supernet.data.data import Data
 from supernet.data.dataset import DatasetSplit
+from supernet.data.derived.augmented import Augmented
 from supernet.data.derived.chained import Chained
 from supernet.data.derived.clients import Clients, dirichlet, shards
 from supernet.data.derived.cutout import Cutout
@@ -14,6 +15,7 @@ from supernet.data.derived.mixed import Mixed, MixedSplit
 from supernet.data.derived.only_classes import FewerClasses, OnlyClasses
 from supernet.data.derived.part import Part
 from supernet.data.derived.random_labels import RandomLabelled, RandomLabels
+from supernet.data.derived.repeated import Repeated, RepeatedSplit
 from supernet.data.derived.viewed import Viewed
 from supernet.data.derived.views import Views
 from supernet.data.folder import FolderAugment, FolderSplit
@@ -40,6 +42,7 @@ __all__ = [
     "SOURCES",
     "AllImages",
     "Augment",
+    "Augmented",
     "Batch",
     "Chained",
     "Clients",
@@ -61,6 +64,8 @@ __all__ = [
     "Part",
     "RandomLabelled",
     "RandomLabels",
+    "Repeated",
+    "RepeatedSplit",
     "Split",
     "TensorSplit",
     "Viewed",

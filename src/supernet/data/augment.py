@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Literal
+from functools import cached_property
+from typing import Any, Literal
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from supernet.data.photographs import check_changes, colour_changes, one_by_one, shown
 from supernet.errors import UsageError
 
 UNIFORMS = 8  # uniform numbers per image: crop y, x; flip; angle; shift y, x; cutout y, x
@@ -29,9 +31,12 @@ class Augment:
         rotate_degrees: Turn by up to this angle either way.
         cutout: Side of a square, centred anywhere in the image, that is set to the mean colour
             (DeVries & Taylor 2017).
+        colour_jitter: Change brightness, contrast and saturation by up to this share.
+        rand_augment: Number of operations on each image, and their magnitude of 30, such as (2, 9) (Cubuk et al. 2020,
+            as torchvision has it); None: none. One image after another, which takes longer than all else here.
 
     Raises:
-        UsageError: A value is negative.
+        UsageError: A value is negative, or out of its range.
     """
 
     crop_padding: int = 0
@@ -40,6 +45,8 @@ class Augment:
     shift: float = 0.0
     rotate_degrees: float = 0.0
     cutout: int = 0
+    colour_jitter: float = 0.0
+    rand_augment: tuple[int, int] | None = None
 
     def __post_init__(self) -> None:
         for name in ("crop_padding", "shift", "rotate_degrees", "cutout"):
@@ -48,6 +55,10 @@ class Augment:
                 raise UsageError(f"Augment({name}={value}) is not allowed; give 0 (off) or more.")
         if self.padding not in ("zero", "reflect"):
             raise UsageError(f"Augment(padding={self.padding!r}) is unknown; use 'zero' or 'reflect'.")
+        check_changes("Augment", colour_jitter=self.colour_jitter, rand_augment=self.rand_augment)
+
+    def __repr__(self) -> str:
+        return shown(self, where_set=("colour_jitter", "rand_augment"))
 
     def check(self, height: int, width: int) -> None:
         """Refuse an augmentation that could leave nothing of a ``height`` x ``width`` image.
@@ -64,7 +75,7 @@ class Augment:
                 )
 
     def warp(self, images: Tensor, u: Tensor) -> Tensor:
-        """Crop, flip, rotate and shift.
+        """Crop, flip, rotate and shift; then change colours.
 
         Args:
             images: ``(B, C, H, W)`` pixels, uint8 or float32.
@@ -76,8 +87,22 @@ class Augment:
         if self.crop_padding or self.flip:
             images = self._crop_and_flip(images, u)
         if self.shift or self.rotate_degrees:
+            whole = images.dtype == torch.uint8
             images = self._rotate_and_shift(images.float(), u)
+            if whole and self._colours:
+                images = images.round_().clamp_(0, 255).to(torch.uint8)
+        if self._colours:
+            images = one_by_one(images, u, self._colours)
         return images
+
+    @cached_property
+    def _colours(self) -> Any:
+        steps = colour_changes(colour_jitter=self.colour_jitter, rand_augment=self.rand_augment)
+        if not steps:
+            return None
+        from torchvision.transforms import v2
+
+        return v2.Compose(steps)
 
     def cut(self, x: Tensor, u: Tensor) -> Tensor:
         """Set the cutout square of each normalised image ``(B, C, H, W)`` to 0, in place."""

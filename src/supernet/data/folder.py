@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
+from supernet.data.photographs import check_changes, colour_changes, shown
 from supernet.data.position import AUGMENT, Position, positions
 from supernet.data.split import check_batches, check_head, cuts
 from supernet.errors import RunError, UsageError, require
@@ -34,6 +35,8 @@ class FolderAugment:
         min_area: Least share of the image that the random crop shows.
         flip: Mirror left and right, every other time.
         colour_jitter: Change brightness, contrast and saturation by up to this share.
+        rand_augment: Number of operations on each image, and their magnitude of 30, such as (2, 9) (Cubuk et al. 2020,
+            as torchvision has it); None: none.
 
     Raises:
         UsageError: A value is out of range.
@@ -42,12 +45,15 @@ class FolderAugment:
     min_area: float = 0.08
     flip: bool = True
     colour_jitter: float = 0.0
+    rand_augment: tuple[int, int] | None = None
 
     def __post_init__(self) -> None:
         if not 0 < self.min_area <= 1:
             raise UsageError(f"FolderAugment(min_area={self.min_area}) is not a share; give 0 < min_area <= 1.")
-        if not 0 <= self.colour_jitter <= 1:
-            raise UsageError(f"FolderAugment(colour_jitter={self.colour_jitter}) is out of range; give 0 to 1.")
+        check_changes("FolderAugment", colour_jitter=self.colour_jitter, rand_augment=self.rand_augment)
+
+    def __repr__(self) -> str:
+        return shown(self, where_set=("rand_augment",))
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -276,8 +282,6 @@ def _transform(sides: tuple[int, int], augment: FolderAugment | None) -> Callabl
         steps = [v2.RandomResizedCrop(sides, scale=(augment.min_area, 1.0), ratio=ratio)]
         if augment.flip:
             steps.append(v2.RandomHorizontalFlip())
-        if augment.colour_jitter:
-            jitter = augment.colour_jitter
-            steps.append(v2.ColorJitter(brightness=jitter, contrast=jitter, saturation=jitter))
+        steps += colour_changes(colour_jitter=augment.colour_jitter, rand_augment=augment.rand_augment)
     composed: Callable[[Any], Tensor] = v2.Compose([*steps, v2.PILToTensor()])
     return composed

@@ -48,8 +48,13 @@ class Position(NamedTuple):
     keys: Indices
 
 
-def positions(length: int, batch_size: int, *, seed: int, start: int, rank: int, world: int) -> Iterator[Position]:
+def positions(
+    length: int, batch_size: int, *, seed: int, start: int, rank: int, world: int, times: int = 1
+) -> Iterator[Position]:
     """The endless walk over ``length`` images behind ``Split.stream``, from position ``start`` on.
+
+    Each image stands ``times`` in a row in an epoch, which is cut off after as many batches as without: it shows a part
+    of the images alone. A copy has a key of its own.
 
     Raises:
         UsageError: The global batch is larger than ``length``, or an argument is out of range.
@@ -62,7 +67,7 @@ def positions(length: int, batch_size: int, *, seed: int, start: int, rank: int,
             f"batch_size={batch_size}{ranks} needs {total} images, but the split has {length}; "
             f"use a batch size of {length // world} or less."
         )
-    return _walk(length, batch_size, seed, start, rank, total)
+    return _walk(length, batch_size, seed, start, rank, total, times)
 
 
 def endless_positions(
@@ -90,7 +95,7 @@ def _check(batch_size: int, *, seed: int, start: int, rank: int, world: int) -> 
     generator(seed, ORDER)  # refuses a bad seed here, not at the first batch
 
 
-def _walk(length: int, batch_size: int, seed: int, start: int, rank: int, total: int) -> Iterator[Position]:
+def _walk(length: int, batch_size: int, seed: int, start: int, rank: int, total: int, times: int) -> Iterator[Position]:
     per_epoch = length // total
     rows = slice(rank * batch_size, (rank + 1) * batch_size)
     order, drawn_for = np.empty(0, dtype=np.int64), -1
@@ -98,9 +103,9 @@ def _walk(length: int, batch_size: int, seed: int, start: int, rank: int, total:
         epoch, place = divmod(t, per_epoch)
         if epoch != drawn_for:
             order, drawn_for = generator(seed, ORDER, epoch).permutation(length), epoch
-        first = place * total
-        indices = order[first + rows.start : first + rows.stop]
-        yield Position(t, epoch, indices, rows, total, indices)
+        places, copies = np.divmod(place * total + np.arange(rows.start, rows.stop), times)
+        indices = order[places]
+        yield Position(t, epoch, indices, rows, total, copies * length + indices)
 
 
 def _endless_walk(length: int, batch_size: int, seed: int, start: int, rank: int, total: int) -> Iterator[Position]:

@@ -41,3 +41,14 @@ class Chained:
         ask: Any = (getattr(change, "alone", lambda change=change: change) for change in self.changes)
         kept = tuple(change for change in (one() for one in ask) if change is not None)
         return Chained(kept) if kept else None
+
+
+def chained(*changes: Callable[[Data], Data] | None) -> Callable[[Data], Data] | None:
+    """Those changes that are not None, one after another; a single one as it is, None of none.
+
+    >>> from supernet.data import AllImages
+    >>> chained(None, AllImages()), chained(None)
+    (AllImages(), None)
+    """
+    given = tuple(change for change in changes if change is not None)
+    return Chained(given) if len(given) > 1 else next(iter(given), None)

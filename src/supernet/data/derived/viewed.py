@@ -22,7 +22,7 @@ class Viewed:
 
     >>> from supernet.data import digits
     >>> print(Viewed(2)(digits()))
-    digits, 2 views: 1150 train, 288 validation, 359 test examples of 1x8x8, Classification, 10 classes
+    digits, 2 views: 1150 train, 288 validation, 359 test images of 1x8x8, 10 classes
     """
 
     views: int = 2

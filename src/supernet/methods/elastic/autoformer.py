@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from supernet.data import Mixed
+from supernet.data import Augmented, Mixed, Repeated
+from supernet.data.derived.chained import chained
 from supernet.paper import Paper
 from supernet.train import Cosine, CrossEntropy, Recipe, Sampler, TrainPaths, Uniform, Updates, Warmup, adam
 from supernet.train.values._protocol import Number, check_value
@@ -31,7 +32,9 @@ WEIGHTS = adam(  # the official command: 8 processes with 128 images, 20 of 500 
 def autoformer(
     *,
     sampler: Sampler = Uniform(),
+    augmented: Augmented | None = Augmented(rand_augment=(2, 27)),
     mixed: Mixed | None = Mixed(mixup=0.8, cutmix=1.0, erase=0.25),
+    repeats: int = 3,
     drop_path: Number = 0.1,
     label_smoothing: float = 0.1,
     weights: Updates = WEIGHTS,
@@ -44,7 +47,9 @@ def autoformer(
 
     Args:
         sampler: The rule that draws subnets.
+        augmented: How training images are augmented beside what the data set says; None: not.
         mixed: How training images are mixed and erased; None: they are not.
+        repeats: How often an image stands in a row, augmented anew each time (repeated augmentation); 1: once.
         drop_path: The probability with which an image goes without a branch of the last layer, in [0, 1); earlier
             layers have it in proportion. 0: none, for networks without drop-path.
         label_smoothing: Share of the target of the cross-entropy that is spread evenly over the classes.
@@ -58,6 +63,6 @@ def autoformer(
         name="autoformer",
         program=TrainPaths(sampler=sampler, objective=CrossEntropy(label_smoothing)),
         weights=weights,
-        data=mixed,
+        data=chained(augmented, mixed, None if repeats == 1 else Repeated(repeats)),
         settings={} if drop_path == 0 else {"drop_path": drop_path},
     )

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Literal
 
+from supernet.data.derived.augmented import Augmented
+from supernet.data.derived.chained import chained
 from supernet.data.derived.mixed import Mixed
 from supernet.errors import UsageError
 from supernet.paper import Paper
@@ -52,6 +54,7 @@ def nasvit(
     alphas: tuple[float, float] = (-1.0, 1.0),
     clip: float = 5.0,
     random: int = 2,
+    augmented: Augmented | None = Augmented(rand_augment=(1, 3)),
     mixed: Mixed | None = MIXED,
     label_smoothing: float = 0.1,
     weights: Updates = WEIGHTS,
@@ -70,6 +73,7 @@ def nasvit(
         alphas: The two α of the divergence, see `AdaptiveDivergence`.
         clip: β, at which the powers of the ratio of probabilities are cut.
         random: The number of random subnets per step.
+        augmented: How training images are augmented beside what the data set says; None: not.
         mixed: How training images are mixed and erased; None: they are not.
         label_smoothing: Share of the target that is spread evenly over the classes, where labels teach: here, and where
             an architecture is trained alone.
@@ -93,4 +97,4 @@ def nasvit(
         combine=combine,
         regularise="first",
     )
-    return Recipe(name="nasvit", program=program, weights=weights, parts=parts, data=mixed)
+    return Recipe(name="nasvit", program=program, weights=weights, parts=parts, data=chained(augmented, mixed))
