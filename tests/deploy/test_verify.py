@@ -76,7 +76,7 @@ def test_files_that_do_not_fit_are_refused(exported, tmp_path):
         with pytest.raises(RunError, match=rf"{name} cannot be loaded"):
             deploy.verify(tmp_path / name, module, blobs().validation)
     (tmp_path / "net.txt").write_text("")
-    with pytest.raises(UsageError, match=r"end in .onnx and .pt2"):
+    with pytest.raises(UsageError, match=r"end in .int8.pt2, .onnx, .pt2, .pte or .xml can"):
         deploy.verify(tmp_path / "net.txt", module, blobs().validation)
     larger = blobs(60, size=10)
     for file in exported.files:

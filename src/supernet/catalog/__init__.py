@@ -1,4 +1,4 @@
-"""What there is, by kind and name: methods, spaces, pieces, monitors, searchers, predictors, data sets, tables.
+"""What there is, by kind and name: methods, spaces, pieces, searchers, predictors, data sets, tables, formats ….
 
 Nothing is registered. What belongs to a kind is seen in the sources, which are read and not imported, so that a listing
 needs no PyTorch; what other packages offer is found by their entry points, whose groups are named `supernet.methods`,
@@ -15,6 +15,7 @@ needs no PyTorch; what other packages offer is found by their entry points, whos
 | `data` | a public function annotated `-> Data` or `-> ImageData` that needs no argument | `data/` |
 | `tasks` | a public frozen dataclass | `tasks/` |
 | `tables` | a public function `NAME_truth` annotated `-> Truth` that needs no argument | `judge/truth/` |
+| `formats` | a public frozen dataclass | `deploy/formats/` |
 
 `python -m supernet.catalog --write` brings the generated type stubs and the tables of the documents up to date, and
 `--check` says which are stale.

@@ -12,7 +12,7 @@ from supernet.errors import UsageError
 from supernet.paper import Paper
 
 Kind: TypeAlias = Literal[
-    "methods", "spaces", "data", "tasks", "pieces", "monitors", "searchers", "predictors", "tables"
+    "methods", "spaces", "data", "tasks", "pieces", "monitors", "searchers", "predictors", "tables", "formats"
 ]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
@@ -27,6 +27,7 @@ NOUNS: dict[Kind, str] = {
     "searchers": "searcher",
     "predictors": "predictor",
     "tables": "table",
+    "formats": "format",
 }
 _OWN = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*(\.[^\W\d]\w*)*")
 

@@ -26,6 +26,7 @@ _FOLDERS: dict[Kind, str] = {
     "searchers": "search/searchers",
     "predictors": "measure/predictors",
     "tables": "judge/truth",
+    "formats": "deploy/formats",
 }
 _TRUTH = "_truth"
 
@@ -114,7 +115,7 @@ def _read(kind: Kind, module: str, path: Path) -> Iterator[Entry]:
         return  # the spine of `train`, and a kind of its own
     for node in public(tree):
         if _is_of(kind, node, stem):
-            named = dict.fromkeys(("searchers", "predictors", "tasks"), stem)
+            named = dict.fromkeys(("searchers", "predictors", "tasks", "formats"), stem)
             name = (named | {"tables": node.name.removesuffix(_TRUTH)}).get(kind, node.name)
             family = within[0] if within else ""
             yield Entry(kind, name, module, node.name, family, summary_of(node), papers_in(tree))
@@ -122,7 +123,7 @@ def _read(kind: Kind, module: str, path: Path) -> Iterator[Entry]:
 
 def _is_of(kind: Kind, node: ast.FunctionDef | ast.ClassDef, stem: str) -> bool:
     if isinstance(node, ast.ClassDef):
-        frozen = kind in ("pieces", "monitors", "searchers", "tasks") and _is_frozen(node)
+        frozen = kind in ("pieces", "monitors", "searchers", "tasks", "formats") and _is_frozen(node)
         return frozen or (kind == "searchers" and _says(node)) or (kind == "predictors" and _fits(node))
     match kind:
         case "methods":

@@ -346,7 +346,10 @@ else:
             _names(Exporting),
             count=Parameter(name="--exports"),
             calibration_images=Parameter(name="--export-calibration-images"),
-            formats=Parameter(name="--format", help="Format to write: an ONNX model (.onnx), or a program (.pt2)."),
+            formats=Parameter(
+                name="--format",
+                help=f"Format to write: {', '.join(_known('formats'))}, or module:name of your own. Repeatable.",
+            ),
             dynamic_batch=Parameter(negative="--fixed-batch"),
         ),
     )

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeAlias
 
 import numpy as np
 import torch
@@ -14,31 +13,17 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from supernet.data import Batch, Split
-from supernet.deploy.formats import batch_of, first_line, flat
-from supernet.errors import RunError, UsageError, require
+from supernet.deploy.formats import Format, Opened, by_suffix
+from supernet.deploy.formats._finding import suffixes
+from supernet.errors import RunError, SupernetError, UsageError
 from supernet.measure.untouched import placed_like, untouched
-from supernet.nn.batch import Fields, called, mapped, shapes
+from supernet.nn.batch import Fields, called, exactly, shapes
 from supernet.nn.output import Output, as_output
+from supernet.nn.program import flat
+from supernet.nn.untraceable import first_line
 from supernet.quantity import ACCURACY, STANDARD, Quantity
 from supernet.search import Constraints
 from supernet.tasks import Classification, Network, Task, take_in
-
-_Run: TypeAlias = Callable[[Fields], list[NDArray[np.float32]]]
-
-
-@dataclass(frozen=True)
-class _Runner:
-    """A loaded file.
-
-    Attributes:
-        runtime: Name and version of what runs it.
-        run: Runs inputs to all outputs, logits first.
-        batch: The number of examples that it takes; None: any number.
-    """
-
-    runtime: str
-    run: _Run
-    batch: int | None
 
 
 @dataclass(frozen=True)
@@ -86,12 +71,13 @@ def verify(
     task: Task | None = None,
     images: int | None = None,
     batch_size: int = 256,
-    tolerance: float = 1e-3,
+    tolerance: float | None = None,
+    format: Format | None = None,
 ) -> Verification:
     """Run an exported file on real examples, in the runtime made for it, and compare it with the module.
 
-    An `.onnx` file runs in onnxruntime on the CPU, a `.pt2` program in torch. A file for a fixed number of examples
-    gets so many at a time.
+    An `.onnx` file runs in onnxruntime on the CPU, a `.pt2` program in torch, and so on. A file for a fixed number of
+    examples gets so many at a time.
 
     Args:
         path: The file to run.
@@ -100,22 +86,24 @@ def verify(
         task: What is asked of the network, such as `data.task`; None: classification.
         images: Number of examples to use, the first ones; None: all.
         batch_size: Number of examples per batch.
-        tolerance: Largest difference of an output that is allowed, as a share of its largest value.
+        tolerance: Largest difference of an output that is allowed, as a share of its largest value; None: that of the
+            format, 0.001 of those that compute in float32.
+        format: The format of the file; None: what its name ends in.
 
     Raises:
-        UsageError: the file is missing, or ends in neither `.onnx` nor `.pt2`.
-        RunError: the file does not run, its outputs are not finite, or they differ by more than the tolerance.
+        UsageError: the file is missing, or its name ends as no format's does.
+        RunError: the file does not run, or its runtime is not installed; or its outputs are not finite, or differ by
+            more than the tolerance.
     """
     file = Path(path)
     if not file.is_file():
         raise UsageError(f"There is no file {file} to verify; write it with deploy.export.")
     threads = torch.get_num_threads()
-    if file.suffix == ".onnx":
-        runner = _onnx_runner(file, threads)
-    elif file.suffix == ".pt2":
-        runner = _program_runner(file)
-    else:
-        raise UsageError(f"{file.name!r} cannot be verified: files that end in .onnx and .pt2 can.")
+    format = by_suffix(file) if format is None else format
+    if format is None:
+        raise UsageError(f"{file.name!r} cannot be verified: files that end in {suffixes()} can.")
+    with _readable(file):
+        runner = format.open(file, threads)
 
     def of_file(x: Fields) -> Output:
         return compared.named(_run(file, runner, x))
@@ -128,7 +116,7 @@ def verify(
         for batch in split.batches(batch_size, limit=images):
             expected = of_module(batch.x)
             compared.add(_run(file, runner, batch.x), expected, batch)
-    return compared.result(tolerance)
+    return compared.result(format.tolerance if tolerance is None else tolerance)
 
 
 def missed(
@@ -227,49 +215,13 @@ class _Compared:
         return found
 
 
-def _onnx_runner(file: Path, threads: int) -> _Runner:
-    require("onnxruntime", "export", "Verifying ONNX files")
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.inter_op_num_threads = 1
-    with _readable(file):
-        session = onnxruntime.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
-    names = [given.name for given in session.get_inputs()]
-    size = session.get_inputs()[0].shape[0]
-
-    def run(x: Fields) -> list[NDArray[np.float32]]:
-        given = {names[0]: x} if isinstance(x, Tensor) else x
-        told = session.run(None, {name: tensor.numpy() for name, tensor in given.items()})
-        return [np.asarray(array, dtype=np.float32) for array in told]
-
-    return _Runner(f"onnxruntime {onnxruntime.__version__}", run, size if isinstance(size, int) else None)
-
-
-def _program_runner(file: Path) -> _Runner:
-    with _readable(file):
-        program = torch.export.load(str(file))
-        module = program.module()
-
-    def run(x: Fields) -> list[NDArray[np.float32]]:
-        given = placed_like(module, x)
-        told = module(given) if isinstance(given, Tensor) else module(*given.values())
-        tensors = [told] if isinstance(told, Tensor) else list(told)
-        return [np.asarray(tensor.float().cpu().numpy()) for tensor in tensors]
-
-    return _Runner(f"torch {torch.__version__}", run, batch_of(program))
-
-
-def _run(file: Path, runner: _Runner, x: Fields) -> list[NDArray[np.float32]]:
+def _run(file: Path, runner: Opened, x: Fields) -> list[NDArray[np.float32]]:
     size = Batch(x, x).size
     try:
         if runner.batch is None:
-            return runner.run(x)
-        missing = -size % runner.batch
-        padded = mapped(x, lambda t: torch.cat([t, t[-1:].expand(missing, *t.shape[1:])]))
-        pieces = Batch(padded, padded).pieces(runner.batch)
-        told = zip(*(runner.run(piece.x) for piece in pieces), strict=True)
+            parts = [runner.run(piece.x) for piece in Batch(x, x).pieces(runner.most)]
+            return [np.concatenate(tensors) for tensors in zip(*parts, strict=True)]
+        told = zip(*(runner.run(piece) for piece in exactly(x, runner.batch)), strict=True)
         return [np.concatenate(parts)[:size] for parts in told]
     except Exception as error:
         raise RunError(
@@ -283,5 +235,7 @@ def _readable(file: Path) -> Iterator[None]:
     """Loaders fail in many ways on a damaged file; all mean the same to the caller."""
     try:
         yield
+    except SupernetError:
+        raise
     except Exception as error:
         raise RunError(f"{file} cannot be loaded: {first_line(error)}. Export it anew.") from error

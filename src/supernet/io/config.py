@@ -16,6 +16,7 @@ from typing import Annotated, Any, ClassVar, Literal, TypeAlias
 import msgspec
 from msgspec import Meta
 
+from supernet import catalog
 from supernet.errors import RunError, UsageError
 from supernet.io.files import needed, read_text
 from supernet.precision import Precision
@@ -172,10 +173,17 @@ class Exporting(Section, place="export."):
     """Number of steps of further training of each exported network."""
     calibration_images: Positive = 2000
     """Number of training examples for the final batch normalisation statistics."""
-    formats: Annotated[tuple[Literal["onnx", "program"], ...], Meta(min_length=1)] = ("onnx", "program")
-    """Formats to write: an ONNX model (.onnx), a program of torch.export (.pt2)."""
+    formats: Annotated[tuple[Text, ...], Meta(min_length=1)] = ("onnx", "program")
+    """Formats to write, by name: `onnx`, `program` (torch.export), `openvino`, `executorch`, `int8`, or `module:name`
+    of your own. Scores are those of the first file."""
     dynamic_batch: bool = True
     """Whether the files take any number of examples at a time, or one."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for name in self.formats:
+            if not catalog.is_own(name):
+                catalog.find("formats", name)
 
 
 @dataclass(frozen=True, kw_only=True)

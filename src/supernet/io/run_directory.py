@@ -44,10 +44,10 @@ class Part:
 
 
 _STEP = r"step-\d+\.safetensors"
-_NETWORK = r"(best|small|medium|large|derived|front-\d+|arch-\d+)\.(onnx|pt2)"
+_NETWORK = r"(best|small|medium|large|derived|front-\d+|arch-\d+)\.(onnx|(int8\.)?pt2|xml|bin|pte)"
 _SHIFTED = {"shifted": r"shifting\.jsonl", "shifted/generations": _STEP, "shifted/checkpoints": _STEP}
 _TRAINED = r"supernet\.json|environment\.json|space\.json|training\.json|train\.jsonl|counts\.json|restriction\.json"
-_RETRAINED = rf"{_TRAINED}|retraining\.json|retrained\.json|net\.onnx|net\.pt2"
+_RETRAINED = rf"{_TRAINED}|retraining\.json|retrained\.json|net\.(onnx|(int8\.)?pt2|xml|bin|pte)"
 
 RUN = Part(
     name="run",

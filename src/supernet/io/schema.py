@@ -179,6 +179,24 @@ class Verified(Struct, frozen=True, kw_only=True):
     threads: int = 1
 
 
+class Compared(Struct, frozen=True, kw_only=True):
+    """One file beside the module it was made from, on validation examples.
+
+    Attributes:
+        runtime: What ran it.
+        validation: Its loss and scores, by name.
+        max_difference: Largest difference of an output from the module's.
+        logit_scale: Largest logit of the module, to compare the difference with.
+        agreement: Share of the examples for which both decide for the same class; None: the task is another.
+    """
+
+    runtime: str
+    validation: dict[str, float]
+    max_difference: float
+    logit_scale: float
+    agreement: float | None = None
+
+
 class Export(Struct, frozen=True, kw_only=True):
     """A row of `exports.json`: a network taken out of the supernet.
 
@@ -186,8 +204,9 @@ class Export(Struct, frozen=True, kw_only=True):
         name: Name of the network, and of its files.
         arch: Architecture of the network.
         values: What was measured of it, and what the search knew.
-        verified: What its file computes; None: there is no file.
+        verified: What its first file computes; None: there is no file.
         files: Path of each format, relative to the directory.
+        compared: What each file computes, by format.
         diagram: Its drawing, as JSON.
         problems: Why a format could not be written, by format.
     """
@@ -197,6 +216,7 @@ class Export(Struct, frozen=True, kw_only=True):
     values: Values
     verified: Verified | None = None
     files: dict[str, str] = {}
+    compared: dict[str, Compared] = {}
     diagram: dict[str, Any] | None = None
     problems: dict[str, str] = {}
 

@@ -18,6 +18,8 @@ from supernet.measure.latency.machine import THIS_MACHINE, Device, Latency, late
 from supernet.measure.latency.model import LatencyModel
 from supernet.measure.scores.additive import Additive
 from supernet.measure.scores.calibration import DEFAULT, Calibration
+from supernet.measure.scores.int8 import SUFFIX as INT8
+from supernet.measure.scores.int8 import int8_scores, quantities_in_int8
 from supernet.measure.scores.score import Score, Subnet, quantity_of, scored
 from supernet.measure.scores.scores import Scores, run_scores
 from supernet.measure.untouched import batch_like
@@ -34,7 +36,7 @@ class NetEvaluator:
 
     Scores, such as accuracy and loss, are those of the validation images with inherited weights; BatchNorm is
     calibrated on training images; the test images are never read. What was measured is remembered until a weight
-    changes.
+    changes. Each score has a namesake `…_int8`, such as `accuracy_int8`, of the subnet quantised to eight bits.
 
     Args:
         net: The supernet whose subnets are evaluated.
@@ -80,7 +82,9 @@ class NetEvaluator:
         parts: Mapping[str, nn.Module] | None = None,
     ) -> None:
         self.score, self.parts = score, parts or {}
-        self.quantities: Mapping[str, Quantity] = {q.name: q for q in (*data.task.scores, *COSTS, LATENCY_MS)}
+        self.quantities: Mapping[str, Quantity] = {
+            q.name: q for q in (*data.task.scores, *COSTS, LATENCY_MS, *quantities_in_int8(data.task.scores))
+        }
         if score is not None:
             if score.name in self.quantities:
                 raise UsageError(f"The score {score!r} is called {score.name!r}, as another quantity is. Rename it.")
@@ -97,6 +101,8 @@ class NetEvaluator:
         self._batches = _Prepared(net, data, batch_size, images)
         self._version: tuple[object, ...] = ()
         self._scores: dict[tuple[int, ...], Scores] = {}
+        self._scores_in_int8: dict[tuple[int, ...], Scores] = {}
+        self._task_scores = frozenset(quantity.name for quantity in data.task.scores)
         self._values: dict[tuple[int, ...], float] = {}
         self._kept: dict[Any, Any] = {}
         self._latencies: dict[tuple[int, ...], Latency] = {}
@@ -145,6 +151,8 @@ class NetEvaluator:
                 told[name] = float(self._memory_mb(self.net.space.codes([arch]), name)[0])
             elif self.score is not None and name == self.score.name:
                 told[name] = self.value(arch)
+            elif name.removesuffix(INT8) in self._task_scores and name.endswith(INT8):
+                told[name] = self.scores_in_int8(arch)[name.removesuffix(INT8)]
             else:
                 told[name] = self.scores(arch)[name]
         return told
@@ -162,6 +170,19 @@ class NetEvaluator:
                 self.net, arch, self._batches, self.calibration, self.data, precision=self.precision
             )
         return self._scores[arch.code]
+
+    def scores_in_int8(self, arch: Arch) -> Scores:
+        """The scores of the subnet quantised to eight bits, weights and activations, see `int8_scores`.
+
+        Raises:
+            RunError: torchao is not installed, or the subnet cannot be quantised.
+        """
+        self._follow()
+        if arch.code not in self._scores_in_int8:
+            self._scores_in_int8[arch.code] = int8_scores(
+                self.net, arch, self._batches, self.data, calibration=self.calibration
+            )
+        return self._scores_in_int8[arch.code]
 
     def value(self, arch: Arch) -> float:
         """What subnets are ranked by, see `ranking`.
@@ -215,7 +236,7 @@ class NetEvaluator:
             self._forget()
 
     def _forget(self) -> None:
-        for known in (self._scores, self._values, self._kept):
+        for known in (self._scores, self._scores_in_int8, self._values, self._kept):
             known.clear()
 
     def latency(self, arch: Arch) -> Latency:

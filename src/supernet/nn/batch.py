@@ -98,6 +98,17 @@ def mapped(fields: Fields, change: Callable[[Tensor], Tensor]) -> Fields:
     return {name: change(tensor) for name, tensor in fields.items()}
 
 
+def exactly(x: Fields, size: int) -> list[Fields]:
+    """Inputs in pieces of exactly ``size`` examples; the last repeats its last example where it falls short.
+
+    >>> [piece.tolist() for piece in exactly(torch.tensor([[1], [2], [3]]), 2)]
+    [[[1], [2]], [[3], [3]]]
+    """
+    missing = -Batch(x, x).size % size
+    padded = mapped(x, lambda t: torch.cat([t, t[-1:].expand(missing, *t.shape[1:])]))
+    return [piece.x for piece in Batch(padded, padded).pieces(size)]
+
+
 def called(module: nn.Module, x: Fields) -> Any:
     """What a module returns for inputs: one tensor is its argument, several are its arguments by name."""
     return module(x) if isinstance(x, Tensor) else module(**x)

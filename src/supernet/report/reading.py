@@ -127,7 +127,8 @@ def _networks(path: Path) -> list[Network]:
         if (told := row.verified) is not None:
             figures = {"max_difference": told.max_difference, "images": told.images, "images_test": told.images_test}
             verified = measured(by_split(told.validation, told.test) | figures | {"threads": told.threads})
-        found.append(Network(row.name, row.arch, measured(row.values), verified, row.files, diagram))
+        compared = {kind: one.validation for kind, one in row.compared.items()}
+        found.append(Network(row.name, row.arch, measured(row.values), verified, row.files, diagram, compared))
     return found
 
 

@@ -40,7 +40,8 @@ class Scored:
 class Network:
     """A network that was taken out of the supernet, exported as it is or retrained, with what is known of it.
 
-    `values` was measured in the supernet, with the costs; `verified` was measured of the files.
+    `values` was measured in the supernet, with the costs; `verified` was measured of the first file, `compared` of each
+    by its format, on validation examples.
     """
 
     name: str
@@ -49,6 +50,7 @@ class Network:
     verified: Mapping[str, float]
     files: Mapping[str, str]
     diagram: Diagram | None
+    compared: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -98,7 +100,7 @@ class RunFiles:
         images = self.data.images.test if self.data else None
         retrained = []
         for folder, found in self.retrainings.items():
-            files = {Path(file).suffix: f"{folder}/{Path(file).name}" for file in found.files}
+            files = {Path(file).name: f"{folder}/{Path(file).name}" for file in found.files}
             costs = measured({"macs": found.macs, "params": found.params})
             verified = measured(by_split(found.validation, found.test) | {"images_test": images})
             diagram = None if found.space else drawn.get(key(found.arch))  # which is of the network of the run

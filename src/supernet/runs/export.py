@@ -11,7 +11,8 @@ from typing import Any
 from torch import nn
 
 from supernet import deploy, measure, search
-from supernet.data import Data
+from supernet.data import Data, Split
+from supernet.deploy.formats import Format, format_of
 from supernet.errors import RunError, UsageError
 from supernet.io import schema
 from supernet.io.config import Exporting
@@ -23,6 +24,7 @@ from supernet.runs.report import refresh
 from supernet.runs.run import Run
 from supernet.space import Arch
 from supernet.space.text import in_shell
+from supernet.tasks import Task
 
 
 @dataclass(frozen=True)
@@ -37,7 +39,7 @@ class Pick:
 def export(run: Run, picks: Sequence[Pick] | None = None) -> list[schema.Export]:
     """Extract, calibrate, fine-tune if asked, write, and verify networks.
 
-    What an exporter cannot write is said in the row's `problems`; the other format and the other networks are written.
+    What an exporter cannot write is said in the row's `problems`; the other formats and the other networks are written.
     `exports.json` keeps the rows of earlier networks.
 
     Args:
@@ -49,9 +51,11 @@ def export(run: Run, picks: Sequence[Pick] | None = None) -> list[schema.Export]
 
     Raises:
         UsageError: there is nothing to export.
-        RunError: a file does not compute what the network does, or cannot be written.
+        RunError: the packages of every format are missing, or a file does not compute what the network does, or cannot
+            be written.
     """
     place = run.place
+    check_formats(run.config.export)
     picks = chosen(run) if picks is None else picks
     rows: list[schema.Export] = []
     with place.alone(run.say), ProgressBar("export", len(picks), unit="networks") as bar:
@@ -138,11 +142,33 @@ def named(run: Run, archs: Sequence[Arch]) -> list[Pick]:
 
 @dataclass(frozen=True)
 class Written:
-    """A network and its files by format, and why a format could not be written."""
+    """A network and its files by format, why a format could not be written, and the formats of the files."""
 
     module: nn.Module
     files: Mapping[str, Path]
     problems: Mapping[str, str]
+    formats: Mapping[str, Format] = field(default_factory=dict)
+
+    def verify(self, kind: str, split: Split, task: Task) -> deploy.Verification:
+        """Run a file and compare it with the network; errors: `deploy.verify`."""
+        return deploy.verify(self.files[kind], self.module, split, task=task, format=self.formats[kind])
+
+
+def check_formats(settings: Exporting) -> None:
+    """Check that a file can be written in one of the formats at least, so that no training ends in none.
+
+    Raises:
+        UsageError: a name stands for no format.
+        RunError: the packages of every format are missing; says how to install them.
+    """
+    problems = []
+    for each in map(format_of, settings.formats):
+        try:
+            each.check()
+        except RunError as error:
+            problems.append(str(error))
+    if len(problems) == len(settings.formats):
+        raise RunError(" ".join(problems))
 
 
 def write_formats(
@@ -154,20 +180,19 @@ def write_formats(
         UsageError: as `deploy.export`.
         RunError: the network cannot be extracted, or the place cannot be written.
     """
-    batch_size = None if settings.dynamic_batch else 1
+    batch_size, formats = None if settings.dynamic_batch else 1, [format_of(name) for name in settings.formats]
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)  # a format that cannot be written is told by whoever asks
             done = deploy.export(
-                net, arch, path, formats=settings.formats, data=data, calibration=calibration, batch_size=batch_size
+                net, arch, path, formats=formats, data=data, calibration=calibration, batch_size=batch_size
             )
     except RunError as error:
         module = deploy.extract(net, arch, data, calibration=calibration)
-        return Written(module, {}, dict.fromkeys(settings.formats, str(error)))
-    kinds = [kind for kind in settings.formats if kind not in done.failures]
-    return Written(
-        done.module, dict(zip(kinds, done.files, strict=True)), {str(kind): why for kind, why in done.failures.items()}
-    )
+        return Written(module, {}, {each.name: str(error) for each in formats})
+    kinds = {each.name: each for each in formats if each.name not in done.failures}
+    files = dict(zip(kinds, done.files, strict=True))
+    return Written(done.module, files, dict(done.failures), kinds)
 
 
 def _exported(run: Run, pick: Pick) -> schema.Export:
@@ -189,32 +214,45 @@ def _exported(run: Run, pick: Pick) -> schema.Export:
         "params": measure.params(net, pick.arch),
         **memory._asdict(),
     }
+    verified, compared = _verified(written, data, machine.threads)
     return schema.Export(
         name=pick.name,
         arch=pick.arch.options(),
         values={**pick.values, **costs, "latency_ms": latency_ms},
-        verified=_verified(written, data, machine.threads),
+        verified=verified,
         files={kind: str(file.relative_to(place)) for kind, file in written.files.items()},
+        compared=compared,
         diagram=_diagram(net, pick.arch),
         problems=dict(written.problems),
     )
 
 
-def _verified(written: Written, data: Data, threads: int) -> schema.Verified | None:
+def _verified(written: Written, data: Data, threads: int) -> tuple[schema.Verified | None, dict[str, schema.Compared]]:
+    """What the first file computes on all splits, and each on validation examples."""
     if not written.files:
-        return None
-    first, *others = written.files.values()
-    splits = {"validation": data.validation} | ({} if data.held_out is None else {"test": data.test})
-    found = {name: deploy.verify(first, written.module, split, task=data.task) for name, split in splits.items()}
-    for file in others:
-        deploy.verify(file, written.module, data.validation, task=data.task)
-    return schema.Verified(
-        validation=dict(found["validation"].scores_file),
-        test=dict(found["test"].scores_file) if "test" in found else None,
-        max_difference=max(one.max_difference for one in found.values()),
-        images=sum(one.images for one in found.values()),
-        images_test=found["test"].images if "test" in found else 0,
+        return None, {}
+    found = {kind: written.verify(kind, data.validation, data.task) for kind in written.files}
+    first = next(iter(written.files))
+    test = None if data.held_out is None else written.verify(first, data.test, data.task)
+    both = [found[first], *([] if test is None else [test])]
+    verified = schema.Verified(
+        validation=dict(found[first].scores_file),
+        test=None if test is None else dict(test.scores_file),
+        max_difference=max(one.max_difference for one in both),
+        images=sum(one.images for one in both),
+        images_test=0 if test is None else test.images,
         threads=threads,
+    )
+    return verified, {kind: _compared(one) for kind, one in found.items()}
+
+
+def _compared(found: deploy.Verification) -> schema.Compared:
+    return schema.Compared(
+        runtime=found.runtime,
+        validation=dict(found.scores_file),
+        max_difference=found.max_difference,
+        logit_scale=found.logit_scale,
+        agreement=found.agreement,
     )
 
 

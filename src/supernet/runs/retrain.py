@@ -9,7 +9,7 @@ from pathlib import Path
 from supernet import measure
 from supernet.data import Data
 from supernet.data.indexed import made_of
-from supernet.deploy import plain_sgd, retrained, verify
+from supernet.deploy import plain_sgd, retrained
 from supernet.errors import RunError, UsageError
 from supernet.io import schema
 from supernet.io.config import Retraining, section
@@ -17,7 +17,7 @@ from supernet.io.run_directory import RunDirectory
 from supernet.nn import Supernet
 from supernet.nn.channels import HasAtoms
 from supernet.runs.arch_argument import read_arch
-from supernet.runs.export import write_formats
+from supernet.runs.export import check_formats, write_formats
 from supernet.runs.kept import refuse_changes
 from supernet.runs.report import refresh
 from supernet.runs.run import Run
@@ -59,6 +59,7 @@ def retrain(
             raise UsageError("Name the architecture and the number of steps to retrain it for (--arch, --steps).")
         arch = read_arch(run.net, settings.arch)
         settings = replace(settings, arch=str(arch))
+        check_formats(run.config.export)
         if resume and kept is not None:
             refuse_changes(kept, settings, place / _KEPT, place="retrain.")
         elif checkpoint.latest(place.checkpoints) is None:
@@ -89,12 +90,11 @@ def retrain(
             run.say(f"warning: the network could not be written as {kind}: {problem}")
         if not written.files:
             raise RunError(f"{place.path} is trained, but no file could be written: {list(written.problems.values())}.")
-        file = next(iter(written.files.values()))
+        first, *others = written.files
         splits = {"validation": run.data.validation} | ({} if run.data.held_out is None else {"test": run.data.test})
-        scores = {
-            name: dict(verify(file, written.module, split, task=run.data.task).scores_file)
-            for name, split in splits.items()
-        }
+        scores = {name: dict(written.verify(first, split, run.data.task).scores_file) for name, split in splits.items()}
+        for kind in others:
+            written.verify(kind, run.data.validation, run.data.task)
         found = schema.Retrained(
             arch=arch.options(),
             start=settings.start,

@@ -15,6 +15,8 @@ from supernet.io.progress import ProgressBar
 from supernet.io.run_directory import SEARCH
 from supernet.judge import OrderAlong
 from supernet.measure import NetEvaluator
+from supernet.measure.scores.int8 import SUFFIX as INT8
+from supernet.measure.scores.int8 import check_int8
 from supernet.quantity import ACTIVATIONS_MB, MEMORY_MB
 from supernet.runs.judge import table_of
 from supernet.runs.kept import refuse_changes
@@ -141,8 +143,13 @@ def _evaluator(run: Run, parts: Mapping[str, nn.Module]) -> NetEvaluator:
     """What the search asks: accuracy with inherited weights, what the method ranks by, costs, latency.
 
     Never sees test images.
+
+    Raises:
+        RunError: a score in eight bits is asked for, and torchao is not installed.
     """
     settings = run.config.search
+    if any(name.endswith(INT8) for name in (*settings.objectives, *settings.constraints)):
+        check_int8()
     latency = None
     if settings.latency is not None:
         latency = measure.read_latency(settings.latency, run.net, input_shape=run.data.shape)

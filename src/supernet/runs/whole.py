@@ -8,7 +8,7 @@ from pathlib import Path
 from supernet.errors import SupernetError
 from supernet.io import schema
 from supernet.judge import RankReport
-from supernet.runs.export import export
+from supernet.runs.export import check_formats, export
 from supernet.runs.judge import judge, table_of
 from supernet.runs.report import report
 from supernet.runs.run import Run
@@ -53,13 +53,15 @@ def whole(run: Run, *, resume: bool = False) -> Whole | None:
 
     Raises:
         UsageError: something cannot be done as it is asked for.
-        RunError: the training or the search failed, or the page could not be written.
+        RunError: the packages of every format are missing, the training or the search failed, or the page could not be
+            written.
     """
     always = run.config.search.always or (run.place / "search.jsonl").is_file()
     if always or run.recipe.derive is None:
         check_search(run)
     if run.config.judge.table:
         table_of(run)
+    check_formats(run.config.export)
     trained = train(run, resume=resume)
     if trained is None:
         return None

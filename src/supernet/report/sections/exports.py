@@ -32,7 +32,7 @@ def exports(run: RunFiles) -> dict[str, Any] | None:
         "label": quantity(run.score.name, run.units).label,
         "heads": heads,
         "intervals": [_interval(network) if run.score.name == "accuracy" else "" for network in found],
-        "files": [_files(run.directory, network) for network in found],
+        "files": [_files(run, network) for network in found],
         "threads": threads,
         "latency": any("latency" in name for name in costs),
         "tested": " / ".join(f"{count:,}" for count in sorted(_all(run, "images_test"))),
@@ -55,12 +55,21 @@ def _interval(network: Network) -> str:
     return f"{100 * ends.low:.1f} – {100 * ends.high:.1f}{THIN}%"
 
 
-def _files(directory: Path, network: Network) -> list[tuple[str, str, str]]:
-    """Link, name and size of each file."""
-    return [
-        (path, Path(path).name, _size(file.stat().st_size) if (file := directory / path).is_file() else "missing")
-        for path in network.files.values()
-    ]
+def _files(run: RunFiles, network: Network) -> list[tuple[str, str, str]]:
+    """Link, name and size of each file, with its score on validation examples where that is not the first file's."""
+    found = []
+    for kind, path in network.files.items():
+        file = run.directory / path
+        size = _size(file.stat().st_size) if file.is_file() else "missing"
+        found.append((path, Path(path).name, size + _score(run, network, kind)))
+    return found
+
+
+def _score(run: RunFiles, network: Network, kind: str) -> str:
+    told = [network.compared.get(each, {}).get(run.score.name) for each in (next(iter(network.files)), kind)]
+    if told[1] is None or told[0] == told[1]:
+        return ""
+    return f", {quantity(run.score.name, run.units).words(told[1])} on validation examples"
 
 
 def _size(count: int) -> str:
@@ -81,7 +90,7 @@ def _usage(found: list[Network], shape: list[int] | Mapping[str, Any]) -> str:
         fed, called = f"{{{', '.join(f'{name!r}: {name}' for name in names)}}}", ", ".join(names)
     paths = [path for network in found for path in network.files.values()]
     onnx = next((path for path in paths if path.endswith(".onnx")), None)
-    program = next((path for path in paths if path.endswith(".pt2")), None)
+    program = next((path for path in paths if path.endswith(".pt2") and not path.endswith(".int8.pt2")), None)
     lines = []
     if onnx:
         lines += ["import onnxruntime", f"session = onnxruntime.InferenceSession({onnx!r})"]
