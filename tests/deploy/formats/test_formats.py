@@ -13,9 +13,10 @@ import torch
 from measure_networks import blobs, small_net
 from own_formats import Own, liar, rough
 from supernet import catalog, deploy
-from supernet.deploy.formats import Executorch, Format, Int8, by_suffix, format_of
+from supernet.deploy.formats import Executorch, Format, Int8, Subject, by_suffix, format_of
 from supernet.errors import RunError, UsageError
 from supernet.measure import Calibration
+from supernet.nn.program import traced
 
 QUICK = Calibration(images=60, batch_size=20)
 EXTRAS = {"openvino": "openvino", "executorch": "executorch", "int8": "torchao", "onnx": "onnx"}
@@ -85,6 +86,14 @@ def test_a_program_is_whole_whichever_format_is_written_first(tmp_path: Path) ->
         for file, each in zip(done.files, formats, strict=True):
             found = deploy.verify(file, done.module, blobs().validation, format=format_of(each))
             assert found.agreement == 1
+
+
+def test_what_is_written_is_left_as_it_is(tmp_path: Path) -> None:
+    subject = Subject(traced(torch.nn.Linear(3, 2).eval(), (3,), None))
+    inputs = subject.traced.program.example_inputs
+    assert inputs is not None
+    format_of("program").write(subject, tmp_path / "net.pt2")
+    assert subject.traced.program.example_inputs is inputs
 
 
 def test_a_format_of_ones_own_is_run_in_its_own_runtime(tmp_path: Path) -> None:
