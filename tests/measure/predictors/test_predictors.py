@@ -29,6 +29,7 @@ from supernet.measure import (
     predictor_curve,
     weighted_by_ranks,
 )
+from supernet.measure.predictors.features import encoded
 from supernet.rank import kendall_tau
 from supernet.search.laws import stages
 from supernet.space import Codes, Space
@@ -103,6 +104,14 @@ def test_what_does_not_matter_does_not_count(name: str) -> None:
     other[~SPACE.active_mask(NEW)] = 1
     assert (other != NEW).any()
     assert np.allclose(fitted.predict(other).mean, fitted.predict(NEW).mean)
+
+
+def test_an_rbf_follows_a_line_in_the_features_exactly() -> None:
+    """The linear tail does so whatever the kernel; it has no solution unless the features are centred and turned."""
+    whole = RBF(members=1, architectures=1.0, features=1.0, smoothing=0.0)
+    line = np.random.default_rng(0).normal(size=encoded(SPACE, CODES, "onehot").shape[1])
+    told = whole.fit(SPACE, CODES, encoded(SPACE, CODES, "onehot") @ line).predict(NEW)
+    np.testing.assert_allclose(told.mean, encoded(SPACE, NEW, "onehot") @ line, atol=1e-6)
 
 
 @pytest.mark.parametrize("name", SMALL)
