@@ -115,7 +115,11 @@ def test_the_projections_of_a_stage_learn_with_it_at_its_rate() -> None:
         for stop in (3, 6, 9)
     ]
     moved = [
-        {name.removesuffix(".weight") for name in one if name.endswith("weight") and not torch.equal(one[name], two[name])}
+        {
+            name.removesuffix(".weight")
+            for name in one
+            if name.endswith("weight") and not torch.equal(one[name], two[name])
+        }
         for one, two in itertools.pairwise(states)
     ]
     assert moved == [{"inputs.1", "outputs.1"}, {"inputs.2", "outputs.2"}]

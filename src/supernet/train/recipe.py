@@ -322,9 +322,7 @@ class Recipe:
         needed = objective.parts_alone if isinstance(objective, NeedsParts) else ()
         return Recipe(
             name=f"{self.name}, alone",
-            program=TrainPaths(
-                sampler=Fixed(arch), objective=objective, gradient=getattr(program, "gradient", None)
-            ),
+            program=TrainPaths(sampler=Fixed(arch), objective=objective, gradient=getattr(program, "gradient", None)),
             weights=self.weights.alone(),
             parts={name: self.parts[name] for name in needed},
             data=None if search else alone(self.data),
