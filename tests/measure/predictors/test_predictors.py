@@ -107,11 +107,13 @@ def test_what_does_not_matter_does_not_count(name: str) -> None:
 
 
 def test_an_rbf_follows_a_line_in_the_features_exactly() -> None:
-    """The linear tail does so whatever the kernel; it has no solution unless the features are centred and turned."""
-    whole = RBF(members=1, architectures=1.0, features=1.0, smoothing=0.0)
-    line = np.random.default_rng(0).normal(size=encoded(SPACE, CODES, "onehot").shape[1])
-    told = whole.fit(SPACE, CODES, encoded(SPACE, CODES, "onehot") @ line).predict(NEW)
-    np.testing.assert_allclose(told.mean, encoded(SPACE, NEW, "onehot") @ line, atol=1e-6)
+    """By its linear tail, in as many directions as the centred features span: one-hot ones have a constant sum."""
+    whole, x = RBF(members=1, architectures=1.0, features=1.0, smoothing=0.0), encoded(SPACE, CODES, "onehot")
+    line = np.random.default_rng(0).normal(size=x.shape[1])
+    fitted = whole.fit(SPACE, CODES, x @ line)
+    np.testing.assert_allclose(fitted.predict(NEW).mean, encoded(SPACE, NEW, "onehot") @ line, atol=1e-6)
+    spanned = np.linalg.matrix_rank(x - x.mean(axis=0))
+    assert fitted.members[0].directions.shape[1] == spanned < np.linalg.matrix_rank(x)
 
 
 @pytest.mark.parametrize("name", SMALL)
