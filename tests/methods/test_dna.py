@@ -107,6 +107,26 @@ def test_with_the_released_optimiser_stages_that_were_trained_decay() -> None:
     assert changes(recipe) == [{"stem", "one"}, {"stem", "one", "two"}, {"stem", "one", "two", "three"}]
 
 
+def test_the_projections_of_a_stage_learn_with_it_at_its_rate() -> None:
+    """Into a stage and out of it; the first has none on its way in, since it is given images."""
+    recipe = short(teacher=WIDE)
+    states = [
+        train(recipe, net=staged_net(), steps=9, stop_after=stop).parts["projections"].state_dict()
+        for stop in (3, 6, 9)
+    ]
+    moved = [
+        {
+            name.removesuffix(".weight")
+            for name in one
+            if name.endswith("weight") and not torch.equal(one[name], two[name])
+        }
+        for one, two in itertools.pairwise(states)
+    ]
+    assert moved == [{"inputs.1", "outputs.1"}, {"inputs.2", "outputs.2"}]
+    rates = [phase.updates["projections"].optimiser.lr for phase in recipe.phases]  # type: ignore[attr-defined]
+    assert rates == pytest.approx([0.002, 0.005, 0.002])
+
+
 def test_a_step_costs_one_pass_forward_and_backward() -> None:
     last = train(short(), net=staged_net(), steps=6).history[-1]
     assert (last["forwards"], last["backwards"]) == (6, 6)

@@ -8,19 +8,22 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
+from torch import nn
 
 from method_trials import digits, published, squares, train
 from small_nets import operations_net
 from staged_nets import STAGES, TAPS, closer, plain, running, staged_net
-from supernet import search
+from supernet import deploy, search
 from supernet.errors import UsageError
 from supernet.measure import NetEvaluator
 from supernet.measure.predictors.leave_one_out import leave_one_out
 from supernet.measure.predictors.on_terms import OnTerms, TermsOf
 from supernet.methods import dna, donna
 from supernet.methods.blockwise.dna import RATING, TEACHER
-from supernet.methods.blockwise.donna import NETWORKS, WEIGHTS
-from supernet.train import Cosine, PathsOfStage, Recipe, StageLoss, TappedTeacher, adam
+from supernet.methods.blockwise.donna import FINE, NETWORKS, WEIGHTS, fine_tuning
+from supernet.nn import Supernet
+from supernet.train import BesideTeachers, Cosine, CrossEntropy, PathsOfStage, Recipe, StageLoss, TappedTeacher, adam
 from supernet.train.laws import Trial
 
 PLAIN = TappedTeacher(network=plain, taps=TAPS)
@@ -117,6 +120,7 @@ def test_the_short_cut_of_leaving_one_out_is_the_long_way() -> None:
     assert predictor.fit(space, codes, values).error == pytest.approx(found.rmse, rel=1e-6)
     assert found.n == 16
     assert found.rmse < found.rmse_of_mean
+    assert found.rmse_of_mean == pytest.approx(values.std() * 16 / 15), "the mean of the fifteen others"
     with pytest.raises(UsageError, match="3 architectures are too few to leave one out"):
         leave_one_out(predictor, space, codes[:3], values[:3])
     with pytest.raises(UsageError, match="is fitted to 3 or more"):
@@ -137,10 +141,47 @@ def test_an_evolution_searches_its_predictions() -> None:
     assert front.evaluations == 9
 
 
+def sure() -> nn.Module:
+    """A reference that says class 3 of every image."""
+    head = nn.Linear(64, 10)
+    with torch.no_grad():
+        head.weight.zero_()
+        head.bias.copy_(20.0 * torch.eye(10)[3])
+    return nn.Sequential(nn.Flatten(), head)
+
+
+def test_fine_tuning_learns_from_the_reference_too() -> None:
+    """With labels alone no class is preferred; a reference that is sure of one moves the network towards it."""
+
+    def third(weight: float) -> float:
+        net, x = staged_net(), next(squares().validation.batches(64)).x
+        arch = net.space.smallest()
+        recipe = fine_tuning(reference=sure, weight=weight).with_weights(lr=0.05)
+        tuned: Supernet = deploy.retrained(
+            net, arch, squares(), steps=20, start="inherited", recipe=recipe, accelerator="cpu", progress=False
+        )
+        assert not any("teacher" in name for name, _ in tuned.named_parameters())
+        return tuned.train()(x, arch).detach().softmax(1)[:, 3].mean().item()
+
+    assert third(1.0) > third(0.01) + 0.2
+
+
+def test_the_settings_of_the_fine_tuning() -> None:
+    recipe = fine_tuning(reference="reference.pt2", weight=0.3, sharpness=0.5, label_smoothing=0.2)
+    told = published(recipe.weights)
+    assert (recipe.weights, told["lr"], told["weight_decay"], told["decay_vectors"]) == (FINE, 0.01, 1e-4, False)
+    (program,) = recipe.programs
+    assert program.objective == BesideTeachers(weight=0.3, labels=CrossEntropy(0.2))  # type: ignore[attr-defined]
+    teachers: Any = recipe.parts["teachers"]
+    assert (teachers.build.networks, teachers.build.sharpness) == (("reference.pt2",), 0.5)
+    assert (teachers.mode, teachers.kept) == ("eval", False)
+
+
 @pytest.mark.parametrize(
     ("make", "sentence"),
     [
         (lambda: donna(count=0), "No rates are given"),
+        (lambda: fine_tuning(reference="reference.pt2", weight=0.0), "The weight of the teachers"),
         (lambda: train(donna(), net=staged_net()), "5 stages are to be trained, but Row has 3"),
         (lambda: train(short(), net=operations_net()), "Sequential does not say what its stages are"),
     ],

@@ -21,6 +21,7 @@ from supernet.train import (
     Decided,
     Edit,
     FreshBatch,
+    Mean,
     Recipe,
     SampleAndRank,
     Step,
@@ -140,9 +141,12 @@ def test_policy_and_weights_alternate() -> None:
     counts = []
     for index in range(6):
         moves = list(plan.program.moves(step(net, index, parts=parts)))
+        move = moves[-1]
         counts.append([(move.families, len(move.paths), move.data) for move in moves])  # type: ignore[union-attr]
     weights, policy = (("weights",), 1, "train"), (("policy",), 5, "validation")
     assert counts == [[weights], [weights], [weights, policy]] * 2
+    assert move.combine == Mean()
+    assert len({path.decisions for path in move.paths}) > 1, "each of them is drawn anew"
 
 
 def test_a_block_that_is_left_out_is_decided_without_the_policy() -> None:

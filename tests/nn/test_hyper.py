@@ -103,6 +103,53 @@ def test_slices_of_one_layer_differ() -> None:
     assert all(not torch.allclose(pieces[0], piece, atol=1e-4) for piece in pieces[1:])
 
 
+def test_the_hypernetwork_is_that_of_the_code() -> None:
+    """Dense blocks of 8, 10 and 4 convolutions of 10 channels between which channels are halved; no bias, 0.02."""
+    torch.manual_seed(0)
+    net = Supernet(HyperNetwork(zoo.smash(**TINY, in_channels=1, image_size=8)), input_shape=(1, 8, 8))
+    found = [m for m in hyper(net).hyper.modules() if isinstance(m, nn.Conv1d)]
+    with net.active(net.space.smallest()):
+        begin = hyper(net).encoding().shape[0]
+    one = begin + 7 + 8 * 10
+    two = one // 2 + 10 * 10
+    three = two // 2 + 4 * 10
+    expected = [
+        (begin, 7, 3),
+        *((begin + 7 + 10 * n, 10, 3) for n in range(8)),
+        (one, one // 2, 3),
+        *((one // 2 + 10 * n, 10, 3) for n in range(10)),
+        (two, two // 2, 3),
+        *((two // 2 + 10 * n, 10, 3) for n in range(4)),
+        (three, 128, 1),
+    ]
+    assert [(m.in_channels, m.out_channels, m.kernel_size[0]) for m in found] == expected
+    assert all(m.bias is None for m in found)
+    slopes = [m.negative_slope for m in hyper(net).hyper.modules() if isinstance(m, nn.LeakyReLU)]
+    assert slopes == [0.02] * (len(expected) - 1)
+
+
+def test_the_size_of_its_weights_does_not_count() -> None:
+    net = made()
+    with net.active(net.space.largest()), torch.no_grad():
+        before = hyper(net).generated()
+        for parameter in hyper(net).hyper.parameters():
+            parameter.mul_(3)
+        after = hyper(net).generated()
+    assert all(torch.allclose(before[name], after[name], atol=1e-6) for name in before)
+
+
+def test_slices_follow_each_other_in_a_weight() -> None:
+    net = made(chunk=32)
+    module = hyper(net)
+    with net.active(net.space.largest()), torch.no_grad():
+        made_slices = module.hyper(module.encoding()[None])[0]
+        found = module.generated()
+    for name, (begin, end) in zip(module.names, module._spans, strict=True):
+        if name in found:
+            numbers = torch.cat([made_slices[:, place] for place in range(begin, end)])[: found[name].numel()]
+            torch.testing.assert_close(found[name].flatten(), numbers / numbers.norm())
+
+
 def test_an_extracted_subnet_is_exact_and_costs_what_is_counted() -> None:
     net = made().train()
     x = torch.randn(4, 1, 8, 8)

@@ -80,7 +80,8 @@ class Problem:
             names = ", ".join(objective.name for objective in self.objectives)
             raise UsageError(
                 f"{searcher} optimises one objective, but {len(self.objectives)} were given ({names}). Use nsga2 "
-                "(or random) for a front, or keep one objective and turn the others into constraints."
+                f"(or random) for a front, or keep one objective (--objectives {self.objectives[0].name}) and turn the "
+                "others into constraints."
             )
 
 

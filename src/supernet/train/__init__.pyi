@@ -89,6 +89,7 @@ from supernet.train.move import Path as Path
 from supernet.train.move import Step as Step
 from supernet.train.objectives.adaptive_divergence import AdaptiveDivergence as AdaptiveDivergence
 from supernet.train.objectives.aligned import Aligned as Aligned
+from supernet.train.objectives.beside_teachers import BesideTeachers as BesideTeachers
 from supernet.train.objectives.code_entropy import CodeEntropy as CodeEntropy
 from supernet.train.objectives.consistency import Consistency as Consistency
 from supernet.train.objectives.cross_entropy import CrossEntropy as CrossEntropy
@@ -272,6 +273,7 @@ __all__ = [
     "BatchLoss",
     "BeforeRise",
     "BeginCycle",
+    "BesideTeachers",
     "BestOf",
     "BestOnBoard",
     "Bilevel",

@@ -16,6 +16,16 @@ class TellsSubnetsApart(Protocol):
         ...
 
 
+@runtime_checkable
+class NeedsParts(Protocol):
+    """An objective that needs parts of the recipe for one architecture alone too, such as teachers from outside."""
+
+    @property
+    def parts_alone(self) -> tuple[str, ...]:
+        """Their names."""
+        ...
+
+
 def alone(piece: Piece) -> Piece:
     """What a schedule or an objective is for one architecture that is trained alone: itself, unless it says otherwise.
 

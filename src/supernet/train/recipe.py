@@ -17,7 +17,7 @@ from supernet.errors import UsageError
 from supernet.measure.scores.score import Score
 from supernet.nn import Supernet
 from supernet.space import Arch, Space
-from supernet.train.alone import alone
+from supernet.train.alone import NeedsParts, alone
 from supernet.train.context import Edit
 from supernet.train.derivations._protocol import Derivation
 from supernet.train.move import Objective
@@ -301,8 +301,8 @@ class Recipe:
         Objective, schedule and data are what they say themselves, momentum is one, and weights are those of the
         supernet as it is given, once. Settings that layers read, such as the rate of a drop-path, and what is made of
         the data belong to the training of an architecture, so they stay; those of a method that weighs options belong
-        to its search, and are left out. What judges a supernet by trainings of its subnets and what trains one for use
-        both do this.
+        to its search, and are left out. Parts stay where the objective needs them for one architecture too. What judges
+        a supernet by trainings of its subnets and what trains one for use both do this.
 
         Args:
             arch: The architecture to train.
@@ -318,12 +318,13 @@ class Recipe:
             )
         search = isinstance(program, WeighsOptions)
         last = {} if isinstance(self.program, PhasesBySpace) else self.phases[-1].settings
+        objective = alone(program.objective)
+        needed = objective.parts_alone if isinstance(objective, NeedsParts) else ()
         return Recipe(
             name=f"{self.name}, alone",
-            program=TrainPaths(
-                sampler=Fixed(arch), objective=alone(program.objective), gradient=getattr(program, "gradient", None)
-            ),
+            program=TrainPaths(sampler=Fixed(arch), objective=objective, gradient=getattr(program, "gradient", None)),
             weights=self.weights.alone(),
+            parts={name: self.parts[name] for name in needed},
             data=None if search else alone(self.data),
             settings={} if search else {**self.settings, **last},
         )

@@ -29,6 +29,7 @@ from supernet.measure import (
     predictor_curve,
     weighted_by_ranks,
 )
+from supernet.measure.predictors.features import encoded
 from supernet.rank import kendall_tau
 from supernet.search.laws import stages
 from supernet.space import Codes, Space
@@ -103,6 +104,16 @@ def test_what_does_not_matter_does_not_count(name: str) -> None:
     other[~SPACE.active_mask(NEW)] = 1
     assert (other != NEW).any()
     assert np.allclose(fitted.predict(other).mean, fitted.predict(NEW).mean)
+
+
+def test_an_rbf_follows_a_line_in_the_features_exactly() -> None:
+    """By its linear tail, in as many directions as the centred features span: one-hot ones have a constant sum."""
+    whole, x = RBF(members=1, architectures=1.0, features=1.0, smoothing=0.0), encoded(SPACE, CODES, "onehot")
+    line = np.random.default_rng(0).normal(size=x.shape[1])
+    fitted = whole.fit(SPACE, CODES, x @ line)
+    np.testing.assert_allclose(fitted.predict(NEW).mean, encoded(SPACE, NEW, "onehot") @ line, atol=1e-6)
+    spanned = np.linalg.matrix_rank(x - x.mean(axis=0))
+    assert fitted.members[0].directions.shape[1] == spanned < np.linalg.matrix_rank(x)
 
 
 @pytest.mark.parametrize("name", SMALL)

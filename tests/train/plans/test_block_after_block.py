@@ -50,11 +50,21 @@ def test_a_space_without_choices_is_refused() -> None:
         PLAN.phases(one)
 
 
-def context(restriction: Restriction | None = None) -> Context:
+def context(restriction: Restriction | None = None, *, seed: int = 0) -> Context:
     net = blocks_net()
     left = Restriction(net.space) if restriction is None else restriction
     run = executor(net, images())
-    return Context(replace(step(net), restriction=left, runner=run), run)
+    return Context(replace(step(net), restriction=left, runner=run, seed=seed), run)
+
+
+def test_what_no_block_has_decided_yet_is_drawn_from_all_options() -> None:
+    drawn = []
+    for seed in range(12):
+        here = context(seed=seed)
+        OpenBlock(("block1",))(here)
+        drawn.append([here.restriction.decided(f"block{n}") for n in (0, 2, 3)])
+    assert {position for row in drawn for position in row} == {0, 1, 2}
+    assert len({tuple(row) for row in drawn}) > 6
 
 
 def test_opening_keeps_what_is_decided_and_decides_the_rest_by_the_seed() -> None:

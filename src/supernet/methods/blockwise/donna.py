@@ -8,8 +8,24 @@ from typing import Any, cast
 from supernet.methods.blockwise.dna import RATING, TEACHER, dna
 from supernet.nn.stage_modules import StageNames
 from supernet.paper import Paper
-from supernet.train import Cosine, PathsOfStage, Recipe, StageLoss, TappedTeacher, Updates, adam
+from supernet.train import (
+    BesideTeachers,
+    Cosine,
+    CrossEntropy,
+    Part,
+    PathsOfStage,
+    Recipe,
+    StageLoss,
+    TappedTeacher,
+    Teachers,
+    TrainPaths,
+    Uniform,
+    Updates,
+    adam,
+    sgd,
+)
 from supernet.train.objectives.feature_distance import Kind
+from supernet.train.parts.teachers import Network
 
 PAPER = Paper(
     name="DONNA",
@@ -22,6 +38,7 @@ PAPER = Paper(
 )
 
 WEIGHTS = adam(0.001, schedule=Cosine())
+FINE = sgd(0.01, weight_decay=1e-4, schedule=Cosine(), decay_vectors=False)  # 50 epochs
 NETWORKS = 30
 """How many networks are fine-tuned for the predictor."""
 
@@ -72,3 +89,36 @@ def donna(
         for number, phase in enumerate(base.phases)
     )
     return replace(base, name="donna", program=phases)
+
+
+def fine_tuning(
+    *,
+    reference: Network,
+    weight: float = 0.5,
+    sharpness: float = 1.0,
+    label_smoothing: float = 0.1,
+    weights: Updates = FINE,
+) -> Recipe:
+    """What fine-tunes a network from DONNA's library: the labels, and what the reference says of the same images.
+
+    It is the `recipe` of `deploy.retrained(…, start="inherited")`, and `supernet retrain --start inherited --method
+    supernet.methods.blockwise.donna:fine_tuning -M reference=reference.pt2`. A reconstruction.
+
+    Args:
+        reference: The whole reference, with its classifier: a file, or a function that builds it, as in `Teachers`.
+        weight: The share of the reference in the loss, above 0 and at most 1; labels have the rest.
+        sharpness: The factor on the reference's logits before their softmax; 1 / T for a temperature T.
+        label_smoothing: Share of the target that is spread evenly over the classes.
+        weights: How the network's weights are stepped.
+
+    Raises:
+        UsageError: a value outside its range, or something that is no file or function.
+    """
+    objective = BesideTeachers(weight=weight, labels=CrossEntropy(label_smoothing))
+    teachers = Teachers(networks=(reference,), sharpness=sharpness)
+    return Recipe(
+        name="donna, fine-tuning",
+        program=TrainPaths(sampler=Uniform(), objective=objective),
+        weights=weights,
+        parts={"teachers": Part(build=teachers, mode="eval", kept=False)},
+    )
