@@ -147,7 +147,9 @@ def test_the_settings_are_the_released_ones() -> None:
         return float(updates.schedule(now, []))
 
     assert rate(WEIGHTS, 0) == pytest.approx(1 / 8)
-    assert rate(WEIGHTS, 2.5) == pytest.approx((1 / 8 + 7 / 16) * 0.97 ** (2.5 / 2.4))
+    assert rate(WEIGHTS, 2.5) == pytest.approx((1 / 8 + 7 / 16) * 0.97)
+    assert rate(WEIGHTS, 7.1) == pytest.approx(0.97**2), "it falls every 2.4 epochs, not in between"
+    assert rate(WEIGHTS, 7.2) == pytest.approx(0.97**3)
     assert rate(WEIGHTS, 240) == pytest.approx(0.97**100)
     assert not WEIGHTS.decay_vectors
     assert adam(0.04, eps=1e-3, weight_decay=1e-5, per=32).optimiser == SEGMENTATION.optimiser

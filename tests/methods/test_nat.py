@@ -18,7 +18,7 @@ from supernet.measure import RBF, Calibration, Ridge, scores
 from supernet.methods import nat
 from supernet.methods.elastic.nat import CALIBRATION
 from supernet.search import NSGA2, RandomSearch, pareto
-from supernet.train import Distillation, FromFrequencies, Trained, TrainPaths, sgd
+from supernet.train import Cosine, Distillation, FromFrequencies, Trained, TrainPaths, Warmup, sgd
 from supernet.train.samplers.architecture_archive import ArchitectureArchive
 from supernet.train.samplers.candidate_pool import candidates
 
@@ -90,6 +90,7 @@ def test_the_optimiser_is_the_one_that_others_used() -> None:
         "decay_vectors": True,
         "end": 0.0,
     }
+    assert nat().weights.schedule == Warmup(5 / 150, Cosine(), start=0.04)  # type: ignore[attr-defined]
     assert (CALIBRATION.images, CALIBRATION.batch_size, CALIBRATION.mode) == (960, 96, "mean_of_batches")
 
 
@@ -102,8 +103,8 @@ def test_one_schedule_runs_through_all_rounds() -> None:
     assert isinstance(program, TrainPaths)
     assert program.sampler == FromFrequencies(4)
     rates = [row["lr"] for row in trained(steps=12, log_every=1).history]
-    assert all(later <= earlier for earlier, later in pairwise(rates))
-    assert rates[0] == 0.1
+    assert rates[0] == pytest.approx(0.1 * 0.04)
+    assert all(later <= earlier for earlier, later in pairwise(rates[1:]))
     assert rates[6] == pytest.approx(0.05)
 
 
