@@ -23,7 +23,7 @@ from supernet.nn.channels import Atoms, Channels
 from supernet.tasks import Segmentation
 from supernet.train import CrossEntropy, CutChannels, Ramp, RMSpropTF, ScaleCost, Trained, adam, fit, sgd
 from supernet.train.laws import Trial
-from supernet.zoo.macro.hr_nas_network import HRNet
+from supernet.zoo.macro.hr_nas_network import HRNet, HRStage
 
 
 def tiny(**options: Any) -> Supernet:
@@ -258,7 +258,8 @@ def test_what_does_not_fit_is_refused_before_the_training() -> None:
     for wrong in ({"every": 0}, {"worth": -1.0}, {"threshold": -1.0}, {"quadratic": 2.0}, {"empty": "all"}):
         with pytest.raises(UsageError):
             hr_nas(**wrong)  # type: ignore[arg-type]
-    net = tiny(head="pixels", num_classes=pixels().outputs, image_size=16)
+    exchanging = (HRStage((1,), (4,)), HRStage((1, 1), (4, 6)), HRStage((1, 1), (4, 6)))
+    net = tiny(head="pixels", num_classes=pixels().outputs, image_size=16, stages=exchanging)
     odd = digit_scenes(scenes=40, size=15, digits=1, kinds=2, downscale=2, seed=0).for_task(Segmentation())
     with pytest.raises(UsageError, match="cannot take the inputs of"):
         fit(net, hr_nas(), odd, steps=1, batch_size=4, accelerator="cpu", progress=False)
