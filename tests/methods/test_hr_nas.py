@@ -154,7 +154,10 @@ def test_the_settings_are_the_released_ones() -> None:
     assert not WEIGHTS.decay_vectors
     assert adam(0.04, eps=1e-3, weight_decay=1e-5, per=32).optimiser == SEGMENTATION.optimiser
     assert rate(SEGMENTATION, 0, epochs=430) == pytest.approx(1 / 25)
-    assert rate(KEYPOINTS, 185, epochs=210) == pytest.approx(0.1)
+    assert adam(1e-3, weight_decay=1e-8, per=384).optimiser == KEYPOINTS.optimiser
+    assert [rate(KEYPOINTS, at, epochs=210) for at in (169, 170, 199, 200)] == pytest.approx([1, 0.1, 0.1, 0.01])
+    assert not SEGMENTATION.decay_vectors
+    assert not KEYPOINTS.decay_vectors
     assert IMAGENET == {}
     for options, rho, every, epochs, per in (
         (CITYSCAPES, 1.4e-4, 10, 430, 32),

@@ -18,7 +18,18 @@ from supernet.measure import RBF, Calibration, Ridge, scores
 from supernet.methods import nat
 from supernet.methods.elastic.nat import CALIBRATION
 from supernet.search import NSGA2, RandomSearch, pareto
-from supernet.train import Cosine, Distillation, FromFrequencies, Trained, TrainPaths, Warmup, sgd
+from supernet.train import (
+    CopyOfNet,
+    Cosine,
+    CrossEntropy,
+    Distillation,
+    FromFrequencies,
+    Part,
+    Trained,
+    TrainPaths,
+    Warmup,
+    sgd,
+)
 from supernet.train.samplers.architecture_archive import ArchitectureArchive
 from supernet.train.samplers.candidate_pool import candidates
 
@@ -165,12 +176,11 @@ def test_a_searcher_of_ones_own_asks_the_predictions() -> None:
 
 
 def test_the_teacher_is_the_largest_subnet_of_the_beginning() -> None:
-    recipe = nat(**SHORT, distillation=0.5)
-    program = recipe.phases[0].program
-    assert isinstance(program, TrainPaths)
-    assert isinstance(program.objective, Distillation)
-    assert program.objective.weight == 0.5
-    assert set(recipe.parts) == {"teacher"}
+    recipe = nat(**SHORT, distillation=0.5, label_smoothing=0.1)
+    for phase in recipe.phases:
+        assert isinstance(phase.program, TrainPaths)
+        assert phase.program.objective == Distillation(weight=0.5, labels=CrossEntropy(0.1))
+    assert recipe.parts == {"teacher": Part(build=CopyOfNet(dropout=False))}
     assert nat().parts == {}
 
 

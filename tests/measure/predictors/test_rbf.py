@@ -41,7 +41,9 @@ def test_a_member_that_sees_everything_solves_the_equations_of_cubic_functions_w
 
 def test_what_was_measured_is_predicted_and_smoothing_lets_go_of_it() -> None:
     def error(**options: float) -> float:
-        return float(np.abs(fitted(architectures=1.0, features=1.0, **options).predict(CODES).mean - worth(CODES)).max())
+        return float(
+            np.abs(fitted(architectures=1.0, features=1.0, **options).predict(CODES).mean - worth(CODES)).max()
+        )
 
     assert error(smoothing=0.0) < 1e-6
     assert error(smoothing=10.0) > 0.01
