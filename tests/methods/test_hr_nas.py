@@ -23,7 +23,7 @@ from supernet.nn.channels import Atoms, Channels
 from supernet.tasks import Segmentation
 from supernet.train import CrossEntropy, CutChannels, Ramp, RMSpropTF, ScaleCost, Trained, adam, fit, sgd
 from supernet.train.laws import Trial
-from supernet.zoo.macro.hr_nas_network import HRNet
+from supernet.zoo.macro.hr_nas_network import HRNet, HRStage
 
 
 def tiny(**options: Any) -> Supernet:
@@ -147,12 +147,17 @@ def test_the_settings_are_the_released_ones() -> None:
         return float(updates.schedule(now, []))
 
     assert rate(WEIGHTS, 0) == pytest.approx(1 / 8)
-    assert rate(WEIGHTS, 2.5) == pytest.approx((1 / 8 + 7 / 16) * 0.97 ** (2.5 / 2.4))
+    assert rate(WEIGHTS, 2.5) == pytest.approx((1 / 8 + 7 / 16) * 0.97)
+    assert rate(WEIGHTS, 7.1) == pytest.approx(0.97**2), "it falls every 2.4 epochs, not in between"
+    assert rate(WEIGHTS, 7.2) == pytest.approx(0.97**3)
     assert rate(WEIGHTS, 240) == pytest.approx(0.97**100)
     assert not WEIGHTS.decay_vectors
     assert adam(0.04, eps=1e-3, weight_decay=1e-5, per=32).optimiser == SEGMENTATION.optimiser
     assert rate(SEGMENTATION, 0, epochs=430) == pytest.approx(1 / 25)
-    assert rate(KEYPOINTS, 185, epochs=210) == pytest.approx(0.1)
+    assert adam(1e-3, weight_decay=1e-8, per=384).optimiser == KEYPOINTS.optimiser
+    assert [rate(KEYPOINTS, at, epochs=210) for at in (169, 170, 199, 200)] == pytest.approx([1, 0.1, 0.1, 0.01])
+    assert not SEGMENTATION.decay_vectors
+    assert not KEYPOINTS.decay_vectors
     assert IMAGENET == {}
     for options, rho, every, epochs, per in (
         (CITYSCAPES, 1.4e-4, 10, 430, 32),
@@ -256,7 +261,8 @@ def test_what_does_not_fit_is_refused_before_the_training() -> None:
     for wrong in ({"every": 0}, {"worth": -1.0}, {"threshold": -1.0}, {"quadratic": 2.0}, {"empty": "all"}):
         with pytest.raises(UsageError):
             hr_nas(**wrong)  # type: ignore[arg-type]
-    net = tiny(head="pixels", num_classes=pixels().outputs, image_size=16)
+    exchanging = (HRStage((1,), (4,)), HRStage((1, 1), (4, 6)), HRStage((1, 1), (4, 6)))
+    net = tiny(head="pixels", num_classes=pixels().outputs, image_size=16, stages=exchanging)
     odd = digit_scenes(scenes=40, size=15, digits=1, kinds=2, downscale=2, seed=0).for_task(Segmentation())
     with pytest.raises(UsageError, match="cannot take the inputs of"):
         fit(net, hr_nas(), odd, steps=1, batch_size=4, accelerator="cpu", progress=False)

@@ -18,7 +18,18 @@ from supernet.measure import RBF, Calibration, Ridge, scores
 from supernet.methods import nat
 from supernet.methods.elastic.nat import CALIBRATION
 from supernet.search import NSGA2, RandomSearch, pareto
-from supernet.train import Distillation, FromFrequencies, Trained, TrainPaths, sgd
+from supernet.train import (
+    CopyOfNet,
+    Cosine,
+    CrossEntropy,
+    Distillation,
+    FromFrequencies,
+    Part,
+    Trained,
+    TrainPaths,
+    Warmup,
+    sgd,
+)
 from supernet.train.samplers.architecture_archive import ArchitectureArchive
 from supernet.train.samplers.candidate_pool import candidates
 
@@ -90,6 +101,7 @@ def test_the_optimiser_is_the_one_that_others_used() -> None:
         "decay_vectors": True,
         "end": 0.0,
     }
+    assert nat().weights.schedule == Warmup(5 / 150, Cosine(), start=0.04)  # type: ignore[attr-defined]
     assert (CALIBRATION.images, CALIBRATION.batch_size, CALIBRATION.mode) == (960, 96, "mean_of_batches")
 
 
@@ -102,8 +114,8 @@ def test_one_schedule_runs_through_all_rounds() -> None:
     assert isinstance(program, TrainPaths)
     assert program.sampler == FromFrequencies(4)
     rates = [row["lr"] for row in trained(steps=12, log_every=1).history]
-    assert all(later <= earlier for earlier, later in pairwise(rates))
-    assert rates[0] == 0.1
+    assert rates[0] == pytest.approx(0.1 * 0.04)
+    assert all(later <= earlier for earlier, later in pairwise(rates[1:]))
     assert rates[6] == pytest.approx(0.05)
 
 
@@ -164,12 +176,11 @@ def test_a_searcher_of_ones_own_asks_the_predictions() -> None:
 
 
 def test_the_teacher_is_the_largest_subnet_of_the_beginning() -> None:
-    recipe = nat(**SHORT, distillation=0.5)
-    program = recipe.phases[0].program
-    assert isinstance(program, TrainPaths)
-    assert isinstance(program.objective, Distillation)
-    assert program.objective.weight == 0.5
-    assert set(recipe.parts) == {"teacher"}
+    recipe = nat(**SHORT, distillation=0.5, label_smoothing=0.1)
+    for phase in recipe.phases:
+        assert isinstance(phase.program, TrainPaths)
+        assert phase.program.objective == Distillation(weight=0.5, labels=CrossEntropy(0.1))
+    assert recipe.parts == {"teacher": Part(build=CopyOfNet(dropout=False))}
     assert nat().parts == {}
 
 

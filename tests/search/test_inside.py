@@ -15,8 +15,9 @@ from small_nets import executor, step
 from supernet.errors import UsageError
 from supernet.measure import RBF, Calibration
 from supernet.measure.predictors._protocol import Prediction
-from supernet.search import pareto
+from supernet.search import inside, pareto
 from supernet.search.inside import MeasureArchive, SearchForArchive, fill_gaps
+from supernet.search.problem import Problem
 from supernet.search.survival import partitions, survivors
 from supernet.train import Context
 from supernet.train.samplers.architecture_archive import ArchitectureArchive
@@ -59,16 +60,18 @@ def test_partitions_make_at_most_so_many_directions() -> None:
 
 def test_gaps_are_filled_as_an_exhaustive_choice_of_one_would() -> None:
     rng = RNG(1)
-    known, candidates = rng.random((5, 2)), rng.random((7, 2))
+    units = np.asarray([1.0, 1e6])  # multiply-accumulates beside a share
+    known, candidates = rng.random((5, 2)) * units, rng.random((7, 2)) * units
     scale = np.ptp(np.concatenate([known, candidates]), axis=0)
 
-    def uneven(place: int) -> float:
-        columns = np.concatenate([known, candidates[[place]]]) / scale
+    def uneven(places: list[int]) -> float:
+        columns = np.concatenate([known, candidates[places]]) / scale
         return float(max(np.diff(np.sort(column)).std() for column in columns.T))
 
-    assert fill_gaps(known, candidates, 1) == [min(range(7), key=uneven)]
     several = fill_gaps(known, candidates, 4)
-    assert len(set(several)) == 4
+    for count in range(4):
+        left = [place for place in range(7) if place not in several[:count]]
+        assert several[count] == min(left, key=lambda place: uneven([*several[:count], place]))
     assert fill_gaps(known, candidates, 99) == list(dict.fromkeys(fill_gaps(known, candidates, 99)))
     assert fill_gaps(np.zeros((2, 0)), np.zeros((5, 0)), 2) == [0, 1], "nothing is cheap: the best as predicted"
 
@@ -117,6 +120,34 @@ def test_picks_are_what_the_predictor_likes_best() -> None:
     search(here)
     assert seen == [5, 8]
     assert archive.codes()[:8] == [*first, *picked], "the archive is added to, in order"
+
+
+def test_the_search_begins_with_the_best_and_gaps_are_those_of_the_front(monkeypatch: pytest.MonkeyPatch) -> None:
+    begun: list[Any] = []
+    gaps: list[Any] = []
+    searched, filled = inside.search_predictions, inside.fill_gaps
+
+    def search(searcher: Any, problem: Problem, ask: Any, queries: int) -> Any:
+        begun.append(problem.initial)
+        return searched(searcher, problem, ask, queries)
+
+    def fill(known: Any, candidates: Any, n: int) -> list[int]:
+        gaps.append(known)
+        return filled(known, candidates, n)
+
+    monkeypatch.setattr(inside, "search_predictions", search)
+    monkeypatch.setattr(inside, "fill_gaps", fill)
+    here = context()
+    SearchForArchive(measure=MEASURE, initial=12, picks=2, predictor=Told([]), members=8, queries=40)(here)
+    archive = ArchitectureArchive(here.memory)
+    codes, told = archive.codes()[:12], archive.values()[:12]
+    front = pareto.nondominated(np.asarray([[-values["accuracy"], values["macs"]] for values in told]))
+    assert 0 < front.sum() < 8
+    assert gaps[0].tolist() == [[values["macs"]] for values, on in zip(told, front, strict=True) if on]
+    first = {tuple(code) for code in begun[0].tolist()}
+    assert len(first) == 8
+    assert {code for code, on in zip(codes, front, strict=True) if on} <= first <= set(codes)
+    assert not set(archive.codes()[12:]) & set(codes)
 
 
 def test_a_space_that_is_used_up_adds_nothing() -> None:

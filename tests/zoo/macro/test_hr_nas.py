@@ -279,7 +279,20 @@ def test_heads_for_pixels_answer_at_the_finest_branch() -> None:
     with torch.device("meta"):
         assert zoo.hr_nas(variant="ade20k").module.head.classes.in_channels == 180  # type: ignore[union-attr]
         coco = zoo.hr_nas(variant="coco", num_classes=17)
+    assert coco.module.head.classes.in_channels == 90  # type: ignore[union-attr]
     assert {norm.eps for norm in coco.modules() if isinstance(norm, nn.BatchNorm2d)} == {1e-5}
+
+
+def test_features_are_dropped_as_released() -> None:
+    def shares(net: Supernet) -> list[set[float]]:
+        drops = {name: module.p for name, module in net.module.named_modules() if isinstance(module, nn.Dropout)}
+        places = ("head.last", ".attend.", ".feed.", "coder.dropout")
+        return [{p for name, p in drops.items() if place in name} for place in places]
+
+    with torch.device("meta"):
+        assert shares(zoo.hr_nas()) == [{0.2}, {0.1}, {0.1}, {0.1}]
+        assert shares(zoo.hr_nas(dropout=0.28, transformer_dropout=0.3)) == [{0.28}, {0.3}, {0.3}, {0.3}]
+        assert shares(zoo.hr_nas(variant="cityscapes")) == [set(), {0.1}, {0.1}, {0.1}], "pixels have none"
 
 
 def test_weights_begin_as_released() -> None:

@@ -35,7 +35,8 @@ class RBF(Section, place="rbf."):
 
     [arXiv 2005.05859](https://arxiv.org/abs/2005.05859), section 3.2. Each member interpolates a part of the
     architectures and sees a part of the features, both drawn for it; the prediction is the mean of the members, the
-    spread their standard deviation. The number of members, the sizes of the parts and the smoothing are a
+    spread their standard deviation. The number of members and how many features each sees are those of the
+    authors' code, as others have published it; the part of the architectures (all, there) and the smoothing are a
     reconstruction.
 
     Features are centred and turned into as many directions as the part of the architectures spans, so that distances
@@ -45,15 +46,15 @@ class RBF(Section, place="rbf."):
         encoding: What distances are taken of.
         members: Number of interpolations.
         architectures: Share of the architectures that a member is fitted to.
-        features: Share of the features that it sees.
+        features: Share of the features that it sees; None: a number of them that is drawn for it, from one to all.
         smoothing: What is added to the diagonal of the kernel, of values divided by their standard deviation; 0:
             architectures that were measured are predicted exactly by members that were fitted to them.
     """
 
     encoding: Encoding = "onehot"
-    members: Positive = 100
+    members: Positive = 500
     architectures: Share = 0.8
-    features: Share = 0.8
+    features: Share | None = None
     smoothing: NotNegative = 1e-3
 
     def fit(self, space: Space, codes: Codes, values: Floats, *, seed: int = 0) -> FittedRBF:
@@ -69,7 +70,8 @@ class RBF(Section, place="rbf."):
         from scipy.interpolate import RBFInterpolator
 
         rows = _part(len(y), self.architectures, 2, rng)
-        columns = _part(x.shape[1], self.features, 1, rng)
+        share = rng.integers(1, x.shape[1] + 1) / x.shape[1] if self.features is None else self.features
+        columns = _part(x.shape[1], share, 1, rng)
         seen = x[np.ix_(rows, columns)]
         centre = seen.mean(axis=0)
         _, sizes, directions = np.linalg.svd(seen - centre, full_matrices=False)

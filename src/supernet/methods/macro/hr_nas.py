@@ -9,7 +9,6 @@ from supernet.train import (
     CrossEntropy,
     CutChannels,
     Edit,
-    Exponential,
     Milestones,
     OneCycle,
     Phase,
@@ -17,6 +16,7 @@ from supernet.train import (
     Recipe,
     RMSpropTF,
     ScaleCost,
+    StepDecay,
     Term,
     Terms,
     TrainPaths,
@@ -40,7 +40,7 @@ PAPER = Paper(
 # Batches of 2048 reach 0.128 in 5 epochs, from 0.016.
 WEIGHTS = Updates(
     optimiser=RMSpropTF(lr=0.016, weight_decay=1e-5, per=256),
-    schedule=Warmup(5 / 350, Exponential(), start=1 / 8),
+    schedule=Warmup(5 / 350, StepDecay(0.97, epochs=2.4), start=1 / 8),
     decay_vectors=False,
 )
 SEGMENTATION = adam(0.04, eps=1e-3, weight_decay=1e-5, per=32, schedule=OneCycle(), decay_vectors=False)

@@ -15,7 +15,7 @@ class Exponential:
     """The learning rate decays at every step, until it reaches a floor: max(floor, factor^(e / epochs)) after e epochs.
 
     BigNAS ([arXiv 2003.11142](https://arxiv.org/abs/2003.11142), §3.1) decays by 0.97 every 2.4 epochs and keeps 5 %,
-    which is reached after 236 epochs. Parts of epochs count; `StepDecay` counts whole ones.
+    which is reached after 236 epochs. `StepDecay` falls all at once after so many epochs.
 
     Args:
         factor: What it is multiplied by, above 0 and at most 1.
