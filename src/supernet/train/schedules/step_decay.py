@@ -7,15 +7,18 @@ from dataclasses import dataclass
 
 from supernet.train.move import Path, Step
 from supernet.train.optimisers._protocol import check_number
+from supernet.train.schedules._protocol import check_share
 
 
 @dataclass(frozen=True)
 class StepDecay:
-    """The learning rate is multiplied by a factor again and again: factor^⌊e / epochs⌋ in epoch e.
+    """The learning rate is multiplied by a factor again and again: max(floor, factor^⌊e / epochs⌋) after e epochs.
 
     Args:
         factor: What it is multiplied by, above 0 and at most 1. DARTS trains its networks for ImageNet with 0.97.
         epochs: The epochs from one multiplication to the next.
+        begin: The epochs before the decay begins.
+        floor: The factor on the learning rate that remains.
 
     Raises:
         UsageError: a value outside its range.
@@ -23,10 +26,15 @@ class StepDecay:
 
     factor: float = 0.97
     epochs: int = 1
+    begin: int = 0
+    floor: float = 0.0
 
     def __post_init__(self) -> None:
         check_number("The factor on the learning rate", self.factor, above=0, at_most=1)
         check_number("The number of epochs between two multiplications", self.epochs, at_least=1)
+        check_number("The number of epochs before the decay", self.begin, at_least=0)
+        check_share("The floor of the learning rate", self.floor)
 
     def __call__(self, step: Step, paths: Sequence[Path]) -> float:
-        return float(self.factor ** (step.index // step.steps_per_epoch // self.epochs))
+        epochs = max(0, step.index // step.steps_per_epoch - self.begin)
+        return max(self.floor, float(self.factor ** (epochs // self.epochs)))
