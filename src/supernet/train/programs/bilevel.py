@@ -33,7 +33,7 @@ class Bilevel:
         relaxation: The rule by which logits become mixtures, such as `Softmax()`.
         objective: The loss of the paths of both moves.
         order: 1 takes the weights as constant in the architecture's gradient; 2 unrolls one step of them.
-        clip_ahead: The largest norm of the weights' gradients in that step; None: they are not clipped. Only of order 2.
+        clip_ahead: The largest norm of the weights' gradients in that step; None: no clipping. Only of order 2.
         first: Family that moves first. DARTS begins with the architecture, AutoDL-Projects with the weights.
         begin: Share of the training, in [0, 1], in which only the weights learn; the architecture starts after it. With
             1 it never moves, and its part needs no updates.

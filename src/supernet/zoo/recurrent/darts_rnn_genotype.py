@@ -37,8 +37,8 @@ def darts_rnn_arch(space: Space, genotype: str = DARTS_PENN_TREEBANK) -> Arch:
     steps, joined = _read(genotype)
     if len(steps) != nodes or joined != list(range(1, nodes + 1)):
         raise UsageError(
-            f"The genotype has {len(steps)} nodes and joins {joined}, but the cells of this space have {nodes} and join "
-            "all of them. Build the network with other nodes=…, or take another genotype."
+            f"The genotype has {len(steps)} nodes and joins {joined}, but the cells of this space have {nodes} and "
+            "join all of them. Build the network with other nodes=…, or take another genotype."
         )
     found: dict[str, Any] = {}
     for node, (activation, source) in enumerate(steps, 1):

@@ -81,9 +81,9 @@ def enas_rnn(
 
     Node 0 is h + σ(c) ⊙ (f(d) − h) with [c, d] = [x, h] W₀, of the vector x of a token and the state h before; f is the
     choice `"0"`. Node i = 1 … 11 takes an earlier node, the choice `"3.input"` with options such as `(1,)`, and is
-    s_j + σ(c) ⊙ (f(d) − s_j) with [c, d] = s_j W_ij, where f is the choice `"3"`. Each pair of nodes has a matrix of its
-    own. The mean of the nodes that none takes leaves the cell, and is h at the next token. One table of vectors makes
-    inputs and logits. The paper counts 4¹² · 12!. `zoo.enas_rnn_arch` reads the authors' notation.
+    s_j + σ(c) ⊙ (f(d) − s_j) with [c, d] = s_j W_ij, where f is the choice `"3"`. Each pair of nodes has a matrix of
+    its own. The mean of the nodes that none takes leaves the cell, and is h at the next token. One table of vectors
+    makes inputs and logits. The paper counts 4¹² · 12!. `zoo.enas_rnn_arch` reads the authors' notation.
 
     Every block of tokens begins with h = 0; the authors go on from the block before.
 

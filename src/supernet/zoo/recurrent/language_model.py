@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import torch
-from torch import Tensor, fx, nn
+from torch import Tensor, nn
 
 from supernet.errors import UsageError
 from supernet.nn import Field, Inputs
@@ -70,9 +70,10 @@ class LanguageModel(nn.Module):
             nn.init.zeros_(self.head.bias)
 
     def forward(self, input_ids: Tensor) -> Tensor:
-        if not isinstance(input_ids, fx.Proxy) and input_ids.shape[1:] != (self.length,):
+        given: object = input_ids
+        if isinstance(given, Tensor) and given.shape[1:] != (self.length,):  # not while it is traced
             raise UsageError(
-                f"The texts are {tuple(input_ids.shape)}, but the network was built for blocks of {self.length} "
+                f"The texts are {tuple(given.shape)}, but the network was built for blocks of {self.length} "
                 "tokens, along which its cell is unrolled. Build it with length=… as long as the blocks of the data."
             )
         x = self.embedding(input_ids)
