@@ -23,7 +23,7 @@ ENAS = {**by_enas.PENN_TREEBANK, "updates": 2, "samples": 3, "derived": 3}
 RECIPES: dict[str, Callable[[], Recipe]] = {
     "darts": lambda: methods.darts(**by_darts.PENN_TREEBANK),
     "darts, second order": lambda: methods.darts(**by_darts.PENN_TREEBANK, order=2, clip_ahead=0.25),
-    "enas": lambda: methods.enas(**ENAS),
+    "enas": lambda: methods.enas(**ENAS).with_weights(lr=2.0),
     "spos": lambda: methods.spos(weights=sgd(20.0, momentum=0.0, clip_norm=0.25)),
 }
 
