@@ -31,7 +31,7 @@ def darts_rnn_arch(space: Space, genotype: str = DARTS_PENN_TREEBANK) -> Arch:
     >>> from supernet import zoo
     >>> space = zoo.darts_rnn(variant="tiny", nodes=2, num_classes=5).space
     >>> str(darts_rnn_arch(space, "Genotype(recurrent=[('tanh', 0), ('relu', 1)], concat=range(1, 3))"))
-    '1%3C-0=tanh,2.input=1,2%3C-1=relu'
+    '1%3C-0=tanh,2.input=1:,2%3C-1=relu'
     """
     nodes = _nodes(space)
     steps, joined = _read(genotype)

@@ -30,7 +30,7 @@ def enas_rnn_arch(space: Space, sequence: str = ENAS_RELEASED) -> Arch:
     >>> from supernet import zoo
     >>> space = zoo.enas_rnn(variant="tiny", nodes=3, num_classes=5).space
     >>> str(enas_rnn_arch(space, "0 0 1 1 2"))
-    '0=tanh,1=relu,2.input=1,2=identity'
+    '0=tanh,1=relu,2.input=1:,2=identity'
     """
     nodes = sum(not name.endswith(".input") for name in space.names)
     numbers = sequence.split()
