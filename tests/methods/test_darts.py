@@ -14,8 +14,8 @@ from small_nets import elastic_net, operations_net
 from supernet import OpChoice, Supernet
 from supernet.errors import UsageError
 from supernet.methods import darts
-from supernet.methods.cells.darts import ARCHITECTURE, WEIGHTS_NAS_BENCH_201
-from supernet.train import Constant, Move, Recipe, Softmax, Step, adam, sgd
+from supernet.methods.cells.darts import ARCHITECTURE, PENN_TREEBANK, WEIGHTS_NAS_BENCH_201
+from supernet.train import Bilevel, Constant, CrossEntropy, Move, Recipe, Slowness, Softmax, Step, Strongest, adam, sgd
 from supernet.train.executor import Executor
 
 TRIALS = {
@@ -28,10 +28,22 @@ ALTERNATIVES = {
     "first": "weights",
     "begin": 0.5,
     "exclude": ("none",),
+    "edges": 1,
+    "slowness": 0.1,
+    "clip_ahead": 0.25,
     "weights": sgd(0.1),
     "architecture": adam(0.1),
 }
-SETTINGS = {"order": 1, "temperature": 1.0, "first": "architecture", "begin": 0.0, "exclude": ()}
+SETTINGS = {
+    "order": 1,
+    "temperature": 1.0,
+    "first": "architecture",
+    "begin": 0.0,
+    "exclude": (),
+    "edges": 2,
+    "slowness": 0.0,
+    "clip_ahead": None,
+}
 
 
 def test_defaults_are_the_published_ones() -> None:
@@ -61,6 +73,28 @@ def test_the_architecture_is_stepped_with_the_published_adam() -> None:
     told = published(architecture)
     assert (told["lr"], told["betas"], told["weight_decay"], told["clip"]) == (3e-4, (0.5, 0.999), 1e-3, None)
     assert isinstance(architecture.schedule, Constant)
+
+
+def test_the_settings_of_the_search_of_recurrent_cells() -> None:
+    recipe = darts(**PENN_TREEBANK)
+    told = published(recipe.weights)
+    assert (told["lr"], told["momentum"], told["weight_decay"], told["clip"]) == (20.0, 0.0, 5e-7, 0.25)
+    assert isinstance(recipe.weights.schedule, Constant)
+    architecture = recipe.parts["architecture"].updates
+    assert architecture is not None
+    of_logits = published(architecture)
+    assert (of_logits["lr"], of_logits["betas"], of_logits["weight_decay"]) == (3e-3, (0.9, 0.999), 1e-3)
+    (program,) = recipe.programs
+    assert isinstance(program, Bilevel)
+    assert (program.objective, program.architecture_objective) == (Slowness(CrossEntropy(), 1e-3), CrossEntropy())
+    assert recipe.derive == Strongest(("none",), edges=1)
+
+
+def test_clipping_ahead_needs_a_step_ahead() -> None:
+    with pytest.raises(UsageError, match="leave it out, or say order=2"):
+        train(darts(clip_ahead=0.25), steps=1)
+    with pytest.raises(UsageError, match="gradients ahead"):
+        darts(order=2, clip_ahead=0.0)
 
 
 @pytest.mark.parametrize(

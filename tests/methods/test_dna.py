@@ -58,7 +58,7 @@ SETTINGS = {
     "stages": None,
     "loss": "mse",
     "rating": RATING,
-    "teacher_mode": "eval",
+    "teacher_mode": None,
 }
 SMOOTHING = 0.1
 SHORT = {"rates": THREE}
@@ -179,3 +179,15 @@ def test_how_well_the_sum_tells_the_whole_network() -> None:
 def test_what_makes_no_sense_is_refused_before_the_first_step(make: Any, sentence: str) -> None:
     with pytest.raises(UsageError, match=sentence):
         make()
+
+
+def test_the_net_itself_teaches_by_the_statistics_of_the_batch() -> None:
+    """Its running averages are collected for no architecture, so that features would not be normalised."""
+    modes = {
+        (network, asked): dna(teacher=TappedTeacher(network=network), teacher_mode=asked).parts["teacher"].mode
+        for network in (None, "torchvision.models:resnet18")
+        for asked in (None, "eval", "train")
+    }
+    assert modes[None, None] == "train"
+    assert modes["torchvision.models:resnet18", None] == "eval"
+    assert all(mode == asked for (_, asked), mode in modes.items() if asked is not None)

@@ -16,7 +16,15 @@ from small_nets import executor, operations_net, step
 from supernet import zoo
 from supernet.errors import UsageError
 from supernet.methods import enas, fairnas, mean_teacher
-from supernet.methods.cells.enas import CONTROLLER, MACRO, MICRO, NAS_BENCH_201, WEIGHTS
+from supernet.methods.cells.enas import (
+    CONTROLLER,
+    MACRO,
+    MICRO,
+    NAS_BENCH_201,
+    PENN_TREEBANK,
+    PENN_TREEBANK_RELEASED,
+    WEIGHTS,
+)
 from supernet.settings import build, parse
 from supernet.space.restriction import Restriction
 from supernet.train import (
@@ -30,6 +38,7 @@ from supernet.train import (
     Recipe,
     Reinforce,
     SampleAndRank,
+    StepDecay,
     Trained,
     WarmRestarts,
     WeightsThenPolicy,
@@ -37,6 +46,7 @@ from supernet.train import (
     sgd,
 )
 from supernet.train.laws import Trial
+from supernet.train.ratings.inverse_perplexity import InversePerplexity
 from supernet.train.state import TrainingState
 
 SHORT: dict[str, Any] = {"updates": 2, "samples": 3, "derived": 4}
@@ -62,6 +72,7 @@ ALTERNATIVES = {
     "decay": 0.5,
     "begin": None,
     "auxiliary": 0.0,
+    "rating": InversePerplexity(),
     "derived": 3,
     "weights": sgd(0.1),
     "controller": adam(0.1),
@@ -76,6 +87,7 @@ SETTINGS = {
     "decay": 0.99,
     "begin": 0.0,
     "auxiliary": 0.4,
+    "rating": FreshBatch(),
     "derived": 10,
 }
 REFUSED_BY = {"dynas", "few_shot", "gm_nas", "k_shot", "sum_nas"}
@@ -122,6 +134,28 @@ def test_the_settings_of_the_two_scripts_and_of_nas_bench_201() -> None:
     macro = parts_of(enas(**MACRO))[1]
     assert (macro.skip_target, macro.skip_weight, macro.skip_rate, macro.bias) == (0.4, 0.8, "probability", False)
     assert enas(**MACRO) == enas()
+
+
+def test_the_settings_of_recurrent_cells() -> None:
+    expected = [
+        (PENN_TREEBANK, (2000, 1, 1e-4), (20.0, 0.0, 2e-7, 0.25), StepDecay(0.96, begin=15), 3.5e-4),
+        (
+            PENN_TREEBANK_RELEASED,
+            (100, 10, 1e-3),
+            (0.25 * 35, 0.0, 2e-7 / 35, 10 / 35),
+            StepDecay(0.95, begin=12, floor=0.0005 / 0.25),
+            1e-3,
+        ),
+    ]
+    for preset, counts, weights, schedule, lr in expected:
+        recipe = enas(**preset)
+        program, build, told, of_controller = parts_of(recipe)
+        assert (build.size, build.layers, build.tanh, build.temperature, build.bias) == (100, 1, 2.5, 5.0, False)
+        assert (program.updates, program.samples, program.policy_gradient.entropy) == counts
+        assert (told["lr"], told["momentum"], told["weight_decay"], told["clip"]) == pytest.approx(weights)
+        assert (told["inactive"], recipe.weights.schedule, of_controller["lr"]) == ("decay", schedule, lr)
+        assert isinstance(recipe.derive, SampleAndRank)
+        assert recipe.derive.rating == program.policy_gradient.rating == InversePerplexity(80.0)
 
 
 def test_the_schedules_of_the_learning_rate() -> None:

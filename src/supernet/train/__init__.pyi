@@ -106,6 +106,7 @@ from supernet.train.objectives.matched_distillation import MatchedDistillation a
 from supernet.train.objectives.mutual_distillation import MutualDistillation as MutualDistillation
 from supernet.train.objectives.plus_cost import PlusCost as PlusCost
 from supernet.train.objectives.scale_cost import ScaleCost as ScaleCost
+from supernet.train.objectives.slowness import Slowness as Slowness
 from supernet.train.objectives.terms import Auxiliary as Auxiliary
 from supernet.train.objectives.terms import Term as Term
 from supernet.train.objectives.terms import Terms as Terms
@@ -177,6 +178,7 @@ from supernet.train.programs.weights_then_policy import WeightsThenPolicy as Wei
 from supernet.train.ratings._protocol import Rating as Rating
 from supernet.train.ratings.batch_loss import BatchLoss as BatchLoss
 from supernet.train.ratings.fresh_batch import FreshBatch as FreshBatch
+from supernet.train.ratings.inverse_perplexity import InversePerplexity as InversePerplexity
 from supernet.train.ratings.learned import Learned as Learned
 from supernet.train.ratings.predicted import Predicted as Predicted
 from supernet.train.ratings.scored import Scored as Scored
@@ -348,6 +350,7 @@ __all__ = [
     "IndependentChoices",
     "IndependentPolicy",
     "InfoNCE",
+    "InversePerplexity",
     "InverseSquareRoot",
     "JoinsGradients",
     "Jump",
@@ -450,6 +453,7 @@ __all__ = [
     "SkipLimited",
     "Slice",
     "Slices",
+    "Slowness",
     "Softmax",
     "SortChannels",
     "SparseCodePerNode",

@@ -322,7 +322,8 @@ class Path:
         weight: Factor on the loss of this path.
         learns: Whether it has a gradient; one that has none is there for later paths, which see its outcome.
         settings: Scalars that layers read, by name, see `Supernet.active`.
-        taps: Modules of the network, by name below `Supernet.module`, whose results the objective sees.
+        taps: Modules of the network, by name below `Supernet.module`, whose results the objective sees; so it does
+            those that the objective names itself, as `taps`.
         forward: How it runs; None: the supernet on the images of the batch. `Step.forward` knows the settings of the
             step, and those of the path if they are handed on.
     """
@@ -342,6 +343,12 @@ class Path:
                 f"A path is an architecture or Decisions; got a {type(self.decisions).__name__}. Make options an "
                 "architecture with net.space.arch({…}), and indices, subsets or mixtures Decisions({…})."
             )
+
+    @property
+    def tapped(self) -> tuple[str, ...]:
+        """The modules whose results the objective sees."""
+        own: tuple[str, ...] = getattr(self.objective, "taps", ())
+        return tuple(dict.fromkeys((*self.taps, *own)))
 
 
 @dataclass(frozen=True, kw_only=True)

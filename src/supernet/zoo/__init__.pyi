@@ -72,6 +72,12 @@ from supernet.zoo.macro.mixpath_nasbench101 import mixpath_nasbench101 as mixpat
 from supernet.zoo.macro.mixpath_nasbench101 import mixpath_nasbench101_spec as mixpath_nasbench101_spec
 from supernet.zoo.macro.smash import smash as smash
 from supernet.zoo.models.elastic_model import elastic_model as elastic_model
+from supernet.zoo.recurrent.darts_rnn import darts_rnn as darts_rnn
+from supernet.zoo.recurrent.darts_rnn_genotype import darts_rnn_arch as darts_rnn_arch
+from supernet.zoo.recurrent.darts_rnn_genotype import darts_rnn_genotype as darts_rnn_genotype
+from supernet.zoo.recurrent.enas_rnn import enas_rnn as enas_rnn
+from supernet.zoo.recurrent.enas_rnn_sequence import enas_rnn_arch as enas_rnn_arch
+from supernet.zoo.recurrent.enas_rnn_sequence import enas_rnn_sequence as enas_rnn_sequence
 
 __all__ = [
     "attentivenas",
@@ -80,11 +86,13 @@ __all__ = [
     "bignas",
     "cream",
     "darts",
+    "darts_rnn",
     "dna",
     "elastic_model",
     "enas_macro",
     "enas_micro",
     "enas_micro_final",
+    "enas_rnn",
     "hat",
     "hr_nas",
     "hytra",

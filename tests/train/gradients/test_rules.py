@@ -218,6 +218,41 @@ def test_the_unrolled_gradient_is_the_exact_second_order_one(
     assert (first - second).norm() > 0.05 * second.norm(), "the case cannot tell the orders apart"
 
 
+def test_the_gradients_of_the_step_ahead_are_clipped(bilevel: tuple[Executor, OptionLogits]) -> None:
+    run, architecture = bilevel
+    net, (logits,) = run.net, architecture.logits
+    optimizer, clip = run.steppers["weights"].optimizer, 0.05
+    weights = {name: p.detach().clone().requires_grad_() for name, p in net.named_parameters()}
+    alpha = logits.detach().clone().requires_grad_()
+
+    def gradients(w: dict[str, Tensor], split: str, **further: bool) -> tuple[Tensor, ...]:
+        output = functional_call(net, w, (run.batch(split).x, {"block": Mixture(alpha.softmax(0))}))
+        return torch.autograd.grad(F.cross_entropy(output, run.batch(split).y), [alpha, *w.values()], **further)
+
+    def clipped(found: tuple[Tensor, ...]) -> list[Tensor]:
+        norm = torch.sqrt(sum((g.detach() ** 2).sum() for g in found))  # type: ignore[arg-type]
+        assert norm > 2 * clip, "the case cannot tell"
+        return [g.detach() * clip / norm for g in found]
+
+    _, *train = gradients(weights, "train", create_graph=True)
+    ahead = {}
+    for (name, w), g in zip(weights.items(), clipped(tuple(train)), strict=True):
+        buffer = optimizer.state[net.get_parameter(name)]["momentum_buffer"]
+        stepped = w - RATE * (MOMENTUM * buffer + g + (DECAY * w if w.ndim > 1 else 0))
+        ahead[name] = stepped.detach().requires_grad_()
+    direct, *validation = gradients(ahead, "validation")
+    dot = sum((v * g).sum() for v, g in zip(clipped(tuple(validation)), train, strict=True))
+    (mixed,) = torch.autograd.grad(dot, alpha)  # type: ignore[arg-type]
+    now = step(net, parts={"architecture": architecture})
+    move = Move(updates="architecture", data="validation", paths=[Path(relaxed(Softmax(), now), CrossEntropy())])
+    Unrolled(clip_norm=clip)(run, move, now)
+    found = logits.grad
+    assert found is not None
+    assert (found - (direct - RATE * mixed)).norm() < 2e-2 * (RATE * mixed).norm()
+    with pytest.raises(UsageError, match="above 0"):
+        Unrolled(clip_norm=0.0)
+
+
 @pytest.mark.parametrize("order", [1, 2])
 def test_weights_and_statistics_are_bitwise_the_same_after_a_move_on_the_architecture(order: int) -> None:
     net = operations_net()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Callable, Sequence
 from functools import cache
 
@@ -19,6 +20,7 @@ from supernet.train import (
     BatchLoss,
     BestOf,
     Fixed,
+    InversePerplexity,
     PathDropout,
     Predicted,
     Rating,
@@ -73,6 +75,25 @@ def test_the_batch_loss_is_that_of_the_batch_the_step_trains_on() -> None:
     x, y = run.batch("train")
     assert found == pytest.approx([loss_by_hand(net, arch, x, y) for arch in archs], abs=1e-5)
     assert len({round(value, 6) for value in found}) == len(archs)
+
+
+def test_the_inverse_perplexity_is_told_on_a_batch_for_each() -> None:
+    seen: list[str] = []
+
+    class Running:
+        def rate(
+            self, targets: Sequence[Arch], data: str, images: object, measure: str, fresh: bool, _: float
+        ) -> object:
+            seen.append(f"{data} {measure} {fresh} {len(targets)}")
+            return [[4.0, 50.0][len(seen) - 1]]
+
+    net = operations()
+    now = Step(0, 10, net, np.random.default_rng(0), runner=Running())  # type: ignore[arg-type]
+    found = InversePerplexity(20.0, "train")(now, list(net.space.enumerate())[:2])
+    assert found == pytest.approx([1 - 20 / math.exp(4.0), 1 - 20 / math.exp(10.0)])
+    assert seen == ["train loss True 1"] * 2
+    with pytest.raises(UsageError, match="scale of the reward"):
+        InversePerplexity(0.0)
 
 
 def test_the_batch_loss_may_have_smoothed_labels() -> None:

@@ -67,6 +67,12 @@ def test_step_decay_is_a_power_of_the_epochs() -> None:
     assert rates(StepDecay(0.5)) == [1.0] * 3 + [0.5] * 3 + [0.25] * 3
     assert rates(StepDecay(0.5, epochs=2)) == [1.0] * 6 + [0.5] * 3
     assert rates(StepDecay(0.5, epochs=1.5)) == [1.0] * 5 + [0.5] * 4, "within an epoch too"
+    assert rates(StepDecay(0.5, begin=1)) == [1.0] * 6 + [0.5] * 3
+    assert rates(StepDecay(0.5, epochs=2, begin=1)) == [1.0] * 9
+    assert rates(StepDecay(0.5, floor=0.3)) == [1.0] * 3 + [0.5] * 3 + [0.3] * 3
+    for build in (lambda: StepDecay(0.0), lambda: StepDecay(floor=1.1), lambda: StepDecay(begin=-1)):
+        with pytest.raises(UsageError):
+            build()
     for build in (lambda: StepDecay(0.0), lambda: StepDecay(1.1), lambda: StepDecay(0.5, epochs=0)):
         with pytest.raises(UsageError):
             build()

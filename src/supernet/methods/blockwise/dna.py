@@ -59,7 +59,7 @@ def dna(
     stages: StageNames | None = None,
     loss: Kind = "mse",
     rating: StageLoss = RATING,
-    teacher_mode: Literal["eval", "train"] = "eval",
+    teacher_mode: Literal["eval", "train"] | None = None,
     label_smoothing: float = 0.1,
     weights: Updates = WEIGHTS,
 ) -> Recipe:
@@ -80,7 +80,8 @@ def dna(
         rating: What subnets rank by. Default: the distance divided by the variance of the teacher's features;
             `StageLoss(kind="rating")` is the released code's.
         teacher_mode: Whether the teacher's batch norms use their own statistics (`"eval"`), or those of the batch
-            (`"train"`, the released code).
+            (`"train"`, the released code). None: those of the batch where the supernet itself teaches, whose running
+            averages belong to no subnet, and a network's own otherwise.
         label_smoothing: Share of the target that is spread evenly over the classes, where an architecture is trained
             alone.
         weights: How the supernet's weights, and projections, are stepped.
@@ -97,6 +98,7 @@ def dna(
             f"The teacher {str(teacher.network)!r} is a program of torch.export, which has no training mode. Leave "
             "teacher_mode out, or give a function that builds the teacher."
         )
+    mode = teacher_mode or ("train" if teacher.network is None else "eval")
     teacher = replace(teacher, stages=stages)
     through = "projections" if teacher.project else None
     labels = CrossEntropy(label_smoothing)
@@ -115,7 +117,7 @@ def dna(
         )
         for number, rate in enumerate(rates)
     )
-    parts: dict[str, Part | Slice] = {"teacher": Part(build=teacher, mode=teacher_mode, kept=teacher.network is None)}
+    parts: dict[str, Part | Slice] = {"teacher": Part(build=teacher, mode=mode, kept=teacher.network is None)}
     if through is not None:
         parts[through] = Part(build=Projections(teacher=teacher, stages=stages), updates=weights)
     rating = replace(rating, names=stages, projections=through)

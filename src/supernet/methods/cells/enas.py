@@ -12,12 +12,15 @@ from supernet.train import (
     Recipe,
     Reinforce,
     SampleAndRank,
+    StepDecay,
     Updates,
     WarmRestarts,
     WeightsThenPolicy,
     adam,
     sgd,
 )
+from supernet.train.ratings._protocol import Rating
+from supernet.train.ratings.inverse_perplexity import InversePerplexity
 
 PAPER = Paper(
     name="ENAS",
@@ -54,6 +57,42 @@ NAS_BENCH_201: dict[str, Any] = {
 }
 """The protocol of NAS-Bench-201 (`zoo.nasbench201`)."""
 
+PENN_TREEBANK: dict[str, Any] = {
+    "lstm": LSTMController(size=100, tanh=2.5, temperature=5.0),
+    "rating": InversePerplexity(80.0),
+    "updates": 2000,
+    "samples": 1,
+    "auxiliary": 0.0,
+    "weights": sgd(
+        20.0,
+        momentum=0.0,
+        weight_decay=2e-7,
+        clip_norm=0.25,
+        schedule=StepDecay(0.96, begin=15),
+        inactive="decay",
+    ),
+    "controller": CONTROLLER.with_settings(lr=3.5e-4),
+}
+"""The search of recurrent cells (`zoo.enas_rnn`) as the paper tells it."""
+
+PENN_TREEBANK_RELEASED: dict[str, Any] = {
+    "lstm": LSTMController(size=100, tanh=2.5, temperature=5.0),
+    "rating": InversePerplexity(80.0),
+    "updates": 100,
+    "samples": 10,
+    "entropy": 1e-3,
+    "auxiliary": 0.0,
+    "weights": sgd(
+        8.75,
+        momentum=0.0,
+        weight_decay=2e-7 / 35,
+        clip_norm=10 / 35,
+        schedule=StepDecay(0.95, begin=12, floor=0.002),
+        inactive="decay",
+    ),
+}
+"""The search of recurrent cells as the authors' script runs it; its loss is a sum over 35 places, here a mean."""
+
 
 def enas(
     *,
@@ -66,6 +105,7 @@ def enas(
     decay: float = 0.99,
     begin: float | None = 0.0,
     auxiliary: float = 0.4,
+    rating: Rating = FreshBatch(),
     derived: int = 10,
     weights: Updates = WEIGHTS,
     controller: Updates = CONTROLLER,
@@ -91,6 +131,7 @@ def enas(
         decay: The share of the baseline that is kept at each reward.
         begin: The baseline before the first reward; None: the first reward.
         auxiliary: The factor on the loss of auxiliary heads, in networks that have some.
+        rating: What an architecture is worth on a validation batch, in rewards (1 − rating) and in the end.
         derived: Number of architectures of which the best is taken.
         weights: How the supernet's weights are stepped.
         controller: How the parameters of the controller are stepped.
@@ -98,7 +139,7 @@ def enas(
     program = WeightsThenPolicy(
         auxiliary=auxiliary,
         models=models,
-        policy_gradient=Reinforce(decay=decay, begin=begin, entropy=entropy),
+        policy_gradient=Reinforce(rating=rating, decay=decay, begin=begin, entropy=entropy),
         updates=updates,
         samples=samples,
         every=every,
@@ -108,5 +149,5 @@ def enas(
         program=program,
         weights=weights,
         parts={"controller": Part(build=lstm, updates=controller)},
-        derive=SampleAndRank(samples=derived, rating=FreshBatch(), part="controller"),
+        derive=SampleAndRank(samples=derived, rating=rating, part="controller"),
     )

@@ -12,6 +12,7 @@ from supernet.data import Batch
 from supernet.errors import UsageError
 from supernet.train.executor import Executor
 from supernet.train.move import Move, Step
+from supernet.train.optimisers._protocol import check_number
 from supernet.train.part import WEIGHTS
 from supernet.train.processes import average
 
@@ -26,13 +27,25 @@ class Unrolled:
     The gradient is ∇_α L_val(w', α) − ξ [∇_α L_train(w⁺, α) − ∇_α L_train(w⁻, α)] / 2ε,
     w± = w ± ε ∇_{w'} L_val, ε = `radius` / ‖∇_{w'} L_val‖₂. The weights are restored exactly.
 
+    With `clip_norm` the two gradients of the weights are clipped before they are used, as in the authors' search of
+    recurrent cells.
+
     Args:
         radius: Numerator of ε; the paper uses 0.01.
         part: The family of the architecture's parameters.
+        clip_norm: The largest norm of ∇_w L_train and of ∇_{w'} L_val; None: they are not clipped.
+
+    Raises:
+        UsageError: a norm that is not above 0.
     """
 
     radius: float = 0.01
     part: str = "architecture"
+    clip_norm: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.clip_norm is not None:
+            check_number("The largest norm of the gradients ahead (None for none)", self.clip_norm, above=0)
 
     def __call__(self, executor: Executor, move: Move, step: Step) -> list[Tensor]:
         weights = executor.steppers[WEIGHTS]
@@ -58,13 +71,14 @@ class Unrolled:
             _, ahead = gradient(train, weights.parameters)
             with torch.no_grad():
                 average(executor.fabric, ahead)
+                self._clip(ahead)
                 for p, g in zip(weights.parameters, ahead, strict=True):
                     p.sub_(weights.direction(p, g), alpha=rate)
             loss, both = gradient(validation, [*logits, *weights.parameters])
             first, vector = both[: len(logits)], both[len(logits) :]
             average(executor.fabric, vector)
-            norm = torch.linalg.vector_norm(torch.stack(torch._foreach_norm(vector)))
-            epsilon = self.radius / norm.clamp_min(1e-12)
+            self._clip(vector)
+            epsilon = self.radius / _norm(vector).clamp_min(1e-12)
             ends = []
             for sign in (1.0, -1.0):
                 with torch.no_grad():
@@ -79,3 +93,12 @@ class Unrolled:
             if p in used:  # a choice that is decided has no gradient, so that weight decay does not move it
                 p.grad = direct - rate * (plus - minus) / (2 * epsilon)
         return [loss]
+
+    def _clip(self, gradients: Sequence[Tensor]) -> None:
+        if self.clip_norm is not None:
+            torch._foreach_mul_(list(gradients), (self.clip_norm / (_norm(gradients) + 1e-6)).clamp(max=1.0))
+
+
+def _norm(tensors: Sequence[Tensor]) -> Tensor:
+    norm: Tensor = torch.linalg.vector_norm(torch.stack(torch._foreach_norm(list(tensors))))
+    return norm

@@ -15,6 +15,7 @@ from supernet.train.gradients._protocol import GradientRule
 from supernet.train.gradients.unrolled import Unrolled
 from supernet.train.move import Forward, Move, Objective, Path, Step
 from supernet.train.objectives.cross_entropy import CrossEntropy
+from supernet.train.optimisers._protocol import check_number
 from supernet.train.parametrisations._protocol import are_open, drawn, weighed
 from supernet.train.parametrisations.operation_choices import require_mixable
 from supernet.train.part import WEIGHTS
@@ -32,6 +33,7 @@ class Bilevel:
         relaxation: The rule by which logits become mixtures, such as `Softmax()`.
         objective: The loss of the paths of both moves.
         order: 1 takes the weights as constant in the architecture's gradient; 2 unrolls one step of them.
+        clip_ahead: The largest norm of the weights' gradients in that step; None: no clipping. Only of order 2.
         first: Family that moves first. DARTS begins with the architecture, AutoDL-Projects with the weights.
         begin: Share of the training, in [0, 1], in which only the weights learn; the architecture starts after it. With
             1 it never moves, and its part needs no updates.
@@ -47,6 +49,7 @@ class Bilevel:
     relaxation: Relaxation = field(default_factory=Softmax)
     objective: Objective = field(default_factory=CrossEntropy)
     order: Literal[1, 2] = 1
+    clip_ahead: float | None = None
     first: Literal["architecture", "weights"] = "architecture"
     begin: float = 0.0
     every: int = 1
@@ -60,6 +63,8 @@ class Bilevel:
     def __post_init__(self) -> None:
         if self.order not in (1, 2):
             raise UsageError(f"The order of the architecture's gradient is 1 or 2; got {self.order!r}.")
+        if self.clip_ahead is not None:
+            check_number("The largest norm of the gradients ahead (None for none)", self.clip_ahead, above=0)
         if self.first not in ("architecture", "weights"):
             raise UsageError(f"The family that moves first is 'architecture' or 'weights'; got {self.first!r}.")
         if not 0 <= self.begin <= 1:
@@ -72,6 +77,10 @@ class Bilevel:
         return (self.part,) if self.begin < 1 else ()
 
     def check(self, net: Supernet) -> None:
+        if self.clip_ahead is not None and self.order == 1:
+            raise UsageError(
+                f"clip_ahead={self.clip_ahead} is about the step that order=2 unrolls; leave it out, or say order=2."
+            )
         require_mixable(net, "A differentiable method", sets=True)
 
     def probabilities(self, parts: Mapping[str, nn.Module]) -> dict[str, Tensor]:
@@ -90,5 +99,5 @@ class Bilevel:
                 if not are_open(decisions):
                     continue
                 path = Path(decisions, self.architecture_objective or self.objective, forward=self.forward)
-                unrolled = Unrolled(part=self.part) if self.order == 2 else None
+                unrolled = Unrolled(part=self.part, clip_norm=self.clip_ahead) if self.order == 2 else None
                 yield Move(updates=family, data="validation", paths=[path], gradient=unrolled)

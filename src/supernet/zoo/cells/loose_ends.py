@@ -35,7 +35,7 @@ class LooseEnds(nn.Module, Mutable):
         self.by_state = nn.ModuleList(by_state)
 
     def _loose(self) -> list[int]:
-        taken = {state for pick in self.picks for state in _taken(pick, self.selection.decision(pick))}
+        taken = {state for pick in self.picks for state in taken_by(pick, self.selection.decision(pick))}
         return [state for state in range(len(self.by_state)) if state not in taken]
 
     def forward(self, states: Sequence[Tensor]) -> Tensor:
@@ -69,7 +69,7 @@ class WhileLoose(nn.Module, Mutable):
         self.picks, self.state, self.module = tuple(picks), state, module
 
     def _is_loose(self) -> bool:
-        return all(self.state not in _taken(pick, self.selection.decision(pick)) for pick in self.picks)
+        return all(self.state not in taken_by(pick, self.selection.decision(pick)) for pick in self.picks)
 
     def forward(self, x: Tensor) -> Tensor:
         out: Tensor = self.module(x) if self._is_loose() else x
@@ -91,7 +91,7 @@ def _while_loose(picks: Sequence[Choice], state: int) -> Conditions:
     return tuple(Chosen(pick, left) for pick, left in others if len(left) < len(pick.options))
 
 
-def _taken(pick: Choice, decision: Decision) -> list[int]:
+def taken_by(pick: Choice, decision: Decision) -> list[int]:
     """The states that one choice of inputs takes."""
     if isinstance(decision, EdgeWeights):
         return [state for state, weight in enumerate(decision.weights.tolist()) if weight]

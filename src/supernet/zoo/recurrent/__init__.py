@@ -1,0 +1,1 @@
+"""Recurrent cells that are searched, inside a model of texts."""
