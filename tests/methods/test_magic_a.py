@@ -163,23 +163,37 @@ def still_net() -> Supernet:
     return net
 
 
+def outputs_of_blocks(alignment: float, *, seed: int) -> list[torch.Tensor]:
+    """What each block returns in every architecture (A, B, …), after a training with this weight."""
+    net = train(quick(alignment=alignment), steps=60, seed=seed).net
+    x = next(squares().validation.batches(32)).x
+    outputs: dict[str, list[torch.Tensor]] = {"3": [], "4": []}
+    net.train()
+    for arch in net.space.enumerate():
+        with torch.no_grad(), net.active(arch), tapped(net.module, tuple(outputs)) as taps:
+            net(x)
+        for name, value in taps.items():
+            outputs[name].append(value)
+    return [torch.stack(values) for values in outputs.values()]
+
+
 def test_alignment_draws_the_layers_of_paths_together() -> None:
-    """How far the blocks of all paths are from their mean, over how large that is."""
+    """In every block and for every seed: relative to how large features are for a weight at which they keep their size,
+    and absolutely for one that makes them smaller, too."""
+    ratios = []
+    for seed in range(3):
+        plain, little, much = (outputs_of_blocks(alignment, seed=seed) for alignment in (0.0, 0.1, 1.0))
+        for without, weak, strong in zip(plain, little, much, strict=True):
+            ratios.append(float(spread(weak) / spread(without)))
+            assert ratios[-1] < 0.97
+            assert weak.mean(0).var() > 0.8 * without.mean(0).var()
+            assert strong.var(0).mean() < 0.6 * without.var(0).mean()
+    assert sum(ratios) / len(ratios) < 0.9
 
-    def spread(recipe: Recipe) -> float:
-        net = train(recipe, steps=60).net
-        x = next(squares().validation.batches(32)).x
-        outputs: dict[str, list[torch.Tensor]] = {"3": [], "4": []}
-        net.train()
-        for arch in net.space.enumerate():
-            with torch.no_grad(), net.active(arch), tapped(net.module, ("3", "4")) as taps:
-                net(x)
-            for name, value in taps.items():
-                outputs[name].append(value)
-        stacked = [torch.stack(values) for values in outputs.values()]
-        return float(torch.stack([(s.var(0).mean() / s.mean(0).var()) for s in stacked]).mean())
 
-    assert spread(quick(alignment=4.0)) < 0.75 * spread(quick(alignment=0.0))
+def spread(outputs: torch.Tensor) -> torch.Tensor:
+    """How far the outputs of all architectures are from their mean, over how much that varies."""
+    return outputs.var(0).mean() / outputs.mean(0).var()
 
 
 def test_a_step_costs_less_than_three_plain_ones(seen: Any) -> None:
