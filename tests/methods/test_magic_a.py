@@ -11,7 +11,7 @@ import torch
 from torch.nn import functional
 
 from method_trials import moves, on_digits, published, squares, train
-from small_nets import elastic_net, operations_net, sgd
+from small_nets import elastic_net, operations_net, sgd, step
 from supernet import Arch, OpChoice, Supernet, data, fit, zoo
 from supernet.errors import UsageError
 from supernet.methods import few_shot, magic_a, spos
@@ -212,6 +212,19 @@ def test_a_resumed_training_has_the_same_anchor(tmp_path: Folder) -> None:
     assert set(whole.memory["anchor"]) == {"code", "step"}
 
 
+def test_an_anchor_that_the_space_no_longer_holds_gives_way_to_the_next_path() -> None:
+    net = operations_net()
+    space = net.space.restrict({"block0": ["conv1", "skip"]})
+    now = replace(step(net), memory={"anchor": {"code": [0, 1], "step": 3}})
+    assert net.space.arch({"block0": "conv3", "block1": "conv1"}).code == (0, 1)
+    program: Any = magic_a().program
+    assert len(next(program.moves(now)).paths) == 2, "in the whole space a path is aligned with it"
+    now = replace(now, subspace=space, memory={"anchor": {"code": [0, 1], "step": 3}})
+    (move,) = program.moves(now)
+    assert len(move.paths) == 1
+    assert now.memory["anchor"]["code"] == code(move.paths[0])
+
+
 def test_every_leaf_has_an_anchor_of_its_own(seen: Any) -> None:
     recipe = few_shot(quick(), parent_epochs=1, leaf_epochs=1)
     phases = recipe.on(operations_net().space).phases
@@ -246,6 +259,15 @@ def test_unknown_layers_are_refused_before_training() -> None:
 def test_settings_out_of_range_are_refused(options: dict[str, Any]) -> None:
     with pytest.raises(UsageError, match=r"weight of the alignment|every 0 steps"):
         magic_a(**options)
+
+
+def test_looking_at_the_shapes_leaves_the_statistics_as_they_are() -> None:
+    net = zoo.nasbench201(channels=4, cells=1, in_channels=1, statistics="track").train()
+    net.input_shape = (1, 8, 8)
+    before = [buffer.clone() for buffer in net.buffers()]
+    magic_a().programs[0].check(net)
+    assert before
+    assert all(torch.equal(one, other) for one, other in zip(before, net.buffers(), strict=True))
 
 
 def test_cells_are_aligned_too() -> None:
