@@ -63,9 +63,9 @@ def sum_nas(
             )
         if isinstance(program.combine, JoinsGradients):
             raise UsageError(
-                f"sum_nas puts the ways of the inner steps in the place of the gradients of the paths, but {recipe.name!r} "
-                f"joins these by a rule of its own, {type(program.combine).__name__}, which would be lost. Take a method "
-                "such as fairnas() or spos()."
+                f"sum_nas steps along the ways of the inner steps in the place of gradients, but {recipe.name!r} joins "
+                f"the gradients of its paths by a rule of its own, {type(program.combine).__name__}, which would be "
+                "lost. Take a method such as fairnas() or spos()."
             )
         return replace(program, combine=Mean(), gradient=rule)
 
