@@ -70,6 +70,23 @@ def test_it_follows_the_ranking_of_a_table(tmp_path: Path) -> None:
     assert json.loads((out / "judge.json").read_text())["n"] == 8
 
 
+def test_conflicts_are_measured_as_often_as_asked_for_and_stand_on_the_page(tmp_path: Path) -> None:
+    out = tmp_path / "r"
+    options = ("--steps", 4, "--monitor-every", 0, "--conflict-every", 2)
+    done = supernet("train", "--out", out, *SMALL, *options)
+    assert done.code == 0, done.err
+    rows = [json.loads(line) for line in (out / "train.jsonl").read_text().splitlines()]
+    assert [row["step"] for row in rows if "conflict/paths" in row] == [2, 4]
+    assert all(-1 <= value <= 1 for row in rows for name, value in row.items() if name.startswith("conflict/"))
+    assert any(name.startswith("conflict/layer/") for name in rows[-1])
+    done = supernet("report", out)
+    assert done.code == 0, done.err
+    assert 'download="conflict.csv"' in (out / "report.html").read_text(encoding="utf-8")
+    done = supernet("train", "--out", tmp_path / "s", *SMALL, "--conflict-every", -1)
+    assert done.code == 2
+    assert "conflict" in done.err
+
+
 def test_a_training_that_collapses_is_warned_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "flat_for_cli.py").write_text(
         "from torch import nn\n"

@@ -16,7 +16,7 @@ from supernet import Arch, Choice, OpChoice, Supernet, data, fit, measure, zoo
 from supernet.errors import UsageError
 from supernet.methods import cream, spos
 from supernet.nn import batch_norm
-from supernet.train import Fixed, Linear, MatchedDistillation, Recipe, Uniform, Weighted, adam
+from supernet.train import Fixed, Linear, MatchedDistillation, PartOfBatch, Recipe, Uniform, Weighted, adam
 from supernet.train.executor import Executor
 from supernet.train.move import Move, Result, Step
 from supernet.train.parts.matching_net import MatchingNet
@@ -142,6 +142,8 @@ def test_the_matching_net_moves_every_so_many_steps(seen: Seen) -> None:
     train(quick(begin=0.25, every=4, step_ahead=True), steps=20)
     steps = [now.index for now, move, _ in seen.moves[23:] if move.updates == "weights"]
     assert sorted(i for i in set(steps) if steps.count(i) == 2) == [8, 12, 16]
+    ahead = [move.gradient for _, move, _ in seen.moves[23:] if move.updates == "weights" and move.gradient]
+    assert ahead == [PartOfBatch(examples=4, clip_norm=1.0)] * 3, "as in the released code, which clips these alone"
 
 
 def test_the_teacher_is_the_path_that_suits_best_and_its_match_weighs_the_loss(

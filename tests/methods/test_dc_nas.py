@@ -20,7 +20,7 @@ TRIALS = {"dc_nas": lambda: on_digits(dc_nas().with_weights(lr=0.1, per=None), o
 ALTERNATIVES = {"match": ConstantMatch(0.5), "share": 2, "label_smoothing": 0.2, "weights": sgd(0.1)}
 SETTINGS = {"match": CosineMatch(), "share": 1}
 SMOOTHING = 0.1
-REFUSED_BY = {"dynas", "k_shot"}
+REFUSED_BY = {"dynas", "k_shot", "sum_nas"}
 
 
 def test_one_update_is_that_of_both_gradients_by_hand() -> None:

@@ -11,7 +11,7 @@ import torch
 from torch.nn import functional
 
 from method_trials import moves, on_digits, published, squares, train
-from small_nets import elastic_net, operations_net, sgd
+from small_nets import elastic_net, operations_net, sgd, step
 from supernet import Arch, OpChoice, Supernet, data, fit, zoo
 from supernet.errors import UsageError
 from supernet.methods import few_shot, magic_a, spos
@@ -163,23 +163,37 @@ def still_net() -> Supernet:
     return net
 
 
+def outputs_of_blocks(alignment: float, *, seed: int) -> list[torch.Tensor]:
+    """What each block returns in every architecture (A, B, …), after a training with this weight."""
+    net = train(quick(alignment=alignment), steps=60, seed=seed).net
+    x = next(squares().validation.batches(32)).x
+    outputs: dict[str, list[torch.Tensor]] = {"3": [], "4": []}
+    net.train()
+    for arch in net.space.enumerate():
+        with torch.no_grad(), net.active(arch), tapped(net.module, tuple(outputs)) as taps:
+            net(x)
+        for name, value in taps.items():
+            outputs[name].append(value)
+    return [torch.stack(values) for values in outputs.values()]
+
+
 def test_alignment_draws_the_layers_of_paths_together() -> None:
-    """How far the blocks of all paths are from their mean, over how large that is."""
+    """In every block and for every seed: relative to how large features are for a weight at which they keep their size,
+    and absolutely for one that makes them smaller, too."""
+    ratios = []
+    for seed in range(3):
+        plain, little, much = (outputs_of_blocks(alignment, seed=seed) for alignment in (0.0, 0.1, 1.0))
+        for without, weak, strong in zip(plain, little, much, strict=True):
+            ratios.append(float(spread(weak) / spread(without)))
+            assert ratios[-1] < 0.97
+            assert weak.mean(0).var() > 0.8 * without.mean(0).var()
+            assert strong.var(0).mean() < 0.6 * without.var(0).mean()
+    assert sum(ratios) / len(ratios) < 0.9
 
-    def spread(recipe: Recipe) -> float:
-        net = train(recipe, steps=60).net
-        x = next(squares().validation.batches(32)).x
-        outputs: dict[str, list[torch.Tensor]] = {"3": [], "4": []}
-        net.train()
-        for arch in net.space.enumerate():
-            with torch.no_grad(), net.active(arch), tapped(net.module, ("3", "4")) as taps:
-                net(x)
-            for name, value in taps.items():
-                outputs[name].append(value)
-        stacked = [torch.stack(values) for values in outputs.values()]
-        return float(torch.stack([(s.var(0).mean() / s.mean(0).var()) for s in stacked]).mean())
 
-    assert spread(quick(alignment=4.0)) < 0.75 * spread(quick(alignment=0.0))
+def spread(outputs: torch.Tensor) -> torch.Tensor:
+    """How far the outputs of all architectures are from their mean, over how much that varies."""
+    return outputs.var(0).mean() / outputs.mean(0).var()
 
 
 def test_a_step_costs_less_than_three_plain_ones(seen: Any) -> None:
@@ -196,6 +210,19 @@ def test_a_resumed_training_has_the_same_anchor(tmp_path: Folder) -> None:
         parts = train(quick(), steps=14, out=tmp_path / "parts", resume=True, stop_after=stop)
     assert whole.memory["anchor"] == parts.memory["anchor"]
     assert set(whole.memory["anchor"]) == {"code", "step"}
+
+
+def test_an_anchor_that_the_space_no_longer_holds_gives_way_to_the_next_path() -> None:
+    net = operations_net()
+    space = net.space.restrict({"block0": ["conv1", "skip"]})
+    now = replace(step(net), memory={"anchor": {"code": [0, 1], "step": 3}})
+    assert net.space.arch({"block0": "conv3", "block1": "conv1"}).code == (0, 1)
+    program: Any = magic_a().program
+    assert len(next(program.moves(now)).paths) == 2, "in the whole space a path is aligned with it"
+    now = replace(now, subspace=space, memory={"anchor": {"code": [0, 1], "step": 3}})
+    (move,) = program.moves(now)
+    assert len(move.paths) == 1
+    assert now.memory["anchor"]["code"] == code(move.paths[0])
 
 
 def test_every_leaf_has_an_anchor_of_its_own(seen: Any) -> None:
@@ -232,6 +259,15 @@ def test_unknown_layers_are_refused_before_training() -> None:
 def test_settings_out_of_range_are_refused(options: dict[str, Any]) -> None:
     with pytest.raises(UsageError, match=r"weight of the alignment|every 0 steps"):
         magic_a(**options)
+
+
+def test_looking_at_the_shapes_leaves_the_statistics_as_they_are() -> None:
+    net = zoo.nasbench201(channels=4, cells=1, in_channels=1, statistics="track").train()
+    net.input_shape = (1, 8, 8)
+    before = [buffer.clone() for buffer in net.buffers()]
+    magic_a().programs[0].check(net)
+    assert before
+    assert all(torch.equal(one, other) for one, other in zip(before, net.buffers(), strict=True))
 
 
 def test_cells_are_aligned_too() -> None:

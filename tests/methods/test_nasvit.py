@@ -64,7 +64,7 @@ SETTINGS = {
     "mixed": Mixed(mixup=0.01, cutmix=0.01, switch=0.5, probability=1.0, erase=0.01),
 }
 SMOOTHING = 0.1
-REFUSED_BY = {"dynas", "k_shot"}
+REFUSED_BY = {"dynas", "k_shot", "sum_nas"}
 
 
 def test_defaults_are_the_published_ones() -> None:

@@ -9,7 +9,7 @@ import pytest
 from method_trials import on_digits, published, train, vector
 from small_nets import elastic_net, operations_net
 from supernet.errors import UsageError
-from supernet.methods import fairnas, one_shot, sandwich, spos, sum_nas
+from supernet.methods import dc_nas, fairnas, nasvit, one_shot, sandwich, spos, sum_nas
 from supernet.methods.single_path.sum_nas import WEIGHTS
 from supernet.train import Mean, Reptile, Sandwich, StrictFair, TrainPaths, Uniform
 
@@ -64,6 +64,12 @@ def test_what_has_a_gradient_of_its_own_is_refused() -> None:
     phases = replace(spos(), program=replace(spos().program, gradient=Reptile()))  # type: ignore[type-var]
     with pytest.raises(UsageError, match="or has a gradient of its own"):
         sum_nas(phases)
+
+
+def test_a_rule_that_joins_gradients_is_not_thrown_away() -> None:
+    for recipe, rule in ((dc_nas(), "MatchWeighted"), (nasvit(), "ProjectLargest")):
+        with pytest.raises(UsageError, match=f"by a rule of its own, {rule}, which would be lost"):
+            sum_nas(recipe)
 
 
 def test_inner_steps_need_sensible_numbers() -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import base64
+import csv
 import hashlib
 import html
+import io
 import json
 import re
 import shlex
@@ -72,6 +74,42 @@ def test_writes_one_file_that_needs_no_other(tmp_path: Path) -> None:
 def test_writing_again_gives_the_same_page(tmp_path: Path) -> None:
     first = write_report(build_run(tmp_path)).read_bytes()
     assert write_report(tmp_path).read_bytes() == first
+
+
+CONFLICT = {
+    "conflict/paths": (0.5, -0.25),
+    "conflict/paths, augmented": (0.4, -0.5),
+    "conflict/layer/stem.0": (0.75, 0.125),
+    "conflict/layer/block, 3": (0.25, -0.75),
+}
+
+
+def test_cosines_between_gradients_are_a_chart_and_a_file(tmp_path: Path) -> None:
+    assert "conflict" not in sections(build_run(tmp_path))["training"]
+    log = (tmp_path / "train.jsonl").read_text().splitlines()
+    rows = [{"step": 100 * (n + 1)} | {name: values[n] for name, values in CONFLICT.items()} for n in range(2)]
+    write_lines(tmp_path / "train.jsonl", [*map(json.loads, log), *rows])
+    body = sections(tmp_path)["training"]
+    link = re.search(r'<a download="conflict.csv" href="data:text/csv;base64,([^"]*)"', body)
+    assert link is not None
+    table = list(csv.reader(io.StringIO(base64.b64decode(link[1]).decode())))
+    wanted = [
+        [str(100 * (n + 1)), name.removeprefix("conflict/"), str(values[n])]
+        for name, values in CONFLICT.items()
+        for n in range(2)
+    ]
+    assert table == [["step", "quantity", "value"], *wanted]
+    chart = chart_data(body, "chart-conflict")
+    assert [(line["name"], line["x"], line["y"]) for line in chart["traces"]] == [
+        (name.removeprefix("conflict/").removeprefix("layer/"), [100, 200], list(values))
+        for name, values in CONFLICT.items()
+    ]
+    shown = [[change["visible"] for change in view["traces"]] for view in chart["views"]]
+    yes, no = True, False
+    assert shown == [[yes, yes, no, no], [no, no, yes, yes], [no, no, yes, no], [no, no, no, yes]]
+    assert all(label in body for label in ("all together", "every layer"))
+    assert "Below 0, what serves one harms the other." in words(body)
+    assert "conflict/" not in json.dumps(chart_data(body, "chart-scalars")), "it stands in one chart"
 
 
 def test_policy_allows_exactly_the_scripts_of_the_page(tmp_path: Path) -> None:

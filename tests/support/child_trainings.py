@@ -17,7 +17,7 @@ from small_nets import images, operations_net, plain_net, sgd
 from supernet import Choice, ElasticConv2d, OpChoice, Supernet
 from supernet.data import FewerClasses, ImageData
 from supernet.errors import RunError
-from supernet.methods import darts, fairnas, mean_teacher, nasvit, spos, sum_nas
+from supernet.methods import darts, fairnas, mean_teacher, nasvit, pi_nas, spos, sum_nas
 from supernet.nn.channels import Channels
 from supernet.train import Context, Edit, Phase, ProjectLargest, Recipe, Step, adam, fit
 
@@ -60,6 +60,9 @@ def shared_recipe(name: str) -> Recipe:
         return growing_recipe()
     if name == "nasvit":  # gradients that are joined by more than a sum
         return replace(nasvit(mixed=None, combine=ProjectLargest(begin=0.0)), weights=sgd(0.2))
+    if name == "pi_nas":  # a queue that takes the keys of all processes, a teacher and a neck beside the supernet
+        rates = {"weights": sgd(0.2), "head": sgd(0.2)}
+        return pi_nas(queue=64, hidden=8, width=4, decay=0.5, views=2, linear_epochs=50, **rates)
     recipe = darts(order=2, first="weights")
     return replace(
         recipe, weights=sgd(0.2), parts={"architecture": replace(recipe.parts["architecture"], updates=sgd(5.0))}

@@ -8,7 +8,7 @@ from supernet.errors import UsageError
 from supernet.methods._wrapping import around
 from supernet.methods.single_path.fairnas import fairnas
 from supernet.paper import Paper
-from supernet.train import Cosine, Mean, Program, Recipe, Reptile, TrainPaths, sgd
+from supernet.train import Cosine, JoinsGradients, Mean, Program, Recipe, Reptile, TrainPaths, sgd
 
 PAPER = Paper(
     name="SUM-NAS",
@@ -50,7 +50,7 @@ def sum_nas(
         inner_clip_norm: The largest norm of the gradient in these steps; None: any.
 
     Raises:
-        UsageError: the recipe does not train paths on a whole batch by plain gradients.
+        UsageError: the recipe does not train paths on a whole batch by plain gradients that are summed or averaged.
     """
     rule = Reptile(steps=inner_steps, lr=inner_lr, momentum=inner_momentum, clip_norm=inner_clip_norm)
 
@@ -60,6 +60,12 @@ def sum_nas(
                 f"sum_nas exchanges the gradient of a program that trains paths on a whole batch, but "
                 f"{type(program).__name__} of {recipe.name!r} is another, or has a gradient of its own. Take a method "
                 "such as fairnas() or spos()."
+            )
+        if isinstance(program.combine, JoinsGradients):
+            raise UsageError(
+                f"sum_nas steps along the ways of the inner steps in the place of gradients, but {recipe.name!r} joins "
+                f"the gradients of its paths by a rule of its own, {type(program.combine).__name__}, which would be "
+                "lost. Take a method such as fairnas() or spos()."
             )
         return replace(program, combine=Mean(), gradient=rule)
 
