@@ -177,6 +177,15 @@ def test_the_spaces_are_as_large_as_published() -> None:
     assert published_net("wmt").space.size == pytest.approx(4.18e14, rel=0.01)  # "10¹⁵" in the paper
 
 
+def test_the_two_tasks_differ_in_tables_and_tokens() -> None:
+    for task, tables, tokens in (("wmt", 1, 30), ("iwslt", 3, 23)):
+        net = published_net(task)
+        module: Any = net.module
+        vectors = (module.source.tokens.weight, module.target.tokens.weight, module.head.weight)
+        assert len({*map(id, vectors)}) == tables
+        assert {field.shape for field in net.input_shape.fields} == {(tokens,)}  # type: ignore[union-attr]
+
+
 def test_parameters_depend_on_neither_heads_nor_attended_layers() -> None:
     net = published_net("wmt")
     largest = net.space.largest()
@@ -396,8 +405,13 @@ def test_dropout_follows_the_width_but_behind_the_attention_of_the_encoder() -> 
         {m.p for m in published_net(task).modules() if isinstance(m, ElasticDropout)} for task in ("wmt", "iwslt")
     )
     assert (wmt, iwslt) == ({0.3}, {0.375})
-    weights = {m.p for m in published_net("wmt").modules() if type(m) is nn.Dropout}
-    assert weights == {0.3, 0.1}
+    weights = {
+        task: sorted(
+            m.parts["dropout"].p for m in published_net(task).modules() if "dropout" in getattr(m, "parts", ())
+        )
+        for task in ("wmt", "iwslt")
+    }
+    assert weights == {"wmt": [0.1] * 18, "iwslt": []}, "three attentions of six layers"
 
 
 # -- configurations, sentences ---------------------------------------------------------------------------------------
