@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from supernet import Arch, Supernet, deploy, measure, zoo
 from supernet.data import text_pairs
 from supernet.errors import UsageError
+from supernet.measure.latency.blocks import blocks_of
 from supernet.nn import ElasticDropout, Field, Inputs
 from supernet.nn.laws import LAWS, Law
 from supernet.zoo.attention.hat_published import PUBLISHED
@@ -489,6 +490,18 @@ def test_sequences_and_tokens_that_do_not_fit_are_refused_while_it_runs() -> Non
         net(long, net.space.largest())
     with pytest.raises(UsageError, match="An embedding of 40 vectors was given the index 40; they go from 0 to 39"):
         net({**inputs(), "input_ids": torch.full((3, LENGTH), V)}, net.space.largest())
+
+
+def test_the_blocks_that_latencies_are_measured_of_stand_alone() -> None:
+    net = small(encoder_layers=1, depths=(1,), attended=(1,))
+    shape = Inputs(tuple(Field(name, (LENGTH,), "int64") for name in inputs()))
+    blocks = {block.name: block for block in blocks_of(net, shape, max_settings=64)}
+    feed = blocks["decoder.0.feed"]
+    assert {choice.name for choice in feed.choices} == {"decoder.width", "decoder.layer1.ffn"}
+    assert len(feed.settings) == 4
+    for setting in feed.settings.values():
+        width, plain = setting.input_shape[-1], feed.plain(net, setting)
+        assert plain(torch.zeros(2, LENGTH, width)).shape == (2, LENGTH, width)
 
 
 def test_a_copy_has_an_attention_of_its_own() -> None:
