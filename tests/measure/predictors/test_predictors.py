@@ -388,23 +388,28 @@ def test_archives_that_mislead_lose_their_weight_to_what_is_measured() -> None:
     assert np.allclose(told.spread, values.std() * np.sqrt(variance))
 
 
-def test_weights_are_the_shares_of_the_fewest_misranked_pairs() -> None:
+def unrelated(codes: Codes) -> np.ndarray:
+    return additive(SPACE, codes, 12)
+
+
+@pytest.mark.parametrize("worth", [(related, against, related), (unrelated,)])
+def test_weights_are_the_shares_of_the_fewest_misranked_pairs(worth: tuple[Callable[[Codes], np.ndarray], ...]) -> None:
     """RGPE's rule, drawn alike and counted pair by pair, with the new process as it is without each one in turn."""
-    others = [observed(2, related), observed(3, against), observed(4, related, 20)]
+    others = [observed(seed, values) for seed, values in zip((3, 2, 4), worth, strict=False)]
     codes, values, draws = CODES[:10], VALUES[:10], 40
     found = weighted_by_ranks(SPACE, codes, values, others, draws=draws)
     known, rng = (values - values.mean()) / values.std(), np.random.default_rng([0, 1])
     told = [*(model.predict(codes) for model in found.models[:-1]), found.models[-1].left_out()]
-    losses = np.zeros((4, draws))
+    losses = np.zeros((len(told), draws))
     for row, one in enumerate(told):
         for draw, function in enumerate(one.mean + one.spread * rng.standard_normal((draws, 10))):
             pairs = [(j, k) for j in range(10) for k in range(10)]
             losses[row, draw] = sum((function[j] < function[k]) != (known[j] < known[k]) for j, k in pairs)
     kept = [np.median(row) <= np.quantile(losses[-1], 0.95) for row in losses[:-1]] + [True]
-    weights = np.zeros(4)
+    weights = np.zeros(len(told))
     for draw in range(draws):
         best = min(loss for loss, keep in zip(losses[:, draw], kept, strict=True) if keep)
-        winners = [row for row in range(4) if kept[row] and losses[row, draw] == best]
+        winners = [row for row in range(len(told)) if kept[row] and losses[row, draw] == best]
         weights[winners] += 1 / len(winners) / draws
     assert found.weights == pytest.approx(weights)
     assert (found.weights > 0).sum() > 1
