@@ -14,9 +14,11 @@ from supernet import search, zoo
 from supernet.errors import RunError, UsageError
 from supernet.quantity import ACCURACY, MACS
 from supernet.search import (
+    NSGA2,
     NSGA3,
     AskTell,
     CoarseToFine,
+    Constraint,
     Constraints,
     Evolution,
     HATEvolution,
@@ -28,6 +30,7 @@ from supernet.search import (
     PolicyGradient,
     Problem,
     UCBTree,
+    RegularisedEvolution,
     run,
 )
 from supernet.search.laws import SearcherLaws, Toy, stages
@@ -160,8 +163,23 @@ def test_hat_has_125_members_of_which_100_are_new() -> None:
     assert np.mean(changes) == pytest.approx(40 * 0.3 * 0.9, abs=1.5)
 
 
+def test_parents_of_hat_are_two_and_those_of_ofa_may_be_one() -> None:
+    """Of two parents a child that is new has both; where one may be drawn twice, half of the children are known."""
+    for searcher, new in (
+        (HATEvolution(parents=2, mutations=0, crossovers=200), 200),
+        (OFAEvolution(population=200, parent_share=0.01, mutation_share=0.0), 100),
+    ):
+        begun = searcher.begin(posed(wide()))
+        first = begun.ask(1000)
+        begun.tell(first, told(range(len(first))))
+        children = begun.ask(1000)
+        assert len(children) == pytest.approx(new, abs=0 if new == 200 else 25)
+        assert all(crossed(child, first[-2:]) for child in children)
+
+
 def test_generations_end_with_the_published_number() -> None:
-    for searcher, most in ((HATEvolution(iterations=3), 325), (OFAEvolution(iterations=2), 300)):
+    bins = ParetoBins(population=100, mutations=50, crossovers=50, iterations=3)
+    for searcher, most in ((HATEvolution(iterations=3), 325), (OFAEvolution(iterations=2), 300), (bins, 300)):
         begun = searcher.begin(posed(wide()))
         asked = 0
         while archs := begun.ask(10_000):
@@ -174,8 +192,10 @@ def test_generations_end_with_the_published_number() -> None:
 def test_the_two_programs_of_ofa_differ_in_the_resolution(variant: Any, rate: float) -> None:
     space = ofa_like()
     parent = np.repeat(space.codes([space.largest()]), MANY, axis=0)
-    child = OFAEvolution(variant=variant)._mutate(posed(space), parent, np.random.default_rng(0))
-    assert changed(child, parent, space, "resolution").mean() == pytest.approx(rate, abs=0.03)
+    for given, expected in ((None, rate), (0.9, 0.9)):
+        searcher = OFAEvolution(variant=variant, resolution_p=given)
+        child = searcher._mutate(posed(space), parent, np.random.default_rng(0))
+        assert changed(child, parent, space, "resolution").mean() == pytest.approx(expected * 0.99, abs=0.03)
 
 
 def test_alphanet_keeps_the_best_of_each_bin_and_begins_with_the_smallest() -> None:
@@ -194,6 +214,32 @@ def test_alphanet_keeps_the_best_of_each_bin_and_begins_with_the_smallest() -> N
     kept = {rank[1] for rank in begun._learn.__self__._best.values()}
     assert kept == {first[place] for place in bins.values()}
     assert len(kept) > 3
+
+
+def test_alphanet_crosses_the_members_of_different_bins() -> None:
+    begun = ParetoBins(population=40, mutations=0, crossovers=30).begin(posed(wide(), objectives=(ACCURACY, MACS)))
+    first = begun.ask(100)
+    begun.tell(first, told([0.0] * 40))
+    kept = [arch for _, arch in begun._learn.__self__._best.values()]
+    children = begun.ask(100)
+    assert all(crossed(child, kept) for child in children)
+    assert len(children) > 25, "but for two parents that are one"
+
+
+def test_the_first_of_equals_stays_in_a_bin_whatever_it_costs() -> None:
+    begun = ParetoBins(population=3, width=1e6).begin(posed(wide(), objectives=(ACCURACY, MACS)))
+    first = begun.ask(3)
+    begun.tell(first, [{"accuracy": 1.0, "macs": macs} for macs in (9.0, 3.0, 1.0)])
+    ((_, kept),) = begun._learn.__self__._best.values()
+    assert kept == first[0]
+
+
+@pytest.mark.parametrize(
+    ("bounds", "width"), [((None, 300.0), 3.0), ((100.0, None), 2.6), ((100.0, 300.0), 2.0), (None, 3.6)]
+)
+def test_a_bin_is_a_hundredth_of_what_is_allowed(bounds: Any, width: float) -> None:
+    limits = Constraints() if bounds is None else Constraints((Constraint("macs", *bounds),))
+    assert ParetoBins().begin(posed(wide(), constraints=limits))._learn.__self__.width == pytest.approx(width)
 
 
 def test_alphanets_two_published_sizes() -> None:
@@ -219,6 +265,8 @@ def test_bignas_grid_decides_alike_in_all_layers() -> None:
         assert len(kernels) == 1
     assert len(grid(space, 2, np.random.default_rng(0), 1000)) == 8
     assert {space.smallest(), space.largest()} <= archs
+    six = grid(Space([Choice("layer1.kernel", range(6))]), 4, np.random.default_rng(0), 1000)
+    assert six[:, 0].tolist() == [0, 2, 3, 5], "the options that are nearest to even steps"
 
 
 def test_bignas_climbs_from_the_best_of_its_grid() -> None:
@@ -230,7 +278,8 @@ def test_bignas_climbs_from_the_best_of_its_grid() -> None:
     for _ in range(5):
         (mutant,) = begun.ask(10)
         assert near(mutant, [first[2]]) <= 4
-        begun.tell([mutant], told([5.0]))  # no better: the incumbent stays
+        begun.tell([mutant], told([5.0]))
+        assert begun.tell.__self__._best[1] == first[2], "what is no better does not take its place"
     begun = CoarseToFine(levels=5, fine=2, children=2).begin(posed(space))
     begun.tell(begun.ask(100), told([0, 1, 5, 3, 2]))
     begun.tell(begun.ask(100), told([6.0, 4.0]))
@@ -245,6 +294,21 @@ def test_nsga3_has_a_member_per_direction() -> None:
         run(NSGA3(population=50), toy, objectives=("accuracy", "macs", "size"), budget=200)
     with pytest.raises(UsageError, match="one objective has no front"):
         run(NSGA3(), toy, objectives="accuracy", budget=20)
+
+
+@pytest.mark.parametrize(("crossover_p", "mutation_p"), [(0.0, None), (1.0, 0.0)])
+def test_children_of_nsga_cross_and_mutate_as_often_as_they_should(
+    crossover_p: float, mutation_p: float | None
+) -> None:
+    begun = NSGA2(population=200, crossover_p=crossover_p, mutation_p=mutation_p).begin(posed(wide()))
+    first = begun.ask(1000)
+    begun.tell(first, told(range(200)))
+    children = begun.ask(1000)
+    if crossover_p == 1:
+        assert sum(crossed(child, first) for child in children) > 190, "but for one that meets itself"
+    else:  # 40 decisions at 1 / 40, of which 9 in 10 change; a child without a change is known
+        changes = [near(child, first) for child in children]
+        assert np.mean(changes) == pytest.approx(0.9 / (1 - (1 - 0.9 / 40) ** 40), abs=0.25)
 
 
 def test_a_policy_steps_down_the_gradient_of_reinforce() -> None:
@@ -265,6 +329,31 @@ def test_a_policy_steps_down_the_gradient_of_reinforce() -> None:
     advantage = 6.0 - (2.0 + 0.5 * (6.0 - 2.0))
     assert policy._baseline == 4.0
     assert torch.allclose(policy.logits.grad, -advantage * (onehot - p) * policy._allowed)
+
+
+def test_a_batch_of_a_policy_is_the_mean_of_its_gradients_with_a_baseline_that_moves_between() -> None:
+    space = Space([Choice("a", (1, 2, 3)), Choice("b", (1, 2))])
+    begun = PolicyGradient(decay=0.5, batch=2).begin(posed(space))
+    policy = begun._learn.__self__
+    policy._baseline = 0.0
+    archs = [space.arch({"a": 1, "b": 2}), space.arch({"a": 3, "b": 1})]
+    p = torch.exp(policy.log_probabilities()).detach()
+    policy.learn(archs, told([8.0, 2.0]))
+    expected = torch.zeros_like(p)
+    for arch, advantage in zip(archs, (8.0 - 4.0, 2.0 - 3.0), strict=True):
+        for column, code in enumerate(arch.code):
+            onehot = torch.nn.functional.one_hot(torch.tensor(code), 3)
+            expected[column] -= advantage * (onehot - p[column]) / 2
+    assert torch.allclose(policy.logits.grad, expected * policy._allowed)
+
+
+def test_a_reward_is_the_objective_and_entropy_less_the_violation() -> None:
+    space = Space([Choice("a", (1, 2, 3)), Choice("b", (1, 2))])
+    limits = Constraints((Constraint("size", high=2.0),))
+    begun = PolicyGradient(entropy=0.5).begin(posed(space, constraints=limits))
+    begun.tell(begun.ask(1), [{"accuracy": 7.0, "size": 5.0}])
+    entropy = np.log(3) + np.log(2)  # of logits that are nearly equal
+    assert begun._learn.__self__._baseline == pytest.approx(7.0 - 1.5 + 0.5 * entropy, abs=1e-4)
 
 
 def test_a_policy_leaves_what_does_not_matter_alone() -> None:
@@ -401,6 +490,21 @@ def test_an_outside_optimiser_is_told_every_handle_of_its_own() -> None:
         assert losses == (None if code == 2 else (-float(code),))
 
 
+def test_what_violates_a_measured_constraint_is_told_as_worse() -> None:
+    made: list[Walker] = []
+
+    def making(problem: Problem) -> Walker:
+        made.append(Walker(problem))
+        return made[-1]
+
+    limits = Constraints((Constraint("size", high=2.0),))
+    begun = Outside(make=making).begin(posed(wide(), constraints=limits))
+    for size in (1.0, 5.0):
+        begun.tell(begun.ask(1), [{"accuracy": 3.0, "size": size}])
+    answers = [losses for kind, losses in made[0].log if kind == "tell"]
+    assert answers == [(-3.0,), (-3.0 + 1000 * 1.5,)]
+
+
 def test_an_outside_optimiser_that_asks_for_nonsense_is_named() -> None:
     with pytest.raises(RunError, match="Wrong asked for what is no architecture"):
         run(Outside(make=Wrong), Toy(Space([Choice("a", (1, 2))])), objectives="accuracy", budget=2)
@@ -479,12 +583,30 @@ def test_the_published_numbers_are_the_defaults() -> None:
         "iterations": 30,
         "attempts": 10,
     }
-    bins = numbers(ParetoBins())
-    assert (bins["mutation_p"], bins["iterations"], bins["quantity"], bins["width"]) == (0.2, 20, "macs", None)
-    selection = numbers(CoarseToFine())
-    assert (selection["coarse"], selection["fine"], selection["children"]) == (1000, 200, 1)
-    policy = numbers(PolicyGradient())
-    assert (policy["lr"], policy["decay"], policy["entropy"], policy["batch"]) == (1e-3, 0.9, 0.0, 1)
+    assert numbers(ParetoBins()) == {
+        "sizes": "comments",
+        "population": 512,
+        "mutations": 128,
+        "crossovers": 128,
+        "mutation_p": 0.2,
+        "quantity": "macs",
+        "width": None,
+        "iterations": 20,
+        "attempts": 10,
+    }
+    assert numbers(CoarseToFine()) == {
+        "levels": 3,
+        "coarse": 1000,
+        "fine": 200,
+        "mutation_p": 0.1,
+        "children": 1,
+        "attempts": 64,
+    }
+    assert numbers(PolicyGradient()) == {"lr": 1e-3, "decay": 0.9, "entropy": 0.0, "batch": 1, "attempts": 64}
+    assert numbers(RegularisedEvolution()) == {"population": 100, "sample": 25, "children": 1, "attempts": 64}
+    rates = {"crossover_p": 0.9, "mutation_p": None, "attempts": 10}
+    assert numbers(NSGA2()) == {"population": 50, **rates}
+    assert numbers(NSGA3()) == {"partitions": 12, "population": None, **rates}
 
 
 @pytest.mark.parametrize(

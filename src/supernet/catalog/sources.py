@@ -168,8 +168,9 @@ def _says(node: ast.ClassDef) -> bool:
 
 
 def _fits(node: ast.ClassDef) -> bool:
-    """Whether it is a frozen dataclass with a method `fit`."""
-    return _is_frozen(node) and any(isinstance(n, ast.FunctionDef) and n.name == "fit" for n in node.body)
+    """Whether it is a frozen dataclass of settings, which a command can name, with a method `fit`."""
+    settings = "Section" in map(ast.unparse, node.bases)
+    return _is_frozen(node) and settings and any(isinstance(n, ast.FunctionDef) and n.name == "fit" for n in node.body)
 
 
 def summary_of(node: ast.FunctionDef | ast.ClassDef | ast.Module) -> str:

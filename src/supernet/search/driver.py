@@ -67,7 +67,8 @@ def run(
         budget: Largest number of architectures to evaluate.
         seed: Seed of everything random.
         initial: Architectures to begin with in place of random ones, the most important first, such as those that a
-            training by GreedyNAS kept (`train.load_candidates`). Those that violate a cheap constraint are left out.
+            training by GreedyNAS kept (`train.load_candidates`). Those that violate a cheap constraint are left out; a
+            searcher that breeds a population asks for no more than its first generation holds.
         out: Folder of the record; None keeps none.
         resume: Whether to continue the record in `out`, if there is one. It must have been begun with this request; the
             budget may be larger.

@@ -46,7 +46,8 @@ class Problem:
         known: Some feasible architectures (K, D), K ≥ 1, from which others can be reached when chance finds none.
         keep: None: values hold for good. A number: they go stale, so architectures may be asked for again in a later
             generation, the latest values count, and only the best so many are to be remembered.
-        initial: Feasible architectures (I, D) to ask for first, in this order, before random ones.
+        initial: Feasible architectures (I, D) to ask for first, in this order, before random ones; of more than a first
+            generation holds, the first.
         costs: What is cheap, by name: each a function from a population (N, D) to values (N,).
         terms: The quantity that is a sum over stages; None: none is known to be.
     """

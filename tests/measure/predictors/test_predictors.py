@@ -30,6 +30,7 @@ from supernet.measure import (
     weighted_by_ranks,
 )
 from supernet.measure.predictors.features import encoded
+from supernet.measure.predictors.mlp import _batches as batches_of
 from supernet.rank import kendall_tau
 from supernet.search.laws import stages
 from supernet.space import Codes, Space
@@ -186,6 +187,101 @@ def test_steps_of_an_mlp_are_passes_unless_they_are_given(monkeypatch: pytest.Mo
     assert len(stepped) == 400 + 7
 
 
+@pytest.mark.parametrize("cosine", [True, False])
+def test_adam_of_an_mlp_goes_down_by_a_cosine_or_stays(cosine: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[tuple[float, float]] = []
+    step = torch.optim.Adam.step
+
+    def watched(self: torch.optim.Adam, *given: object, **named: object) -> object:
+        seen.append((self.param_groups[0]["lr"], self.param_groups[0]["weight_decay"]))
+        return step(self, *given, **named)
+
+    monkeypatch.setattr(torch.optim.Adam, "step", watched)
+    MLP(hidden=2, steps=8, lr=0.01, weight_decay=0.3, cosine=cosine).fit(SPACE, CODES, VALUES)
+    expected = 0.005 * (1 + np.cos(np.pi * np.arange(8) / 8)) if cosine else np.full(8, 0.01)
+    assert [lr for lr, _ in seen] == pytest.approx(expected)
+    assert {decay for _, decay in seen} == {0.3}
+
+
+def test_every_pass_of_an_mlp_has_an_order_of_its_own() -> None:
+    batches = batches_of(10, 3, np.random.default_rng(0))
+    passes = [[next(batches).tolist() for _ in range(3)] for _ in range(3)]
+    rows = [[row for batch in one for row in batch] for one in passes]
+    assert all(len(set(one)) == 9 for one in rows), "no row twice; the tenth is left out"
+    assert len({*map(tuple, rows)}) == 3
+    assert {*rows[0], *rows[1], *rows[2]} == {*range(10)}
+
+
+def test_the_defaults_are_those_that_the_documents_say() -> None:
+    def numbers(predictor: object) -> dict[str, object]:
+        return {field.name: getattr(predictor, field.name) for field in fields(type(predictor))}  # type: ignore[arg-type]
+
+    assert numbers(MLP()) == {
+        "encoding": "onehot",
+        "hidden": 400,
+        "layers": 3,
+        "bias": False,
+        "lr": 1e-3,
+        "cosine": True,
+        "steps": None,
+        "batch": 256,
+        "weight_decay": 0.0,
+        "members": 1,
+    }
+    assert numbers(RBF()) == {
+        "encoding": "onehot",
+        "members": 100,
+        "architectures": 0.8,
+        "features": 0.8,
+        "smoothing": 1e-3,
+    }
+    assert numbers(Forest()) == {"trees": 200, "encoding": "onehot", "leaf": 1}
+    assert numbers(Neighbours()) == {"k": 5, "encoding": "onehot"}
+    assert numbers(GaussianProcess()) == {"encoding": "onehot", "most": 500}
+    assert numbers(RankWeighted(archives=("a",))) == {
+        "archives": ("a",),
+        "quantity": "accuracy",
+        "encoding": "onehot",
+        "most": 500,
+        "draws": 256,
+    }
+
+
+def test_members_of_an_rbf_ensemble_see_parts() -> None:
+    found = RBF(members=5, architectures=0.5, features=0.75).fit(SPACE, CODES, VALUES).members
+    inputs = sum(map(len, SPACE.choices))
+    assert [(len(m.columns), len(m.function.y)) for m in found] == [(round(0.75 * inputs), 60)] * 5
+    assert len({tuple(m.columns.tolist()) for m in found}) == 5
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.5])
+def test_an_rbf_is_the_cubic_with_a_linear_tail(smoothing: float) -> None:
+    """Against its equations, on the options themselves rather than on directions."""
+    x, new = (SPACE.encode(codes).astype(np.float64) for codes in (CODES, NEW))
+    values = VALUES**2  # no sum over options, which the tail would tell alone
+    y = (values - values.mean()) / values.std()
+
+    def cubes(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+        return np.asarray(np.linalg.norm(a[:, None] - b, axis=2) ** 3)
+
+    tail = np.column_stack([x, np.ones(len(x))])
+    empty = np.zeros((tail.shape[1], tail.shape[1]))
+    equations = np.block([[cubes(x, x) + smoothing * np.eye(len(x)), tail], [tail.T, empty]])
+    weights = np.linalg.lstsq(equations, np.append(y, np.zeros(tail.shape[1])), rcond=None)[0]
+    told = np.column_stack([cubes(new, x), new, np.ones(len(new))]) @ weights
+    one = RBF(members=1, architectures=1.0, features=1.0, smoothing=smoothing).fit(SPACE, CODES, values)
+    np.testing.assert_allclose(one.predict(NEW).mean, values.mean() + values.std() * told, atol=1e-5)
+    assert np.allclose(one.predict(CODES).mean, values, atol=1e-5) is (smoothing == 0)
+
+
+def test_ridge_is_that_of_scikit_learn_at_one_of_its_penalties() -> None:
+    linear = pytest.importorskip("sklearn.linear_model")
+    line = Ridge().fit(SPACE, CODES, VALUES).line
+    x = (SPACE.encode(CODES) - np.asarray(line.mean)) / np.asarray(line.scale)
+    alphas = [len(CODES) * 10.0**power for power in range(-3, 4)]  # a penalty on the mean of the errors
+    assert any(np.allclose(linear.Ridge(alpha).fit(x, VALUES).coef_, line.weights, atol=1e-6) for alpha in alphas)
+
+
 def test_ridge_finds_a_sum_and_its_error() -> None:
     noise = np.random.default_rng(5).normal(scale=0.3, size=len(VALUES))
     fitted = Ridge().fit(SPACE, CODES, VALUES + noise)
@@ -198,11 +294,16 @@ def test_ridge_finds_a_sum_and_its_error() -> None:
 def test_neighbours_repeat_what_was_measured() -> None:
     fitted = Neighbours(k=3).fit(SPACE, CODES, VALUES)
     assert np.allclose(fitted.predict(CODES).mean, VALUES)
-    distance = ((SPACE.encode(NEW[:1]) - SPACE.encode(CODES)) ** 2).sum(axis=1)
-    near = np.argsort(distance, kind="stable")[:3]
-    if len(np.unique(distance)) > 3 and distance[near[-1]] < np.sort(distance)[3]:
-        weights = 1 / np.sqrt(distance[near])
-        assert fitted.predict(NEW[:1]).mean[0] == pytest.approx(weights @ VALUES[near] / weights.sum())
+    far = ((SPACE.encode(NEW)[:, None] - SPACE.encode(CODES)) ** 2).sum(axis=2)
+    order = np.argsort(far, axis=1, kind="stable")
+    ranked = np.take_along_axis(far, order, axis=1)
+    clear = np.flatnonzero((ranked[:, 0] > 0) & (ranked[:, 2] < ranked[:, 3]))  # no doubt which three are nearest
+    assert len(clear) > 5
+    for row in clear:
+        near, weights = order[row, :3], 1 / np.sqrt(ranked[row, :3])
+        told = fitted.predict(NEW[[row]])
+        assert told.mean[0] == pytest.approx(weights @ VALUES[near] / weights.sum())
+        assert told.spread[0] == pytest.approx(VALUES[near].std())
 
 
 def test_a_forest_is_the_mean_of_its_trees() -> None:
@@ -210,6 +311,24 @@ def test_a_forest_is_the_mean_of_its_trees() -> None:
     told = [tree.predict(SPACE.encode(NEW)) for tree in fitted.model.estimators_]
     assert len(told) == 7
     assert np.allclose(fitted.predict(NEW), Prediction(np.mean(told, axis=0), np.std(told, axis=0)))
+
+
+def test_leaves_of_a_forest_are_as_large_as_they_should_be() -> None:
+    fitted = Forest(trees=3, leaf=15).fit(SPACE, CODES, VALUES)
+    for tree in fitted.model.estimators_:
+        nodes = tree.tree_
+        assert nodes.n_node_samples[nodes.children_left == -1].min() >= 15 * 0.5  # drawn with replacement
+        assert 1 < tree.get_n_leaves() <= 8
+    assert fitted.params == sum(tree.get_n_leaves() for tree in fitted.model.estimators_)
+
+
+def test_the_posterior_of_a_gaussian_process_is_without_the_noise() -> None:
+    fitted = GaussianProcess().fit(SPACE, CODES, VALUES + np.random.default_rng(1).normal(scale=0.5, size=120))
+    kernel, x, new = fitted.process.kernel_, SPACE.encode(CODES).astype(float), SPACE.encode(NEW).astype(float)
+    assert fitted.noise > 0.01
+    across = kernel.k1(new, x)
+    variance = kernel.k1(new).diagonal() - np.einsum("ij,ji->i", across, np.linalg.solve(kernel(x), across.T))
+    assert fitted.predict(NEW).spread == pytest.approx(fitted.scale * np.sqrt(variance), abs=1e-6)
 
 
 def test_a_gaussian_process_leaves_one_out_as_if_it_were_fitted_without() -> None:
@@ -269,6 +388,33 @@ def test_archives_that_mislead_lose_their_weight_to_what_is_measured() -> None:
     assert np.allclose(told.spread, values.std() * np.sqrt(variance))
 
 
+def unrelated(codes: Codes) -> np.ndarray:
+    return additive(SPACE, codes, 12)
+
+
+@pytest.mark.parametrize("worth", [(related, against, related), (unrelated,)])
+def test_weights_are_the_shares_of_the_fewest_misranked_pairs(worth: tuple[Callable[[Codes], np.ndarray], ...]) -> None:
+    """RGPE's rule, drawn alike and counted pair by pair, with the new process as it is without each one in turn."""
+    others = [observed(seed, values) for seed, values in zip((3, 2, 4), worth, strict=False)]
+    codes, values, draws = CODES[:10], VALUES[:10], 40
+    found = weighted_by_ranks(SPACE, codes, values, others, draws=draws)
+    known, rng = (values - values.mean()) / values.std(), np.random.default_rng([0, 1])
+    told = [*(model.predict(codes) for model in found.models[:-1]), found.models[-1].left_out()]
+    losses = np.zeros((len(told), draws))
+    for row, one in enumerate(told):
+        for draw, function in enumerate(one.mean + one.spread * rng.standard_normal((draws, 10))):
+            pairs = [(j, k) for j in range(10) for k in range(10)]
+            losses[row, draw] = sum((function[j] < function[k]) != (known[j] < known[k]) for j, k in pairs)
+    kept = [np.median(row) <= np.quantile(losses[-1], 0.95) for row in losses[:-1]] + [True]
+    weights = np.zeros(len(told))
+    for draw in range(draws):
+        best = min(loss for loss, keep in zip(losses[:, draw], kept, strict=True) if keep)
+        winners = [row for row in range(len(told)) if kept[row] and losses[row, draw] == best]
+        weights[winners] += 1 / len(winners) / draws
+    assert found.weights == pytest.approx(weights)
+    assert (found.weights > 0).sum() > 1
+
+
 def test_an_archive_is_read_with_its_latest_values_and_refused_by_name(tmp_path: Path) -> None:
     good = write(tmp_path / "a", np.concatenate([CODES, CODES[:1]]), np.append(VALUES, 77.0))
     fitted = RankWeighted(archives=(good,)).fit(SPACE, CODES[:0], VALUES[:0])
@@ -310,7 +456,11 @@ def test_held_out_ones_had_no_part_in_the_fit() -> None:
     found = held_out(oracle, SPACE, CODES, VALUES)
     assert (found.n, found.tau) == (120, 1.0)
     assert found.rmse < 1e-9
-    assert found.rmse_of_mean == pytest.approx(VALUES.std(), rel=0.05)
+    guesses = np.empty(120)
+    for seen in oracle.seen:
+        inside = (CODES[:, None] == seen).all(axis=2).any(axis=1)
+        guesses[~inside] = VALUES[inside].mean()
+    assert found.rmse_of_mean == pytest.approx(np.sqrt(np.mean((guesses - VALUES) ** 2)))
     assert [len(codes) for codes in oracle.seen] == [96] * 5
     left = [{*map(tuple, CODES.tolist())} - {*map(tuple, codes.tolist())} for codes in oracle.seen]
     assert sum(map(len, left)) == len(set.union(*left)) == 120, "each is held out once"

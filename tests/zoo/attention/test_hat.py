@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from supernet import Arch, Supernet, deploy, measure, zoo
 from supernet.data import text_pairs
 from supernet.errors import UsageError
+from supernet.measure.latency.blocks import blocks_of
 from supernet.nn import ElasticDropout, Field, Inputs
 from supernet.nn.laws import LAWS, Law
 from supernet.zoo.attention.hat_published import PUBLISHED
@@ -175,6 +176,15 @@ def test_the_spaces_are_as_large_as_published() -> None:
 
     assert published_net("wmt").space.size == published_net("iwslt").space.size == size(3, 2)
     assert published_net("wmt").space.size == pytest.approx(4.18e14, rel=0.01)  # "10¹⁵" in the paper
+
+
+def test_the_two_tasks_differ_in_tables_and_tokens() -> None:
+    for task, tables, tokens in (("wmt", 1, 30), ("iwslt", 3, 23)):
+        net = published_net(task)
+        module: Any = net.module
+        vectors = (module.source.tokens.weight, module.target.tokens.weight, module.head.weight)
+        assert len({*map(id, vectors)}) == tables
+        assert {field.shape for field in net.input_shape.fields} == {(tokens,)}  # type: ignore[union-attr]
 
 
 def test_parameters_depend_on_neither_heads_nor_attended_layers() -> None:
@@ -396,8 +406,13 @@ def test_dropout_follows_the_width_but_behind_the_attention_of_the_encoder() -> 
         {m.p for m in published_net(task).modules() if isinstance(m, ElasticDropout)} for task in ("wmt", "iwslt")
     )
     assert (wmt, iwslt) == ({0.3}, {0.375})
-    weights = {m.p for m in published_net("wmt").modules() if type(m) is nn.Dropout}
-    assert weights == {0.3, 0.1}
+    weights = {
+        task: sorted(
+            m.parts["dropout"].p for m in published_net(task).modules() if "dropout" in getattr(m, "parts", ())
+        )
+        for task in ("wmt", "iwslt")
+    }
+    assert weights == {"wmt": [0.1] * 18, "iwslt": []}, "three attentions of six layers"
 
 
 # -- configurations, sentences ---------------------------------------------------------------------------------------
@@ -475,6 +490,18 @@ def test_sequences_and_tokens_that_do_not_fit_are_refused_while_it_runs() -> Non
         net(long, net.space.largest())
     with pytest.raises(UsageError, match="An embedding of 40 vectors was given the index 40; they go from 0 to 39"):
         net({**inputs(), "input_ids": torch.full((3, LENGTH), V)}, net.space.largest())
+
+
+def test_the_blocks_that_latencies_are_measured_of_stand_alone() -> None:
+    net = small(encoder_layers=1, depths=(1,), attended=(1,))
+    shape = Inputs(tuple(Field(name, (LENGTH,), "int64") for name in inputs()))
+    blocks = {block.name: block for block in blocks_of(net, shape, max_settings=64)}
+    feed = blocks["decoder.0.feed"]
+    assert {choice.name for choice in feed.choices} == {"decoder.width", "decoder.layer1.ffn"}
+    assert len(feed.settings) == 4
+    for setting in feed.settings.values():
+        width, plain = setting.input_shape[-1], feed.plain(net, setting)
+        assert plain(torch.zeros(2, LENGTH, width)).shape == (2, LENGTH, width)
 
 
 def test_a_copy_has_an_attention_of_its_own() -> None:

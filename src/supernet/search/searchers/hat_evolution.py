@@ -31,15 +31,16 @@ class HATEvolution(Section, place="hat_evolution."):
     """A population of 125: the 25 best, 50 mutants and 50 crossovers of them, 30 times. One objective.
 
     HAT, [arXiv 2005.14187](https://arxiv.org/abs/2005.14187), section 3.2, and its code (`fairseq/evolution.py`). The
-    objective is the validation loss (`--objectives loss`), the bound on latency, which is cheap where a table or a
-    predictor tells it. A mutation resamples each decision; two different parents cross. An architecture
-    may be in the population twice, as in the code; asking for it again is free.
+    objective is the validation loss (`--objectives loss`, or of sequences `perplexity`, which weighs tokens alike), the
+    bound on latency, which is cheap where a table or a predictor tells it. A mutation resamples decisions; two
+    different members cross. An architecture may be in the population twice, as in the code; asking for it again is
+    free.
 
     Args:
         parents: Number of best that stay and are bred from.
         mutations: Number of mutants per generation.
         crossovers: Number of crossover children per generation.
-        mutation_p: Probability that a decision is resampled.
+        mutation_p: Probability that a mutation resamples a decision.
         iterations: Number of evaluated generations, the first included.
         attempts: Number of tries to make a feasible child; a parent stands in for one that is not made.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, TypeAlias
@@ -102,13 +103,11 @@ def _sampler(settings: Optuna, seed: int) -> Any:
         case "gp":
             return optuna.samplers.GPSampler(seed=seed, n_startup_trials=settings.startup)
         case "tpe":
-            return optuna.samplers.TPESampler(
-                seed=seed,
-                n_startup_trials=settings.startup,
-                multivariate=True,
-                group=True,
-                warn_independent_sampling=False,
-            )
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)  # that of `group`
+                return optuna.samplers.TPESampler(
+                    seed=seed, n_startup_trials=settings.startup, multivariate=True, group=True
+                )
 
 
 def _suggested(trial: Any, space: Space, column: int, choice: Choice) -> int:

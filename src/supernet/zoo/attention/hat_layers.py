@@ -13,23 +13,26 @@ from supernet.space import Choice, Expr
 
 
 class Sublayer(nn.Module):
-    """A module with a shortcut around it and a norm: (B, T, c) -> (B, T, c); the module takes further inputs too.
+    """A module with a shortcut around it and a norm: (B, T, c) -> (B, T, c); attention takes memory and mask too.
 
     Args:
         inner: The module.
         width: The width c.
         dropout: What drops entries of the module's output.
         norm_first: Whether the norm stands before the module; otherwise behind the sum, as in the released code.
+        attends: Whether the module is given memory and mask.
     """
 
-    def __init__(self, inner: nn.Module, width: Expr | int, dropout: nn.Module, *, norm_first: bool) -> None:
+    def __init__(
+        self, inner: nn.Module, width: Expr | int, dropout: nn.Module, *, norm_first: bool, attends: bool = True
+    ) -> None:
         super().__init__()
         self.inner, self.norm, self.dropout = inner, ElasticLayerNorm(width), dropout
-        self.norm_first = norm_first
+        self.norm_first, self.attends = norm_first, attends
 
-    def forward(self, x: Tensor, *context: Tensor | None) -> Tensor:
+    def forward(self, x: Tensor, memory: Tensor | None = None, mask: Tensor | None = None) -> Tensor:
         y = self.norm(x) if self.norm_first else x
-        x = x + self.dropout(self.inner(y, *context))
+        x = x + self.dropout(self.inner(y, memory, mask) if self.attends else self.inner(y))
         return x if self.norm_first else cast(Tensor, self.norm(x))
 
 
@@ -84,7 +87,7 @@ class EncoderLayer(nn.Module):
         attention = _attention(width, heads, qkv_width, attention_dropout)
         # The released code leaves this one dropout at its full probability in narrower networks.
         self.attend = Sublayer(attention, width, nn.Dropout(dropout), norm_first=norm_first)
-        self.feed = Sublayer(_feed_forward(width, hidden), width, ElasticDropout(dropout, width), norm_first=norm_first)
+        self.feed = _fed(width, hidden, dropout, norm_first=norm_first)
 
     def forward(self, x: Tensor, visible: Tensor) -> Tensor:
         return cast(Tensor, self.feed(self.attend(x, None, visible)))
@@ -132,7 +135,7 @@ class DecoderLayer(nn.Module):
         looks = {count: LookBack(self.cross, count, of=of) for count in counts}
         looking = OpChoice(memories, looks) if isinstance(memories, Choice) else looks[memories]
         self.look = Sublayer(looking, width, ElasticDropout(dropout, width), norm_first=norm_first)
-        self.feed = Sublayer(_feed_forward(width, hidden), width, ElasticDropout(dropout, width), norm_first=norm_first)
+        self.feed = _fed(width, hidden, dropout, norm_first=norm_first)
 
     def forward(self, x: Tensor, causal: Tensor, memory: Tensor, visible: Tensor) -> Tensor:
         x = self.attend(x, None, causal)
@@ -239,5 +242,6 @@ def _attention(
     return ElasticAttention(width, heads, qkv_width // heads, memory=memory, dropout=dropout, masked=True)
 
 
-def _feed_forward(width: Expr | int, hidden: Expr | int) -> nn.Sequential:
-    return nn.Sequential(ElasticLinear(width, hidden), nn.ReLU(), ElasticLinear(hidden, width))
+def _fed(width: Expr | int, hidden: Expr | int, dropout: float, *, norm_first: bool) -> Sublayer:
+    network = nn.Sequential(ElasticLinear(width, hidden), nn.ReLU(), ElasticLinear(hidden, width))
+    return Sublayer(network, width, ElasticDropout(dropout, width), norm_first=norm_first, attends=False)
