@@ -59,3 +59,11 @@ def test_too_much_is_refused() -> None:
         SharingPair(0)
     with pytest.raises(UsageError, match="only 2 choices are in every architecture"):
         SharingPair(3).check(elastic_net())
+
+
+def test_a_path_that_is_made_to_share_takes_over_what_it_lacks_and_no_more() -> None:
+    space = blocks(4, 4, 4).space
+    first, second = space.codes([space.wrap(np.array([code], dtype=np.int16))[0] for code in ([0, 0, 0], [0, 1, 2])])
+    made = SharingPair(2)._made(space, first[None], second[None], np.random.default_rng(0))
+    assert (made[0] == first).sum() == 2
+    assert set(made[0].tolist()) < {0, 1, 2}
