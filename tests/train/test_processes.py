@@ -17,7 +17,7 @@ pytestmark = pytest.mark.slow  # whole runs, or processes of their own
 
 @pytest.mark.parametrize("name", ["fairnas", "darts", "sum_nas", "spine", "rewriting", "nasvit", "pi_nas"])
 def test_two_processes_are_one_with_twice_the_batch(name: str, tmp_path: Path) -> None:
-    """Several paths with unused parameters; second-order and inner steps; parts, edits, phases; rewriting; joins; queues.
+    """Several paths with unused parameters; second-order, inner steps; parts, edits, phases; rewriting; joins; queues.
 
     Both ranks get the weights of rank 0.
     """
