@@ -29,8 +29,8 @@ from supernet.search import (
     ParetoBins,
     PolicyGradient,
     Problem,
-    UCBTree,
     RegularisedEvolution,
+    UCBTree,
     run,
 )
 from supernet.search.laws import SearcherLaws, Toy, stages
