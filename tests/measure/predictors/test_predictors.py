@@ -230,9 +230,9 @@ def test_the_defaults_are_those_that_the_documents_say() -> None:
     }
     assert numbers(RBF()) == {
         "encoding": "onehot",
-        "members": 100,
+        "members": 500,
         "architectures": 0.8,
-        "features": 0.8,
+        "features": None,
         "smoothing": 1e-3,
     }
     assert numbers(Forest()) == {"trees": 200, "encoding": "onehot", "leaf": 1}

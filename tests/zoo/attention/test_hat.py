@@ -178,13 +178,21 @@ def test_the_spaces_are_as_large_as_published() -> None:
     assert published_net("wmt").space.size == pytest.approx(4.18e14, rel=0.01)  # "10¹⁵" in the paper
 
 
-def test_the_two_tasks_differ_in_tables_and_tokens() -> None:
-    for task, tables, tokens in (("wmt", 1, 30), ("iwslt", 3, 23)):
-        net = published_net(task)
-        module: Any = net.module
-        vectors = (module.source.tokens.weight, module.target.tokens.weight, module.head.weight)
-        assert len({*map(id, vectors)}) == tables
-        assert {field.shape for field in net.input_shape.fields} == {(tokens,)}  # type: ignore[union-attr]
+@pytest.mark.parametrize(
+    ("task", "tables", "tokens", "ffn", "heads"),
+    [("wmt", 1, 30, (1024, 2048, 3072), (4, 8)), ("iwslt", 3, 23, (512, 1024, 2048), (2, 4))],
+)
+def test_the_two_tasks_differ_in_tables_tokens_and_options(
+    task: str, tables: int, tokens: int, ffn: tuple[int, ...], heads: tuple[int, ...]
+) -> None:
+    net = published_net(task)
+    module: Any = net.module
+    vectors = (module.source.tokens.weight, module.target.tokens.weight, module.head.weight)
+    assert len({*map(id, vectors)}) == tables
+    assert {field.shape for field in net.input_shape.fields} == {(tokens,)}  # type: ignore[union-attr]
+    options = {choice.name.rpartition(".")[2]: choice.options for choice in net.space.choices}
+    expected = {"ffn": ffn, "heads": heads, "cross_heads": heads, "attended": (1, 2, 3), "width": (512, 640)}
+    assert options == {**expected, "depth": (1, 2, 3, 4, 5, 6)}
 
 
 def test_parameters_depend_on_neither_heads_nor_attended_layers() -> None:
