@@ -43,7 +43,8 @@ def test_quantities_say_unit_and_direction():
     evaluator = NetEvaluator(small_net(), blobs())
     goals = {name: (q.name, q.goal) for name, q in evaluator.quantities.items()}
     assert goals["accuracy"] == ("accuracy", "max")
-    assert {goal for name, (_, goal) in goals.items() if name != "accuracy"} == {"min"}
+    assert {goal for name, (_, goal) in goals.items() if not name.startswith("accuracy")} == {"min"}
+    assert goals["accuracy_int8"][1] == "max"
     assert evaluator.quantities["latency_ms"].unit == "ms"
     assert evaluator.cheap == {"macs", "params", "weights_mb"} < set(evaluator.quantities)
 

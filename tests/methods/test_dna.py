@@ -48,7 +48,7 @@ ALTERNATIVES = {
     "stages": STAGES,
     "loss": "normalised",
     "rating": StageLoss(),
-    "teacher_mode": "train",
+    "teacher_mode": "eval",
     "label_smoothing": 0.0,
     "weights": adam(0.1),
 }

@@ -108,7 +108,7 @@ def hytra(
 
     >>> net = hytra(variant="tiny", num_classes=10, in_channels=1, image_size=8)
     >>> net.space.size, str(net.space.largest())
-    (99, 'route=()')
+    (99, 'route=:')
     """
     for what, given, known in (("variant", variant, Variant), ("design", design, Design)):
         if given not in get_args(known):

@@ -41,11 +41,10 @@ class InvertedResidual(nn.Module):
         self.width_in, self.width_out, self.stride = width_in, width_out, stride
         self.residual = stride == 1 and width_in == width_out
         hidden = expansion * width_in
-        gates = [gate(hidden)] if gate else [SqueezeExcite(hidden, activation)] if gated else []
         self.body = nn.Sequential(
             *(conv_bn(width_in, hidden, norm=norm, activation=activation) if expansion > 1 else ()),
             *conv_bn(hidden, hidden, kernel, stride=stride, groups=hidden, norm=norm, activation=activation),
-            *gates,
+            *([gate(hidden)] if gate else [SqueezeExcite(hidden, activation)] if gated else []),
             *conv_bn(hidden, width_out, norm=norm),
         )
 

@@ -91,7 +91,7 @@ def smash(
     Raises:
         UsageError: a size that cannot be, or an image that the blocks halve to nothing.
 
-    >>> smash(**TINY).space.size == ((3 * 6) * (6 * 10)) ** 2 * (2 * 2 * 4) ** 4
+    >>> smash(**TINY).space.size == ((3 * 6) * (7 * 10)) ** 2 * (2 * 2 * 4) ** 4
     True
     """
     check_at_least_one(bank=bank, inputs=inputs, reads=reads, writes=writes, bottleneck=bottleneck)
