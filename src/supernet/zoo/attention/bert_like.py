@@ -158,7 +158,7 @@ class _Attention(nn.Module):
         super().__init__()
         self.attention = ElasticAttention(width, heads, width // heads, masked=True)
 
-    def forward(self, x: Tensor, shown: Tensor) -> Tensor:
+    def forward(self, x: Tensor, shown: Tensor, mask: Tensor | None = None) -> Tensor:  # `Sublayer` hands on two
         return cast(Tensor, self.attention(x, None, shown.bool()[:, None, None]))
 
 
@@ -169,7 +169,7 @@ class _FeedForward(nn.Module):
         super().__init__()
         self.layers = nn.Sequential(ElasticLinear(width, 4 * width), nn.GELU(), ElasticLinear(4 * width, width))
 
-    def forward(self, x: Tensor, shown: Tensor) -> Tensor:
+    def forward(self, x: Tensor, shown: Tensor, mask: Tensor | None = None) -> Tensor:  # `Sublayer` hands on two
         return cast(Tensor, self.layers(x))
 
 
@@ -182,7 +182,7 @@ class _SeparableConv(nn.Module):
         self.pointwise = ElasticLinear(width, width)
         self.activation = nn.GELU()
 
-    def forward(self, x: Tensor, shown: Tensor) -> Tensor:
+    def forward(self, x: Tensor, shown: Tensor, mask: Tensor | None = None) -> Tensor:  # `Sublayer` hands on two
         x = torch.where(shown.bool().unsqueeze(-1), x, 0)
         x = self.depthwise(x.transpose(1, 2)).transpose(1, 2)
         return cast(Tensor, self.pointwise(self.activation(x)))
