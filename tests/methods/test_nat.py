@@ -50,7 +50,7 @@ WEAK = sgd(0.1, weight_decay=3e-4)
 TRIALS = {
     "nat": lambda: on_digits(nat(**SHORT, weights=WEAK), blocks_net(), steps=90),
     "nat, three objectives and a teacher": lambda: on_digits(
-        nat(**SHORT, objectives=("score", "macs", "params"), distillation=0.1, weights=WEAK), blocks_net(), steps=90
+        nat(**SHORT, objectives=("score", "macs", "params"), distillation=0.1, weights=WEAK), blocks_net(), steps=150
     ),
 }
 ALTERNATIVES = {
