@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import ClassVar
 
@@ -96,7 +97,6 @@ class Executorch:
             RunError: ExecuTorch is not installed.
         """
         require("executorch", "executorch", "Verifying ExecuTorch files")
-        from importlib.metadata import version
 
         from executorch.runtime import Runtime
 

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias, get_args
+from typing import Any, Literal, TypeAlias
 
 from torch import nn
 
-from supernet.errors import UsageError
 from supernet.nn import InputChoice, Inputs, OpChoice, Statistics, Supernet
 from supernet.nn.diagram import Diagram
 from supernet.nn.norm import check_statistics
@@ -18,7 +16,8 @@ from supernet.space import Arch, Choice
 from supernet.zoo.arguments import check_at_least_one, check_operations
 from supernet.zoo.recurrent.cell import First, MeanOfNodes, RecurrentCell, RecurrentNode, drawn_cell, matrix, same_norm
 from supernet.zoo.recurrent.highway import ACTIVATIONS, Highway, NoStep, Step
-from supernet.zoo.recurrent.language_model import Drops, LanguageModel, text_inputs, with_defaults
+from supernet.zoo.recurrent.language_model import LanguageModel, text_inputs
+from supernet.zoo.recurrent.sizes import Sizes, sizes_of
 
 PAPER = Paper(
     name="DARTS",
@@ -36,22 +35,10 @@ Variant: TypeAlias = Literal["search", "final", "tiny"]
 _SPREAD = 0.04  # of initial weights
 
 
-@dataclass(frozen=True)
-class _Sizes:
-    width: int
-    nodes: int
-    norm: bool
-    word_dropout: float = 0.0
-    embedding_dropout: float = 0.2
-    input_dropout: float = 0.75
-    hidden_dropout: float = 0.25
-    output_dropout: float = 0.75
-
-
 _VARIANTS = {
-    "search": _Sizes(300, 8, norm=True),
-    "final": _Sizes(850, 8, norm=False),
-    "tiny": _Sizes(64, 4, True, embedding_dropout=0.0, input_dropout=0.1, hidden_dropout=0.0, output_dropout=0.1),
+    "search": Sizes(300, 8, norm=True, embedding_dropout=0.2),
+    "final": Sizes(850, 8, norm=False, embedding_dropout=0.2),
+    "tiny": Sizes(64, 4, norm=True, input_dropout=0.1, hidden_dropout=0.0, output_dropout=0.1),
 }
 
 
@@ -113,34 +100,30 @@ def darts_rnn(
     >>> darts_rnn(variant="tiny", num_classes=50).space.size == 4**4 * 24
     True
     """
-    if variant not in get_args(Variant):
-        raise UsageError(f"The variant {variant!r} does not exist; use one of {get_args(Variant)}.")
-    given = {
-        "width": width,
-        "nodes": nodes,
-        "norm": norm,
-        "word_dropout": word_dropout,
-        "embedding_dropout": embedding_dropout,
-        "input_dropout": input_dropout,
-        "hidden_dropout": hidden_dropout,
-        "output_dropout": output_dropout,
-    }
-    sizes = _Sizes(**with_defaults(given, vars(_VARIANTS[variant])))
-    check_at_least_one(width=sizes.width, nodes=sizes.nodes, num_classes=num_classes)
+    sizes = sizes_of(
+        variant,
+        _VARIANTS,
+        width=width,
+        nodes=nodes,
+        norm=norm,
+        word_dropout=word_dropout,
+        embedding_dropout=embedding_dropout,
+        input_dropout=input_dropout,
+        hidden_dropout=hidden_dropout,
+        output_dropout=output_dropout,
+    )
+    check_at_least_one(num_classes=num_classes)
     check_operations(activations, ACTIVATIONS)
     check_statistics(statistics)
     inputs = text_inputs(length, input_shape, otherwise=35)
     options = ("none", *activations) if none else tuple(activations)
-    drops = Drops(
-        sizes.word_dropout, sizes.embedding_dropout, sizes.input_dropout, sizes.hidden_dropout, sizes.output_dropout
-    ).checked()
     (blocks,) = inputs.fields
     model = LanguageModel(
         DartsRnnCell(options, sizes, statistics=statistics, length=blocks.shape[0]),
         tokens=num_classes,
         width=sizes.width,
         length=blocks.shape[0],
-        drops=drops,
+        drops=sizes.drops,
         bias=True,
         spread=_SPREAD,
     )

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias, get_args
+from typing import Any, Literal, TypeAlias
 
 from torch import nn
 
-from supernet.errors import UsageError
 from supernet.nn import ElasticBatchNorm1d, InputChoice, Inputs, OpChoice, Statistics, Supernet
 from supernet.nn.diagram import Diagram
 from supernet.nn.norm import check_statistics
@@ -18,8 +16,9 @@ from supernet.space import Arch, Choice
 from supernet.zoo.arguments import check_at_least_one, check_operations
 from supernet.zoo.recurrent.cell import First, RecurrentCell, RecurrentNode, drawn_cell, matrix
 from supernet.zoo.recurrent.highway import Highway, Step
-from supernet.zoo.recurrent.language_model import Drops, LanguageModel, text_inputs, with_defaults
+from supernet.zoo.recurrent.language_model import LanguageModel, text_inputs
 from supernet.zoo.recurrent.loose_mean import LooseMean
+from supernet.zoo.recurrent.sizes import Sizes, sizes_of
 
 PAPER = Paper(
     name="ENAS",
@@ -38,22 +37,10 @@ Variant: TypeAlias = Literal["search", "final", "tiny"]
 """The network of the search on Penn Treebank, the one that is trained finally, or a small one for minutes."""
 
 
-@dataclass(frozen=True)
-class _Sizes:
-    width: int
-    nodes: int
-    norm: bool
-    word_dropout: float
-    input_dropout: float = 0.75
-    hidden_dropout: float = 0.25
-    output_dropout: float = 0.75
-    embedding_dropout: float = 0.0
-
-
 _VARIANTS = {
-    "search": _Sizes(720, 12, norm=True, word_dropout=0.25),
-    "final": _Sizes(748, 12, norm=False, word_dropout=0.21, output_dropout=0.76),
-    "tiny": _Sizes(64, 4, True, word_dropout=0.0, input_dropout=0.1, hidden_dropout=0.0, output_dropout=0.1),
+    "search": Sizes(720, 12, norm=True, word_dropout=0.25),
+    "final": Sizes(748, 12, norm=False, word_dropout=0.21, output_dropout=0.76),
+    "tiny": Sizes(64, 4, norm=True, input_dropout=0.1, hidden_dropout=0.0, output_dropout=0.1),
 }
 
 
@@ -116,26 +103,22 @@ def enas_rnn(
     >>> enas_rnn(variant="tiny", num_classes=50).space.size == 4**4 * 6
     True
     """
-    if variant not in get_args(Variant):
-        raise UsageError(f"The variant {variant!r} does not exist; use one of {get_args(Variant)}.")
-    given = {
-        "width": width,
-        "nodes": nodes,
-        "norm": norm,
-        "word_dropout": word_dropout,
-        "embedding_dropout": embedding_dropout,
-        "input_dropout": input_dropout,
-        "hidden_dropout": hidden_dropout,
-        "output_dropout": output_dropout,
-    }
-    sizes = _Sizes(**with_defaults(given, vars(_VARIANTS[variant])))
-    check_at_least_one(width=sizes.width, nodes=sizes.nodes, num_classes=num_classes)
+    sizes = sizes_of(
+        variant,
+        _VARIANTS,
+        width=width,
+        nodes=nodes,
+        norm=norm,
+        word_dropout=word_dropout,
+        embedding_dropout=embedding_dropout,
+        input_dropout=input_dropout,
+        hidden_dropout=hidden_dropout,
+        output_dropout=output_dropout,
+    )
+    check_at_least_one(num_classes=num_classes)
     check_operations(activations, ENAS_ACTIVATIONS)
     check_statistics(statistics)
     inputs = text_inputs(length, input_shape, otherwise=35)
-    drops = Drops(
-        sizes.word_dropout, sizes.embedding_dropout, sizes.input_dropout, sizes.hidden_dropout, sizes.output_dropout
-    ).checked()
     (blocks,) = inputs.fields
     model = LanguageModel(
         EnasRnnCell(
@@ -144,7 +127,7 @@ def enas_rnn(
         tokens=num_classes,
         width=sizes.width,
         length=blocks.shape[0],
-        drops=drops,
+        drops=sizes.drops,
         bias=False,
         spread=spread_of(sizes.width),
     )
