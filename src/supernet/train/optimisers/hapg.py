@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +11,7 @@ from torch import Tensor
 
 from supernet.errors import UsageError
 from supernet.train.optimisers._protocol import Groups, check_number, check_per
+from supernet.train.optimisers._tensor_by_tensor import TensorByTensor
 
 EPSILON = 1e-8
 """What is added to Adam's denominator."""
@@ -90,21 +90,12 @@ def sparse_group(values: Tensor, l1: float, l2: float) -> Tensor:
     return shrunk
 
 
-class ProximalOptimizer(torch.optim.Optimizer):
+class ProximalOptimizer(TensorByTensor):
     """The steps of `HAPG`; `previous` in the state of a tensor is A."""
 
-    @torch.no_grad()
-    def step(self, closure: Callable[[], Any] | None = None) -> None:  # type: ignore[override]
-        """One step on every tensor that has a gradient."""
-        assert closure is None
-        for group in self.param_groups:
-            for parameter in group["params"]:
-                if parameter.grad is not None:
-                    self._advance(parameter, group)
-
-    def _advance(self, point: Tensor, group: dict[str, Any]) -> None:
-        state, gradient = self.state[point], point.grad
-        assert gradient is not None
+    def advance(self, parameter: Tensor, gradient: Tensor, group: dict[str, Any]) -> None:
+        """One step of a tensor."""
+        point, state = parameter, self.state[parameter]
         if not state:
             state["step"], state["previous"] = torch.tensor(0.0), point.clone()
         state["step"] += 1

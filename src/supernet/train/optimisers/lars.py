@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +11,7 @@ from torch import Tensor
 from supernet.errors import UsageError
 from supernet.nn.table import Table
 from supernet.train.optimisers._protocol import Groups, check_number, check_per
+from supernet.train.optimisers._tensor_by_tensor import TensorByTensor
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,21 +73,12 @@ class LARS:
         )
 
 
-class LayerwiseSGD(torch.optim.Optimizer):
+class LayerwiseSGD(TensorByTensor):
     """The steps of `LARS`; the state of a tensor is its momentum buffer."""
 
-    @torch.no_grad()
-    def step(self, closure: Callable[[], Any] | None = None) -> None:  # type: ignore[override]
-        """One step on every tensor that has a gradient."""
-        assert closure is None
-        for group in self.param_groups:
-            for parameter in group["params"]:
-                if parameter.grad is not None:
-                    self._advance(parameter, group)
-
-    def _advance(self, parameter: Tensor, group: dict[str, Any]) -> None:
-        gradient, factor = parameter.grad, 1.0
-        assert gradient is not None
+    def advance(self, parameter: Tensor, gradient: Tensor, group: dict[str, Any]) -> None:
+        """One step of a tensor."""
+        factor = 1.0
         vector = parameter.ndim <= 1 or isinstance(parameter, Table)
         if group["adapt_vectors"] or not vector:
             decay = group["weight_decay"]

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from supernet.train.optimisers._protocol import Groups, check_number, check_per
+from supernet.train.optimisers._tensor_by_tensor import TensorByTensor
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,23 +67,17 @@ class RMSpropTF:
         )
 
 
-class RMSpropBelowRoot(torch.optim.Optimizer):
+class RMSpropBelowRoot(TensorByTensor):
     """The steps of `RMSpropTF`; the state of a tensor is its mean square and its momentum buffer."""
 
-    @torch.no_grad()
-    def step(self, closure: Callable[[], Any] | None = None) -> None:  # type: ignore[override]
-        """One step on every tensor that has a gradient."""
-        assert closure is None
-        for group in self.param_groups:
-            for parameter in group["params"]:
-                if parameter.grad is None:
-                    continue
-                state = self.state[parameter]
-                if not state:
-                    state["square_avg"] = torch.ones_like(parameter)
-                    state["momentum_buffer"] = torch.zeros_like(parameter)
-                gradient = parameter.grad.add(parameter, alpha=group["weight_decay"])
-                square, buffer = state["square_avg"], state["momentum_buffer"]
-                square.lerp_(gradient.square(), 1 - group["alpha"])
-                buffer.mul_(group["momentum"]).addcdiv_(gradient, (square + group["eps"]).sqrt_(), value=group["lr"])
-                parameter.sub_(buffer)
+    def advance(self, parameter: Tensor, gradient: Tensor, group: dict[str, Any]) -> None:
+        """One step of a tensor."""
+        state = self.state[parameter]
+        if not state:
+            state["square_avg"] = torch.ones_like(parameter)
+            state["momentum_buffer"] = torch.zeros_like(parameter)
+        gradient = gradient.add(parameter, alpha=group["weight_decay"])
+        square, buffer = state["square_avg"], state["momentum_buffer"]
+        square.lerp_(gradient.square(), 1 - group["alpha"])
+        buffer.mul_(group["momentum"]).addcdiv_(gradient, (square + group["eps"]).sqrt_(), value=group["lr"])
+        parameter.sub_(buffer)
