@@ -227,6 +227,21 @@ def test_the_table_says_what_stays_and_why(made: Any) -> None:
     assert any("stays: its entries are looked up by number" in line for line in lines)
 
 
+def test_what_no_operation_reads_cannot_vary() -> None:
+    class Forgetful(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.body, self.unused = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 3)), nn.Linear(8, 5)
+            self.register_buffer("copy", torch.ones(6))
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return self.body(x)  # type: ignore[no-any-return]
+
+    net = elastic(Forgetful(), torch.randn(2, 4), width=(0.5, 1.0))
+    assert by_name(net) == {"body.0.width": (4, 8)}
+    assert net.table().count("stays: no operation reads it") == 4
+
+
 def test_what_is_asked_for_and_how_it_is_rounded() -> None:
     model = tv.mobilenet_v2(num_classes=5, width_mult=0.5)
     net = elastic(model, IMAGES, width=(0.4, 1.0), depth=False, include=["features.*"], exclude=["features.18*"])

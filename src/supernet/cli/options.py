@@ -350,6 +350,10 @@ else:
                 name="--format",
                 help=f"Format to write: {', '.join(_known('formats'))}, or module:name of your own. Repeatable.",
             ),
+            format_options=Parameter(
+                name=("--format-option", "-F"),
+                help="Setting of a format, as format.name=value, such as int8.images=512.",
+            ),
             dynamic_batch=Parameter(negative="--fixed-batch"),
         ),
     )

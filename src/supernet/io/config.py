@@ -176,6 +176,8 @@ class Exporting(Section, place="export."):
     formats: Annotated[tuple[Text, ...], Meta(min_length=1)] = ("onnx", "program")
     """Formats to write, by name: `onnx`, `program` (torch.export), `openvino`, `executorch`, `int8`, or `module:name`
     of your own. Scores are those of the first file."""
+    format_options: dict[str, Any] = field(default_factory=dict)
+    """Settings of these formats, named after theirs, such as `{"int8.images": 512}`."""
     dynamic_batch: bool = True
     """Whether the files take any number of examples at a time, or one."""
 

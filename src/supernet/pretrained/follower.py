@@ -25,7 +25,8 @@ class Followed:
     """What one pass of a model tells of its dimensions.
 
     Attributes:
-        axes: The axes of each parameter and buffer that was used, by the tensor's id.
+        axes: The axes of each parameter and buffer, by the tensor's id; those of one that no operation reads cannot
+            vary.
         read: The sizes that a module's own code read an axis by, by module: with the axes they stand for.
         residual: The modules that add to what they are given, and return it with the same axes; by id.
         decides: Where the code looked at values that depend on weights; the model cannot be followed then.
@@ -56,6 +57,7 @@ class Follower(TorchDispatchMode):
         self._axes: dict[int, Axes] = {}
         self._kept: list[Tensor] = []  # so that no other tensor gets the id of one that is gone
         self._tainted: set[int] = set()  # tensors that depend on weights
+        self._unread: set[int] = set()  # parameters and buffers that no operation has read
         held = [*model.named_parameters(), *model.named_buffers()]
         for _, tensor in held:
             if id(tensor) not in self.found.axes:
@@ -63,6 +65,7 @@ class Follower(TorchDispatchMode):
                     Axis(size, None if size > 1 else "it has one entry") for size in tensor.shape
                 ]
                 self._kept.append(tensor)
+                self._unread.add(id(tensor))
                 if tensor.is_floating_point():
                     self._tainted.add(id(tensor))
 
@@ -82,6 +85,9 @@ class Follower(TorchDispatchMode):
             torch.backends.mha.set_fastpath_enabled(fast)
             for handle in handles:
                 handle.remove()
+        for tensor in self._unread:
+            for axis in self.found.axes[tensor]:
+                freeze(axis, "no operation reads it")
 
     def _enter(self, module: nn.Module, args: Any, kwargs: Any) -> None:
         self._stack.append(module)
@@ -123,6 +129,7 @@ class Follower(TorchDispatchMode):
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
         tensors = [leaf for leaf in tree_leaves((args, kwargs)) if isinstance(leaf, Tensor)]
+        self._unread.difference_update(map(id, tensors))
         tainted = any(id(tensor) in self._tainted for tensor in tensors)
         out = func(*args, **kwargs)
         name = func.overloadpacket.__name__

@@ -12,7 +12,7 @@ from torch import nn
 
 from supernet import deploy, measure, search
 from supernet.data import Data, Split
-from supernet.deploy.formats import Format, format_of
+from supernet.deploy.formats import Format, formats_of
 from supernet.errors import RunError, UsageError
 from supernet.io import schema
 from supernet.io.config import Exporting
@@ -162,7 +162,7 @@ def check_formats(settings: Exporting) -> None:
         RunError: the packages of every format are missing; says how to install them.
     """
     problems = []
-    for each in map(format_of, settings.formats):
+    for each in formats_of(settings.formats, settings.format_options):
         try:
             each.check()
         except RunError as error:
@@ -180,7 +180,8 @@ def write_formats(
         UsageError: as `deploy.export`.
         RunError: the network cannot be extracted, or the place cannot be written.
     """
-    batch_size, formats = None if settings.dynamic_batch else 1, [format_of(name) for name in settings.formats]
+    batch_size = None if settings.dynamic_batch else 1
+    formats = formats_of(settings.formats, settings.format_options)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)  # a format that cannot be written is told by whoever asks

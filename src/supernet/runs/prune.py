@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
@@ -12,15 +12,16 @@ import msgspec
 import numpy as np
 from torch import nn
 
-from supernet.data import Data
+from supernet.data import Batch, Data
 from supernet.errors import UsageError
 from supernet.io.files import read_json, write_json
 from supernet.io.lines import LinesFile, keep_lines, read_lines
 from supernet.io.locking import locked
 from supernet.io.progress import ProgressBar
-from supernet.measure import Calibration, LatencyTable, calibrate, cost_model, params, scores
+from supernet.measure import Calibration, LatencyTable, calibrate, cost_model, params
 from supernet.measure.costs.tables import Term
 from supernet.measure.option_damage import Damage, DamageMeter, OptionDamage, option_damage
+from supernet.measure.scores.scores import run_scores
 from supernet.methods import distilled
 from supernet.nn.norm import is_batch_norm
 from supernet.nn.supernet import Supernet
@@ -198,10 +199,13 @@ def prune(
         arch = solution.arch
         say("kept: " + ", ".join(f"{name} {solution.costs[name] / whole[name]:.1%}" for name in limits))
         checked = _checked(net, arch, damage, meter, asked)
-        told = {"model": _scores(net, net.space.largest(), data, policy), "cut": _scores(net, arch, data, policy)}
+        told = {
+            name: _scores(name, net, each, data, policy, progress=progress)
+            for name, each in {"model": net.space.largest(), "cut": arch}.items()
+        }
         if asked.finetune_steps:
             _finetune(net, arch, data, asked, place / "finetune", resume=resume, progress=progress)
-            told["finetuned"] = _scores(net, arch, data, policy)
+            told["finetuned"] = _scores("finetuned", net, arch, data, policy, progress=progress)
         if policy is not None:
             calibrate(net, arch, data, Calibration(images=1024))
         folder, gap = _write(net, arch, data, asked, place / "model", told)
@@ -302,9 +306,21 @@ def _checked(
     return [(damage.estimate(each), meter(each)) for each in (arch, *drawn)]
 
 
-def _scores(net: Supernet, arch: Arch, data: Data, policy: Calibration | None) -> dict[str, float]:
+def _scores(
+    name: str, net: Supernet, arch: Arch, data: Data, policy: Calibration | None, *, progress: bool
+) -> dict[str, float]:
     calibration = None if policy is None else Calibration(images=1024)
-    return dict(scores(net, arch, data, calibration=calibration, batch_size=64).values)
+    split = data.validation
+    with ProgressBar(f"scores of {name}", len(split), unit="examples", enabled=progress) as bar:
+
+        def counted() -> Iterator[Batch]:
+            done = 0
+            for batch in split.batches(64):
+                yield batch
+                done += batch.size
+                bar.update(done)
+
+        return dict(run_scores(net, arch, counted(), calibration, data).values)
 
 
 def _finetune(

@@ -13,7 +13,7 @@ import torch
 from measure_networks import blobs, small_net
 from own_formats import Own, liar, rough
 from supernet import catalog, deploy
-from supernet.deploy.formats import Executorch, Format, Int8, Subject, by_suffix, format_of
+from supernet.deploy.formats import Executorch, Format, Int8, Onnx, Subject, by_suffix, format_of, formats_of
 from supernet.errors import RunError, UsageError
 from supernet.measure import Calibration
 from supernet.nn.program import traced
@@ -48,6 +48,18 @@ def test_the_catalogue_knows_a_format_by_its_module() -> None:
         assert by_suffix(Path(f"net.v2{found.suffix}")) == found
     assert by_suffix(Path("net.txt")) is None
     assert {name: format_of(name).tolerance for name in names} == dict.fromkeys(names, 1e-3) | {"int8": 0.5}
+
+
+def test_settings_are_named_after_their_format() -> None:
+    options = {"int8.images": 512, "executorch": {"largest_batch": 8}}
+    expected = [Onnx(), Int8(images=512), Executorch(largest_batch=8)]
+    assert formats_of(("onnx", "int8", "executorch"), options) == expected
+    with pytest.raises(UsageError, match=r"int8\.images=512 is a setting of no format that is asked for \(onnx\)"):
+        formats_of(("onnx",), {"int8.images": 512})
+    with pytest.raises(UsageError, match="int8 has no setting 'picture'"):
+        formats_of(("int8",), {"int8.picture": 1})
+    with pytest.raises(UsageError, match="images=0"):
+        formats_of(("int8",), {"int8.images": 0})
 
 
 @pytest.mark.parametrize(("name", "package"), EXTRAS.items())

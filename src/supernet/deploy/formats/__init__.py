@@ -4,7 +4,7 @@ A format is a value that satisfies `Format`; the catalogue knows it by the name 
 offers its own in the group `supernet.formats`.
 """
 
-from supernet.deploy.formats._finding import by_suffix, format_of
+from supernet.deploy.formats._finding import by_suffix, format_of, formats_of
 from supernet.deploy.formats._protocol import Format, Opened, Runner, Subject
 from supernet.deploy.formats.executorch import Executorch
 from supernet.deploy.formats.int8 import Int8
@@ -24,4 +24,5 @@ __all__ = [
     "Subject",
     "by_suffix",
     "format_of",
+    "formats_of",
 ]

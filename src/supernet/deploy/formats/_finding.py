@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 from supernet import catalog, settings
 from supernet.deploy.formats._protocol import Format
@@ -26,6 +26,30 @@ def format_of(given: str | Format) -> Format:
             "deploy.formats.Onnx()."
         )
     return made
+
+
+def formats_of(names: Sequence[str], options: Mapping[str, Any]) -> list[Format]:
+    """The formats of these names, each with its settings.
+
+    Args:
+        names: As `format_of` takes them.
+        options: Settings by the name of the format and theirs, such as `{"int8.images": 512}`, or tables within a
+            table.
+
+    Raises:
+        UsageError: a setting of a format that is not among the names, or that the format does not have; as `format_of`.
+    """
+    settled: dict[str, dict[str, Any]] = {name: {} for name in names}
+    for key, value in options.items():
+        name = next((each for each in sorted(names, key=len, reverse=True) if f"{key}.".startswith(f"{each}.")), None)
+        inner = value if name == key else {key[len(name or "") + 1 :]: value}
+        if name is None or not isinstance(inner, Mapping):
+            raise UsageError(
+                f"{key}={value} is a setting of no format that is asked for ({', '.join(names)}); settings are named "
+                f"after theirs, such as int8.images=512."
+            )
+        settled[name].update(inner)
+    return [format_of(settings.build("formats", name, given)) for name, given in settled.items()]
 
 
 @cache
