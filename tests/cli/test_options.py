@@ -69,10 +69,16 @@ def test_another_table_brings_its_own_choices() -> None:
     assert asked(alone, judge={"table": "own.csv"}).judge.retrain == 0
 
 
+def test_settings_of_formats_go_with_the_formats() -> None:
+    before = asked(Config(), export={"formats": ("int8",), "format_options": {"int8.images": 512}}).export
+    assert asked(replace(Config(), export=before), export={"count": 1}).export.format_options == {"int8.images": 512}
+    assert asked(replace(Config(), export=before), export={"formats": ("onnx",)}).export.format_options == {}
+
+
 def test_the_help_of_a_run_shows_every_field_with_its_default() -> None:
     text = page("run")
     spelled = {"count": "exports", "formats": "format", "constraints": "max", "searcher_options": "searcher-option"}
-    spelled |= {"always": "search", "predictor_options": "predictor-option"}
+    spelled |= {"always": "search", "predictor_options": "predictor-option", "format_options": "format-option"}
     for section in (Training, Exporting, Judging, Searching):
         for field in fields(section):
             if field.name in ("seed", "shifting") or (section, field.name) == (Exporting, "calibration_images"):

@@ -396,7 +396,7 @@ def asked(
         task=_task(base.task, built),
         train=replace(base.train, **train),
         search=_search(base.search, search),
-        export=replace(base.export, **export),
+        export=replace(base.export, **_settled(base.export, export, "formats", "format_options")),
         judge=_judge(base.judge, judge),
         **seed,
     )
@@ -435,15 +435,16 @@ def _search(before: Searching, given: Given) -> Searching:
         raise UsageError("--shift-option is a setting of the shifting that --no-shift turns off; give one of them.")
     if shift is not None or shifting is not None:
         changes["shifting"] = None if shift is False else shifting or {}
-    if "predictor_options" in changes and changes.get("predictor", before.predictor) == before.predictor:
-        changes["predictor_options"] = {**before.predictor_options, **changes["predictor_options"]}
-    elif changes.get("predictor", before.predictor) != before.predictor:
-        changes.setdefault("predictor_options", {})
-    if "searcher_options" in changes and changes.get("searcher", before.searcher) == before.searcher:
-        changes["searcher_options"] = {**before.searcher_options, **changes["searcher_options"]}
-    elif changes.get("searcher", before.searcher) != before.searcher:
-        changes.setdefault("searcher_options", {})
+    for name in ("searcher", "predictor"):
+        changes = _settled(before, changes, name, f"{name}_options")
     return replace(before, **changes)
+
+
+def _settled(before: Searching | Exporting, given: Given, name: str, settings: str) -> dict[str, Any]:
+    """What was given; settings are added to those that there are, unless what they belong to is another."""
+    same = given.get(name, getattr(before, name)) == getattr(before, name)
+    kept = getattr(before, settings) if same else {}
+    return {**given, settings: {**kept, **given.get(settings, {})}}
 
 
 def _judge(before: Judging, given: Given) -> Judging:
