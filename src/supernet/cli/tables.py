@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def exports_table(rows: Sequence[Export], scores: Sequence[Quantity]) -> str:
-    """A line per exported network, and one for each further file of it that scores otherwise than the first."""
+    """A line per file of each exported network; what is of the network stands in the first."""
     from supernet.report.units import scaled
 
     name = scores[0].name
@@ -35,7 +35,7 @@ def exports_table(rows: Sequence[Export], scores: Sequence[Quantity]) -> str:
             )
         )
         for kind, one in row.compared.items():
-            if verified and one.validation != verified.validation and kind in row.files:
+            if kind in row.files and row.files[kind] != next(iter(row.files.values())):
                 told = scores[0].brief(one.validation.get(name))
                 lines.append(("", told, "", "", "", "", f"{one.max_difference:.0e}", row.files[kind]))
     return aligned(lines, left=(0, len(lines[0]) - 1))

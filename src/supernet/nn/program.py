@@ -48,7 +48,7 @@ def traced(module: nn.Module, input_shape: InputShape, batch_size: int | None) -
     Raises:
         RunError: the exporter cannot follow the module; names the part of it, the line and torch's reason.
     """
-    module = copy.deepcopy(module).cpu()
+    module = _without_stacks(copy.deepcopy(module).cpu())
     x = example(input_shape, batch_size or _BATCH)
     try:
         with torch.no_grad():
@@ -68,6 +68,19 @@ def traced(module: nn.Module, input_shape: InputShape, batch_size: int | None) -
         raise untraceable(
             module, x, error, lambda part, given: _program(part, given, free=batch_size is None)
         ) from error
+
+
+def _without_stacks(module: nn.Module) -> nn.Module:
+    """The module; of graphs that torch.fx has traced it no longer says which module each node is of.
+
+    torch.export takes that for all of the nesting. The layers inside a node's module would be operations of no layer,
+    and whoever looks for layers in the program, as a quantiser does, would find none.
+    """
+    for part in module.modules():
+        if isinstance(part, torch.fx.GraphModule):
+            for node in part.graph.nodes:
+                node.meta.pop("nn_module_stack", None)
+    return module
 
 
 def retraced(traced: Traced, module: nn.Module, *, most: int | None = None) -> Traced:

@@ -98,7 +98,8 @@ class Executorch:
         """
         require("executorch", "executorch", "Verifying ExecuTorch files")
 
-        from executorch.runtime import Runtime
+        with quiet():
+            from executorch.runtime import Runtime
 
         program = Runtime.get().load_program(file)
         forward = program.load_method("forward")

@@ -74,6 +74,8 @@ def quantised(traced: Traced, images: Iterable[Fields]) -> Traced:
 
             quantizer = X86InductorQuantizer().set_global(get_default_x86_inductor_quantization_config())
             module = prepare_pt2e(copy.deepcopy(traced.program.module()), quantizer)
+            if not any(node.op == "call_module" for node in module.graph.nodes):
+                raise RuntimeError("torchao finds no layer in it that it quantises")
             size = batch_of(traced.program)
             for x in images:
                 for given in [x] if size is None else exactly(x, size):
