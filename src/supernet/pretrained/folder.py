@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from supernet.errors import UsageError
 from supernet.io.files import write_atomically
+from supernet.io.quiet import quiet
 from supernet.nn.sliced import Sliced
 from supernet.nn.stack import Stack
 from supernet.pretrained.elastic import ElasticModel, relative_gap
@@ -183,14 +184,16 @@ def _write_transformers(alone: nn.Module, sizes: dict[str, Any], folder: Path, p
     model: Any = alone
     if plain is not None:
         model.config = plain
-        model.save_pretrained(folder)
+        with quiet():
+            model.save_pretrained(folder)
         return
     kind = type(model)
     config = model.config
     config.subnet = sizes
     config.auto_map = dict.fromkeys(_auto_classes(kind, type(config)), f"modeling_subnet.{kind.__name__}")
     config.architectures = [kind.__name__]
-    model.save_pretrained(folder)
+    with quiet():
+        model.save_pretrained(folder)
     head = _HEAD.format(library="transformers") + _RESIZED
     (folder / _MODELLING).write_text(head + _SUBCLASS.format(name=kind.__name__))
 
@@ -212,11 +215,12 @@ def _loaded(folder: Path, alone: nn.Module) -> nn.Module:
     """What the folder holds, by its own code."""
     file = next((name for name in (_MODELLING, _LOADER) if (folder / name).is_file()), None)
     try:
-        if file is None:
-            kind: Any = type(alone)
-            made: nn.Module = kind.from_pretrained(folder)
-        else:
-            made = _by_its_code(folder, file, type(alone).__name__)
+        with quiet():
+            if file is None:
+                kind: Any = type(alone)
+                made: nn.Module = kind.from_pretrained(folder)
+            else:
+                made = _by_its_code(folder, file, type(alone).__name__)
     except (ImportError, AttributeError, RuntimeError, TypeError, KeyError, OSError) as error:
         raise UsageError(f"The subnet was written to {folder}, but could not be loaded: {error}") from error
     return made.eval()

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from supernet.catalog.entry import imported, is_own
 from supernet.errors import UsageError
+from supernet.io.quiet import quiet
 
 _CONFIG = "config.json"
 
@@ -89,7 +90,8 @@ def _of_transformers(folder: Path) -> nn.Module:
             f"{folder / _CONFIG} names the architecture {names[0]!r}, which transformers {transformers.__version__} "
             "does not have. Load it in Python and give it to supernet.elastic."
         )
-    made: nn.Module = kind.from_pretrained(folder)
+    with quiet():  # a bar of progress of its own
+        made: nn.Module = kind.from_pretrained(folder)
     return made
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -38,6 +39,12 @@ from supernet.train import Cosine, CrossEntropy, Fixed, Recipe, TrainPaths, adam
 
 Cost: TypeAlias = Literal["params", "macs", "latency_ms"]
 COSTS: tuple[Cost, ...] = ("params", "macs", "latency_ms")
+
+_TOKENIZER = (
+    *("tokenizer*", "vocab*", "merges.txt", "*.model", "special_tokens_map.json", "added_tokens.json"),
+    *("chat_template*", "*processor_config.json"),
+)
+"""The files of a folder of transformers that say how its inputs are made."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -366,4 +373,7 @@ def _write(
     build = "" if is_of_transformers(alone) else asked.model
     newest = told[list(told)[-1]]
     found = save_folder(net, arch, folder, example=inputs, build=build, arguments=arguments, scores=newest)
+    for pattern in _TOKENIZER if Path(asked.model).is_dir() else ():
+        for file in Path(asked.model).glob(pattern):
+            shutil.copyfile(file, folder / file.name)
     return folder, found["difference"]
