@@ -242,6 +242,9 @@ def test_it_is_cut_after_every_few_epochs_and_in_the_end() -> None:
     (edit,) = phase.edits
     assert edit.apply == CutChannels(threshold=1e-3, by="both", worth=1e6, empty="remove")
     assert phase.leave == CutChannels(threshold=1e-3, by="end", worth=0.0, empty="remove")
+    (other,) = hr_nas(quadratic=1.0, threshold=0.2).phases
+    cost = other.program.objective.terms[1].loss  # type: ignore[attr-defined]
+    assert cost == ScaleCost(quadratic=1.0, threshold=0.2), "dead to the loss is what is dead to the cut"
     due = [
         epoch for epoch in range(1, 21) if edit.due(replace(step(tiny(), 4 * epoch - 1, total=80), steps_per_epoch=4))
     ]

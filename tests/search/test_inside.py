@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from method_trials import squares
 from shifted_searches import blocks_net
@@ -21,6 +22,7 @@ from supernet.search.problem import Problem
 from supernet.search.survival import partitions, survivors
 from supernet.train import Context
 from supernet.train.samplers.architecture_archive import ArchitectureArchive
+from supernet.train.samplers.candidate_pool import candidates
 
 RNG = np.random.default_rng
 MEASURE = MeasureArchive(keep=4, images=16, calibration=Calibration(images=16, batch_size=16))
@@ -83,8 +85,9 @@ class Told:
         self.seen = seen
 
     def fit(self, space: Any, codes: Any, values: Any, *, seed: int = 0) -> Told:
-        assert len(codes) == len(values)
+        self.told = dict(zip(map(tuple, codes.tolist()), values.tolist(), strict=True))
         self.seen.append(len(codes))
+        self.seeds = [*getattr(self, "seeds", ()), seed]
         return self
 
     params = 1
@@ -122,6 +125,26 @@ def test_picks_are_what_the_predictor_likes_best() -> None:
     assert archive.codes()[:8] == [*first, *picked], "the archive is added to, in order"
 
 
+def test_a_predictor_is_fitted_to_what_each_is_worth_now() -> None:
+    """In a later round with the weights of then, and by another seed."""
+    told, here = Told([]), context()
+    by_loss = replace(MEASURE, objectives=("loss",))
+    search = SearchForArchive(measure=by_loss, initial=5, picks=1, predictor=told, members=8, queries=20)
+    rounds = []
+    for number, index in ((5, 0), (6, 9)):
+        search(Context(replace(here.step, index=index), here.executor))
+        archive = ArchitectureArchive(here.memory)
+        losses = [values["loss"] for values in archive.values()]
+        assert told.told == dict(zip(archive.codes()[:number], losses[:number], strict=True))
+        rounds.append(losses[:5])
+        assert [one.rating for one in candidates(here.net.space, here.memory)] == [min(losses)], "no stale rating"
+        with torch.no_grad():
+            for parameter in here.net.parameters():
+                parameter += 0.1
+    assert len({*rounds[0], *rounds[1]}) == 10
+    assert len(set(told.seeds)) == 2
+
+
 def test_the_search_begins_with_the_best_and_gaps_are_those_of_the_front(monkeypatch: pytest.MonkeyPatch) -> None:
     begun: list[Any] = []
     gaps: list[Any] = []
@@ -131,9 +154,10 @@ def test_the_search_begins_with_the_best_and_gaps_are_those_of_the_front(monkeyp
         begun.append(problem.initial)
         return searched(searcher, problem, ask, queries)
 
-    def fill(known: Any, candidates: Any, n: int) -> list[int]:
+    def fill(known: Any, offered: Any, n: int) -> list[int]:
         gaps.append(known)
-        return filled(known, candidates, n)
+        assert len(offered) == 8, "there is a choice of whom to pick"
+        return filled(known, offered, n)
 
     monkeypatch.setattr(inside, "search_predictions", search)
     monkeypatch.setattr(inside, "fill_gaps", fill)
