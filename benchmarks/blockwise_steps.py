@@ -66,7 +66,7 @@ def by_hand(steps: int) -> float:
         with net.active(arch):
             loss = (stages[place](given) - features[place]).square().mean()
             optimisers[place].zero_grad()
-            loss.backward()  # type: ignore[no-untyped-call]
+            loss.backward()
             optimisers[place].step()
     return (time.perf_counter() - begin) / steps
 

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import inspect
 import shutil
 from pathlib import Path
 
 import pytest
 import torch
 
+from supernet import catalog
 from supernet.errors import UsageError
 from supernet.io.config import Config, Exporting, Named, Retraining, Searching, Training
+from supernet.runs.naming import objectives_asked
 from supernet.runs.retrain import retrain
 from supernet.runs.run import Run
 from supernet.runs.search import search
 from supernet.runs.train import train
+from supernet.search import Traversal
 from supernet.train import Setting, TappedTeacher, Teachers, checkpoint
 from supernet.train.parts.outside import opened, run_of
 
@@ -30,16 +34,24 @@ def dna_of(teacher: str) -> Config:
 
 @pytest.fixture(scope="module")
 def taught_by(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A small run that has been trained, and one of its architectures retrained."""
+    """A small run that has been trained."""
     out = tmp_path_factory.mktemp("teacher") / "run"
     steps = Training(steps=4, batch_size=16)
     config = Config(space=SPACE, method=Named("spos"), train=steps, search=SEARCH, export=EXPORT)
     run = train(Run.create(config, out))
     assert run is not None
-    retrain(run, Retraining(arch=str(run.net.space.smallest()), steps=2, batch_size=16))
     return out
 
 
+@pytest.fixture(scope="module")
+def retrained(taught_by: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One of its architectures, retrained."""
+    run, out = Run.open(taught_by), tmp_path_factory.mktemp("retrained") / "smallest"
+    retrain(run, Retraining(arch=str(run.net.space.smallest()), steps=2, batch_size=16), out=out)
+    return out
+
+
+@pytest.mark.slow
 def test_what_is_named_is_what_teaches(taught_by: Path, tmp_path: Path) -> None:
     """Unnamed: the largest, and once it has been searched the best; by features as by what it returns."""
     path = tmp_path / "run"
@@ -59,12 +71,20 @@ def test_what_is_named_is_what_teaches(taught_by: Path, tmp_path: Path) -> None:
         torch.testing.assert_close(whole(x), plain(x))
 
 
-def test_a_retrained_network_teaches_with_its_own_weights(taught_by: Path) -> None:
-    again, inherited = opened(taught_by / "retrained"), opened(f"{taught_by}:smallest")
+@pytest.mark.slow
+def test_a_retrained_network_teaches_with_its_own_weights(taught_by: Path, retrained: Path) -> None:
+    again, inherited = opened(retrained), opened(f"{taught_by}:smallest")
     assert again.digest != inherited.digest
-    file, x = opened(taught_by / "retrained" / "net.pt2"), torch.randn(3, 1, 8, 8)
+    file, x = opened(retrained / "net.pt2"), torch.randn(3, 1, 8, 8)
     torch.testing.assert_close(again.network(x), file.network(x), rtol=1e-4, atol=1e-5)
-    assert opened(taught_by / "retrained", inside=True).arch == Run.open(taught_by).net.space.smallest()
+    assert opened(retrained, inside=True).arch == Run.open(taught_by).net.space.smallest()
+    with pytest.raises(UsageError, match="is one network, retrained; leave out :largest"):
+        opened(f"{retrained}:largest")
+    with pytest.raises(UsageError, match=r"does not keep which module .* Give the directory of its run"):
+        opened(retrained / "net.pt2", inside=True)  # torch would make outputs of the weights that it cannot place
+    (retrained / "retrained.json").unlink()
+    with pytest.raises(UsageError, match="is a retraining that is not finished"):
+        opened(retrained)
 
 
 def test_its_taps_are_those_that_the_network_says_and_its_features_those_of_the_architecture(taught_by: Path) -> None:
@@ -99,6 +119,22 @@ def test_a_run_goes_on_with_the_very_teacher_it_was_begun_with(taught_by: Path, 
         search(Run.open(out).asking(search=Searching(searcher="traversal", budget=2)))
 
 
+def test_searchers_of_one_objective_are_asked_for_one_by_default() -> None:
+    asked = {name: objectives_asked(Searching(searcher=name)) for name in ("traversal", "evolution", "nsga2", "random")}
+    assert asked == {"traversal": ("score",), "evolution": ("score",)} | dict.fromkeys(
+        ("nsga2", "random"), ("score", "macs")
+    )
+    assert objectives_asked(Searching(searcher="traversal", objectives=("loss", "macs"))) == ("loss", "macs")
+    refusing = {
+        path.stem
+        for path in Path(inspect.getfile(Traversal)).parent.glob("*.py")
+        if "require_one_objective" in path.read_text()
+    }
+    assert refusing == {
+        entry.name for entry in catalog.entries("searchers") if getattr(entry.load(), "most_objectives", None) == 1
+    }
+
+
 @pytest.mark.slow
 def test_traversal_and_others_of_one_objective_rank_by_what_the_method_says(taught_by: Path, tmp_path: Path) -> None:
     run = train(Run.create(dna_of(str(taught_by)), tmp_path / "run"))
@@ -115,7 +151,6 @@ def test_traversal_and_others_of_one_objective_rank_by_what_the_method_says(taug
         ("{run}:best", "best architecture of .*, which has not been searched"),
         ("{run}:derived", "has derived no architecture"),
         ("{run}:nothing", "'nothing' is not an architecture"),
-        ("{run}/retrained:largest", "is one network, retrained; leave out :largest"),
         ("{empty}", "is a directory, but holds no run"),
         ("{stopped}", "is not finished: 2 of 4 steps"),
         ("{run}x", "There is no teacher"),
@@ -132,12 +167,6 @@ def test_what_is_no_teacher_is_a_sentence(taught_by: Path, tmp_path: Path, teach
         newest.rename(newest.with_name(newest.name.replace("4", "2")))
     with pytest.raises(UsageError, match=sentence):
         opened(teacher.format(run=taught_by, empty=empty, stopped=stopped))
-
-
-def test_a_traced_file_has_nothing_to_tap(taught_by: Path) -> None:
-    """Torch would make outputs of the weights that it cannot place."""
-    with pytest.raises(UsageError, match=r"does not keep which module .* Give the directory of its run"):
-        opened(taught_by / "retrained" / "net.pt2", inside=True)
 
 
 def test_teachers_of_other_classes_or_images_are_refused_before_the_training(taught_by: Path) -> None:
