@@ -89,7 +89,7 @@ def test_the_help_of_a_run_shows_every_field_with_its_default() -> None:
                 assert re.search(rf"{name}\b.*?\[default: {field.default}\]", text), name
     for name in ("space", "method", "data"):
         assert re.search(rf"--{name}\b.*?\[default: {getattr(Config(), name).name}\]", text), name
-    for words in ("[choices: 32-true, bf16-mixed]", "[default: score,macs]", "[default: onnx,program]"):
+    for words in ("[choices: 32-true, bf16-mixed]", "By default that and macs", "[default: onnx,program]"):
         assert words in text
     for panel in ("Supernet", "Training", "Search", "Export", "Truth", "Run", "Output"):
         assert f" {panel} " in text

@@ -77,6 +77,11 @@ def test_every_path_of_a_block_is_trained_equally_often() -> None:
         [PathsOfStage(index=1).paths(replace(now, index=step, seed=seed))[0] for step in range(4)] for seed in range(6)
     ]
     assert any(order != orders[0] for order in orders)
+    turns = [
+        [PathsOfStage(index=1).paths(replace(now, index=4 * turn + place))[0] for place in range(4)]
+        for turn in range(6)
+    ]
+    assert any(turn != turns[0] for turn in turns), "each turn has an order of its own"
 
 
 def test_a_library_of_too_many_options_is_refused() -> None:

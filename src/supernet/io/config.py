@@ -20,7 +20,6 @@ from supernet import catalog
 from supernet.errors import RunError, UsageError
 from supernet.io.files import needed, read_text
 from supernet.precision import Precision
-from supernet.quantity import SCORE
 
 Accelerator: TypeAlias = Literal["auto", "cpu", "cuda", "mps"]
 Count: TypeAlias = Annotated[int, Meta(ge=0)]
@@ -114,9 +113,10 @@ class Searching(Section, place="search."):
     """Number of architectures that are predicted between two fits of the predictor."""
     picks: Positive = 50
     """Number of architectures, the best predicted, that are measured between two fits of the predictor."""
-    objectives: Annotated[tuple[Text, ...], Meta(min_length=1)] = (SCORE, "macs")
+    objectives: Annotated[tuple[Text, ...], Meta(min_length=1)] | None = None
     """Quantities to optimise, the first of which decides which network is the best; `score` is what the method, or else
-    the task, ranks by, such as accuracy."""
+    the task, ranks by, such as accuracy. By default that and `macs`; that alone where the search algorithm has one
+    objective."""
     constraints: dict[str, Bound] = field(default_factory=dict)
     """Upper bound, or [low, high], of a quantity, such as `{"macs": 20e6}` or `{"memory_mb": 2}`."""
     budget: Positive = 300

@@ -227,6 +227,7 @@ class Retrained(Struct, frozen=True, kw_only=True):
     Attributes:
         space: What built the network; None: that of the run.
         method: The method that trained it; None: that of the run, or plain SGD.
+        run: The directory of the run, or of the search, relative to this one.
     """
 
     arch: Arch
@@ -241,6 +242,7 @@ class Retrained(Struct, frozen=True, kw_only=True):
     problems: dict[str, str] = {}
     space: Named | None = None
     method: Named | None = None
+    run: str | None = None
 
 
 class Figure(Struct, frozen=True, kw_only=True):

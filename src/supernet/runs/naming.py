@@ -19,6 +19,7 @@ from supernet.errors import UsageError
 from supernet.io.config import THAT_OF_THE_DATA, Config, Named, Searching
 from supernet.measure import Calibration, Predictor
 from supernet.nn import Supernet
+from supernet.quantity import SCORE
 from supernet.search import Searcher, Shifting, WithPredictor
 from supernet.tasks import Task
 from supernet.train.recipe import Recipe
@@ -158,6 +159,14 @@ def build_search(asked: Searching) -> Searcher:
         queries=asked.queries,
         picks=asked.picks,
     )
+
+
+def objectives_asked(asked: Searching) -> tuple[str, ...]:
+    """The objectives of a configuration: what subnets rank by and MACs by default, as many as its searcher can have."""
+    if asked.objectives is not None:
+        return asked.objectives
+    most = getattr(build_searcher(asked.searcher, asked.searcher_options), "most_objectives", None)
+    return (SCORE, "macs")[:most]
 
 
 def build_calibration(settings: Searching) -> Calibration:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -21,6 +22,7 @@ from supernet.runs.export import check_formats, write_formats
 from supernet.runs.kept import refuse_changes
 from supernet.runs.report import refresh
 from supernet.runs.run import Run
+from supernet.runs.teaching import say_teachers
 from supernet.train import Recipe, checkpoint
 from supernet.train.rewriting import Rewriter
 
@@ -70,6 +72,8 @@ def retrain(
         recipe = _recipe(final, settings)
         if recipe is not None and _sees_validation(recipe.alone(arch), run.data.sealed()):
             run.say("validation examples are trained on too, so that their scores say nothing of new ones")
+        if recipe is not None:
+            say_teachers(recipe.alone(arch), run.say)
         net = retrained(
             _begun(run, final, settings.start, seed),
             arch,
@@ -108,6 +112,7 @@ def retrain(
             problems=dict(written.problems),
             space=settings.space,
             method=settings.method,
+            run=os.path.relpath(run.place.path, place.path),
         )
         place.write("retrained.json", found)
         refresh(run)

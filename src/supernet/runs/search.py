@@ -20,7 +20,7 @@ from supernet.measure.scores.int8 import check_int8
 from supernet.quantity import ACTIVATIONS_MB, MEMORY_MB
 from supernet.runs.judge import table_of
 from supernet.runs.kept import refuse_changes
-from supernet.runs.naming import build_calibration, build_search, build_shifting
+from supernet.runs.naming import build_calibration, build_search, build_shifting, objectives_asked
 from supernet.runs.report import refresh
 from supernet.runs.run import Run, kept_search
 from supernet.search import Front, Shifting, Survey, Wrap
@@ -89,7 +89,7 @@ def search(run: Run, *, resume: bool = False, overwrite: bool = False, wrap: Wra
         front = run_search(
             searcher,
             evaluator,
-            objectives=run.config.search.objectives,
+            objectives=objectives_asked(settings),
             constraints=settings.constraints or None,
             budget=settings.budget,
             seed=_seed(run),
@@ -123,7 +123,7 @@ def check_search(run: Run, wrap: Wrap | None = None) -> None:
     check_possible(
         searcher,
         _evaluator(run, {}),
-        objectives=run.config.search.objectives,
+        objectives=objectives_asked(settings),
         constraints=settings.constraints or None,
         budget=settings.budget,
         seed=_seed(run),
@@ -148,13 +148,13 @@ def _evaluator(run: Run, parts: Mapping[str, nn.Module]) -> NetEvaluator:
         RunError: a score in eight bits is asked for, and torchao is not installed.
     """
     settings = run.config.search
-    if any(name.endswith(INT8) for name in (*settings.objectives, *settings.constraints)):
+    if any(name.endswith(INT8) for name in (*objectives_asked(settings), *settings.constraints)):
         check_int8()
     latency = None
     if settings.latency is not None:
         latency = measure.read_latency(settings.latency, run.net, input_shape=run.data.shape)
     memory = None
-    if {ACTIVATIONS_MB.name, MEMORY_MB.name} & {*settings.objectives, *settings.constraints}:
+    if {ACTIVATIONS_MB.name, MEMORY_MB.name} & {*objectives_asked(settings), *settings.constraints}:
         memory = measure.memory_model(run.net, run.data.shape, batch_size=settings.memory_batch_size)
     return NetEvaluator(
         run.net,

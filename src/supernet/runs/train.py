@@ -13,6 +13,7 @@ from supernet.judge import RankAlong
 from supernet.runs.judge import table_of
 from supernet.runs.naming import build_calibration
 from supernet.runs.run import Run
+from supernet.runs.teaching import say_teachers
 from supernet.space.text import in_shell
 from supernet.train import GradientConflict, Monitor, StrongestOptions, SubnetScores, fit
 from supernet.train.health import warnings_of
@@ -42,6 +43,8 @@ def train(run: Run, *, resume: bool = False) -> Run | None:
     run.say(f"space {run.config.space.name}: {run.net.space.size:,} architectures")
     if resume and not further_process() and run.directory.is_run:
         run.directory.write("config.json", run.config.to_json())  # a budget may have grown
+    if not further_process():
+        say_teachers(run.recipe, run.say)
     trained = fit(
         run.fresh,
         run.recipe,

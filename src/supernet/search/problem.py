@@ -141,7 +141,8 @@ class Rounds:
 class Searcher(Protocol):
     """A published search as a value: a frozen dataclass of its settings, which begins searches.
 
-    The settings are written down when a search begins (`search.json`) and compared when it is resumed.
+    The settings are written down when a search begins (`search.json`) and compared when it is resumed. One that cannot
+    have several objectives has the attribute `most_objectives`, the largest number that it can have.
     """
 
     @property

@@ -33,7 +33,7 @@ from supernet.train.loop import Logger, Loop, Monitor
 from supernet.train.phases import plan
 from supernet.train.processes import exchange, launch, seeded, share
 from supernet.train.recipe import Recipe
-from supernet.train.state import TrainingState
+from supernet.train.state import TrainingState, digests
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
@@ -184,6 +184,8 @@ def fit(
     }
     averaged = None if average is None else WeightAverage(net, average)
     state = TrainingState(net, recipe, seed=seed, batch_size=global_batch, average=averaged)
+    if outside := digests(recipe, state.parts):
+        identity["outside"] = outside
     for module in state.parts.values():
         share(fabric, [*module.parameters(), *module.buffers()])
     directory = out if out is None or isinstance(out, RunDirectory) else RunDirectory(out)
@@ -252,6 +254,12 @@ def _check(net: Supernet, recipe: Recipe, data: Data, *, batch_size: int) -> Non
         raise UsageError(
             f"The batch size is {batch_size}, but there are only {len(data.train)} training examples. Lower it."
         )
+    for name, parameter in net.module.named_parameters():
+        if not torch.isfinite(parameter).all():
+            raise UsageError(
+                f"The network has weights that are not finite before the first step, in {name}. Look at where they "
+                "come from, such as a file or a network of yours."
+            )
     for phase in recipe.phases:
         phase.program.check(net)
         if phase.restrict is not None:

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from supernet.errors import RunError, UsageError
 from supernet.io.run_directory import RunDirectory
 from supernet.nn import Supernet
+from supernet.nn.initial_weights import digest_of
 from supernet.space.restriction import Restriction
 from supernet.train import checkpoint
 from supernet.train.averaging import WeightAverage
@@ -164,10 +165,11 @@ class TrainingState:
         """
         tensors, meta = checkpoint.load(path)
         found = meta["identity"]
+        refuse_others(path.parent.parent, found.get("outside", {}), identity.get("outside", {}))
         different = [
             f"{key} is {_short(found.get(key), identity[key])} there and {_short(identity[key], found.get(key))} now"
             for key in identity
-            if found.get(key) != identity[key]
+            if key != "outside" and found.get(key) != identity[key]
         ]
         if different:
             raise UsageError(
@@ -207,7 +209,35 @@ def built(part: Part, name: str, setting: Setting) -> nn.Module:
         module = part.build(setting)
     if not isinstance(module, nn.Module):
         raise UsageError(f"The part {name!r} is built as {module!r}; its function has to return an nn.Module.")
+    for parameter_name, parameter in module.named_parameters():
+        if not torch.isfinite(parameter).all():
+            raise UsageError(
+                f"The part {name!r} is built with weights that are not finite, in {parameter_name}. Look at the "
+                "source of its weights."
+            )
     return module.to(next(setting.net.parameters()).device).train(part.mode == "train")
+
+
+def digests(recipe: Recipe, parts: Mapping[str, nn.Module]) -> dict[str, str]:
+    """What the weights of parts that no checkpoint holds are recognised by, such as those of a teacher from a file."""
+    found = {name: parts[name] for name, part in recipe.parts.items() if isinstance(part, Part) and not part.kept}
+    known = {name: getattr(module, "digest", None) for name, module in found.items()}
+    return {name: known[name] or digest_of(module.state_dict()) for name, module in found.items()}
+
+
+def refuse_others(run: Path, before: Mapping[str, str], now: Mapping[str, str]) -> None:
+    """Check that parts that no checkpoint holds are what a training was begun with.
+
+    Raises:
+        UsageError: one has other weights.
+    """
+    for name in sorted(before.keys() & now.keys()):
+        if before[name] != now[name]:
+            raise UsageError(
+                f"The part {name!r} is not the one that {run} was begun with: its weights or its architecture "
+                f"have changed since (the digest was {before[name]} and is {now[name]}). Bring the former back to its "
+                "place, or train anew in another directory."
+            )
 
 
 def load_weights(net: Supernet, run: Path | str) -> None:
@@ -234,7 +264,7 @@ def load_parts(net: Supernet, recipe: Recipe, run: Path | str) -> dict[str, nn.M
         run: The run directory.
 
     Raises:
-        UsageError: as `load_weights`, or the checkpoint holds other parts.
+        UsageError: as `load_weights`, or the checkpoint holds other parts, or was begun with others.
         RunError: as `load_weights`.
     """
     newest, tensors, meta = _newest(net, run)
@@ -243,6 +273,7 @@ def load_parts(net: Supernet, recipe: Recipe, run: Path | str) -> dict[str, nn.M
     for name, part in recipe.parts.items():
         if isinstance(part, Part) and part.kept:
             _load(newest, f"parts/{name}/", tensors, parts[name])
+    refuse_others(Path(run), meta["identity"].get("outside", {}), digests(recipe, parts))
     return parts
 
 

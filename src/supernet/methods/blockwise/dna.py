@@ -77,8 +77,8 @@ def dna(
         stages: The modules of each stage by name, see `nn.stage_modules.stage_names`; None: those that the network
             says it has.
         loss: The distance that a stage is trained under.
-        rating: What subnets rank by. Default: the distance divided by the variance of the teacher's features;
-            `StageLoss(kind="rating")` is the released code's.
+        rating: What subnets rank by. Default, as the paper says: the squared distance divided by the variance of the
+            teacher's features; `StageLoss(kind="rating")` is the released code's, Σ mean |s − t| / std t.
         teacher_mode: Whether the teacher's batch norms use their own statistics (`"eval"`), or those of the batch
             (`"train"`, the released code). None: those of the batch where the supernet itself teaches, whose running
             averages belong to no subnet, and a network's own otherwise.

@@ -25,7 +25,7 @@ from supernet.train import (
     sgd,
 )
 from supernet.train.objectives.feature_distance import Kind
-from supernet.train.parts.teachers import Network
+from supernet.train.parts.outside import Network
 
 PAPER = Paper(
     name="DONNA",
@@ -105,7 +105,8 @@ def fine_tuning(
     supernet.methods.blockwise.donna:fine_tuning -M reference=reference.pt2`. A reconstruction.
 
     Args:
-        reference: The whole reference, with its classifier: a file, or a function that builds it, as in `Teachers`.
+        reference: The whole reference, with its classifier: the directory of a run, a file, or a function that builds
+            it, as in `Teachers`.
         weight: The share of the reference in the loss, above 0 and at most 1; labels have the rest.
         sharpness: The factor on the reference's logits before their softmax; 1 / T for a temperature T.
         label_smoothing: Share of the target that is spread evenly over the classes.

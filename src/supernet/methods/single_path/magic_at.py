@@ -34,7 +34,8 @@ def magic_at(
     the same reservations a reconstruction.
 
     Args:
-        alignment: λ, the factor on the alignment, which may change over time.
+        alignment: λ, the factor on the alignment, which may change over time. Its default is a reconstruction, and
+            large; see `magic_a`.
         every: The number of steps from one comparison of path and anchor to the next.
         rating: What compares them, such as `ValidationLoss(1000)`; None: their losses on the training batch.
         layers: The modules that are aligned, by name; None: every choice block.

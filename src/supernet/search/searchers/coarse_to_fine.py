@@ -57,6 +57,7 @@ class CoarseToFine(Section, place="coarse_to_fine."):
     """
 
     name: ClassVar[str] = "coarse_to_fine"
+    most_objectives: ClassVar[int] = 1
 
     levels: Annotated[int, Meta(ge=2)] = 3
     coarse: Positive = 1000

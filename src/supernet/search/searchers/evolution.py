@@ -60,6 +60,7 @@ class Evolution(Section, place="evolution."):
     """
 
     name: ClassVar[str] = "evolution"
+    most_objectives: ClassVar[int] = 1
 
     population: Positive = 50
     parents: Positive = 10

@@ -49,6 +49,7 @@ class HATEvolution(Section, place="hat_evolution."):
     """
 
     name: ClassVar[str] = "hat_evolution"
+    most_objectives: ClassVar[int] = 1
 
     parents: Positive = 25
     mutations: Count = 50

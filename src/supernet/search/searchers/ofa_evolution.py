@@ -55,6 +55,7 @@ class OFAEvolution(Section, place="ofa_evolution."):
     """
 
     name: ClassVar[str] = "ofa_evolution"
+    most_objectives: ClassVar[int] = 1
 
     population: Positive = 100
     parent_share: Probability = 0.25

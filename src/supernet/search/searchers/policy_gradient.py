@@ -55,6 +55,7 @@ class PolicyGradient(Section, place="policy_gradient."):
     """
 
     name: ClassVar[str] = "policy_gradient"
+    most_objectives: ClassVar[int] = 1
 
     lr: Annotated[float, Meta(gt=0, le=100)] = 1e-3
     decay: Annotated[float, Meta(ge=0, lt=1)] = 0.9

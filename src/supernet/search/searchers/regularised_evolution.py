@@ -50,6 +50,7 @@ class RegularisedEvolution(Section, place="regularised_evolution."):
     """
 
     name: ClassVar[str] = "regularised_evolution"
+    most_objectives: ClassVar[int] = 1
 
     population: Positive = 100
     sample: Positive = 25

@@ -37,6 +37,7 @@ class Traversal(Section, place="traversal."):
     """
 
     name: ClassVar[str] = "traversal"
+    most_objectives: ClassVar[int] = 1
 
     best: Positive = 10
     most: Positive = 100_000

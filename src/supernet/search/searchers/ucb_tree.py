@@ -58,6 +58,7 @@ class UCBTree(Section, place="ucb_tree."):
     """
 
     name: ClassVar[str] = "ucb_tree"
+    most_objectives: ClassVar[int] = 1
 
     first: Positive = 80
     selects: Positive = 8

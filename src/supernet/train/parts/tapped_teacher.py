@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import copy
-import hashlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 
 import torch
 from torch import Tensor, nn
@@ -19,9 +17,10 @@ from supernet.nn.input_shape import example
 from supernet.nn.modes import untouched_buffers
 from supernet.nn.stage_modules import StageNames, as_names, outermost, stage_names, stage_shapes
 from supernet.nn.taps import tapped
+from supernet.space import Arch
 from supernet.space.text import listed
 from supernet.train.part import Setting
-from supernet.train.parts.teachers import PROGRAM, Network, _network
+from supernet.train.parts.outside import PROGRAM, Network, Outside, is_file, opened
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,8 +31,9 @@ class TappedTeacher:
     the statistics of the batch; its buffers stay as they are.
 
     Args:
-        network: A file of `torch.export` (`.pt2`), as `supernet export` writes it of a subnet of another run; or a
-            function without arguments that builds a network with its weights, also by name, `module:function`. None:
+        network: The directory of another run, as `"runs/a"`, or `"runs/a:best"` with the architecture that is meant
+            (`runs.teaching.of_run`); or a function without arguments that builds a network with its weights, also by
+            name, `module:function`; or a file of `torch.export` (`.pt2`) of a module that was not traced before. None:
             the supernet itself as it is when the training begins, running its largest architecture.
         taps: The modules of it that end its stages, by name as `named_modules` has them, one for each stage of the
             supernet; `"name:input"` is what enters a module. None: the ends of the stages that it says it has.
@@ -56,7 +56,7 @@ class TappedTeacher:
     def __post_init__(self) -> None:
         object.__setattr__(self, "stages", as_names(self.stages))
         object.__setattr__(self, "taps", None if self.taps is None else tuple(self.taps))
-        if self.sha256 is not None and not _is_file(self.network):
+        if self.sha256 is not None and not is_file(self.network):
             raise UsageError(f"A digest is compared with a file ({PROGRAM}), but the teacher is {self.network!r}.")
 
     def __call__(self, setting: Setting) -> Tapped:
@@ -68,18 +68,17 @@ class TappedTeacher:
         net = setting.net
         stages = stage_names(net, self.stages)
         if self.network is None:
-            teacher: nn.Module = copy.deepcopy(net)
-        elif _is_file(self.network):
-            teacher = _unflattened(Path(str(self.network)), self.sha256)
+            given = Outside(copy.deepcopy(net), "")
         else:
-            teacher = _network(self.network)
+            given = opened(self.network, inside=True, sha256=self.sha256)
+        teacher = given.network
         taps = self._taps(teacher, self.stages if self.network is None else None)
         if len(taps) != len(stages):
             raise UsageError(
                 f"The supernet has {len(stages)} stages and the teacher {len(taps)} taps ({', '.join(taps)}); give "
                 "one tap for each stage, the module whose result the stage shall learn."
             )
-        found = Tapped(teacher, taps)
+        found = Tapped(teacher, taps, arch=given.arch, digest=given.digest or None)
         found.to(next(net.parameters(), torch.zeros(())).device)
         features = self._tried(net, found)
         self._compare(taps, features, stage_shapes(net, self.stages))
@@ -103,9 +102,14 @@ class TappedTeacher:
         return self.taps
 
     @property
+    def outside(self) -> tuple[Network, ...]:
+        """What comes from outside."""
+        return () if self.network is None else (self.network,)
+
+    @property
     def is_file(self) -> bool:
         """Whether it is read from a program of `torch.export`, whose modes cannot be set."""
-        return _is_file(self.network)
+        return is_file(self.network)
 
     def _tried(self, net: Supernet, teacher: Tapped) -> tuple[Tensor, ...]:
         """Its features of two images of zeros."""
@@ -143,15 +147,20 @@ class Tapped(nn.Module):
     """The features of a network's stages: a batch of B examples -> one tensor (B, …) for each tap.
 
     Args:
-        network: The network; of a supernet the largest architecture runs.
+        network: The network.
         taps: The modules whose results they are.
+        arch: The architecture of a supernet that runs; None: the largest.
+        digest: What its weights are recognised by; None: that is not known.
 
     Attributes:
         channels: The channels of each, where it was tried out.
     """
 
-    def __init__(self, network: nn.Module, taps: Sequence[str]) -> None:
+    def __init__(
+        self, network: nn.Module, taps: Sequence[str], *, arch: Arch | None = None, digest: str | None = None
+    ) -> None:
         super().__init__()
+        self.arch, self.digest = arch, digest
         self.network, self.taps, self.channels = network.requires_grad_(False), tuple(taps), tuple[int, ...]()
 
     def train(self, mode: bool = True) -> Tapped:
@@ -180,28 +189,7 @@ class Tapped(nn.Module):
     def _running(self) -> Iterator[None]:
         with untouched_buffers(self.network):
             if isinstance(self.network, Supernet):
-                with self.network.active(self.network.space.largest()):
+                with self.network.active(self.arch or self.network.space.largest()):
                     yield
             else:
                 yield
-
-
-def _is_file(network: object) -> bool:
-    return isinstance(network, Path) or (isinstance(network, str) and network.endswith(PROGRAM))
-
-
-def _unflattened(path: Path, sha256: str | None) -> nn.Module:
-    """The modules of a program by the names that they had when it was exported."""
-    path = path.expanduser()
-    if not path.is_file() or path.suffix != PROGRAM:
-        what = "is no file" if not path.is_file() else "is of another kind"
-        raise UsageError(f"The teacher {str(path)!r} {what}; give a {PROGRAM} that `supernet export` wrote.")
-    if sha256 is not None:
-        with path.open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
-        if digest != sha256.lower():
-            raise UsageError(f"The teacher {str(path)!r} has the digest {digest}, and {sha256} was asked for.")
-    try:
-        return torch.export.unflatten(torch.export.load(path))
-    except Exception as error:
-        raise UsageError(f"The teacher {str(path)!r} cannot be read ({error}); export it once more.") from error

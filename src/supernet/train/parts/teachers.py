@@ -1,27 +1,22 @@
-"""Networks from outside that teach: files, or functions that build them."""
+"""Networks from outside that teach by what they return."""
 
 from __future__ import annotations
 
-import importlib
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, TypeAlias
 
 import torch
 from torch import Tensor, nn
 
 from supernet.errors import UsageError
+from supernet.measure.untouched import placed_like, untouched
+from supernet.nn import Supernet
 from supernet.nn.batch import Fields, called
+from supernet.nn.input_shape import example
 from supernet.nn.output import as_output
 from supernet.train.optimisers._protocol import check_number
 from supernet.train.part import Setting
-
-Network: TypeAlias = str | Path | Callable[[], nn.Module]
-"""A file of `torch.export` (`.pt2`), as `supernet export` writes it; or a function without arguments that builds a
-network with its weights, also by name, `module:function`."""
-
-PROGRAM = ".pt2"
+from supernet.train.parts.outside import PROGRAM, Network, Outside, is_network, opened
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,8 +28,10 @@ class Teachers:
     and never learn.
 
     Args:
-        networks: The networks. A module itself has no name by which a resumed training could find it again: give the
-            function that builds it.
+        networks: The networks: directories of runs, as `"runs/a"` or, with the architecture that is meant,
+            `"runs/a:best"` (`runs.teaching.of_run`); files of `torch.export`; or functions that build them, also by
+            name, `module:function`. A module itself has no name by which a resumed training could find it again: give
+            the function that builds it.
         sharpness: s.
 
     Raises:
@@ -52,21 +49,30 @@ class Teachers:
             )
         object.__setattr__(self, "networks", tuple(self.networks))
         for network in self.networks:
-            if isinstance(network, nn.Module) or not (isinstance(network, str | Path) or callable(network)):
+            if not is_network(network):
                 raise UsageError(
-                    f"A teacher is a file ({PROGRAM}), or a function that builds a network; got a "
+                    f"A teacher is a file ({PROGRAM}), a run directory, or a function that builds a network; got a "
                     f"{type(network).__name__}. Write `def teacher(): …` at the top of a module, and give the function "
                     "or its name, 'module:teacher'."
                 )
         check_number("The sharpness of the teachers", self.sharpness, above=0)
 
+    @property
+    def outside(self) -> tuple[Network, ...]:
+        """What comes from outside."""
+        return self.networks
+
     def __call__(self, setting: Setting) -> TaughtBy:
-        """The networks, read and built.
+        """The networks, read and built, and tried out.
 
         Raises:
-            UsageError: there is no such file or function, or it makes no network.
+            UsageError: there is no such file, run or function, or it makes no network; or one does not take what the
+                supernet takes, or knows other classes.
         """
-        return TaughtBy([_network(network) for network in self.networks], self.sharpness)
+        found = [opened(network) for network in self.networks]
+        for given, one in zip(self.networks, found, strict=True):
+            _try_out(given, one, setting.net)
+        return TaughtBy([one.network for one in found], self.sharpness, digest=" ".join(one.digest for one in found))
 
 
 class TaughtBy(nn.Module):
@@ -77,10 +83,12 @@ class TaughtBy(nn.Module):
     Args:
         networks: The networks.
         sharpness: s.
+        digest: What their weights are recognised by; None: that is not known.
     """
 
-    def __init__(self, networks: list[nn.Module], sharpness: float) -> None:
+    def __init__(self, networks: Sequence[nn.Module], sharpness: float, *, digest: str | None = None) -> None:
         super().__init__()
+        self.digest = digest
         self.networks, self.sharpness = nn.ModuleList(networks).requires_grad_(False), sharpness
 
     def train(self, mode: bool = True) -> TaughtBy:
@@ -97,29 +105,29 @@ class TaughtBy(nn.Module):
         return torch.stack([(self.sharpness * logits).softmax(-1) for logits in said]).mean(0)
 
 
-def _network(given: Network) -> nn.Module:
-    if isinstance(given, Path) or (isinstance(given, str) and given.endswith(PROGRAM)):
-        path = Path(given).expanduser()
-        if not path.is_file() or path.suffix != PROGRAM:
-            what = "is no file" if not path.is_file() else "is of another kind"
-            raise UsageError(f"The teacher {str(path)!r} {what}; give a {PROGRAM} that `supernet export` wrote.")
-        try:
-            return torch.export.load(path).module()
-        except Exception as error:
-            raise UsageError(f"The teacher {str(path)!r} cannot be read ({error}); export it once more.") from error
-    name = given if isinstance(given, str) else getattr(given, "__qualname__", repr(given))
-    built: Any = (_function(given) if isinstance(given, str) else given)()
-    if not isinstance(built, nn.Module):
-        raise UsageError(f"The teacher {name} builds a {type(built).__name__}; it has to return an nn.Module.")
-    return built.eval()
-
-
-def _function(name: str) -> Callable[[], nn.Module]:
-    module, _, function = name.partition(":")
+def _try_out(given: Network, teacher: Outside, net: Supernet) -> None:
+    """Compare what a teacher and the smallest subnet return for the same examples."""
+    if net.input_shape is None:
+        return
+    x, network = example(net.input_shape, teacher.batch or 2), teacher.network
+    name = getattr(given, "__qualname__", str(given))
     try:
-        found: Callable[[], nn.Module] = getattr(importlib.import_module(module), function)
-    except (ImportError, AttributeError, ValueError) as error:
+        with torch.no_grad():
+            theirs = tuple(as_output(called(network.eval() if teacher.batch is None else network, x)).logits.shape[1:])
+    except UsageError:
+        raise
+    except (RuntimeError, ValueError, TypeError, IndexError, AssertionError) as error:
         raise UsageError(
-            f"There is no teacher {name!r} ({error}). Give a file ({PROGRAM}), or module:function."
+            f"The teacher {name} does not run on examples {net.input_shape} ({error}); give one for such examples."
         ) from error
-    return found
+    mine = _returned(net, x)
+    if theirs != mine:
+        raise UsageError(
+            f"The teacher {name} returns logits {theirs} for an example, and the supernet {mine}; both have to know "
+            "the same classes. Give a teacher of this task."
+        )
+
+
+def _returned(net: Supernet, x: Fields) -> tuple[int, ...]:
+    with untouched(net), net.active(net.space.smallest()), torch.no_grad():
+        return tuple(as_output(called(net.module, placed_like(net, x))).logits.shape[1:])
