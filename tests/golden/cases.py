@@ -175,6 +175,11 @@ NAT: dict[str, Any] = {
 TEACHER = TappedTeacher(network=plain, taps=TAPS)
 
 
+DECIDED_BY_ROUNDING = ("hr_nas", "nat")
+"""Cases that search or cut by scores of a barely trained network, where a difference in the last bit changes what
+follows; they are compared only on a machine that rounds like the one that recorded them."""
+
+
 def default(name: str) -> Case:
     return lambda: train(getattr(methods, name)())
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from golden import record
-from golden.cases import CASES, TRAININGS
+from golden.cases import CASES, DECIDED_BY_ROUNDING, TRAININGS
 from supernet import methods
 
 torch.set_num_threads(1)
@@ -16,7 +16,10 @@ torch.set_num_threads(1)
 
 @pytest.mark.parametrize("name", CASES)
 def test_a_fixed_seed_gives_what_it_gave(name: str) -> None:
-    found = record.check(name, record.read(record.file(name)))
+    held = record.read(record.file(name))
+    if name in DECIDED_BY_ROUNDING and not record.rounds_alike(held["machine"], record.machine()):
+        pytest.skip("what it decides on the way depends on the last bit, and another kind of machine recorded it")
+    found = record.check(name, held)
     assert not found, "\n".join(found)
 
 
