@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from typing import cast
 
@@ -92,11 +93,7 @@ class Routes(nn.Module, Mutable):
         if choice is None:
             return [(nodes[0], None, True)]
         decision = self.selection.decision(choice)
-        if isinstance(decision, EdgeWeights):
-            raise UsageError(
-                f"The choice {choice.name!r} of the next node was given EdgeWeights, which weigh what comes into a "
-                "node. Give a Mixture to weigh the ways out of it."
-            )
+        assert not isinstance(decision, EdgeWeights)  # refused before: no node weighs what comes in
         if isinstance(decision, Mixture):
             run = range(len(nodes)) if decision.run is None else decision.run
             weights = decision.weights.unbind()
@@ -123,7 +120,7 @@ class Routes(nn.Module, Mutable):
         """The edges and bodies along the route, one after the other; `Supernet.extract` makes them plain in turn."""
         route = self.ways.route(self.selection.option)
         modules: list[nn.Module] = [self.bodies[0]]
-        for node, after in zip(route, route[1:], strict=False):
+        for node, after in itertools.pairwise(route):
             modules += [self.edge(node, after), self.bodies[after]]
         return nn.Sequential(*(module for module in modules if not _is_empty(module)))
 

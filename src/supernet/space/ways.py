@@ -46,7 +46,7 @@ class Ways:
         for node, nodes in enumerate(self.following):
             if not nodes or not all(node < after <= self.last for after in nodes) or len(set(nodes)) < len(nodes):
                 raise UsageError(
-                    f"Behind the node {node} come {nodes}; give at least one, each once, from {node + 1} to {self.last}."
+                    f"Behind the node {node} come {nodes}; give at least one, each once, of {node + 1} … {self.last}."
                 )
             if node + 1 not in reached:
                 raise UsageError(f"No node leads to the node {node + 1}. Let an earlier one do so, or leave it out.")

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from itertools import pairwise
-from typing import Any, Literal, TypeAlias, get_args
+from typing import Any, Literal, TypeAlias, cast, get_args
 
 from supernet.errors import UsageError
 from supernet.nn import Statistics, Supernet, batch_norm
@@ -16,7 +16,7 @@ from supernet.paper import Paper
 from supernet.space import Arch
 from supernet.zoo.arguments import check_at_least_one
 from supernet.zoo.initialisation import fan_out_normal
-from supernet.zoo.macro.densenas_network import BASIC, SKIP, DenseBlocks, dense_chain
+from supernet.zoo.macro.densenas_network import BASIC, SKIP, DenseBlocks, DenseChain, dense_chain
 from supernet.zoo.scaling import scaled_width, strides_for
 
 PAPER = Paper(
@@ -162,7 +162,7 @@ def densenas_arch(net: Supernet, rows: Sequence[Sequence[Any]]) -> Arch:
     Raises:
         UsageError: another space, or rows that are no architecture of it.
     """
-    routes, widths = routes_of(net), net.module.widths
+    routes, widths = routes_of(net), cast(DenseChain, net.module).widths
     blocks = [row for row in rows if row[1] not in ("conv1_1", "mbconv_k3_t1")]
     found = [row[0][1] for row in blocks]
     unknown = [width for width in found if width not in widths]

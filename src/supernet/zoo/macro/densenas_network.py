@@ -56,13 +56,13 @@ class DenseBlocks:
     first: bool
 
     def following(self) -> list[tuple[int, ...]]:
-        """The blocks that may come next: the reach, but no stage and no level is jumped over."""
+        """The blocks that may come next: the reach, but no stage and no level is jumped over; to the end from maps of its size."""
         levels, end = (*self.levels, self.levels[-1]), len(self.widths)
         found = []
         for block in range(end):
             nodes: list[int] = []
             for after in range(block + 1, min(block + self.reach, end) + 1):
-                if self.stages[after] - self.stages[block] > 1 or levels[after] - levels[block] > 1:
+                if self.stages[after] - self.stages[block] > 1 or levels[after] - levels[block] > int(after < end):
                     break
                 nodes.append(after)
             found.append(tuple(nodes))
@@ -167,7 +167,8 @@ def _layer(name: str, options: Sequence[str], made: Any, when: Any) -> nn.Module
     if len(options) == 1:
         found: nn.Module = made(options[0])
         return found
-    return OpChoice(Choice(name, options, when=when, order=sorted(options, key=_cost)), {o: made(o) for o in options})
+    choice = Choice(name, options, when=when, order=tuple(sorted(options, key=_cost)))
+    return OpChoice(choice, {option: made(option) for option in options})
 
 
 def _operation(option: str, width_in: int, width_out: int, stride: int, norm: Norm) -> nn.Module:
@@ -187,7 +188,7 @@ def sizes(option: str) -> tuple[int, int]:
     return int(expansion), int(kernel)
 
 
-def _cost(option: str) -> tuple[int, int]:
+def _cost(option: Any) -> tuple[int, int]:
     return (0, 0) if option == SKIP else (1, 0) if option == BASIC else sizes(option)
 
 
