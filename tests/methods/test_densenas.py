@@ -44,7 +44,8 @@ SETTINGS = {
 def test_defaults_are_those_of_the_released_code() -> None:
     told = published(WEIGHTS)
     assert (told["lr"], told["momentum"], told["weight_decay"], told["end"]) == (0.2, 0.9, 4e-5, 0.0005)
-    assert WEIGHTS.schedule.floor * 0.2 == 1e-4 and FINAL.schedule.floor * 0.5 == 1e-5
+    assert WEIGHTS.schedule.floor * 0.2 == 1e-4
+    assert FINAL.schedule.floor * 0.5 == 1e-5
     told = published(ARCHITECTURE)
     assert (told["lr"], told["betas"], told["weight_decay"]) == (3e-4, (0.5, 0.999), 1e-3)
     assert (PRICE.weight, PRICE.base, PRICE.skip_share) == (0.15, 15.0, 0.0)
@@ -54,9 +55,11 @@ def test_defaults_are_those_of_the_released_code() -> None:
     assert isinstance(program, EpochsInTurn)
     assert (program.relaxation.routes.temperature, program.relaxation.operations.temperature) == (0.9, 1.0)
     assert (program.relaxation.operations.count, program.begin) == (2, 1 / 7)
-    assert densenas().edits[0].apply.keep == 2 and densenas().edits[0].unit == "epochs"
+    assert densenas().edits[0].apply.keep == 2
+    assert densenas().edits[0].unit == "epochs"
     assert densenas_final().program.objective.label_smoothing == 0.1
-    assert isinstance(densenas().derive, OfBestEpoch) and isinstance(densenas(select_from=None).derive, LikeliestRoute)
+    assert isinstance(densenas().derive, OfBestEpoch)
+    assert isinstance(densenas(select_from=None).derive, LikeliestRoute)
 
 
 def test_a_price_above_all_else_leads_to_the_cheapest_route_and_stays_finite() -> None:
@@ -73,14 +76,16 @@ def test_a_price_above_all_else_leads_to_the_cheapest_route_and_stays_finite() -
     assert trained.derived is not None
     costs = model.macs(net.space.codes(list(net.space.enumerate())))
     assert model.macs(trained.derived) <= sorted(costs)[3]
-    free = train(densenas(begin=0.0, share=1.0, select_from=None), net=dense_net(), steps=27)
-    assert free.derived is not None and model.macs(net.space.from_json(free.derived.to_json())) > sorted(costs)[3]
+    first = {choice.name: values for choice, values in logits.named()}["block0.next"]
+    assert first.softmax(0)[2] > 0.9  # past all blocks but the last
 
 
 def test_the_two_best_epochs_are_remembered_and_the_best_one_is_derived() -> None:
     trained = train(densenas(begin=0.0, select_from=0.3), net=dense_net(), steps=36)
     told = [row["supernet/error"] for row in trained.history if "supernet/error" in row]
     known = trained.memory[DERIVED]
-    assert len(known) == 2 and known[0]["error"] <= known[1]["error"]
-    assert 2 <= min(entry["epoch"] for entry in known)
-    assert str(trained.derived) == known[0]["derived"] and told
+    assert len(known) == 2
+    assert known[0]["error"] <= known[1]["error"]
+    assert min(entry["epoch"] for entry in known) >= 2
+    assert str(trained.derived) == known[0]["derived"]
+    assert told

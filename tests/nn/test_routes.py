@@ -42,7 +42,10 @@ def test_a_route_runs_its_own_edges_and_nothing_else() -> None:
     ways = routes_of(net).ways
     for route in ways.routes():
         arch, called = net.space.arch(ways.decisions(route)), []
-        handles = [m.register_forward_hook(lambda m, *_: called.append(m)) for m in routes_of(net).edges.values()]
+        handles = [
+            m.register_forward_hook(lambda m, *_, called=called: called.append(m))
+            for m in routes_of(net).edges.values()
+        ]
         found, ran = net(x, arch), list(called)
         assert ran == [routes_of(net).edge(*pair) for pair in pairwise(route)]
         torch.testing.assert_close(found, along(net, route, x))
@@ -72,7 +75,8 @@ def test_options_that_do_not_run_add_their_weight_as_a_number() -> None:
     found = net(x, Decisions({"block0.next": Mixture(weights, (0,)), "block1.next": 0}))
     torch.testing.assert_close(found, along(net, (0, 1, 2, 3), x))
     found.sum().backward()
-    assert weights.grad is not None and weights.grad.abs().min() > 0
+    assert weights.grad is not None
+    assert weights.grad.abs().min() > 0
 
 
 def test_the_end_may_be_weighed_by_another_softmax() -> None:

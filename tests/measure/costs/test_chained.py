@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 import torch
 
+from dense_nets import dense_net
 from supernet.errors import UsageError
 from supernet.measure import cost_model, count_macs, count_params
 from supernet.measure.costs.chained import ChainedTerms
 from supernet.nn import Decisions, Mixture
 from supernet.nn.routes import routes_of
-from dense_nets import dense_net
 
 
 @pytest.fixture(scope="module")

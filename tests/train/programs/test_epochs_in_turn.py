@@ -30,7 +30,8 @@ def test_the_architecture_has_an_epoch_before_each_epoch_of_the_weights_after_th
     assert {index: len(one) for index, one in enumerate(found) if len(one) > 1} == {16: 5, 24: 5, 32: 5}
     first, edit, second, _, weights = found[16]
     assert (first.updates, first.data, first.fresh, second.fresh) == ("architecture", "validation", False, True)
-    assert isinstance(edit, Edit) and first.paths[0].objective == CrossEntropy(0.3)
+    assert isinstance(edit, Edit)
+    assert first.paths[0].objective == CrossEntropy(0.3)
     assert (weights.updates, weights.data, weights.paths[0].objective) == ("weights", "train", CrossEntropy(0.1))
     assert len(acts(replace(program, share=1.0), net, 16)) == 2 * 8 + 1
     assert str(first.paths[0].decisions) != str(second.paths[0].decisions)
@@ -43,7 +44,8 @@ def test_pairs_of_operations_and_all_ways_run_for_the_architecture_one_operation
     beta = {choice.name: values for choice, values in logits.named()}
     for name, one in architecture.paths[0].decisions.items():
         if name.endswith("next"):
-            assert one.run is None and one.weights.requires_grad
+            assert one.run is None
+            assert one.weights.requires_grad
             torch.testing.assert_close(one.weights, (beta[name] / 0.5).softmax(0))
         else:
             assert len(one.run) == 2
@@ -58,7 +60,7 @@ def test_pairs_of_operations_and_all_ways_run_for_the_architecture_one_operation
 def test_operations_are_drawn_uniformly_at_first_and_by_the_logits_in_the_search(net) -> None:
     logits, name = OptionLogits(net), "block1.layer1"
     with torch.no_grad():
-        dict((c.name, v) for c, v in logits.named())[name].copy_(torch.tensor([0.8, 0.1, 0.1]).log())
+        {c.name: v for c, v in logits.named()}[name].copy_(torch.tensor([0.8, 0.1, 0.1]).log())
     program = EpochsInTurn(begin=0.5)
     counted = {False: Counter[int](), True: Counter[int]()}
     for seed in range(12):

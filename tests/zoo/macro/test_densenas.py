@@ -51,12 +51,17 @@ def config_ends(config):
 def test_blocks_are_connected_as_in_the_released_code() -> None:
     mobile, res = (Ways(PLANS[name].following()) for name in ("mobilenetv2", "resnet"))
     assert (mobile.last, res.last) == (17, 21)
-    assert mobile.following[0] == (1,) and mobile.following[1] == (2, 3, 4) and mobile.following[4] == (5, 6, 7)
+    assert mobile.following[0] == (1,)
+    assert mobile.following[1] == (2, 3, 4)
+    assert mobile.following[4] == (5, 6, 7)
     assert [n for n in range(17) if 17 in mobile.following[n]] == [14, 15, 16]
     assert [n for n in range(21) if 21 in res.following[n]] == [18, 19, 20]
     assert (mobile.count, res.count) == (15_456, 540_225)
-    assert max(map(len, mobile.following)) == 4 and max(map(len, res.following)) == 6  # stages end the reach of ten
-    assert PLANS["resnet"].reach == 10 and len(PLANS["resnet"].widths) == 21 and PLANS["resnet"].widths[-1] == 512
+    assert max(map(len, mobile.following)) == 4
+    assert max(map(len, res.following)) == 6
+    assert PLANS["resnet"].reach == 10
+    assert len(PLANS["resnet"].widths) == 21
+    assert PLANS["resnet"].widths[-1] == 512
     assert PLANS["mobilenetv2"].layers == (0, *[3] * 13, 0, 0, 0)
 
 
@@ -87,7 +92,8 @@ def test_what_is_taken_out_computes_and_costs_the_same(options) -> None:
         torch.testing.assert_close(net(x, arch), subnet(x))
         assert measure.params(net, arch) == count_params(subnet)
         names = {node.label for node in net.module.diagram(arch).nodes}
-        assert "skip" not in names and len(names) > 3
+        assert "skip" not in names
+        assert len(names) > 3
 
 
 def test_macs_of_populations_are_those_of_what_is_taken_out(net) -> None:

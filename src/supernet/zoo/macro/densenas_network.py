@@ -56,7 +56,7 @@ class DenseBlocks:
     first: bool
 
     def following(self) -> list[tuple[int, ...]]:
-        """The blocks that may come next: the reach, but no stage and no level is jumped over; to the end from maps of its size."""
+        """The blocks that may come next: no stage and no level is jumped over, and the end has maps of its size."""
         levels, end = (*self.levels, self.levels[-1]), len(self.widths)
         found = []
         for block in range(end):
