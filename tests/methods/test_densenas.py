@@ -17,7 +17,7 @@ from supernet.train.laws import Trial
 
 
 def trial(**options: Any) -> Trial:
-    recipe = densenas(architecture=adam(0.01, betas=(0.5, 0.999)), share=0.1, **options)
+    recipe = densenas(**{"begin": 0.0, "share": 0.1, "architecture": adam(0.01)} | options)
     tried = on_digits(recipe.with_weights(lr=0.1, per=None), dense_net(), steps=100)
     return Trial(recipe=tried.recipe, net=tried.net, data=tried.data, steps=tried.steps, watched=20)
 
