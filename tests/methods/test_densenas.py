@@ -39,6 +39,9 @@ SETTINGS = {
     "share": 0.25,
     "architecture_objective": PRICE,
 }
+NET = dense_net
+SHORT = {"begin": 0.0}
+REFUSED_BY = {"dynas", "few_shot", "gm_nas", "k_shot", "sum_nas"}
 
 
 def test_defaults_are_those_of_the_released_code() -> None:
