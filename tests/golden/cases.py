@@ -19,6 +19,7 @@ import torch
 from torch import Tensor
 
 from cell_nets import cells_net
+from dense_nets import dense_net
 from dropping_nets import dropping_net
 from shifted_searches import blocks_net, evaluator
 from small_nets import elastic_net, images, operations_net
@@ -201,6 +202,7 @@ TRAININGS: dict[str, Case] = {name: default(name) for name in methods.__all__} |
     "cream, as released": lambda: train(methods.cream(prior=None, every=4, keeps="teacher", step_ahead=True)),
     "dna": lambda: train(methods.dna(rates=(1.0, 2.5, 1.0), teacher=TEACHER), staged_net()),
     "donna": lambda: train(methods.donna(count=3, reference=TEACHER), staged_net()),
+    "densenas": lambda: train(methods.densenas(begin=0.4, select_from=0.5, share=0.5), dense_net(), steps=15),
     "hr_nas": lambda: train(
         methods.hr_nas(weight=0.02, every=1, worth=0, threshold=0.5, weights=sgd(0.1)), high_resolution_net(), steps=24
     ),

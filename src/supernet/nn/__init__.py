@@ -31,6 +31,7 @@ from supernet.nn.pool import AvgPool3x3
 from supernet.nn.positions import ElasticPositions
 from supernet.nn.relative_bias import RelativeBias2d
 from supernet.nn.relative_positions import RelativePositions2d
+from supernet.nn.routes import Routes
 from supernet.nn.scaling_bank import ScalingBank
 from supernet.nn.selection import Decision, Decisions, EdgeWeights, Mixture, Target
 from supernet.nn.shortcut import ElasticShortcut
@@ -79,6 +80,7 @@ __all__ = [
     "PatchEmbed",
     "RelativeBias2d",
     "RelativePositions2d",
+    "Routes",
     "ScalingBank",
     "StaleStatistics",
     "Statistics",

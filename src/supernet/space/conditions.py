@@ -11,6 +11,7 @@ import numpy as np
 from supernet.space.arch import Codes
 from supernet.space.expression import Choice, Expr, Lookup
 from supernet.space.space import Space
+from supernet.space.ways import Passes
 
 
 @dataclass(frozen=True)
@@ -103,7 +104,7 @@ class Never:
         return False
 
 
-Condition: TypeAlias = Chosen | Deeper | Differ | Never
+Condition: TypeAlias = Chosen | Deeper | Differ | Never | Passes
 
 Conditions: TypeAlias = tuple[Condition, ...]
 """All of them must hold."""

@@ -9,8 +9,8 @@ from typing import Any, Protocol, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from supernet.errors import UsageError
 from supernet.space.arch import Codes
+from supernet.space.counting_in_turn import InTurn
 from supernet.space.expression import MAX_JOINT_OPTIONS, Choice
 
 Mask: TypeAlias = NDArray[np.bool_]
@@ -56,9 +56,6 @@ class Component:
 
     The settings of the gates (the choices that conditions ask about) are listed. Each leaves a set of other
     choices active, which are free, so it holds ∏ |options| architectures; numbers run through the settings in turn.
-
-    Raises:
-        UsageError: the gates have more than a million joint settings.
     """
 
     def __init__(
@@ -76,11 +73,6 @@ class Component:
         self._rank = {column: _inverse(allowed[column], len(choices[column])) for column in columns}
         shape = [len(allowed[gate]) for gate in self._gates]
         settings = math.prod(shape)
-        if settings > MAX_JOINT_OPTIONS:
-            raise UsageError(
-                f"The conditions on {choices[columns[0]].name!r} and the choices linked to it have {settings:,} "
-                f"joint settings; at most {MAX_JOINT_OPTIONS:,} can be counted. Use independent conditions."
-            )
         self._strides = [math.prod(shape[place + 1 :]) for place in range(len(shape))]
         digits = np.indices(shape).reshape(len(shape), settings)
         codes = np.zeros((settings, len(choices)), dtype=np.int16)
@@ -136,9 +128,13 @@ def number_architectures(
         allowed: Per choice the codes that the sub-space allows, ascending.
         active_mask: Which choices (N, D) matter, for a population (N, D).
     """
-    blocks: list[list[Component]] = []
+    blocks: list[list[Numbering]] = []
     for columns in _linked(choices):
-        component = Component(columns, choices, allowed, active_mask)
+        component: Numbering
+        if _settings(columns, choices, allowed) > MAX_JOINT_OPTIONS:
+            component = InTurn(columns, choices, allowed)
+        else:
+            component = Component(columns, choices, allowed, active_mask)
         # Components share a block while its numbers fit machine integers: large spaces then pay for Python's
         # big integers once per block, not once per choice.
         if blocks and math.prod(part.size for part in blocks[-1]) * component.size < 2**63:
@@ -146,6 +142,12 @@ def number_architectures(
         else:
             blocks.append([component])
     return Product([Product(block) for block in blocks])
+
+
+def _settings(columns: Sequence[int], choices: Sequence[Choice], allowed: Sequence[Codes]) -> int:
+    """The joint settings of what conditions ask about."""
+    asked = {gate.name for column in columns if (when := choices[column].when) is not None for gate in when.choices()}
+    return math.prod(len(allowed[column]) for column in columns if choices[column].name in asked)
 
 
 def _dtype(size: int) -> Any:

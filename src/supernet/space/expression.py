@@ -327,6 +327,23 @@ class _Operation(Expr):
         return f"{self.symbol}({', '.join(texts)})"
 
 
+def parts_of(value: Expr, choice: Choice) -> tuple[Expr, ...]:
+    """The largest parts of an expression that depend on this choice alone; all of it that depends on the choice.
+
+    >>> width, depth = Choice("width", (16, 24)), Choice("depth", (1, 2))
+    >>> [str(part) for part in parts_of((width > 16) & (depth > 1), width)]
+    ['width > 16']
+    """
+    involved = value.choices()
+    if choice not in involved:
+        return ()
+    if involved == (choice,):
+        return (value,)
+    if not isinstance(value, _Operation):
+        return (choice,)  # of an unknown kind: every option may make a difference
+    return tuple(part for inner in value.operands if isinstance(inner, Expr) for part in parts_of(inner, choice))
+
+
 def round_to(value: Expr | float, divisor: int, *, minimum: int | None = None) -> Any:
     """Nearest multiple of `divisor`, never below 90 % of the value (the `make_divisible` of MobileNet).
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from supernet.errors import UsageError
 from supernet.space.arch import Codes
-from supernet.space.expression import MAX_JOINT_OPTIONS, Choice, Expr, Option, option_array
+from supernet.space.expression import MAX_JOINT_OPTIONS, Choice, Expr, Option, option_array, parts_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,6 +28,8 @@ class Gate:
         columns: Columns of the gated choices.
         offs: The code that each choice asked about reads as while it is inactive; −1: none, it switches off.
         table: Truth (settings, len(columns)) of each condition in each joint setting.
+        classes: Where the codes themselves have too many joint settings: for each choice asked about, the number that
+            stands in the place of each code, the same for codes that make no difference to the conditions.
     """
 
     asks: tuple[int, ...]
@@ -35,6 +37,7 @@ class Gate:
     columns: tuple[int, ...]
     offs: tuple[int, ...]
     table: NDArray[np.bool_]
+    classes: tuple[NDArray[np.int64], ...] | None = None
 
     def apply(self, codes: Codes, active: NDArray[np.bool_]) -> None:
         """Fill in the gated columns of the mask (N, D) of a population."""
@@ -43,14 +46,17 @@ class Gate:
         if max(self.offs) >= 0:
             offs = np.asarray(self.offs)
             read, on = np.where(on | (offs < 0), read, offs), on | (offs >= 0)
+        if self.classes is not None:
+            read = np.stack([of[codes] for of, codes in zip(self.classes, read.T, strict=True)], axis=1)
         settings = read @ np.asarray(self.strides, dtype=np.int64)
         active[:, list(self.columns)] = self.table[settings] & on.all(axis=1, keepdims=True)
 
     def apply_one(self, code: Sequence[int], active: list[bool]) -> None:
         """Fill in the gated columns of one mask."""
         setting, asked = 0, True
-        for column, stride, off in zip(self.asks, self.strides, self.offs, strict=True):
-            setting += (code[column] if active[column] or off < 0 else off) * stride
+        for place, (column, stride, off) in enumerate(zip(self.asks, self.strides, self.offs, strict=True)):
+            read = code[column] if active[column] or off < 0 else off
+            setting += (read if self.classes is None else int(self.classes[place][read])) * stride
             asked = asked and (active[column] or off >= 0)
         for column, holds in zip(self.columns, self.table[setting].tolist(), strict=True):
             active[column] = asked and holds
@@ -70,10 +76,19 @@ def tabulate(choices: Sequence[Choice]) -> tuple[Gate, ...]:
             gated.setdefault(asks, []).append((place, choice.when))
     gates = []
     for asks, conditions in gated.items():
-        read = [(*choices[ask].options, *_off(choices[ask])) for ask in asks]
+        read = [readings(choices[ask]) for ask in asks]
         offs = tuple(len(choices[ask]) if _off(choices[ask]) else -1 for ask in asks)
         shape = [len(values) for values in read]
         joint = math.prod(shape)
+        classes: tuple[NDArray[np.int64], ...] | None = None
+        if joint > MAX_JOINT_OPTIONS:
+            classes = tuple(told_apart([when for _, when in conditions], choices[ask]) for ask in asks)
+            read = [
+                tuple(values[of.tolist().index(number)] for number in range(of.max() + 1))
+                for values, of in zip(read, classes, strict=True)
+            ]
+            shape = [len(values) for values in read]
+            joint = math.prod(shape)
         if joint > MAX_JOINT_OPTIONS:
             raise UsageError(
                 f"The condition of the choice {choices[conditions[0][0]].name!r} depends on {len(asks)} choices with "
@@ -86,8 +101,24 @@ def tabulate(choices: Sequence[Choice]) -> tuple[Gate, ...]:
         }
         table = np.stack([_truth(choices[place].name, when, options) for place, when in conditions], axis=1)
         strides = tuple(math.prod(shape[place + 1 :]) for place in range(len(shape)))
-        gates.append(Gate(asks, strides, tuple(place for place, _ in conditions), offs, table))
+        gates.append(Gate(asks, strides, tuple(place for place, _ in conditions), offs, table, classes))
     return tuple(gates)
+
+
+def readings(choice: Choice) -> tuple[Option, ...]:
+    """What conditions may read of a choice: its options, and what it reads as while it is inactive, if that is said."""
+    return (*choice.options, *_off(choice))
+
+
+def told_apart(conditions: Sequence[Expr], choice: Choice) -> NDArray[np.int64]:
+    """Numbers (R,) of the `readings` of a choice, the same for those that no condition tells apart."""
+    values = option_array(readings(choice))
+    seen: list[list[Any]] = [[] for _ in values]
+    for part in (part for condition in conditions for part in parts_of(condition, choice)):
+        for of, value in zip(seen, np.asarray(part.evaluate(lambda asked: values)).tolist(), strict=True):
+            of.append(value)
+    known: dict[tuple[Any, ...], int] = {}
+    return np.asarray([known.setdefault(tuple(of), len(known)) for of in seen], dtype=np.int64)
 
 
 def _off(choice: Choice) -> tuple[Option, ...]:

@@ -73,8 +73,9 @@ class Space:
         conditions: dict[int, Any] = {}
         for gate in self._gates:
             asked = [self.names[ask] for ask in gate.asks]
+            classes = [] if gate.classes is None else [[of.tolist() for of in gate.classes]]
             for place, column in enumerate(gate.columns):
-                conditions[column] = [asked, np.packbits(gate.table[:, place]).tobytes().hex()]
+                conditions[column] = [asked, np.packbits(gate.table[:, place]).tobytes().hex(), *classes]
         declared = [[c.name, c.options, conditions.get(column)] for column, c in enumerate(self.choices)]
         return hashlib.sha256(json.dumps(declared).encode()).hexdigest()[:16]
 
@@ -87,7 +88,7 @@ class Space:
         """Exact number of distinct architectures (a Python integer of any size).
 
         Raises:
-            UsageError: conditions link choices with more than a million joint settings.
+            UsageError: conditions are too entangled: they tell more than 16,384 states of earlier choices apart.
         """
         return self._numbering.size
 

@@ -21,7 +21,9 @@ from supernet.train.derivations.before_rise import BeforeRise as BeforeRise
 from supernet.train.derivations.best_on_board import BestOnBoard as BestOnBoard
 from supernet.train.derivations.decide_rest import DecideRest as DecideRest
 from supernet.train.derivations.decided import Decided as Decided
+from supernet.train.derivations.likeliest_route import LikeliestRoute as LikeliestRoute
 from supernet.train.derivations.non_zero import NonZero as NonZero
+from supernet.train.derivations.of_best_epoch import OfBestEpoch as OfBestEpoch
 from supernet.train.derivations.perturb_best import PerturbBest as PerturbBest
 from supernet.train.derivations.rated_best import RatedBest as RatedBest
 from supernet.train.derivations.sample_and_rank import SampleAndRank as SampleAndRank
@@ -52,6 +54,7 @@ from supernet.train.edits.recover_codes import AllDecided as AllDecided
 from supernet.train.edits.recover_codes import RecoverCodes as RecoverCodes
 from supernet.train.edits.regularise_on_rise import DecayFromMemory as DecayFromMemory
 from supernet.train.edits.regularise_on_rise import RegulariseOnRise as RegulariseOnRise
+from supernet.train.edits.remember_derived import RememberDerived as RememberDerived
 from supernet.train.edits.remember_probabilities import RememberProbabilities as RememberProbabilities
 from supernet.train.edits.shrink import Shrink as Shrink
 from supernet.train.edits.sort_channels import SortChannels as SortChannels
@@ -90,6 +93,7 @@ from supernet.train.move import Step as Step
 from supernet.train.objectives.adaptive_divergence import AdaptiveDivergence as AdaptiveDivergence
 from supernet.train.objectives.aligned import Aligned as Aligned
 from supernet.train.objectives.beside_teachers import BesideTeachers as BesideTeachers
+from supernet.train.objectives.chained_cost import ChainedCost as ChainedCost
 from supernet.train.objectives.code_entropy import CodeEntropy as CodeEntropy
 from supernet.train.objectives.consistency import Consistency as Consistency
 from supernet.train.objectives.cross_entropy import CrossEntropy as CrossEntropy
@@ -163,6 +167,7 @@ from supernet.train.programs.bootstrap_stage import ViewsOfStage as ViewsOfStage
 from supernet.train.programs.cross_paths import CrossPaths as CrossPaths
 from supernet.train.programs.cyclic import SearchAndEvaluate as SearchAndEvaluate
 from supernet.train.programs.cyclic import WarmUpEvaluation as WarmUpEvaluation
+from supernet.train.programs.epochs_in_turn import EpochsInTurn as EpochsInTurn
 from supernet.train.programs.in_turn import TrainInTurn as TrainInTurn
 from supernet.train.programs.learn_from_board import LearnFromBoard as LearnFromBoard
 from supernet.train.programs.paths_and_gates import PathsAndGates as PathsAndGates
@@ -193,6 +198,8 @@ from supernet.train.relaxations.gumbel_one_hot import GumbelOneHot as GumbelOneH
 from supernet.train.relaxations.gumbel_softmax import GumbelSoftmax as GumbelSoftmax
 from supernet.train.relaxations.operations_and_inputs import OperationsAndInputs as OperationsAndInputs
 from supernet.train.relaxations.perturbed import Perturbed as Perturbed
+from supernet.train.relaxations.routes_and_operations import RoutesAndOperations as RoutesAndOperations
+from supernet.train.relaxations.sampled_softmax import SampledSoftmax as SampledSoftmax
 from supernet.train.relaxations.softmax import Softmax as Softmax
 from supernet.train.rewriting import Rewriter as Rewriter
 from supernet.train.samplers._protocol import Sampler as Sampler
@@ -284,6 +291,7 @@ __all__ = [
     "BoardOfPaths",
     "BootstrapStage",
     "Budget",
+    "ChainedCost",
     "CodeEntropy",
     "Combine",
     "ComplexityAwareLR",
@@ -325,6 +333,7 @@ __all__ = [
     "Either",
     "EngineAndTransit",
     "EnsemblePrediction",
+    "EpochsInTurn",
     "EqualCost",
     "EvaluationNet",
     "ExpectedCost",
@@ -363,6 +372,7 @@ __all__ = [
     "LearnFromBoard",
     "Learned",
     "LearningRate",
+    "LikeliestRoute",
     "Likelihood",
     "Linear",
     "Logger",
@@ -385,6 +395,7 @@ __all__ = [
     "NoImprovement",
     "NonZero",
     "Objective",
+    "OfBestEpoch",
     "OfPart",
     "OnLoss",
     "OneCycle",
@@ -431,11 +442,14 @@ __all__ = [
     "RegulariseOnRise",
     "Reinforce",
     "Relaxation",
+    "RememberDerived",
     "RememberProbabilities",
     "Reptile",
     "Rewriter",
     "Rise",
+    "RoutesAndOperations",
     "SampleAndRank",
+    "SampledSoftmax",
     "Sampler",
     "Sandwich",
     "ScaleCost",

@@ -61,6 +61,9 @@ from supernet.zoo.elastic.nat_mobilenetv3 import nat_mobilenetv3 as nat_mobilene
 from supernet.zoo.elastic.ofa_mobilenetv3 import ofa_mobilenetv3 as ofa_mobilenetv3
 from supernet.zoo.elastic.ofa_proxyless import ofa_proxyless as ofa_proxyless
 from supernet.zoo.elastic.ofa_resnet50d import ofa_resnet50d as ofa_resnet50d
+from supernet.zoo.macro.densenas import densenas as densenas
+from supernet.zoo.macro.densenas import densenas_arch as densenas_arch
+from supernet.zoo.macro.densenas_network import DenseBlocks as DenseBlocks
 from supernet.zoo.macro.enas import enas_macro as enas_macro
 from supernet.zoo.macro.enas_macro_sequence import enas_macro_arch as enas_macro_arch
 from supernet.zoo.macro.enas_macro_sequence import enas_macro_sequence as enas_macro_sequence
@@ -87,6 +90,7 @@ __all__ = [
     "cream",
     "darts",
     "darts_rnn",
+    "densenas",
     "dna",
     "elastic_model",
     "enas_macro",

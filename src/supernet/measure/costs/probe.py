@@ -24,6 +24,7 @@ from supernet.nn.input_shape import InputShape, example
 from supernet.nn.mutable import is_opaque
 from supernet.space import Choice, Codes, Space
 from supernet.space.conditions import Chosen, Conditions, all_hold
+from supernet.space.ways import Passes
 
 _MOST_SETTINGS = 2**16
 _MOST_TURNS = 64  # choices of any set of many inputs have thousands of options
@@ -185,7 +186,7 @@ def partial_codes(space: Space, conditions: Conditions, choices: Sequence[Choice
     """
     involved = tuple(dict.fromkeys([*choices, *(c for condition in conditions for c in condition.choices())]))
     settled: dict[Choice, int] = {}
-    if joint(involved) > _MOST_SETTINGS:
+    if joint(involved) > _MOST_SETTINGS or any(isinstance(condition, Passes) for condition in conditions):
         settled = _settled(conditions, choices)
     free = tuple(choice for choice in involved if choice not in settled)
     if joint(free) > _MOST_SETTINGS:
@@ -202,13 +203,21 @@ def partial_codes(space: Space, conditions: Conditions, choices: Sequence[Choice
 
 
 def _settled(conditions: Conditions, choices: Sequence[Choice]) -> dict[Choice, int]:
-    """An option that meets the conditions, for each choice that nothing but `Chosen` asks about, but for `choices`."""
+    """An option that meets the conditions, for each choice that nothing else asks about, but for `choices`.
+
+    Of a route it is an example that comes by.
+    """
     kept = {
         *choices,
-        *(c for condition in conditions if not isinstance(condition, Chosen) for c in condition.choices()),
+        *(c for condition in conditions if not isinstance(condition, Chosen | Passes) for c in condition.choices()),
     }
     left: dict[Choice, set[int]] = {}
     for condition in conditions:
+        if isinstance(condition, Passes):
+            example = condition.example()
+            for choice in set(condition.choices()) - kept:
+                options = left.setdefault(choice, set(range(len(choice))))
+                options &= {example[choice]} if choice in example else options
         if isinstance(condition, Chosen) and condition.choice not in kept:
             options = left.setdefault(condition.choice, set(range(len(condition.choice))))
             options &= set(condition.indices)

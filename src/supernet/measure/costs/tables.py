@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from supernet.space import Choice, Codes, Expr, Space
 from supernet.space.conditions import Conditions, all_hold
 from supernet.space.expression import Lookup
+from supernet.space.ways import Passes, Ways
 
 _MAX_TABLE = 2**16
 
@@ -79,7 +80,10 @@ class Tables:
         self._space, self.terms = space, tuple(terms)
         self._direct: list[Term] = []
         groups: dict[tuple[Choice, ...], list[Term]] = {}
-        for term in sorted(self.terms, key=lambda term: -len(term.choices())):
+        routed, others = by_route(self.terms)
+        # Whether a route comes by depends on all choices before, so it is asked once and not tabulated.
+        self._routed = [(passes, Tables(space, members)) for passes, members in routed.items()]
+        for term in sorted(others, key=lambda term: -len(term.choices())):
             wanted = term.choices()
             if joint(wanted) > _MAX_TABLE:
                 self._direct.append(term)
@@ -96,7 +100,27 @@ class Tables:
         by_column = np.asfortranarray(codes)
         for choices, table in self._tables.items():
             total += table[setting(self._space, choices, by_column)]
+        taken: dict[Ways, NDArray[np.int64]] = {}
+        for passes, members in self._routed:
+            ways = passes.ways
+            if ways not in taken:
+                taken[ways] = ways.taken_by(self._space, by_column)
+            total += np.where(passes.among(taken[ways]), members(codes), 0.0)
         return total
+
+
+def by_route(terms: Iterable[Term]) -> tuple[dict[Passes, list[Term]], list[Term]]:
+    """Terms that count where a route comes by, without that condition, by it; and the other terms."""
+    routed: dict[Passes, list[Term]] = {}
+    others: list[Term] = []
+    for term in terms:
+        passes = [c for conditions in term.alternatives for c in conditions if isinstance(c, Passes)]
+        if len(passes) == 1 and len(term.alternatives) == 1:
+            rest = tuple(c for c in term.alternatives[0] if c is not passes[0])
+            routed.setdefault(passes[0], []).append(replace(term, alternatives=(rest,)))
+        else:
+            others.append(term)
+    return routed, others
 
 
 def joint(choices: Iterable[Choice]) -> int:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from supernet.errors import UsageError
-from supernet.nn import InputChoice, Mutable, OpChoice, SubsetChoice, Supernet
+from supernet.nn import InputChoice, Mutable, OpChoice, Routes, SubsetChoice, Supernet
 from supernet.space import Choice, Expr
 
 
 def operation_choices(net: Supernet) -> tuple[Choice, ...]:
-    """The choices that every one of whose uses is a choice block, in the order of the space."""
-    return _used_by(net, lambda layer: isinstance(layer, OpChoice))
+    """The choices that every one of whose uses is a choice block, or routes, in the order of the space."""
+    return _used_by(net, lambda layer: isinstance(layer, OpChoice | Routes))
 
 
 def input_choices(net: Supernet) -> tuple[Choice, ...]:
