@@ -148,6 +148,11 @@ def high_resolution_net() -> Supernet:
     return zoo.hr_nas(variant="tiny", num_classes=10, in_channels=1, image_size=8)
 
 
+def atoms_net() -> Supernet:
+    torch.manual_seed(1)
+    return zoo.atomnas(variant="tiny", num_classes=10, in_channels=1, image_size=8)
+
+
 def one_width_net() -> Supernet:
     torch.manual_seed(1)
     stages = (zoo.Stage((16,), (1, 2), (3, 5), (2, 3, 4), stride=2),)
@@ -198,6 +203,9 @@ TRAININGS: dict[str, Case] = {name: default(name) for name in methods.__all__} |
     "donna": lambda: train(methods.donna(count=3, reference=TEACHER), staged_net()),
     "hr_nas": lambda: train(
         methods.hr_nas(weight=0.02, every=1, worth=0, threshold=0.5, weights=sgd(0.1)), high_resolution_net(), steps=24
+    ),
+    "atomnas": lambda: train(
+        methods.atomnas(weight=0.02, worth=0, threshold=0.5, weights=sgd(0.1)), atoms_net(), steps=24
     ),
     "bossnas": lambda: train(
         methods.bossnas(stages=3, sampler=Distinct(2), pairs=2, hidden=16, features=8, images=32),
