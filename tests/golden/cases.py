@@ -177,6 +177,9 @@ NAT: dict[str, Any] = {
     "images": 32,
     "calibration": CALIBRATION,
 }
+RARE = search.DropRare(
+    searcher=search.NSGA2(population=6), budget=12, fronts=1, rare=0.2, images=32, calibration=CALIBRATION
+)
 TEACHER = TappedTeacher(network=plain, taps=TAPS)
 
 
@@ -207,6 +210,7 @@ TRAININGS: dict[str, Case] = {name: default(name) for name in methods.__all__} |
     "atomnas": lambda: train(
         methods.atomnas(weight=0.02, worth=0, threshold=0.5, weights=sgd(0.1)), atoms_net(), steps=24
     ),
+    "pad_nas": lambda: train(methods.pad_nas(drop=RARE), blocks_net()),
     "bossnas": lambda: train(
         methods.bossnas(stages=3, sampler=Distinct(2), pairs=2, hidden=16, features=8, images=32),
         staged_net(),

@@ -232,7 +232,7 @@ def test_without_a_weight_it_is_an_ordinary_training() -> None:
     assert not recipe.edits
     for told in ({"equal": True}, {"threshold": 0.1}, {"every": 2}, {"worth": 0.0}, {"empty": "keep"}):
         with pytest.raises(UsageError, match=r"nothing is charged and nothing cut, but .* Leave them out"):
-            atomnas(weight=None, **told)  # type: ignore[arg-type]
+            atomnas(weight=None, **told)
 
 
 def test_what_does_not_fit_is_refused_before_the_training() -> None:
@@ -240,5 +240,5 @@ def test_what_does_not_fit_is_refused_before_the_training() -> None:
         train(atomnas())
     for wrong in ({"every": 0}, {"worth": -1.0}, {"threshold": -1.0}, {"empty": "all"}):
         with pytest.raises(UsageError):
-            atomnas(**wrong)  # type: ignore[arg-type]
+            atomnas(**wrong)
     assert ScaleCost(equal=True).cost(network(tiny()).atoms()[0], torch.ones(1), {}) == 1.0

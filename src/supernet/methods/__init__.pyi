@@ -51,6 +51,7 @@ from supernet.methods.single_path.magic_a import magic_a as magic_a
 from supernet.methods.single_path.magic_at import magic_at as magic_at
 from supernet.methods.single_path.magic_t import magic_t as magic_t
 from supernet.methods.single_path.one_shot import one_shot as one_shot
+from supernet.methods.single_path.pad_nas import pad_nas as pad_nas
 from supernet.methods.single_path.pi_nas import pi_nas as pi_nas
 from supernet.methods.single_path.rlnas import rlnas as rlnas
 from supernet.methods.single_path.spos import spos as spos
@@ -103,6 +104,7 @@ __all__ = [
     "ofa",
     "one_shot",
     "p_darts",
+    "pad_nas",
     "pc_darts",
     "pi_nas",
     "proxyless",

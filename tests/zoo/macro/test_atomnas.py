@@ -131,7 +131,7 @@ def test_channels_without_scale_leave_no_trace() -> None:
         norm = net.module.get_submodule(atoms.scale)
         nn.init.normal_(norm.bias)  # type: ignore[arg-type]
         with torch.no_grad():
-            norm.weight[1::2] = 0  # type: ignore[index, operator]
+            norm.weight[1::2] = 0  # type: ignore[operator]
     net.eval()
     before = net(x, only)
     rewriter = Rewriter(net, {}, None, dict, 0)
@@ -152,7 +152,7 @@ def test_channels_without_scale_and_shift_change_nothing(options: dict[str, Any]
         for atoms in module(net).atoms():
             norm = net.module.get_submodule(atoms.scale)
             for tensor in (norm.weight, norm.bias):
-                tensor[list(dead.get(atoms.dimension, ()))] = 0  # type: ignore[index, operator]
+                tensor[list(dead.get(atoms.dimension, ()))] = 0  # type: ignore[operator]
     x = images(net).double()
     before = net(x, only)
     rewriter = Rewriter(net, {}, None, dict, 0)
@@ -171,7 +171,7 @@ def test_a_block_computes_what_it_is_said_to() -> None:
     x = torch.randn(2, 8, 8, 8)
     hidden = []
     for of, kernel in (("k3", 3), ("k5", 5)):
-        expand, norm, _, depthwise, scale, _ = block.groups[of]  # type: ignore[misc]
+        expand, norm, _, depthwise, scale, _ = layers_of(block, of)
         y = F.silu(norm(F.conv2d(x, expand.weight)))
         hidden.append(F.silu(scale(F.conv2d(y, depthwise.weight, padding=kernel // 2, groups=16))))
     h = torch.cat(hidden, 1)
@@ -180,10 +180,14 @@ def test_a_block_computes_what_it_is_said_to() -> None:
     excite, bias = (torch.cat([getattr(one, of) for one in gate.excite]) for of in ("weight", "bias"))
     inner = F.silu(F.conv2d(F.adaptive_avg_pool2d(h, 1), squeeze, gate.bias))
     h = h * torch.sigmoid(F.conv2d(inner, excite, bias))
-    project = torch.cat([block.project[of].weight for of in ("k3", "k5")], 1)  # type: ignore[list-item]
+    project = torch.cat([block.get_parameter(f"project.{of}.weight") for of in ("k3", "k5")], 1)
     expected: Tensor = x + block.norm(F.conv2d(h, project))  # type: ignore[misc]
     torch.testing.assert_close(block(x), expected)
     assert inner.shape[1] == 4, "half of the 8 that the block reads"
+
+
+def layers_of(block: AtomBlock, of: str) -> list[Any]:
+    return list(block.groups[of].children())
 
 
 def test_where_the_shape_stays_a_block_may_go_and_else_one_kernel_stays() -> None:
