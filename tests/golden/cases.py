@@ -211,6 +211,7 @@ TRAININGS: dict[str, Case] = {name: default(name) for name in methods.__all__} |
         methods.atomnas(weight=0.02, worth=0, threshold=0.5, weights=sgd(0.1)), atoms_net(), steps=24
     ),
     "pad_nas": lambda: train(methods.pad_nas(drop=RARE), blocks_net()),
+    "da_nas": lambda: train(methods.da_nas(classes=(0.5, 1.0), cost=None)),
     "bossnas": lambda: train(
         methods.bossnas(stages=3, sampler=Distinct(2), pairs=2, hidden=16, features=8, images=32),
         staged_net(),
