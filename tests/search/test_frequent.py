@@ -81,6 +81,9 @@ def test_it_searches_what_is_left_and_restricts_it() -> None:
     here = context()
     here.restriction.allow("block0", ["skip", "conv1"])
     drop = DropRare(searcher=RandomSearch(), budget=54, fronts=1, rare=0.0, **MEASURED)
+    before = here.restriction.space
+    assert all(arch in before for arch in replace(drop, fronts=100).found(here)), "what was dropped stays out"
+    here.executor.passed["forward"] = 0
     drop(here)
     space = here.restriction.space
     assert set(space.allowed("block0")) <= {"skip", "conv1"}

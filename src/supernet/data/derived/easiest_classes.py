@@ -35,7 +35,7 @@ class EasiestClasses:
 
     >>> from supernet.data import digits
     >>> print(EasiestClasses(0.3, order=(6, 0, 4, 2, 7, 5, 3, 1, 9, 8))(digits()))
-    digits, classes 6, 0, 4: 345 train, 86 validation, 359 test images of 1x8x8, 10 classes
+    digits, classes 6, 0, 4: 345 train, 87 validation, 359 test images of 1x8x8, 10 classes
     """
 
     share: float
