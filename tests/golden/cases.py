@@ -149,6 +149,11 @@ def high_resolution_net() -> Supernet:
     return zoo.hr_nas(variant="tiny", num_classes=10, in_channels=1, image_size=8)
 
 
+def atoms_net() -> Supernet:
+    torch.manual_seed(1)
+    return zoo.atomnas(variant="tiny", num_classes=10, in_channels=1, image_size=8)
+
+
 def one_width_net() -> Supernet:
     torch.manual_seed(1)
     stages = (zoo.Stage((16,), (1, 2), (3, 5), (2, 3, 4), stride=2),)
@@ -173,6 +178,9 @@ NAT: dict[str, Any] = {
     "images": 32,
     "calibration": CALIBRATION,
 }
+RARE = search.DropRare(
+    searcher=search.NSGA2(population=6), budget=12, fronts=1, rare=0.2, images=32, calibration=CALIBRATION
+)
 TEACHER = TappedTeacher(network=plain, taps=TAPS)
 
 
@@ -206,6 +214,11 @@ TRAININGS: dict[str, Case] = {name: default(name) for name in methods.__all__} |
     "hr_nas": lambda: train(
         methods.hr_nas(weight=0.02, every=1, worth=0, threshold=0.5, weights=sgd(0.1)), high_resolution_net(), steps=24
     ),
+    "atomnas": lambda: train(
+        methods.atomnas(weight=0.02, worth=0, threshold=0.5, weights=sgd(0.1)), atoms_net(), steps=24
+    ),
+    "pad_nas": lambda: train(methods.pad_nas(drop=RARE), blocks_net()),
+    "da_nas": lambda: train(methods.da_nas(classes=(0.5, 1.0), cost=None)),
     "bossnas": lambda: train(
         methods.bossnas(stages=3, sampler=Distinct(2), pairs=2, hidden=16, features=8, images=32),
         staged_net(),

@@ -9,6 +9,7 @@ from supernet.data.derived.augmented import Augmented
 from supernet.data.derived.chained import Chained
 from supernet.data.derived.clients import Clients, dirichlet, shards
 from supernet.data.derived.cutout import Cutout
+from supernet.data.derived.easiest_classes import EasiestClasses
 from supernet.data.derived.endless import Endless
 from supernet.data.derived.joined import AllImages, Joined
 from supernet.data.derived.mixed import Mixed, MixedSplit
@@ -49,6 +50,7 @@ __all__ = [
     "Cutout",
     "Data",
     "DatasetSplit",
+    "EasiestClasses",
     "Endless",
     "FewerClasses",
     "FolderAugment",

@@ -33,6 +33,8 @@ from supernet.methods.final.darts_cifar import darts_cifar as darts_cifar
 from supernet.methods.final.darts_imagenet import darts_imagenet as darts_imagenet
 from supernet.methods.final.enas_final import enas_final as enas_final
 from supernet.methods.macro.densenas import densenas as densenas
+from supernet.methods.macro.atomnas import atomnas as atomnas
+from supernet.methods.macro.da_nas import da_nas as da_nas
 from supernet.methods.macro.fpnas import fpnas as fpnas
 from supernet.methods.macro.hr_nas import hr_nas as hr_nas
 from supernet.methods.macro.mixpath import mixpath as mixpath
@@ -51,6 +53,7 @@ from supernet.methods.single_path.magic_a import magic_a as magic_a
 from supernet.methods.single_path.magic_at import magic_at as magic_at
 from supernet.methods.single_path.magic_t import magic_t as magic_t
 from supernet.methods.single_path.one_shot import one_shot as one_shot
+from supernet.methods.single_path.pad_nas import pad_nas as pad_nas
 from supernet.methods.single_path.pi_nas import pi_nas as pi_nas
 from supernet.methods.single_path.rlnas import rlnas as rlnas
 from supernet.methods.single_path.spos import spos as spos
@@ -61,12 +64,14 @@ from supernet.methods.teachers.mean_teacher import mean_teacher as mean_teacher
 __all__ = [
     "alphanet",
     "angle_shrinking",
+    "atomnas",
     "attentivenas",
     "autoformer",
     "bignas",
     "bossnas",
     "cdarts",
     "cream",
+    "da_nas",
     "darts",
     "darts_cifar",
     "darts_imagenet",
@@ -103,6 +108,7 @@ __all__ = [
     "ofa",
     "one_shot",
     "p_darts",
+    "pad_nas",
     "pc_darts",
     "pi_nas",
     "proxyless",

@@ -8,6 +8,7 @@ from supernet.search.driver import run as run
 from supernet.search.evaluation import Evaluation as Evaluation
 from supernet.search.evaluation import Evaluator as Evaluator
 from supernet.search.evaluation import Point as Point
+from supernet.search.frequent import DropRare as DropRare
 from supernet.search.front import Front as Front
 from supernet.search.front import FrontFile as FrontFile
 from supernet.search.inside import MeasureArchive as MeasureArchive
@@ -67,6 +68,7 @@ __all__ = [
     "Companion",
     "Constraint",
     "Constraints",
+    "DropRare",
     "Evaluation",
     "Evaluator",
     "Evolution",

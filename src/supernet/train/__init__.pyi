@@ -37,6 +37,7 @@ from supernet.train.edits.cut_channels import CutChannels as CutChannels
 from supernet.train.edits.decay_earlier_stages import DecayEarlierStages as DecayEarlierStages
 from supernet.train.edits.decide_edge import DecideEdge as DecideEdge
 from supernet.train.edits.drop_options import DropOptions as DropOptions
+from supernet.train.edits.drop_weakest import DropWeakest as DropWeakest
 from supernet.train.edits.follow_online import FollowOnline as FollowOnline
 from supernet.train.edits.keep_shares import KeepShares as KeepShares
 from supernet.train.edits.keep_strongest import KeepStrongest as KeepStrongest
@@ -328,6 +329,7 @@ __all__ = [
     "Distillation",
     "Distinct",
     "DropOptions",
+    "DropWeakest",
     "DropoutDecay",
     "Edit",
     "Either",
