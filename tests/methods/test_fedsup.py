@@ -61,17 +61,7 @@ SETTINGS = {
     "paths": Sandwich(2),
     "average": FederatedAverage(weigh="examples", entries="all", keep=()),
 }
-REFUSED_BY = frozenset(
-    {
-        "angle_shrinking",
-        "dynas",
-        "few_shot",
-        "gm_nas",
-        "k_shot",
-        "mean_teacher",
-        "sum_nas",
-    }
-)
+REFUSED_BY = {"distilled", "dynas", "few_shot", "gm_nas", "k_shot", "mean_teacher", "sum_nas"}
 
 
 @cache

@@ -34,7 +34,7 @@ PAPER = Paper(
     provenance="reconstruction",
 )
 
-WEIGHTS = sgd(0.1, weight_decay=5e-4, schedule=PerRound(Milestones((0.5,), 0.1)))
+WEIGHTS = sgd(0.1, weight_decay=5e-4, schedule=PerRound(Milestones(at=(0.5,), factor=0.1)))
 LEVELS = ByClient(tiers=tuple(WidthRatio(ratio) for ratio in (1.0, 0.5, 0.25, 0.125, 0.0625)))
 AVERAGE = FederatedAverage(weigh="clients", entries="trained")
 
