@@ -9,6 +9,7 @@ from method_trials import digits, published
 from small_nets import elastic_net, sgd, step
 from supernet.methods import fedsup
 from supernet.methods.elastic.fedsup import E_FEDSUP
+from supernet.settings import build
 from supernet.train import (
     ByClient,
     CrossEntropy,
@@ -113,3 +114,7 @@ def test_tiers_have_nets_of_the_released_sizes() -> None:
     bounds = [(tier.low, tier.high) for tier in ByClient().tiers[2:]]  # type: ignore[attr-defined]
     counted = 3.082  # M, of the largest for 100 classes, with shortcut convolutions that never run
     assert [[round(share * counted, 2) for share in pair] for pair in bounds] == [[0.75, 1.0], [2.0, 2.75]]
+
+
+def test_the_command_line_names_e_fedsup_in_a_word() -> None:
+    assert build("methods", "fedsup", {"paths": "PerVisit"}) == fedsup(paths=E_FEDSUP)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -13,6 +13,7 @@ from supernet.train.federation.standing import standing
 from supernet.train.move import Step
 from supernet.train.ratings._protocol import only_architectures
 from supernet.train.samplers._protocol import Sampler
+from supernet.train.samplers.by_client import ByClient
 from supernet.train.samplers.draws import Draws, drawn_by
 
 _KEY = "held paths"
@@ -25,10 +26,10 @@ class PerVisit:
     In a training without clients they are drawn once.
 
     Args:
-        sampler: The sampler that draws them.
+        sampler: The sampler that draws them; the tiers of E-FedSup by default.
     """
 
-    sampler: Sampler
+    sampler: Sampler = field(default_factory=ByClient)
 
     @property
     def draws(self) -> Draws:
