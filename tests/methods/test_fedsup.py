@@ -18,6 +18,7 @@ from supernet.train import (
     FederatedRounds,
     IIDClients,
     InPlaceDistillation,
+    Move,
     PerVisit,
     Recipe,
     Sandwich,
@@ -105,8 +106,10 @@ def test_fedsup_trains_a_sandwich_and_e_fedsup_one_net() -> None:
     assert program.program == TrainPaths(sampler=Sandwich(2), objective=InPlaceDistillation(0.0))
     assert alone(program.objective) == CrossEntropy(0.0)
     (move,) = efficient.of_client(30, 100).moves(step(elastic_net()))
+    assert isinstance(move, Move)
     assert [path.decisions for path in move.paths] == [elastic_net().space.largest()], "the second tier is the largest"
     (move,) = efficient.of_client(24, 100).moves(step(elastic_net()))
+    assert isinstance(move, Move)
     assert [path.decisions for path in move.paths] == [elastic_net().space.smallest()]
 
 

@@ -8,11 +8,13 @@ from method_trials import digits, published
 from small_nets import elastic_net, sgd, step
 from supernet import zoo
 from supernet.methods import heterofl
+from supernet.space import Arch
 from supernet.train import (
     ByClient,
     FederatedAverage,
     FederatedRounds,
     IIDClients,
+    Move,
     Recipe,
     RollingWindow,
     ShardClients,
@@ -70,7 +72,9 @@ def test_levels_are_ratios_of_all_widths_and_of_nothing_else() -> None:
     found = []
     for client in (0, 20, 40):
         (move,) = program.of_client(client, 100).moves(step(net))
+        assert isinstance(move, Move)
         (path,) = move.paths
+        assert isinstance(path.decisions, Arch)
         found.append({name: path.decisions[name] for name in net.space.names})
     widths = [[arch[f"stage{n}.width"] for n in range(1, 5)] for arch in found]
     assert widths == [[64, 128, 256, 1024], [32, 64, 128, 512], [32, 64, 128, 512]]  # no narrower ones than there are
