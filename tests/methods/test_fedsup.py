@@ -100,7 +100,7 @@ def test_the_rate_rises_in_ten_rounds_and_falls_by_a_cosine() -> None:
 
 
 def test_fedsup_trains_a_sandwich_and_e_fedsup_one_net() -> None:
-    program, efficient = (fedsup(**given).program for given in ({}, {"paths": E_FEDSUP}))
+    program, efficient = fedsup().program, fedsup(paths=E_FEDSUP).program
     assert isinstance(program, FederatedRounds)
     assert isinstance(efficient, FederatedRounds)
     assert program.program == TrainPaths(sampler=Sandwich(2), objective=InPlaceDistillation(0.0))
