@@ -30,10 +30,14 @@ from supernet.methods.elastic.ofa import LARGEST, Stage
 from supernet.methods.elastic.ofa import WEIGHTS as OFA
 from supernet.methods.single_path.dynas import WEIGHTS as DYNAS
 from supernet.train import (
+    ByClient,
     DepthForCost,
     Distinct,
+    Extreme,
     Fixed,
+    IIDClients,
     MomentumSeparation,
+    PerVisit,
     Phase,
     Recipe,
     TappedTeacher,
@@ -181,6 +185,8 @@ NAT: dict[str, Any] = {
 RARE = search.DropRare(
     searcher=search.NSGA2(population=6), budget=12, fronts=1, rare=0.2, images=32, calibration=CALIBRATION
 )
+FEDERATION: dict[str, Any] = {"clients": IIDClients(clients=4), "fraction": 0.5, "local_epochs": 1}
+TIERS = ByClient(tiers=(Extreme("smallest"), Extreme("largest"), Uniform(), Uniform()))
 TEACHER = TappedTeacher(network=plain, taps=TAPS)
 
 
@@ -241,6 +247,9 @@ TRAININGS: dict[str, Case] = {name: default(name) for name in methods.__all__} |
     "dynas, strictly fair": lambda: train(methods.dynas(methods.fairnas(weights=replace(DYNAS, clip_norm=None)))),
     "fairnas, subnet-aware": lambda: train(methods.dynas(methods.fairnas(), states=STATES)),
     "enas": lambda: train(methods.enas(updates=2, samples=3, derived=3)),
+    "fedsup": lambda: train(methods.fedsup(**FEDERATION), elastic_net()),
+    "fedsup, one net each": lambda: train(methods.fedsup(**FEDERATION, paths=PerVisit(TIERS)), elastic_net()),
+    "heterofl": lambda: train(methods.heterofl(**FEDERATION), elastic_net()),
     "few_shot, fresh": lambda: train(methods.few_shot(transfer=False)),
     "few_shot, subnet-aware": lambda: train(methods.dynas(methods.few_shot(), states=STATES)),
     "gm_nas": lambda: train(methods.gm_nas(), steps=26),

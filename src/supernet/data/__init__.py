@@ -7,7 +7,7 @@ from supernet.data.data import Data
 from supernet.data.dataset import DatasetSplit
 from supernet.data.derived.augmented import Augmented
 from supernet.data.derived.chained import Chained
-from supernet.data.derived.clients import Clients, dirichlet, shards
+from supernet.data.derived.clients import Clients, classes_per_client, clients_of, dirichlet, iid, listed, shards
 from supernet.data.derived.cutout import Cutout
 from supernet.data.derived.easiest_classes import EasiestClasses
 from supernet.data.derived.endless import Endless
@@ -77,13 +77,17 @@ __all__ = [
     "causal_text",
     "cifar10",
     "cifar100",
+    "classes_per_client",
+    "clients_of",
     "digit_scenes",
     "digits",
     "dirichlet",
     "from_arrays",
     "from_datasets",
+    "iid",
     "image_folder",
     "imagenet16_120",
+    "listed",
     "load",
     "mnist5k",
     "npz",

@@ -23,7 +23,9 @@ from supernet.methods.elastic.alphanet import alphanet as alphanet
 from supernet.methods.elastic.attentivenas import attentivenas as attentivenas
 from supernet.methods.elastic.autoformer import autoformer as autoformer
 from supernet.methods.elastic.bignas import bignas as bignas
+from supernet.methods.elastic.fedsup import fedsup as fedsup
 from supernet.methods.elastic.hat import hat as hat
+from supernet.methods.elastic.heterofl import heterofl as heterofl
 from supernet.methods.elastic.nasvit import nasvit as nasvit
 from supernet.methods.elastic.nat import nat as nat
 from supernet.methods.elastic.ofa import ofa as ofa
@@ -89,12 +91,14 @@ __all__ = [
     "enas_final",
     "entrannas",
     "fairnas",
+    "fedsup",
     "few_shot",
     "fpnas",
     "gdas",
     "gm_nas",
     "greedynas",
     "hat",
+    "heterofl",
     "hr_nas",
     "ista_nas",
     "k_shot",

@@ -26,6 +26,7 @@ from supernet.nn.norm import (
 )
 from supernet.nn.norm_bank import NormBank
 from supernet.nn.output import Output
+from supernet.nn.parametric_norm import ElasticParametricNorm2d, ParametricNorm2d
 from supernet.nn.patch_embed import PatchEmbed
 from supernet.nn.pool import AvgPool3x3
 from supernet.nn.positions import ElasticPositions
@@ -64,6 +65,7 @@ __all__ = [
     "ElasticGroupNorm",
     "ElasticLayerNorm",
     "ElasticLinear",
+    "ElasticParametricNorm2d",
     "ElasticPositions",
     "ElasticResolution",
     "ElasticShortcut",
@@ -77,6 +79,7 @@ __all__ = [
     "NormBank",
     "OpChoice",
     "Output",
+    "ParametricNorm2d",
     "PatchEmbed",
     "RelativeBias2d",
     "RelativePositions2d",

@@ -65,6 +65,15 @@ from supernet.train.edits.take_copy import TakeCopy as TakeCopy
 from supernet.train.edits.widen_partial import WidenPartial as WidenPartial
 from supernet.train.ends.either import Either as Either
 from supernet.train.ends.no_improvement import NoImprovement as NoImprovement
+from supernet.train.federation._protocol import Partition as Partition
+from supernet.train.federation.dirichlet_clients import DirichletClients as DirichletClients
+from supernet.train.federation.federated_average import FederatedAverage as FederatedAverage
+from supernet.train.federation.iid_clients import IIDClients as IIDClients
+from supernet.train.federation.listed_clients import ListedClients as ListedClients
+from supernet.train.federation.local_work import LocalWork as LocalWork
+from supernet.train.federation.rolling_window import RollingWindow as RollingWindow
+from supernet.train.federation.server_sums import SumsOfClients as SumsOfClients
+from supernet.train.federation.shard_clients import ShardClients as ShardClients
 from supernet.train.fit import Trained as Trained
 from supernet.train.fit import fit as fit
 from supernet.train.forwards.cut_images import CutImages as CutImages
@@ -169,6 +178,7 @@ from supernet.train.programs.cross_paths import CrossPaths as CrossPaths
 from supernet.train.programs.cyclic import SearchAndEvaluate as SearchAndEvaluate
 from supernet.train.programs.cyclic import WarmUpEvaluation as WarmUpEvaluation
 from supernet.train.programs.epochs_in_turn import EpochsInTurn as EpochsInTurn
+from supernet.train.programs.federated_rounds import FederatedRounds as FederatedRounds
 from supernet.train.programs.in_turn import TrainInTurn as TrainInTurn
 from supernet.train.programs.learn_from_board import LearnFromBoard as LearnFromBoard
 from supernet.train.programs.paths_and_gates import PathsAndGates as PathsAndGates
@@ -207,12 +217,15 @@ from supernet.train.samplers._protocol import Sampler as Sampler
 from supernet.train.samplers.agreeing import Agreeing as Agreeing
 from supernet.train.samplers.best_of import BestOf as BestOf
 from supernet.train.samplers.budget import Budget as Budget
+from supernet.train.samplers.by_client import ByClient as ByClient
 from supernet.train.samplers.candidate_pool import load_candidates as load_candidates
 from supernet.train.samplers.cost_bins import CostBins as CostBins
+from supernet.train.samplers.cost_share import CostShare as CostShare
 from supernet.train.samplers.depth_for_cost import DepthForCost as DepthForCost
 from supernet.train.samplers.disjoint import Disjoint as Disjoint
 from supernet.train.samplers.distinct import Distinct as Distinct
 from supernet.train.samplers.equal_cost import EqualCost as EqualCost
+from supernet.train.samplers.extreme import Extreme as Extreme
 from supernet.train.samplers.fixed import Fixed as Fixed
 from supernet.train.samplers.from_frequencies import FromFrequencies as FromFrequencies
 from supernet.train.samplers.from_logits import FromLogits as FromLogits
@@ -221,12 +234,14 @@ from supernet.train.samplers.hamming_walk import HammingWalk as HammingWalk
 from supernet.train.samplers.one_group import OneGroup as OneGroup
 from supernet.train.samplers.path_dropout import PathDropout as PathDropout
 from supernet.train.samplers.paths_of_stage import PathsOfStage as PathsOfStage
+from supernet.train.samplers.per_visit import PerVisit as PerVisit
 from supernet.train.samplers.sandwich import Sandwich as Sandwich
 from supernet.train.samplers.sharing_pair import SharingPair as SharingPair
 from supernet.train.samplers.strict_fair import StrictFair as StrictFair
 from supernet.train.samplers.uniform import Uniform as Uniform
 from supernet.train.samplers.uniform_sizes import UniformSizes as UniformSizes
 from supernet.train.samplers.weighted import Weighted as Weighted
+from supernet.train.samplers.width_ratio import WidthRatio as WidthRatio
 from supernet.train.samplers.within import Within as Within
 from supernet.train.schedules._protocol import LearningRate as LearningRate
 from supernet.train.schedules.complexity_aware import ComplexityAwareLR as ComplexityAwareLR
@@ -238,6 +253,7 @@ from supernet.train.schedules.linear import Linear as Linear
 from supernet.train.schedules.milestones import Milestones as Milestones
 from supernet.train.schedules.on_loss import OnLoss as OnLoss
 from supernet.train.schedules.one_cycle import OneCycle as OneCycle
+from supernet.train.schedules.per_round import PerRound as PerRound
 from supernet.train.schedules.scaled import Scaled as Scaled
 from supernet.train.schedules.step_decay import StepDecay as StepDecay
 from supernet.train.schedules.warm_restarts import WarmRestarts as WarmRestarts
@@ -293,6 +309,7 @@ __all__ = [
     "BootstrapStage",
     "Budget",
     "ChainedCost",
+    "ByClient",
     "CodeEntropy",
     "Combine",
     "ComplexityAwareLR",
@@ -307,6 +324,7 @@ __all__ = [
     "Cosine",
     "CosineMatch",
     "CostBins",
+    "CostShare",
     "CrossEntropy",
     "CrossPaths",
     "Curvature",
@@ -325,6 +343,7 @@ __all__ = [
     "Dictionary",
     "Dirichlet",
     "DirichletAnchor",
+    "DirichletClients",
     "Disjoint",
     "Distillation",
     "Distinct",
@@ -340,7 +359,10 @@ __all__ = [
     "EvaluationNet",
     "ExpectedCost",
     "Exponential",
+    "Extreme",
     "FeatureDistance",
+    "FederatedAverage",
+    "FederatedRounds",
     "FirstApart",
     "Fixed",
     "FollowOnline",
@@ -357,6 +379,7 @@ __all__ = [
     "GumbelSoftmax",
     "HammingWalk",
     "HeadsOfStages",
+    "IIDClients",
     "InPlaceDistillation",
     "IndependentChoices",
     "IndependentPolicy",
@@ -377,6 +400,8 @@ __all__ = [
     "LikeliestRoute",
     "Likelihood",
     "Linear",
+    "ListedClients",
+    "LocalWork",
     "Logger",
     "LogitPerOption",
     "LogitsAndThresholds",
@@ -411,11 +436,14 @@ __all__ = [
     "Outcome",
     "Part",
     "PartOfBatch",
+    "Partition",
     "Path",
     "PathDropout",
     "PathsAndGates",
     "PathsOfStage",
     "PerEpoch",
+    "PerRound",
+    "PerVisit",
     "PerturbBest",
     "Perturbed",
     "Phase",
@@ -450,6 +478,7 @@ __all__ = [
     "Rewriter",
     "Rise",
     "RoutesAndOperations",
+    "RollingWindow",
     "SampleAndRank",
     "SampledSoftmax",
     "Sampler",
@@ -461,6 +490,7 @@ __all__ = [
     "SearchAndEvaluate",
     "Setting",
     "Several",
+    "ShardClients",
     "ShareFeatures",
     "SharingPair",
     "Shrink",
@@ -488,6 +518,7 @@ __all__ = [
     "Subnet",
     "SubnetScores",
     "Sum",
+    "SumsOfClients",
     "TakeCopy",
     "TappedTeacher",
     "Teachers",
@@ -521,6 +552,7 @@ __all__ = [
     "WeightsThenCodes",
     "WeightsThenPolicy",
     "WidenPartial",
+    "WidthRatio",
     "Within",
     "adam",
     "fit",

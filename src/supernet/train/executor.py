@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from supernet.data import Batch, Data
+from supernet.data.derived.clients import CLIENT
 from supernet.data.position import Indices
 from supernet.data.split import Split, Standing
 from supernet.errors import RunError, SupernetError, UsageError
@@ -146,7 +147,7 @@ class Executor:
                 world=self.fabric.world_size,
             )
         self.draws[split] += 1
-        if split == "train":
+        if _is_training(split):
             self.passed["drawn"] += self.batch_size * self.fabric.world_size
         return self.placed(next(self._streams[split]))
 
@@ -166,7 +167,7 @@ class Executor:
         """Losses or errors of architectures, see `Step.rate`; the same on all processes."""
         if fresh:
             self.renew(data)
-        batches = [self.batch(data)] if fresh or data == "train" else self._first(data, images)
+        batches = [self.batch(data)] if fresh or _is_training(data) else self._first(data, images)
         total, task = sum(batch.size for batch in batches), self.data.task
         found = torch.zeros(len(targets), device=self.fabric.device)
         with torch.no_grad(), evaluating(self._regularised), untouched_buffers(self.net):
@@ -419,6 +420,11 @@ def _set_apart(family: Sequence[nn.Parameter], gradients: Gradients) -> None:
             found = gradients[place]
             gradients[place] = parameter.grad if found is None else found.add_(parameter.grad)
             parameter.grad = None
+
+
+def _is_training(split: str) -> bool:
+    """Whether a split is the training examples, or those of a client."""
+    return split == "train" or split.startswith(CLIENT)
 
 
 def _named(target: Arch | Decisions) -> str:

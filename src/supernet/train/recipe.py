@@ -238,7 +238,8 @@ class Recipe:
         """
 
         def change(program: Program) -> Program:
-            if not isinstance(program, HasObjective):
+            own = {field.name for field in fields(cast(Any, program))} if is_dataclass(program) else {"objective"}
+            if not isinstance(program, HasObjective) or "objective" not in own:
                 raise UsageError(
                     f"The program {type(program).__name__} of the recipe {self.name!r} has no objective that could be "
                     "changed. Give it a field `objective`."

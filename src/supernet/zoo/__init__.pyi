@@ -57,6 +57,7 @@ from supernet.zoo.elastic.bignas import bignas_arch as bignas_arch
 from supernet.zoo.elastic.bignas import bignas_config as bignas_config
 from supernet.zoo.elastic.elastic_mbconv import mbconv as mbconv
 from supernet.zoo.elastic.elastic_mbconv_stage import Stage as Stage
+from supernet.zoo.elastic.fedsup import fedsup as fedsup
 from supernet.zoo.elastic.nat_mobilenetv3 import nat_mobilenetv3 as nat_mobilenetv3
 from supernet.zoo.elastic.ofa_mobilenetv3 import ofa_mobilenetv3 as ofa_mobilenetv3
 from supernet.zoo.elastic.ofa_proxyless import ofa_proxyless as ofa_proxyless
@@ -101,6 +102,7 @@ __all__ = [
     "enas_micro",
     "enas_micro_final",
     "enas_rnn",
+    "fedsup",
     "hat",
     "hr_nas",
     "hytra",

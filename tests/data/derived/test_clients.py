@@ -4,7 +4,20 @@ import numpy as np
 import pytest
 import torch
 
-from supernet.data import Augment, Clients, ImageData, MemorySplit, Part, RandomLabelled, dirichlet, shards
+from supernet.data import (
+    Augment,
+    Clients,
+    ImageData,
+    MemorySplit,
+    Part,
+    RandomLabelled,
+    classes_per_client,
+    clients_of,
+    dirichlet,
+    iid,
+    listed,
+    shards,
+)
 from supernet.data.indexed import labels_of
 from supernet.errors import UsageError
 from two_splits import A, images, streamed
@@ -118,3 +131,47 @@ def test_clients_of_random_labels_keep_these(data: ImageData) -> None:
     made = Clients(partial(dirichlet, clients=2, beta=5.0))(relabelled)
     drawn = sorted(y for name in made.more for y in next(made.split(name).batches(50)).y.tolist())
     assert drawn == sorted(labels_of(relabelled.train).tolist())  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("clients", [1, 3, 7])
+def test_iid_clients_share_all_images_evenly(clients: int) -> None:
+    parts = iid(ten_classes(1000), clients=clients, seed=2)
+    assert given(parts) == list(range(1000))
+    assert max(map(len, parts)) - min(map(len, parts)) <= 1
+    assert all(len(np.unique(part.labels)) == 10 for part in parts)
+    again, other = (iid(ten_classes(1000), clients=clients, seed=seed) for seed in (2, 3))
+    assert [part.indices.tolist() for part in parts] == [part.indices.tolist() for part in again]
+    assert clients == 1 or [part.indices.tolist() for part in parts] != [part.indices.tolist() for part in other]
+
+
+def test_listed_clients_have_what_their_lists_say() -> None:
+    parts = listed(ten_classes(20), lists=[[3, 1], [19, 0, 5]])
+    assert [part.indices.tolist() for part in parts] == [[1, 3], [0, 5, 19]]
+
+
+def test_clients_without_images_are_refused_in_a_sentence() -> None:
+    split = ten_classes(20)
+    with pytest.raises(UsageError, match="Client 1 is given 0 images and 1 are needed"):
+        listed(split, lists=[[1], []])
+    with pytest.raises(UsageError, match="Image 4 is given to the clients 0 and 1; it belongs to one"):
+        listed(split, lists=[[4, 2], [3, 4]])
+    with pytest.raises(UsageError, match="clients=0 is not a number to divide by"):
+        listed(split, lists=[])
+    with pytest.raises(UsageError, match="21 clients with 1 images each need 21 images or more; there are 20"):
+        iid(split, clients=21)
+    with pytest.raises(UsageError, match="20 images in 6 shards leave a client with 6 and 7 are needed"):
+        shards(split, clients=3, per_client=2, least=7)
+
+
+def test_a_table_tells_the_classes_of_each_client(data: ImageData) -> None:
+    made = Clients(partial(shards, clients=12, per_client=1, seed=1))(data)
+    table = classes_per_client(made)
+    assert clients_of(made) == tuple(f"client/{number}" for number in range(12))
+    assert table.shape == (12, data.num_classes)
+    assert table.sum(0).tolist() == np.bincount(labels_of(data.train), minlength=data.num_classes).tolist()  # type: ignore[arg-type]
+    for row, name in zip(table, clients_of(made), strict=True):
+        y = torch.cat([batch.y for batch in made.split(name).batches(50)])
+        assert row.tolist() == y.bincount(minlength=data.num_classes).tolist()
+    with pytest.raises(UsageError, match="has no clients"):
+        classes_per_client(data)
+    assert Clients(partial(iid, clients=2)).alone() is None

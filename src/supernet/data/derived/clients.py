@@ -7,17 +7,83 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from supernet.data.data import Kind
+from supernet.data.data import Data, Kind
 from supernet.data.derived.endless import Endless
 from supernet.data.derived.part import Part
 from supernet.data.indexed import Indexed, indexed, labels_of
 from supernet.data.position import CLIENTS, Indices, generator
 from supernet.errors import UsageError
 
+CLIENT = "client/"
+"""What the names of the clients' splits begin with."""
+
 _DRAWS = 1000
 
 
-def shards(split: Indexed, *, clients: int, per_client: int, seed: int = 0) -> tuple[Part, ...]:
+def iid(split: Indexed, *, clients: int, seed: int = 0, least: int = 1) -> tuple[Part, ...]:
+    """Divide images among clients at random: each sees what all see (McMahan et al. 2017, arXiv 1602.05629, section 3).
+
+    The numbers of images differ by one at most, and every image goes to exactly one client.
+
+    Args:
+        split: The images to divide.
+        clients: Number of clients.
+        seed: The seed that decides who gets which image.
+        least: Least number of images of a client.
+
+    Raises:
+        UsageError: A number is below 1, a client would get fewer than `least` images, or the split does not know its
+            images by number.
+
+    >>> from supernet.data import digits
+    >>> [len(part) for part in iid(digits().train, clients=4)]
+    [288, 288, 287, 287]
+    """
+    count = len(indexed(split, "iid"))
+    _check(clients=clients, least=least)
+    if clients * least > count:
+        raise UsageError(
+            f"{clients} clients with {least} images each need {clients * least} images or more; there are {count}."
+        )
+    return _parts(split, np.array_split(generator(seed, CLIENTS).permutation(count), clients))
+
+
+def listed(split: Indexed, *, lists: Sequence[Sequence[int]], least: int = 1) -> tuple[Part, ...]:
+    """Give each client the images of a list of its own.
+
+    Args:
+        split: The images to divide.
+        lists: Per client the numbers of its images in the split, from 0; none in two lists. Images in no list belong to
+            no client.
+        least: Least number of images of a client.
+
+    Raises:
+        UsageError: There is no list, one has fewer than `least` images, a number is not of the split, or an image
+            stands in two lists; or the split does not know its images by number.
+
+    >>> from supernet.data import digits
+    >>> [len(part) for part in listed(digits().train, lists=[[0, 1, 2], [5, 7]])]
+    [3, 2]
+    """
+    indexed(split, "listed")
+    _check(clients=len(lists), least=least)
+    for client, numbers in enumerate(lists):
+        if len(numbers) < least:
+            raise UsageError(
+                f"Client {client} is given {len(numbers)} images and {least} are needed. Leave the client out, or give "
+                "it more."
+            )
+    owner: dict[int, int] = {}
+    for client, numbers in enumerate(lists):
+        for number in numbers:
+            if owner.setdefault(int(number), client) != client:
+                raise UsageError(
+                    f"Image {number} is given to the clients {owner[int(number)]} and {client}; it belongs to one."
+                )
+    return tuple(Part(split, np.sort(np.asarray(numbers, dtype=np.int64))) for numbers in lists)
+
+
+def shards(split: Indexed, *, clients: int, per_client: int, seed: int = 0, least: int = 1) -> tuple[Part, ...]:
     """Divide images among clients that see few classes each (McMahan et al. 2017, arXiv 1602.05629, section 3).
 
     Images are sorted by label and cut into ``clients * per_client`` shards, whose sizes differ by one image at most;
@@ -29,17 +95,18 @@ def shards(split: Indexed, *, clients: int, per_client: int, seed: int = 0) -> t
         clients: Number of clients.
         per_client: Number of shards per client.
         seed: The seed that decides the order within a class and who gets which shard.
+        least: Least number of images of a client.
 
     Raises:
-        UsageError: A number is below 1, there are more shards than images, or the split does not know its images by
-            number.
+        UsageError: A number is below 1, there are more shards than images, a client would get fewer than `least`
+            images, or the split does not know its images by number.
 
     >>> from supernet.data import digits
     >>> [len(part) for part in shards(digits().train, clients=4, per_client=2)]
     [287, 287, 288, 288]
     """
     labels = labels_of(indexed(split, "shards"))
-    _check(clients=clients, per_client=per_client)
+    _check(clients=clients, per_client=per_client, least=least)
     if (number := clients * per_client) > len(labels):
         raise UsageError(
             f"{clients} clients with {per_client} shards each need {number} images or more; there are {len(labels)}."
@@ -48,6 +115,12 @@ def shards(split: Indexed, *, clients: int, per_client: int, seed: int = 0) -> t
     shuffled = rng.permutation(len(labels))
     pieces = np.array_split(shuffled[labels[shuffled].argsort(kind="stable")], number)
     given = rng.permutation(number).reshape(clients, per_client)
+    fewest = min(sum(len(pieces[i]) for i in row) for row in given)
+    if fewest < least:
+        raise UsageError(
+            f"{len(labels)} images in {number} shards leave a client with {fewest} and {least} are needed. Take fewer "
+            "clients or a smaller least."
+        )
     return _parts(split, [np.concatenate([pieces[i] for i in row]) for row in given])
 
 
@@ -100,7 +173,8 @@ class Clients:
     they are.
 
     Args:
-        divide: What divides a split, such as ``functools.partial(shards, clients=100, per_client=2)``.
+        divide: What divides a split, such as ``functools.partial(shards, clients=100, per_client=2)`` or one of the
+            partitions of `supernet.train`, ``ShardClients(clients=100, shards=2)``.
 
     >>> from functools import partial
     >>> from supernet.data import digits
@@ -117,11 +191,58 @@ class Clients:
         Raises:
             UsageError: there are clients already, or as in what divides.
         """
-        if any(name.startswith("client/") for name in data.more):
+        if any(name.startswith(CLIENT) for name in data.more):
             raise UsageError(f"{data.name} is divided among clients already; divide it once.")
         parts = self.divide(indexed(data.train, "Clients"))
-        named = {f"client/{number}": Endless(part) for number, part in enumerate(parts)}
+        named = {f"{CLIENT}{number}": Endless(part) for number, part in enumerate(parts)}
         return replace(data, name=f"{data.name}, {len(parts)} clients", more={**data.more, **named})
+
+    def alone(self) -> None:
+        """What an architecture that is trained alone is given: all training images, in one place."""
+
+
+def clients_of(data: Data) -> tuple[str, ...]:
+    """The names of the splits of the clients, in their order.
+
+    Raises:
+        UsageError: The data has no clients.
+    """
+    found = sorted((name for name in data.more if name.startswith(CLIENT)), key=_number)
+    if not found:
+        raise UsageError(
+            f"{data.name} has no clients. Divide its training images, as Clients(IIDClients(clients=10))(data) does, "
+            'or give it further splits "client/0", "client/1" and so on.'
+        )
+    return tuple(found)
+
+
+def classes_per_client(data: Data) -> Indices:
+    """How many training images of each class each client has ``(clients, classes)``.
+
+    Args:
+        data: Data with clients and classes.
+
+    Raises:
+        UsageError: The data has no clients or no classes, or the split of a client does not know its labels.
+
+    >>> from functools import partial
+    >>> from supernet.data import digits
+    >>> classes_per_client(Clients(partial(listed, lists=[[0, 1, 2], [3, 4]]))(digits())).sum(axis=1).tolist()
+    [3, 2]
+    """
+    if not data.num_classes:
+        raise UsageError(f"{data.name} has no classes that could be counted; its task is {type(data.task).__name__}.")
+    rows = []
+    for name in clients_of(data):
+        split = data.split(name)
+        inner = split.split if isinstance(split, Endless) else split
+        rows.append(np.bincount(labels_of(indexed(inner, "A table of classes")), minlength=data.num_classes))
+    return np.stack(rows).astype(np.int64)
+
+
+def _number(name: str) -> tuple[int, str]:
+    tail = name.removeprefix(CLIENT)
+    return (int(tail), "") if tail.isdecimal() else (2**62, tail)
 
 
 def _check(**numbers: int) -> None:
