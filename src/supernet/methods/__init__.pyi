@@ -34,9 +34,9 @@ from supernet.methods.elastic.vitas import vitas as vitas
 from supernet.methods.final.darts_cifar import darts_cifar as darts_cifar
 from supernet.methods.final.darts_imagenet import darts_imagenet as darts_imagenet
 from supernet.methods.final.enas_final import enas_final as enas_final
-from supernet.methods.macro.densenas import densenas as densenas
 from supernet.methods.macro.atomnas import atomnas as atomnas
 from supernet.methods.macro.da_nas import da_nas as da_nas
+from supernet.methods.macro.densenas import densenas as densenas
 from supernet.methods.macro.fpnas import fpnas as fpnas
 from supernet.methods.macro.hr_nas import hr_nas as hr_nas
 from supernet.methods.macro.mixpath import mixpath as mixpath

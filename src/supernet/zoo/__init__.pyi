@@ -62,12 +62,12 @@ from supernet.zoo.elastic.nat_mobilenetv3 import nat_mobilenetv3 as nat_mobilene
 from supernet.zoo.elastic.ofa_mobilenetv3 import ofa_mobilenetv3 as ofa_mobilenetv3
 from supernet.zoo.elastic.ofa_proxyless import ofa_proxyless as ofa_proxyless
 from supernet.zoo.elastic.ofa_resnet50d import ofa_resnet50d as ofa_resnet50d
-from supernet.zoo.macro.densenas import densenas as densenas
-from supernet.zoo.macro.densenas import densenas_arch as densenas_arch
-from supernet.zoo.macro.densenas_network import DenseBlocks as DenseBlocks
 from supernet.zoo.macro.atomnas import atomnas as atomnas
 from supernet.zoo.macro.atomnas_network import AtomBlocks as AtomBlocks
 from supernet.zoo.macro.atomnas_published import atomnas_sizes as atomnas_sizes
+from supernet.zoo.macro.densenas import densenas as densenas
+from supernet.zoo.macro.densenas import densenas_arch as densenas_arch
+from supernet.zoo.macro.densenas_network import DenseBlocks as DenseBlocks
 from supernet.zoo.macro.enas import enas_macro as enas_macro
 from supernet.zoo.macro.enas_macro_sequence import enas_macro_arch as enas_macro_arch
 from supernet.zoo.macro.enas_macro_sequence import enas_macro_sequence as enas_macro_sequence
