@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from supernet.errors import UsageError
+from supernet.nn.memory_layout import image_layout
 
 Fields: TypeAlias = Tensor | Mapping[str, Tensor]
 """One tensor, or several by name; the first dimension of each counts the examples."""
@@ -72,9 +73,9 @@ class Batch(NamedTuple):
         """All tensors, inputs first."""
         return [t for fields in self for t in ([fields] if isinstance(fields, Tensor) else fields.values())]
 
-    def to(self, device: torch.device | str) -> Batch:
+    def to(self, device: torch.device | str, layout: torch.memory_format = torch.channels_last) -> Batch:
         """The batch on a device; images are laid out channels last, as processors convolve them fastest."""
-        return Batch(mapped(self.x, lambda t: placed(t, device)), mapped(self.y, lambda t: t.to(device)))
+        return Batch(mapped(self.x, lambda t: placed(t, device, layout=layout)), mapped(self.y, lambda t: t.to(device)))
 
     def pieces(self, size: int | None) -> list[Batch]:
         """The batch in pieces of ``size`` examples, the last of which may be smaller; None: in one."""
@@ -114,23 +115,30 @@ def called(module: nn.Module, x: Fields) -> Any:
     return module(x) if isinstance(x, Tensor) else module(**x)
 
 
-def placed(tensor: Tensor, device: torch.device | str, dtype: torch.dtype | None = None) -> Tensor:
+def placed(
+    tensor: Tensor,
+    device: torch.device | str,
+    dtype: torch.dtype | None = None,
+    *,
+    layout: torch.memory_format = torch.channels_last,
+) -> Tensor:
     """A tensor on a device, channels last where it has four dimensions; whole numbers and truth values keep their type.
 
     >>> placed(torch.ones(1, 2, 3, 3), "cpu").is_contiguous(memory_format=torch.channels_last)
     True
     """
     real = tensor.is_floating_point()
-    layout = torch.channels_last if real and tensor.ndim == 4 else torch.preserve_format
-    return tensor.to(device, dtype if real and dtype is not None else tensor.dtype, memory_format=layout)
+    given = layout if real and tensor.ndim == 4 else torch.preserve_format
+    return tensor.to(device, dtype if real and dtype is not None else tensor.dtype, memory_format=given)
 
 
 def place(module: nn.Module, device: torch.device | str) -> None:
-    """A module on a device, with the weights of two-dimensional convolutions channels last."""
+    """A module on a device, with the weights of two-dimensional convolutions as `image_layout` says."""
     module.to(device)
+    layout = image_layout(module, device)
     for tensor in (*module.parameters(), *module.buffers()):
         if tensor.ndim == 4:
-            tensor.data = placed(tensor.data, device)
+            tensor.data = placed(tensor.data, device, layout=layout)
 
 
 def shapes(fields: Fields) -> str:

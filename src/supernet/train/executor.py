@@ -18,7 +18,8 @@ from supernet.data.position import Indices
 from supernet.data.split import Split, Standing
 from supernet.errors import RunError, SupernetError, UsageError
 from supernet.nn import Decisions, Supernet
-from supernet.nn.batch import called
+from supernet.nn.batch import called, place
+from supernet.nn.memory_layout import image_layout
 from supernet.nn.modes import all_but_normalisation, evaluating, untouched_buffers
 from supernet.nn.output import Output, as_output
 from supernet.nn.taps import tapped
@@ -74,6 +75,7 @@ class Executor:
         self._unit, self.micro_batch = batch_size * fabric.world_size, micro_batch
         self.logged: dict[str, list[float]] = defaultdict(list)
         self._modes: tuple[int, list[nn.Module]] = (net.structure, all_but_normalisation(net))
+        self._layout = (net.structure, image_layout(net, fabric.device))
         self._terms: defaultdict[str, list[Tensor]] = defaultdict(list)
         self.feed(data, batch_size=batch_size, seed=seed)
 
@@ -153,7 +155,11 @@ class Executor:
 
     def placed(self, batch: Batch) -> Batch:
         """A batch on the device of the training."""
-        return batch.to(self.fabric.device)
+        device = self.fabric.device
+        if self._layout[0] != self.net.structure:
+            self._layout = (self.net.structure, image_layout(self.net, device))
+            place(self.net, device)  # what was cut may have to be laid out otherwise
+        return batch.to(device, self._layout[1])
 
     def rate(
         self,
@@ -415,10 +421,10 @@ class Executor:
 
 def _set_apart(family: Sequence[nn.Parameter], gradients: Gradients) -> None:
     """Move the gradients of a pass over to those of its path."""
-    for place, parameter in enumerate(family):
+    for number, parameter in enumerate(family):
         if parameter.grad is not None:
-            found = gradients[place]
-            gradients[place] = parameter.grad if found is None else found.add_(parameter.grad)
+            found = gradients[number]
+            gradients[number] = parameter.grad if found is None else found.add_(parameter.grad)
             parameter.grad = None
 
 

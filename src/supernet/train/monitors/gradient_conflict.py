@@ -12,6 +12,7 @@ from torch import Tensor
 from supernet.data import Batch, Data
 from supernet.errors import UsageError
 from supernet.measure.conflict import Agreement, Gradient, agreement, path_gradients
+from supernet.nn.memory_layout import image_layout
 from supernet.space import Arch
 from supernet.train.executor import Executor
 from supernet.train.move import Path, Step
@@ -85,7 +86,8 @@ class GradientConflict:
 
     def _gradients(self, step: Step, archs: Sequence[Arch], batch: Batch) -> list[Gradient]:
         device = next(step.net.parameters()).device
-        return path_gradients(step.net, archs, batch.to(device), task=self.data.task)
+        placed = batch.to(device, image_layout(step.net, device))
+        return path_gradients(step.net, archs, placed, task=self.data.task)
 
 
 def momentum(step: Step, arch: Arch) -> Gradient:
