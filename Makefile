@@ -3,8 +3,9 @@ PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+EXTRAS := .venv-extras
 
-.PHONY: demo test quick thorough lint types unit browser clean
+.PHONY: demo test quick thorough lint types unit browser extras clean
 
 # Trains a supernet on scikit-learn's digits, searches it, exports three networks, trains twelve architectures alone to
 # see whether the ranking is right, and writes a page.
@@ -41,10 +42,21 @@ browser:
 	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq chromium >/dev/null; } || \
 	  echo "No browser was found: install chromium, or set SUPERNET_NO_BROWSER=1 to leave its tests out."
 
+# The tests of what needs heavy extras, in an environment of its own: five minutes to install, several gigabytes.
+extras: $(EXTRAS)/.installed
+	OMP_NUM_THREADS=1 $(EXTRAS)/bin/pytest --numprocesses 2 tests/deploy tests/measure tests/pretrained \
+	  tests/search/test_published_searchers.py tests/runs/test_results.py
+
+$(EXTRAS)/.installed: pyproject.toml
+	$(PYTHON) -m venv $(EXTRAS)
+	$(EXTRAS)/bin/python -m pip install --quiet --disable-pip-version-check \
+	  --editable '.[dev,openvino,executorch,int8,optuna,analysis]'
+	touch $@
+
 $(STAMP): pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
 	touch $@
 
 clean:
-	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) $(EXTRAS) .mypy_cache .pytest_cache .ruff_cache
