@@ -15,6 +15,7 @@ needs no PyTorch; what other packages offer is found by their entry points, whos
 | `data` | a public function annotated `-> Data` or `-> ImageData` that needs no argument | `data/` |
 | `tasks` | a public frozen dataclass | `tasks/` |
 | `tables` | a public function `NAME_truth` annotated `-> Truth` that needs no argument | `judge/truth/` |
+| `proxies` | a public frozen dataclass | `measure/proxies/` |
 | `formats` | a public frozen dataclass | `deploy/formats/` |
 
 `python -m supernet.catalog --write` brings the generated type stubs and the tables of the documents up to date, and

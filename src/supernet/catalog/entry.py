@@ -12,7 +12,17 @@ from supernet.errors import UsageError
 from supernet.paper import Paper
 
 Kind: TypeAlias = Literal[
-    "methods", "spaces", "data", "tasks", "pieces", "monitors", "searchers", "predictors", "tables", "formats"
+    "methods",
+    "spaces",
+    "data",
+    "tasks",
+    "pieces",
+    "monitors",
+    "searchers",
+    "predictors",
+    "proxies",
+    "tables",
+    "formats",
 ]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
@@ -26,6 +36,7 @@ NOUNS: dict[Kind, str] = {
     "monitors": "monitor",
     "searchers": "searcher",
     "predictors": "predictor",
+    "proxies": "proxy",
     "tables": "table",
     "formats": "format",
 }

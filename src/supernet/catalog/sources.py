@@ -25,6 +25,7 @@ _FOLDERS: dict[Kind, str] = {
     "monitors": "train/monitors",
     "searchers": "search/searchers",
     "predictors": "measure/predictors",
+    "proxies": "measure/proxies",
     "tables": "judge/truth",
     "formats": "deploy/formats",
 }
@@ -115,7 +116,7 @@ def _read(kind: Kind, module: str, path: Path) -> Iterator[Entry]:
         return  # the spine of `train`, and a kind of its own
     for node in public(tree):
         if _is_of(kind, node, stem):
-            named = dict.fromkeys(("searchers", "predictors", "tasks", "formats"), stem)
+            named = dict.fromkeys(("searchers", "predictors", "tasks", "proxies", "formats"), stem)
             name = (named | {"tables": node.name.removesuffix(_TRUTH)}).get(kind, node.name)
             family = within[0] if within else ""
             yield Entry(kind, name, module, node.name, family, summary_of(node), papers_in(tree))
@@ -123,7 +124,7 @@ def _read(kind: Kind, module: str, path: Path) -> Iterator[Entry]:
 
 def _is_of(kind: Kind, node: ast.FunctionDef | ast.ClassDef, stem: str) -> bool:
     if isinstance(node, ast.ClassDef):
-        frozen = kind in ("pieces", "monitors", "searchers", "tasks", "formats") and _is_frozen(node)
+        frozen = kind in ("pieces", "monitors", "searchers", "tasks", "proxies", "formats") and _is_frozen(node)
         return frozen or (kind == "searchers" and _says(node)) or (kind == "predictors" and _fits(node))
     match kind:
         case "methods":

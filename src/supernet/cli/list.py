@@ -19,7 +19,8 @@ def list_names(
     *,
     as_json: Json = False,
 ) -> None:
-    """List what there is by name: methods, spaces, data sets, pieces, monitors, searchers, predictors, tables, formats.
+    """List what there is by name: methods, spaces, data sets, pieces, monitors, searchers, predictors, proxies, tables,
+    formats.
 
     Packages beside this one that offer some are listed too.
 
@@ -58,6 +59,7 @@ _MEANINGS: dict[Kind, str] = {
     "monitors": "measurements along a training (`monitors` of `fit`)",
     "searchers": "ways to search a trained supernet (--searcher)",
     "predictors": "what a search can learn to ask in place of the supernet (--predictor)",
+    "proxies": "scores of architectures before any training (--proxies)",
     "tables": "ground truth to judge a ranking by (--table)",
     "formats": "kinds of files that networks are exported as (--format)",
 }

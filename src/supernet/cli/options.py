@@ -299,10 +299,26 @@ _SEARCHING = options(
         help="Search also where the method has derived its architecture; any other option of the search says so too.",
     ),
 )
+_ALONE = ("retrain", "retrain_steps", "surrogate", "archs", "workers", "proxies")
 _JUDGING = options(
     Judging,
     TRUTH,
-    ("table", "dataset", "metric", "monitor_archs", "retrain", "retrain_steps", "surrogate", "archs", "workers"),
+    (
+        "table",
+        "dataset",
+        "metric",
+        "monitor_archs",
+        "retrain",
+        "retrain_steps",
+        "surrogate",
+        "archs",
+        "workers",
+        "proxies",
+    ),
+    proxies=Parameter(
+        help=f"Scores without training that stand beside the supernet's: {', '.join(_known('proxies'))}, or "
+        "module:name of your own."
+    ),
     table=Parameter(
         help="Ground truth that the ranking is compared with, also while training: a .csv (arch,metric), the .jsonl of "
         f"an earlier --retrain, the file of a benchmark (docs/judge-tables.md), a name: {', '.join(_known('tables'))}, "
@@ -358,7 +374,7 @@ else:
         ),
     )
     TableOptions = grouped("Table", _only(_JUDGING, "table", "dataset", "metric", "monitor_archs"))
-    JudgeOptions = grouped("Judge", _only(_JUDGING, "retrain", "retrain_steps", "surrogate", "archs", "workers"))
+    JudgeOptions = grouped("Judge", _only(_JUDGING, *_ALONE))
     StudyOptions = grouped("Study", _only(_JUDGING, "table", "dataset", "metric", "archs"))
     RetrainOptions = grouped(
         "Retrain",

@@ -214,9 +214,15 @@ class Judging(Section, place="judge."):
     """Number of examples per batch that subnets are scored on; it counts where batch norm normalises by the batch."""
     workers: Positive = 1
     """Number of processes that train architectures alone."""
+    proxies: tuple[Text, ...] = ()
+    """Scores without training that stand beside the supernet's, by name, such as `az_nas`, or `module:name` of your
+    own."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        for name in self.proxies:
+            if not catalog.is_own(name):
+                catalog.find("proxies", name)
         if self.table and self.retrain:
             raise UsageError(
                 f"A ranking is judged against a table or against architectures trained alone; the table {self.table} "

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+from scipy.stats import rankdata
 from torch import nn
 
 from supernet.data import Data
@@ -17,6 +18,7 @@ from supernet.judge.report import RankReport
 from supernet.judge.truth.growing import TruthFile, read_source
 from supernet.judge.truth.truth import Truth
 from supernet.measure import Calibration, NetEvaluator, Score
+from supernet.measure.proxies import Proxy, proxy_scores
 from supernet.measure.scores.calibration import DEFAULT
 from supernet.nn import Supernet
 from supernet.precision import Precision
@@ -44,8 +46,10 @@ def rank_report(
     precision: Precision = "32-true",
     by: Score | None = None,
     parts: Mapping[str, nn.Module] | None = None,
+    proxies: Sequence[str | Proxy] = (),
     out: Path | str | None = None,
     progress: Callable[[int, int], None] | None = None,
+    rated: Callable[[int, int], None] = lambda done, total: None,
 ) -> RankReport:
     """Judge a supernet's ranking on architectures whose worth is known, beside parameter count and MACs.
 
@@ -69,9 +73,11 @@ def rank_report(
         precision: Arithmetic of the scoring.
         by: What the subnets are ranked by, see `Recipe.ranks_by`; None: the score of the task.
         parts: The modules that the method has beside the supernet, by name, for what the subnets are ranked by.
+        proxies: Scores without training that stand beside them, by name or as values (`measure.proxies`).
         out: A `.jsonl` file that keeps the scores as they become known; called again, only the missing ones are made.
             None keeps nothing.
         progress: Called as `progress(done, total)` after each architecture.
+        rated: The same for the scores without training, which come after.
 
     Raises:
         UsageError: the truth is about another space, too few architectures can be ranked, or `out` holds something
@@ -98,6 +104,9 @@ def rank_report(
     predicted = [evaluator.ranking.sign * value for value in _scored(evaluator, archs, out=out, progress=progress)]
     codes = net.space.codes(archs)
     baselines = {"parameter count": evaluator.costs(codes, "params"), "MACs": evaluator.costs(codes, "macs")}
+    if proxies:
+        told = proxy_scores(net, archs, data, proxies, seed=seed, progress=rated)
+        baselines |= {name: rankdata(values) for name, values in told.items() if "/" not in name}  # −∞ is last
     true = judged.metric.sign * judged.mean
     omitted: dict[str, str] = {}
     families: Clusters | None = None

@@ -99,7 +99,11 @@ def judge(run: Run, truth: Truth | None = None, *, alone: Alone | None = None) -
                 distribution = Distribution.of_weights(run.net.space, weights)
             except UsageError as error:  # weights of another kind, of which no drawing is known
                 reason["mass"] = str(error)
-        with ProgressBar("judge", n, unit="architectures") as bar:
+        chosen = run.config.judge.proxies
+        with (
+            ProgressBar("judge", n, unit="architectures") as bar,
+            ProgressBar("proxies", n, unit="architectures", enabled=bool(chosen)) as proxy_bar,
+        ):
             found = rank_report(
                 run.net,
                 run.data,
@@ -113,6 +117,8 @@ def judge(run: Run, truth: Truth | None = None, *, alone: Alone | None = None) -
                 precision=run.config.train.precision,
                 by=run.recipe.ranks_by,
                 parts=parts,
+                proxies=chosen,
+                rated=lambda done, total: proxy_bar.update(done),
                 out=place / "scores.jsonl",
                 progress=lambda done, _: bar.update(done),
             )
