@@ -70,6 +70,7 @@ SETTINGS = {
 }
 SMOOTHING = 0.1
 SHORT = {"classes": (0.5, 1.0), "cost": None}
+REFUSED_BY = {"dynas", "few_shot", "gm_nas", "k_shot", "sum_nas"}
 
 
 def trained_on_digits(recipe: Any, *, steps: int = 35, **options: Any) -> Trained:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 import torch
 
 from dense_nets import dense_net
@@ -65,6 +66,7 @@ def test_defaults_are_those_of_the_released_code() -> None:
     assert isinstance(densenas(select_from=None).derive, LikeliestRoute)
 
 
+@pytest.mark.slow
 def test_a_price_above_all_else_leads_to_the_cheapest_route_and_stays_finite() -> None:
     net = dense_net()
     recipe = densenas(

@@ -32,7 +32,8 @@ TRIALS = {
         pad_nas(drop=DROP, rates=(1.0, 0.5, 0.5), weights=sgd(0.1)), operations_net(), steps=120
     ),
 }
-SHORT = {"drop": DROP}
+SHORT = {"drop": DROP, "epochs": (1, 1, 1)}
+REFUSED_BY = {"few_shot", "gm_nas", "k_shot"}
 ALTERNATIVES = {
     "sampler": StrictFair(),
     "drop": DropRare(high=600e6),

@@ -11,13 +11,23 @@ from torch import nn
 from supernet.errors import RunError
 from supernet.measure.costs.params_terms import product
 from supernet.measure.costs.places import locations
-from supernet.measure.costs.probe import Key, Pass, base_codes, completing_codes, partial_codes, passes
+from supernet.measure.costs.probe import (
+    Key,
+    Pass,
+    aligned_codes,
+    base_codes,
+    completing_codes,
+    on_routes,
+    partial_codes,
+    passes,
+)
 from supernet.measure.costs.tables import Tabulated, Term, grid, joint, setting
-from supernet.nn import Mutable, Supernet
+from supernet.nn import Mutable, Routes, Supernet
 from supernet.nn.input_shape import InputShape
 from supernet.nn.mutable import choices_within, is_opaque, products
 from supernet.space import Choice, Codes, Expr
-from supernet.space.conditions import Conditions
+from supernet.space.conditions import Conditions, all_hold
+from supernet.space.ways import Passes
 
 _MAX_SETTINGS = 256  # forward passes that one module may cost
 
@@ -44,11 +54,13 @@ def macs_terms(net: Supernet, input_shape: InputShape) -> tuple[list[Term], tupl
     resolutions = grid(net.space, by)
     names = {id(place.module): place.name for place in reversed(list(locations(net.module)))}
 
-    done = passes(net, input_shape, _covering(net, resolutions, by))
-    done += passes(net, input_shape, _tabulating(net, done, by))
+    along = _route_choices(net)
+    broad = passes(net, input_shape, aligned_codes(net.space, resolutions, by), along=along) if along else []
+    done = passes(net, input_shape, _covering(net, resolutions, by, broad))
+    done += passes(net, input_shape, _tabulating(net, done, broad, by))
     terms: list[Term] = []
     blind: dict[Key, str] = {}
-    for key, site in _sites(done).items():
+    for key, site in _sites([*done, *broad]).items():
         name = names.get(id(site.module), type(site.module).__name__)
         term = _fitted(net, site, by, len(resolutions), name)
         if term is None:
@@ -59,22 +71,42 @@ def macs_terms(net: Supernet, input_shape: InputShape) -> tuple[list[Term], tupl
     return terms, tuple(sorted(set(blind.values())))
 
 
-def _covering(net: Supernet, resolutions: Codes, by: Sequence[Choice]) -> Codes:
-    """Architectures in which every module that ever runs does so, at every resolution."""
+def _route_choices(net: Supernet) -> tuple[Choice, ...]:
+    """The choices of routes that may all run at once, since nothing else depends on them."""
+    mutables = [module for module in net.module.modules() if isinstance(module, Mutable)]
+    others = {choice for module in mutables if not isinstance(module, Routes) for choice in module.depends_on()}
+    found = dict.fromkeys(c for module in mutables if isinstance(module, Routes) for c in module.depends_on())
+    return () if others & set(found) else tuple(found)
+
+
+def _covering(net: Supernet, resolutions: Codes, by: Sequence[Choice], broad: Sequence[Pass]) -> Codes:
+    """Architectures in which every module that ever runs does so, at every resolution, if none of `broad` shows it."""
     base = base_codes(net.space, resolutions, by)
     distinct = {place.conditions for place in locations(net.module)}
     needs: list[Codes] = []
     for conditions in sorted(distinct, key=lambda conditions: (len(conditions), str(conditions))):
+        if broad and on_routes(conditions) and _shown(net, conditions, len(resolutions), by, broad):
+            continue
         partial = partial_codes(net.space, conditions, by)
         at = setting(net.space, by, partial)
         needs += [partial[at == number] for number in range(len(resolutions))]
     return np.concatenate([base, completing_codes(net.space, base, [need for need in needs if len(need)])])
 
 
-def _tabulating(net: Supernet, done: Sequence[Pass], by: Sequence[Choice]) -> Codes:
+def _shown(
+    net: Supernet, conditions: Conditions, resolutions: int, by: Sequence[Choice], broad: Sequence[Pass]
+) -> bool:
+    """Whether passes along all routes meet the other conditions, at every resolution."""
+    rest = tuple(condition for condition in conditions if not isinstance(condition, Passes))
+    codes = np.asarray([one.code for one in broad])
+    met = codes[all_hold(rest, net.space, codes)]
+    return len(np.unique(setting(net.space, by, met))) == resolutions
+
+
+def _tabulating(net: Supernet, done: Sequence[Pass], broad: Sequence[Pass], by: Sequence[Choice]) -> Codes:
     """Further architectures that show every setting of the modules that are tabulated."""
     needs: list[Codes] = []
-    for site in _sites(done).values():
+    for site in _sites([*done, *broad]).values():
         choices = _table_choices(site.module, by)
         if choices is not None:
             needs += [row[None] for row in partial_codes(net.space, site.conditions, choices)]

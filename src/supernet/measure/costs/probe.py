@@ -51,7 +51,10 @@ class Call(NamedTuple):
 
 
 class Pass(NamedTuple):
-    """One forward pass: the decisions (D,), every call that multiplied, and the total per image."""
+    """One forward pass: the decisions (D,), every call that multiplied, and the total per image.
+
+    Of a pass along all routes at once the calls on routes alone are kept.
+    """
 
     code: NDArray[np.int16]
     calls: dict[Key, Call]
@@ -68,18 +71,26 @@ class _Frame:
     seen: Counter[int] = field(default_factory=Counter)
 
 
-def passes(net: Supernet, input_shape: InputShape, codes: Codes) -> list[Pass]:
-    """Run every row of a population once on zeros, counting; the network is left untouched."""
+def passes(net: Supernet, input_shape: InputShape, codes: Codes, *, along: Sequence[Choice] = ()) -> list[Pass]:
+    """Run every row of a population once on zeros, counting; the network is left untouched.
+
+    Args:
+        net: The supernet.
+        input_shape: The shape of one input.
+        codes: The population (N, D).
+        along: The choices of routes of which all options run at once, whatever a row says.
+    """
     x = placed_like(net, example(input_shape, BATCH))
     with counted(net) as counter:
-        watch = _Watch(net, counter)
+        watch = _Watch(net, counter, along)
         with watch.hooked():
             return [watch.run(x, code) for code in codes]
 
 
 class _Watch:
-    def __init__(self, net: Supernet, counter: FlopCounterMode) -> None:
+    def __init__(self, net: Supernet, counter: FlopCounterMode, along: Sequence[Choice]) -> None:
         self._net, self._counter, self._places = net, counter, Places(net.module)
+        self._open = {choice.name: tuple(range(len(choice))) for choice in along}
         self._code = np.zeros(len(net.space), dtype=np.int16)
         self._stack: list[_Frame] = []
         self._calls: dict[Key, Call] = {}
@@ -87,7 +98,11 @@ class _Watch:
     def run(self, x: Fields, code: NDArray[np.int16]) -> Pass:
         start, self._code = self._counter.get_total_flops(), code
         self._stack, self._calls = [_Frame(self._net, (), (), start)], {}
-        self._net(x, Decisions(zip(self._net.space.names, code.tolist(), strict=True)))
+        decisions = Decisions(zip(self._net.space.names, code.tolist(), strict=True))
+        decisions.update(self._open)
+        self._net(x, decisions)
+        if self._open:
+            self._calls = {key: call for key, call in self._calls.items() if on_routes(call.conditions)}
         return Pass(code, self._calls, (self._counter.get_total_flops() - start) / (2 * BATCH))
 
     @contextmanager
@@ -128,6 +143,24 @@ class _Watch:
             self._calls[frame.path, frame.conditions] = Call(module, frame.conditions, own / (2 * BATCH))
 
 
+def on_routes(conditions: Conditions) -> bool:
+    """Whether one of the conditions is that a route comes by."""
+    return any(isinstance(condition, Passes) for condition in conditions)
+
+
+def aligned_codes(space: Space, resolutions: Codes, by: Sequence[Choice]) -> Codes:
+    """Architectures in which all choices take their j-th option, for each j up to 64, at every resolution."""
+    options = np.asarray([len(choice) for choice in space.choices])
+    turns = np.arange(min(options.max(initial=1), _MOST_TURNS))[:, None]
+    columns = [space.column(choice.name) for choice in by]
+    families = []
+    for resolution in resolutions:
+        at_resolution = np.repeat(turns, len(space), axis=1) % options
+        at_resolution[:, columns] = resolution[columns]
+        families.append(at_resolution)
+    return np.concatenate(families).astype(np.int16)
+
+
 def base_codes(space: Space, resolutions: Codes, by: Sequence[Choice]) -> Codes:
     """Architectures that show every option of every choice, at every resolution and in unlike company.
 
@@ -136,13 +169,7 @@ def base_codes(space: Space, resolutions: Codes, by: Sequence[Choice]) -> Codes:
     """
     options = np.asarray([len(choice) for choice in space.choices])
     turns = np.arange(min(options.max(initial=1), _MOST_TURNS))[:, None]
-    aligned = np.repeat(turns, len(space), axis=1) % options
-    columns = [space.column(choice.name) for choice in by]
-    families = []
-    for resolution in resolutions:
-        at_resolution = aligned.copy()
-        at_resolution[:, columns] = resolution[columns]
-        families.append(at_resolution)
+    families = [aligned_codes(space, resolutions, by)]
     families.append((turns + np.arange(len(space))) % options)
     families.append(np.random.default_rng(0).integers(options, size=(4, len(space))))
     return np.unique(np.concatenate(families).astype(np.int16), axis=0)
@@ -186,7 +213,7 @@ def partial_codes(space: Space, conditions: Conditions, choices: Sequence[Choice
     """
     involved = tuple(dict.fromkeys([*choices, *(c for condition in conditions for c in condition.choices())]))
     settled: dict[Choice, int] = {}
-    if joint(involved) > _MOST_SETTINGS or any(isinstance(condition, Passes) for condition in conditions):
+    if joint(involved) > _MOST_SETTINGS or on_routes(conditions):
         settled = _settled(conditions, choices)
     free = tuple(choice for choice in involved if choice not in settled)
     if joint(free) > _MOST_SETTINGS:

@@ -17,15 +17,16 @@ from supernet.errors import RunError
 from supernet.measure.costs.counting import BATCH
 from supernet.measure.costs.places import Places, locations
 from supernet.measure.costs.probe import completing_codes, partial_codes
-from supernet.measure.costs.tables import Tabulated, Term, grid, joint, setting
+from supernet.measure.costs.tables import Tabulated, Term, by_route, grid, joint, setting
 from supernet.measure.untouched import placed_like, threads, untouched
-from supernet.nn import Decisions, Mutable, Supernet
+from supernet.nn import Decisions, Mutable, Routes, Supernet
 from supernet.nn.batch import Fields
 from supernet.nn.extraction import plain_module
 from supernet.nn.input_shape import InputShape, example, shape_of
 from supernet.nn.mutable import choices_within, is_opaque
 from supernet.space import Choice, Codes, Expr, Space
 from supernet.space.conditions import Conditions, all_hold, exclusive
+from supernet.space.ways import Passes, Ways
 
 Path: TypeAlias = tuple[tuple[int, int], ...]
 """A call: (module id, how many times its caller had called it before) from the outermost module inwards."""
@@ -65,17 +66,19 @@ class Block:
         with net.active(Decisions(zip(net.space.names, at.code, strict=True))):
             return plain_module(self.module, net.selection, net.space.choices)
 
-    def entry(self, space: Space, cost: Mapping[int, float]) -> Entry:
-        """The block as a table, from its cost in each setting."""
-        gates = dict.fromkeys(c for conditions in self.alternatives for one in conditions for c in one.choices())
+    def entry(self, space: Space, cost: Mapping[int, float], ways: Ways | None) -> Entry:
+        """The block as a table, from its cost in each setting; on one of these ways, as long as a route comes by."""
+        passes, alternatives = _apart(self.alternatives, ways)
+        gates = dict.fromkeys(c for conditions in alternatives for one in conditions for c in one.choices())
         choices = tuple(dict.fromkeys([*self.choices, *gates]))
         values = [cost.get(number, 0.0) for number in range(joint(self.choices))]
-        term = Term(Tabulated(self.choices, values), self.alternatives)
+        term = Term(Tabulated(self.choices, values), alternatives)
         names = tuple(choice.name for choice in choices)
-        return Entry(self.name, names, tuple(term.evaluate(space, grid(space, choices)).tolist()))
+        route = None if passes is None else (passes.node, passes.after)
+        return Entry(self.name, names, tuple(term.evaluate(space, grid(space, choices)).tolist()), route)
 
 
-class Entry(Struct, frozen=True):
+class Entry(Struct, frozen=True, omit_defaults=True):
     """What a block costs.
 
     Attributes:
@@ -83,11 +86,29 @@ class Entry(Struct, frozen=True):
         choices: Names of the choices that the cost depends on.
         cost_ms: Milliseconds by joint setting of the choices, in the order of `tables.grid`; 0 where the block does not
             run.
+        route: The node that a route must come by for the block to run, and the one that it must go on to (None: any).
+            None: the block is on no route.
     """
 
     name: str
     choices: tuple[str, ...]
     cost_ms: tuple[float, ...]
+    route: tuple[int, int | None] | None = None
+
+
+def ways_of(net: Supernet) -> Ways | None:
+    """The ways of a network that has routes at one place; None: it has none, or several."""
+    found = [module.ways for module in net.module.modules() if isinstance(module, Routes)]
+    return found[0] if len(found) == 1 else None
+
+
+def _apart(alternatives: tuple[Conditions, ...], ways: Ways | None) -> tuple[Passes | None, tuple[Conditions, ...]]:
+    """A condition that a route of these ways comes by, and all others: it asks about too many choices for a table."""
+    routed, _ = by_route([Term(1.0, alternatives)])
+    for passes, (term,) in routed.items():
+        if passes.ways is ways:
+            return passes, term.alternatives
+    return None, alternatives
 
 
 def blocks_of(net: Supernet, input_shape: InputShape, *, max_settings: int) -> list[Block]:
@@ -189,7 +210,7 @@ class _Sites:
     """On which choices each call depends: those inside the module, and those that decide the shape that enters."""
 
     def __init__(self, net: Supernet, watch: _Watch) -> None:
-        self._space, self._watch = net.space, watch
+        self._space, self._watch, self._ways = net.space, watch, ways_of(net)
         self._places = Places(net.module)
         places = list(locations(net.module))
         self._names = {id(place.module): place.name for place in reversed(places)}
@@ -239,7 +260,8 @@ class _Sites:
             within = {*choices_within(module), *self._entering.get(path, ())}
             choices = tuple(choice for choice in self._space.choices if choice in within)
             alternatives = self._alternatives(path)
-            gates = {c for conditions in alternatives for one in conditions for c in one.choices()}
+            _, asked = _apart(alternatives, self._ways)
+            gates = {c for conditions in asked for one in conditions for c in one.choices()}
             if (count := joint(within | gates)) <= _LISTED:
                 needs = self._needs(choices, alternatives)
                 count = len(needs)

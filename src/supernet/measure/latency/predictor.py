@@ -226,7 +226,7 @@ class LatencyPredictor:
             codes_of(told.codes, len(net.space)),
             np.asarray(told.measured_ms),
             net,
-            None if told.table is None else LatencyTable.of_file(told.table.table, net.space, told.table.of),
+            None if told.table is None else LatencyTable.of_file(told.table.table, net, told.table.of),
             told.macs,
             told.ridge,
         )

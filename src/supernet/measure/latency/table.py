@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from supernet.errors import UsageError
 from supernet.measure.costs.tables import Tables, Tabulated, Term
-from supernet.measure.latency.blocks import Block, Entry, Setting, blocks_of
+from supernet.measure.latency.blocks import Block, Entry, Setting, blocks_of, ways_of
 from supernet.measure.latency.check import LatencyCheck, check_latency
 from supernet.measure.latency.machine import THIS_MACHINE, Device
 from supernet.measure.latency.model import Figure, Subject, block_fingerprint
@@ -21,6 +21,7 @@ from supernet.measure.latency.record import CodeText, Progress, Record, code_tex
 from supernet.nn import Supernet
 from supernet.nn.input_shape import InputShape
 from supernet.space import Codes, Space
+from supernet.space.ways import Passes, Ways
 
 FORMAT = "supernet latency table 1"
 
@@ -58,6 +59,7 @@ class LatencyTable:
         line: Offset in milliseconds and scale, which lead from the sum of the blocks to the whole network.
         forms: Number of different blocks that were timed.
         anchors: The architectures (A, D) that the line was put through.
+        ways: The ways of routes that blocks stand on; None: there are none, or at several places.
 
     >>> from torch import nn
     >>> from supernet import Choice, ElasticConv2d, measure
@@ -75,6 +77,7 @@ class LatencyTable:
     line: Line
     forms: int
     anchors: Codes
+    ways: Ways | None = None
 
     @classmethod
     def build(
@@ -135,13 +138,14 @@ class LatencyTable:
                 name: partial(_block_ms, subject, device, net, block, at) for name, (block, at) in forms.items()
             }
             told = record.measure(repeats, measures | subject.whole(device, net, chosen), seed, progress)
+            ways = ways_of(net)
             entries = tuple(
-                block.entry(net.space, {number: told[name] for number, name in named.items()})
+                block.entry(net.space, {number: told[name] for number, name in named.items()}, ways)
                 for block, named in zip(blocks, names, strict=True)
             )
-            sums = _sums(net.space, entries)(chosen)
+            sums = _sums(net.space, entries, ways)(chosen)
             line = _line(sums, np.asarray([told[name] for name in code_texts(chosen)]))
-            table = cls(net.space, subject, entries, line, len(forms), chosen)
+            table = cls(net.space, subject, entries, line, len(forms), chosen, ways)
             record.save(table.to_file())
         return table
 
@@ -204,26 +208,29 @@ class LatencyTable:
         """
         subject, told = read_result(path, FORMAT, Subject, TableFile)
         subject.check_net(net, input_shape, f"The table {path}")
-        return cls.of_file(told, net.space, subject)
+        return cls.of_file(told, net, subject)
 
     def to_file(self) -> TableFile:
         """Everything but what the table is of."""
         return TableFile(self.line, self.forms, code_texts(self.anchors), self.entries)
 
     @classmethod
-    def of_file(cls, told: TableFile, space: Space, subject: Subject) -> LatencyTable:
+    def of_file(cls, told: TableFile, net: Supernet, subject: Subject) -> LatencyTable:
         """The table of which a file tells."""
-        return cls(space, subject, told.blocks, told.line, told.forms, codes_of(told.anchors, len(space)))
+        anchors = codes_of(told.anchors, len(net.space))
+        return cls(net.space, subject, told.blocks, told.line, told.forms, anchors, ways_of(net))
 
     @property
     def terms(self) -> tuple[Term, ...]:
         """The terms whose sum `predict_ms` is, in milliseconds."""
-        scaled = (Entry(e.name, e.choices, tuple(self.line.scale * cost for cost in e.cost_ms)) for e in self.entries)
-        return (Term(self.line.offset_ms), *_sums(self.space, tuple(scaled)).terms)
+        scaled = (
+            Entry(e.name, e.choices, tuple(self.line.scale * cost for cost in e.cost_ms), e.route) for e in self.entries
+        )
+        return (Term(self.line.offset_ms), *_sums(self.space, tuple(scaled), self.ways).terms)
 
     @cached_property
     def _sums(self) -> Tables:
-        return _sums(self.space, self.entries)
+        return _sums(self.space, self.entries, self.ways)
 
     def __repr__(self) -> str:
         return (
@@ -249,9 +256,13 @@ def _block_ms(subject: Subject, device: Device, net: Supernet, block: Block, at:
     return subject.measure(device, block.plain(net, at), at.input_shape)
 
 
-def _sums(space: Space, entries: Sequence[Entry]) -> Tables:
-    columns = [tuple(space.choices[space.column(name)] for name in entry.choices) for entry in entries]
-    return Tables(space, [Term(Tabulated(c, entry.cost_ms)) for c, entry in zip(columns, entries, strict=True)])
+def _sums(space: Space, entries: Sequence[Entry], ways: Ways | None) -> Tables:
+    def term(entry: Entry) -> Term:
+        choices = tuple(space.choices[space.column(name)] for name in entry.choices)
+        on = () if entry.route is None or ways is None else (Passes(ways, *entry.route),)
+        return Term(Tabulated(choices, entry.cost_ms), (on,))
+
+    return Tables(space, [term(entry) for entry in entries])
 
 
 def _anchors(space: Space, count: int, seed: int) -> Codes:
