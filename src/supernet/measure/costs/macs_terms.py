@@ -73,7 +73,7 @@ def macs_terms(net: Supernet, input_shape: InputShape) -> tuple[list[Term], tupl
 
 def _route_choices(net: Supernet) -> tuple[Choice, ...]:
     """The choices of routes that may all run at once, since nothing else depends on them."""
-    mutables = [module for module in net.module.modules() if isinstance(module, Mutable)]
+    mutables: list[Mutable] = [module for module in net.module.modules() if isinstance(module, Mutable)]
     others = {choice for module in mutables if not isinstance(module, Routes) for choice in module.depends_on()}
     found = dict.fromkeys(c for module in mutables if isinstance(module, Routes) for c in module.depends_on())
     return () if others & set(found) else tuple(found)

@@ -169,10 +169,10 @@ def base_codes(space: Space, resolutions: Codes, by: Sequence[Choice]) -> Codes:
     """
     options = np.asarray([len(choice) for choice in space.choices])
     turns = np.arange(min(options.max(initial=1), _MOST_TURNS))[:, None]
-    families = [aligned_codes(space, resolutions, by)]
-    families.append((turns + np.arange(len(space))) % options)
-    families.append(np.random.default_rng(0).integers(options, size=(4, len(space))))
-    return np.unique(np.concatenate(families).astype(np.int16), axis=0)
+    unlike = (turns + np.arange(len(space))) % options
+    drawn = np.random.default_rng(0).integers(options, size=(4, len(space)))
+    families = (aligned_codes(space, resolutions, by), unlike.astype(np.int16), drawn.astype(np.int16))
+    return np.unique(np.concatenate(families), axis=0)
 
 
 def completing_codes(space: Space, seen: Codes, needs: Sequence[Codes]) -> Codes:
