@@ -5,13 +5,16 @@ from __future__ import annotations
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass, replace
+from functools import partial
 from typing import Any, cast
 from zlib import crc32
 
 import numpy as np
+import torch
+from torch import nn
 
 from supernet.data import clients_of
-from supernet.errors import UsageError
+from supernet.errors import NotFiniteError, RunError, UsageError
 from supernet.nn import Supernet
 from supernet.nn.batch import Batch
 from supernet.nn.entries import active_entries
@@ -33,6 +36,7 @@ from supernet.train.samplers.per_visit import PerVisit
 from supernet.train.samplers.uniform import Uniform
 
 _REMEMBERED = 100  # clients that were left out
+_EMPTY = 3  # rounds in a row in which nobody returned a model, and that end the training
 
 
 class ClientLeftOut(UserWarning):
@@ -48,6 +52,10 @@ class FederatedRounds:
     the splits `client/0`, `client/1`, … of the data (`supernet.data.Clients`); moves on `"train"` are on the split of
     the client whose turn it is. At the end of a round the supernet has the server's weights; a round that does not fit
     into the steps that are left is not begun, and the training ends before it.
+
+    A client whose loss or weights are no longer finite, or that returns what is no model of the server's, is left out
+    of its round with a warning; its visit ends there, and the others go on. Three rounds in a row without anybody end
+    the training.
 
     The recipe needs the parts `federation_parts(average)`.
 
@@ -125,29 +133,40 @@ class FederatedRounds:
             yield Edit(name="begin a visit", apply=self._begin)
         split = str(now["split"])
         assert step.runner is not None
-        yield from self._at_client(self.program.moves(replace(step, runner=_AtClient(step.runner, split))), split, now)
-        now["left"] -= 1
+        broken = None
+        try:
+            local = self.program.moves(replace(step, runner=_AtClient(step.runner, split)))
+            yield from self._at_client(local, split, now)
+        except NotFiniteError as error:
+            broken = str(error)
+        if broken is None and (name := not_finite(step.net)) is not None:  # no checkpoint may hold them
+            broken = f"{name} holds numbers that are not finite after step {step.done}"
+        now["left"] = 0 if broken is not None else now["left"] - 1
         if now["left"] > 0:
             return
-        yield Edit(name="return to the server", apply=self._return)
+        yield Edit(name="return to the server", apply=partial(self._return, broken=broken))
         if now["place"] == len(now["clients"]):
             yield Edit(name="average", apply=self._average)
 
     def _at_client(self, moves: Moves, split: str, now: dict[str, Any]) -> Moves:
         """The moves of a client, on its own split."""
-        result = None
+        result, failure = None, None
         while True:
             try:
-                act = moves.send(result)
+                act = moves.send(result) if failure is None else moves.throw(failure)
             except StopIteration:
                 return
+            failure = None
             if isinstance(act, Move):
                 place = None if self.window is None else self.window(now["round"])
                 paths = act.paths if place is None else [_within(path, place) for path in act.paths]
                 if self.average.entries == "trained":
                     _remember(now, [path for path in paths if path.learns])
                 act = replace(act, data=split if act.data == "train" else act.data, paths=paths)
-            result = yield act
+            try:
+                result = yield act
+            except NotFiniteError as error:  # the client's own program may know what to do
+                failure = error
 
     # -- edits -----------------------------------------------------------------------------------------------
 
@@ -173,6 +192,8 @@ class FederatedRounds:
             "left": 0,
             "of": len(names),
             "clients": drawn_clients(step.seed, 0, len(names), self.fraction),
+            "returned": 0,
+            "empty": 0,
             "left out": [],
         }
         load(step.part("server", Supernet), context.net.state_dict())
@@ -190,8 +211,8 @@ class FederatedRounds:
         for stepper in context.steppers.values():
             stepper.restart()
 
-    def _return(self, context: Context) -> None:
-        """What a client has become goes into the sums of the round."""
+    def _return(self, context: Context, broken: str | None = None) -> None:
+        """What a client has become goes into the sums of the round; not if it is broken, for this reason."""
         now, server = context.memory[FEDERATION], context.step.part("server", Supernet).state_dict()
         active = None
         for code, place in now["trained"] if self.average.entries == "trained" else ():
@@ -201,13 +222,17 @@ class FederatedRounds:
             active = found if active is None else {name: mask | found[name] for name, mask in active.items()}
         examples = len(context.executor.data.split(now["split"]))
         returned = Returned(now["split"], context.net.state_dict(), examples, active)
-        reason = self.average.add(context.step.part("sums", ServerSums).sums, server, returned)
+        reason = broken or self.average.add(context.step.part("sums", ServerSums).sums, server, returned)
         now["place"] += 1
         if reason is None:
+            now["returned"] += 1
             return
+        load(context.net, server)
+        for stepper in context.steppers.values():
+            stepper.restart()
         now["left out"] = [*now["left out"], [now["round"], now["split"], reason]][-_REMEMBERED:]
         warnings.warn(
-            f"What {now['split']} returned in round {now['round']} is left out of the average: {reason}.",
+            f"What {now['split']} returned in round {now['round']} is left out of the average: {reason.rstrip('.')}.",
             ClientLeftOut,
             stacklevel=2,
         )
@@ -219,8 +244,15 @@ class FederatedRounds:
         load(server, self.average.end(sums.sums, server.state_dict()))
         load(context.net, server.state_dict())
         sums.clear()
-        out = sum(number == now["round"] for number, _, _ in now["left out"])
-        share = out / len(now["clients"])
+        share = 1 - now["returned"] / len(now["clients"])
+        now["empty"] = 0 if now["returned"] else now["empty"] + 1
+        if now["empty"] == _EMPTY:
+            raise RunError(
+                f"In the last {_EMPTY} rounds, to round {now['round']}, no client returned a model; the last one: "
+                f"{now['left out'][-1][2].rstrip('.')}. Lower the learning rate or clip the gradient (clip_norm); "
+                "earlier checkpoints are untouched."
+            )
+        now["returned"] = 0
         now["round"] += 1
         now["place"] = 0
         if now["round"] == now["rounds"]:
@@ -253,6 +285,16 @@ def drawn_clients(seed: int, round_number: int, clients: int, fraction: float) -
     count = max(1, int(fraction * clients + 1e-9))
     rng = np.random.default_rng([seed, round_number, crc32(b"clients of a round")])
     return [int(client) for client in rng.choice(clients, count, replace=False)]
+
+
+@torch.no_grad()
+def not_finite(module: nn.Module) -> str | None:
+    """The first parameter with a number that is not finite; None: there is none."""
+    named = dict(module.named_parameters())
+    norms = torch.stack(torch._foreach_norm(list(named.values())))
+    if norms.sum().isfinite():  # one look at the device in place of one per tensor
+        return None
+    return next((name for name, parameter in named.items() if not parameter.isfinite().all()), None)
 
 
 @dataclass(frozen=True)
