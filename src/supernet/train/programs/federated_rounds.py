@@ -21,7 +21,7 @@ from supernet.nn.entries import active_entries
 from supernet.nn.slices import SLICE
 from supernet.space import Arch
 from supernet.train.context import Context, Edit, Moves
-from supernet.train.federation.federated_average import FederatedAverage, Returned
+from supernet.train.federation.federated_average import FederatedAverage, Returned, Tensors
 from supernet.train.federation.local_work import LocalWork
 from supernet.train.federation.rolling_window import RollingWindow
 from supernet.train.federation.server_sums import ServerSums, SumsOfClients, load
@@ -131,25 +131,33 @@ class FederatedRounds:
         now = step.memory[FEDERATION]
         if now["left"] == 0:
             yield Edit(name="begin a visit", apply=self._begin)
-        split = str(now["split"])
-        assert step.runner is not None
         broken = None
         try:
-            local = self.program.moves(replace(step, runner=_AtClient(step.runner, split)))
-            yield from self._at_client(local, split, now)
+            yield from self.local(step)
         except NotFiniteError as error:
             broken = str(error)
-        if broken is None and (name := not_finite(step.net)) is not None:  # no checkpoint may hold them
-            broken = f"{name} holds numbers that are not finite after step {step.done}"
         now["left"] = 0 if broken is not None else now["left"] - 1
         if now["left"] > 0:
             return
         yield Edit(name="return to the server", apply=partial(self._return, broken=broken))
         if now["place"] == len(now["clients"]):
-            yield Edit(name="average", apply=self._average)
+            yield Edit(name="average", apply=self.end_round)
+
+    def local(self, step: Step) -> Moves:
+        """The moves of the client whose turn it is (`standing`), on its own split.
+
+        Raises:
+            NotFiniteError: its loss or its weights are no longer finite.
+        """
+        now = step.memory[FEDERATION]
+        split = str(now["split"])
+        assert step.runner is not None
+        moves = self.program.moves(replace(step, runner=_AtClient(step.runner, split)))
+        yield from self._at_client(moves, split, now)
+        if (name := not_finite(step.net)) is not None:  # no checkpoint may hold them
+            raise NotFiniteError(f"{name} holds numbers that are not finite after step {step.done}")
 
     def _at_client(self, moves: Moves, split: str, now: dict[str, Any]) -> Moves:
-        """The moves of a client, on its own split."""
         result, failure = None, None
         while True:
             try:
@@ -172,12 +180,22 @@ class FederatedRounds:
 
     def _plan(self, context: Context) -> None:
         """See how many rounds there is room for; the server begins with the weights that there are."""
+        data = context.executor.data
+        self.plan(context, [len(data.split(name)) for name in clients_of(data)])
+
+    def plan(self, context: Context, examples: Sequence[int]) -> None:
+        """Note how many rounds of clients with so many examples there is room for; the server has the net's weights.
+
+        Raises:
+            UsageError: there is room for none.
+        """
         step, executor = context.step, context.executor
-        names = clients_of(executor.data)
         batch = executor.batch_size * executor.fabric.world_size
-        lengths = [self.work.steps(len(executor.data.split(name)), batch) for name in names]
+        lengths = [self.work.steps(count, batch) for count in examples]
         rounds, left = 0, step.total - step.index
-        while (needed := sum(lengths[c] for c in drawn_clients(step.seed, rounds, len(names), self.fraction))) <= left:
+        while (
+            needed := sum(lengths[c] for c in drawn_clients(step.seed, rounds, len(examples), self.fraction))
+        ) <= left:
             rounds, left = rounds + 1, left - needed
         if not rounds:
             raise UsageError(
@@ -190,8 +208,8 @@ class FederatedRounds:
             "visit": -1,
             "place": 0,
             "left": 0,
-            "of": len(names),
-            "clients": drawn_clients(step.seed, 0, len(names), self.fraction),
+            "of": len(examples),
+            "clients": drawn_clients(step.seed, 0, len(examples), self.fraction),
             "returned": 0,
             "empty": 0,
             "left out": [],
@@ -214,30 +232,48 @@ class FederatedRounds:
     def _return(self, context: Context, broken: str | None = None) -> None:
         """What a client has become goes into the sums of the round; not if it is broken, for this reason."""
         now, server = context.memory[FEDERATION], context.step.part("server", Supernet).state_dict()
-        active = None
-        for code, place in now["trained"] if self.average.entries == "trained" else ():
-            arch = context.net.space.wrap(np.asarray([code], dtype=np.int16))[0]
-            settings = None if place is None else {SLICE: place}
-            found = active_entries(context.net, arch, settings=settings)
-            active = found if active is None else {name: mask | found[name] for name, mask in active.items()}
         examples = len(context.executor.data.split(now["split"]))
-        returned = Returned(now["split"], context.net.state_dict(), examples, active)
-        reason = broken or self.average.add(context.step.part("sums", ServerSums).sums, server, returned)
-        now["place"] += 1
-        if reason is None:
-            now["returned"] += 1
+        if self.take(context, now["split"], context.net.state_dict(), examples, now["trained"], broken):
             return
         load(context.net, server)
         for stepper in context.steppers.values():
             stepper.restart()
-        now["left out"] = [*now["left out"], [now["round"], now["split"], reason]][-_REMEMBERED:]
+
+    def take(
+        self, context: Context, client: str, tensors: Tensors, examples: int, trained: Sequence[Any], broken: str | None
+    ) -> bool:
+        """Take what a client of this round returns into its sums, if it is a model; else note and warn.
+
+        Args:
+            context: The training as it stands.
+            client: What messages call it.
+            tensors: Its weights and buffers.
+            examples: How many examples it has.
+            trained: The codes of the architectures that it trained, each with the place of its window, or None.
+            broken: Why it returns no model, if that is known.
+        """
+        now, server = context.memory[FEDERATION], context.step.part("server", Supernet).state_dict()
+        active = None
+        for code, place in trained if self.average.entries == "trained" and broken is None else ():
+            arch = context.net.space.wrap(np.asarray([code], dtype=np.int16))[0]
+            settings = None if place is None else {SLICE: place}
+            found = active_entries(context.net, arch, settings=settings)
+            active = found if active is None else {name: mask | found[name] for name, mask in active.items()}
+        sums = context.step.part("sums", ServerSums).sums
+        reason = broken or self.average.add(sums, server, Returned(client, tensors, examples, active))
+        now["place"] += 1
+        if reason is None:
+            now["returned"] += 1
+            return True
+        now["left out"] = [*now["left out"], [now["round"], client, reason]][-_REMEMBERED:]
         warnings.warn(
-            f"What {now['split']} returned in round {now['round']} is left out of the average: {reason.rstrip('.')}.",
+            f"What {client} returned in round {now['round']} is left out of the average: {reason.rstrip('.')}.",
             ClientLeftOut,
             stacklevel=2,
         )
+        return False
 
-    def _average(self, context: Context) -> Mapping[str, float]:
+    def end_round(self, context: Context) -> Mapping[str, float]:
         """The server takes the average, and so does the supernet; the next round is drawn."""
         step, now = context.step, context.memory[FEDERATION]
         server, sums = step.part("server", Supernet), step.part("sums", ServerSums)
