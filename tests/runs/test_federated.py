@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import signal
 import socket
 import subprocess
@@ -24,22 +25,24 @@ pytestmark = [
     ),
 ]
 
-RUN = (
+RUN = shlex.split(
     "--space fedsup -S width_multiplier=0.125 --method fedsup -M clients=DirichletClients -M clients.clients=3 "
     "-M clients.beta=0.5 -M fraction=1.0 -M local_epochs=1 -M weights.lr=0.05 --data digits --steps 42 "
     "--batch-size 64 --monitor-every 0 --accelerator cpu"
-).split()
+)
 JOIN = """
-import os, sys, time
+import os, sys
 from supernet.io.config import Named
 from supernet.runs.federated import join
-def nan(answer):
-    return answer._replace(tensors={n: t * float("nan") if t.is_floating_point() else t for n, t in answer.tensors.items()})
-def shapes(answer):
-    return answer._replace(tensors={n: t[None] for n, t in answer.tensors.items()})
-def dies(answer):
-    os._exit(9)
-alter = {"nan": nan, "shapes": shapes, "dies": dies}[sys.argv[3]]
+
+def changed(answer, change):
+    return answer._replace(tensors={name: change(tensor) for name, tensor in answer.tensors.items()})
+
+alter = {
+    "nan": lambda answer: changed(answer, lambda t: t * float("nan") if t.is_floating_point() else t),
+    "shapes": lambda answer: changed(answer, lambda t: t[None]),
+    "dies": lambda answer: os._exit(9),
+}[sys.argv[3]]
 join(sys.argv[1], Named("digits"), client=int(sys.argv[2]), wait=60, alter=alter)
 """
 
