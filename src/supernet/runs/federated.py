@@ -6,12 +6,12 @@ import hashlib
 import json
 import logging
 import os
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
-from threading import Lock, Thread
 from typing import Any
 
 from supernet import catalog
@@ -207,14 +207,15 @@ class _Devices:
         self.manager = SimpleClientManager()
         self._known: dict[int, tuple[Any, int]] = {}  # proxy and number of examples
         self._met: set[str] = set()
-        self._lock, self._open = Lock(), False
+        self._coming: set[int] = set()  # numbers that are given, to clients that have not been told yet
+        self._lock, self._open = threading.Lock(), False
         self._expected = facts(run.recipe, run.net, clients)
 
     # -- who is there ----------------------------------------------------------------------------------------
 
     def open(self) -> None:
         self._open = True
-        Thread(target=self._meet, daemon=True).start()
+        threading.Thread(target=self._meet, daemon=True).start()
 
     def close(self) -> None:
         self._open = False
@@ -225,7 +226,7 @@ class _Devices:
             for cid, proxy in list(self.manager.all().items()):
                 if cid not in self._met:
                     self._met.add(cid)
-                    Thread(target=self._greet, args=(proxy,), daemon=True).start()
+                    threading.Thread(target=self._greet, args=(proxy,), daemon=True).start()
             time.sleep(_POLL_SECONDS)
 
     def _greet(self, proxy: Any) -> None:
@@ -234,24 +235,27 @@ class _Devices:
             "clients": self.clients,
             "config": self.run.config.to_json(),
         }
+        number = -1
         try:
             told = json.loads(self._ask(proxy, {"hello": json.dumps(hello)})["told"])
             with self._lock:
                 reason = self._refusal(told)
-                number = told.get("client")
                 if reason is None:
-                    number = self._free() if number is None else number
-                    self._known[number] = (proxy, int(told["examples"]))
+                    number = self._free() if told.get("client") is None else int(told["client"])
+                    self._coming.add(number)
             if reason is not None:
                 self.run.say(f"a client is refused: {reason}")
                 self._ask(proxy, {"refused": reason})
                 self.dismiss(proxy)
                 return
             self._ask(proxy, {"client": str(number)})
+            self._known[number] = (proxy, int(told["examples"]))  # from now on it may be asked for work
             self.run.say(f"client/{number} has joined with {told['examples']} examples")
         except Exception as error:  # of a connection that ends, or of what is no answer
             self.run.say(f"a client left before it had said who it is ({type(error).__name__})")
             self.dismiss(proxy)
+        finally:
+            self._coming.discard(number)
 
     def _ask(self, proxy: Any, config: Mapping[str, str]) -> Mapping[str, Any]:
         from flwr.common import GetPropertiesIns
@@ -275,10 +279,10 @@ class _Devices:
                 return _differs(key, told.get(key), expected)
         number = told.get("client")
         if number is None:
-            return None if self._free() is not None else f"all {self.clients} clients are there already"
+            return None if self._free() >= 0 else f"all {self.clients} clients are there already"
         if not 0 <= int(number) < self.clients:
             return f"it says that it is client {number}, and there are {self.clients}, from 0"
-        if self._present(int(number)):
+        if self._taken(int(number)):
             return f"client {number} is there already; give another number, or none"
         if not int(told["examples"]) >= 1:
             return f"client {number} has no training examples"
@@ -287,8 +291,12 @@ class _Devices:
     def _present(self, number: int) -> bool:
         return number in self._known and self._known[number][0].cid in self.manager.all()
 
-    def _free(self) -> int | None:
-        return next((number for number in range(self.clients) if not self._present(number)), None)
+    def _taken(self, number: int) -> bool:
+        return number in self._coming or self._present(number)
+
+    def _free(self) -> int:
+        """The first number that nobody has; -1: there is none."""
+        return next((number for number in range(self.clients) if not self._taken(number)), -1)
 
     def _await(self, numbers: Sequence[int]) -> list[int]:
         """Wait for clients; those that have not come."""
@@ -408,10 +416,11 @@ class _Device:
                     "error": "the method divides the images among clients; say which part is this client's "
                     f"(--client, from 0), or give the server -M clients=none; got {self.client}"
                 }
-            own = divided.more.get(split, data.train)
-            self.data = replace(data, train=getattr(own, "split", own))
+            images: Any = divided.more.get(split, data.train)
+            images = getattr(images, "split", images)
+            self.data = replace(data, train=images)
             known = facts(self.recipe, self.net, hello["clients"])
-            return {"client": self.client, "examples": len(self.data.train), **known}
+            return {"client": self.client, "examples": len(images), **known}
         except SupernetError as error:
             return {"error": str(error).rstrip(".")}
 
@@ -494,4 +503,11 @@ def _quiet() -> None:
     os.environ.setdefault("FLWR_TELEMETRY_ENABLED", "0")
     import flwr  # noqa: F401 - it sets its log up
 
+    usual = threading.excepthook
+
+    def told(args: threading.ExceptHookArgs) -> None:
+        if "Channel closed" not in str(args.exc_value):  # a thread of gRPC, of every connection that has ended
+            usual(args)
+
+    threading.excepthook = told
     logging.getLogger("flwr").setLevel(logging.CRITICAL)
