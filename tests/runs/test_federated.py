@@ -66,7 +66,7 @@ def test_a_client_says_what_it_has_or_why_it_cannot_take_part() -> None:
     found = introduced(CONFIG)
     assert found["examples"] == 288
     assert found["client"] == 1
-    other = introduced(CONFIG, space=Named("fedsup", {"width_multiplier": 0.25}))
+    other = introduced(CONFIG, space=Named("fedsup", {"width_multiplier": 0.125, "num_classes": 7}))
     assert (other["space"], other["method"]) == (found["space"], found["method"])
     assert other["network"] != found["network"]
     assert "weights of other shapes over the same space" in _differs("network", other["network"], found["network"])
