@@ -15,6 +15,10 @@ class RunError(SupernetError, RuntimeError):
     """The request was sound, but carrying it out failed (command line: exit code 1)."""
 
 
+class NotFiniteError(RunError):
+    """A loss or a rating inside a training is not finite; a program may catch it, and go on otherwise."""
+
+
 def require(module: str, extra: str, purpose: str) -> None:
     """Check that an optional dependency can be imported.
 

@@ -29,6 +29,7 @@ def app() -> App:
     from supernet.cli.cite import cite
     from supernet.cli.compare import compare
     from supernet.cli.export import export
+    from supernet.cli.federated import federated_join, federated_serve
     from supernet.cli.judge import judge
     from supernet.cli.latency import latency_build, latency_fit
     from supernet.cli.list import list_names
@@ -67,6 +68,12 @@ def app() -> App:
     latency.command(latency_build, name="build")
     latency.command(latency_fit, name="fit")
     built.command(latency)
+    federated = App(
+        name="federated", help="A supernet trained by devices that hold the images.", sort_key=len(verbs) + 1
+    )
+    federated.command(federated_serve, name="serve")
+    federated.command(federated_join, name="join")
+    built.command(federated)
     return built
 
 

@@ -9,7 +9,7 @@ from typing import Any, Literal, TypeAlias
 from torch import nn
 
 from supernet.data import Batch
-from supernet.errors import UsageError
+from supernet.errors import NotFiniteError, UsageError
 from supernet.nn import Supernet
 from supernet.space.restriction import Restriction
 from supernet.train.executor import Executor
@@ -110,21 +110,33 @@ class Edit:
 
 
 Moves: TypeAlias = Generator[Move | Edit, Result | None, None]
-"""The moves and edits of a step; `result = yield Move(…)` says what became of a move."""
+"""The moves and edits of a step; `result = yield Move(…)` says what became of a move, or raises `NotFiniteError`."""
 
 
 def carried_out(moves: Moves, context: Context) -> Iterator[tuple[Move | Edit, Result]]:
-    """The moves and edits of a step with their results, each carried out before the next one is asked for."""
+    """The moves and edits of a step with their results, each carried out before the next one is asked for.
+
+    A program whose move has a loss that is not finite is told so where it yielded the move, and may go on.
+
+    Raises:
+        NotFiniteError: it does not.
+    """
     result: Result | None = None
+    failure: NotFiniteError | None = None
     while True:
         try:
-            act = moves.send(result)
+            act = moves.send(result) if failure is None else moves.throw(failure)
         except StopIteration:
             return
+        failure = None
         if isinstance(act, Edit):
             scalars = act.apply(context)
             result = None
             yield act, Result((), scalars or {})
         else:
-            result = context.executor.execute(act, context.step)
+            try:
+                result = context.executor.execute(act, context.step)
+            except NotFiniteError as error:
+                failure = error
+                continue
             yield act, result

@@ -16,7 +16,7 @@ from supernet.data import Batch, Data
 from supernet.data.derived.clients import CLIENT
 from supernet.data.position import Indices
 from supernet.data.split import Split, Standing
-from supernet.errors import RunError, SupernetError, UsageError
+from supernet.errors import NotFiniteError, SupernetError, UsageError
 from supernet.nn import Decisions, Supernet
 from supernet.nn.batch import called, place
 from supernet.nn.memory_layout import image_layout
@@ -191,7 +191,7 @@ class Executor:
         ratings: list[float] = found.tolist()
         for rating, target in zip(ratings, targets, strict=True):
             if not math.isfinite(rating):
-                raise RunError(
+                raise NotFiniteError(
                     f"The {measure} of {_named(target)} became {rating} while it was rated. Lower the learning rate."
                 )
         return ratings
@@ -339,7 +339,7 @@ class Executor:
 
         Raises:
             UsageError: no part has updates for a family of the move, or it has no path.
-            RunError: a loss is not finite.
+            NotFiniteError: a loss is not finite; no weight has changed.
         """
         unknown = [family for family in move.families if family not in self.steppers]
         if unknown:
@@ -365,7 +365,7 @@ class Executor:
         for loss, path in zip(losses, move.paths, strict=True):
             if not math.isfinite(loss):
                 self._check_targets(move, path)
-                raise RunError(
+                raise NotFiniteError(
                     f"The loss became {loss} at step {step.done} on the {move.data} data, for {_named(path.decisions)}"
                     f", at the learning rate {steppers[0].lr(step, trained):.3g}. Lower the learning rate or clip "
                     "the gradient (clip_norm); earlier checkpoints are untouched."

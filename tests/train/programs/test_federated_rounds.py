@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import warnings
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -14,7 +15,7 @@ import torch
 from small_nets import elastic_net, executor, images, operations_net, sgd, step
 from supernet import Supernet, zoo
 from supernet.data import Clients, Endless, ImageData
-from supernet.errors import UsageError
+from supernet.errors import RunError, UsageError
 from supernet.train import (
     Bilevel,
     ByClient,
@@ -232,6 +233,7 @@ def test_rounds_draw_a_share_of_the_clients_and_leave_the_servers_weights() -> N
     assert all(len(set(row)) == 3 for row in drawn)
     assert drawn == [drawn_clients(0, number, 6, 0.5) for number in range(3)]
     assert len({tuple(sorted(row)) for row in drawn}) > 1
+    assert any(row != sorted(row) for row in drawn), "their order is random too"
     assert drawn != [drawn_clients(1, number, 6, 0.5) for number in range(3)]
     server = trained.parts["server"]
     assert same(trained.net, server)
@@ -377,3 +379,103 @@ def test_what_makes_no_federation_is_refused_in_a_sentence() -> None:
         train(operations_net(), recipe(IIDClients(clients=2), sampler=WidthRatio(0.5)), squares(), 9)
     with pytest.raises(UsageError, match="this training has no clients"):
         ByClient().paths(step(elastic_net()))
+
+
+@dataclass(frozen=True)
+class NoLoss:
+    """Losses of some clients are NaN, from their second step on; or their weights, while losses are not."""
+
+    clients: tuple[int, ...]
+    weights: bool = False
+    parts = ()
+
+    def check(self, net: Supernet) -> None:
+        pass
+
+    def moves(self, step: Step) -> Moves:
+        now = standing(step)
+        assert now is not None
+        broken = now["client"] in self.clients and now["left"] <= 2
+        for move in TrainPaths(sampler=Uniform()).moves(step):
+            assert isinstance(move, Move)
+            if broken and not self.weights:
+                move = replace(move, paths=[replace(path, objective=no_number) for path in move.paths])
+            yield move
+        if broken and self.weights:
+            yield Edit(name="break", apply=overflow)
+
+
+def overflow(context: Context) -> None:
+    next(context.net.parameters()).data.fill_(float("inf"))
+
+
+def no_number(outcome: Any) -> torch.Tensor:
+    return outcome.logits.mean() * float("nan")
+
+
+@pytest.mark.parametrize("weights", [False, True])
+def test_a_client_whose_loss_is_no_number_leaves_and_nothing_is_lost(weights: bool, tmp_path: Path) -> None:
+    """It leaves in the second of three steps; a checkpoint is taken after every step, and one is resumed from."""
+    first = drawn_clients(0, 0, 3, 1.0)[0]
+    program = FederatedRounds(program=NoLoss((first,), weights), work=LocalWork(epochs=1), fraction=1.0)
+    made = replace(recipe(IIDClients(clients=3)), program=program)
+    reason = "holds numbers that are not finite" if weights else "loss became nan"
+    with pytest.warns(
+        ClientLeftOut, match=f"client/{first} returned in round 0 is left out of the average: .*{reason}"
+    ):
+        trained = train(operations_net(), made, squares(), 9, out=tmp_path / "whole", checkpoint_every=1)
+    assert trained.steps == 8
+    assert [row["federation/left_out"] for row in trained.history if "federation/left_out" in row] == [
+        pytest.approx(1 / 3)
+    ]
+    others = replace(made, program=replace(program, program=NoLoss(())))
+    assert not same(train(operations_net(), others, squares(), 9).net, trained.net)
+    left = [out[:2] for out in trained.memory["federation"]["left out"]]
+    assert left == [[0, f"client/{first}"]]
+    for stop in (2, 4):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ClientLeftOut)
+            train(operations_net(), made, squares(), 9, out=tmp_path / f"{stop}", stop_after=stop)
+            resumed = train(operations_net(), made, squares(), 9, out=tmp_path / f"{stop}", resume=True)
+        assert same(resumed.net, trained.net)
+
+
+def test_a_client_that_left_is_as_if_it_had_not_been_drawn() -> None:
+    """Without dropout what the others do is the same whenever it is their turn."""
+    net = elastic_net()
+    for module in net.modules():
+        if isinstance(module, torch.nn.Dropout):
+            module.p = 0.0
+    data = squares()
+    three = replace(data, more={f"client/{n}": Endless(data.train) for n in range(3)})  # type: ignore[arg-type]
+    fixed = TrainPaths(sampler=Fixed(net.space.largest()))
+
+    @dataclass(frozen=True)
+    class Breaks(NoLoss):
+        def moves(self, step: Step) -> Moves:
+            now = standing(step)
+            assert now is not None
+            for move in fixed.moves(step):
+                assert isinstance(move, Move)
+                broken = now["client"] in self.clients
+                paths = [replace(path, objective=no_number) if broken else path for path in move.paths]
+                yield replace(move, paths=paths)
+
+    nets = []
+    for clients in ((), (2,)):
+        program = FederatedRounds(program=Breaks(clients), work=LocalWork(epochs=1), fraction=1.0)
+        made = replace(recipe(), program=program)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ClientLeftOut)
+            nets.append(train(net, made, three, 27).net)
+    assert same(*nets), "three alike average to the same as two of them"
+
+
+def test_rounds_in_which_nobody_returns_a_model_end_the_training() -> None:
+    program = FederatedRounds(program=NoLoss((0, 1, 2)), work=LocalWork(epochs=1), fraction=1.0)
+    made = replace(recipe(IIDClients(clients=3)), program=program)
+    with (
+        pytest.warns(ClientLeftOut),
+        pytest.raises(RunError, match=r"In the last 3 rounds, to round 2, no client .* loss became nan"),
+    ):
+        train(operations_net(), made, squares(), 36)

@@ -162,6 +162,8 @@ def refusal(server: Tensors, returned: Returned) -> str | None:
     for name, tensor in returned.tensors.items():
         if tensor.shape != server[name].shape:
             return f"{name} has the shape {tuple(tensor.shape)}, and the server's {tuple(server[name].shape)}"
+        if tensor.is_floating_point() != server[name].is_floating_point():
+            return f"{name} holds {tensor.dtype}, and the server's {server[name].dtype}"
         if not torch.isfinite(tensor).all():
             return f"{name} holds numbers that are not finite"
         mask = None if returned.active is None else returned.active.get(name)

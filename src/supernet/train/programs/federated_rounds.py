@@ -5,20 +5,23 @@ from __future__ import annotations
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass, replace
+from functools import partial
 from typing import Any, cast
 from zlib import crc32
 
 import numpy as np
+import torch
+from torch import nn
 
 from supernet.data import clients_of
-from supernet.errors import UsageError
+from supernet.errors import NotFiniteError, RunError, UsageError
 from supernet.nn import Supernet
 from supernet.nn.batch import Batch
 from supernet.nn.entries import active_entries
 from supernet.nn.slices import SLICE
 from supernet.space import Arch
 from supernet.train.context import Context, Edit, Moves
-from supernet.train.federation.federated_average import FederatedAverage, Returned
+from supernet.train.federation.federated_average import FederatedAverage, Returned, Tensors
 from supernet.train.federation.local_work import LocalWork
 from supernet.train.federation.rolling_window import RollingWindow
 from supernet.train.federation.server_sums import ServerSums, SumsOfClients, load
@@ -33,6 +36,7 @@ from supernet.train.samplers.per_visit import PerVisit
 from supernet.train.samplers.uniform import Uniform
 
 _REMEMBERED = 100  # clients that were left out
+_EMPTY = 3  # rounds in a row in which nobody returned a model, and that end the training
 
 
 class ClientLeftOut(UserWarning):
@@ -48,6 +52,10 @@ class FederatedRounds:
     the splits `client/0`, `client/1`, … of the data (`supernet.data.Clients`); moves on `"train"` are on the split of
     the client whose turn it is. At the end of a round the supernet has the server's weights; a round that does not fit
     into the steps that are left is not begun, and the training ends before it.
+
+    A client whose loss or weights are no longer finite, or that returns what is no model of the server's, is left out
+    of its round with a warning; its visit ends there, and the others go on. Three rounds in a row without anybody end
+    the training.
 
     The recipe needs the parts `federation_parts(average)`.
 
@@ -123,42 +131,71 @@ class FederatedRounds:
         now = step.memory[FEDERATION]
         if now["left"] == 0:
             yield Edit(name="begin a visit", apply=self._begin)
-        split = str(now["split"])
-        assert step.runner is not None
-        yield from self._at_client(self.program.moves(replace(step, runner=_AtClient(step.runner, split))), split, now)
-        now["left"] -= 1
+        broken = None
+        try:
+            yield from self.local(step)
+        except NotFiniteError as error:
+            broken = str(error)
+        now["left"] = 0 if broken is not None else now["left"] - 1
         if now["left"] > 0:
             return
-        yield Edit(name="return to the server", apply=self._return)
+        yield Edit(name="return to the server", apply=partial(self._return, broken=broken))
         if now["place"] == len(now["clients"]):
-            yield Edit(name="average", apply=self._average)
+            yield Edit(name="average", apply=self.end_round)
+
+    def local(self, step: Step) -> Moves:
+        """The moves of the client whose turn it is (`standing`), on its own split.
+
+        Raises:
+            NotFiniteError: its loss or its weights are no longer finite.
+        """
+        now = step.memory[FEDERATION]
+        split = str(now["split"])
+        assert step.runner is not None
+        moves = self.program.moves(replace(step, runner=_AtClient(step.runner, split)))
+        yield from self._at_client(moves, split, now)
+        if (name := not_finite(step.net)) is not None:  # no checkpoint may hold them
+            raise NotFiniteError(f"{name} holds numbers that are not finite after step {step.done}")
 
     def _at_client(self, moves: Moves, split: str, now: dict[str, Any]) -> Moves:
-        """The moves of a client, on its own split."""
-        result = None
+        result, failure = None, None
         while True:
             try:
-                act = moves.send(result)
+                act = moves.send(result) if failure is None else moves.throw(failure)
             except StopIteration:
                 return
+            failure = None
             if isinstance(act, Move):
                 place = None if self.window is None else self.window(now["round"])
                 paths = act.paths if place is None else [_within(path, place) for path in act.paths]
                 if self.average.entries == "trained":
                     _remember(now, [path for path in paths if path.learns])
                 act = replace(act, data=split if act.data == "train" else act.data, paths=paths)
-            result = yield act
+            try:
+                result = yield act
+            except NotFiniteError as error:  # the client's own program may know what to do
+                failure = error
 
     # -- edits -----------------------------------------------------------------------------------------------
 
     def _plan(self, context: Context) -> None:
         """See how many rounds there is room for; the server begins with the weights that there are."""
+        data = context.executor.data
+        self.plan(context, [len(data.split(name)) for name in clients_of(data)])
+
+    def plan(self, context: Context, examples: Sequence[int]) -> None:
+        """Note how many rounds of clients with so many examples there is room for; the server has the net's weights.
+
+        Raises:
+            UsageError: there is room for none.
+        """
         step, executor = context.step, context.executor
-        names = clients_of(executor.data)
         batch = executor.batch_size * executor.fabric.world_size
-        lengths = [self.work.steps(len(executor.data.split(name)), batch) for name in names]
+        lengths = [self.work.steps(count, batch) for count in examples]
         rounds, left = 0, step.total - step.index
-        while (needed := sum(lengths[c] for c in drawn_clients(step.seed, rounds, len(names), self.fraction))) <= left:
+        while (
+            needed := sum(lengths[c] for c in drawn_clients(step.seed, rounds, len(examples), self.fraction))
+        ) <= left:
             rounds, left = rounds + 1, left - needed
         if not rounds:
             raise UsageError(
@@ -171,8 +208,10 @@ class FederatedRounds:
             "visit": -1,
             "place": 0,
             "left": 0,
-            "of": len(names),
-            "clients": drawn_clients(step.seed, 0, len(names), self.fraction),
+            "of": len(examples),
+            "clients": drawn_clients(step.seed, 0, len(examples), self.fraction),
+            "returned": 0,
+            "empty": 0,
             "left out": [],
         }
         load(step.part("server", Supernet), context.net.state_dict())
@@ -190,37 +229,66 @@ class FederatedRounds:
         for stepper in context.steppers.values():
             stepper.restart()
 
-    def _return(self, context: Context) -> None:
-        """What a client has become goes into the sums of the round."""
+    def _return(self, context: Context, broken: str | None = None) -> None:
+        """What a client has become goes into the sums of the round; not if it is broken, for this reason."""
+        now, server = context.memory[FEDERATION], context.step.part("server", Supernet).state_dict()
+        examples = len(context.executor.data.split(now["split"]))
+        if self.take(context, now["split"], context.net.state_dict(), examples, now["trained"], broken):
+            return
+        load(context.net, server)
+        for stepper in context.steppers.values():
+            stepper.restart()
+
+    def take(
+        self, context: Context, client: str, tensors: Tensors, examples: int, trained: Sequence[Any], broken: str | None
+    ) -> bool:
+        """Take what a client of this round returns into its sums, if it is a model; else note and warn.
+
+        Args:
+            context: The training as it stands.
+            client: What messages call it.
+            tensors: Its weights and buffers.
+            examples: How many examples it has.
+            trained: The codes of the architectures that it trained, each with the place of its window, or None.
+            broken: Why it returns no model, if that is known.
+        """
         now, server = context.memory[FEDERATION], context.step.part("server", Supernet).state_dict()
         active = None
-        for code, place in now["trained"] if self.average.entries == "trained" else ():
+        for code, place in trained if self.average.entries == "trained" and broken is None else ():
             arch = context.net.space.wrap(np.asarray([code], dtype=np.int16))[0]
             settings = None if place is None else {SLICE: place}
             found = active_entries(context.net, arch, settings=settings)
             active = found if active is None else {name: mask | found[name] for name, mask in active.items()}
-        examples = len(context.executor.data.split(now["split"]))
-        returned = Returned(now["split"], context.net.state_dict(), examples, active)
-        reason = self.average.add(context.step.part("sums", ServerSums).sums, server, returned)
+        sums = context.step.part("sums", ServerSums).sums
+        reason = broken or self.average.add(sums, server, Returned(client, tensors, examples, active))
         now["place"] += 1
         if reason is None:
-            return
-        now["left out"] = [*now["left out"], [now["round"], now["split"], reason]][-_REMEMBERED:]
+            now["returned"] += 1
+            return True
+        now["left out"] = [*now["left out"], [now["round"], client, reason]][-_REMEMBERED:]
         warnings.warn(
-            f"What {now['split']} returned in round {now['round']} is left out of the average: {reason}.",
+            f"What {client} returned in round {now['round']} is left out of the average: {reason.rstrip('.')}.",
             ClientLeftOut,
             stacklevel=2,
         )
+        return False
 
-    def _average(self, context: Context) -> Mapping[str, float]:
+    def end_round(self, context: Context) -> Mapping[str, float]:
         """The server takes the average, and so does the supernet; the next round is drawn."""
         step, now = context.step, context.memory[FEDERATION]
         server, sums = step.part("server", Supernet), step.part("sums", ServerSums)
         load(server, self.average.end(sums.sums, server.state_dict()))
         load(context.net, server.state_dict())
         sums.clear()
-        out = sum(number == now["round"] for number, _, _ in now["left out"])
-        share = out / len(now["clients"])
+        share = 1 - now["returned"] / len(now["clients"])
+        now["empty"] = 0 if now["returned"] else now["empty"] + 1
+        if now["empty"] == _EMPTY:
+            raise RunError(
+                f"In the last {_EMPTY} rounds, to round {now['round']}, no client returned a model; the last one: "
+                f"{now['left out'][-1][2].rstrip('.')}. Lower the learning rate or clip the gradient (clip_norm); "
+                "earlier checkpoints are untouched."
+            )
+        now["returned"] = 0
         now["round"] += 1
         now["place"] = 0
         if now["round"] == now["rounds"]:
@@ -253,6 +321,16 @@ def drawn_clients(seed: int, round_number: int, clients: int, fraction: float) -
     count = max(1, int(fraction * clients + 1e-9))
     rng = np.random.default_rng([seed, round_number, crc32(b"clients of a round")])
     return [int(client) for client in rng.choice(clients, count, replace=False)]
+
+
+@torch.no_grad()
+def not_finite(module: nn.Module) -> str | None:
+    """The first parameter with a number that is not finite; None: there is none."""
+    named = dict(module.named_parameters())
+    norms = torch.stack(torch._foreach_norm(list(named.values())))
+    if norms.sum().isfinite():  # one look at the device in place of one per tensor
+        return None
+    return next((name for name, parameter in named.items() if not parameter.isfinite().all()), None)
 
 
 @dataclass(frozen=True)
