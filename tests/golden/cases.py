@@ -30,12 +30,14 @@ from supernet.methods.elastic.ofa import LARGEST, Stage
 from supernet.methods.elastic.ofa import WEIGHTS as OFA
 from supernet.methods.single_path.dynas import WEIGHTS as DYNAS
 from supernet.train import (
+    BYOL,
     ByClient,
     DepthForCost,
     Distinct,
     Extreme,
     Fixed,
     IIDClients,
+    MoCo,
     MomentumSeparation,
     PerVisit,
     Phase,
@@ -186,6 +188,7 @@ RARE = search.DropRare(
     searcher=search.NSGA2(population=6), budget=12, fronts=1, rare=0.2, images=32, calibration=CALIBRATION
 )
 FEDERATION: dict[str, Any] = {"clients": IIDClients(clients=4), "fraction": 0.5, "local_epochs": 1}
+CONTRAST = MoCo(queue_size=64, hidden=16, width=8, decay=0.9, views=None)
 TIERS = ByClient(tiers=(Extreme("smallest"), Extreme("largest"), Uniform(), Uniform()))
 TEACHER = TappedTeacher(network=plain, taps=TAPS)
 
@@ -247,6 +250,8 @@ TRAININGS: dict[str, Case] = {name: default(name) for name in methods.__all__} |
     "dynas, strictly fair": lambda: train(methods.dynas(methods.fairnas(weights=replace(DYNAS, clip_norm=None)))),
     "fairnas, subnet-aware": lambda: train(methods.dynas(methods.fairnas(), states=STATES)),
     "enas": lambda: train(methods.enas(updates=2, samples=3, derived=3)),
+    "data_ssl": lambda: train(methods.data_ssl(pretext=CONTRAST), elastic_net()),
+    "data_ssl, byol": lambda: train(methods.data_ssl(pretext=BYOL(hidden=16, width=8)), elastic_net()),
     "fedsup": lambda: train(methods.fedsup(**FEDERATION), elastic_net()),
     "fedsup, one net each": lambda: train(methods.fedsup(**FEDERATION, paths=PerVisit(TIERS)), elastic_net()),
     "heterofl": lambda: train(methods.heterofl(**FEDERATION), elastic_net()),

@@ -30,8 +30,7 @@ PAPER = Paper(
     provenance="official code",
 )
 
-# Unsampled parameters decay: in the released code gradients are those of zero tensors (before PyTorch 2.0).
-WEIGHTS = sgd(0.03, weight_decay=1e-4, schedule=Cosine(), inactive="decay")
+WEIGHTS = sgd(0.03, weight_decay=1e-4, schedule=Cosine())
 BYOL_WEIGHTS = Updates(optimiser=LARS(lr=0.2, weight_decay=1.5e-6), schedule=Warmup(2 / 100, Cosine(), start=1e-4))
 HEAD = sgd(30.0, schedule=Milestones(at=(0.6, 0.8), factor=0.1))
 SEARCH = RandomSearch()

@@ -16,6 +16,8 @@ from supernet.train.updates import Updates
 from supernet.train.values._protocol import Number, check_value
 from supernet.train.values.ramp import Ramp
 
+DECAY = Ramp(0.996, 1.0, shape="cosine")
+
 
 @dataclass(frozen=True, kw_only=True)
 class BYOL:
@@ -34,7 +36,7 @@ class BYOL:
         UsageError: a value outside its range.
     """
 
-    decay: Number = Ramp(0.996, 1.0, shape="cosine")
+    decay: Number = DECAY
     hidden: int = 4096
     width: int = 256
     views: tuple[ViewAugment, ViewAugment] | None = (BYOL_FIRST, BYOL_SECOND)

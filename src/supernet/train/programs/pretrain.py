@@ -62,8 +62,8 @@ class Pretrain:
             raise UsageError(f"Keys are made 'once' in a step or for 'each' of its subnets; got {self.keys!r}.")
         if self.keys == "each" and self.pretext.queue is None:
             raise UsageError(
-                f"{type(self.pretext).__name__} keeps no keys, and its teacher follows once in a step; keys='each' is of "
-                "tasks with a queue. Leave it out."
+                f"{type(self.pretext).__name__} keeps no keys, and its teacher follows once in a step; keys='each' is "
+                "of tasks with a queue. Leave it out."
             )
 
     @property

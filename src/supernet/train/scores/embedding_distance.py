@@ -40,7 +40,7 @@ class EmbeddingDistance:
     Args:
         distance: The distance.
         maps: The module whose feature maps (B, C, H, W) are correlated, such as `"stages"`; None: the necks' vectors.
-        relations: Whose embeddings n are: the `"teacher"`'s, or for queries the subnet's `"own"`; of `"relation"` alone.
+        relations: Whose embeddings n are: the `"teacher"`'s, or the queries' `"own"`; of `"relation"` alone.
         temperature: τ, of `"relation"` alone.
         images: The number of training images, the first ones; None: all.
         batch_size: The number of images in a batch.
