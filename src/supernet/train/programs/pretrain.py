@@ -112,7 +112,7 @@ class Pretrain:
             queue.require_whole_batches(batch.size * context.executor.fabric.world_size, option="pretext.queue_size")
         share = 1 - value_of(self.pretext.decay, step)
         for average, source in ((TEACHER, step.net), (TEACHER_NECK, step.part(NECK, nn.Module))):
-            mine = list(step.part(average, nn.Module).parameters())
+            mine: list[Tensor] = list(step.part(average, nn.Module).parameters())
             torch._foreach_lerp_(mine, [parameter.detach() for parameter in source.parameters()], share)
         for view in views:
             forward = Projected(view=view, neck=TEACHER_NECK, part=TEACHER)

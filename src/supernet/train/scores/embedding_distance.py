@@ -117,12 +117,13 @@ class EmbeddingDistance:
         if subnet.data is None:
             raise UsageError("Embeddings are compared on images, but there are none. Score with the data of a task.")
         project = self._part(subnet, neck) if self.maps is None else None
+        taps: tuple[str, ...] = () if self.maps is None else (self.maps,)
         limit = None if self.images is None else min(self.images, len(subnet.data.train))
         with calibrated(net, arch, subnet.data.train, self.calibration), headless(net):
             for batch in subnet.data.train.batches(self.batch_size, limit=limit):
-                with tapped(net.module, () if self.maps is None else (self.maps,)) as maps:
+                with tapped(net.module, taps) as found:
                     features: Tensor = net(placed_like(net, batch.x))
-                yield self._correlations(maps[self.maps]) if project is None else _projected(project, features)
+                yield self._correlations(found[taps[0]]) if project is None else _projected(project, features)
 
     def _correlations(self, x: Tensor) -> Tensor:
         """Maps (B, C, H, W) -> the cosines (B · H · W, H · W) of each pixel with those of its image."""
