@@ -30,7 +30,6 @@ from supernet.methods.elastic.ofa import LARGEST, Stage
 from supernet.methods.elastic.ofa import WEIGHTS as OFA
 from supernet.methods.single_path.dynas import WEIGHTS as DYNAS
 from supernet.train import (
-    BYOL,
     ByClient,
     DepthForCost,
     Distinct,
@@ -251,7 +250,6 @@ TRAININGS: dict[str, Case] = {name: default(name) for name in methods.__all__} |
     "fairnas, subnet-aware": lambda: train(methods.dynas(methods.fairnas(), states=STATES)),
     "enas": lambda: train(methods.enas(updates=2, samples=3, derived=3)),
     "data_ssl": lambda: train(methods.data_ssl(pretext=CONTRAST), elastic_net()),
-    "data_ssl, byol": lambda: train(methods.data_ssl(pretext=BYOL(hidden=16, width=8)), elastic_net()),
     "fedsup": lambda: train(methods.fedsup(**FEDERATION), elastic_net()),
     "fedsup, one net each": lambda: train(methods.fedsup(**FEDERATION, paths=PerVisit(TIERS)), elastic_net()),
     "heterofl": lambda: train(methods.heterofl(**FEDERATION), elastic_net()),
