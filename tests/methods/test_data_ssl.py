@@ -284,7 +284,7 @@ def test_a_subnet_that_is_its_teacher_comes_first_at_distance_0(taught: Trained,
 @torch.no_grad()
 def test_distances_are_those_of_the_formulas(taught: Trained) -> None:
     net, parts, data = taught.net, taught.parts, squares()
-    arch = net.space.smallest()
+    arch = net.space.arch({"width": 4, "depth": 1, "kernel": 3})
     x: Any = next(data.train.batches(64, limit=64)).x
     before = [b.clone() for b in net.buffers()]
     with calibrated(net, net.space.largest(), data.train):
