@@ -36,6 +36,7 @@ from supernet.train import (
     Extreme,
     Fixed,
     IIDClients,
+    MoCo,
     MomentumSeparation,
     PerVisit,
     Phase,
@@ -186,6 +187,7 @@ RARE = search.DropRare(
     searcher=search.NSGA2(population=6), budget=12, fronts=1, rare=0.2, images=32, calibration=CALIBRATION
 )
 FEDERATION: dict[str, Any] = {"clients": IIDClients(clients=4), "fraction": 0.5, "local_epochs": 1}
+CONTRAST = MoCo(queue_size=64, hidden=16, width=8, decay=0.9, views=None)
 TIERS = ByClient(tiers=(Extreme("smallest"), Extreme("largest"), Uniform(), Uniform()))
 TEACHER = TappedTeacher(network=plain, taps=TAPS)
 
@@ -247,6 +249,7 @@ TRAININGS: dict[str, Case] = {name: default(name) for name in methods.__all__} |
     "dynas, strictly fair": lambda: train(methods.dynas(methods.fairnas(weights=replace(DYNAS, clip_norm=None)))),
     "fairnas, subnet-aware": lambda: train(methods.dynas(methods.fairnas(), states=STATES)),
     "enas": lambda: train(methods.enas(updates=2, samples=3, derived=3)),
+    "data_ssl": lambda: train(methods.data_ssl(pretext=CONTRAST), elastic_net()),
     "fedsup": lambda: train(methods.fedsup(**FEDERATION), elastic_net()),
     "fedsup, one net each": lambda: train(methods.fedsup(**FEDERATION, paths=PerVisit(TIERS)), elastic_net()),
     "heterofl": lambda: train(methods.heterofl(**FEDERATION), elastic_net()),

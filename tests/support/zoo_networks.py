@@ -166,6 +166,17 @@ SMALL: dict[str, tuple[Callable[[], Supernet], tuple[int, ...]]] = {
         ),
         (4, 3, 8, 8),
     ),
+    "dynamic_resnet": (
+        lambda: zoo.dynamic_resnet(
+            num_classes=5,
+            image_size=8,
+            width_multiplier=0.125,
+            depths=((1,), (1, 2), (1,), (1,)),
+            zero_gamma=False,
+            statistics="track",
+        ),
+        (4, 3, 8, 8),
+    ),
     "mixpath": (
         lambda: zoo.mixpath(paths=3, layers=4, width_multiplier=0.17, head_width=16, num_classes=5, image_size=8),
         (4, 3, 8, 8),

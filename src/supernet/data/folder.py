@@ -17,6 +17,7 @@ from torch.utils.data import DataLoader, Dataset
 from supernet.data.photographs import check_changes, colour_changes, shown
 from supernet.data.position import AUGMENT, Position, positions
 from supernet.data.split import check_batches, check_head, cuts
+from supernet.data.view_augment import ViewAugment
 from supernet.errors import RunError, UsageError, require
 from supernet.nn.batch import Batch
 
@@ -124,7 +125,9 @@ class FolderSplit:
         walk = positions(len(self), batch_size, seed=seed, start=start, rank=rank, world=world)
         return self.at(walk, seed=seed, augment=self.augment if augment else None)
 
-    def at(self, places: Iterable[Position], *, seed: int, augment: FolderAugment | None) -> Iterator[Batch]:
+    def at(
+        self, places: Iterable[Position], *, seed: int, augment: FolderAugment | ViewAugment | None
+    ) -> Iterator[Batch]:
         """The images at given places; see :meth:`Indexed.at`."""
         return self._decode(_keys(places, seed), augment=augment)
 
@@ -153,7 +156,9 @@ class FolderSplit:
             digest.update(hashlib.sha256(Path(file).read_bytes()).digest())
         return digest.hexdigest()
 
-    def _decode(self, keys: Iterable[list[_Key]], *, augment: FolderAugment | None = None) -> Iterator[Batch]:
+    def _decode(
+        self, keys: Iterable[list[_Key]], *, augment: FolderAugment | ViewAugment | None = None
+    ) -> Iterator[Batch]:
         require("torchvision", "vision", "Reading image files")
         changes = _transform(self.sides, augment)
         images = _Images(self.files, self.labels, changes, augment is not None, grey=len(self.mean) == 1)
@@ -268,7 +273,7 @@ def _covering(image: PIL.Image.Image, sides: tuple[int, int]) -> PIL.Image.Image
     return image.resize(size, resample=2)  # bilinear, as torchvision resizes
 
 
-def _transform(sides: tuple[int, int], augment: FolderAugment | None) -> Callable[[Any], Tensor]:
+def _transform(sides: tuple[int, int], augment: FolderAugment | ViewAugment | None) -> Callable[[Any], Tensor]:
     """PIL image -> ``(C, H, W)`` uint8."""
     from torchvision.transforms import v2
 
@@ -277,6 +282,8 @@ def _transform(sides: tuple[int, int], augment: FolderAugment | None) -> Callabl
     if augment is None:  # 224 is cut from 256, and other sizes in proportion
         steps = [v2.Resize(round(height * 8 / 7)) if height == width else partial(_covering, sides=sides)]
         steps.append(v2.CenterCrop(sides))
+    elif isinstance(augment, ViewAugment):
+        steps = augment.changes(height, width)
     else:
         ratio = (3 / 4 * width / height, 4 / 3 * width / height)
         steps = [v2.RandomResizedCrop(sides, scale=(augment.min_area, 1.0), ratio=ratio)]

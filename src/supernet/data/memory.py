@@ -14,6 +14,7 @@ from torch import Tensor
 from supernet.data.augment import UNIFORMS, Augment
 from supernet.data.position import AUGMENT, Position, generator, positions
 from supernet.data.split import check_batches, check_head, cuts
+from supernet.data.view_augment import ViewAugment
 from supernet.errors import UsageError
 from supernet.nn.batch import Batch
 
@@ -82,7 +83,7 @@ class MemorySplit:
         walk = positions(len(self), batch_size, seed=seed, start=start, rank=rank, world=world)
         return self.at(walk, seed=seed, augment=self.augment if augment else None)
 
-    def at(self, places: Iterable[Position], *, seed: int, augment: Augment | None) -> Iterator[Batch]:
+    def at(self, places: Iterable[Position], *, seed: int, augment: Augment | ViewAugment | None) -> Iterator[Batch]:
         """The images at given places; see :meth:`Indexed.at`."""
         return self._at(places, seed, Augment() if augment is None else augment)
 
@@ -109,7 +110,7 @@ class MemorySplit:
         for part in cuts(end, batch_size):
             yield Batch(self._normalise(self.images[part]), self.labels[part].clone())
 
-    def _at(self, places: Iterable[Position], seed: int, augment: Augment) -> Iterator[Batch]:
+    def _at(self, places: Iterable[Position], seed: int, augment: Augment | ViewAugment) -> Iterator[Batch]:
         active = augment != Augment()
         for position in places:
             indices = torch.from_numpy(position.indices)

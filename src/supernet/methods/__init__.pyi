@@ -23,6 +23,7 @@ from supernet.methods.elastic.alphanet import alphanet as alphanet
 from supernet.methods.elastic.attentivenas import attentivenas as attentivenas
 from supernet.methods.elastic.autoformer import autoformer as autoformer
 from supernet.methods.elastic.bignas import bignas as bignas
+from supernet.methods.elastic.data_ssl import data_ssl as data_ssl
 from supernet.methods.elastic.fedsup import fedsup as fedsup
 from supernet.methods.elastic.hat import hat as hat
 from supernet.methods.elastic.heterofl import heterofl as heterofl
@@ -79,6 +80,7 @@ __all__ = [
     "darts_imagenet",
     "darts_minus",
     "darts_pt",
+    "data_ssl",
     "dc_nas",
     "densenas",
     "distilled",

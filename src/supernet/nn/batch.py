@@ -150,3 +150,10 @@ def shapes(fields: Fields) -> str:
     if isinstance(fields, Tensor):
         return f"{str(fields.dtype).removeprefix('torch.')} {tuple(fields.shape)}"
     return ", ".join(f"{name} {shapes(tensor)}" for name, tensor in fields.items()) or "nothing"
+
+
+def rows_of(piece: Batch, whole: Batch) -> slice:
+    """Which examples of a batch a piece holds, one that `Batch.pieces` cut from it, or the batch itself."""
+    rows, all_rows = piece.tensors[-1], whole.tensors[-1]
+    first = (rows.storage_offset() - all_rows.storage_offset()) // max(all_rows.stride(0), 1)
+    return slice(first, first + len(rows))

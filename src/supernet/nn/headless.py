@@ -12,14 +12,15 @@ from supernet.nn.linear import ElasticLinear
 from supernet.nn.supernet import Supernet
 
 
-def classifier(net: Supernet) -> nn.Linear:
-    """The last linear layer of a network, which has a fixed number of inputs.
+def classifier(net: Supernet, *, varying: bool = False) -> nn.Linear:
+    """The last linear layer of a network.
 
     Args:
         net: The network.
+        varying: Whether the number of its inputs may depend on the architecture.
 
     Raises:
-        UsageError: there is no linear layer, or what enters the last one varies.
+        UsageError: there is no linear layer, or what enters the last one varies and may not.
 
     >>> from supernet import zoo
     >>> classifier(zoo.mbconv(num_classes=7)).out_features
@@ -32,7 +33,7 @@ def classifier(net: Supernet) -> nn.Linear:
             "Give a network that ends in a linear classifier."
         )
     last = found[-1]
-    if isinstance(last, ElasticLinear) and not isinstance(last.width_in, int):
+    if not varying and isinstance(last, ElasticLinear) and not isinstance(last.width_in, int):
         raise UsageError(
             f"The features of {type(net.module).__name__} are what enters its last linear layer, but their number "
             "depends on the architecture. Give a network whose last features are as many in every architecture."
@@ -44,19 +45,21 @@ def classifier_parameters(net: Supernet) -> list[nn.Parameter]:
     """The parameters of the classifier, for a `Slice`.
 
     Raises:
-        UsageError: as in `classifier`.
+        UsageError: there is no linear layer.
     """
-    return list(classifier(net).parameters())
+    return list(classifier(net, varying=True).parameters())
 
 
 @contextmanager
 def headless(net: Supernet) -> Iterator[None]:
     """Inside, the classifier does not run, and passes on what it is given: a network (B, …) -> (B, K) gives (B, D).
 
+    D may depend on the architecture that is active.
+
     Raises:
-        UsageError: as in `classifier`.
+        UsageError: there is no linear layer.
     """
-    last, identity = classifier(net), nn.Identity()
+    last, identity = classifier(net, varying=True), nn.Identity()
     places = [(module, name) for module in net.modules() for name, child in module.named_children() if child is last]
     for module, name in places:
         module._modules[name] = identity

@@ -116,9 +116,11 @@ from supernet.train.objectives.first_apart import FirstApart as FirstApart
 from supernet.train.objectives.from_teachers import FromTeachers as FromTeachers
 from supernet.train.objectives.in_place_distillation import InPlaceDistillation as InPlaceDistillation
 from supernet.train.objectives.info_nce import InfoNCE as InfoNCE
+from supernet.train.objectives.latent_prediction import LatentPrediction as LatentPrediction
 from supernet.train.objectives.matched_distillation import MatchedDistillation as MatchedDistillation
 from supernet.train.objectives.mutual_distillation import MutualDistillation as MutualDistillation
 from supernet.train.objectives.plus_cost import PlusCost as PlusCost
+from supernet.train.objectives.relations import Relations as Relations
 from supernet.train.objectives.scale_cost import ScaleCost as ScaleCost
 from supernet.train.objectives.slowness import Slowness as Slowness
 from supernet.train.objectives.terms import Auxiliary as Auxiliary
@@ -147,6 +149,8 @@ from supernet.train.part import Part as Part
 from supernet.train.part import Setting as Setting
 from supernet.train.part import Slice as Slice
 from supernet.train.parts.copy_of_net import CopyOfNet as CopyOfNet
+from supernet.train.parts.elastic_neck import ElasticNeckOfNet as ElasticNeckOfNet
+from supernet.train.parts.elastic_neck import PredictorOfKeys as PredictorOfKeys
 from supernet.train.parts.evaluation_net import EvaluationNet as EvaluationNet
 from supernet.train.parts.key_queue import QueueOfKeys as QueueOfKeys
 from supernet.train.parts.matching_net import MatchesOutputs as MatchesOutputs
@@ -169,6 +173,10 @@ from supernet.train.policies.independent import IndependentChoices as Independen
 from supernet.train.policies.independent import IndependentPolicy as IndependentPolicy
 from supernet.train.policies.lstm_controller import Controller as Controller
 from supernet.train.policies.lstm_controller import LSTMController as LSTMController
+from supernet.train.pretexts._protocol import Pretext as Pretext
+from supernet.train.pretexts.byol import BYOL as BYOL
+from supernet.train.pretexts.moco import MoCo as MoCo
+from supernet.train.pretexts.ressl import ReSSL as ReSSL
 from supernet.train.programs._protocol import Program as Program
 from supernet.train.programs.align_to_anchor import AlignToAnchor as AlignToAnchor
 from supernet.train.programs.bilevel import Bilevel as Bilevel
@@ -182,6 +190,7 @@ from supernet.train.programs.federated_rounds import FederatedRounds as Federate
 from supernet.train.programs.in_turn import TrainInTurn as TrainInTurn
 from supernet.train.programs.learn_from_board import LearnFromBoard as LearnFromBoard
 from supernet.train.programs.paths_and_gates import PathsAndGates as PathsAndGates
+from supernet.train.programs.pretrain import Pretrain as Pretrain
 from supernet.train.programs.shrink_by_stages import ShrinkByStages as ShrinkByStages
 from supernet.train.programs.single_level import SingleLevel as SingleLevel
 from supernet.train.programs.train_part import TrainPart as TrainPart
@@ -262,6 +271,7 @@ from supernet.train.schedules.warmup_then import WarmupThen as WarmupThen
 from supernet.train.scores._protocol import Score as Score
 from supernet.train.scores._protocol import Subnet as Subnet
 from supernet.train.scores.angle import Angle as Angle
+from supernet.train.scores.embedding_distance import EmbeddingDistance as EmbeddingDistance
 from supernet.train.scores.rated_stages import RatedStages as RatedStages
 from supernet.train.scores.stage_loss import StageLoss as StageLoss
 from supernet.train.state import load_parts as load_parts
@@ -281,6 +291,7 @@ from supernet.train.values.ramp import Ramp as Ramp
 from supernet.train.values.rise import Rise as Rise
 
 __all__ = [
+    "BYOL",
     "HAPG",
     "LARS",
     "SGD",
@@ -352,6 +363,8 @@ __all__ = [
     "DropoutDecay",
     "Edit",
     "Either",
+    "ElasticNeckOfNet",
+    "EmbeddingDistance",
     "EngineAndTransit",
     "EnsemblePrediction",
     "EpochsInTurn",
@@ -393,6 +406,7 @@ __all__ = [
     "KeepWinners",
     "LSTMController",
     "LargestOptions",
+    "LatentPrediction",
     "LeafAfterLeaf",
     "LearnFromBoard",
     "Learned",
@@ -413,6 +427,7 @@ __all__ = [
     "MatchesOutputs",
     "Mean",
     "Milestones",
+    "MoCo",
     "MomentumSeparation",
     "Monitor",
     "Move",
@@ -450,6 +465,9 @@ __all__ = [
     "PlusCost",
     "Policy",
     "Predicted",
+    "PredictorOfKeys",
+    "Pretext",
+    "Pretrain",
     "Program",
     "ProjectAlong",
     "ProjectInputs",
@@ -466,11 +484,13 @@ __all__ = [
     "RatedBest",
     "RatedStages",
     "Rating",
+    "ReSSL",
     "RebuildNetwork",
     "Recipe",
     "RecoverCodes",
     "RegulariseOnRise",
     "Reinforce",
+    "Relations",
     "Relaxation",
     "RememberDerived",
     "RememberProbabilities",

@@ -55,6 +55,7 @@ from supernet.zoo.elastic.attentivenas import attentivenas_config as attentivena
 from supernet.zoo.elastic.bignas import bignas as bignas
 from supernet.zoo.elastic.bignas import bignas_arch as bignas_arch
 from supernet.zoo.elastic.bignas import bignas_config as bignas_config
+from supernet.zoo.elastic.dynamic_resnet import dynamic_resnet as dynamic_resnet
 from supernet.zoo.elastic.elastic_mbconv import mbconv as mbconv
 from supernet.zoo.elastic.elastic_mbconv_stage import Stage as Stage
 from supernet.zoo.elastic.fedsup import fedsup as fedsup
@@ -97,6 +98,7 @@ __all__ = [
     "darts_rnn",
     "densenas",
     "dna",
+    "dynamic_resnet",
     "elastic_model",
     "enas_macro",
     "enas_micro",

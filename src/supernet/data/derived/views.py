@@ -29,9 +29,11 @@ class Views(OfOneSplit):
     Attributes:
         split: The split that the images come from.
         views: Number of views.
+        augments: The random changes of each view, of a type that the split knows; none: those of the split for all.
 
     Raises:
-        UsageError: There are fewer than two views, or the split does not know its images by number.
+        UsageError: There are fewer than two views, or not as many augmentations, or the split does not know its images
+            by number.
 
     >>> from supernet.data import digits
     >>> batch = next(Views(digits().train, 2).stream(4, seed=0))
@@ -41,16 +43,22 @@ class Views(OfOneSplit):
 
     split: Indexed
     views: int = 2
+    augments: tuple[Any, ...] = ()
 
     def __post_init__(self) -> None:
         indexed(self.split, "Views")
         if self.views < 2:
             raise UsageError(f"views={self.views} leaves nothing to compare; give two or more.")
+        if self.augments and len(self.augments) != self.views:
+            raise UsageError(
+                f"{len(self.augments)} augmentations were given for {self.views} views; give one for each."
+            )
 
     def at(self, places: Iterable[Position], *, seed: int, augment: Any) -> Iterator[Batch]:
         """The images at given places; see :meth:`Indexed.at`."""
+        each = self.augments if self.augments and augment is not None else (augment,) * self.views
         streams = [
-            self.split.at(_seen(copy, number), seed=seed, augment=augment)
+            self.split.at(_seen(copy, number), seed=seed, augment=each[number])
             for number, copy in enumerate(tee(places, self.views))
         ]
         for batches in zip(*streams, strict=True):
@@ -76,8 +84,9 @@ class Views(OfOneSplit):
         return replace(self, split=self.split.head(n))
 
     def fingerprint(self) -> str:
-        """Digest of the split and of the number of views."""
-        return hashlib.sha256(f"{self.views} views of {self.split.fingerprint()}".encode()).hexdigest()
+        """Digest of the split, of the number of views and of their augmentations."""
+        changed = f" by {self.augments}" if self.augments else ""
+        return hashlib.sha256(f"{self.views} views of {self.split.fingerprint()}{changed}".encode()).hexdigest()
 
 
 def _seen(places: Iterable[Position], number: int) -> Iterator[Position]:

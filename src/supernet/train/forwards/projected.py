@@ -23,6 +23,7 @@ class Projected:
         view: The view that the network sees, such as `"view1"`, see `Viewed`.
         neck: The part of the recipe that projects features, see `NeckOfNet`.
         part: The part that the images go through, a supernet; None: the supernet that is trained.
+        then: A further part behind the neck, such as a predictor (BYOL); None: none.
 
     Raises:
         UsageError: while it runs, the images have no such view, or the network has no classifier to leave out.
@@ -31,6 +32,7 @@ class Projected:
     view: str
     neck: str = "neck"
     part: str | None = None
+    then: str | None = None
 
     def __call__(self, step: Step, path: Path, batch: Batch) -> Output:
         """The directions, as logits."""
@@ -44,4 +46,6 @@ class Projected:
         seen = Batch(batch.x[self.view], batch.y)
         with headless(net):
             features = step.forward(path.decisions, seen, part=self.part, settings=path.settings).logits
-        return Output(F.normalize(step.part(self.neck, nn.Module)(features), dim=1))
+        for head in (self.neck,) if self.then is None else (self.neck, self.then):
+            features = step.part(head, nn.Module)(features)
+        return Output(F.normalize(features, dim=1))

@@ -18,6 +18,9 @@ from supernet.train.parts.key_queue import KeyQueue
 KEYS = "keys"
 """Under this name `Outcome.given` has the keys (B, width) for each path of a move: what is right for it."""
 
+NEGATIVES = "negatives"
+"""Under this name it may have, for each path, the keys (size, width) of other images, in place of the queue's."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class InfoNCE:
@@ -52,6 +55,17 @@ class InfoNCE:
     def __call__(self, outcome: Outcome) -> Tensor:
         keys: Sequence[Tensor] = outcome.given[KEYS]
         right = keys[len(outcome.earlier)]
-        others = outcome.step.part(self.queue, KeyQueue).keys
+        others = negatives(outcome, self.queue)
         similar = torch.cat([(outcome.logits * right).sum(1, keepdim=True), outcome.logits @ others.T], dim=1)
         return F.cross_entropy(similar / self.temperature, similar.new_zeros(len(similar), dtype=torch.int64))
+
+
+def negatives(outcome: Outcome, queue: str) -> Tensor:
+    """The keys (size, width) of other images that the path is told from.
+
+    Args:
+        outcome: What the path returned, and what it was given.
+        queue: The part of the recipe that holds them where none are given.
+    """
+    given: Sequence[Tensor] | None = outcome.given.get(NEGATIVES)
+    return outcome.step.part(queue, KeyQueue).keys if given is None else given[len(outcome.earlier)]

@@ -30,11 +30,12 @@ class KeyQueue(nn.Module):
         self.register_buffer("keys", F.normalize(torch.randn(size, width), dim=1))
         self.register_buffer("place", torch.zeros((), dtype=torch.int64))
 
-    def require_whole_batches(self, batch_size: int) -> None:
+    def require_whole_batches(self, batch_size: int, *, option: str = "queue") -> None:
         """Refuse batches that do not fill the queue a whole number of times.
 
         Args:
             batch_size: The number of keys that are put in at once, over all processes.
+            option: The option of the method that sets the size.
 
         Raises:
             UsageError: the queue is smaller than a batch, or no multiple of it.
@@ -44,7 +45,7 @@ class KeyQueue(nn.Module):
             fitting = max(batch_size, round(size / batch_size) * batch_size)
             raise UsageError(
                 f"The queue holds {size} keys, and every step puts in a batch of {batch_size}: it has to hold a whole "
-                f"number of batches. Give it {fitting} (-M queue={fitting}), or choose another batch size."
+                f"number of batches. Give it {fitting} (-M {option}={fitting}), or choose another batch size."
             )
 
     @torch.no_grad()

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from supernet.data import Batch
 from supernet.errors import UsageError
 from supernet.nn import Supernet
+from supernet.nn.batch import rows_of
 from supernet.nn.headless import classifier
 from supernet.train.context import Context, Edit, Moves
 from supernet.train.edits.average_used import averaging
@@ -123,6 +124,5 @@ class CrossPaths:
 
 def _given(keys: Sequence[Tensor], step: Step, piece: Batch) -> Mapping[str, Any]:
     """The keys of the images in a piece of the step's batch."""
-    whole, rows = step.batch("train").tensors[-1], piece.tensors[-1]
-    first = (rows.storage_offset() - whole.storage_offset()) // max(whole.stride(0), 1)
-    return {KEYS: [key[first : first + len(rows)] for key in keys]}
+    rows = rows_of(piece, step.batch("train"))
+    return {KEYS: [key[rows] for key in keys]}
