@@ -15,15 +15,9 @@ from supernet.tasks.language_modelling import LanguageModelling as LanguageModel
 from supernet.tasks.multi_label import MultiLabel as MultiLabel
 from supernet.tasks.regression import Regression as Regression
 from supernet.tasks.segmentation import Segmentation as Segmentation
-from supernet.tasks.several import TASK as TASK
-from supernet.tasks.several import only as only
-from supernet.tasks.several import parted as parted
-from supernet.tasks.several import task_names as task_names
-from supernet.tasks.several import weighed as weighed
 from supernet.tasks.translation import Translation as Translation
 
 __all__ = [
-    "TASK",
     "AsksForTokens",
     "Classification",
     "Detection",
@@ -40,9 +34,5 @@ __all__ = [
     "Translation",
     "Words",
     "beam_search",
-    "only",
-    "parted",
     "take_in",
-    "task_names",
-    "weighed",
 ]
