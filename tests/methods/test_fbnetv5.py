@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -17,7 +16,6 @@ from small_nets import operations_net, step
 from small_tasks import answered, task_net
 from small_tasks import squares as task_squares
 from supernet import Supernet, fit, measure
-from supernet.data import Batch
 from supernet.methods import fbnetv5
 from supernet.nn.one_head import one_head
 from supernet.space import Arch
@@ -32,7 +30,6 @@ from supernet.train import (
     Reinforce,
     ReinforcePerTask,
     RewardsByTask,
-    Step,
     Trained,
     WeighedTasks,
     adam,
@@ -42,6 +39,7 @@ from supernet.train.laws import Trial
 from supernet.train.move import Outcome
 from supernet.train.part import Setting
 from supernet.train.policies.policy_per_task import PoliciesOfTasks
+from task_rewards import Made, OnePolicy
 
 FAST = sgd(0.1, clip_norm=5.0)
 BY_ERROR = RewardsByTask(worth="error", weight=0.0)
@@ -72,18 +70,6 @@ ALTERNATIVES = {
 }
 SETTINGS = {"every": 1, "rewarded_on": "validation", "samples": 0, "entropy": 0.0, "decay": 0.9}
 REFUSED_BY = {"dynas", "few_shot", "gm_nas", "k_shot", "sum_nas"}
-
-
-@dataclass(frozen=True)
-class Made(RewardsByTask):
-    """Made-up rewards: a task is worth what its option is in, times its factor."""
-
-    wanted: dict[str, str] = field(default_factory=dict, hash=False)
-    factors: dict[str, float] = field(default_factory=dict, hash=False)
-
-    def __call__(self, step: Step, arch: Arch, batches: Sequence[Batch]) -> dict[str, float]:
-        options = list(arch.options().values())
-        return {t: self.factors.get(t, 1.0) * options.count(option) for t, option in self.wanted.items()}
 
 
 WANTED = Made(wanted={"mask": "conv3", "label": "conv5"})
@@ -182,21 +168,19 @@ def test_the_weights_learn_from_the_losses_by_their_ratios() -> None:
     assert found.item() == pytest.approx((1.7 * parts["mask"] + 0.3 * 0.5 * parts["label"]).item(), rel=1e-5)
 
 
-@dataclass(frozen=True)
-class OnePolicy:
-    """REINFORCE with the architecture that trains the weights, and one policy."""
-
-    policy_gradient: Reinforce
-    objective: Any = CrossEntropy()  # noqa: RUF009
-    parts = ("policies",)
-
-    def check(self, net: Supernet) -> None: ...
-
-    def moves(self, step: Step) -> Any:
-        arch = step.parts["policies"].draw(step, "weights")  # type: ignore[operator]
-        yield Move(paths=[Path(arch, self.objective)])
-        gradient = self.policy_gradient
-        yield Move(updates="policies", data="validation", paths=[Path(arch, self.objective)], gradient=gradient)
+def test_one_architecture_trains_the_weights_by_its_ratios_and_then_the_policies() -> None:
+    net = operations_net()
+    drawing = unequal(net, 3)
+    (program,) = fbnetv5().programs
+    weights, policies = program.moves(replace(step(net), parts={"policies": drawing}))
+    assert isinstance(weights, Move)
+    assert isinstance(policies, Move)
+    (path,), (rated,) = weights.paths, policies.paths
+    assert path.decisions == rated.decisions
+    assert isinstance(path.decisions, Arch)
+    assert isinstance(path.objective, WeighedTasks)
+    assert path.objective.factors == drawing.ratios(step(net), path.decisions)
+    assert (weights.families, policies.families, policies.data) == (("weights",), ("policies",), "validation")
 
 
 def test_with_one_task_it_is_reinforce_to_the_bit() -> None:

@@ -36,7 +36,7 @@ def test_heads_return_what_their_tasks_ask_for() -> None:
         "kinds": (2, 3), "mask": (2, 4, 8, 8), "objects": (2, 8, 8, 8),
     }  # fmt: skip
     quiet = net.module.heads["objects"].values.bias  # type: ignore[index,union-attr]
-    assert torch.sigmoid(quiet)[:3] == pytest.approx([0.01] * 3)  # type: ignore[arg-type]
+    assert torch.sigmoid(quiet)[:3].tolist() == pytest.approx([0.01] * 3)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(

@@ -87,7 +87,8 @@ class PoliciesOfTasks(nn.Module):
         """γ_t = π_t(a) / q(a) of each task, computed from log π in double precision; without a gradient."""
         with torch.no_grad():
             logs = torch.stack([self.of(task).likelihood(step, arch).log_prob.double() for task in self.tasks])
-            ratios = (logs - _mixed(logs)).exp().clamp(max=len(self.tasks))
+            # Above 0 even where it underflows, so that the weights of a Joint stay weights.
+            ratios = (logs - _mixed(logs)).exp().clamp(1e-30, len(self.tasks))
         return dict(zip(self.tasks, ratios.tolist(), strict=True))
 
 
