@@ -51,9 +51,9 @@ def _learned(trained: Trained) -> float:
 
 
 TRIALS = {
-    "fbnetv5": lambda: Trial(recipe=fbnetv5(weights=FAST), net=operations_net(), data=squares(), steps=60),
+    "fbnetv5": lambda: Trial(recipe=fbnetv5(begin=0.0, weights=FAST), net=operations_net(), data=squares(), steps=60),
     "fbnetv5, two tasks": lambda: Trial(
-        recipe=fbnetv5(weights=FAST), net=task_net("joint"), data=task_squares("joint"), steps=30, measure=_learned,
+        recipe=fbnetv5(begin=0.0, weights=FAST), net=task_net("joint"), data=task_squares("joint"), steps=30, measure=_learned,
         least=-1.0,
     ),
 }  # fmt: skip
@@ -64,11 +64,12 @@ ALTERNATIVES = {
     "samples": 4,
     "entropy": 0.1,
     "decay": 0.5,
+    "begin": 0.0,
     "label_smoothing": 0.1,
     "policies": adam(0.2),
     "weights": sgd(0.1),
 }
-SETTINGS = {"every": 1, "rewarded_on": "validation", "samples": 0, "entropy": 0.0, "decay": 0.9}
+SETTINGS = {"every": 1, "rewarded_on": "validation", "samples": 0, "entropy": 0.0, "decay": 0.9, "begin": None}
 REFUSED_BY = {"dynas", "few_shot", "gm_nas", "k_shot", "sum_nas"}
 
 

@@ -40,6 +40,7 @@ def fbnetv5(
     samples: int = 0,
     entropy: float = 0.0,
     decay: float = 0.9,
+    begin: float | None = None,
     label_smoothing: float = 0.0,
     policies: Updates = POLICIES,
     weights: Updates = WEIGHTS,
@@ -64,7 +65,8 @@ def fbnetv5(
         samples: Architectures that are drawn from each policy in the end. Of these and its likeliest one, that with the
             best reward is taken; 0: the likeliest.
         entropy: The factor on the entropy of a policy in its reward.
-        decay: The share of a baseline that is kept at each reward; it begins with the first one.
+        decay: The share of a baseline that is kept at each reward.
+        begin: The baselines before the first reward; None: the first reward, from which nothing is learned.
         label_smoothing: Share of the target of the cross-entropy that is spread evenly over the classes.
         policies: How the policies are stepped.
         weights: How the supernet's weights are stepped.
@@ -74,7 +76,7 @@ def fbnetv5(
     """
     program = TasksInOneDraw(
         objective=CrossEntropy(label_smoothing),
-        policy_gradient=ReinforcePerTask(rewards=rewards, decay=decay, entropy=entropy),
+        policy_gradient=ReinforcePerTask(rewards=rewards, decay=decay, begin=begin, entropy=entropy),
         data=rewarded_on,
         every=every,
     )
