@@ -69,7 +69,15 @@ ALTERNATIVES = {
     "policies": adam(0.2),
     "weights": sgd(0.1),
 }
-SETTINGS = {"every": 1, "rewarded_on": "validation", "samples": 0, "entropy": 0.0, "decay": 0.9, "begin": None}
+SETTINGS = {
+    "rewards": RewardsByTask(),
+    "every": 1,
+    "rewarded_on": "validation",
+    "samples": 0,
+    "entropy": 0.0,
+    "decay": 0.9,
+    "begin": None,
+}
 REFUSED_BY = {"dynas", "few_shot", "gm_nas", "k_shot", "sum_nas"}
 
 

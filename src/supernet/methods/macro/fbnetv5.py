@@ -1,4 +1,4 @@
-"""FBNetV5: Neural Architecture Search for Multiple Tasks in One Run (Wu et al., 2021)."""
+"""FBNetV5: Neural Architecture Search for Multiple Tasks in One Run (Wu et al., arXiv 2021)."""
 
 from __future__ import annotations
 
