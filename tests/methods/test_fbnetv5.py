@@ -53,10 +53,14 @@ def _learned(trained: Trained) -> float:
 TRIALS = {
     "fbnetv5": lambda: Trial(recipe=fbnetv5(begin=0.0, weights=FAST), net=operations_net(), data=squares(), steps=60),
     "fbnetv5, two tasks": lambda: Trial(
-        recipe=fbnetv5(begin=0.0, weights=FAST), net=task_net("joint"), data=task_squares("joint"), steps=30, measure=_learned,
+        recipe=fbnetv5(begin=0.0, weights=FAST),
+        net=task_net("joint"),
+        data=task_squares("joint"),
+        steps=30,
+        measure=_learned,
         least=-1.0,
     ),
-}  # fmt: skip
+}
 ALTERNATIVES = {
     "rewards": RewardsByTask(worth="loss"),
     "every": 2,

@@ -1,4 +1,4 @@
-"""The space of FBNetV5 (Wu et al., arXiv 2021): paths of four resolutions, whose blocks and exchanges may be left out."""
+"""The space of FBNetV5 (Wu et al., arXiv 2021): paths of four resolutions whose blocks may be left out."""
 
 from __future__ import annotations
 
