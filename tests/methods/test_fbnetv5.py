@@ -155,7 +155,7 @@ def test_the_gradient_of_each_policy_is_that_of_the_formula() -> None:
         note=lambda *_: None,
         fabric=SimpleNamespace(world_size=1, device="cpu"),
     )
-    option = next(iter(arch.options().values()))
+    option = str(next(iter(arch.options().values())))
     rule = ReinforcePerTask(rewards=Made(wanted={"t0": option, "t1": option}, factors={"t1": 3.0}), decay=0.8)
     move = Move(updates="policies", paths=[Path(arch, CrossEntropy())], gradient=rule)
     rule(stub, move, now)

@@ -38,7 +38,8 @@ def one_head(net: Supernet, name: str) -> Supernet:
             "heads by the names of their tasks in an nn.ModuleDict called `heads`."
         )
     found = copy.deepcopy(net)
-    found.module.heads = nn.ModuleDict({name: found.module.heads[name]})  # type: ignore[index,operator]
+    kept = found.module.get_submodule(f"heads.{name}")
+    found.module.heads = nn.ModuleDict({name: kept})
     alone = Supernet(found.module, input_shape=net.input_shape)
     if alone.space.fingerprint != net.space.fingerprint:
         raise UsageError(f"A head beside {name!r} has choices inside, so that it cannot be left out.")
