@@ -23,6 +23,10 @@ SMALL: dict[str, tuple[Callable[[], Supernet], tuple[int, ...]]] = {
         lambda: zoo.densenas(variant="tiny", num_classes=5, in_channels=1, image_size=8, affine=True),
         (4, 1, 8, 8),
     ),
+    "fbnetv5": (
+        lambda: zoo.fbnetv5(variant="tiny", num_classes=5, in_channels=1, image_size=8, dropout=0),
+        (4, 1, 8, 8),
+    ),
     "mbconv": (lambda: zoo.mbconv(zero_gamma=False), (4, 1, 8, 8)),
     "mbconv gated": (
         lambda: zoo.mbconv(

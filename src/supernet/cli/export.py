@@ -27,6 +27,14 @@ def export(
         ),
     ] = None,
     best: Best = False,
+    head: Annotated[
+        str | None,
+        Parameter(
+            group=EXPORT,
+            help="Task whose head alone the networks have, of a network with a head for each of several tasks. What a "
+            "method has derived for each task has that of its own.",
+        ),
+    ] = None,
     exporting: ExportOptions = NOTHING,
     built: AdoptOptions = NOTHING,
     as_json: Json = False,
@@ -52,5 +60,8 @@ def export(
         job = opened(path, output, built)
         job = job.asking(export=asked(job.config, export=exporting).export)
         picks = runs_export.named(job, [read_arch(job.net, text) for text in arch or []])
-        rows = runs_export.export(job, [runs_export.best(job)] if best else picks or None)
+        picks = [runs_export.best(job)] if best else picks
+        if head is not None:
+            picks = runs_export.headed(picks or runs_export.chosen(job), head)
+        rows = runs_export.export(job, picks or None)
     output.result({"run": path, "exports": rows}, exports_table(rows, job.data.task.scores))

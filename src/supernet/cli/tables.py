@@ -18,15 +18,18 @@ def exports_table(rows: Sequence[Export], scores: Sequence[Quantity]) -> str:
     """A line per file of each exported network; what is of the network stands in the first."""
     from supernet.report.units import scaled
 
-    name = scores[0].name
-    lines = [("network", f"validation {name}", f"test {name}", "MACs", "params", "latency", "difference", "file")]
+    first, apart = scores[0].name, any(row.task for row in rows)
+    asked = "score" if apart else first  # a network with one head has the score of its task alone
+    lines = [("network", f"validation {asked}", f"test {asked}", "MACs", "params", "latency", "difference", "file")]
     for row in rows:
         values, verified = {name: value or 0.0 for name, value in row.values.items()}, row.verified
+        score = next((score for score in scores if row.task and score.name.startswith(f"{row.task}.")), scores[0])
+        name, told_as = score.name, f"{score.name} " if apart else ""
         lines.append(
             (
                 row.name,
-                scores[0].brief(verified.validation.get(name)) if verified else "–",
-                scores[0].brief((verified.test or {}).get(name)) if verified else "–",
+                told_as + score.brief(verified.validation.get(name)) if verified else "–",
+                told_as + score.brief((verified.test or {}).get(name)) if verified else "–",
                 scaled(values["macs"]),
                 scaled(values["params"]),
                 f"{values['latency_ms']:.2f} ms",
@@ -36,7 +39,7 @@ def exports_table(rows: Sequence[Export], scores: Sequence[Quantity]) -> str:
         )
         for kind, one in row.compared.items():
             if kind in row.files and row.files[kind] != next(iter(row.files.values())):
-                told = scores[0].brief(one.validation.get(name))
+                told = told_as + score.brief(one.validation.get(name))
                 lines.append(("", told, "", "", "", "", f"{one.max_difference:.0e}", row.files[kind]))
     return aligned(lines, left=(0, len(lines[0]) - 1))
 

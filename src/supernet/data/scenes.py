@@ -18,9 +18,9 @@ from supernet.data.own import from_datasets
 from supernet.data.position import SPLIT, Indices, generator
 from supernet.data.small import mnist
 from supernet.errors import UsageError
-from supernet.tasks import Detection, Joint, Segmentation, Task
+from supernet.tasks import Detection, Joint, MultiLabel, Segmentation, Task
 
-Scenery: TypeAlias = Literal["segmentation", "detection", "both"]
+Scenery: TypeAlias = Literal["segmentation", "detection", "both", "all"]
 
 _SHARES = (0.6, 0.2, 0.2)  # of the digits, for scenes of training, validation and test
 _INK = 0.25  # from which share of white on a pixel belongs to a digit
@@ -48,6 +48,7 @@ def digit_scenes(
         task: ``"segmentation"``: targets are masks ``(H, W)``, 0 for the background and 1 + k for digit k.
             ``"detection"``: ``boxes (digits, 4)`` around the ink, and ``labels (digits,)``, −1 where there is no digit.
             ``"both"``: ``mask``, ``objects.boxes`` and ``objects.labels``, for `tasks.Joint`.
+            ``"all"``: also ``kinds (kinds,)``, 1 where a digit of this kind is in the scene, for `tasks.MultiLabel`.
         scenes: Number of all scenes.
         validation: Fraction or number of the scenes that are not test scenes.
         test: Fraction or number of all scenes.
@@ -84,7 +85,7 @@ def digit_scenes(
     ]
     (mean,), (std,) = channel_statistics(composed[0].images)
     splits = [
-        DatasetSplit(dataset=_Scenes(part, task, mean, std), name=f"digit_scenes ({name})")
+        DatasetSplit(dataset=_Scenes(part, task, mean, std, kinds), name=f"digit_scenes ({name})")
         for part, name in zip(composed, ("train", "validation", "test"), strict=True)
     ]
     named = tuple(map(str, range(kinds)))
@@ -100,6 +101,7 @@ _TASKS: Mapping[str, Task] = {
     "segmentation": Segmentation(),
     "detection": Detection(),
     "both": Joint({"mask": (Segmentation(), 1.0), "objects": (Detection(), 1.0)}),
+    "all": Joint({"kinds": (MultiLabel(), 1.0), "mask": (Segmentation(), 1.0), "objects": (Detection(), 1.0)}),
 }
 
 
@@ -120,6 +122,7 @@ class _Scenes:
     task: Scenery
     mean: float
     std: float
+    kinds: int
 
     def __len__(self) -> int:
         return len(self.scenes.images)
@@ -134,6 +137,9 @@ class _Scenes:
                 return x, {"boxes": boxes, "labels": labels}
             case "both":
                 return x, {"mask": mask, "objects.boxes": boxes, "objects.labels": labels}
+            case "all":
+                kinds = torch.zeros(self.kinds).index_fill_(0, labels[labels >= 0], 1.0)
+                return x, {"kinds": kinds, "mask": mask, "objects.boxes": boxes, "objects.labels": labels}
 
 
 def _composed(
@@ -187,7 +193,7 @@ def _shrunk(images: npt.NDArray[np.uint8], factor: int) -> npt.NDArray[np.float3
 
 def _check(task: str, *, size: int, digits: int, kinds: int, downscale: int, noise: float) -> None:
     if task not in _TASKS:
-        raise UsageError(f"digit_scenes(task={task!r}) is unknown; give 'segmentation', 'detection' or 'both'.")
+        raise UsageError(f"digit_scenes(task={task!r}) is unknown; give 'segmentation', 'detection', 'both' or 'all'.")
     if downscale not in (1, 2, 4, 7, 14):
         raise UsageError(f"downscale={downscale} does not divide digits of 28x28; give 1, 2, 4, 7 or 14.")
     if size < 28 // downscale:

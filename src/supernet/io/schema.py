@@ -209,6 +209,7 @@ class Export(Struct, frozen=True, kw_only=True):
         compared: What each file computes, by format.
         diagram: Its drawing, as JSON.
         problems: Why a format could not be written, by format.
+        task: The task whose head alone it has; None: it has all that the supernet has.
     """
 
     name: str
@@ -219,6 +220,7 @@ class Export(Struct, frozen=True, kw_only=True):
     compared: dict[str, Compared] = {}
     diagram: dict[str, Any] | None = None
     problems: dict[str, str] = {}
+    task: str | None = None
 
 
 class Retrained(Struct, frozen=True, kw_only=True):

@@ -38,6 +38,7 @@ from supernet.methods.final.enas_final import enas_final as enas_final
 from supernet.methods.macro.atomnas import atomnas as atomnas
 from supernet.methods.macro.da_nas import da_nas as da_nas
 from supernet.methods.macro.densenas import densenas as densenas
+from supernet.methods.macro.fbnetv5 import fbnetv5 as fbnetv5
 from supernet.methods.macro.fpnas import fpnas as fpnas
 from supernet.methods.macro.hr_nas import hr_nas as hr_nas
 from supernet.methods.macro.mixpath import mixpath as mixpath
@@ -93,6 +94,7 @@ __all__ = [
     "enas_final",
     "entrannas",
     "fairnas",
+    "fbnetv5",
     "fedsup",
     "few_shot",
     "fpnas",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,20 +20,26 @@ from supernet.io.progress import ProgressBar
 from supernet.measure import Calibration, ThisMachine
 from supernet.measure.scores.calibration import DEFAULT
 from supernet.nn import Supernet
+from supernet.nn.one_head import has_heads, one_head
 from supernet.runs.report import refresh
 from supernet.runs.run import Run
 from supernet.space import Arch
 from supernet.space.text import in_shell
 from supernet.tasks import Task
+from supernet.tasks.several import only
 
 
 @dataclass(frozen=True)
 class Pick:
-    """A network to take out: what its files are called, its architecture, and what the search knew of it."""
+    """A network to take out: what its files are called, its architecture, and what the search knew of it.
+
+    With a `task` it has the head of this task alone.
+    """
 
     name: str
     arch: Arch
     values: Mapping[str, float] = field(default_factory=dict)
+    task: str | None = None
 
 
 def export(run: Run, picks: Sequence[Pick] | None = None) -> list[schema.Export]:
@@ -98,7 +104,10 @@ def chosen(run: Run) -> list[Pick]:
     if (run.place / "front.json").is_file():
         front = search.Front.read(run.place.path, run.net.space)
         picks += [Pick(name, p.arch, p.values) for name, p in front.named(run.config.export.count).items()]
-    if run.derived is not None:
+    by_task = run.derived_by_task
+    if by_task and has_heads(run.net):
+        picks += [Pick(f"derived-{task}", arch, task=task) for task, arch in by_task.items()]
+    elif run.derived is not None:
         picks.append(Pick("derived", run.derived))
     if not picks:
         raise UsageError(
@@ -127,9 +136,15 @@ def best(run: Run) -> Pick:
     return Pick("best", found.arch, found.values)
 
 
+def headed(picks: Sequence[Pick], task: str) -> list[Pick]:
+    """The same networks with the head of one task alone, which their names end in."""
+    return [replace(pick, name=f"{pick.name}-{task}", task=task) for pick in picks if pick.task in (None, task)]
+
+
 def named(run: Run, archs: Sequence[Arch]) -> list[Pick]:
     """Architectures as `arch-1`, `arch-2`, …: each under the name it was exported by before, or the next free one."""
-    names = {tuple(sorted(row.arch.items())): row.name for row in exported(run) if row.name.startswith("arch-")}
+    rows = [(row, row.name if row.task is None else row.name.removesuffix(f"-{row.task}")) for row in exported(run)]
+    names = {tuple(sorted(row.arch.items())): name for row, name in rows if name.startswith("arch-")}
     free = max((int(name.removeprefix("arch-")) for name in names.values()), default=0) + 1
     picks: dict[Arch, Pick] = {}
     for arch in dict.fromkeys(archs):
@@ -198,6 +213,9 @@ def write_formats(
 
 def _exported(run: Run, pick: Pick) -> schema.Export:
     settings, data, net, place = run.config.export, run.data, run.net, run.place.path
+    if pick.task is not None:
+        data = data.for_task(only(data.task, pick.task))
+        net = one_head(net, pick.task)
     if settings.finetune_steps:
         net = deploy.retrained(
             net, pick.arch, data.sealed(), steps=settings.finetune_steps, start="inherited", seed=run.config.seed
@@ -225,6 +243,7 @@ def _exported(run: Run, pick: Pick) -> schema.Export:
         compared=compared,
         diagram=_diagram(net, pick.arch),
         problems=dict(written.problems),
+        task=pick.task,
     )
 
 

@@ -213,6 +213,19 @@ class Run:
         return self.net.space.from_json(asdict(self.directory.read("derived.json", schema.Derived)))
 
     @property
+    def derived_by_task(self) -> Mapping[str, Arch]:
+        """The architectures that the method has derived for each task; empty where it has not.
+
+        Raises:
+            UsageError: one is not of the space.
+            RunError: the file is damaged.
+        """
+        if not (self.directory / "derived_by_task.json").is_file():
+            return {}
+        found = self.directory.read("derived_by_task.json", dict[str, schema.Derived])
+        return {task: self.net.space.from_json(asdict(arch)) for task, arch in found.items()}
+
+    @property
     def facts(self) -> schema.Data:
         """What a reader of the run has to know about its data."""
         data = self.data
@@ -279,7 +292,7 @@ class Run:
             RunError: it is damaged.
         """
         load_weights(self.net, self.directory.path)
-        parts = load_parts(self.net, self.recipe.on(self.net.space), self.directory.path)
+        parts = load_parts(self.net, self.recipe.on(self.net.space), self.directory.path, task=self.data.task)
         cuda = self.config.train.accelerator in ("auto", "cuda") and torch.cuda.is_available()
         self.net.to("cuda" if cuda else "cpu")
         self.net.to(memory_format=torch.contiguous_format)

@@ -65,6 +65,10 @@ def train(run: Run, *, resume: bool = False) -> Run | None:
     if trained.derived is not None:
         run.directory.write("derived.json", trained.derived.to_json())
         run.say(f"derived architecture: {in_shell(trained.derived)}")
+    if trained.derived_by_task:
+        run.directory.write("derived_by_task.json", {t: a.to_json() for t, a in trained.derived_by_task.items()})
+        for task, arch in trained.derived_by_task.items():
+            run.say(f"derived for the task {task!r}: {in_shell(arch)}")
     log = read_lines(run.directory.log, dict[str, Any]).rows
     data, chance = run.data, run.directory.read("training.json", schema.Training).chance
     told = warnings_of(

@@ -17,10 +17,12 @@ from supernet.train.context import Context as Context
 from supernet.train.context import Edit as Edit
 from supernet.train.context import Moves as Moves
 from supernet.train.derivations._protocol import Derivation as Derivation
+from supernet.train.derivations._protocol import DerivesByTask as DerivesByTask
 from supernet.train.derivations.before_rise import BeforeRise as BeforeRise
 from supernet.train.derivations.best_on_board import BestOnBoard as BestOnBoard
 from supernet.train.derivations.decide_rest import DecideRest as DecideRest
 from supernet.train.derivations.decided import Decided as Decided
+from supernet.train.derivations.likeliest_per_task import LikeliestPerTask as LikeliestPerTask
 from supernet.train.derivations.likeliest_route import LikeliestRoute as LikeliestRoute
 from supernet.train.derivations.non_zero import NonZero as NonZero
 from supernet.train.derivations.of_best_epoch import OfBestEpoch as OfBestEpoch
@@ -88,6 +90,7 @@ from supernet.train.gradients.backpropagation import Backpropagation as Backprop
 from supernet.train.gradients.look_ahead import LookAhead as LookAhead
 from supernet.train.gradients.part_of_batch import PartOfBatch as PartOfBatch
 from supernet.train.gradients.reinforce import Reinforce as Reinforce
+from supernet.train.gradients.reinforce_per_task import ReinforcePerTask as ReinforcePerTask
 from supernet.train.gradients.reptile import Reptile as Reptile
 from supernet.train.gradients.unrolled import Unrolled as Unrolled
 from supernet.train.loop import Logger as Logger
@@ -128,6 +131,7 @@ from supernet.train.objectives.terms import Term as Term
 from supernet.train.objectives.terms import Terms as Terms
 from supernet.train.objectives.times_cost import TimesCost as TimesCost
 from supernet.train.objectives.token_cross_entropy import TokenCrossEntropy as TokenCrossEntropy
+from supernet.train.objectives.weighed_tasks import WeighedTasks as WeighedTasks
 from supernet.train.optimisers._protocol import Optimiser as Optimiser
 from supernet.train.optimisers.adam import Adam as Adam
 from supernet.train.optimisers.hapg import HAPG as HAPG
@@ -177,6 +181,8 @@ from supernet.train.pretexts._protocol import Pretext as Pretext
 from supernet.train.pretexts.byol import BYOL as BYOL
 from supernet.train.pretexts.moco import MoCo as MoCo
 from supernet.train.pretexts.ressl import ReSSL as ReSSL
+from supernet.train.policies.policy_per_task import PoliciesOfTasks as PoliciesOfTasks
+from supernet.train.policies.policy_per_task import PolicyPerTask as PolicyPerTask
 from supernet.train.programs._protocol import Program as Program
 from supernet.train.programs.align_to_anchor import AlignToAnchor as AlignToAnchor
 from supernet.train.programs.bilevel import Bilevel as Bilevel
@@ -193,6 +199,7 @@ from supernet.train.programs.paths_and_gates import PathsAndGates as PathsAndGat
 from supernet.train.programs.pretrain import Pretrain as Pretrain
 from supernet.train.programs.shrink_by_stages import ShrinkByStages as ShrinkByStages
 from supernet.train.programs.single_level import SingleLevel as SingleLevel
+from supernet.train.programs.tasks_in_one_draw import TasksInOneDraw as TasksInOneDraw
 from supernet.train.programs.train_part import TrainPart as TrainPart
 from supernet.train.programs.train_paths import TrainPaths as TrainPaths
 from supernet.train.programs.train_stage import TrainStage as TrainStage
@@ -206,6 +213,7 @@ from supernet.train.ratings.fresh_batch import FreshBatch as FreshBatch
 from supernet.train.ratings.inverse_perplexity import InversePerplexity as InversePerplexity
 from supernet.train.ratings.learned import Learned as Learned
 from supernet.train.ratings.predicted import Predicted as Predicted
+from supernet.train.ratings.rewards_by_task import RewardsByTask as RewardsByTask
 from supernet.train.ratings.scored import Scored as Scored
 from supernet.train.ratings.validation import ValidationError as ValidationError
 from supernet.train.ratings.validation import ValidationLoss as ValidationLoss
@@ -351,6 +359,7 @@ __all__ = [
     "Decided",
     "DepthForCost",
     "Derivation",
+    "DerivesByTask",
     "Dictionary",
     "Dirichlet",
     "DirichletAnchor",
@@ -411,6 +420,7 @@ __all__ = [
     "LearnFromBoard",
     "Learned",
     "LearningRate",
+    "LikeliestPerTask",
     "LikeliestRoute",
     "Likelihood",
     "Linear",
@@ -463,7 +473,9 @@ __all__ = [
     "Perturbed",
     "Phase",
     "PlusCost",
+    "PoliciesOfTasks",
     "Policy",
+    "PolicyPerTask",
     "Predicted",
     "PredictorOfKeys",
     "Pretext",
@@ -491,10 +503,12 @@ __all__ = [
     "RegulariseOnRise",
     "Reinforce",
     "Relations",
+    "ReinforcePerTask",
     "Relaxation",
     "RememberDerived",
     "RememberProbabilities",
     "Reptile",
+    "RewardsByTask",
     "Rewriter",
     "Rise",
     "RollingWindow",
@@ -541,6 +555,7 @@ __all__ = [
     "SumsOfClients",
     "TakeCopy",
     "TappedTeacher",
+    "TasksInOneDraw",
     "Teachers",
     "Term",
     "Terms",
@@ -566,6 +581,7 @@ __all__ = [
     "WarmUpEvaluation",
     "Warmup",
     "WarmupThen",
+    "WeighedTasks",
     "WeightPerOperation",
     "Weighted",
     "WeightsAndPolicy",

@@ -26,6 +26,7 @@ from supernet.space.restriction import Restriction
 from supernet.train import checkpoint
 from supernet.train.averaging import WeightAverage, check_decay
 from supernet.train.context import Context
+from supernet.train.derivations._protocol import DerivesByTask
 from supernet.train.ends.either import Either
 from supernet.train.executor import Executor
 from supernet.train.health import chance_of
@@ -58,6 +59,7 @@ class Trained:
         memory: What the method's program remembers, such as GreedyNAS's candidate pool.
         space: What is left of the space, for methods that shrink it: what should be searched.
         init: What became of the weights that it was to begin with; None: it began with its own.
+        derived_by_task: The architectures that the method proposes for each task, where it does (`DerivesByTask`).
     """
 
     net: Supernet
@@ -69,6 +71,7 @@ class Trained:
     memory: Mapping[str, Any] = field(default_factory=dict)
     space: Space | None = None
     init: WarmStart | None = None
+    derived_by_task: Mapping[str, Arch] = field(default_factory=dict)
 
 
 def fit(
@@ -183,7 +186,7 @@ def fit(
         "chance": None if recipe.ranks_by else chance_of(recipe.phases[-1].program, data.task.chance(data.num_classes)),
     }
     averaged = None if average is None else WeightAverage(net, average)
-    state = TrainingState(net, recipe, seed=seed, batch_size=global_batch, average=averaged)
+    state = TrainingState(net, recipe, seed=seed, batch_size=global_batch, average=averaged, task=data.task)
     if outside := digests(recipe, state.parts):
         identity["outside"] = outside
     for module in state.parts.values():
@@ -222,13 +225,17 @@ def fit(
             net.statistics_belong_to()  # nobody: they are a mixture of all paths, or none were collected
     with exchange():
         fabric.barrier()
-    derived = None
+    derived: Arch | None = None
+    by_task: Mapping[str, Arch] = {}
     if recipe.derive is not None:
         with seeded(seed, _DERIVE):
-            derived = recipe.derive.derive(loop.context())
-    return Trained(
-        net, recipe, state.done, history, state.parts, derived, state.memory, state.restriction.space, matched
-    )
+            if isinstance(recipe.derive, DerivesByTask):
+                by_task = recipe.derive.derive_by_task(loop.context())
+                derived = next(iter(by_task.values()))
+            else:
+                derived = recipe.derive.derive(loop.context())
+    space = state.restriction.space
+    return Trained(net, recipe, state.done, history, state.parts, derived, state.memory, space, matched, by_task)
 
 
 def _ending(recipe: Recipe, until: Callable[[Context], str | None]) -> Recipe:

@@ -210,7 +210,7 @@ def moves_change_one_family(trial: Trial) -> None:
     recipe = trial.recipe.on(net.space)
     net.input_shape = trial.data.shape
     moved: set[str] = set()
-    state = TrainingState(net, recipe, seed=0, batch_size=trial.batch_size)
+    state = TrainingState(net, recipe, seed=0, batch_size=trial.batch_size, task=trial.data.task)
     stretches = [Stretch(phase, max(2, trial.watched // len(recipe.phases))) for phase in recipe.phases]
     steps = sum(stretch.steps for stretch in stretches)
     loop = Loop(

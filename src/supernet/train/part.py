@@ -10,6 +10,7 @@ from torch import nn
 
 from supernet.errors import UsageError
 from supernet.nn import Supernet
+from supernet.tasks import Classification, Task
 from supernet.train.updates import Updates
 
 __all__ = ["Part", "Setting", "Slice"]
@@ -26,11 +27,13 @@ class Setting(NamedTuple):
             checkpoint.
         seed: The seed of the training. torch's generator is seeded from it and the part's name while a part is built.
         memory: What programs remember.
+        task: What the network is asked for.
     """
 
     net: Supernet
     seed: int
     memory: Mapping[str, Any]
+    task: Task = Classification()
 
 
 @dataclass(frozen=True, kw_only=True)

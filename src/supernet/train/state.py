@@ -16,6 +16,7 @@ from supernet.io.run_directory import RunDirectory
 from supernet.nn import Supernet
 from supernet.nn.initial_weights import digest_of
 from supernet.space.restriction import Restriction
+from supernet.tasks import Classification, Task
 from supernet.train import checkpoint
 from supernet.train.averaging import WeightAverage
 from supernet.train.checkpoint import packed, unpacked
@@ -40,6 +41,7 @@ class TrainingState:
         seed: The seed of the training.
         batch_size: Number of images per step over all processes.
         average: The running average of the weights, if there is one.
+        task: What the network is asked for.
 
     Attributes:
         parts: The modules beside the supernet, by name.
@@ -57,8 +59,16 @@ class TrainingState:
     """
 
     def __init__(
-        self, net: Supernet, recipe: Recipe, *, seed: int, batch_size: int, average: WeightAverage | None = None
+        self,
+        net: Supernet,
+        recipe: Recipe,
+        *,
+        seed: int,
+        batch_size: int,
+        average: WeightAverage | None = None,
+        task: Task = Classification(),  # noqa: B008
     ) -> None:
+        self.task = task
         self.net, self.recipe, self.seed, self.batch_size, self.average = net, recipe, seed, batch_size, average
         self.done = self.phase = self.began = 0
         self.draws: dict[str, int] = {}
@@ -95,7 +105,7 @@ class TrainingState:
         if not isinstance(part, Part):
             known = [name for name, part in self.recipe.parts.items() if isinstance(part, Part)]
             raise UsageError(f"There is no part {name!r} that could be built; the parts are {known}.")
-        self.parts[name] = built(part, name, Setting(self.net, self.seed, self.memory))
+        self.parts[name] = built(part, name, Setting(self.net, self.seed, self.memory, self.task))
         if part.updates is None:
             return
         updates, batch_size = part.updates, self.batch_size
@@ -255,20 +265,27 @@ def load_weights(net: Supernet, run: Path | str) -> None:
     net.statistics_belong_to()
 
 
-def load_parts(net: Supernet, recipe: Recipe, run: Path | str) -> dict[str, nn.Module]:
+def load_parts(
+    net: Supernet,
+    recipe: Recipe,
+    run: Path | str,
+    *,
+    task: Task = Classification(),  # noqa: B008
+) -> dict[str, nn.Module]:
     """The modules beside the supernet (`Recipe.parts`) as the newest checkpoint of a run directory has them, by name.
 
     Args:
         net: The supernet of the run.
         recipe: The method of the run.
         run: The run directory.
+        task: What the network is asked for.
 
     Raises:
         UsageError: as `load_weights`, or the checkpoint holds other parts, or was begun with others.
         RunError: as `load_weights`.
     """
     newest, tensors, meta = _newest(net, run)
-    setting = Setting(net, meta["identity"].get("seed", 0), meta.get("memory", {}))
+    setting = Setting(net, meta["identity"].get("seed", 0), meta.get("memory", {}), task)
     parts = {name: built(part, name, setting) for name, part in recipe.parts.items() if isinstance(part, Part)}
     for name, part in recipe.parts.items():
         if isinstance(part, Part) and part.kept:

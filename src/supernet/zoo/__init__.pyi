@@ -72,6 +72,7 @@ from supernet.zoo.macro.densenas_network import DenseBlocks as DenseBlocks
 from supernet.zoo.macro.enas import enas_macro as enas_macro
 from supernet.zoo.macro.enas_macro_sequence import enas_macro_arch as enas_macro_arch
 from supernet.zoo.macro.enas_macro_sequence import enas_macro_sequence as enas_macro_sequence
+from supernet.zoo.macro.fbnetv5 import fbnetv5 as fbnetv5
 from supernet.zoo.macro.hr_nas import hr_nas as hr_nas
 from supernet.zoo.macro.hr_nas import hr_nas_sizes as hr_nas_sizes
 from supernet.zoo.macro.hr_nas_unit import Units as Units
@@ -104,6 +105,7 @@ __all__ = [
     "enas_micro",
     "enas_micro_final",
     "enas_rnn",
+    "fbnetv5",
     "fedsup",
     "hat",
     "hr_nas",

@@ -38,6 +38,7 @@ def exports(run: RunFiles) -> dict[str, Any] | None:
         "tested": " / ".join(f"{count:,}" for count in sorted(_all(run, "images_test"))),
         "compared": " / ".join(f"{count:,}" for count in sorted(_all(run, "images"))),
         "finetuned": _finetuned(run),
+        "by_task": _by_task(run),
         "usage": _usage(found, run.data.shape if run.data else []),
     }
 
@@ -74,6 +75,17 @@ def _score(run: RunFiles, network: Network, kind: str) -> str:
 
 def _size(count: int) -> str:
     return f"{count / 1e6:.1f}{THIN}MB" if count >= 1e6 else f"{max(count / 1e3, 0.1):.3g}{THIN}kB"
+
+
+def _by_task(run: RunFiles) -> list[tuple[str, str, float, float | None]]:
+    """Of networks of several tasks, or of one of them: name, score, and what the file has on validation and test."""
+    asked = [s.name for s in (run.data.scores if run.data else ()) if "." in s.name and not s.name.endswith(".loss")]
+    return [
+        (network.name, name, network.verified[f"{name}_validation"], network.verified.get(f"{name}_test"))
+        for network in run.networks
+        for name in asked
+        if f"{name}_validation" in network.verified
+    ]
 
 
 def _finetuned(run: RunFiles) -> int:

@@ -81,7 +81,7 @@ def _at_cost(run: RunFiles, values: Mapping[str, float]) -> str:
 
 def _trade(run: RunFiles, best: Network) -> str:
     """Which network the headline speaks of, and what the cheapest one gives up."""
-    count, name = len(run.networks), run.cost.name
+    count, name = sum(_worth(run, network) is not None for network in run.networks), run.cost.name
     if retraining := run.retrainings.get(best.name):
         how = "trained alone" if retraining.start == "scratch" else "trained on from the supernet's weights"
         chosen = f"{best.name}, {how} for {counted(retraining.steps, 'step')}, is"

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from collections.abc import Mapping
+from typing import Protocol, runtime_checkable
 
 from supernet.nn import Supernet
 from supernet.space import Arch
 from supernet.train.context import Context
 
-__all__ = ["Derivation"]
+__all__ = ["Derivation", "DerivesByTask"]
 
 
 class Derivation(Protocol):
@@ -20,4 +21,13 @@ class Derivation(Protocol):
 
     def derive(self, context: Context) -> Arch:
         """The architecture; it may look at parts, restriction and memory, and rate candidates."""
+        ...
+
+
+@runtime_checkable
+class DerivesByTask(Protocol):
+    """A `Derivation` that finds an architecture for every task of the data."""
+
+    def derive_by_task(self, context: Context) -> Mapping[str, Arch]:
+        """The architectures by task; the first is what `derive` gives."""
         ...

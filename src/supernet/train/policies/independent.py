@@ -61,6 +61,15 @@ class IndependentChoices(nn.Module):
                 entropy = entropy - (log_p.exp() * log_p).sum().detach()
         return Likelihood(log_prob, entropy, log_prob.new_zeros(()))
 
+    def likeliest(self, step: Step) -> Arch:
+        """The likeliest option of every choice; of equal ones the first."""
+        codes = np.zeros((1, len(self.space)), dtype=np.int16)
+        with torch.no_grad():
+            for column in range(len(self.space)):
+                allowed, log_p = self._allowed(step, column)
+                codes[0, column] = allowed[max(range(len(allowed)), key=log_p.tolist().__getitem__)]
+        return self.space.wrap(self.space.canonical(codes))[0]
+
     def probabilities(self, step: Step, choice: Choice) -> Tensor:
         """(O,) how probable each option of a choice is; 0 where it is not allowed."""
         allowed, log_p = self._allowed(step, self.space.column(choice.name))
