@@ -161,9 +161,7 @@ def nas_ood(
         parts={
             "architecture": Part(build=SparseCodePerNode(sparsity, dimensions, penalty), updates=architecture),
             "norms": Slice(select=operation_norms, updates=weights),
-            "generator": Part(
-                build=GeneratorOfDomains(domains=domains, width=width, blocks=blocks), updates=generator
-            ),
+            "generator": Part(build=GeneratorOfDomains(domains=domains, width=width, blocks=blocks), updates=generator),
             "domains": Part(build=ClassifierOfImages(classes=domains), updates=classifiers),
             "categories": Part(build=ClassifierOfImages(), updates=classifiers),
         },

@@ -59,7 +59,7 @@ def domains_in(batch: Batch) -> Tensor:
 def _told(batch: Batch, name: str) -> Tensor:
     if isinstance(batch.x, Tensor) or not {"images", "domain"} <= set(batch.x):
         raise UsageError(
-            "Domains of images are needed here, but the batches do not say them. Give the phase data=WithDomains(), and "
-            "data of several domains."
+            "Domains of images are needed here, but the batches do not say them. Give the phase data=WithDomains(), "
+            "and data of several domains."
         )
     return batch.x[name]

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from supernet.nn import Supernet
 from supernet.train.context import Moves
 from supernet.train.forwards.through_classifier import ThroughClassifier
-from supernet.train.move import Move, Objective, Path, Step
+from supernet.train.move import Move, Path, Step
 from supernet.train.objectives.cross_entropy import CrossEntropy
 from supernet.train.objectives.domain_cross_entropy import DomainCrossEntropy
 
@@ -21,12 +21,10 @@ class TrainClassifiers:
     Args:
         domains: The part of the recipe that tells domains apart, an `ImageClassifier`.
         categories: The part that tells classes apart.
-        objective: The loss of the latter.
     """
 
     domains: str = "domains"
     categories: str = "categories"
-    objective: Objective = field(default_factory=CrossEntropy)
 
     @property
     def parts(self) -> tuple[str, ...]:
@@ -37,5 +35,5 @@ class TrainClassifiers:
 
     def moves(self, step: Step) -> Moves:
         nothing = step.net.space.smallest()
-        for part, objective in ((self.domains, DomainCrossEntropy()), (self.categories, self.objective)):
+        for part, objective in ((self.domains, DomainCrossEntropy()), (self.categories, CrossEntropy())):
             yield Move(updates=part, paths=[Path(nothing, objective, forward=ThroughClassifier(part))])
