@@ -20,6 +20,7 @@ from supernet.data import (
     from_domains,
     with_domains,
 )
+from supernet.data.indexed import indexed
 from supernet.errors import UsageError
 from two_splits import same
 
@@ -121,5 +122,5 @@ def test_what_is_no_domain_is_refused_in_a_sentence(make: Any, message: str) -> 
 
 def test_cutout_keeps_the_domains_where_it_can() -> None:
     train = digits().train
-    split = DomainSplit(Cutout(4)(digits()).train, np.arange(len(train)) % 2, ("a", "b"))
+    split = DomainSplit(indexed(Cutout(4)(digits()).train, "a test"), np.arange(len(train)) % 2, ("a", "b"))
     assert len(split.of("b")) == len(train) // 2

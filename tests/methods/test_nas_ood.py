@@ -17,7 +17,7 @@ from supernet import Supernet, data, zoo
 from supernet.data import ImageData
 from supernet.errors import UsageError
 from supernet.methods import darts, nas_ood
-from supernet.train import AbsorbCodes, AllDecided, Move, RecoverCodes, Step, Trained, adam, fit, sgd
+from supernet.train import AbsorbCodes, AllDecided, Move, PerEpoch, Ramp, RecoverCodes, Step, Trained, adam, fit, sgd
 from supernet.train.executor import Executor
 from supernet.train.laws import Trial, _accuracy
 from supernet.train.objectives.first_again import FirstAgain
@@ -115,7 +115,7 @@ SETTINGS = {
     "penalty": 1e-5,
     "recover": "epochs",
     "converged": 1e-3,
-    "drop_path": nas_ood.__kwdefaults__["drop_path"],
+    "drop_path": PerEpoch(Ramp(0.0, 0.2 * 599 / 600)),
 }
 REFUSED_BY = frozenset({"distilled", "mean_teacher", "dynas", "few_shot", "gm_nas", "k_shot", "sum_nas"})
 

@@ -203,7 +203,9 @@ def from_domains(
                 "type, with one label per image."
             )
     images, labels = (np.concatenate([arrays[domain][i] for domain in sources]) for i in (0, 1))
-    numbers = np.repeat(np.arange(len(sources)), [len(arrays[domain][0]) for domain in sources])
+    numbers: Indices = np.repeat(
+        np.arange(len(sources), dtype=np.int64), [len(arrays[domain][0]) for domain in sources]
+    )
     kept, held = _held_out(labels, numbers, sources, validation, seed)
 
     def built(pixels: npt.NDArray[Any], of_target: npt.NDArray[Any], **options: Any) -> ImageData:
@@ -221,11 +223,11 @@ def from_domains(
     # What became of the order is a matter of the labels and the seed: the same call on numbers tells it.
     counted = np.arange(len(images), dtype=np.float32).reshape(-1, 1, 1)
     order = built(counted, np.zeros((len(arrays[target][0]), 1, 1), np.float32), augment=Augment())
-    domain = {which: numbers[_pixels(getattr(order, which))] for which in ("train", "validation")}
-    found = with_domains(data, domain["train"], tuple(sources))
+    trained, held_out = (numbers[_pixels(split)] for split in (order.train, order.validation))
+    found = with_domains(data, trained, tuple(sources))
     assert isinstance(found, ImageData)
     try:
-        validated = DomainSplit(indexed(data.validation, "from_domains"), domain["validation"], tuple(sources))
+        validated = DomainSplit(indexed(data.validation, "from_domains"), held_out, tuple(sources))
     except UsageError as error:
         raise UsageError(f"validation={validation} of the images is too few: {error}") from error
     return replace(found, validation=validated)
