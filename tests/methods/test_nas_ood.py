@@ -332,7 +332,7 @@ def test_the_last_phase_adds_half_as_many_from_the_epoch_on(index: int, count: i
     loss, outcome = bench.executor.run(path, batch, bench.step())
     labels = torch.cat([batch.labels, batch.labels[: count - 32]])
     assert isinstance(path.objective, FirstAgain)
-    assert loss.item() == pytest.approx(float(nn.functional.cross_entropy(outcome.logits, labels)), rel=1e-6)
+    assert loss.item() == pytest.approx(nn.functional.cross_entropy(outcome.logits, labels).item(), rel=1e-6)
 
 
 def test_begin_counts_epochs_from_one() -> None:
