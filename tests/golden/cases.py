@@ -170,6 +170,11 @@ def skipping_net() -> Supernet:
     return zoo.nasbench201(channels=4, cells=1, in_channels=1, aux_skip=True)
 
 
+def domains_net() -> Supernet:
+    torch.manual_seed(1)
+    return zoo.nasbench201(channels=4, cells=1, in_channels=1, affine=True)
+
+
 STATES = MomentumSeparation(choice="block1")
 SMASH: dict[str, Any] = {"layers": (2, 1), "random": 3, "perturbed": 2, "chain": 2, "images": 32}
 NAT: dict[str, Any] = {
@@ -188,6 +193,16 @@ RARE = search.DropRare(
 )
 FEDERATION: dict[str, Any] = {"clients": IIDClients(clients=4), "fraction": 0.5, "local_epochs": 1}
 CONTRAST = MoCo(queue_size=64, hidden=16, width=8, decay=0.9, views=None)
+OOD: dict[str, Any] = {
+    "pretrain": 1.0,
+    "epochs": (1.0, 1.0),
+    "begin": 1.0,
+    "width": 4,
+    "blocks": 1,
+    "recover": "steps",
+    "converged": 0.0,
+    "drop_path": 0.0,
+}
 TIERS = ByClient(tiers=(Extreme("smallest"), Extreme("largest"), Uniform(), Uniform()))
 TEACHER = TappedTeacher(network=plain, taps=TAPS)
 
@@ -259,6 +274,7 @@ TRAININGS: dict[str, Case] = {name: default(name) for name in methods.__all__} |
     "greedynas, sizes": lambda: train(methods.greedynas(rate_by="accuracy", max_macs=15_000), elastic_net()),
     "k_shot, subnet-aware": lambda: train(methods.dynas(methods.k_shot(), states=STATES)),
     "mixpath": lambda: train(methods.mixpath(), zoo_net("mixpath without shadow"), steps=8),
+    "nas_ood": lambda: train(methods.nas_ood(**OOD), domains_net(), images=data.digit_domains(), steps=12),
     "nat": lambda: train(methods.nat(**NAT), blocks_net()),
     "ofa": lambda: train(ofa_stages(), one_width_net(), steps=8),
     "one_shot": lambda: train(methods.one_shot(), batch_size=32),

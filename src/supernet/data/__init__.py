@@ -19,6 +19,9 @@ from supernet.data.derived.random_labels import RandomLabelled, RandomLabels
 from supernet.data.derived.repeated import Repeated, RepeatedSplit
 from supernet.data.derived.viewed import Viewed
 from supernet.data.derived.views import Views
+from supernet.data.derived.with_domains import WithDomains
+from supernet.data.digit_domains import digit_domains
+from supernet.data.domains import DomainSplit, domains_of, from_domains, with_domains
 from supernet.data.folder import FolderAugment, FolderSplit
 from supernet.data.folder_tree import image_folder
 from supernet.data.image_data import ImageData
@@ -50,6 +53,7 @@ __all__ = [
     "Cutout",
     "Data",
     "DatasetSplit",
+    "DomainSplit",
     "EasiestClasses",
     "Endless",
     "FewerClasses",
@@ -73,17 +77,21 @@ __all__ = [
     "Viewed",
     "Views",
     "Vocabulary",
+    "WithDomains",
     "as_data",
     "causal_text",
     "cifar10",
     "cifar100",
     "classes_per_client",
     "clients_of",
+    "digit_domains",
     "digit_scenes",
     "digits",
     "dirichlet",
+    "domains_of",
     "from_arrays",
     "from_datasets",
+    "from_domains",
     "iid",
     "image_folder",
     "imagenet16_120",
@@ -95,4 +103,5 @@ __all__ = [
     "shards",
     "text_pairs",
     "verses",
+    "with_domains",
 ]

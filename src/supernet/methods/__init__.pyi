@@ -12,6 +12,7 @@ from supernet.methods.cells.enas import enas as enas
 from supernet.methods.cells.entrannas import entrannas as entrannas
 from supernet.methods.cells.gdas import gdas as gdas
 from supernet.methods.cells.ista_nas import ista_nas as ista_nas
+from supernet.methods.cells.nas_ood import nas_ood as nas_ood
 from supernet.methods.cells.p_darts import p_darts as p_darts
 from supernet.methods.cells.pc_darts import pc_darts as pc_darts
 from supernet.methods.cells.r_darts import r_darts as r_darts
@@ -111,6 +112,7 @@ __all__ = [
     "magic_t",
     "mean_teacher",
     "mixpath",
+    "nas_ood",
     "nasvit",
     "nat",
     "ofa",

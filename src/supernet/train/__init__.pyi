@@ -80,10 +80,14 @@ from supernet.train.fit import Trained as Trained
 from supernet.train.fit import fit as fit
 from supernet.train.forwards.cut_images import CutImages as CutImages
 from supernet.train.forwards.engine_and_transit import EngineAndTransit as EngineAndTransit
+from supernet.train.forwards.on_generated import OnGenerated as OnGenerated
+from supernet.train.forwards.on_generated import WithGenerated as WithGenerated
 from supernet.train.forwards.projected import Projected as Projected
 from supernet.train.forwards.several import Several as Several
 from supernet.train.forwards.slices import Slices as Slices
 from supernet.train.forwards.stage import Stage as Stage
+from supernet.train.forwards.through_classifier import ThroughClassifier as ThroughClassifier
+from supernet.train.forwards.to_novel_domain import ToNovelDomain as ToNovelDomain
 from supernet.train.gradients._protocol import GradientRule as GradientRule
 from supernet.train.gradients.adversarial import Adversarial as Adversarial
 from supernet.train.gradients.backpropagation import Backpropagation as Backpropagation
@@ -110,11 +114,14 @@ from supernet.train.objectives.chained_cost import ChainedCost as ChainedCost
 from supernet.train.objectives.code_entropy import CodeEntropy as CodeEntropy
 from supernet.train.objectives.consistency import Consistency as Consistency
 from supernet.train.objectives.cross_entropy import CrossEntropy as CrossEntropy
+from supernet.train.objectives.cycle import Cycle as Cycle
 from supernet.train.objectives.dirichlet_anchor import DirichletAnchor as DirichletAnchor
 from supernet.train.objectives.distillation import Distillation as Distillation
+from supernet.train.objectives.domain_cross_entropy import DomainCrossEntropy as DomainCrossEntropy
 from supernet.train.objectives.ensemble_prediction import EnsemblePrediction as EnsemblePrediction
 from supernet.train.objectives.expected_cost import ExpectedCost as ExpectedCost
 from supernet.train.objectives.feature_distance import FeatureDistance as FeatureDistance
+from supernet.train.objectives.first_again import FirstAgain as FirstAgain
 from supernet.train.objectives.first_apart import FirstApart as FirstApart
 from supernet.train.objectives.from_teachers import FromTeachers as FromTeachers
 from supernet.train.objectives.in_place_distillation import InPlaceDistillation as InPlaceDistillation
@@ -125,6 +132,7 @@ from supernet.train.objectives.mutual_distillation import MutualDistillation as 
 from supernet.train.objectives.plus_cost import PlusCost as PlusCost
 from supernet.train.objectives.relations import Relations as Relations
 from supernet.train.objectives.scale_cost import ScaleCost as ScaleCost
+from supernet.train.objectives.seen_class import SeenClass as SeenClass
 from supernet.train.objectives.slowness import Slowness as Slowness
 from supernet.train.objectives.terms import Auxiliary as Auxiliary
 from supernet.train.objectives.terms import Term as Term
@@ -132,6 +140,7 @@ from supernet.train.objectives.terms import Terms as Terms
 from supernet.train.objectives.times_cost import TimesCost as TimesCost
 from supernet.train.objectives.token_cross_entropy import TokenCrossEntropy as TokenCrossEntropy
 from supernet.train.objectives.weighed_tasks import WeighedTasks as WeighedTasks
+from supernet.train.objectives.transport import Transport as Transport
 from supernet.train.optimisers._protocol import Optimiser as Optimiser
 from supernet.train.optimisers.adam import Adam as Adam
 from supernet.train.optimisers.hapg import HAPG as HAPG
@@ -155,7 +164,9 @@ from supernet.train.part import Slice as Slice
 from supernet.train.parts.copy_of_net import CopyOfNet as CopyOfNet
 from supernet.train.parts.elastic_neck import ElasticNeckOfNet as ElasticNeckOfNet
 from supernet.train.parts.elastic_neck import PredictorOfKeys as PredictorOfKeys
+from supernet.train.parts.domain_generator import GeneratorOfDomains as GeneratorOfDomains
 from supernet.train.parts.evaluation_net import EvaluationNet as EvaluationNet
+from supernet.train.parts.image_classifier import ClassifierOfImages as ClassifierOfImages
 from supernet.train.parts.key_queue import QueueOfKeys as QueueOfKeys
 from supernet.train.parts.matching_net import MatchesOutputs as MatchesOutputs
 from supernet.train.parts.neck import NeckOfNet as NeckOfNet
@@ -184,7 +195,9 @@ from supernet.train.pretexts.ressl import ReSSL as ReSSL
 from supernet.train.policies.policy_per_task import PoliciesOfTasks as PoliciesOfTasks
 from supernet.train.policies.policy_per_task import PolicyPerTask as PolicyPerTask
 from supernet.train.programs._protocol import Program as Program
+from supernet.train.programs.against_generator import AgainstGenerator as AgainstGenerator
 from supernet.train.programs.align_to_anchor import AlignToAnchor as AlignToAnchor
+from supernet.train.programs.beside_generated import BesideGenerated as BesideGenerated
 from supernet.train.programs.bilevel import Bilevel as Bilevel
 from supernet.train.programs.bootstrap_stage import BootstrapStage as BootstrapStage
 from supernet.train.programs.bootstrap_stage import ViewsOfStage as ViewsOfStage
@@ -200,6 +213,7 @@ from supernet.train.programs.pretrain import Pretrain as Pretrain
 from supernet.train.programs.shrink_by_stages import ShrinkByStages as ShrinkByStages
 from supernet.train.programs.single_level import SingleLevel as SingleLevel
 from supernet.train.programs.tasks_in_one_draw import TasksInOneDraw as TasksInOneDraw
+from supernet.train.programs.train_classifiers import TrainClassifiers as TrainClassifiers
 from supernet.train.programs.train_part import TrainPart as TrainPart
 from supernet.train.programs.train_paths import TrainPaths as TrainPaths
 from supernet.train.programs.train_stage import TrainStage as TrainStage
@@ -307,6 +321,7 @@ __all__ = [
     "Adam",
     "AdaptiveDivergence",
     "Adversarial",
+    "AgainstGenerator",
     "Agreeing",
     "AlignToAnchor",
     "Aligned",
@@ -318,6 +333,7 @@ __all__ = [
     "BatchLoss",
     "BeforeRise",
     "BeginCycle",
+    "BesideGenerated",
     "BesideTeachers",
     "BestOf",
     "BestOnBoard",
@@ -329,6 +345,7 @@ __all__ = [
     "Budget",
     "ByClient",
     "ChainedCost",
+    "ClassifierOfImages",
     "CodeEntropy",
     "Combine",
     "ComplexityAwareLR",
@@ -350,6 +367,7 @@ __all__ = [
     "CurvatureRise",
     "CutChannels",
     "CutImages",
+    "Cycle",
     "DecayEarlierStages",
     "DecayFromMemory",
     "DecideAlong",
@@ -367,6 +385,7 @@ __all__ = [
     "Disjoint",
     "Distillation",
     "Distinct",
+    "DomainCrossEntropy",
     "DropOptions",
     "DropWeakest",
     "DropoutDecay",
@@ -385,6 +404,7 @@ __all__ = [
     "FeatureDistance",
     "FederatedAverage",
     "FederatedRounds",
+    "FirstAgain",
     "FirstApart",
     "Fixed",
     "FollowOnline",
@@ -393,6 +413,7 @@ __all__ = [
     "FromLogits",
     "FromTeachers",
     "GenerateWeights",
+    "GeneratorOfDomains",
     "GradientConflict",
     "GradientRule",
     "Greedy",
@@ -449,6 +470,7 @@ __all__ = [
     "Objective",
     "OfBestEpoch",
     "OfPart",
+    "OnGenerated",
     "OnLoss",
     "OneCycle",
     "OneGroup",
@@ -522,6 +544,7 @@ __all__ = [
     "Score",
     "Scored",
     "SearchAndEvaluate",
+    "SeenClass",
     "Setting",
     "Several",
     "ShardClients",
@@ -560,15 +583,19 @@ __all__ = [
     "Term",
     "Terms",
     "ThresholdedLogits",
+    "ThroughClassifier",
     "TimesCost",
+    "ToNovelDomain",
     "TokenCrossEntropy",
     "TorchOptimiser",
+    "TrainClassifiers",
     "TrainInTurn",
     "TrainPart",
     "TrainPaths",
     "TrainStage",
     "TrainTogether",
     "Trained",
+    "Transport",
     "Uniform",
     "UniformSizes",
     "Unrolled",
@@ -589,6 +616,7 @@ __all__ = [
     "WeightsThenPolicy",
     "WidenPartial",
     "WidthRatio",
+    "WithGenerated",
     "Within",
     "adam",
     "fit",
