@@ -139,8 +139,8 @@ from supernet.train.objectives.terms import Term as Term
 from supernet.train.objectives.terms import Terms as Terms
 from supernet.train.objectives.times_cost import TimesCost as TimesCost
 from supernet.train.objectives.token_cross_entropy import TokenCrossEntropy as TokenCrossEntropy
-from supernet.train.objectives.weighed_tasks import WeighedTasks as WeighedTasks
 from supernet.train.objectives.transport import Transport as Transport
+from supernet.train.objectives.weighed_tasks import WeighedTasks as WeighedTasks
 from supernet.train.optimisers._protocol import Optimiser as Optimiser
 from supernet.train.optimisers.adam import Adam as Adam
 from supernet.train.optimisers.hapg import HAPG as HAPG
@@ -162,9 +162,9 @@ from supernet.train.part import Part as Part
 from supernet.train.part import Setting as Setting
 from supernet.train.part import Slice as Slice
 from supernet.train.parts.copy_of_net import CopyOfNet as CopyOfNet
+from supernet.train.parts.domain_generator import GeneratorOfDomains as GeneratorOfDomains
 from supernet.train.parts.elastic_neck import ElasticNeckOfNet as ElasticNeckOfNet
 from supernet.train.parts.elastic_neck import PredictorOfKeys as PredictorOfKeys
-from supernet.train.parts.domain_generator import GeneratorOfDomains as GeneratorOfDomains
 from supernet.train.parts.evaluation_net import EvaluationNet as EvaluationNet
 from supernet.train.parts.image_classifier import ClassifierOfImages as ClassifierOfImages
 from supernet.train.parts.key_queue import QueueOfKeys as QueueOfKeys
@@ -188,12 +188,12 @@ from supernet.train.policies.independent import IndependentChoices as Independen
 from supernet.train.policies.independent import IndependentPolicy as IndependentPolicy
 from supernet.train.policies.lstm_controller import Controller as Controller
 from supernet.train.policies.lstm_controller import LSTMController as LSTMController
+from supernet.train.policies.policy_per_task import PoliciesOfTasks as PoliciesOfTasks
+from supernet.train.policies.policy_per_task import PolicyPerTask as PolicyPerTask
 from supernet.train.pretexts._protocol import Pretext as Pretext
 from supernet.train.pretexts.byol import BYOL as BYOL
 from supernet.train.pretexts.moco import MoCo as MoCo
 from supernet.train.pretexts.ressl import ReSSL as ReSSL
-from supernet.train.policies.policy_per_task import PoliciesOfTasks as PoliciesOfTasks
-from supernet.train.policies.policy_per_task import PolicyPerTask as PolicyPerTask
 from supernet.train.programs._protocol import Program as Program
 from supernet.train.programs.against_generator import AgainstGenerator as AgainstGenerator
 from supernet.train.programs.align_to_anchor import AlignToAnchor as AlignToAnchor
@@ -524,8 +524,8 @@ __all__ = [
     "RecoverCodes",
     "RegulariseOnRise",
     "Reinforce",
-    "Relations",
     "ReinforcePerTask",
+    "Relations",
     "Relaxation",
     "RememberDerived",
     "RememberProbabilities",

@@ -14,7 +14,7 @@ class _Reversed(torch.autograd.Function):
         return x.view_as(x)
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> Tensor:  # type: ignore[override]
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:
         return -gradient
 
 
@@ -28,5 +28,5 @@ def reversed_gradient(x: Tensor) -> Tensor:
     >>> x.grad.tolist()
     [-3.0, -3.0]
     """
-    found: Tensor = _Reversed.apply(x)  # type: ignore[no-untyped-call]
+    found: Tensor = _Reversed.apply(x)
     return found
