@@ -199,3 +199,27 @@ def test_scores_of_other_weights_or_settings_are_not_used(tmp_path: Path, monkey
     assert judged() == 9
     rank_report(net, images(n=300, seed=5), truth(), calibration=CALIBRATION, out=out)
     assert judged() == 9, "those were of other images"
+
+
+def test_scores_without_training_stand_beside_and_go_on_where_they_were_stopped(tmp_path: Path) -> None:
+    asked: list[tuple[int, int]] = []
+
+    def stop(done: int, total: int) -> None:
+        if done == 4:
+            raise KeyboardInterrupt
+
+    options: dict[str, Any] = {"calibration": CALIBRATION, "proxies": ("synflow", "snip")}
+    out = tmp_path / "scores.jsonl"
+    whole = rank_report(network(), squares(), truth(), **options)
+    assert list(whole.baselines) == ["parameter count", "MACs", "synflow", "snip"]
+    expected = measure.proxies.proxy_scores(network(), archs(), squares(), ["snip"])["snip"]
+    assert (np.argsort(whole.baselines["snip"]) == np.argsort(expected)).all()
+    with pytest.raises(KeyboardInterrupt):
+        rank_report(network(), squares(), truth(), **options, out=out, rated=stop)
+    kept = (tmp_path / "proxies.jsonl").read_bytes()
+    assert kept.count(b"\n") == 8
+    resumed = rank_report(network(), squares(), truth(), **options, out=out, rated=lambda *at: asked.append(at))
+    assert (tmp_path / "proxies.jsonl").read_bytes().startswith(kept)
+    assert (tmp_path / "proxies.jsonl").read_bytes().count(b"\n") == 18
+    assert asked == [(place, 9) for place in range(1, 10)]
+    assert resumed.to_json() == whole.to_json()

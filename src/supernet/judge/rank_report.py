@@ -6,12 +6,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import msgspec
 import numpy as np
 from scipy.stats import rankdata
 from torch import nn
 
 from supernet.data import Data
 from supernet.errors import UsageError
+from supernet.io.lines import LinesFile, read_lines
 from supernet.judge.clusters import Clusters, specialisation, too_many
 from supernet.judge.distribution import Distribution
 from supernet.judge.report import RankReport
@@ -105,7 +107,7 @@ def rank_report(
     codes = net.space.codes(archs)
     baselines = {"parameter count": evaluator.costs(codes, "params"), "MACs": evaluator.costs(codes, "macs")}
     if proxies:
-        told = proxy_scores(net, archs, data, proxies, seed=seed, progress=rated)
+        told = _rated(net, archs, data, proxies, seed=seed, out=out, progress=rated)
         baselines |= {name: rankdata(values) for name, values in told.items() if "/" not in name}  # −∞ is last
     true = judged.metric.sign * judged.mean
     omitted: dict[str, str] = {}
@@ -139,6 +141,44 @@ def _mass(log_probabilities: Floats, true: Floats, truth: Truth) -> Curves:
     if len(truth) < truth.space.size:
         return replace(curves, quantity=f"{curves.quantity} among the {len(truth):,} architectures of the truth")
     return curves
+
+
+class _Rating(msgspec.Struct, frozen=True):
+    """A line of the file of scores without training; None: not finite."""
+
+    of: str
+    proxy: str
+    arch: str
+    parts: dict[str, float | None]
+
+
+def _rated(
+    net: Supernet,
+    archs: Sequence[Arch],
+    data: Data,
+    proxies: Sequence[str | Proxy],
+    *,
+    seed: int,
+    out: Path | str | None,
+    progress: Callable[[int, int], None],
+) -> Mapping[str, Floats]:
+    """Scores without training; beside the file `out` those of a name are kept in `proxies.jsonl`."""
+    path = None if out is None else Path(out).with_name("proxies.jsonl")
+    of = f"{net.space.fingerprint}, {data.fingerprint()}, seed {seed}"
+    rows = [] if path is None else read_lines(path, _Rating).rows
+    named = {given for given in proxies if isinstance(given, str)}
+    known = {
+        (row.proxy, row.arch): {part: -np.inf if value is None else value for part, value in row.parts.items()}
+        for row in rows
+        if row.of == of and row.proxy in named
+    }
+    with LinesFile(path) as file:
+
+        def keep(name: str, arch: str, parts: Mapping[str, float]) -> None:
+            finite = {part: value if np.isfinite(value) else None for part, value in parts.items()}
+            file.append(_Rating(of, name, arch, finite))
+
+        return proxy_scores(net, archs, data, proxies, seed=seed, known=known, done=keep, progress=progress)
 
 
 def _scored(

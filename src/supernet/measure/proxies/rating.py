@@ -37,6 +37,8 @@ def proxy_scores(
     *,
     images: int = 32,
     seed: int = 0,
+    known: Mapping[tuple[str, str], Mapping[str, float]] | None = None,
+    done: Callable[[str, str, Mapping[str, float]], None] = lambda name, arch, parts: None,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> dict[str, Floats]:
     """Scores (N,) of architectures before any training, by the name of the proxy; higher is better.
@@ -52,6 +54,8 @@ def proxy_scores(
         proxies: The proxies, by name or as values.
         images: Number of examples per batch.
         seed: The seed of weights and noise.
+        known: What was rated before, by the names of the proxy and of the architecture (`str(arch)`).
+        done: Called with these names and the parts (one without a name, of a proxy of one score) after each rating.
         progress: Called as `progress(done, total)` after each architecture.
 
     Raises:
@@ -64,10 +68,13 @@ def proxy_scores(
     rows: dict[str, dict[str, list[float]]] = {name: {} for name in chosen}
     for number, arch in enumerate(archs):
         for name, proxy in chosen.items():
-            subject = untrained(net, arch, data, images=images, seed=seed, macs=float(macs[number]))
-            with torch.enable_grad():
-                told = proxy(subject)
-            parts = told if isinstance(told, Mapping) else {"": told}
+            parts = (known or {}).get((name, str(arch)))
+            if parts is None:
+                subject = untrained(net, arch, data, images=images, seed=seed, macs=float(macs[number]))
+                with torch.enable_grad():
+                    told = proxy(subject)
+                parts = dict(told) if isinstance(told, Mapping) else {"": told}
+                done(name, str(arch), parts)
             for part, value in parts.items():
                 rows[name].setdefault(part, []).append(-np.inf if np.isnan(value) else value)
         progress(number + 1, len(archs))
