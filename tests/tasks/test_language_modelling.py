@@ -216,7 +216,9 @@ def test_a_text_is_continued():
 
     def counts(x):
         tokens = x if isinstance(x, torch.Tensor) else x["input_ids"]
-        return Output(9.0 * torch.nn.functional.one_hot(tokens + 1, 13))
+        logits = 9.0 * torch.nn.functional.one_hot(tokens + 1, 13)
+        logits[..., 10] -= 1  # so that no two texts of a beam are equally likely
+        return Output(logits)
 
     begun = torch.tensor([[3, 4, 9, 9, 9, 9], [7, 0, 0, 0, 0, 0], [9, 10, 0, 0, 0, 0]])
     found = task.generate(counts, begun, end=11, pad=0, lengths=torch.tensor([2, 1, 2]))

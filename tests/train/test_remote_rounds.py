@@ -30,8 +30,8 @@ from supernet.train import (
     Uniform,
     fit,
 )
+from supernet.train.programs._remote_rounds import Answer, Order, of_server, rounds_of, visit
 from supernet.train.programs.federated_rounds import ClientLeftOut, federation_parts
-from supernet.train.remote_rounds import Answer, Order, of_server, rounds_of, visit
 
 LISTS = (tuple(range(40)), tuple(range(40, 100)), tuple(range(100, 144)))
 

@@ -6,8 +6,9 @@ name. `asked` puts them into a configuration. Options that no section has are de
 
 from __future__ import annotations
 
+import types
 import typing
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import MISSING, fields, replace
 from functools import cache
 from pathlib import Path
@@ -169,7 +170,7 @@ def grouped(name: str, *annotations: Given) -> Any:
 
 def _read(hint: Any) -> tuple[Any, Parameter, str]:
     """How a field's value is written: its type on the command line, what reads it, and how to say that it repeats."""
-    kinds = {typing.get_origin(part) or part: part for part in (hint, *typing.get_args(hint))}
+    kinds = {typing.get_origin(part) or part: part for part in _kinds(hint)}
     if bool in kinds:
         return bool, Parameter(), ""
     if dict in kinds:
@@ -180,6 +181,14 @@ def _read(hint: Any) -> tuple[Any, Parameter, str]:
     if typing.get_origin(inner) is typing.Literal:
         return list[inner], Parameter(negative=()), " Repeatable."  # type: ignore[valid-type]
     return list[str], listed(inner), " Several are separated by commas."
+
+
+def _kinds(hint: Any) -> Iterator[Any]:
+    """A type and what it says it may be: the members of a union, and what stands in `Annotated`."""
+    yield hint
+    if typing.get_origin(hint) in (typing.Union, types.UnionType, Annotated):
+        for part in typing.get_args(hint):
+            yield from _kinds(part)
 
 
 @cache

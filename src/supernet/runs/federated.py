@@ -24,7 +24,7 @@ from supernet.runs.run import Run, Say, silent
 from supernet.runs.train import _monitors
 from supernet.train import Recipe, fit
 from supernet.train.federation.federated_average import Tensors
-from supernet.train.remote_rounds import Answer, Order, digest, of_server, rounds_of, visit
+from supernet.train.programs._remote_rounds import Answer, Order, digest, of_server, rounds_of, visit
 
 _PROTOCOL = 1
 _POLL_SECONDS = 0.1

@@ -75,7 +75,7 @@ class Executor:
         self._unit, self.micro_batch = batch_size * fabric.world_size, micro_batch
         self.logged: dict[str, list[float]] = defaultdict(list)
         self._modes: tuple[int, list[nn.Module]] = (net.structure, all_but_normalisation(net))
-        self._layout = (net.structure, image_layout(net, fabric.device))
+        self._layout: tuple[int, torch.memory_format] | None = None
         self._terms: defaultdict[str, list[Tensor]] = defaultdict(list)
         self.feed(data, batch_size=batch_size, seed=seed)
 
@@ -156,9 +156,9 @@ class Executor:
     def placed(self, batch: Batch) -> Batch:
         """A batch on the device of the training."""
         device = self.fabric.device
-        if self._layout[0] != self.net.structure:
+        if self._layout is None or self._layout[0] != self.net.structure:
             self._layout = (self.net.structure, image_layout(self.net, device))
-            place(self.net, device)  # what was cut may have to be laid out otherwise
+            place(self.net, device)  # what was cut, or loaded, may have to be laid out otherwise
         return batch.to(device, self._layout[1])
 
     def rate(
