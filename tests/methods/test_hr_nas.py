@@ -189,6 +189,7 @@ def test_the_loss_is_cross_entropy_and_the_weighted_scales() -> None:
     assert loss.item() == pytest.approx(labels.item() + 0.01 * expected, rel=1e-5)
 
 
+@pytest.mark.slow
 def test_what_is_left_is_what_the_loss_has_counted(tmp_path: Path) -> None:
     net = tiny()
     (only,) = net.space.enumerate()

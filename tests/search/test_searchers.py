@@ -6,6 +6,7 @@ import itertools
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import fields
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -80,6 +81,14 @@ class TestPolicyGradient(SearcherLaws, LearningLaws):
 
 class TestUCBTree(SearcherLaws, LearningLaws):
     searcher = UCBTree(first=20, selects=4, heights=(40,))
+
+    @pytest.mark.slow  # a tree of classifiers for every four architectures
+    def test_same_seed_same_record(self, tmp_path: Path) -> None:
+        super().test_same_seed_same_record(tmp_path)
+
+    @pytest.mark.slow
+    def test_beats_random_search_at_equal_budget(self) -> None:
+        super().test_beats_random_search_at_equal_budget()
 
 
 class TestNSGA3(SearcherLaws):

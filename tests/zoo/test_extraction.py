@@ -68,6 +68,7 @@ def test_weights_travel_between_subnets_of_two_supernets(case):
         torch.testing.assert_close(giver(x), taker(x), rtol=0, atol=0)
 
 
+@pytest.mark.slow
 def test_listed_names_are_builders():
     for name in zoo.__all__:
         builder = getattr(zoo, name)

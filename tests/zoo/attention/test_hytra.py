@@ -124,7 +124,7 @@ def test_published_networks_have_their_costs(name: str, options: dict[str, Any],
     assert multiplied(net.extract(arch)) == params
 
 
-@pytest.mark.parametrize("design", ["supernet", "bossnet"])
+@pytest.mark.parametrize("design", ["supernet", pytest.param("bossnet", marks=pytest.mark.slow)])
 def test_costs_without_building_are_the_counted_ones(design: str) -> None:
     net = small(design=design, last_stride=1)
     for arch in net.space.enumerate():
