@@ -56,7 +56,7 @@ def digit_domains(
         UsageError: An unknown domain, one of them twice, or a value outside its range.
 
     >>> print(digit_domains(target="rotated", size=16))
-    digit domains without rotated: 1212 train, 135 validation, 450 test images of 1x16x16, 10 classes
+    digit domains without rotated: 1213 train, 135 validation, 449 test images of 1x16x16, 10 classes
     """
     unknown = [domain for domain in domains if domain not in KINDS]
     if unknown or len(set(domains)) < len(domains) or isinstance(domains, str):

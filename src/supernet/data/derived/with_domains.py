@@ -63,7 +63,7 @@ class WithDomains:
     >>> from supernet.data import digit_domains
     >>> batch = next(WithDomains(3)(digit_domains()).train.stream(6, seed=0))
     >>> tuple(batch.x["images"].shape), batch.x["domain"].tolist()
-    ((6, 1, 8, 8), [2, 0, 1, 0, 1, 2])
+    ((6, 1, 8, 8), [0, 0, 0, 1, 0, 0])
     """
 
     domains: int | None = None
