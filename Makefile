@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 EXTRAS := .venv-extras
 
-.PHONY: demo test quick thorough lint types unit browser extras clean
+.PHONY: demo test quick thorough lint types unit browser extras docs dist clean
 
 # Trains a supernet on scikit-learn's digits, searches it, exports three networks, trains twelve architectures alone to
 # see whether the ranking is right, and writes a page.
@@ -53,10 +53,26 @@ $(EXTRAS)/.installed: pyproject.toml
 	  --editable '.[dev,openvino,executorch,int8,optuna,analysis]'
 	touch $@
 
+# The documentation site, in build/site; a link to nothing fails. No network is needed once the tools are installed.
+docs: $(VENV)/.docs
+	OMP_NUM_THREADS=1 $(BIN)/python website/stage.py build/docs
+	$(BIN)/zensical build --clean --strict --config-file mkdocs.yml
+
+$(VENV)/.docs: $(STAMP)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[docs]'
+	touch $@
+
+# Wheel and source archive in dist/, the wheel installed and used in an empty environment.
+dist: $(STAMP)
+	rm -rf dist
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check build
+	$(BIN)/python -m build --outdir dist .
+	PYTHON=$(PYTHON) sh website/try_wheel.sh
+
 $(STAMP): pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
 	touch $@
 
 clean:
-	rm -rf $(VENV) $(EXTRAS) .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) $(EXTRAS) build dist .mypy_cache .pytest_cache .ruff_cache

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import sys
 from dataclasses import replace
@@ -9,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from command_line import supernet
+from quick_runs import QUICK
 from small_nets import operations_net
 from small_runs import SEARCHING, trained_run
 from supernet.data import load
@@ -152,3 +155,16 @@ def test_a_run_whose_export_fails_has_its_page(tmp_path: Path, monkeypatch: pyte
     assert found is not None
     assert [str(error) for error in found.problems] == ["Kendall τ is undefined"]
     assert found.judgement is None
+
+
+def test_a_page_that_cannot_be_drawn_is_said_before_the_training(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    find = importlib.util.find_spec
+    monkeypatch.setattr(
+        importlib.util, "find_spec", lambda name, *rest: None if name == "plotly" else find(name, *rest)
+    )
+    done = supernet("run", *QUICK, "--out", tmp_path / "run")
+    assert done.code == 1
+    assert "The report needs the package 'plotly'" in done.err
+    assert not (tmp_path / "run" / "train.jsonl").exists()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from supernet.errors import SupernetError
+from supernet.errors import SupernetError, require
 from supernet.io import schema
 from supernet.judge import RankReport
 from supernet.runs.export import check_formats, export
@@ -53,8 +53,8 @@ def whole(run: Run, *, resume: bool = False) -> Whole | None:
 
     Raises:
         UsageError: something cannot be done as it is asked for.
-        RunError: the packages of every format are missing, the training or the search failed, or the page could not be
-            written.
+        RunError: the packages of every format, or that of the page, are missing; the training or the search failed, or the
+            page could not be written.
     """
     always = run.config.search.always or (run.place / "search.jsonl").is_file()
     if always or run.recipe.derive is None:
@@ -62,6 +62,7 @@ def whole(run: Run, *, resume: bool = False) -> Whole | None:
     if run.config.judge.table:
         table_of(run)
     check_formats(run.config.export)
+    require("plotly", "report", "The report")
     trained = train(run, resume=resume)
     if trained is None:
         return None
