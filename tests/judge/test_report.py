@@ -198,6 +198,7 @@ def test_plots_show_the_report():
     assert report.to_json()["clusters"]["shared"] == 3
 
 
+@pytest.mark.slow
 def test_long_curves_are_thinned_where_they_matter_least():
     x, y = np.random.default_rng(0).normal(size=(2, 15_625))
     report = RankReport.of(x, y, baselines={}, shares=(), n_bootstrap=199)

@@ -209,6 +209,7 @@ def test_what_is_left_is_what_the_loss_has_counted(tmp_path: Path) -> None:
     assert min(float(scale.detach().abs().min()) for scale in scales) > CUTTING["threshold"], "the average is cut last"  # type: ignore[arg-type]
 
 
+@pytest.mark.slow
 def test_nothing_dies_without_a_price_and_the_costly_die_first() -> None:
     free = tiny()
     cut_on_digits(60, net=free, recipe=cutting(weight=0.0))
@@ -252,6 +253,7 @@ def test_it_is_cut_after_every_few_epochs_and_in_the_end() -> None:
     assert due == [5, 10, 15, 20]
 
 
+@pytest.mark.slow
 def test_a_weight_under_which_nothing_is_left_ends_the_training_in_a_sentence() -> None:
     net = tiny()
     with pytest.raises(RunError, match=r"All channels that may be cut are dead after step \d+: .* Lower the weight"):

@@ -91,6 +91,7 @@ def test_a_resumed_training_walks_on(tmp_path: Path, trained: list[tuple[int, Ar
     )
 
 
+@pytest.mark.slow
 def test_paths_resemble_each_other_longer_than_those_of_spos(trained: list[tuple[int, Arch]]) -> None:
     """How often a choice is as it was k steps ago: 1/n + (1 − 1/n) (1 − n / (n − 1) / D)^k, and 1/n in SPOS."""
     n, blocks, steps = 3, 2, 600

@@ -41,6 +41,7 @@ def test_what_is_loaded_is_the_subnet(name: str, tmp_path: Path) -> None:
         assert told["params"] == sum(p.numel() for p in net.extract(arch).parameters())
 
 
+@pytest.mark.slow
 def test_it_loads_in_a_process_that_knows_nothing_of_this_package(tmp_path: Path) -> None:
     net, (_, example, build, arguments) = made("resnet18"), BUILDS["resnet18"]
     arch = net.space.smallest()

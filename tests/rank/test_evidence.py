@@ -43,6 +43,7 @@ def test_intervals_of_tau_and_of_differences_cover():
     assert widths / trials == pytest.approx(2 * 1.96 * spread, rel=0.15)  # not wider than they need to be
 
 
+@pytest.mark.slow
 def test_intervals_cover_over_trainings_too():
     """Trainings differ in how much they know; architectures alone would promise far too much."""
     n, trials = 100, 200

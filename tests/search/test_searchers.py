@@ -90,6 +90,10 @@ class TestUCBTree(SearcherLaws, LearningLaws):
     def test_beats_random_search_at_equal_budget(self) -> None:
         super().test_beats_random_search_at_equal_budget()
 
+    @pytest.mark.slow
+    def test_measured_constraints_hold_in_the_front(self) -> None:
+        super().test_measured_constraints_hold_in_the_front()
+
 
 class TestNSGA3(SearcherLaws):
     searcher = NSGA3(partitions=8)

@@ -445,6 +445,7 @@ def run(recipe: Recipe, net: Supernet | None = None, **options: Any) -> Trained:
 
 
 @pytest.mark.parametrize(("restart", "updates"), [(True, None), (False, adam(0.01))])
+@pytest.mark.slow
 def test_a_training_whose_network_grows_resumes_bitwise(restart: bool, updates: Updates | None, tmp_path: Path) -> None:
     """Stopped within every stage, at and just after its beginning; the average follows."""
     recipe = grown(3, 4, 6, restart=restart, updates=updates)

@@ -8,64 +8,56 @@ from supernet import Supernet, zoo
 from zoo_networks import SMALL, archs_of, randomise_statistics
 
 
-@pytest.fixture(params=SMALL)
+@pytest.fixture(scope="module", params=SMALL)
 def case(request):
+    """A network, images, and a few architectures with what is taken out of it, in training mode."""
     build, shape = SMALL[request.param]
     torch.manual_seed(1)
     net = build()
     randomise_statistics(net, seed=2)
-    return build, net, torch.randn(shape, generator=torch.Generator().manual_seed(3))
+    subnets = [(arch, net.extract(arch)) for arch in archs_of(net, 4)]
+    return build, net, torch.randn(shape, generator=torch.Generator().manual_seed(3)), subnets
 
 
-@pytest.mark.parametrize("training", [False, True])
-def test_subnet_computes_what_the_supernet_computes(case, training):
-    _, net, x = case
-    net.train(training)
+def test_subnet_computes_and_learns_what_the_supernet_does(case):
+    _, net, x, subnets = case
     outputs = []
-    for arch in archs_of(net, 8):
-        subnet = net.extract(arch)
-        assert subnet.training is training
+    net.eval()
+    for arch, subnet in subnets:
+        assert subnet.training
         with torch.no_grad():
-            expected = net(x, arch)
-            torch.testing.assert_close(subnet(x), expected, rtol=0, atol=1e-6)
-        outputs.append(expected)
+            outputs.append(net(x, arch))
+            torch.testing.assert_close(subnet.eval()(x), outputs[-1], rtol=0, atol=1e-6)
     assert all(not torch.equal(outputs[0], other) for other in outputs[1:])
-
-
-def test_subnet_gets_the_gradients_of_the_supernet(case):
-    _, net, x = case
-    for arch in archs_of(net, 4):
-        subnet = net.extract(arch)
-        subnet(x).square().sum().backward()
+    net.train()
+    for arch, subnet in subnets:
+        theirs, expected = subnet.train()(x), net(x, arch)
+        torch.testing.assert_close(theirs, expected, rtol=0, atol=1e-6)
+        subnet.zero_grad()
+        theirs.square().sum().backward()
         net.zero_grad()
-        net(x, arch).square().sum().backward()
+        expected.square().sum().backward()
         ours = sorted(p.grad.abs().sum().item() for p in net.parameters() if p.grad is not None)
-        theirs = sorted(p.grad.abs().sum().item() for p in subnet.parameters() if p.grad is not None)
-        assert ours == pytest.approx(theirs, rel=1e-4, abs=1e-4)
+        alone = sorted(p.grad.abs().sum().item() for p in subnet.parameters() if p.grad is not None)
+        assert ours == pytest.approx(alone, rel=1e-4, abs=1e-4)
+    assert not net.eval().extract(subnets[0][0]).training
 
 
-def test_subnet_is_made_of_torch_alone(case):
-    _, net, x = case
-    for arch in archs_of(net, 4):
-        subnet = net.extract(arch).eval()
-        assert isinstance(subnet, nn.Module)
-        for layer in subnet.modules():
-            assert not any(base.__module__.startswith("supernet") for base in type(layer).__mro__), type(layer)
-        clone = copy.deepcopy(subnet)
-        torch.testing.assert_close(clone(x), subnet(x), rtol=0, atol=0)
-        assert clone.state_dict().keys() == subnet.state_dict().keys()
-
-
-def test_weights_travel_between_subnets_of_two_supernets(case):
-    build, net, x = case
+def test_subnet_is_made_of_torch_alone_and_weights_travel_between_those_of_two_supernets(case):
+    build, _, x, subnets = case
     torch.manual_seed(9)
     other = build()
-    for arch in archs_of(net, 4):
-        giver = net.extract(arch).eval()
+    for arch, subnet in subnets:
+        giver = subnet.eval()
+        assert isinstance(giver, nn.Module)
+        for layer in giver.modules():
+            assert not any(base.__module__.startswith("supernet") for base in type(layer).__mro__), type(layer)
+        expected = giver(x)
+        torch.testing.assert_close(copy.deepcopy(giver)(x), expected, rtol=0, atol=0)
         taker = other.extract(other.space.from_json(arch.to_json())).eval()
-        assert not torch.allclose(giver(x), taker(x), atol=1e-3)
+        assert not torch.allclose(expected, taker(x), atol=1e-3)
         taker.load_state_dict(giver.state_dict())
-        torch.testing.assert_close(giver(x), taker(x), rtol=0, atol=0)
+        torch.testing.assert_close(expected, taker(x), rtol=0, atol=0)
 
 
 @pytest.mark.slow

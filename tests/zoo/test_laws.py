@@ -67,7 +67,7 @@ TINY: dict[str, Callable[[], Supernet]] = {
 }
 
 
-DEEP = {"attentivenas", "nasvit"}
+DEEP = {"attentivenas", "nasvit", "shufflenetv2_spos", "mobilenetv2"}
 """Networks of many blocks, whose laws take seconds."""
 
 
@@ -78,7 +78,7 @@ def test_networks_keep_the_laws(name: str, law: Law) -> None:
     law(TINY[name](), lambda arch: torch.randn(4, 3, 6, 6))
 
 
-@pytest.mark.parametrize("name", CHAINS)
+@pytest.mark.parametrize("name", [CHAINS[0], *(pytest.param(name, marks=pytest.mark.slow) for name in CHAINS[1:])])
 def test_costs_without_building_are_the_counted_ones(name: str) -> None:
     build, shape = SMALL[name]
     net = build()

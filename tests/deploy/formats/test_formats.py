@@ -91,6 +91,7 @@ def test_a_file_whose_runtime_is_not_installed_is_refused(
         deploy.verify(file, done.module, blobs().validation)
 
 
+@pytest.mark.slow
 def test_a_program_is_whole_whichever_format_is_written_first(tmp_path: Path) -> None:
     for number, formats in enumerate([("program", "onnx"), ("onnx", "program", Own())]):
         done = exported(tmp_path / str(number) / "net", formats=formats)

@@ -34,6 +34,7 @@ def test_what_is_a_sum_over_options_is_learned_exactly_by_a_line() -> None:
     assert found.predict(SPACE.codes(ARCHS)) == pytest.approx(additive())
 
 
+@pytest.mark.slow
 def test_the_error_is_on_architectures_that_were_not_fitted() -> None:
     noise = np.random.default_rng(2).normal(size=len(ARCHS))
     forest = fit_surrogate(Truth.of(ARCHS, noise))

@@ -90,6 +90,7 @@ def test_without_gates_it_visits_all_architectures_equally_often() -> None:
     assert stats.chisquare(counts).pvalue > 1e-3
 
 
+@pytest.mark.slow
 def test_with_gates_it_visits_them_by_uniform_probability_and_choices_that_can_change() -> None:
     net = elastic_net()
     visited = Counter(itertools.islice(walk(net, 9600), 0, None, 8))

@@ -66,6 +66,7 @@ def macs_by_formula(arch: Any, *, tokens: int, patch: int, channels: int, head_d
     return total
 
 
+@pytest.mark.slow
 def test_macs_are_those_of_the_formula() -> None:
     net = zoo.autoformer(variant="t", image_size=32, patch=16)
     for arch in (net.space.smallest(), net.space.largest(), *net.space.wrap(net.space.population(_rng(), 4))):

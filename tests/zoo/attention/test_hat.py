@@ -128,6 +128,7 @@ def macs_of(arch: Arch, tokens: int, *, q: int = 512, layers: int = 6) -> int:
     return total
 
 
+@pytest.mark.slow
 def test_every_published_network_has_the_parameters_and_flops_of_the_readme() -> None:
     assert GOLDEN.keys() == PUBLISHED.keys()
     for name, (params, flops) in GOLDEN.items():

@@ -32,7 +32,7 @@ def small(**options: Any) -> Any:
     )
 
 
-@pytest.mark.parametrize("design", ["supernet", "bossnet"])
+@pytest.mark.parametrize("design", [pytest.param("supernet", marks=pytest.mark.slow), "bossnet"])
 @pytest.mark.parametrize("law", LAWS)
 def test_the_space_keeps_the_laws(law: Law, design: str) -> None:
     torch.manual_seed(1)
@@ -124,7 +124,8 @@ def test_published_networks_have_their_costs(name: str, options: dict[str, Any],
     assert multiplied(net.extract(arch)) == params
 
 
-@pytest.mark.parametrize("design", ["supernet", pytest.param("bossnet", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("design", ["supernet", "bossnet"])
 def test_costs_without_building_are_the_counted_ones(design: str) -> None:
     net = small(design=design, last_stride=1)
     for arch in net.space.enumerate():

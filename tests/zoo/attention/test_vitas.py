@@ -50,6 +50,7 @@ def test_published_architectures_have_their_flops(
     assert (arch["depth"], arch["width"], arch["patch"]) == (layers, width, 16)
 
 
+@pytest.mark.slow
 def test_f_is_in_the_space_of_base() -> None:
     net = zoo.vitas(variant="base")
     arch = vitas_arch(net.space, "f")

@@ -44,6 +44,7 @@ def test_networks_keep_the_laws(law: Law) -> None:
 
 
 @pytest.mark.parametrize("options", [{}, {"auxiliary": True, "image_size": 18}])
+@pytest.mark.slow
 def test_costs_without_building_are_the_counted_ones(options: dict[str, Any]) -> None:
     net = tiny(**options)
     archs = archs_of(net, 4)

@@ -146,6 +146,7 @@ def test_all_cells_share_the_six_choices():
         assert edge.choice is net.space.choices[number % 6]
 
 
+@pytest.mark.slow
 def test_params_follow_the_benchmarks_formula():
     """72,752 + 26,880 (n_1x1 + 9 n_3x3) without biases and BatchNorm."""
     net = zoo.nasbench201()

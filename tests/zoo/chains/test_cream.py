@@ -46,7 +46,7 @@ def operations_of(subnet: nn.Module, x: torch.Tensor) -> int:
     return count_macs(subnet, x) + sum(found)
 
 
-@pytest.mark.parametrize("millions", PUBLISHED)
+@pytest.mark.parametrize("millions", [pytest.param(n, marks=[pytest.mark.slow] if n > 50 else []) for n in PUBLISHED])
 def test_published_networks_cost_what_is_published(millions: int) -> None:
     text, side, macs, bare, params = PUBLISHED[millions]
     net = network(text, side)

@@ -35,7 +35,7 @@ def published(name: str) -> tuple[Any, Arch]:
     return net, net.space.arch(dict(zip(net.space.names, ops, strict=True)))
 
 
-@pytest.mark.parametrize("name", PUBLISHED)
+@pytest.mark.parametrize("name", ["a", *(pytest.param(name, marks=pytest.mark.slow) for name in "bcd")])
 def test_the_published_networks_cost_what_the_released_code_s_do(name: str) -> None:
     net, arch = published(name)
     _, macs, plain, params = PUBLISHED[name]

@@ -15,6 +15,9 @@ PROXYLESS_MOBILE = (2, 0, -1, -1, 4, 0, 2, 2, 5, 2, 2, 2, 3, 2, 2, 2, 5, 5, 4, 4
 OPS = ("MB3_K3", "MB6_K3", "MB3_K5", "MB6_K5", "MB3_K7", "MB6_K7")
 
 
+PROXYLESS = [("proxyless", "257.4", "606.6"), ("proxyless_gpu", "460.9", "1036.7")]
+
+
 @pytest.fixture(scope="module")
 def nets():
     return {name: zoo.mobilenetv2(variant=name) for name in ("fairnas", "proxyless", "proxyless_gpu", "greedynas")}
@@ -22,7 +25,7 @@ def nets():
 
 @pytest.mark.parametrize(
     ("variant", "smallest", "largest"),
-    [("fairnas", "247.1", "557.4"), ("proxyless", "257.4", "606.6"), ("proxyless_gpu", "460.9", "1036.7")],
+    [("fairnas", "247.1", "557.4"), *(pytest.param(*row, marks=pytest.mark.slow) for row in PROXYLESS)],
 )
 def test_range_of_macs_is_that_of_the_released_code(nets, variant, smallest, largest):
     net = nets[variant]
@@ -47,6 +50,7 @@ def test_fairnas_b_and_c_cost_what_is_published(nets, ids, published):
     assert round(measure.macs(net, zoo.mobilenetv2_arch(net.space, ids)) / 1e6) == published
 
 
+@pytest.mark.slow
 def test_the_released_mobile_network_of_proxylessnas_has_a_first_stage_of_32(nets):
     net = nets["greedynas"]
     arch = zoo.mobilenetv2_arch(net.space, PROXYLESS_MOBILE)

@@ -38,6 +38,7 @@ def counted(arch: Arch, *, size: int = 224, classes: int = 1000) -> Count:
     return found
 
 
+@pytest.mark.slow
 def test_the_space_is_that_of_the_released_code() -> None:
     with torch.device("meta"):
         net = zoo.dynamic_resnet()

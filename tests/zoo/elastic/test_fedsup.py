@@ -106,5 +106,6 @@ def test_costs_of_a_small_one_are_the_counted_ones() -> None:
     costs_are_the_counted_ones(small(), archs_of(small(), 2))
 
 
+@pytest.mark.slow
 def test_a_small_one_is_exported(tmp_path: Path) -> None:
     computes_the_same_in_onnx(small(), archs_of(small(), 2)[2], tmp_path)

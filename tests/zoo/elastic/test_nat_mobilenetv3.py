@@ -43,6 +43,7 @@ def published() -> Supernet:
     return zoo.nat_mobilenetv3()
 
 
+@pytest.mark.slow  # half a minute for the costs of a space of this size
 @pytest.mark.parametrize("name", RELEASED)
 def test_released_subnets_have_their_costs(published: Supernet, name: str) -> None:
     arch = published.space.arch(arch_of(name))

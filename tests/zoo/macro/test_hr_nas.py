@@ -84,7 +84,10 @@ def written(head: str) -> Iterator[tuple[int, int, int, int]]:
         yield sum(width), 90, 1, 0
 
 
-@pytest.mark.parametrize(("variant", "head", "units"), [("imagenet", "images", 67), ("cityscapes", "pixels", 61)])
+@pytest.mark.parametrize(
+    ("variant", "head", "units"),
+    [pytest.param("imagenet", "images", 67, marks=pytest.mark.slow), ("cityscapes", "pixels", 61)],
+)
 @pytest.mark.parametrize(("transformer", "transformers"), [("none", {67: 0, 61: 0}), ("same", {67: 44, 61: 44})])
 def test_units_parameters_and_costs_are_those_of_the_published_tables(
     variant: Any, head: str, units: int, transformer: Any, transformers: dict[int, int]
@@ -145,7 +148,12 @@ def test_networks_keep_the_laws(law: Law, options: dict[str, Any]) -> None:
     law(net, lambda arch: images(net))
 
 
-@pytest.mark.parametrize("options", [{}, {"transformer": "all", "head": "pixels"}, {"transformer": "none"}])
+WITH_TOKENS = [
+    pytest.param(options, marks=pytest.mark.slow) for options in ({}, {"transformer": "all", "head": "pixels"})
+]
+
+
+@pytest.mark.parametrize("options", [*WITH_TOKENS, {"transformer": "none"}])
 def test_what_is_left_is_taken_out_counted_and_written(options: dict[str, Any], tmp_path: Path) -> None:
     net = tiny(**options)
     (only,) = net.space.enumerate()
@@ -283,6 +291,7 @@ def test_heads_for_pixels_answer_at_the_finest_branch() -> None:
     assert {norm.eps for norm in coco.modules() if isinstance(norm, nn.BatchNorm2d)} == {1e-5}
 
 
+@pytest.mark.slow
 def test_features_are_dropped_as_released() -> None:
     def shares(net: Supernet) -> list[set[float]]:
         drops = {name: module.p for name, module in net.module.named_modules() if isinstance(module, nn.Dropout)}

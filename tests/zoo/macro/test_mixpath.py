@@ -168,6 +168,7 @@ def test_statistics_are_recalibrated_where_they_run() -> None:
     assert changed == {"2"}
 
 
+@pytest.mark.slow
 def test_a_subnet_computes_the_same_in_onnx(tmp_path: Path) -> None:
     torch.manual_seed(0)
     net = tiny(paths=2)
