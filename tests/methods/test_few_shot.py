@@ -154,6 +154,7 @@ def test_every_leaf_is_trained_by_the_method_it_goes_around() -> None:
 
 
 @pytest.mark.parametrize("choices", [("1<-0",), pytest.param(("1<-0", "3<-2"), marks=pytest.mark.slow)])
+@pytest.mark.slow
 def test_momentum_is_never_separated_by_a_choice_that_leaves_are_made_by(choices: tuple[str, ...]) -> None:
     """Neither in the supernet that is trained before them, nor where the choice is named."""
     for states in (MomentumSeparation(), MomentumSeparation(choice="1<-0")):

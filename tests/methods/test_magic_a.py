@@ -177,6 +177,7 @@ def outputs_of_blocks(alignment: float, *, seed: int) -> list[torch.Tensor]:
     return [torch.stack(values) for values in outputs.values()]
 
 
+@pytest.mark.slow
 def test_alignment_draws_the_layers_of_paths_together() -> None:
     """In every block and for every seed: relative to how large features are for a weight at which they keep their size,
     and absolutely for one that makes them smaller, too."""

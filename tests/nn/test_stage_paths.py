@@ -103,6 +103,7 @@ def test_options_are_of_one_kind_where_a_stage_does_the_same() -> None:
     assert ways.kinds(2, "route") == [(1, 2), (1, 4), (1,), (4,), ()]
 
 
+@pytest.mark.slow
 def test_layers_that_read_too_much_are_refused() -> None:
     from supernet import Choice, ElasticConv2d
 

@@ -67,7 +67,7 @@ TINY: dict[str, Callable[[], Supernet]] = {
 }
 
 
-DEEP = {"attentivenas", "nasvit", "shufflenetv2_spos", "mobilenetv2"}
+DEEP = {"attentivenas", "nasvit", "shufflenetv2_spos", "mobilenetv2", "cream"}
 """Networks of many blocks, whose laws take seconds."""
 
 

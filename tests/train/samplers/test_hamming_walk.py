@@ -82,6 +82,7 @@ def test_every_neighbour_is_as_likely_as_the_rule_says() -> None:
     assert stats.chisquare([followed[code] for code in expected], list(expected.values())).pvalue > 1e-3
 
 
+@pytest.mark.slow
 def test_without_gates_it_visits_all_architectures_equally_often() -> None:
     """Thinned until what is kept is all but independent: the second largest eigenvalue is −0.61 here."""
     net = blocks(2, 3, 4)

@@ -32,7 +32,8 @@ def small(**options: Any) -> Any:
     )
 
 
-@pytest.mark.parametrize("design", [pytest.param("supernet", marks=pytest.mark.slow), "bossnet"])
+@pytest.mark.slow
+@pytest.mark.parametrize("design", ["supernet", "bossnet"])
 @pytest.mark.parametrize("law", LAWS)
 def test_the_space_keeps_the_laws(law: Law, design: str) -> None:
     torch.manual_seed(1)
@@ -205,6 +206,7 @@ def test_what_cannot_be_built_is_refused(options: dict[str, Any], sentence: str)
         small(**options)
 
 
+@pytest.mark.slow
 def test_subnets_compute_the_same_in_onnx(tmp_path: Any) -> None:
     torch.manual_seed(0)
     net = small()

@@ -58,6 +58,7 @@ def test_the_text_of_a_genotype_reads_back() -> None:
     assert zoo.darts_arch(space, printed) == zoo.darts_arch(space, V2)
 
 
+@pytest.mark.slow
 def test_the_search_and_the_final_network_share_architectures() -> None:
     arch = zoo.darts_arch(small().space, V2)
     assert final(none=False).space.from_json(arch.to_json()) == arch

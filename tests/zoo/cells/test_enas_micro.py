@@ -89,6 +89,7 @@ def test_the_defaults_are_those_of_the_search_on_cifar_10() -> None:
     assert len(depthwise) == 2 * 2 * 2, "two states, two kernels, each applied twice"
 
 
+@pytest.mark.slow
 def test_weights_begin_as_he_says() -> None:
     net = zoo.enas_micro(channels=32, auxiliary=False)
     weight = net.module.cells[-1].output.by_state[0].weight

@@ -166,6 +166,7 @@ def test_subnets_compute_what_the_network_computes() -> None:
         assert not any("auxiliary" in name for name, _ in subnet.named_parameters())
 
 
+@pytest.mark.slow
 def test_its_architectures_are_those_of_the_search() -> None:
     searched = zoo.enas_micro(channels=2, auxiliary=False).space
     final = zoo.enas_micro_final(channels=2, layers=3, auxiliary=False).space

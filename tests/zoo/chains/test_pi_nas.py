@@ -22,6 +22,7 @@ def tiny() -> Supernet:
     return zoo.pi_nas(num_classes=5, in_channels=1, image_size=8, zero_gamma=False, **TINY)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("text", "macs", "params"),
     [

@@ -70,6 +70,7 @@ def net():
     return zoo.densenas(variant="tiny", num_classes=10, in_channels=1, image_size=8)
 
 
+@pytest.mark.slow
 def test_the_size_is_that_of_the_sum_over_routes(net) -> None:
     routes, layers = routes_of(net), PLANS["tiny"].layers
     heads = {route: 2 ** (len(route) - 2) for route in routes.ways.routes()}

@@ -25,6 +25,7 @@ from supernet.zoo.macro.hr_nas_transformer import LightTransformer, places
 from zoo_networks import computes_the_same_in_onnx, images, randomise_statistics
 
 TINY: dict[str, Any] = {"variant": "tiny", "image_size": 8, "in_channels": 1, "num_classes": 3}
+PIXELS: dict[str, Any] = {"transformer": "all", "head": "pixels", "activation": "swish"}
 
 SEARCHED = """
 24 1 32 12 1|24 1 28 7 5|18 1 28 8 1|36 2 31 29 30|18 1 11 4 0|18 1 1 0 0|36 1 14 19 17|36 1 18 12 7
@@ -88,7 +89,10 @@ def written(head: str) -> Iterator[tuple[int, int, int, int]]:
     ("variant", "head", "units"),
     [pytest.param("imagenet", "images", 67, marks=pytest.mark.slow), ("cityscapes", "pixels", 61)],
 )
-@pytest.mark.parametrize(("transformer", "transformers"), [("none", {67: 0, 61: 0}), ("same", {67: 44, 61: 44})])
+@pytest.mark.parametrize(
+    ("transformer", "transformers"),
+    [pytest.param("none", {67: 0, 61: 0}, marks=pytest.mark.slow), ("same", {67: 44, 61: 44})],
+)
 def test_units_parameters_and_costs_are_those_of_the_published_tables(
     variant: Any, head: str, units: int, transformer: Any, transformers: dict[int, int]
 ) -> None:
@@ -142,7 +146,7 @@ def test_the_searched_network_of_the_authors_can_be_built() -> None:
 
 
 @pytest.mark.parametrize("law", LAWS)
-@pytest.mark.parametrize("options", [{}, {"transformer": "all", "head": "pixels", "activation": "swish"}])
+@pytest.mark.parametrize("options", [{}, pytest.param(PIXELS, marks=pytest.mark.slow)])
 def test_networks_keep_the_laws(law: Law, options: dict[str, Any]) -> None:
     net = tiny(**options)
     law(net, lambda arch: images(net))
@@ -280,6 +284,7 @@ def test_maps_are_exchanged_with_neighbours_alone() -> None:
     assert set(unit) == {"to0from0", "to0from1", "to1from0", "to1from1", "to2from1"}
 
 
+@pytest.mark.slow
 def test_heads_for_pixels_answer_at_the_finest_branch() -> None:
     net = tiny(head="pixels", image_size=16, stride=2)
     (only,) = net.space.enumerate()
