@@ -1,4 +1,7 @@
 import copy
+from functools import partial
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -6,7 +9,7 @@ import torch
 from torch import nn
 
 from measure_networks import blobs, small_net
-from supernet import measure, search
+from supernet import data, measure, search, zoo
 from supernet.errors import UsageError
 from supernet.measure import Calibration, Latency, NetEvaluator, weights_version
 from supernet.search.evaluation import Evaluator, costs_of, values_of
@@ -160,3 +163,49 @@ def test_a_latency_model_of_something_else_is_refused():
     table = measure.LatencyTable.build(net, Slow(), input_shape=(1, 12, 12), repeats=1)
     with pytest.raises(UsageError, match=r"of inputs of shape \(1, 12, 12\), not \(1, 8, 8\)"):
         NetEvaluator(net, blobs(), latency=table)
+
+
+def test_it_measures_together_what_has_a_common_beginning(monkeypatch: pytest.MonkeyPatch) -> None:
+    torch.manual_seed(0)
+    net = zoo.nasbench_macro(channels=4, head_channels=8, in_channels=1, num_classes=10)
+    images = data.digits()
+    archs = [arch for arch, _ in zip(net.space.enumerate(), range(20), strict=False)]
+    quick: dict[str, Any] = {"calibration": Calibration(images=40, batch_size=20), "images": 40}
+    expected = [NetEvaluator(net, images, **quick).scores(arch) for arch in archs]
+    evaluator = NetEvaluator(net, images, **quick)
+    evaluator.look_ahead(archs[:5], ["macs"])
+    assert not evaluator._scores, "no score is asked for"
+    evaluator.look_ahead(archs, ["accuracy", "macs"])
+    monkeypatch.setattr("supernet.measure.evaluator.run_scores", None)  # nothing is left to measure
+    assert [evaluator.scores(arch) for arch in archs] == expected
+    apart = [net.space.smallest(), net.space.largest()]
+    evaluator.look_ahead(apart)
+    assert not set(evaluator._scores) & {arch.code for arch in apart if arch not in archs}, "they share too little"
+
+
+def test_a_search_is_the_same_with_and_without(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    net = zoo.nasbench_macro(channels=4, head_channels=8, in_channels=1, num_classes=10, statistics="track")
+    evaluator = NetEvaluator(net, data.digits(), calibration=None, images=20)
+    asked: list[int] = []
+    ahead = NetEvaluator.look_ahead
+
+    def counted(self: NetEvaluator, archs: Any, names: Any = None) -> None:
+        asked.append(len(archs))
+        ahead(self, archs, names)
+
+    monkeypatch.setattr(NetEvaluator, "look_ahead", counted)
+    searcher = search.Evolution(population=10, parents=5, mutations=5, crossovers=5)
+    run = partial(search.run, searcher, evaluator, budget=20)
+    run(out=tmp_path / "ahead")
+    assert asked[0] == 10
+    lines = (tmp_path / "ahead" / "search.jsonl").read_text().splitlines(keepends=True)
+    (tmp_path / "ahead" / "search.jsonl").write_text("".join(lines[:4]))
+    evaluator.forget()
+    asked.clear()
+    run(out=tmp_path / "ahead", resume=True)
+    assert asked[0] == 6, "what is on record is not measured again"
+    monkeypatch.setattr(NetEvaluator, "look_ahead", lambda *_: None)
+    evaluator.forget()
+    run(out=tmp_path / "alone")
+    assert (tmp_path / "ahead" / "search.jsonl").read_text() == (tmp_path / "alone" / "search.jsonl").read_text()

@@ -20,6 +20,7 @@ from supernet.judge.report import RankReport
 from supernet.judge.truth.growing import TruthFile, read_source
 from supernet.judge.truth.truth import Truth
 from supernet.measure import Calibration, NetEvaluator, Score
+from supernet.measure.evaluator import AHEAD
 from supernet.measure.proxies import Proxy, proxy_scores
 from supernet.measure.scores.calibration import DEFAULT
 from supernet.nn import Supernet
@@ -207,6 +208,8 @@ def _scored(
             kept = file.truth()
             told = dict(zip(map(tuple, kept.codes.tolist()), kept.mean.tolist(), strict=True))
         for done, arch in enumerate(archs, start=1):
+            if (done - 1) % AHEAD == 0 and evaluator.score is None:
+                evaluator.look_ahead([one for one in archs[done - 1 : done - 1 + AHEAD] if one.code not in told])
             if arch.code not in told:
                 told[arch.code] = evaluator.value(arch)
                 file.append(arch, 0, told[arch.code])

@@ -22,6 +22,7 @@ from supernet.measure.scores.int8 import SUFFIX as INT8
 from supernet.measure.scores.int8 import int8_scores, quantities_in_int8
 from supernet.measure.scores.score import Score, Subnet, quantity_of, scored
 from supernet.measure.scores.scores import Scores, run_scores
+from supernet.measure.scores.shared_beginnings import scores_together
 from supernet.measure.untouched import batch_like
 from supernet.nn import Supernet
 from supernet.precision import Precision, check_precision
@@ -29,6 +30,9 @@ from supernet.quantity import ACTIVATIONS_MB, COSTS, LATENCY_MS, MACS, MEMORY_MB
 from supernet.space import Arch, Codes, Space
 
 _KEPT_BYTES = 2**30
+AHEAD = 32
+"""Number of architectures that are measured together: so many are lost at most when the work is killed."""
+_LEAST_SAVING = 0.15  # of the layers: less is not worth that a batch is with many architectures at once
 
 
 class NetEvaluator:
@@ -170,6 +174,34 @@ class NetEvaluator:
                 self.net, arch, self._batches, self.calibration, self.data, precision=self.precision
             )
         return self._scores[arch.code]
+
+    def look_ahead(self, archs: Sequence[Arch], names: Sequence[str] | None = None) -> None:
+        """Measure the scores of many architectures together, where common beginnings of theirs save work.
+
+        `scores` and `evaluate` then tell them, the same as without. Where nothing is saved nothing is done.
+
+        Args:
+            archs: The architectures; what is known of some is not measured again.
+            names: What will be asked of them; None: the scores of the task.
+
+        Raises:
+            RunError: the network's output is not finite.
+        """
+        self._follow()
+        left = list({arch.code: arch for arch in archs if arch.code not in self._scores}.values())
+        if len(left) < 2 or not (names is None or self._task_scores & set(names)):
+            return
+        found = scores_together(
+            self.net,
+            left,
+            self._batches,
+            self.calibration,
+            self.data,
+            precision=self.precision,
+            least_saving=_LEAST_SAVING,
+        )
+        if found is not None:
+            self._scores.update(zip((arch.code for arch in left), found.scores, strict=True))
 
     def scores_in_int8(self, arch: Arch) -> Scores:
         """The scores of the subnet quantised to eight bits, weights and activations, see `int8_scores`.

@@ -53,8 +53,8 @@ def whole(run: Run, *, resume: bool = False) -> Whole | None:
 
     Raises:
         UsageError: something cannot be done as it is asked for.
-        RunError: the packages of every format, or that of the page, are missing; the training or the search failed, or the
-            page could not be written.
+        RunError: the packages of every format, or that of the page, are missing; the training or the search failed,
+            or the page could not be written.
     """
     always = run.config.search.always or (run.place / "search.jsonl").is_file()
     if always or run.recipe.derive is None:

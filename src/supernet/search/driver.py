@@ -15,6 +15,7 @@ from supernet.data import Data
 from supernet.errors import RunError, UsageError
 from supernet.io.locking import locked
 from supernet.measure import NetEvaluator
+from supernet.measure.evaluator import AHEAD
 from supernet.nn import Supernet
 from supernet.quantity import SCORE, Quantity, objectives_of
 from supernet.search.archive import Archive, Begun, described
@@ -247,7 +248,9 @@ def _search(begun: AskTell, name: str, ledger: Ledger, budget: int, progress: Pr
         costs = ledger.costs(archs, name)
         if ledger.companion is not None:
             ledger.companion.begin_generation(generation, before)
-        for arch, cost in zip(archs, costs, strict=True):
+        for number, (arch, cost) in enumerate(zip(archs, costs, strict=True)):
+            if number % AHEAD == 0:
+                ledger.look_ahead(archs[number : number + AHEAD])
             if ledger.settle(arch, cost, generation) and progress is not None:
                 progress(len(ledger.evaluations), budget, ledger.best())
         begun.tell(archs, [ledger.known[arch].values for arch in archs])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import msgspec
 import numpy as np
@@ -42,6 +42,15 @@ class Evaluator(Protocol):
 
     def evaluate(self, arch: Arch, names: Sequence[str]) -> Mapping[str, float]:
         """The named expensive quantities of one architecture, such as its accuracy."""
+
+
+@runtime_checkable
+class LooksAhead(Protocol):
+    """An evaluator that can measure many architectures together for less than one by one."""
+
+    def look_ahead(self, archs: Sequence[Arch], names: Sequence[str]) -> None:
+        """Measure what `evaluate` will be asked for next, if that saves work."""
+        ...
 
 
 def costs_of(evaluator: Evaluator, codes: Codes, names: Iterable[str]) -> dict[str, NDArray[np.float64]]:

@@ -8,7 +8,7 @@ import numpy as np
 
 from supernet.errors import RunError
 from supernet.search.archive import Archive
-from supernet.search.evaluation import Evaluation, Evaluator, best_of, costs_of, values_of
+from supernet.search.evaluation import Evaluation, Evaluator, LooksAhead, best_of, costs_of, values_of
 from supernet.search.problem import Companion, Predicting, Problem
 from supernet.space import Arch
 from supernet.space.text import in_shell
@@ -61,6 +61,12 @@ class Ledger:
                 "propose only what problem.feasible and problem.space allow; correct the searcher."
             )
         return [{name: float(columns[name][row]) for name in self.cheap} for row in range(len(archs))]
+
+    def look_ahead(self, archs: Sequence[Arch]) -> None:
+        """Let the evaluator measure together what will be settled next and is not on record."""
+        if self.companion is None and self.dear and isinstance(self.evaluator, LooksAhead):
+            fresh = list(dict.fromkeys(arch for arch in archs if self.keep is not None or arch not in self.known))
+            self.evaluator.look_ahead(fresh[max(0, len(self.archive.recorded) - len(self.evaluations)) :], self.dear)
 
     def settle(self, arch: Arch, cost: dict[str, float], generation: int) -> bool:
         """Make the values of one architecture known; False if they already were."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, TypeAlias, cast
 
 import torch
@@ -32,37 +33,58 @@ def recompute(net: nn.Module, batches: Iterable[Fields], policy: Calibration) ->
         The BatchNorms that ran.
     """
     layers = tracked_batch_norms(net)
-    averages = {layer: _Average(layer, policy) for layer in layers}
-    momenta = [layer.momentum for layer in layers]
-    handles = [layer.register_forward_hook(averages[layer].read) for layer in layers]
+    averages = {layer: Average(layer, policy) for layer in layers}
+    with normalised_by_the_batch(layers, lambda layer: averages[layer]), torch.no_grad():
+        for x in batches if layers else ():
+            called(net, x)
+            if not any(average.batches for average in averages.values()):
+                break  # none of them is part of this subnet
+    ran = [layer for layer in layers if averages[layer].batches]
+    for layer in ran:
+        for name, buffer in averages[layer].statistics().items():
+            _buffer(layer, name).copy_(buffer)
+    return ran
+
+
+@contextmanager
+def normalised_by_the_batch(layers: Sequence[BatchNorm], average: Callable[[BatchNorm], Average]) -> Iterator[None]:
+    """Inside, layers normalise by the batch, whose statistics they give to an average; then all is as it was.
+
+    Args:
+        layers: The BatchNorms, in evaluation mode.
+        average: What takes in the batch that a layer has just normalised.
+    """
+
+    def read(layer: nn.Module, args: tuple[Tensor, ...], output: Tensor) -> None:
+        average(cast(BatchNorm, layer)).read(layer, args, output)
+
+    before = [(layer.momentum, {name: _buffer(layer, name) for name in BUFFERS}) for layer in layers]
+    handles = [layer.register_forward_hook(read) for layer in layers]
     for layer in layers:
         layer.momentum, layer.training = 1.0, True
         layer._buffers |= {name: torch.zeros_like(_buffer(layer, name)) for name in BUFFERS}  # 0 · NaN is NaN
     try:
-        with torch.no_grad():
-            for x in batches if layers else ():
-                called(net, x)
-                if not any(average.batches for average in averages.values()):
-                    break  # none of them is part of this subnet
+        yield
     finally:
         for handle in handles:
             handle.remove()
-        for layer, momentum in zip(layers, momenta, strict=True):
+        for layer, (momentum, buffers) in zip(layers, before, strict=True):
             layer.momentum, layer.training = momentum, False
-            layer._buffers |= averages[layer].before
-    ran = [layer for layer in layers if averages[layer].batches]
-    for layer in ran:
-        averages[layer].write()
-    return ran
+            layer._buffers |= buffers
 
 
-class _Average:
-    """Joins the statistics of one layer's batches, in double precision."""
+class Average:
+    """Joins the statistics of one layer's batches, in double precision.
+
+    Args:
+        layer: The layer, as it was before the first batch.
+        policy: How they are joined.
+    """
 
     def __init__(self, layer: BatchNorm, policy: Calibration) -> None:
-        self.before = {name: _buffer(layer, name) for name in BUFFERS}
+        self._before = {name: _buffer(layer, name) for name in BUFFERS}
         self._policy = policy
-        self._mean, self._var = self.before["running_mean"].double(), self.before["running_var"].double()
+        self._mean, self._var = self._before["running_mean"].double(), self._before["running_var"].double()
         if policy.reset:
             self._mean, self._var = torch.zeros_like(self._mean), torch.ones_like(self._var)
         self.batches = self._positions = 0
@@ -89,13 +111,15 @@ class _Average:
             self._mean = self._mean + weight * (mean - self._mean)
             self._var = self._var + weight * (var - self._var)
 
-    def write(self) -> None:
-        """Put the result into the layer's buffers."""
+    def statistics(self) -> dict[str, Tensor]:
+        """The buffers that the layer is to have, by name; channels that did not run are as they were."""
+        found = {name: buffer.clone() for name, buffer in self._before.items()}
         unbiased = self._positions / (self._positions - 1) if self._positions else 1.0
-        dtype = self.before["running_mean"].dtype
-        self.before["running_mean"][self._at] = self._mean.to(dtype)
-        self.before["running_var"][self._at] = (self._var * unbiased).to(dtype)
-        self.before["num_batches_tracked"].fill_(self.batches)
+        dtype = found["running_mean"].dtype
+        found["running_mean"][self._at] = self._mean.to(dtype)
+        found["running_var"][self._at] = (self._var * unbiased).to(dtype)
+        found["num_batches_tracked"].fill_(self.batches)
+        return found
 
 
 def _buffer(layer: nn.Module, name: str) -> Tensor:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass
 from typing import TypedDict, Unpack
 
@@ -156,55 +156,100 @@ def run_scores(
     precision: Precision = "32-true",
 ) -> Scores:
     """`scores` on batches that may have been prepared once for many subnets, in some precision."""
-    asked, name, classes = (data.task, data.name, data.num_classes) if isinstance(data, Data) else (None, "a split", 0)
-    task = task or asked or Classification()
-    meter, images = task.meter(), 0
+    tally = Tally(data, task, arch or type(net).__name__)
 
     def network(x: Fields) -> Output:
         return as_output(called(net, x))
 
     with ExitStack() as stack, torch.no_grad():
-        if precision == "bf16-mixed":
-            stack.enter_context(torch.autocast(next(net.parameters()).device.type, dtype=torch.bfloat16))
+        stack.enter_context(computed_in(net, precision))
         if calibration is None:
-            _check_calibrated(net)
+            check_calibrated(net)
             stack.enter_context(untouched(net))
             stack.enter_context(activated(net, arch))
         else:
             stack.enter_context(calibrated(net, arch, data, calibration))
         for given in batches:
             batch = batch_like(net, given)
-            output = network(batch.x)
-            if not all(torch.isfinite(t).all() for t in (output.logits, *output.heads.values())):
-                raise RunError(
-                    f"The network's output is not finite (NaN or infinite) for {arch or type(net).__name__}. Its "
-                    "weights have diverged, or its BatchNorm statistics are unusable: go back to an earlier checkpoint."
-                )
-            if not images:
-                task.check(output, batch, data=name, classes=classes)
-            try:
-                take_in(meter, output, batch, network)
-            except (IndexError, RuntimeError, ValueError) as error:
-                if not isinstance(error, SupernetError):
-                    task.check(output, batch, data=name, classes=classes)  # says which target of which field it is
-                raise
-            images += batch.size
-    values = meter.values()
-    for score in task.scores:
-        if score.name not in values:
-            raise UsageError(
-                f"The meter of {type(task).__name__} tells {', '.join(values) or 'nothing'}, but not the score "
-                f"{score.name!r} of the task. Let values() of the meter have all of the task's scores."
-            )
-        if not math.isfinite(values[score.name]):
+            tally.add(network(batch.x), batch, network)
+    return tally.scores()
+
+
+class Tally:
+    """The scores of one subnet, as its outputs come in.
+
+    Args:
+        data: What it is measured on.
+        task: What is asked of it; None: the task of the data, of a split classification.
+        subject: What is measured, for the messages of errors.
+    """
+
+    def __init__(self, data: Data | Split, task: Task | None, subject: object) -> None:
+        self._name, self._classes, asked = "a split", 0, task
+        if isinstance(data, Data):
+            self._name, self._classes, asked = data.name, data.num_classes, task or data.task
+        self._task = asked or Classification()
+        self._subject, self._images = subject, 0
+        self.meter = self._task.meter()
+
+    def add(self, output: Output, batch: Batch, network: Callable[[Fields], Output]) -> None:
+        """Take in what the subnet says of a batch.
+
+        Args:
+            output: What it says.
+            batch: The examples.
+            network: The subnet, which the meter may ask more.
+
+        Raises:
+            UsageError: it is not what the task asks for.
+            RunError: it is not finite.
+        """
+        if not all(torch.isfinite(t).all() for t in (output.logits, *output.heads.values())):
             raise RunError(
-                f"The score {score.name!r} of {type(task).__name__} is {values[score.name]} for "
-                f"{arch or type(net).__name__} on {images} examples of {name}. Look at the targets, or at the metric."
+                f"The network's output is not finite (NaN or infinite) for {self._subject}. Its weights have diverged, "
+                "or its BatchNorm statistics are unusable: go back to an earlier checkpoint."
             )
-    return Scores(values, task.scores[0], images)
+        if not self._images:
+            self._task.check(output, batch, data=self._name, classes=self._classes)
+        try:
+            take_in(self.meter, output, batch, network)
+        except (IndexError, RuntimeError, ValueError) as error:
+            if not isinstance(error, SupernetError):
+                # says which target of which field it is
+                self._task.check(output, batch, data=self._name, classes=self._classes)
+            raise
+        self._images += batch.size
+
+    def scores(self) -> Scores:
+        """The scores of all batches.
+
+        Raises:
+            UsageError: the meter tells no score of the task.
+            RunError: a score is not finite.
+        """
+        values, task = self.meter.values(), self._task
+        for score in task.scores:
+            if score.name not in values:
+                raise UsageError(
+                    f"The meter of {type(task).__name__} tells {', '.join(values) or 'nothing'}, but not the score "
+                    f"{score.name!r} of the task. Let values() of the meter have all of the task's scores."
+                )
+            if not math.isfinite(values[score.name]):
+                raise RunError(
+                    f"The score {score.name!r} of {type(task).__name__} is {values[score.name]} for {self._subject} on "
+                    f"{self._images} examples of {self._name}. Look at the targets, or at the metric."
+                )
+        return Scores(values, task.scores[0], self._images)
 
 
-def _check_calibrated(net: nn.Module) -> None:
+def computed_in(net: nn.Module, precision: Precision) -> AbstractContextManager[object]:
+    """Arithmetic of a precision, inside."""
+    if precision == "bf16-mixed":
+        return torch.autocast(next(net.parameters()).device.type, dtype=torch.bfloat16)
+    return nullcontext()
+
+
+def check_calibrated(net: nn.Module) -> None:
     """Refuse BatchNorms whose policy is to be calibrated first, and that never were."""
     for layer in tracked_batch_norms(net):
         mean, var = layer.get_buffer("running_mean"), layer.get_buffer("running_var")
