@@ -13,6 +13,7 @@ from supernet.methods.cells.entrannas import entrannas as entrannas
 from supernet.methods.cells.gdas import gdas as gdas
 from supernet.methods.cells.ista_nas import ista_nas as ista_nas
 from supernet.methods.cells.nas_ood import nas_ood as nas_ood
+from supernet.methods.cells.nasda import nasda as nasda
 from supernet.methods.cells.p_darts import p_darts as p_darts
 from supernet.methods.cells.pc_darts import pc_darts as pc_darts
 from supernet.methods.cells.r_darts import r_darts as r_darts
@@ -113,6 +114,7 @@ __all__ = [
     "mean_teacher",
     "mixpath",
     "nas_ood",
+    "nasda",
     "nasvit",
     "nat",
     "ofa",

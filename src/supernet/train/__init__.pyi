@@ -126,10 +126,12 @@ from supernet.train.objectives.first_apart import FirstApart as FirstApart
 from supernet.train.objectives.from_teachers import FromTeachers as FromTeachers
 from supernet.train.objectives.in_place_distillation import InPlaceDistillation as InPlaceDistillation
 from supernet.train.objectives.info_nce import InfoNCE as InfoNCE
+from supernet.train.objectives.kernel_discrepancy import KernelDiscrepancy as KernelDiscrepancy
 from supernet.train.objectives.latent_prediction import LatentPrediction as LatentPrediction
 from supernet.train.objectives.matched_distillation import MatchedDistillation as MatchedDistillation
 from supernet.train.objectives.mutual_distillation import MutualDistillation as MutualDistillation
 from supernet.train.objectives.plus_cost import PlusCost as PlusCost
+from supernet.train.objectives.plus_discrepancy import PlusDiscrepancy as PlusDiscrepancy
 from supernet.train.objectives.relations import Relations as Relations
 from supernet.train.objectives.scale_cost import ScaleCost as ScaleCost
 from supernet.train.objectives.seen_class import SeenClass as SeenClass
@@ -434,6 +436,7 @@ __all__ = [
     "KeepShares",
     "KeepStrongest",
     "KeepWinners",
+    "KernelDiscrepancy",
     "LSTMController",
     "LargestOptions",
     "LatentPrediction",
@@ -495,6 +498,7 @@ __all__ = [
     "Perturbed",
     "Phase",
     "PlusCost",
+    "PlusDiscrepancy",
     "PoliciesOfTasks",
     "Policy",
     "PolicyPerTask",

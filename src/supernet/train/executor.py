@@ -218,7 +218,7 @@ class Executor:
             nullcontext() if path.dropout else evaluating(self._regularised),
             nullcontext() if path.learns else torch.no_grad(),
         ):
-            with tapped(self.net.module, path.tapped) as taps:
+            with tapped(self.net.module, path.tapped_in(self.net)) as taps:
                 if path.forward is None:
                     output = self.forward(path.decisions, batch, settings=settings)
                 else:
