@@ -37,6 +37,7 @@ from supernet.methods.elastic.vitas import vitas as vitas
 from supernet.methods.final.darts_cifar import darts_cifar as darts_cifar
 from supernet.methods.final.darts_imagenet import darts_imagenet as darts_imagenet
 from supernet.methods.final.enas_final import enas_final as enas_final
+from supernet.methods.final.mcd import mcd as mcd
 from supernet.methods.macro.atomnas import atomnas as atomnas
 from supernet.methods.macro.da_nas import da_nas as da_nas
 from supernet.methods.macro.densenas import densenas as densenas
@@ -111,6 +112,7 @@ __all__ = [
     "magic_a",
     "magic_at",
     "magic_t",
+    "mcd",
     "mean_teacher",
     "mixpath",
     "nas_ood",
