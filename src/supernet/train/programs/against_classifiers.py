@@ -73,6 +73,7 @@ class AgainstClassifiers:
         return replace(self, drawn=Fixed(arch), objective=alone(self.objective))
 
     def moves(self, step: Step) -> Moves:
+        step.batch(self.target)  # what is wrong with it shows before the first move
         decisions = self.drawn.paths(step)
         here = EveryClassifier(part=self.classifiers)
         there = replace(here, split=self.target)
