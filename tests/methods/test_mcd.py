@@ -259,6 +259,6 @@ def test_what_does_not_fit_is_refused_before_training() -> None:
     assert torch.equal(vector(net), before)
     with pytest.raises(UsageError, match="their number depends on the architecture"):
         fit(elastic_net(), mcd(), domains(), steps=1, batch_size=16, accelerator="cpu", progress=False)
+    plain = TrainPaths(sampler=Fixed(net.space.largest()), objective=Disagreement())
     with pytest.raises(UsageError, match="One classifier alone cannot be contradicted"):
-        plain = TrainPaths(sampler=Fixed(operations_net().space.largest()), objective=Disagreement())
         train(Recipe(name="one", program=plain, weights=sgd(0.1)))

@@ -17,7 +17,18 @@ from supernet import Supernet, data
 from supernet.errors import UsageError
 from supernet.methods import darts, nasda
 from supernet.nn import Mixture
-from supernet.train import Bilevel, CrossEntropy, KernelDiscrepancy, Move, Path, PlusDiscrepancy, Softmax, adam, fit, sgd
+from supernet.train import (
+    Bilevel,
+    CrossEntropy,
+    KernelDiscrepancy,
+    Move,
+    Path,
+    PlusDiscrepancy,
+    Softmax,
+    adam,
+    fit,
+    sgd,
+)
 from supernet.train.gradients.unrolled import Unrolled
 from supernet.train.laws import Trial
 from supernet.train.parametrisations.option_logits import OptionLogits
@@ -146,7 +157,9 @@ def test_the_discrepancy_is_between_features_of_validation_images_and_of_the_tar
     _, target = bench.features(dict(bench.net.named_parameters()), bench.architecture.logits[0], "target")
     loss, outcome = bench.run.run(bench.path, bench.run.batch("validation"), bench.now)
     found = {name: term.detach() for name, term in bench.loss(outcome).items()}
-    assert float(found["discrepancy"]) == pytest.approx(3 * float(bench.loss.discrepancy(source, target).detach()), rel=1e-5)
+    assert float(found["discrepancy"]) == pytest.approx(
+        3 * float(bench.loss.discrepancy(source, target).detach()), rel=1e-5
+    )
     assert float(found["discrepancy"]) > 0.1
     assert float(loss.detach()) == pytest.approx(float(found["loss"] + found["discrepancy"]))
 
@@ -242,7 +255,9 @@ def test_a_batch_of_one_and_too_few_images_of_the_target_are_refused_with_weight
     with pytest.raises(UsageError, match=r"was given 1 of the source and 1 of the target\. Train on batches"):
         fit(net, nasda(order=1), domains(), steps=2, batch_size=1, accelerator="cpu", progress=False)
     assert torch.equal(vector(net), before)
-    with pytest.raises(UsageError, match=r"In the split 'target' of domains without dim: batch_size=32 needs 32 images"):
+    with pytest.raises(
+        UsageError, match=r"In the split 'target' of domains without dim: batch_size=32 needs 32 images"
+    ):
         fit(net, nasda(), domains(adapt=0.1), steps=2, batch_size=32, accelerator="cpu", progress=False)
     assert torch.equal(vector(net), before)
 

@@ -38,7 +38,7 @@ def nasda(
     weights: Updates = WEIGHTS,
     architecture: Updates = ARCHITECTURE,
 ) -> Recipe:
-    """NASDA: DARTS whose architecture also draws the features of labelled and of unlabelled images of two domains together.
+    """NASDA: DARTS whose α also draws together the features of labelled images and of those of an unlabelled domain.
 
     [arXiv 2008.05706](https://arxiv.org/abs/2008.05706), phase I. The weights learn on labelled training images of the
     source, as in DARTS; α learns by the loss of validation images of the source plus `weight` times the squared maximum

@@ -40,8 +40,8 @@ def mcd(
 
     [arXiv 1712.02560](https://arxiv.org/abs/1712.02560); settings of the released code for digits, batches of 128. On
     every batch all learn on the labelled source; then the classifiers learn to contradict each other on the unlabelled
-    target, while the features are fixed; then the features learn, `repeat` times, to have them agree. It is a method for
-    `supernet retrain` and `deploy.retrained`, and phase II of `nasda`; as a method for a supernet it trains uniform
+    target, while the features are fixed; then the features learn, `repeat` times, to have them agree. It is a method
+    for `supernet retrain` and `deploy.retrained`, and phase II of `nasda`; as a method for a supernet it trains uniform
     paths.
 
     It needs data with a split `target`, such as `supernet.data.digit_domains(adapt=0.5)`. The first classifier is the

@@ -45,7 +45,7 @@ class EveryHead:
 class Disagreement:
     """How much the classifiers of a network contradict each other: the sum over pairs of the distance of p_i and p_j.
 
-    Saito et al. (MCD), [arXiv 1712.02560](https://arxiv.org/abs/1712.02560), eq. 1; for more than two classifiers NASDA,
+    Saito et al. (MCD), [arXiv 1712.02560](https://arxiv.org/abs/1712.02560), eq. 1; of more than two classifiers NASDA,
     [arXiv 2008.05706](https://arxiv.org/abs/2008.05706). p are the probabilities of the logits and of every head;
     labels are not looked at.
 

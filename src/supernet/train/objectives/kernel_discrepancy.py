@@ -63,12 +63,12 @@ class KernelDiscrepancy:
             check_number("The width of the middle kernel", self.width, above=0)
         if self.estimator not in get_args(Estimator):
             raise UsageError(f"The discrepancy is estimated by one of {get_args(Estimator)}; got {self.estimator!r}.")
-        if self.shares is not None:
-            if len(self.shares) != self.kernels or not min(self.shares) >= 0 or not 0 < sum(self.shares) < float("inf"):
-                raise UsageError(
-                    f"The shares of {self.kernels} kernels are {self.shares}; give one for each, none below 0, and at "
-                    "least one above it."
-                )
+        shares = (1.0,) * self.kernels if self.shares is None else self.shares
+        if len(shares) != self.kernels or not min(shares) >= 0 or not 0 < sum(shares) < float("inf"):
+            raise UsageError(
+                f"The shares of {self.kernels} kernels are {shares}; give one for each, none below 0, and at least one "
+                "above it."
+            )
 
     def __call__(self, x: Tensor, y: Tensor) -> Tensor:
         """The estimate, a scalar in float32."""

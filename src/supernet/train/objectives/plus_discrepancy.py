@@ -22,9 +22,9 @@ from supernet.train.values._protocol import Number, check_value, value_of
 class PlusDiscrepancy:
     """L + λ MK-MMD²(Φ(xˢ), Φ(xᵗ)), Φ being what enters the classifier (NASDA, phase I).
 
-    Li and Peng, [arXiv 2008.05706](https://arxiv.org/abs/2008.05706). It is a loss of the architecture: the weights, and
-    the step of them that a second-order gradient unrolls, learn by L alone. The images of the target run in a pass of
-    their own, under the decisions of the path; their labels are not looked at.
+    Li and Peng, [arXiv 2008.05706](https://arxiv.org/abs/2008.05706). It is a loss of the architecture: the weights,
+    and the step of them that a second-order gradient unrolls, learn by L alone. The images of the target run in a pass
+    of their own, under the decisions of the path; their labels are not looked at.
 
     Args:
         objective: The loss L of images of the source.

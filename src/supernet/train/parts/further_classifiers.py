@@ -27,8 +27,8 @@ class FurtherClassifiers:
         count: Their number, beside the supernet's own.
 
     Raises:
-        UsageError: fewer than one; when they are built, a network that does not end in a linear layer, or whose features
-            are not as many in every architecture.
+        UsageError: fewer than one; when they are built, a network that does not end in a linear layer, or whose
+            features are not as many in every architecture.
     """
 
     count: int = 1

@@ -25,8 +25,8 @@ from supernet.train.samplers.uniform import Uniform
 class AgainstClassifiers:
     """Maximum classifier discrepancy (MCD): a generator of features against two or more classifiers.
 
-    Saito et al., [arXiv 1712.02560](https://arxiv.org/abs/1712.02560), §3.3. The generator G is the supernet without its
-    last layer, which is one of the classifiers C. On one batch of the source and one of the target,
+    Saito et al., [arXiv 1712.02560](https://arxiv.org/abs/1712.02560), §3.3. The generator G is the supernet without
+    its last layer, which is one of the classifiers C. On one batch of the source and one of the target,
 
     1. G and C descend on the loss L of the source;
     2. C descend on L − L_adv, where L_adv is how much they contradict each other on the target; G is fixed;
