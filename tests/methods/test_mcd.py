@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import itertools
 from dataclasses import replace
 from typing import Any
@@ -46,7 +45,7 @@ def alone() -> Trial:
 
 TRIALS = {
     "mcd": lambda: Trial(
-        recipe=mcd(classifiers=3, repeat=2, weights=adam(5e-3)), net=operations_net(), data=domains(), steps=60
+        recipe=mcd(classifiers=3, repeat=1, weights=adam(1e-2)), net=operations_net(), data=domains(), steps=40
     ),
     "mcd, alone": alone,
 }
@@ -70,8 +69,8 @@ class Bench:
         self.arch = self.net.space.largest()
         self.recipe = mcd(**options).alone(self.arch)
         self.state = TrainingState(self.net, self.recipe, seed=0, batch_size=16)
-        assert self.recipe.data is not None
-        self.run = executor(self.net, self.recipe.data(domains()), recipe=self.recipe)
+        told: Any = self.recipe.data
+        self.run = executor(self.net, told(domains()), recipe=self.recipe)
         self.run.steppers = self.state.steppers
         self.now = replace(step(self.net, parts=self.state.parts), runner=self.run)
         (program,) = self.recipe.programs
@@ -203,10 +202,12 @@ def test_a_retrained_network_has_one_classifier_and_is_exported_with_it() -> Non
     arch = net.space.largest()
     options: dict[str, Any] = {"batch_size": 16, "accelerator": "cpu", "progress": False}
     trained = deploy.retrained(net, arch, found, steps=3, recipe=mcd(), **options)
-    assert trained.calibrated_for == {arch} or arch in (trained.calibrated_for or ())
+    assert trained.calibrated_for == (arch,)
     subnet = trained.extract(arch).eval()
     assert sum(isinstance(module, nn.Linear) for module in subnet.modules()) == 1
-    torch.jit.save(torch.jit.trace(subnet, torch.zeros(2, 1, 8, 8)), io.BytesIO())
+    batch = next(found.test.batches(8))
+    with torch.no_grad():
+        assert torch.allclose(subnet(batch.x), trained.eval()(batch.x, arch), atol=1e-5)
 
 
 @pytest.mark.slow

@@ -124,17 +124,17 @@ class Bench:
         self.architecture = OptionLogits(self.net)
         with torch.no_grad():
             self.architecture.logits[0].copy_(torch.tensor([0.3, -0.4]))
-        told = nasda().data
-        assert told is not None
+        told: Any = nasda().data
         self.run = executor(
             self.net, told(domains()), weights=sgd(self.rate, momentum=0), parts={"architecture": self.architecture}
         )
-        self.loss = PlusDiscrepancy(weight=options.pop("weight", 3.0), discrepancy=KernelDiscrepancy(**options))
+        self.weight: float = options.pop("weight", 3.0)
+        self.loss = PlusDiscrepancy(weight=self.weight, discrepancy=KernelDiscrepancy(**options))
         self.now = replace(step(self.net, parts={"architecture": self.architecture}), runner=self.run)
         self.path = Path(relaxed(Softmax(), self.now), self.loss)
         self.move = Move(updates="architecture", data="validation", paths=[self.path])
 
-    def features(self, w: dict[str, Tensor], alpha: Tensor, split: str) -> tuple[Tensor, Tensor]:
+    def features(self, w: Any, alpha: Tensor, split: str) -> tuple[Tensor, Tensor]:
         """Logits, and what enters the last layer, by torch alone."""
         seen: list[Tensor] = []
         last = [m for m in self.net.modules() if isinstance(m, nn.Linear)][-1]
@@ -143,12 +143,12 @@ class Bench:
         handle.remove()
         return logits, seen[0]
 
-    def expected(self, w: dict[str, Tensor], alpha: Tensor) -> Tensor:
+    def expected(self, w: Any, alpha: Tensor) -> Tensor:
         """CE of validation images + λ MMD², with the width of the middle kernel held."""
         logits, source = self.features(w, alpha, "validation")
         _, target = self.features(w, alpha, "target")
         loss = F.cross_entropy(logits, self.run.batch("validation").labels)
-        return loss + self.loss.weight * self.loss.discrepancy(source, target)
+        return loss + self.weight * self.loss.discrepancy(source, target)
 
 
 def test_the_discrepancy_is_between_features_of_validation_images_and_of_the_target() -> None:
@@ -183,7 +183,7 @@ def test_the_unrolled_step_of_the_weights_is_one_on_labels_of_the_source_alone()
     def second(ahead_by: Any) -> Tensor:
         gradients = torch.autograd.grad(ahead_by(), list(weights.values()), create_graph=True)
         ahead = {n: w - bench.rate * g for (n, w), g in zip(weights.items(), gradients, strict=True)}
-        (found,) = torch.autograd.grad(bench.expected(ahead, alpha), alpha)
+        found: Tensor = torch.autograd.grad(bench.expected(ahead, alpha), alpha)[0]
         return found
 
     def labels() -> Tensor:
@@ -193,7 +193,7 @@ def test_the_unrolled_step_of_the_weights_is_one_on_labels_of_the_source_alone()
         distance = bench.loss.discrepancy(
             bench.features(weights, alpha, "train")[1], bench.features(weights, alpha, "target")[1]
         )
-        return labels() + bench.loss.weight * distance
+        return labels() + bench.weight * distance
 
     exact, wrong = second(labels), second(both)
     Unrolled(radius=1e-3)(bench.run, bench.move, bench.now)

@@ -89,7 +89,7 @@ def test_widths_and_shares_of_kernels() -> None:
     x, y = drawn(5, 8), drawn(6, 8)
     both = torch.cat([x, y])
     squared = torch.pdist(both).square()
-    mean, median = (KernelDiscrepancy(width=w)._widths(x, y) for w in ("mean", "median"))  # type: ignore[arg-type]
+    mean, median = (KernelDiscrepancy(width=w)._widths(x, y) for w in ("mean", "median"))
     assert mean.tolist() == pytest.approx([float(squared.mean()) * f for f in (0.25, 0.5, 1, 2, 4)], rel=1e-6)
     assert median[2].item() == pytest.approx(float(torch.cat([squared, squared]).median()))
     one = [float(KernelDiscrepancy(kernels=1, width=w)(x, y)) for w in (1.0, 2.0, 4.0)]
