@@ -90,20 +90,20 @@ class Bench:
         return {name for name, value in self.families().items() if not torch.equal(value, before[name])}
 
     def logits(self, split: str) -> list[Tensor]:
-        """Of every classifier on the batch of a split, by torch alone; dropout is off."""
+        """Of every classifier on the batch of a split, by torch alone."""
         seen: list[Tensor] = []
         (last,) = (m for m in self.net.modules() if isinstance(m, nn.Linear))
         handle = last.register_forward_pre_hook(lambda _, given: seen.append(given[0]))
-        with torch.no_grad():
-            own = self.net(self.run.batch(split).x, self.arch)
-            further: Any = self.state.parts["classifiers"]
-            found = [own, *(seen[0] @ head.weight.T + head.bias for head in further)]
+        own = self.net(self.run.batch(split).x, self.arch)
+        further: Any = self.state.parts["classifiers"]
+        found = [own, *(seen[0] @ head.weight.T + head.bias for head in further)]
         handle.remove()
         return found
 
     def contradiction(self) -> float:
         """Σ over pairs of mean |p_i − p_j|, in NumPy."""
-        ps = [np.exp(z.numpy()) / np.exp(z.numpy()).sum(1, keepdims=True) for z in self.logits("target")]
+        every = [np.exp(logits.detach().numpy()) for logits in self.logits("target")]
+        ps = [e / e.sum(1, keepdims=True) for e in every]
         return float(sum(np.abs(p - q).mean() for p, q in itertools.combinations(ps, 2)))
 
     def still(self) -> Bench:
@@ -141,7 +141,7 @@ def test_the_losses_are_the_published_ones(classifiers: int, distance: Any) -> N
     """Cross-entropy of all classifiers with labels of the source; the distance of all pairs on the target."""
     bench = Bench(classifiers=classifiers, distance=distance).still()
     labels = bench.run.batch("train").labels
-    source = sum(float(nn.functional.cross_entropy(z, labels)) for z in bench.logits("train"))
+    source = sum(nn.functional.cross_entropy(z, labels).item() for z in bench.logits("train"))
     apart = bench.contradiction() * (10 if distance == "sum" else 1)
     assert apart > 1e-3
     losses = [[_loss(bench, move, place) for place in range(len(move.paths))] for move in bench.moves[:3]]
@@ -155,6 +155,29 @@ def test_the_losses_are_the_published_ones(classifiers: int, distance: Any) -> N
 def _loss(bench: Bench, move: Move, place: int) -> float:
     with torch.no_grad():
         return float(bench.run.run(move.paths[place], bench.run.batch("train"), bench.now)[0])
+
+
+def test_gradients_go_through_every_classifier() -> None:
+    """All of them teach the features, in the first step by labels and in the third by what they disagree on."""
+    bench = Bench(classifiers=3).still()
+    labels, weights = bench.run.batch("train").labels, bench.state.steppers["weights"].parameters
+    ps = [z.softmax(1) for z in bench.logits("target")]
+    apart = torch.stack([(p - q).abs().mean() for p, q in itertools.combinations(ps, 2)]).sum()
+    source = torch.stack([nn.functional.cross_entropy(z, labels) for z in bench.logits("train")]).sum()
+    for move, loss, family in (
+        (bench.moves[0], source, weights),
+        (bench.moves[2], apart, weights),
+        (bench.moves[1], source - apart, bench.state.steppers["classifiers"].parameters),
+    ):
+        expected = torch.autograd.grad(loss, family, allow_unused=True, retain_graph=True)
+        bench.run.backpropagate(move, bench.now)
+        pairs = [(p.grad, e) for p, e in zip(family, expected, strict=True) if e is not None]
+        assert len(pairs) >= 4
+        for found, wanted in pairs:
+            assert found is not None
+            assert torch.allclose(found, wanted, rtol=1e-4, atol=1e-7)
+        bench.net.zero_grad()
+        bench.state.parts["classifiers"].zero_grad()
 
 
 def test_classifiers_come_to_contradict_each_other_and_features_reconcile_them() -> None:
