@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import islice
 from typing import Any
 
@@ -15,9 +16,11 @@ from supernet.data import (
     DomainSplit,
     Part,
     WithDomains,
+    WithTarget,
     digits,
     domains_of,
     from_domains,
+    mnist5k,
     with_domains,
 )
 from supernet.data.indexed import indexed
@@ -124,3 +127,82 @@ def test_cutout_keeps_the_domains_where_it_can() -> None:
     train = digits().train
     split = DomainSplit(indexed(Cutout(4)(digits()).train, "a test"), np.arange(len(train)) % 2, ("a", "b"))
     assert len(split.of("b")) == len(train) // 2
+
+
+# -- a target to adapt to ------------------------------------------------------------------------------------------
+
+
+def test_a_share_of_the_target_is_there_without_labels_and_the_rest_is_the_test() -> None:
+    data = day(adapt=0.25, augment=None)
+    target = data.split("target")
+    assert (len(target), len(data.test)) == (30, 90)
+    numbers = [_numbers(data, split) for split in (target, data.test)]
+    assert sorted(numbers[0] + numbers[1]) == list(range(120)), "every image of the target stands in one of them"
+    assert set(_labels(target)) == set(target.labels.tolist()) == {-1}
+    assert _labels(data.test) == [number % 3 for number in numbers[1]]
+    assert (target.split.mean, target.split.augment) == (data.mean, data.train.split.augment)
+    plain = day(augment=None)
+    assert (data.mean, len(data.train), len(data.validation)) == (plain.mean, len(plain.train), len(plain.validation))
+    every = day(adapt=1.0)
+    assert (len(every.split("target")), len(every.test)) == (120, 120), "adapted to the very images of the test"
+    assert "target" not in plain.more
+
+
+def test_labels_of_the_target_decide_nothing_that_is_trained_on() -> None:
+    """Not even an order: other labels, of one class alone, leave every training and target batch as it was."""
+    images = {name: flat(value) for name, value in BRIGHTNESS.items()}
+    poisoned = {**images, "dark": (images["dark"][0], np.full(60, 2))}
+    one, other = (from_domains(found, target="dark", adapt=0.5) for found in (images, poisoned))
+    for name in ("train", "validation", "target"):
+        batches = [list(islice(data.split(name).stream(6, seed=1), 5)) for data in (one, other)]
+        assert all(map(same, *batches))
+    assert set(_labels(other.test)) == {2}
+
+
+def test_data_that_are_there_get_a_target_whose_labels_stay_hidden() -> None:
+    data = digits()
+    two = WithTarget("new")(replace(data, more={"new": data.validation}))
+    assert set(_labels(two.split("new"))) == {-1}
+    assert WithTarget("new")(two).split("new") is two.split("new"), "hidden once"
+    assert two.split("new").head(5).fingerprint() != data.validation.head(5).fingerprint()
+
+
+def _numbers(data: Any, split: Any) -> list[int]:
+    """Which images of the domain they are, as their second pixel says."""
+    batch = next(split.batches(len(split)))
+    pixels = batch.images[:, 0, 0, 1] * data.std[0] + data.mean[0]
+    return [int(number) for number in (pixels * 255).round().tolist()]
+
+
+def _labels(split: Any) -> list[int]:
+    found: list[int] = next(split.batches(len(split))).y.tolist()
+    return found
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: day(adapt=1.5), r"adapt=1\.5 is no share"),
+        (lambda: day(adapt=float("nan")), "is no share"),
+        (lambda: day(adapt=0.001), r"of 120 images of the target leaves none to adapt to"),
+        (lambda: day(adapt=0.999), "leaves none to test on"),
+        (lambda: WithTarget()(digits()), "has no further split 'target'; further splits are: none"),
+        (lambda: WithTarget()(day()), "further splits are: domain/plain, domain/dim"),
+        (lambda: WithTarget("a")(replace(digits(), more={"a": _Empty(digits().train)})), "has no images, so there is"),
+        (
+            lambda: WithTarget("a")(replace(digits(), more={"a": mnist5k().train})),
+            r"target are \(1, 28, 28\), and those of digits are \(1, 8, 8\)",
+        ),
+    ],
+)
+def test_what_is_no_target_is_refused_in_a_sentence(make: Any, message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        make()
+
+
+class _Empty(Part):
+    """A split of somebody else's that has no images."""
+
+    def __init__(self, split: Any) -> None:
+        object.__setattr__(self, "split", split)
+        object.__setattr__(self, "indices", np.zeros(0, dtype=np.int64))

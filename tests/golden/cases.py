@@ -275,6 +275,8 @@ TRAININGS: dict[str, Case] = {name: default(name) for name in methods.__all__} |
     "k_shot, subnet-aware": lambda: train(methods.dynas(methods.k_shot(), states=STATES)),
     "mixpath": lambda: train(methods.mixpath(), zoo_net("mixpath without shadow"), steps=8),
     "nas_ood": lambda: train(methods.nas_ood(**OOD), domains_net(), images=data.digit_domains(), steps=12),
+    "mcd": lambda: train(methods.mcd(), images=data.digit_domains(adapt=0.5), steps=8),
+    "nasda": lambda: train(methods.nasda(), images=data.digit_domains(adapt=0.5), steps=8),
     "nat": lambda: train(methods.nat(**NAT), blocks_net()),
     "ofa": lambda: train(ofa_stages(), one_width_net(), steps=8),
     "one_shot": lambda: train(methods.one_shot(), batch_size=32),

@@ -17,9 +17,11 @@ from supernet.data.derived.only_classes import FewerClasses, OnlyClasses
 from supernet.data.derived.part import Part
 from supernet.data.derived.random_labels import RandomLabelled, RandomLabels
 from supernet.data.derived.repeated import Repeated, RepeatedSplit
+from supernet.data.derived.unlabelled import Unlabelled
 from supernet.data.derived.viewed import Viewed
 from supernet.data.derived.views import Views
 from supernet.data.derived.with_domains import WithDomains
+from supernet.data.derived.with_target import WithTarget
 from supernet.data.digit_domains import digit_domains
 from supernet.data.domains import DomainSplit, domains_of, from_domains, with_domains
 from supernet.data.folder import FolderAugment, FolderSplit
@@ -74,10 +76,12 @@ __all__ = [
     "RepeatedSplit",
     "Split",
     "TensorSplit",
+    "Unlabelled",
     "Viewed",
     "Views",
     "Vocabulary",
     "WithDomains",
+    "WithTarget",
     "as_data",
     "causal_text",
     "cifar10",

@@ -27,6 +27,7 @@ def digit_domains(
     *,
     domains: Sequence[str] = ("plain", "rotated", "inverted", "blurred"),
     target: str = "inverted",
+    adapt: float = 0.0,
     size: int = 8,
     degrees: float = 45.0,
     images: int | None = None,
@@ -44,6 +45,7 @@ def digit_domains(
     Args:
         domains: The domains, two or more.
         target: The domain whose images are the test images; the others are trained and validated on.
+        adapt: Share of the target's images that may be trained on without their labels, as in `from_domains`.
         size: Side of the images, pixels.
         degrees: How far `rotated` digits are turned, counter-clockwise.
         images: Number of images of each domain; None: as many as there are without taking a digit twice.
@@ -84,6 +86,7 @@ def digit_domains(
     return from_domains(
         found,
         target=target,
+        adapt=adapt,
         name="digit domains",
         validation=validation,
         seed=seed,

@@ -15,6 +15,7 @@ from supernet.data.augment import Augment
 from supernet.data.data import Data
 from supernet.data.derived.joined import Joined
 from supernet.data.derived.part import Part
+from supernet.data.derived.unlabelled import Unlabelled
 from supernet.data.image_data import ImageData
 from supernet.data.indexed import Indexed, OfOneSplit, indexed
 from supernet.data.memory import MemorySplit
@@ -26,6 +27,11 @@ from supernet.nn.batch import Batch
 
 DOMAIN = "domain/"
 """What the names of the splits begin with that hold the training images of one domain."""
+
+ADAPTED = 2  # what is drawn of the target, beside the pools of digit_domains
+
+TARGET = "target"
+"""The split of the images of the target that may be trained on, without their labels."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -156,6 +162,7 @@ def from_domains(
     domains: Mapping[str, tuple[npt.ArrayLike, npt.ArrayLike]],
     *,
     target: str,
+    adapt: float = 0.0,
     name: str = "domains",
     validation: float = 0.1,
     seed: int = 0,
@@ -166,7 +173,11 @@ def from_domains(
 
     Args:
         domains: Images and labels by domain, as `from_arrays` takes them, all of one size, type and set of classes.
-        target: The domain that is left out. Nothing of it is trained on, compared by or counted in statistics.
+        target: The domain that is left out. Nothing of it is trained on, compared by or counted in statistics, but what
+            `adapt` says.
+        adapt: Share of the target's images that may be trained on without their labels, as the split `target`; 0: none.
+            They are drawn without a look at labels, and the others are the test images. 1: all of them, which are the
+            test images too.
         name: Name of the data set in logs and reports.
         validation: Fraction or number of the other domains' images to hold out for validation, of each domain and class
             in proportion.
@@ -175,10 +186,11 @@ def from_domains(
         augment: Random changes of training images; None: those of `default_augment`.
 
     Returns:
-        Images whose training split is a `DomainSplit`, with splits ``domain/NAME`` for its domains.
+        Images whose training split is a `DomainSplit`, with splits ``domain/NAME`` for its domains, and `target`.
 
     Raises:
-        UsageError: There is no such target or no other domain, a domain has no images, or as in `from_arrays`.
+        UsageError: There is no such target or no other domain, a domain has no images, a share outside [0, 1] or that
+            leaves no image on one side, or as in `from_arrays`.
 
     >>> noise, labels = np.random.default_rng(0).integers(0, 256, (40, 8, 8), dtype=np.uint8), np.arange(40) % 2
     >>> by_domain = {"day": (noise, labels), "dusk": (noise // 2, labels), "night": (noise // 9, labels)}
@@ -202,27 +214,33 @@ def from_domains(
                 f"and {sources[0]!r} has {first.dtype} images of shape {first.shape}. Bring all to one size and "
                 "type, with one label per image."
             )
+    adapted, tested = _parts_of_target(len(arrays[target][0]), adapt, seed)
     images, labels = (np.concatenate([arrays[domain][i] for domain in sources]) for i in (0, 1))
     numbers: Indices = np.repeat(
         np.arange(len(sources), dtype=np.int64), [len(arrays[domain][0]) for domain in sources]
     )
     kept, held = _held_out(labels, numbers, sources, validation, seed)
 
-    def built(pixels: npt.NDArray[Any], of_target: npt.NDArray[Any], **options: Any) -> ImageData:
+    def built(
+        pixels: npt.NDArray[Any], of_target: npt.NDArray[Any], answers: npt.NDArray[Any], **options: Any
+    ) -> ImageData:
         return from_arrays(
             pixels[kept],
             labels[kept],
             name=f"{name} without {target}",
             validation=(pixels[held], labels[held]),
-            test=(of_target, arrays[target][1]),
+            test=(of_target, answers),
             seed=seed,
             **options,
         )
 
-    data = built(images, arrays[target][0], layout=layout, augment=augment)
+    pixels, answers = arrays[target][0], arrays[target][1][tested]
+    # Where the target is trained on, its labels may not even decide in which order other images come.
+    unseen = np.zeros_like(answers) if adapt else answers
+    data = built(images, pixels[tested], unseen, layout=layout, augment=augment)
     # What became of the order is a matter of the labels and the seed: the same call on numbers tells it.
     counted = np.arange(len(images), dtype=np.float32).reshape(-1, 1, 1)
-    order = built(counted, np.zeros((len(arrays[target][0]), 1, 1), np.float32), augment=Augment())
+    order = built(counted, np.zeros((len(tested), 1, 1), np.float32), unseen, augment=Augment())
     trained, held_out = (numbers[_pixels(split)] for split in (order.train, order.validation))
     found = with_domains(data, trained, tuple(sources))
     assert isinstance(found, ImageData)
@@ -230,7 +248,30 @@ def from_domains(
         validated = DomainSplit(indexed(data.validation, "from_domains"), held_out, tuple(sources))
     except UsageError as error:
         raise UsageError(f"validation={validation} of the images is too few: {error}") from error
-    return replace(found, validation=validated)
+    found = replace(found, validation=validated)
+    if not adapt:
+        return found
+    none = np.zeros(len(adapted), dtype=np.int64)
+    unlabelled = built(images, pixels[adapted], none, layout=layout, augment=augment).held_out
+    test = built(images, pixels[tested], answers, layout=layout, augment=augment).held_out
+    hidden = Unlabelled(indexed(unlabelled, "from_domains"))
+    return replace(found, held_out=test, more={**found.more, TARGET: hidden})
+
+
+def _parts_of_target(count: int, adapt: float, seed: int) -> tuple[Indices, Indices]:
+    """The numbers of the images of the target that are adapted to, and of those that are the test."""
+    if not 0 <= adapt <= 1:
+        raise UsageError(f"adapt={adapt} is no share of the target's images; give a number from 0 to 1.")
+    everything, number = np.arange(count), round(adapt * count)
+    if adapt in (0, 1):
+        return everything[:number], everything
+    if not 0 < number < count:
+        raise UsageError(
+            f"adapt={adapt} of {count} images of the target leaves none to {'test on' if number else 'adapt to'}; give "
+            "another share, or 1 to adapt to the images of the test."
+        )
+    drawn = generator(seed, SPLIT, ADAPTED).permutation(count)
+    return np.sort(drawn[:number]), np.sort(drawn[number:])
 
 
 def _held_out(

@@ -13,6 +13,7 @@ from supernet.methods.cells.entrannas import entrannas as entrannas
 from supernet.methods.cells.gdas import gdas as gdas
 from supernet.methods.cells.ista_nas import ista_nas as ista_nas
 from supernet.methods.cells.nas_ood import nas_ood as nas_ood
+from supernet.methods.cells.nasda import nasda as nasda
 from supernet.methods.cells.p_darts import p_darts as p_darts
 from supernet.methods.cells.pc_darts import pc_darts as pc_darts
 from supernet.methods.cells.r_darts import r_darts as r_darts
@@ -36,6 +37,7 @@ from supernet.methods.elastic.vitas import vitas as vitas
 from supernet.methods.final.darts_cifar import darts_cifar as darts_cifar
 from supernet.methods.final.darts_imagenet import darts_imagenet as darts_imagenet
 from supernet.methods.final.enas_final import enas_final as enas_final
+from supernet.methods.final.mcd import mcd as mcd
 from supernet.methods.macro.atomnas import atomnas as atomnas
 from supernet.methods.macro.da_nas import da_nas as da_nas
 from supernet.methods.macro.densenas import densenas as densenas
@@ -110,9 +112,11 @@ __all__ = [
     "magic_a",
     "magic_at",
     "magic_t",
+    "mcd",
     "mean_teacher",
     "mixpath",
     "nas_ood",
+    "nasda",
     "nasvit",
     "nat",
     "ofa",

@@ -41,6 +41,20 @@ def classifier(net: Supernet, *, varying: bool = False) -> nn.Linear:
     return last
 
 
+def classifier_input(net: Supernet) -> str:
+    """What `tapped` calls the features that enter the classifier: its name in the module, and `:input`.
+
+    Raises:
+        UsageError: there is no linear layer.
+
+    >>> from supernet import zoo
+    >>> classifier_input(zoo.nasbench201(channels=4, cells=1))
+    'classifier:input'
+    """
+    last = classifier(net, varying=True)
+    return next(f"{name}:input" for name, module in net.module.named_modules() if module is last)
+
+
 def classifier_parameters(net: Supernet) -> list[nn.Parameter]:
     """The parameters of the classifier, for a `Slice`.
 

@@ -80,6 +80,7 @@ from supernet.train.fit import Trained as Trained
 from supernet.train.fit import fit as fit
 from supernet.train.forwards.cut_images import CutImages as CutImages
 from supernet.train.forwards.engine_and_transit import EngineAndTransit as EngineAndTransit
+from supernet.train.forwards.every_classifier import EveryClassifier as EveryClassifier
 from supernet.train.forwards.on_generated import OnGenerated as OnGenerated
 from supernet.train.forwards.on_generated import WithGenerated as WithGenerated
 from supernet.train.forwards.projected import Projected as Projected
@@ -119,6 +120,8 @@ from supernet.train.objectives.dirichlet_anchor import DirichletAnchor as Dirich
 from supernet.train.objectives.distillation import Distillation as Distillation
 from supernet.train.objectives.domain_cross_entropy import DomainCrossEntropy as DomainCrossEntropy
 from supernet.train.objectives.ensemble_prediction import EnsemblePrediction as EnsemblePrediction
+from supernet.train.objectives.every_head import Disagreement as Disagreement
+from supernet.train.objectives.every_head import EveryHead as EveryHead
 from supernet.train.objectives.expected_cost import ExpectedCost as ExpectedCost
 from supernet.train.objectives.feature_distance import FeatureDistance as FeatureDistance
 from supernet.train.objectives.first_again import FirstAgain as FirstAgain
@@ -126,10 +129,12 @@ from supernet.train.objectives.first_apart import FirstApart as FirstApart
 from supernet.train.objectives.from_teachers import FromTeachers as FromTeachers
 from supernet.train.objectives.in_place_distillation import InPlaceDistillation as InPlaceDistillation
 from supernet.train.objectives.info_nce import InfoNCE as InfoNCE
+from supernet.train.objectives.kernel_discrepancy import KernelDiscrepancy as KernelDiscrepancy
 from supernet.train.objectives.latent_prediction import LatentPrediction as LatentPrediction
 from supernet.train.objectives.matched_distillation import MatchedDistillation as MatchedDistillation
 from supernet.train.objectives.mutual_distillation import MutualDistillation as MutualDistillation
 from supernet.train.objectives.plus_cost import PlusCost as PlusCost
+from supernet.train.objectives.plus_discrepancy import PlusDiscrepancy as PlusDiscrepancy
 from supernet.train.objectives.relations import Relations as Relations
 from supernet.train.objectives.scale_cost import ScaleCost as ScaleCost
 from supernet.train.objectives.seen_class import SeenClass as SeenClass
@@ -166,6 +171,7 @@ from supernet.train.parts.domain_generator import GeneratorOfDomains as Generato
 from supernet.train.parts.elastic_neck import ElasticNeckOfNet as ElasticNeckOfNet
 from supernet.train.parts.elastic_neck import PredictorOfKeys as PredictorOfKeys
 from supernet.train.parts.evaluation_net import EvaluationNet as EvaluationNet
+from supernet.train.parts.further_classifiers import FurtherClassifiers as FurtherClassifiers
 from supernet.train.parts.image_classifier import ClassifierOfImages as ClassifierOfImages
 from supernet.train.parts.key_queue import QueueOfKeys as QueueOfKeys
 from supernet.train.parts.matching_net import MatchesOutputs as MatchesOutputs
@@ -195,6 +201,7 @@ from supernet.train.pretexts.byol import BYOL as BYOL
 from supernet.train.pretexts.moco import MoCo as MoCo
 from supernet.train.pretexts.ressl import ReSSL as ReSSL
 from supernet.train.programs._protocol import Program as Program
+from supernet.train.programs.against_classifiers import AgainstClassifiers as AgainstClassifiers
 from supernet.train.programs.against_generator import AgainstGenerator as AgainstGenerator
 from supernet.train.programs.align_to_anchor import AlignToAnchor as AlignToAnchor
 from supernet.train.programs.beside_generated import BesideGenerated as BesideGenerated
@@ -321,6 +328,7 @@ __all__ = [
     "Adam",
     "AdaptiveDivergence",
     "Adversarial",
+    "AgainstClassifiers",
     "AgainstGenerator",
     "Agreeing",
     "AlignToAnchor",
@@ -382,6 +390,7 @@ __all__ = [
     "Dirichlet",
     "DirichletAnchor",
     "DirichletClients",
+    "Disagreement",
     "Disjoint",
     "Distillation",
     "Distinct",
@@ -398,6 +407,8 @@ __all__ = [
     "EpochsInTurn",
     "EqualCost",
     "EvaluationNet",
+    "EveryClassifier",
+    "EveryHead",
     "ExpectedCost",
     "Exponential",
     "Extreme",
@@ -412,6 +423,7 @@ __all__ = [
     "FromFrequencies",
     "FromLogits",
     "FromTeachers",
+    "FurtherClassifiers",
     "GenerateWeights",
     "GeneratorOfDomains",
     "GradientConflict",
@@ -434,6 +446,7 @@ __all__ = [
     "KeepShares",
     "KeepStrongest",
     "KeepWinners",
+    "KernelDiscrepancy",
     "LSTMController",
     "LargestOptions",
     "LatentPrediction",
@@ -495,6 +508,7 @@ __all__ = [
     "Perturbed",
     "Phase",
     "PlusCost",
+    "PlusDiscrepancy",
     "PoliciesOfTasks",
     "Policy",
     "PolicyPerTask",

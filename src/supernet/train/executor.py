@@ -140,18 +140,23 @@ class Executor:
         self._current.pop(split, None)
 
     def _draw(self, split: str) -> Batch:
-        if split not in self._streams:
-            self._streams[split] = self.data.split(split).stream(
-                self.batch_size,
-                seed=self._seed,
-                start=self.draws.setdefault(split, 0),
-                rank=self.fabric.global_rank,
-                world=self.fabric.world_size,
-            )
+        try:
+            if split not in self._streams:
+                self._streams[split] = self.data.split(split).stream(
+                    self.batch_size,
+                    seed=self._seed,
+                    start=self.draws.setdefault(split, 0),
+                    rank=self.fabric.global_rank,
+                    world=self.fabric.world_size,
+                )
+            batch = next(self._streams[split])
+        except UsageError as error:  # such as a batch that is larger than the split
+            known = split in ("train", "validation", *self.data.more)
+            raise UsageError(f"In the split {split!r} of {self.data.name}: {error}" if known else str(error)) from error
         self.draws[split] += 1
         if _is_training(split):
             self.passed["drawn"] += self.batch_size * self.fabric.world_size
-        return self.placed(next(self._streams[split]))
+        return self.placed(batch)
 
     def placed(self, batch: Batch) -> Batch:
         """A batch on the device of the training."""
@@ -218,7 +223,7 @@ class Executor:
             nullcontext() if path.dropout else evaluating(self._regularised),
             nullcontext() if path.learns else torch.no_grad(),
         ):
-            with tapped(self.net.module, path.tapped) as taps:
+            with tapped(self.net.module, path.tapped_in(self.net)) as taps:
                 if path.forward is None:
                     output = self.forward(path.decisions, batch, settings=settings)
                 else:

@@ -323,7 +323,7 @@ class Path:
         learns: Whether it has a gradient; one that has none is there for later paths, which see its outcome.
         settings: Scalars that layers read, by name, see `Supernet.active`.
         taps: Modules of the network, by name below `Supernet.module`, whose results the objective sees; so it does
-            those that the objective names itself, as `taps`.
+            those that the objective names itself, as `taps`, or finds, as `taps_in(net)`.
         forward: How it runs; None: the supernet on the images of the batch. `Step.forward` knows the settings of the
             step, and those of the path if they are handed on.
     """
@@ -349,6 +349,11 @@ class Path:
         """The modules whose results the objective sees."""
         own: tuple[str, ...] = getattr(self.objective, "taps", ())
         return tuple(dict.fromkeys((*self.taps, *own)))
+
+    def tapped_in(self, net: Supernet) -> tuple[str, ...]:
+        """The same, and those that the objective finds in the network, by a method `taps_in(net)`."""
+        find: Callable[[Supernet], tuple[str, ...]] | None = getattr(self.objective, "taps_in", None)
+        return self.tapped if find is None else tuple(dict.fromkeys((*self.tapped, *find(net))))
 
 
 @dataclass(frozen=True, kw_only=True)

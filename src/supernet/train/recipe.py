@@ -23,7 +23,7 @@ from supernet.train.derivations._protocol import Derivation
 from supernet.train.move import Objective
 from supernet.train.part import WEIGHTS, Part, Slice
 from supernet.train.phases import Phase, PhasesBySpace
-from supernet.train.programs._protocol import Program, WeighsOptions
+from supernet.train.programs._protocol import Program, TrainsOne, WeighsOptions
 from supernet.train.programs.train_paths import TrainPaths
 from supernet.train.samplers._protocol import Sampler
 from supernet.train.samplers.draws import Draws, drawn_by
@@ -317,6 +317,8 @@ class Recipe:
                 f"The program {type(program).__name__} of the recipe {self.name!r} does not say under which loss one "
                 "architecture trains alone. Give it a field `objective`."
             )
+        if isinstance(program, TrainsOne):
+            return self._several_moves(program.for_one(arch))
         search = isinstance(program, WeighsOptions)
         last = {} if isinstance(self.program, PhasesBySpace) else self.phases[-1].settings
         objective = alone(program.objective)
@@ -328,6 +330,21 @@ class Recipe:
             parts={name: self.parts[name] for name in needed},
             data=None if search else alone(self.data),
             settings={} if search else {**self.settings, **last},
+        )
+
+    def _several_moves(self, program: Program) -> Recipe:
+        """This recipe for one architecture by a program of its own, see `alone`."""
+        kept = {name: self.parts[name] for name in program.parts}
+        return Recipe(
+            name=f"{self.name}, alone",
+            program=program,
+            weights=self.weights.alone(),
+            parts={
+                name: part if part.updates is None else replace(part, updates=part.updates.alone())
+                for name, part in kept.items()
+            },
+            data=alone(self.data),
+            settings={**self.settings, **self.phases[-1].settings},
         )
 
     def describe(self) -> dict[str, Any]:

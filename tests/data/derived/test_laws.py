@@ -8,7 +8,19 @@ import numpy as np
 import pytest
 import torch
 
-from supernet.data import Augment, Batch, Endless, Joined, Mixed, MixedSplit, OnlyClasses, Part, RandomLabels, Split
+from supernet.data import (
+    Augment,
+    Batch,
+    Endless,
+    Joined,
+    Mixed,
+    MixedSplit,
+    OnlyClasses,
+    Part,
+    RandomLabels,
+    Split,
+    Unlabelled,
+)
 from supernet.data.indexed import labels_of
 from supernet.deploy.resize import ResizedSplit
 from supernet.errors import UsageError
@@ -26,6 +38,7 @@ MADE: dict[str, Callable[[Two], Split]] = {
     "Joined of Part and Joined": lambda two: Joined(Part(two.a, np.arange(3, 9)), Joined(two.b, two.a.head(2))),
     "RandomLabels of ResizedSplit": lambda two: RandomLabels(ResizedSplit(two.a, (1, 6, 5)), 5, 4),
     "Mixed": lambda two: MixedSplit(two.both, Mixed(mixup=0.4, cutmix=1.0, erase=0.5), 3),
+    "Unlabelled": lambda two: Unlabelled(two.both),
     "Endless of Part": lambda two: Endless(Part(two.both, CHOSEN)),
 }
 DROPPING = [name for name in MADE if name != "Endless of Part"]

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
@@ -11,10 +12,19 @@ from torch import Tensor, nn
 from supernet.data import Batch
 from supernet.errors import UsageError
 from supernet.train.executor import Executor
-from supernet.train.move import Move, Step
+from supernet.train.move import Move, Objective, Path, Step
 from supernet.train.optimisers._protocol import check_number
 from supernet.train.part import WEIGHTS
 from supernet.train.processes import average
+
+
+@runtime_checkable
+class OfArchitecture(Protocol):
+    """A loss of the architecture that says by which other one the weights learn."""
+
+    def of_weights(self) -> Objective:
+        """The loss of the weights."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -26,6 +36,9 @@ class Unrolled:
     w' = w − ξ (μ·buffer + ∇_w L_train + λ w) with the current learning rate ξ, momentum μ and weight decay λ.
     The gradient is ∇_α L_val(w', α) − ξ [∇_α L_train(w⁺, α) − ∇_α L_train(w⁻, α)] / 2ε,
     w± = w ± ε ∇_{w'} L_val, ε = `radius` / ‖∇_{w'} L_val‖₂. The weights are restored exactly.
+
+    L_train and L_val are the loss of the path; where its objective has a method `of_weights`, L_train is what that
+    returns (NASDA, whose discrepancy of domains is a loss of the architecture alone).
 
     With `clip_norm` the two gradients of the weights are clipped before they are used, as in the authors' search of
     recurrent cells.
@@ -59,7 +72,10 @@ class Unrolled:
 
         used: set[nn.Parameter] = set()
 
-        def gradient(batch: Batch, of: Sequence[nn.Parameter]) -> tuple[Tensor, list[Tensor]]:
+        objective = path.objective
+        ahead_path = replace(path, objective=objective.of_weights()) if isinstance(objective, OfArchitecture) else path
+
+        def gradient(path: Path, batch: Batch, of: Sequence[nn.Parameter]) -> tuple[Tensor, list[Tensor]]:
             given = {} if move.prepare is None else move.prepare(step, batch)
             loss, _ = executor.run(path, batch, step, given=given)
             # The passes share the graph from logits to mixtures, so none may free it.
@@ -68,13 +84,13 @@ class Unrolled:
             return loss.detach(), [torch.zeros_like(p) if g is None else g for p, g in zip(of, found, strict=True)]
 
         try:
-            _, ahead = gradient(train, weights.parameters)
+            _, ahead = gradient(ahead_path, train, weights.parameters)
             with torch.no_grad():
                 average(executor.fabric, ahead)
                 self._clip(ahead)
                 for p, g in zip(weights.parameters, ahead, strict=True):
                     p.sub_(weights.direction(p, g), alpha=rate)
-            loss, both = gradient(validation, [*logits, *weights.parameters])
+            loss, both = gradient(path, validation, [*logits, *weights.parameters])
             first, vector = both[: len(logits)], both[len(logits) :]
             average(executor.fabric, vector)
             self._clip(vector)
@@ -84,7 +100,7 @@ class Unrolled:
                 with torch.no_grad():
                     for p, start, v in zip(weights.parameters, saved, vector, strict=True):
                         p.copy_(start + sign * epsilon * v)
-                ends.append(gradient(train, logits)[1])
+                ends.append(gradient(ahead_path, train, logits)[1])
         finally:
             with torch.no_grad():
                 for p, start in zip(weights.parameters, saved, strict=True):

@@ -8,6 +8,7 @@ from typing import Protocol, runtime_checkable
 from torch import Tensor, nn
 
 from supernet.nn import Supernet
+from supernet.space import Arch
 from supernet.train.context import Moves
 from supernet.train.move import Step
 
@@ -24,6 +25,20 @@ class WeighsOptions(Protocol):
         Args:
             parts: The modules beside the supernet, as trained.
         """
+        ...
+
+
+@runtime_checkable
+class TrainsOne(Protocol):
+    """A program that makes several moves also where one architecture is trained alone."""
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """The families that its moves change beside the weights."""
+        ...
+
+    def for_one(self, arch: Arch) -> Program:
+        """The program for one architecture that is trained alone, which steps the same families."""
         ...
 
 
