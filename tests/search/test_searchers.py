@@ -17,6 +17,7 @@ from supernet.quantity import ACCURACY
 from supernet.search import (
     NSGA2,
     NSGA3,
+    PBIL,
     AskTell,
     CoarseToFine,
     Constraints,
@@ -93,6 +94,10 @@ class TestUCBTree(SearcherLaws, LearningLaws):
     @pytest.mark.slow
     def test_measured_constraints_hold_in_the_front(self) -> None:
         super().test_measured_constraints_hold_in_the_front()
+
+
+class TestPBIL(SearcherLaws, LearningLaws):
+    searcher = PBIL(population=10, parents=4)
 
 
 class TestNSGA3(SearcherLaws):

@@ -48,6 +48,7 @@ from supernet.search.searchers.optuna import Optuna as Optuna
 from supernet.search.searchers.outside import Optimiser as Optimiser
 from supernet.search.searchers.outside import Outside as Outside
 from supernet.search.searchers.pareto_bins import ParetoBins as ParetoBins
+from supernet.search.searchers.pbil import PBIL as PBIL
 from supernet.search.searchers.policy_gradient import PolicyGradient as PolicyGradient
 from supernet.search.searchers.random import RandomSearch as RandomSearch
 from supernet.search.searchers.regularised_evolution import RegularisedEvolution as RegularisedEvolution
@@ -61,6 +62,7 @@ from supernet.search.survey import survey as survey
 __all__ = [
     "NSGA2",
     "NSGA3",
+    "PBIL",
     "AskTell",
     "Begun",
     "Bounds",

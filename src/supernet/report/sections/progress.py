@@ -13,6 +13,7 @@ from supernet.report.charts import Chart, View, axes, line, thin
 from supernet.report.run_files import RunFiles, key
 from supernet.report.units import quantity
 from supernet.search.pareto import hypervolume
+from supernet.search.proposals import Generation, proposals
 
 _LIMIT = 200  # moments at which the dominated area is computed
 _X = "evaluated architectures"
@@ -24,7 +25,7 @@ def progress(run: RunFiles) -> dict[str, Any] | None:
     """Best value so far, dominated area, and feasible architectures per generation."""
     if len(run.search) < 2 or (best := _best(run)) is None:
         return None
-    parts = [best, *filter(None, (_area(run), _feasible(run)))]
+    parts = [best, *filter(None, (_area(run), _feasible(run), _entropy(run)))]
     traces = [trace for _, _, drawn in parts for trace in drawn]
     owners = [number for number, (_, _, drawn) in enumerate(parts) for _ in drawn]
     views = [
@@ -103,6 +104,22 @@ def _feasible(run: RunFiles) -> Part | None:
     return "architectures per generation", axes("generation", "architectures", barmode="stack"), traces
 
 
+def _entropy(run: RunFiles) -> Part | None:
+    """How much the proposals of a generation differ, from its marginal distribution."""
+    if len({point.generation for point in run.search} - {None}) < 3 or any(p.generation is None for p in run.search):
+        return None
+    found = proposals(run.search)
+    trace = line("entropy", [one.number for one in found], [one.entropy for one in found], "var(--accent)", width=2.5)
+    trace |= {"showlegend": False}
+    return "entropy of what is proposed", axes("generation", "bits per choice, on average"), [trace]
+
+
+def _again(run: RunFiles, name: str) -> list[Generation]:
+    """The generations, with the drift of a score, where every line has it."""
+    known = all(point.generation is not None and name in point.values for point in run.search)
+    return proposals(run.search, name) if known else []
+
+
 def _sentences(run: RunFiles) -> list[str]:
     name, better = run.primary.name, max if run.primary.goal == "max" else min
     kept = [(n, p.values) for n, p in enumerate(run.search, 1) if run.feasible(p.values)]
@@ -117,4 +134,11 @@ def _sentences(run: RunFiles) -> list[str]:
         sentences.append("It came late: a longer search might find more.")
     if (different := len({key(point.arch) for point in run.search})) < len(run.search):
         sentences.append(f"{different:,} of the evaluated architectures are different ones.")
+        drifts = [one for one in _again(run, name) if one.drift is not None]
+        if drifts:
+            mean = float(np.mean([one.drift for one in drifts]))
+            sentences.append(
+                f"Where one was evaluated again its {q.label} had changed by {mean:+.2g} since, on average: scores of "
+                "different generations compare only so far."
+            )
     return sentences

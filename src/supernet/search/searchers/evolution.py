@@ -54,9 +54,11 @@ class Evolution(Section, place="evolution."):
         global_p: Probability that it resamples a decision of the whole network (its name has neither a dot nor a
             number) or a depth (others depend on it), such as 0.4 in AutoFormer; None: as any other.
         attempts: Number of tries to make a child that is feasible and new.
+        again: Number of the best that are part of each later generation again where values go stale, so that parents
+            are compared by scores of one supernet; the published search asks for none on purpose.
 
     Raises:
-        UsageError: a number outside its range, or more children than the population holds.
+        UsageError: a number outside its range, or more children, with those that come again, than the population holds.
     """
 
     name: ClassVar[str] = "evolution"
@@ -69,15 +71,18 @@ class Evolution(Section, place="evolution."):
     mutation_p: Probability = 0.1
     global_p: Probability | None = None
     attempts: Positive = 10
+    again: Count = 0
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        mutations = self.population - self.population // 2 if self.mutations is None else self.mutations
-        crossovers = self.population // 2 if self.crossovers is None else self.crossovers
-        if mutations + crossovers > self.population:
+        left = max(0, self.population - self.again)
+        mutations = left - left // 2 if self.mutations is None else self.mutations
+        crossovers = left // 2 if self.crossovers is None else self.crossovers
+        if self.again + mutations + crossovers > self.population:
+            again = f" and to ask for {self.again} again" if self.again else ""
             raise UsageError(
                 f"Evolution was to make {mutations} mutants and {crossovers} crossover children per "
-                f"generation, more than its population of {self.population}; lower them or raise the population."
+                f"generation{again}, more than its population of {self.population}; lower them or raise the population."
             )
         object.__setattr__(self, "mutations", mutations)
         object.__setattr__(self, "crossovers", crossovers)
@@ -112,6 +117,9 @@ class _Breeding:
             self._ranks = {arch: self._ranks[arch] for arch in self._best(self.problem.keep)}
         settings = self.settings
         children: list[Code] = []
+        if self.problem.keep is not None:
+            children += [arch.code for arch in self._best(settings.again)]
+            self._visited.update(children)
         if self._ranks:
             space, rng = self.problem.space, self._rng
             mutations, crossovers = settings.mutations or 0, settings.crossovers or 0
