@@ -5,7 +5,7 @@ import pytest
 from scipy.signal import convolve2d
 
 from supernet.data import Corruption
-from supernet.data.corruption import CONSTANTS, _KINDS
+from supernet.data.corruption import _KINDS, CONSTANTS
 from supernet.errors import UsageError
 
 RNG = np.random.default_rng(0)

@@ -111,8 +111,8 @@ class WrongLabels:
         seed: The seed that decides which labels are wrong.
 
     Raises:
-        UsageError: A value is out of range, or a matrix is given with a rate or a kind; where it is called, the task of the data
-            has no class labels, or the matrix is not of its classes.
+        UsageError: A value is out of range, or a matrix is given with a rate or a kind; where it is called, the task of
+            the data has no class labels, or the matrix is not of its classes.
 
     >>> from supernet.data import digits
     >>> print(WrongLabels(rate=0.2)(digits()))
