@@ -5,7 +5,7 @@ from functools import partial
 import numpy as np
 import pytest
 
-from supernet.data import Chained, Clients, ClientValidation, Data, Endless, digits, iid, listed
+from supernet.data import Chained, Clients, ClientValidation, Data, Endless, Split, digits, iid, listed
 from supernet.errors import UsageError
 
 DATA = digits()
@@ -13,6 +13,11 @@ DATA = digits()
 
 def held(share: float = 0.25, seed: int = 0, clients: int = 3) -> Data:
     return Chained((Clients(partial(iid, clients=clients)), ClientValidation(share=share, seed=seed)))(DATA)
+
+
+def summed(split: Split) -> np.ndarray:
+    """A number by which each image of a split is known (N,)."""
+    return np.asarray(next(split.batches(len(split))).images.flatten(1).sum(1))
 
 
 def test_each_clients_images_are_divided_and_none_is_lost() -> None:
@@ -24,12 +29,10 @@ def test_each_clients_images_are_divided_and_none_is_lost() -> None:
         assert isinstance(train, Endless)
         assert isinstance(both, Endless)
         assert len(validation) == round(0.25 * len(both))
-        numbers = [
-            np.concatenate([next(s.batches(len(s))).images.flatten(1).sum(1).numpy()]) for s in (train, validation)
-        ]
+        numbers = [summed(split) for split in (train, validation)]
         assert len(numbers[0]) + len(numbers[1]) == len(both)
         assert both.fingerprint() == plain.split(f"client/{number}").fingerprint()
-        assert sorted(np.concatenate(numbers)) == sorted(next(both.batches(len(both))).images.flatten(1).sum(1).numpy())
+        assert sorted(np.concatenate(numbers)) == sorted(summed(both))
     assert len({d.fingerprint() for d in (plain, data, held(seed=1), held(share=0.5))}) == 4
     assert held().fingerprint() == data.fingerprint()
 

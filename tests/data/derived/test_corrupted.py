@@ -81,7 +81,7 @@ def test_a_split_of_others_is_corrupted_where_its_images_are() -> None:
 
 def test_files_are_corrupted_as_the_network_is_given_them(tmp_path: Path) -> None:
     two = in_files(tmp_path)
-    split = CorruptedFiles(two.a, NOISE)  # type: ignore[arg-type]
+    split = CorruptedFiles(two.a, NOISE)
     for made, own in zip(split.batches(5), two.a.batches(5), strict=True):
         assert torch.equal(made.y, own.y)
         assert not torch.equal(made.images, own.images)

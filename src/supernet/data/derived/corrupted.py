@@ -112,7 +112,7 @@ def _corrupted(split: Indexed, corruption: Corruption, what: str) -> Indexed:
         return replace(split, images=_pixels(split, corruption, what))
     if isinstance(split, FolderSplit):
         return CorruptedFiles(split, corruption)
-    if is_dataclass(split):
+    if is_dataclass(type(split)):
         held = {field.name: getattr(split, field.name) for field in fields(split)}
         inner = {name: value for name, value in held.items() if hasattr(value, "stream")}
         if inner:
