@@ -113,7 +113,7 @@ def _corrupted(split: Indexed, corruption: Corruption, what: str) -> Indexed:
     if isinstance(split, FolderSplit):
         return CorruptedFiles(split, corruption)
     if is_dataclass(type(split)):
-        held = {field.name: getattr(split, field.name) for field in fields(split)}
+        held = {field.name: getattr(split, field.name) for field in fields(cast(Any, split))}
         inner = {name: value for name, value in held.items() if hasattr(value, "stream")}
         if inner:
             made = {name: _corrupted(value, corruption, what) for name, value in inner.items()}
