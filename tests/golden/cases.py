@@ -281,6 +281,7 @@ TRAININGS: dict[str, Case] = {name: default(name) for name in methods.__all__} |
     "ofa": lambda: train(ofa_stages(), one_width_net(), steps=8),
     "one_shot": lambda: train(methods.one_shot(), batch_size=32),
     "sandwich": lambda: train(methods.sandwich(), elastic_net()),
+    "spider": lambda: train(methods.spider(clients=IIDClients(clients=2)), steps=24),
     "smash": lambda: train(methods.smash(**SMASH), zoo_net("smash"), steps=8),
     "spos, subnet-aware": lambda: train(methods.dynas(methods.spos(), states=STATES)),
     "spos, sizes": lambda: train(methods.spos(), elastic_net()),

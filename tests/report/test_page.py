@@ -168,6 +168,17 @@ def test_a_part_of_a_run_gives_a_part_of_the_page(
     assert verdict in words(header(read_run(tmp_path)))
 
 
+def test_the_top_of_the_page_says_how_noisy_the_data_are(tmp_path: Path) -> None:
+    build_run(tmp_path)
+    config = json.loads((tmp_path / "config.json").read_text())
+    images = {"train": 60, "validation": 20, "test": 20}
+    data = {"name": "digits, 39.4 % wrong labels", "shape": [1, 8, 8], "num_classes": 10, "images": images}
+    write(tmp_path / "data.json", data)
+    assert "39.4 %" not in words(header(read_run(tmp_path)))
+    write(tmp_path / "config.json", config | {"data": {"name": "digits", "options": {"noise.labels.rate": 0.4}}})
+    assert "digits, 39.4 % wrong labels" in words(header(read_run(tmp_path)))
+
+
 def test_verdict_names_the_best_by_validation_and_shows_its_test_figure(tmp_path: Path) -> None:
     exports = json.loads((build_run(tmp_path) / "exports.json").read_text())
     exports[0]["verified"]["test"]["accuracy"] = 0.9999  # luck in the test set must not choose the winner

@@ -242,7 +242,10 @@ def _built(part: str, *, panel: Group = BUILT, default: bool = True) -> Given:
     setting = Parameter(
         name=(f"--{part}-option", f"-{part[0].upper()}"),
         group=panel,
-        help=f"Setting of what --{part} names, as name=value. Repeatable.",
+        help=f"Setting of what --{part} names, as name=value. Repeatable."
+        + (
+            " Any data set takes noise, such as noise.labels.rate=0.2 or noise.test.kind=shot_noise." * (part == "data")
+        ),
     )
     return {part: Annotated[str, name], f"{part}_options": Annotated[list[str], PAIRS, setting]}
 

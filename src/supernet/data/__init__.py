@@ -3,16 +3,20 @@
 from supernet.data.arrays import from_arrays
 from supernet.data.augment import Augment
 from supernet.data.cifar import cifar10, cifar100
+from supernet.data.corruption import Corruption
 from supernet.data.data import Data
 from supernet.data.dataset import DatasetSplit
 from supernet.data.derived.augmented import Augmented
 from supernet.data.derived.chained import Chained
+from supernet.data.derived.client_validation import ClientValidation
 from supernet.data.derived.clients import Clients, classes_per_client, clients_of, dirichlet, iid, listed, shards
+from supernet.data.derived.corrupted import Corrupted, CorruptedFiles
 from supernet.data.derived.cutout import Cutout
 from supernet.data.derived.easiest_classes import EasiestClasses
 from supernet.data.derived.endless import Endless
 from supernet.data.derived.joined import AllImages, Joined
 from supernet.data.derived.mixed import Mixed, MixedSplit
+from supernet.data.derived.noise import Noise
 from supernet.data.derived.only_classes import FewerClasses, OnlyClasses
 from supernet.data.derived.part import Part
 from supernet.data.derived.random_labels import RandomLabelled, RandomLabels
@@ -22,6 +26,7 @@ from supernet.data.derived.viewed import Viewed
 from supernet.data.derived.views import Views
 from supernet.data.derived.with_domains import WithDomains
 from supernet.data.derived.with_target import WithTarget
+from supernet.data.derived.wrong_labels import WrongLabels, WrongLabelSplit
 from supernet.data.digit_domains import digit_domains
 from supernet.data.domains import DomainSplit, domains_of, from_domains, with_domains
 from supernet.data.folder import FolderAugment, FolderSplit
@@ -51,7 +56,11 @@ __all__ = [
     "Augmented",
     "Batch",
     "Chained",
+    "ClientValidation",
     "Clients",
+    "Corrupted",
+    "CorruptedFiles",
+    "Corruption",
     "Cutout",
     "Data",
     "DatasetSplit",
@@ -68,6 +77,7 @@ __all__ = [
     "MemorySplit",
     "Mixed",
     "MixedSplit",
+    "Noise",
     "OnlyClasses",
     "Part",
     "RandomLabelled",
@@ -82,6 +92,8 @@ __all__ = [
     "Vocabulary",
     "WithDomains",
     "WithTarget",
+    "WrongLabelSplit",
+    "WrongLabels",
     "as_data",
     "causal_text",
     "cifar10",

@@ -13,7 +13,8 @@ from supernet.errors import UsageError
 
 Indices = npt.NDArray[np.int64]
 
-ORDER, AUGMENT, SPLIT, LABELS, CLIENTS, MIXING = range(6)  # what is drawn: uses that share a seed stay independent
+# What is drawn: uses that share a seed stay independent.
+ORDER, AUGMENT, SPLIT, LABELS, CLIENTS, MIXING, WRONG_LABELS, CORRUPTION = range(8)
 
 
 def generator(seed: int, use: int, *position: int) -> np.random.Generator:

@@ -21,6 +21,7 @@ from supernet.methods.cells.sdarts import sdarts as sdarts
 from supernet.methods.cells.sgas import sgas as sgas
 from supernet.methods.cells.snas import snas as snas
 from supernet.methods.cells.sparsenas import sparsenas as sparsenas
+from supernet.methods.cells.spider import spider as spider
 from supernet.methods.elastic.alphanet import alphanet as alphanet
 from supernet.methods.elastic.attentivenas import attentivenas as attentivenas
 from supernet.methods.elastic.autoformer import autoformer as autoformer
@@ -134,6 +135,7 @@ __all__ = [
     "smash",
     "snas",
     "sparsenas",
+    "spider",
     "spos",
     "sum_nas",
     "vitas",

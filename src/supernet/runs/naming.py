@@ -12,7 +12,7 @@ from torch import nn
 
 from supernet import catalog, data, settings
 from supernet.catalog.entry import Kind
-from supernet.data import Data, ImageData
+from supernet.data import Data, ImageData, Noise
 from supernet.deploy.new_data import fitted
 from supernet.deploy.resize import resized
 from supernet.errors import UsageError
@@ -82,6 +82,7 @@ def build_method(name: str, options: Mapping[str, Any]) -> Recipe:
 def build_data(config: Config) -> Data:
     """The images of a run: a data set by name, a directory, an .npz file or `module:function`.
 
+    Options `noise.…` are settings of `data.Noise`, for any data set whose function has no `noise` of its own.
     After a transfer they are resized, unless the network learns to.
 
     Raises:
@@ -93,15 +94,37 @@ def build_data(config: Config) -> Data:
         seeded = {"seed": config.seed} if "seed" in settings.parameters_of(function) else {}
     else:
         function, seeded = partial(data.load, str(settings.expanded(name))), {"seed": config.seed}
-    loaded = settings.call(function, seeded | config.data.options, name=name)
+    options, noise = _apart(config.data.options, own="noise" in settings.parameters_of(function))
+    loaded = settings.call(function, seeded | options, name=name)
     if not isinstance(loaded, Data):
         raise UsageError(
             f"{name} returned {type(loaded).__name__}; a data set is a function that returns Data, such as "
             "data.from_arrays(…) or data.from_datasets(…) give it."
         )
+    if noise:
+        loaded = settings.call(Noise, noise, name="noise")(loaded)
     if config.task is not None:
         loaded = loaded.for_task(_task(loaded, config.task))
     return resized(loaded, moved.shape) if moved is not None and moved.adapt != "learned" else loaded
+
+
+def _apart(options: Mapping[str, Any], *, own: bool) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The options of a data set, and those of the noise that is put on it."""
+    plain, noise = dict[str, Any](), dict[str, Any]()
+    for name, value in options.items():
+        first, _, rest = name.partition(".")
+        if own or first != "noise":
+            plain[name] = value
+        elif rest:
+            noise[rest] = value
+        elif isinstance(value, Mapping):
+            noise |= value
+        else:
+            raise UsageError(
+                f"noise is {value!r}; it has settings such as noise.labels.rate=0.2, noise.train.kind=gaussian_noise "
+                "or noise.test.severity=5."
+            )
+    return plain, noise
 
 
 def _task(data: Data, asked: Named) -> Task:

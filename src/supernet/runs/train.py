@@ -68,7 +68,7 @@ def train(run: Run, *, resume: bool = False) -> Run | None:
     if trained.derived_by_task:
         run.directory.write("derived_by_task.json", {t: a.to_json() for t, a in trained.derived_by_task.items()})
         for task, arch in trained.derived_by_task.items():
-            run.say(f"derived for the task {task!r}: {in_shell(arch)}")
+            run.say(f"derived for {task}: {in_shell(arch)}")
     log = read_lines(run.directory.log, dict[str, Any]).rows
     data, chance = run.data, run.directory.read("training.json", schema.Training).chance
     told = warnings_of(

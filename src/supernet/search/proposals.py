@@ -92,9 +92,11 @@ def _generation(number: int, members: Sequence[Proposed], score: str | None, lat
             options.setdefault(name, Counter())[_hashable(option)] += 1
     shares = {name: {o: n / counts.total() for o, n in counts.items()} for name, counts in options.items()}
     changes, before = [], dict(latest)
-    for one in members if score is not None else ():
+    for one in members:
+        if score is None:
+            break
         if score not in one.values:
-            raise UsageError(f"The record has no {score!r}; it has {listed(sorted(one.values), wanted=str(score))}.")
+            raise UsageError(f"The record has no {score!r}; it has {listed(sorted(one.values), wanted=score)}.")
         key = json.dumps(_decided(one), sort_keys=True)
         if key in before:
             changes.append(one.values[score] - before[key])

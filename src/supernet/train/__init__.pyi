@@ -22,6 +22,7 @@ from supernet.train.derivations.before_rise import BeforeRise as BeforeRise
 from supernet.train.derivations.best_on_board import BestOnBoard as BestOnBoard
 from supernet.train.derivations.decide_rest import DecideRest as DecideRest
 from supernet.train.derivations.decided import Decided as Decided
+from supernet.train.derivations.decided_per_client import DecidedPerClient as DecidedPerClient
 from supernet.train.derivations.likeliest_per_task import LikeliestPerTask as LikeliestPerTask
 from supernet.train.derivations.likeliest_route import LikeliestRoute as LikeliestRoute
 from supernet.train.derivations.non_zero import NonZero as NonZero
@@ -83,6 +84,7 @@ from supernet.train.forwards.engine_and_transit import EngineAndTransit as Engin
 from supernet.train.forwards.every_classifier import EveryClassifier as EveryClassifier
 from supernet.train.forwards.on_generated import OnGenerated as OnGenerated
 from supernet.train.forwards.on_generated import WithGenerated as WithGenerated
+from supernet.train.forwards.own_net import OwnNet as OwnNet
 from supernet.train.forwards.projected import Projected as Projected
 from supernet.train.forwards.several import Several as Several
 from supernet.train.forwards.slices import Slices as Slices
@@ -133,6 +135,7 @@ from supernet.train.objectives.kernel_discrepancy import KernelDiscrepancy as Ke
 from supernet.train.objectives.latent_prediction import LatentPrediction as LatentPrediction
 from supernet.train.objectives.matched_distillation import MatchedDistillation as MatchedDistillation
 from supernet.train.objectives.mutual_distillation import MutualDistillation as MutualDistillation
+from supernet.train.objectives.near_reference import NearReference as NearReference
 from supernet.train.objectives.plus_cost import PlusCost as PlusCost
 from supernet.train.objectives.plus_discrepancy import PlusDiscrepancy as PlusDiscrepancy
 from supernet.train.objectives.relations import Relations as Relations
@@ -167,6 +170,7 @@ from supernet.train.part import Part as Part
 from supernet.train.part import Setting as Setting
 from supernet.train.part import Slice as Slice
 from supernet.train.parts.copy_of_net import CopyOfNet as CopyOfNet
+from supernet.train.parts.copy_per_client import CopyPerClient as CopyPerClient
 from supernet.train.parts.domain_generator import GeneratorOfDomains as GeneratorOfDomains
 from supernet.train.parts.elastic_neck import ElasticNeckOfNet as ElasticNeckOfNet
 from supernet.train.parts.elastic_neck import PredictorOfKeys as PredictorOfKeys
@@ -223,6 +227,7 @@ from supernet.train.programs.tasks_in_one_draw import TasksInOneDraw as TasksInO
 from supernet.train.programs.train_classifiers import TrainClassifiers as TrainClassifiers
 from supernet.train.programs.train_part import TrainPart as TrainPart
 from supernet.train.programs.train_paths import TrainPaths as TrainPaths
+from supernet.train.programs.train_personal import TrainPersonal as TrainPersonal
 from supernet.train.programs.train_stage import TrainStage as TrainStage
 from supernet.train.programs.train_together import TrainTogether as TrainTogether
 from supernet.train.programs.weights_and_policy import WeightsAndPolicy as WeightsAndPolicy
@@ -307,6 +312,7 @@ from supernet.train.state import load_parts as load_parts
 from supernet.train.state import load_weights as load_weights
 from supernet.train.states._protocol import StateGroups as StateGroups
 from supernet.train.states.momentum_separation import MomentumSeparation as MomentumSeparation
+from supernet.train.states.per_client import PerClient as PerClient
 from supernet.train.updates import Updates as Updates
 from supernet.train.updates import adam as adam
 from supernet.train.updates import rmsprop as rmsprop
@@ -364,6 +370,7 @@ __all__ = [
     "Controller",
     "Copies",
     "CopyOfNet",
+    "CopyPerClient",
     "CopyPerOption",
     "Cosine",
     "CosineMatch",
@@ -383,6 +390,7 @@ __all__ = [
     "DecideEdge",
     "DecideRest",
     "Decided",
+    "DecidedPerClient",
     "DepthForCost",
     "Derivation",
     "DerivesByTask",
@@ -477,6 +485,7 @@ __all__ = [
     "Move",
     "Moves",
     "MutualDistillation",
+    "NearReference",
     "NeckOfNet",
     "NoImprovement",
     "NonZero",
@@ -494,6 +503,7 @@ __all__ = [
     "Optimiser",
     "OptionLogits",
     "Outcome",
+    "OwnNet",
     "Part",
     "PartOfBatch",
     "Partition",
@@ -501,6 +511,7 @@ __all__ = [
     "PathDropout",
     "PathsAndGates",
     "PathsOfStage",
+    "PerClient",
     "PerEpoch",
     "PerRound",
     "PerVisit",
@@ -606,6 +617,7 @@ __all__ = [
     "TrainInTurn",
     "TrainPart",
     "TrainPaths",
+    "TrainPersonal",
     "TrainStage",
     "TrainTogether",
     "Trained",

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from supernet.data import Batch, Data
+from supernet.data.derived.client_validation import ALL_OF_CLIENT
 from supernet.data.derived.clients import CLIENT
 from supernet.data.position import Indices
 from supernet.data.split import Split, Standing
@@ -174,17 +175,24 @@ class Executor:
         measure: Literal["loss", "error"] = "loss",
         fresh: bool = False,
         label_smoothing: float = 0.0,
+        *,
+        net: Supernet | None = None,
     ) -> list[float]:
-        """Losses or errors of architectures, see `Step.rate`; the same on all processes."""
+        """Losses or errors of architectures, see `Step.rate`; the same on all processes.
+
+        With `net` they are those of a part that takes the same decisions, in place of the supernet.
+        """
         if fresh:
             self.renew(data)
         batches = [self.batch(data)] if fresh or _is_training(data) else self._first(data, images)
         total, task = sum(batch.size for batch in batches), self.data.task
         found = torch.zeros(len(targets), device=self.fabric.device)
-        with torch.no_grad(), evaluating(self._regularised), untouched_buffers(self.net):
+        running = self.net if net is None else net
+        regularised = self._regularised if net is None else all_but_normalisation(net)
+        with torch.no_grad(), evaluating(regularised), untouched_buffers(running):
             for batch in batches:
                 for number, target in enumerate(targets):
-                    output = self.forward(target, batch)
+                    output = self.forward(target, batch, net=net)
                     with self._checked(output, batch):
                         lost = (
                             task.loss(output, batch, label_smoothing=label_smoothing, reduction="sum")
@@ -435,7 +443,7 @@ def _set_apart(family: Sequence[nn.Parameter], gradients: Gradients) -> None:
 
 def _is_training(split: str) -> bool:
     """Whether a split is the training examples, or those of a client."""
-    return split == "train" or split.startswith(CLIENT)
+    return split == "train" or split.startswith((CLIENT, ALL_OF_CLIENT))
 
 
 def _named(target: Arch | Decisions) -> str:

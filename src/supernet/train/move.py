@@ -136,12 +136,15 @@ class Step:
         return replace(self, subspace=space)
 
     def part(self, name: str, kind: type[M]) -> M:
-        """A module beside the supernet.
+        """A module beside the supernet, or inside one, such as `"personal.3"`.
 
         Raises:
             UsageError: there is none of this name, or it is of another kind.
         """
-        found = self.parts.get(name)
+        first, _, rest = name.partition(".")
+        found = self.parts.get(first)
+        for step in rest.split(".") if rest else ():
+            found = None if found is None else found._modules.get(step)
         if not isinstance(found, kind):
             there = "is there" if found is None else f"is a {type(found).__name__}"
             known = ", ".join(map(repr, self.parts)) or "none"
@@ -209,7 +212,7 @@ class Step:
         Args:
             target: What to run.
             batch: The images to run on.
-            part: Name of the part; None: the supernet.
+            part: Name of the part, or of a module inside one, see `part`; None: the supernet.
             settings: Scalars that layers read, in place of those of the step, or beside them.
             through: What of it runs on the inputs of the batch; what it returns stands in the place of the logits.
 

@@ -224,6 +224,13 @@ class Stepper:
         self.used.clear()
         self.select(0)
 
+    def forget(self, parameters: Iterable[nn.Parameter]) -> None:
+        """Forget the states of some parameters, and that they were in use."""
+        for parameter in parameters:
+            self.used.discard(parameter)
+            for state in self.states.values():
+                state.pop(parameter, None)
+
     def clear(self) -> None:
         """Forget all gradients."""
         for parameter in self.parameters:

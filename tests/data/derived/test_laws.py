@@ -20,7 +20,9 @@ from supernet.data import (
     RandomLabels,
     Split,
     Unlabelled,
+    WrongLabelSplit,
 )
+from supernet.data.derived.wrong_labels import pair_matrix
 from supernet.data.indexed import labels_of
 from supernet.deploy.resize import ResizedSplit
 from supernet.errors import UsageError
@@ -37,6 +39,7 @@ MADE: dict[str, Callable[[Two], Split]] = {
     "RandomLabels of Joined": lambda two: RandomLabels(Joined(two.a, two.b), 5, 4),
     "Joined of Part and Joined": lambda two: Joined(Part(two.a, np.arange(3, 9)), Joined(two.b, two.a.head(2))),
     "RandomLabels of ResizedSplit": lambda two: RandomLabels(ResizedSplit(two.a, (1, 6, 5)), 5, 4),
+    "WrongLabelSplit": lambda two: WrongLabelSplit(two.a, pair_matrix(3, 0.4), 5),
     "Mixed": lambda two: MixedSplit(two.both, Mixed(mixup=0.4, cutmix=1.0, erase=0.5), 3),
     "Unlabelled": lambda two: Unlabelled(two.both),
     "Endless of Part": lambda two: Endless(Part(two.both, CHOSEN)),
@@ -220,6 +223,7 @@ class Unnumbered:
         lambda split: RandomLabels(split, 0, 3),
         lambda split: Joined(split, in_memory(Augment(), Augment()).b),
         lambda split: OnlyClasses(split, (0, 1)),
+        lambda split: WrongLabelSplit(split, pair_matrix(3, 0.4), 0),
         lambda split: Endless(split),
         lambda split: RandomLabels(ResizedSplit(split, (3, 4, 4)), 0, 3),
     ],

@@ -21,6 +21,7 @@ def header(run: RunFiles) -> dict[str, Any]:
     """Origin, verdict, one sentence about its worth, and the run in figures."""
     method, seed = _name(run, "method"), run.config.get("seed")
     origin = [name_of_run(run)]
+    origin += [run.data.name] if run.data and _is_noisy(run) else []  # which says how much is really wrong
     origin += [f"trained with {method}"] if method else []
     origin += [f"seed {seed}"] if isinstance(seed, int) else []
     origin += [run.environment.date[:10]] if run.environment.date else []
@@ -29,6 +30,13 @@ def header(run: RunFiles) -> dict[str, Any]:
         remark = remark.replace("Nothing has been searched or exported yet.", "Nothing has been exported yet.")
         remark += " The method has derived its architecture itself, so nothing was searched."
     return {"origin": origin, "verdict": verdict, "remark": remark} | _figures(run)
+
+
+def _is_noisy(run: RunFiles) -> bool:
+    """Whether noise was put on the data."""
+    data = run.config.get("data")
+    options = data.get("options") if isinstance(data, Mapping) else None
+    return isinstance(options, Mapping) and any(name.partition(".")[0] == "noise" for name in options)
 
 
 def _verdict(run: RunFiles) -> tuple[str, str]:

@@ -230,6 +230,11 @@ def rounds_of(recipe: Recipe) -> FederatedRounds:
     if more or recipe.adapt is not None:
         what = ", ".join(map(repr, more)) or "an adapted network"
         raise UsageError(f"{recipe.name} has {what} beside its rounds, which clients elsewhere would not know of.")
+    if programs[0].work.optimiser == "kept":
+        raise UsageError(
+            f"Clients of {recipe.name} keep what their optimiser holds, which those elsewhere do not. Take "
+            "LocalWork(optimiser='fresh'), or train in one process."
+        )
     return programs[0]
 
 

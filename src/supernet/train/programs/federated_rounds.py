@@ -27,13 +27,15 @@ from supernet.train.federation.rolling_window import RollingWindow
 from supernet.train.federation.server_sums import ServerSums, SumsOfClients, load
 from supernet.train.federation.standing import FEDERATION, standing
 from supernet.train.move import FINISHED, Move, Objective, Path, Runner, Step
-from supernet.train.part import Part
+from supernet.train.part import WEIGHTS, Part
 from supernet.train.parts.copy_of_net import CopyOfNet
+from supernet.train.parts.copy_per_client import ClientNets
 from supernet.train.programs._protocol import Program
 from supernet.train.programs.train_paths import TrainPaths
 from supernet.train.samplers.by_client import ByClient
 from supernet.train.samplers.per_visit import PerVisit
 from supernet.train.samplers.uniform import Uniform
+from supernet.train.states.per_client import PerClient
 
 _REMEMBERED = 100  # clients that were left out
 _EMPTY = 3  # rounds in a row in which nobody returned a model, and that end the training
@@ -57,18 +59,24 @@ class FederatedRounds:
     of its round with a warning; its visit ends there, and the others go on. Three rounds in a row without anybody end
     the training.
 
+    What a client has of its own, such as a personal net, is a part that it returns to nobody: one module per client
+    (`CopyPerClient`), which its program trains beside the weights. It keeps its weights and what its optimiser holds
+    from visit to visit. Where a client's own net breaks, it goes on from the server's weights.
+
     The recipe needs the parts `federation_parts(average)`.
 
     Args:
-        program: What a step of a client trains; it moves the weights alone.
-        work: How long a client trains; its optimiser is fresh every time.
+        program: What a step of a client trains: the weights, and parts that are in `own`.
+        work: How long a client trains, and whether its optimiser is fresh every time.
         fraction: The share of the clients that is drawn for a round, without replacement, rounded down, one at least.
         average: What the server makes of what they return.
         window: Which channels of the full widths the architectures of a round use; None: the first.
+        own: The parts of which each client has a module of its own.
 
     Raises:
-        UsageError: a fraction that is none, or a program that trains other parts than the weights; before the first
-            move, data without clients, or fewer steps than the first round has.
+        UsageError: a fraction that is none, or a program that trains other parts than the weights and `own`; before
+            the first move, data without clients, fewer steps than the first round has, a part of `own` that is not
+            one module per client, or an optimiser that is kept but not per client.
     """
 
     program: Program = field(default_factory=lambda: TrainPaths(sampler=Uniform()))
@@ -76,16 +84,26 @@ class FederatedRounds:
     fraction: float = 0.1
     average: FederatedAverage = field(default_factory=FederatedAverage)
     window: RollingWindow | None = None
-    parts = ()
+    own: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if not 0 < self.fraction <= 1:
             raise UsageError(f"A round was to have a share of {self.fraction} of the clients; give one in (0, 1].")
-        if self.program.parts:
+        if returned := [name for name in self.program.parts if name not in self.own]:
             raise UsageError(
-                f"{type(self.program).__name__} trains {', '.join(map(repr, self.program.parts))} beside the weights, "
-                "which clients would not return. Take a program that trains the weights alone."
+                f"{type(self.program).__name__} trains {', '.join(map(repr, returned))} beside the weights, "
+                "which clients would not return. Take a program that trains the weights alone, or let each client have "
+                "its own, as own=('personal',) with a part that is built by CopyPerClient()."
             )
+        if idle := [name for name in self.own if name not in self.program.parts]:
+            raise UsageError(
+                f"Each client was to have its own {idle[0]!r}, but {type(self.program).__name__} does not train it. "
+                "Leave it out of own."
+            )
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        return self.program.parts
 
     @property
     def objective(self) -> Objective:
@@ -154,8 +172,9 @@ class FederatedRounds:
         assert step.runner is not None
         moves = self.program.moves(replace(step, runner=_AtClient(step.runner, split)))
         yield from self._at_client(moves, split, now)
-        if (name := not_finite(step.net)) is not None:  # no checkpoint may hold them
-            raise NotFiniteError(f"{name} holds numbers that are not finite after step {step.done}")
+        for module in (step.net, *(step.part(f"{name}.{now['client']}", nn.Module) for name in self.own)):
+            if (name := not_finite(module)) is not None:  # no checkpoint may hold them
+                raise NotFiniteError(f"{name} holds numbers that are not finite after step {step.done}")
 
     def _at_client(self, moves: Moves, split: str, now: dict[str, Any]) -> Moves:
         result, failure = None, None
@@ -216,6 +235,25 @@ class FederatedRounds:
         }
         load(step.part("server", Supernet), context.net.state_dict())
         step.part("sums", ServerSums).clear()
+        self._provide(context)
+
+    def _provide(self, context: Context) -> None:
+        """Build what each client has of its own, now that it is known how many there are."""
+        states = context.steppers[WEIGHTS].updates.states
+        if self.work.optimiser == "kept" and not isinstance(states, PerClient):
+            raise UsageError(
+                "Clients were to keep what their optimiser holds (optimiser='kept'), but it would be one for all of "
+                "them. Give the weights states=PerClient()."
+            )
+        for name in self.own:
+            if context.rebuild is not None:
+                context.rebuild(name)
+            there, of = context.parts.get(name), context.memory[FEDERATION]["of"]
+            if not isinstance(there, ClientNets) or len(there) != of:
+                raise UsageError(
+                    f"Each of {of} clients was to have its own {name!r}, but this part is a {type(there).__name__}. "
+                    "Give it build=CopyPerClient()."
+                )
 
     def _begin(self, context: Context) -> None:
         """The next client gets the server's weights and a fresh optimiser."""
@@ -226,8 +264,14 @@ class FederatedRounds:
         steps = self.work.steps(len(executor.data.split(split)), batch)
         now.update(client=client, split=split, left=steps, visit=now["visit"] + 1, trained=[])
         load(context.net, context.step.part("server", Supernet).state_dict())
-        for stepper in context.steppers.values():
-            stepper.restart()
+        if self.work.optimiser == "fresh":
+            self._restart(context)
+
+    def _restart(self, context: Context) -> None:
+        """Forget what the optimisers hold, but for those of what clients have of their own."""
+        for family, stepper in context.steppers.items():
+            if family not in self.own:
+                stepper.restart()
 
     def _return(self, context: Context, broken: str | None = None) -> None:
         """What a client has become goes into the sums of the round; not if it is broken, for this reason."""
@@ -236,8 +280,15 @@ class FederatedRounds:
         if self.take(context, now["split"], context.net.state_dict(), examples, now["trained"], broken):
             return
         load(context.net, server)
-        for stepper in context.steppers.values():
-            stepper.restart()
+        if self.work.optimiser == "fresh":
+            self._restart(context)
+        else:
+            context.steppers[WEIGHTS].states.pop(now["client"], None)
+        for name in self.own:
+            net = context.step.part(f"{name}.{now['client']}", Supernet)
+            if not_finite(net) is not None:
+                load(net, server)
+                context.steppers[name].forget(net.parameters())
 
     def take(
         self, context: Context, client: str, tensors: Tensors, examples: int, trained: Sequence[Any], broken: str | None
