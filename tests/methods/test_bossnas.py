@@ -33,7 +33,7 @@ from supernet.methods.blockwise.bossnas import DECAY, NATS, WEIGHTS
 from supernet.nn.stage_modules import stage_names, stages_module
 from supernet.nn.stage_paths import StagePaths
 from supernet.search import Traversal, run
-from supernet.train import Distinct, Ramp, Recipe, Step, StrictFair, Trained, fit
+from supernet.train import Distinct, Ramp, RateStage, Recipe, Step, StrictFair, Trained, fit
 from supernet.train.executor import Executor
 from supernet.train.laws import Trial
 from supernet.train.move import Move, Outcome
@@ -365,6 +365,12 @@ def test_ratings_are_the_distances_from_the_centre_by_brute_force(views: Any) ->
     values = ratings.values[2].tolist()
     assert len(set(values)) == len(archs)
     assert ratings.best[2].tolist() == list(archs[int(np.argmin(values))].code)
+
+
+def test_of_paths_that_are_rated_alike_the_first_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(RateStage, "_walked", lambda self, context, net, archs, *_: ([], [1.0] * len(archs)))
+    trained = trained_once(small(), staged_net())
+    assert trained.derived == next(iter(trained.net.space.enumerate()))
 
 
 def test_rating_leaves_no_trace_in_the_networks() -> None:
