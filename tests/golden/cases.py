@@ -243,7 +243,7 @@ TRAININGS: dict[str, Case] = {name: default(name) for name in methods.__all__} |
     "pad_nas": lambda: train(methods.pad_nas(drop=RARE), blocks_net()),
     "da_nas": lambda: train(methods.da_nas(classes=(0.5, 1.0), cost=None)),
     "bossnas": lambda: train(
-        methods.bossnas(stages=3, sampler=Distinct(2), pairs=2, hidden=16, features=8, images=32),
+        methods.bossnas(stages=3, sampler=Distinct(2), pairs=2, views=None, hidden=16, features=8, images=32),
         staged_net(),
         images=data.digits(),
     ),

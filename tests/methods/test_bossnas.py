@@ -22,7 +22,9 @@ from supernet import Arch, Supernet, zoo
 from supernet.data import Augment, ImageData
 from supernet.data import digits as load_digits
 from supernet.data.derived.viewed import Viewed
+from supernet.data.derived.viewed_by import ViewedBy
 from supernet.data.derived.views import Views
+from supernet.data.view_augment import BYOL_FIRST, BYOL_SECOND, WEAK
 from supernet.errors import UsageError
 from supernet.measure import NetEvaluator
 from supernet.measure.scores.score import Subnet
@@ -31,7 +33,7 @@ from supernet.methods.blockwise.bossnas import DECAY, NATS, WEIGHTS
 from supernet.nn.stage_modules import stage_names, stages_module
 from supernet.nn.stage_paths import StagePaths
 from supernet.search import Traversal, run
-from supernet.train import Distinct, Ramp, Recipe, Step, StrictFair, Trained, fit
+from supernet.train import Distinct, Ramp, RateStage, Recipe, Step, StrictFair, Trained, fit
 from supernet.train.executor import Executor
 from supernet.train.laws import Trial
 from supernet.train.move import Move, Outcome
@@ -42,7 +44,15 @@ from supernet.train.programs.bootstrap_stage import BootstrapStage
 from supernet.train.state import TrainingState
 
 NET = staged_net
-SHORT = {"stages": 3, "sampler": Distinct(2), "pairs": 2, "hidden": 32, "features": 16, "images": 32}
+SHORT = {
+    "stages": 3,
+    "sampler": Distinct(2),
+    "pairs": 2,
+    "views": None,
+    "hidden": 32,
+    "features": 16,
+    "images": 32,
+}
 
 
 def small(**options: Any) -> Recipe:
@@ -88,6 +98,7 @@ ALTERNATIVES = {
     "stages": 3,
     "sampler": StrictFair(),
     "pairs": 2,
+    "views": None,
     "decay": 0.9,
     "earlier": "trained",
     "hidden": 64,
@@ -100,6 +111,7 @@ SETTINGS = {
     "stages": 4,
     "sampler": Distinct(4),
     "pairs": 4,
+    "views": (BYOL_FIRST, BYOL_SECOND),
     "decay": Ramp(0.99, 1.0, shape="cosine"),
     "earlier": "frozen",
     "hidden": 4096,
@@ -138,6 +150,13 @@ def test_warm_up_cosine_and_average_begin_anew_with_each_stage() -> None:
     for index in (0, 150, 599):
         expected = 1 - (1 - 0.99) * (math.cos(math.pi * index / 599) + 1) / 2
         assert DECAY(step(net, index, total=600)) == pytest.approx(expected)
+
+
+def test_each_path_sees_a_pair_of_the_published_views() -> None:
+    assert bossnas(pairs=2).data == ViewedBy((BYOL_FIRST, BYOL_SECOND) * 2)
+    assert bossnas(pairs=2, views=None).data == Viewed(4)
+    (phase, *_) = bossnas(views=(WEAK, BYOL_FIRST)).phases
+    assert phase.leave.views == (WEAK, BYOL_FIRST)  # type: ignore[union-attr]
 
 
 # -- a step, by hand -----------------------------------------------------------------------------------------------
@@ -307,9 +326,12 @@ def statistics(modules: nn.Module, views: list[Tensor]) -> None:
     modules.eval()
 
 
-def test_ratings_are_the_distances_from_the_centre_by_brute_force() -> None:
+@pytest.mark.parametrize("views", [None, (BYOL_FIRST, BYOL_SECOND)])
+def test_ratings_are_the_distances_from_the_centre_by_brute_force(views: Any) -> None:
     """Of the last stage, on copies: nothing has been trained since."""
-    trained = trained_once(small(), staged_net())
+    if views is not None:
+        pytest.importorskip("torchvision")
+    trained = trained_once(small(views=views), staged_net())
     ratings, heads, target = (copy.deepcopy(trained.parts[name]) for name in ("ratings", "heads", "target"))
     assert isinstance(ratings, StageRatings)
     data = trained.recipe.data(shifted())  # type: ignore[misc]
@@ -318,7 +340,7 @@ def test_ratings_are_the_distances_from_the_centre_by_brute_force() -> None:
     best = trained.net.space.wrap(ratings.best[1][None].numpy())[0]
     space = StagePaths(trained.net, STAGES).of(2, trained.net.space, best)
     archs = list(space.enumerate())
-    batches = list(Views(data.validation, 2).drawn_once(16, seed=0, limit=32))
+    batches = list(Views(data.validation, 2, views or ()).drawn_once(16, seed=0, limit=32))
 
     def said(net: Any, last: nn.Module, arch: Arch) -> list[list[Tensor]]:
         own = copy.deepcopy(net).eval()
@@ -343,6 +365,12 @@ def test_ratings_are_the_distances_from_the_centre_by_brute_force() -> None:
     values = ratings.values[2].tolist()
     assert len(set(values)) == len(archs)
     assert ratings.best[2].tolist() == list(archs[int(np.argmin(values))].code)
+
+
+def test_of_paths_that_are_rated_alike_the_first_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(RateStage, "_walked", lambda self, context, net, archs, *_: ([], [1.0] * len(archs)))
+    trained = trained_once(small(), staged_net())
+    assert trained.derived == next(iter(trained.net.space.enumerate()))
 
 
 def test_rating_leaves_no_trace_in_the_networks() -> None:

@@ -179,6 +179,17 @@ def test_the_teacher_is_the_path_that_suits_best_and_its_match_weighs_the_loss(
     assert max(checked) == 10
 
 
+def test_comparing_with_the_board_leaves_the_statistics_of_batch_norm_alone() -> None:
+    """With the best as the teacher nothing is compared."""
+
+    def counted(pick: Any) -> int:
+        net = operations_net()
+        train(quick(begin=0.0, every=100, pick=pick), net=net, steps=6)
+        return int(net.get_buffer("module.1.num_batches_tracked"))
+
+    assert counted("match") == counted("best") > 6
+
+
 def test_the_best_teaches_by_half(seen: Seen) -> None:
     train(quick(begin=0.0, pick="best"), steps=12)
     for (_, move, _), board in zip(seen.moves[1:], seen.boards[1:], strict=True):

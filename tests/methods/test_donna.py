@@ -82,6 +82,11 @@ def test_every_path_of_a_block_is_trained_equally_often() -> None:
         for turn in range(6)
     ]
     assert any(turn != turns[0] for turn in turns), "each turn has an order of its own"
+    first = [
+        [PathsOfStage(index=index).paths(replace(now, index=2 * turn))[0][name] for turn in range(12)]
+        for index, name in ((0, "a"), (2, "d"))
+    ]
+    assert first[0] != first[1], "and so has each stage"
 
 
 def test_a_library_of_too_many_options_is_refused() -> None:
@@ -124,6 +129,10 @@ def test_the_short_cut_of_leaving_one_out_is_the_long_way() -> None:
     found = leave_one_out(predictor, space, codes, values)
     assert predictor.fit(space, codes, values).error == pytest.approx(found.rmse, rel=1e-6)
     assert found.n == 16
+    for some in ([0, 1, 2, 8], [0, 1, 2, 4, 8]):  # the line goes through what alone tells a weight, and says nothing
+        few = leave_one_out(predictor, space, codes[some], values[some])
+        assert predictor.fit(space, codes[some], values[some]).error == pytest.approx(few.rmse, rel=1e-6)
+        assert few.rmse > 1e-3
     assert found.rmse < found.rmse_of_mean
     assert found.rmse_of_mean == pytest.approx(values.std() * 16 / 15), "the mean of the fifteen others"
     with pytest.raises(UsageError, match="3 architectures are too few to leave one out"):
@@ -180,6 +189,10 @@ def test_the_settings_of_the_fine_tuning() -> None:
     teachers: Any = recipe.parts["teachers"]
     assert (teachers.build.networks, teachers.build.sharpness) == (("reference.pt2",), 0.5)
     assert (teachers.mode, teachers.kept) == ("eval", False)
+    (program,) = fine_tuning(reference="reference.pt2").programs
+    assert program.objective == BesideTeachers(weight=0.5, labels=CrossEntropy(0.1))  # type: ignore[attr-defined]
+    assert fine_tuning(reference="reference.pt2").parts["teachers"].build.sharpness == 1.0  # type: ignore[union-attr]
+    assert (FINE.schedule, told["momentum"]) == (Cosine(), 0.9)
 
 
 @pytest.mark.parametrize(

@@ -197,9 +197,9 @@ def test_one_architecture_trains_the_weights_by_its_ratios_and_then_the_policies
 
 
 def test_with_one_task_it_is_reinforce_to_the_bit() -> None:
-    ours = fbnetv5(rewards=BY_ERROR, weights=FAST, policies=adam(0.1))
+    ours = fbnetv5(rewards=BY_ERROR, weights=FAST, policies=adam(0.1), entropy=0.1)
     part = Part(build=IndependentPolicy(), updates=adam(0.1))
-    rule = Reinforce(decay=0.9, begin=None, entropy=0.0, part="policies")
+    rule = Reinforce(decay=0.9, begin=None, entropy=0.1, part="policies")
     plain = Recipe(name="plain", program=OnePolicy(rule), weights=FAST, parts={"policies": part})
     found, expected = train(ours), train(plain)
     assert torch.equal(vector(found.net), vector(expected.net))

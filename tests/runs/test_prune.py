@@ -42,6 +42,8 @@ def test_both_limits_are_kept_and_no_subnet_within_them_has_a_smaller_estimate(p
         told.setdefault(row["choice"], {})[row["option"]] = row["damage"]
     damage = OptionDamage({name: tuple(found[code] for code in sorted(found)) for name, found in told.items()})
     archs = list(net.space.enumerate())
+    assert len(set(archs)) == net.space.size, "the number that is told"
+    assert len(rows) == sum(map(len, net.space.choices)), "every option is rated once"
     costs, codes = measure.cost_model(net), net.space.codes(archs)
     allowed = (costs.params(codes) <= 0.7 * whole) & (costs.macs(codes) <= 0.8 * pruned.costs["macs"][0])
     best = min(damage.estimate(arch) for arch, fits in zip(archs, allowed, strict=True) if fits)

@@ -356,6 +356,21 @@ def test_a_reward_is_the_objective_and_entropy_less_the_violation() -> None:
     assert begun._learn.__self__._baseline == pytest.approx(7.0 - 1.5 + 0.5 * entropy, abs=1e-4)
 
 
+def test_entropy_is_raised_by_its_own_gradient() -> None:
+    """It is alike for all that is drawn, so that as a reward alone it would teach nothing."""
+    space = Space([Choice("a", (1, 2, 3)), Choice("b", (1, 2))])
+    policy = PolicyGradient(entropy=0.5).begin(posed(space))._learn.__self__
+    logits = torch.tensor([[0.7, -0.2, 0.1], [0.4, 0.0, 9.0]], dtype=torch.float64)
+    with torch.no_grad():
+        policy.logits.copy_(logits)
+    policy.learn([space.smallest()], told([3.0]))  # the first reward is the baseline
+    for row, count in enumerate((3, 2)):
+        p = logits[row, :count].softmax(0)
+        slope = -p * (p.log() - (p * p.log()).sum())
+        assert torch.allclose(policy.logits.grad[row, :count], -0.5 * slope)
+    assert policy.logits.grad[1, 2] == 0, "no option"
+
+
 def test_a_policy_leaves_what_does_not_matter_alone() -> None:
     depth = Choice("depth", (1, 2))
     space = Space([depth, Choice("k", (1, 2, 3), when=depth > 1)])

@@ -19,6 +19,12 @@ SMALL: dict[str, tuple[Callable[[], Supernet], tuple[int, ...]]] = {
         lambda: zoo.dna(variant="tiny", num_classes=5, in_channels=1, image_size=8, width_multiplier=0.5),
         (4, 1, 8, 8),
     ),
+    "donna": (
+        lambda: zoo.donna(
+            variant="tiny", num_classes=5, in_channels=1, image_size=8, kernels=(3,), activations=("swish",)
+        ),
+        (4, 1, 8, 8),
+    ),
     "densenas": (
         lambda: zoo.densenas(variant="tiny", num_classes=5, in_channels=1, image_size=8, affine=True),
         (4, 1, 8, 8),

@@ -36,6 +36,7 @@ from supernet.zoo.chains.cream import cream_arch as cream_arch
 from supernet.zoo.chains.cream_depths import cream_depths as cream_depths
 from supernet.zoo.chains.dna import dna as dna
 from supernet.zoo.chains.dna import dna_blocks as dna_blocks
+from supernet.zoo.chains.donna import donna as donna
 from supernet.zoo.chains.mobilenetv2 import mobilenetv2 as mobilenetv2
 from supernet.zoo.chains.mobilenetv2 import mobilenetv2_arch as mobilenetv2_arch
 from supernet.zoo.chains.mobilenetv2 import mobilenetv2_ids as mobilenetv2_ids
@@ -99,6 +100,7 @@ __all__ = [
     "darts_rnn",
     "densenas",
     "dna",
+    "donna",
     "dynamic_resnet",
     "elastic_model",
     "enas_macro",

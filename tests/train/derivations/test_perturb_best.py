@@ -57,6 +57,19 @@ def test_perturbations_are_of_the_best_random_one_and_the_chain_of_what_it_accep
             accepted = arch
 
 
+def test_what_is_rated_alike_is_not_accepted_by_the_chain(monkeypatch: pytest.MonkeyPatch) -> None:
+    begun: list[Arch] = []
+    original = PerturbBest._perturb
+
+    def noting(self: PerturbBest, context: Context, arch: Arch, rng: np.random.Generator) -> Arch:
+        begun.append(arch)
+        return original(self, context, arch, rng)
+
+    monkeypatch.setattr(PerturbBest, "_perturb", noting)
+    made = PerturbBest(random=3, perturbed=0, chain=6, p=0.5, rating=lambda step, archs: [1.0] * len(archs))
+    assert {made.derive(context())} == set(begun), "of equals the first, and the chain stays there"
+
+
 def test_the_same_training_derives_the_same() -> None:
     made = PerturbBest(random=5, perturbed=3, chain=3, rating=Far())
     assert made.derive(context()) == made.derive(context())

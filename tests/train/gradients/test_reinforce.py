@@ -18,6 +18,7 @@ from supernet.space import Arch
 from supernet.train import (
     Combine,
     CrossEntropy,
+    IndependentPolicy,
     Likelihood,
     LSTMController,
     Mean,
@@ -95,13 +96,33 @@ def test_the_gradient_is_that_of_two_softmaxes_by_hand() -> None:
     assert now.memory == {"baseline of controller": pytest.approx(baseline)}
 
 
-def test_entropy_is_part_of_the_reward_and_has_no_gradient_of_its_own() -> None:
+def test_entropy_is_part_of_the_reward_and_has_no_gradient_unless_the_policy_gives_it_one() -> None:
     logits = Softmaxes().logits.detach()
     entropy = float(-(logits.softmax(1) * logits.log_softmax(1)).sum())
     without = gradient(Reinforce(rating=Table(REWARDS), decay=0.5, entropy=0.0), [(1, 1)])[1]
     now, found = gradient(Reinforce(rating=Table(REWARDS), decay=0.5, entropy=0.1), [(1, 1)])
     assert now.memory["baseline of controller"] == pytest.approx(0.5 * (0.9 + 0.1 * entropy))
     assert torch.allclose(found, without * (0.9 + 0.1 * entropy) / 0.9)
+
+
+def test_an_entropy_that_is_alike_for_all_draws_is_raised_by_its_own_gradient() -> None:
+    """A reward that all draws share is taken away again by the baseline."""
+    net = operations_net()
+    policy = IndependentPolicy()(Setting(net, 0, {}))
+    with torch.no_grad():
+        for number, logits in enumerate(policy.logits):
+            logits.copy_(torch.tensor([0.7, -0.2, 0.1]) * (number + 1))
+    rule = Reinforce(rating=Table(((0.5,) * 3,) * 3), begin=None, entropy=0.25)
+    parts: dict[str, nn.Module] = {"controller": policy}
+    run = executor(net, images(), parts=parts)
+    paths = [Path(arch, CrossEntropy()) for arch in net.space.wrap(np.array([(0, 2), (1, 1)]))]
+    move = Move(updates="controller", data="validation", paths=paths, combine=Mean(), gradient=rule)
+    rule(run, move, replace(step(net, parts=parts), runner=run))
+    for logits in policy.logits:
+        p = logits.detach().softmax(0)
+        slope = -p * (p.log() - (p * p.log()).sum())  # of the entropy
+        assert logits.grad is not None
+        assert torch.allclose(logits.grad, -0.25 * slope, atol=1e-6)
 
 
 @pytest.mark.parametrize(("begin", "expected"), [(0.0, [0.09, 0.101]), (0.5, [0.54, 0.506]), (None, [0.9, 0.83])])

@@ -38,6 +38,14 @@ def test_entries_are_in_the_order_of_scores_and_then_of_costs() -> None:
         assert held(board(*order, size=4)) == [(0.7, 3.0), (0.7, 9.0), (0.6, 1.0), (0.5, 9.0)]
 
 
+def test_of_equals_the_one_that_came_first_stays_first() -> None:
+    made = PathBoard(3, 0.05)
+    for code in ((0, 0), (2, 1), (1, 1)):
+        made.admit(entry(0.5, 2.0, code))
+    assert [e.code for e in made.entries] == [(0, 0), (2, 1), (1, 1)]
+    assert not made.admits(0.5, 2.0)
+
+
 @pytest.mark.parametrize(
     ("score", "cost", "admitted"),
     [

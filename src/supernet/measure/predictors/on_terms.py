@@ -12,6 +12,9 @@ from supernet.measure.evaluator import NetEvaluator
 from supernet.measure.predictors._protocol import Floats, Prediction, checked_values
 from supernet.space import Arch, Codes, Space
 
+_THROUGH = 1e-6
+"""1 − leverage below which a line is said to go through a value."""
+
 
 @dataclass(frozen=True, init=False, eq=False)
 class TermsOf:
@@ -60,10 +63,8 @@ class OnTerms:
         """
         y = checked_values(codes, values, least=3, of="A line in the losses of stages")
         x = with_constant(space, codes, self.terms)
-        weights = np.asarray(np.linalg.lstsq(x, y, rcond=None)[0], dtype=np.float64)
-        hat = np.einsum("ij,ji->i", x, np.linalg.pinv(x))
-        missed = (y - x @ weights) / np.maximum(1 - hat, 1e-9)
-        return FittedOnTerms(space, self.terms, weights, float(np.sqrt(np.mean(missed**2))))
+        weights = _line(x, y)
+        return FittedOnTerms(space, self.terms, weights, float(np.sqrt(np.mean(_missed(x, y, weights) ** 2))))
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,3 +95,23 @@ def with_constant(space: Space, codes: Codes, terms: Callable[[Arch], Sequence[f
     """The terms of architectures (N, D) and a column of ones (N, T + 1)."""
     rows = [[*terms(arch), 1.0] for arch in space.wrap(codes)]
     return np.asarray(rows, dtype=np.float64)
+
+
+def _line(x: Floats, y: Floats) -> Floats:
+    """The shortest of the weights with the least squared error."""
+    return np.asarray(np.linalg.lstsq(x, y, rcond=None)[0], dtype=np.float64)
+
+
+def _missed(x: Floats, y: Floats, weights: Floats) -> Floats:
+    """How far each value (N,) is from the line of all others: its residual over 1 − h, h being its leverage.
+
+    A line that goes through a value whatever it is, such as any through as many values as it has weights, has h = 1
+    there, and says nothing of it; there the others are fitted once more.
+    """
+    free = 1 - np.einsum("ij,ji->i", x, np.linalg.pinv(x, rcond=np.finfo(np.float64).eps * max(x.shape)))
+    through = free < _THROUGH
+    missed = (y - x @ weights) / np.where(through, 1.0, free)
+    for place in np.flatnonzero(through):
+        rest = np.arange(len(y)) != place
+        missed[place] = y[place] - x[place] @ _line(x[rest], y[rest])
+    return np.asarray(missed, dtype=np.float64)

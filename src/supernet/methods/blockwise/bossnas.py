@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Literal
 
 from supernet.data.derived.viewed import Viewed
+from supernet.data.derived.viewed_by import ViewedBy
+from supernet.data.view_augment import BYOL_FIRST, BYOL_SECOND, ViewAugment
 from supernet.errors import UsageError
 from supernet.nn.stage_modules import StageNames
 from supernet.paper import Paper
@@ -51,6 +53,7 @@ def bossnas(
     stages: int | StageNames = 4,
     sampler: Sampler = Distinct(4),
     pairs: int = 4,
+    views: tuple[ViewAugment, ViewAugment] | None = (BYOL_FIRST, BYOL_SECOND),
     decay: Number = DECAY,
     earlier: Literal["frozen", "trained"] = "frozen",
     hidden: int = 4096,
@@ -72,6 +75,7 @@ def bossnas(
         stages: The number of stages that are trained, from the first on; or their modules by name.
         sampler: The rule that draws the paths of a step, within those of a stage.
         pairs: The number of pairs of views of an image. Path i sees the pair i, and so does the average network on it.
+        views: How both views of a pair are made, in training and for ratings; None: by the augmentation of the data.
         decay: What the average network keeps of itself in a step.
         earlier: Whether the stages before the one that is trained are `"frozen"`, or trained on along its best path
             (`"trained"`, the released code).
@@ -92,9 +96,8 @@ def bossnas(
         program = BootstrapStage(
             objective=EnsemblePrediction(stage=stage), rule=sampler, pairs=pairs, stages=stages, earlier=earlier
         )
-        phases.append(
-            Phase(name=f"stage {stage}", share=1.0, program=program, leave=RateStage(program=program, images=images))
-        )
+        rate = RateStage(program=program, images=images, views=views)
+        phases.append(Phase(name=f"stage {stage}", share=1.0, program=program, leave=rate))
     return Recipe(
         name="bossnas",
         program=tuple(phases),
@@ -106,6 +109,6 @@ def bossnas(
         },
         edits=(Edit(name="average", apply=FollowOnline(decay=decay)),),
         derive=RatedBest(stages=stages),
-        data=Viewed(2 * pairs),
+        data=Viewed(2 * pairs) if views is None else ViewedBy(views * pairs),
         ranks_by=RatedStages(weights=stage_weights, stages_trained=stages),
     )

@@ -62,7 +62,7 @@ def fpnas(
         samples: The number of architectures that a move on the policy averages over.
         every: The number of steps from one move on the policy to the next.
         derived: The number of architectures that are rated when a block is decided.
-        entropy: The factor on the entropy of the policy in the reward.
+        entropy: The factor on the entropy of the policy, which keeps it from deciding early; see `Reinforce`.
         decay: The share of the baseline that is kept at each reward; it begins with the first one.
         label_smoothing: Share of the target of the cross-entropy that is spread evenly over the classes.
         policy: How the policy is stepped.

@@ -46,7 +46,8 @@ class PolicyGradient(Section, place="policy_gradient."):
     Args:
         lr: Learning rate of Adam.
         decay: d.
-        entropy: The factor on the entropy of the policy, which is added to R.
+        entropy: The factor λ on the entropy H of the choices that matter in a: λ H is added to R, and λ ∇H to the step,
+            without which an entropy that is alike for all a would be learned by none.
         batch: Number of architectures per ask, whose gradients are a mean; 1 is the benchmark's.
         attempts: Number of draws per architecture until one is feasible; then one is drawn uniformly.
 
@@ -115,17 +116,20 @@ class _Policy:
         """Step once for a round."""
         log_p = self.log_probabilities()
         p = log_p.exp()
-        entropies = -(p * log_p.masked_fill(~self._allowed, 0.0)).sum(dim=1).detach()
+        entropies = -(p * log_p.masked_fill(~self._allowed, 0.0)).sum(dim=1)
         total = torch.zeros((), dtype=log_p.dtype)
         for arch, told in zip(archs, values, strict=True):
             violation, loss = self.problem.rank(told)
             active = torch.tensor(arch.active)
             code = torch.tensor(arch.code, dtype=torch.int64)
-            reward = -loss - violation + self.settings.entropy * float(entropies[active].sum())
+            entropy = entropies[active].sum()
+            reward = -loss - violation + self.settings.entropy * entropy.item()
             before = reward if self._baseline is None else self._baseline
             self._baseline = before + (1 - self.settings.decay) * (reward - before)
             chosen = log_p.gather(1, code[:, None]).squeeze(1)[active].sum()
             total = total - (reward - self._baseline) * chosen
+            if self.settings.entropy:
+                total = total - self.settings.entropy * entropy
         self._adam.zero_grad()
         (total / len(archs)).backward()  # type: ignore[no-untyped-call]
         self._adam.step()

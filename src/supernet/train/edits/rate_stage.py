@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from supernet.data.derived.views import Views
 from supernet.data.indexed import indexed
+from supernet.data.view_augment import ViewAugment
 from supernet.errors import RunError, UsageError
 from supernet.measure.scores.batch_statistics import recompute
 from supernet.measure.scores.calibration import Calibration
@@ -43,10 +44,12 @@ class RateStage:
     Args:
         program: What trained the stage.
         images: Number of validation images, the first ones; None: all.
+        views: How both views of a validation image are made; None: by the augmentation of the data.
     """
 
     program: BootstrapStage
     images: int | None = None
+    views: tuple[ViewAugment, ViewAugment] | None = None
 
     def __post_init__(self) -> None:
         if self.images is not None and self.images < 2:
@@ -124,7 +127,7 @@ class RateStage:
         return [x["view1"], x["view2"]]
 
     def _rated(self, context: Context) -> Iterator[Pair]:
-        split = Views(indexed(context.executor.data.validation, "RateStage"), 2)
+        split = Views(indexed(context.executor.data.validation, "RateStage"), 2, self.views or ())
         for batch in split.drawn_once(context.executor.batch_size, seed=STORED, limit=self.images):
             x = context.executor.placed(batch).x
             assert isinstance(x, Mapping)

@@ -26,6 +26,9 @@ class Reinforce:
     b ← d · b + (1 − d) · R. It is kept in `Step.memory`. What the policy adds to its loss by itself, its penalty, is
     added to that of every path. The log has the mean reward, baseline and entropy of a move as its terms.
 
+    Where a policy gives its entropy a gradient, −λ H is added to the loss too: an entropy that is the same whatever is
+    drawn would favour no draw over another, so that as a reward alone it would teach nothing (`IndependentPolicy`).
+
     Args:
         rating: Tells good architectures from bad ones; the lower the better. The default makes R an accuracy.
         decay: d.
@@ -55,7 +58,7 @@ class Reinforce:
         return f"baseline of {self.part}"
 
     def __call__(self, executor: Executor, move: Move, step: Step) -> list[Tensor]:
-        """The loss −(R − b) log π(a) + penalty of each path, before the baseline of the next one."""
+        """The loss −(R − b) log π(a) + penalty (− λ H) of each path, before the baseline of the next one."""
         if move.families != (self.part,):
             raise UsageError(f"Rewards teach the part {self.part!r}, but the move steps {move.families}.")
         drawing = policy(step.parts, self.part)
@@ -66,13 +69,15 @@ class Reinforce:
                 raise UsageError("Rewards are given for architectures; the path of the move is another decision.")
             (rating,) = rated(self.rating, step, [path.decisions])
             found = drawing.likelihood(step, path.decisions)
-            reward = 1 - rating + self.entropy * float(found.entropy)
+            reward = 1 - rating + self.entropy * found.entropy.item()
             baseline = self._baseline(step, reward)
             loss = found.penalty - (reward - baseline) * found.log_prob
+            if self.entropy and found.entropy.requires_grad:
+                loss = loss - self.entropy * found.entropy
             scale = move.combine.weight(len(move.paths)) * path.weight
             (scale * loss).backward(inputs=family)  # type: ignore[no-untyped-call]
             losses.append(loss.detach())
-            for name, value in (("reward", reward), ("baseline", baseline), ("entropy", float(found.entropy))):
+            for name, value in (("reward", reward), ("baseline", baseline), ("entropy", found.entropy.item())):
                 executor.note(name, torch.tensor(value, device=loss.device))
         return losses
 

@@ -24,7 +24,8 @@ class ReinforcePerTask:
 
     FBNetV5, [arXiv 2111.10007](https://arxiv.org/abs/2111.10007), §3.4: one pass through a serves all tasks. The
     weights γ_t = π_t(a) / q(a) make it what each policy would expect of its own architectures, whichever task's a is.
-    R_t has no gradient, nor has γ_t. An entropy H_t of its policy counts λ in the reward.
+    R_t has no gradient, nor has γ_t. An entropy H_t of its policy counts λ in the reward,
+    and −λ H_t in the loss where it has a gradient, see `Reinforce`.
 
     A reconstruction: the baseline b_t is the average of the rewards of task t under its own policy, that is by γ_t, and
     moves before it is subtracted: b_t ← b_t + min(1, (1 − d) γ_t) (R_t − b_t). It is kept in `Step.memory`. With one
@@ -76,10 +77,12 @@ class ReinforcePerTask:
                 if math.isinf(worth):
                     raise RunError(f"The reward of the task {task!r} became {worth}. Lower the learning rate.")
                 found = drawing.of(task).likelihood(step, arch)
-                reward = worth + self.entropy * float(found.entropy)
+                reward = worth + self.entropy * found.entropy.item()
                 baseline = self._baseline(step, task, reward, ratios[task])
                 terms.append(found.penalty - (ratios[task] * (reward - baseline)) * found.log_prob)
-                told = {"reward": reward, "baseline": baseline, "entropy": float(found.entropy), "gamma": ratios[task]}
+                if self.entropy and found.entropy.requires_grad:
+                    terms.append(-self.entropy * found.entropy)
+                told = {"reward": reward, "baseline": baseline, "entropy": found.entropy.item(), "gamma": ratios[task]}
                 for name, value in told.items():
                     executor.note(f"{task}.{name}", torch.tensor(value, device=batch.device))
             loss = torch.stack(terms).sum() if terms else sum(p.sum() for p in family) * 0.0

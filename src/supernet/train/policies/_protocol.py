@@ -19,8 +19,8 @@ class Likelihood(NamedTuple):
 
     Attributes:
         log_prob: log π(architecture), a scalar with a gradient to the policy.
-        entropy: The entropy of the distributions that its decisions were drawn from, added up, in nats, without a
-            gradient.
+        entropy: The entropy of the distributions that its decisions were drawn from, added up, in nats; with a gradient
+            where raising it is to be part of the policy's loss, without where it is a reward alone.
         penalty: What the policy adds to its loss by itself, a scalar with a gradient.
     """
 

@@ -52,13 +52,13 @@ class IndependentChoices(nn.Module):
         return self.space.wrap(self.space.canonical(codes))[0]
 
     def likelihood(self, step: Step, arch: Arch) -> Likelihood:
-        """log π of an architecture, and the entropy of the choices that matter in it."""
+        """log π of an architecture, and the entropy of the choices that matter in it, with a gradient."""
         log_prob, entropy = self.logits[0].new_zeros(()), self.logits[0].new_zeros(())
         for column, (code, active) in enumerate(zip(arch.code, self.space.active(arch.code), strict=True)):
             allowed, log_p = self._allowed(step, column)
             if active and len(allowed) > 1:
                 log_prob = log_prob + log_p[allowed.index(code)]
-                entropy = entropy - (log_p.exp() * log_p).sum().detach()
+                entropy = entropy - (log_p.exp() * log_p).sum()
         return Likelihood(log_prob, entropy, log_prob.new_zeros(()))
 
     def likeliest(self, step: Step) -> Arch:

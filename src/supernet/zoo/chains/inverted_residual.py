@@ -22,6 +22,7 @@ class InvertedResidual(nn.Module):
         gated: Whether to gate the hidden channels by their means (squeeze and excitation, ratio 1/4).
         activation: `"relu6"`, `"relu"`, `"hswish"` or `"swish"`.
         gate: Makes another gate of the hidden channels, by their number; None: that of `gated`, if any.
+        group_width: Channels of a group of the convolution between, which divides the hidden width; 1: depthwise.
     """
 
     def __init__(
@@ -36,14 +37,16 @@ class InvertedResidual(nn.Module):
         gated: bool = False,
         activation: str = "relu",
         gate: Callable[[int], nn.Module] | None = None,
+        group_width: int = 1,
     ) -> None:
         super().__init__()
         self.width_in, self.width_out, self.stride = width_in, width_out, stride
         self.residual = stride == 1 and width_in == width_out
         hidden = expansion * width_in
+        groups = hidden // group_width
         self.body = nn.Sequential(
             *(conv_bn(width_in, hidden, norm=norm, activation=activation) if expansion > 1 else ()),
-            *conv_bn(hidden, hidden, kernel, stride=stride, groups=hidden, norm=norm, activation=activation),
+            *conv_bn(hidden, hidden, kernel, stride=stride, groups=groups, norm=norm, activation=activation),
             *([gate(hidden)] if gate else [SqueezeExcite(hidden, activation)] if gated else []),
             *conv_bn(hidden, width_out, norm=norm),
         )
