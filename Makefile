@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 EXTRAS := .venv-extras
 
-.PHONY: demo test quick thorough lint types unit browser extras docs dist clean
+.PHONY: demo test quick thorough lint types unit browser extras docs dist fuzz gpu clean
 
 # Trains a supernet on scikit-learn's digits, searches it, exports three networks, trains twelve architectures alone to
 # see whether the ranking is right, and writes a page.
@@ -61,6 +61,14 @@ docs: $(VENV)/.docs
 $(VENV)/.docs: $(STAMP)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[docs]'
 	touch $@
+
+# Five hundred damaged files against every verb that reads them; a quarter of an hour.
+fuzz: $(STAMP)
+	OMP_NUM_THREADS=1 PYTHONPATH=tests:tests/support $(BIN)/python -m tests.hardening.fuzz
+
+# Laws, resuming, arithmetic, speed and memory on a CUDA device, where there is one; a table.
+gpu: $(STAMP)
+	$(BIN)/python benchmarks/gpu.py
 
 # Wheel and source archive in dist/, the wheel installed and used in an empty environment.
 dist: $(STAMP)

@@ -69,7 +69,8 @@ def inactive_gets_no_gradient(net: Supernet, inputs: Inputs) -> None:
             for p in labelled.parameters():
                 p.copy_(torch.arange(start, start + p.numel()).view(p.shape))
                 start += p.numel()
-        held = torch.cat([torch.empty(0).double(), *(p.flatten() for p in labelled.extract(arch).parameters())])
+        entries = [p.flatten() for p in labelled.extract(arch).parameters()]
+        held = torch.cat(entries) if entries else torch.empty(0).double()
         _run(twin, arch, inputs)
         for (name, p), labels in zip(twin.named_parameters(), labelled.parameters(), strict=True):
             inactive = ~torch.isin(labels, held)
