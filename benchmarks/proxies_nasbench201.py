@@ -8,9 +8,11 @@ processor, on one thread; what `grad_norm` computes, `snip` and `zico` use again
 the first score.
 
 `--published` takes scores that others have published of single architectures, `naslib/data/zc_nasbench201.json` of
-NASLib (commit 1bdbd960, Apache-2.0; NAS-Bench-Suite-Zero, Krishnakumar et al., NeurIPS 2022). The architectures are then
-drawn from those 724, and the table has the τ of the published scores on the very same architectures, and the τ between
-both scores.
+NASLib (commit 1bdbd960, Apache-2.0; NAS-Bench-Suite-Zero, Krishnakumar et al., NeurIPS 2022). The architectures are
+then drawn from those 724, and the table has the τ of the published scores on the very same architectures, and the τ
+between both scores.
+
+*Live* are architectures every operation of which lies on a way from input to output: 9,445 of the 15,625.
 """
 
 from __future__ import annotations
@@ -19,18 +21,23 @@ import argparse
 import ast
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import numpy as np
 import torch
+from numpy.typing import NDArray
+from scipy.stats import rankdata
 
 from supernet import data, zoo
 from supernet.io.lines import LinesFile, read_lines
 from supernet.measure import CostModel
-from supernet.measure.proxies import proxy_scores
-from supernet.rank import RHO, TAU, tau_in_true_top
+from supernet.measure.proxies import AZNAS, VKDNW, Joined, proxy_scores
+from supernet.nn import Supernet
+from supernet.rank import RHO, TAU, estimate, tau_in_true_top
 from supernet.rank.checks import Floats
 from supernet.rank.joined import joined_ranks
 from supernet.zoo import nasbench201_codes, nasbench201_string
@@ -39,6 +46,21 @@ QUICK = ("synflow", "grad_norm", "snip", "zico", "naswot", "jacov", "az_nas", "e
 SLOW = ("vkdnw", "grasp")
 # Their names of ours; the positions of their operations, and of their edges, in the benchmark's string.
 NAMES = {"naswot": "nwot", "parameter count": "params", "MACs": "flops"}
+LIVE = {
+    "MACs": (0.623, 0.799),
+    "grad_norm": (0.328, 0.438),
+    "grasp": (0.352, 0.505),
+    "snip": (0.431, 0.591),
+    "synflow": (0.561, 0.758),
+    "jacov": (0.616, 0.800),
+    "naswot": (0.571, 0.762),
+    "zico": (0.607, 0.802),
+    "az_nas": (0.712, 0.892),
+    "vkdnw: dimension": (0.626, 0.767),
+    "vkdnw": (0.618, 0.815),
+    "vkdnw, aggregate": (0.750, 0.919),
+}
+"""τ and ρ on CIFAR-10 of arXiv 2502.04975, table 1, whose architectures are the 9,445 without dead operations."""
 OPERATIONS = ("skip_connect", "none", "nor_conv_3x3", "nor_conv_1x1", "avg_pool_3x3")
 EDGES = ((0, 1), (0, 2), (0, 3), (1, 2), (1, 3), (2, 3))
 
@@ -52,9 +74,20 @@ class Row(msgspec.Struct, frozen=True):
     seconds: float
 
 
+class Clock:
+    """Seconds of the processor since it was asked last."""
+
+    def __init__(self) -> None:
+        self._last = time.process_time()
+
+    def passed(self) -> float:
+        before, self._last = self._last, time.process_time()
+        return self._last - before
+
+
 def read_published(path: Path) -> dict[str, Mapping[str, float]]:
     """Published scores on CIFAR-10 by the benchmark's string."""
-    found = {}
+    found: dict[str, Mapping[str, float]] = {}
     for code, told in json.loads(path.read_text())["cifar10"].items():
         options = {edge: OPERATIONS[place] for edge, place in zip(EDGES, ast.literal_eval(code), strict=True)}
         nodes = ("|".join(f"{options[source, node]}~{source}" for source in range(node)) for node in (1, 2, 3))
@@ -89,88 +122,122 @@ def main() -> None:
             for number, row in enumerate(rows):
                 names = QUICK if number % asked.every else (*QUICK, *SLOW)
                 arch = net.space.wrap(nasbench201_codes()[[row]])[0]
-                begin = [time.process_time()]
+                clock = Clock()
 
-                def keep(name: str, _: str, parts: Mapping[str, float], row: int = row, begin: list[float] = begin) -> None:
+                def keep(name: str, _: str, parts: Mapping[str, float], row: int = row, clock: Clock = clock) -> None:
                     finite = {part: value if np.isfinite(value) else None for part, value in parts.items()}
-                    told = Row(row, name, finite, time.process_time() - begin.pop())
-                    file.append(told)
-                    known[name, row] = told
-                    begin.append(time.process_time())
+                    known[name, row] = Row(row, name, finite, clock.passed())
+                    file.append(known[name, row])
 
                 missing = [name for name in names if (name, row) not in known]
                 if missing:
                     proxy_scores(net, [arch], images, missing, images=asked.batch, seed=asked.seed, done=keep)
                 print(f"{number + 1} of {len(rows)}", flush=True)
-    report(table, net, strings, rows, known, published)
+    report(table, columns(net, rows, known), known, published)
 
 
-def report(table, net, strings, rows, known, published) -> None:  # type: ignore[no-untyped-def]
-    """Print the table of all scores."""
-    from supernet.measure.proxies import AZNAS, VKDNW
+@dataclass(frozen=True)
+class Column:
+    """A score (N,) of the architectures of these rows."""
 
-    def columns(name: str) -> tuple[list[int], dict[str, Floats]]:
-        there = [row for row in rows if (name, row) in known]
-        parts = {part: [known[name, row].parts[part] for row in there] for part in known[name, there[0]].parts}
-        return there, {part: np.asarray([-np.inf if v is None else v for v in vs]) for part, vs in parts.items()}
+    rows: list[int]
+    values: Floats
 
-    model = CostModel(net, (3, 32, 32))
-    codes = nasbench201_codes()
-    found: dict[str, tuple[list[int], Floats]] = {
-        "parameter count": (rows, model.params(codes[rows])),
-        "MACs": (rows, model.macs(codes[rows])),
+    def of(self, rows: Sequence[int]) -> Floats:
+        """The score of some of them."""
+        place = {row: number for number, row in enumerate(self.rows)}
+        chosen: Floats = self.values[[place[row] for row in rows]]
+        return chosen
+
+
+def columns(net: Supernet, rows: list[int], known: Mapping[tuple[str, int], Row]) -> dict[str, Column]:
+    """Every score by name, joined ones and their parts too."""
+    model, codes = CostModel(net, (3, 32, 32)), nasbench201_codes()
+    found = {
+        "parameter count": Column(rows, model.params(codes[rows])),
+        "MACs": Column(rows, model.macs(codes[rows])),
     }
-    seconds: dict[str, float] = {}
     for name in (*QUICK, *SLOW):
-        if not any(proxy == name for proxy, _ in known):
+        there = [row for row in rows if (name, row) in known]
+        if not there:
             continue
-        there, parts = columns(name)
-        seconds[name] = float(np.mean([known[name, row].seconds for row in there]))
-        if name in ("az_nas", "vkdnw"):
-            parts = parts | ({"complexity": model.macs(codes[there])} if name == "az_nas" else {})
-            found |= {f"{name}: {part}": (there, values) for part, values in parts.items()}
-            found[name] = there, (AZNAS() if name == "az_nas" else VKDNW()).joined(parts)
-        else:
-            found[name] = there, parts[""]
-    common = set(rows)
-    for there, _ in found.values():
-        common &= set(there)
-    of_common = [row for row in rows if row in common]
-
-    def on(name: str, chosen: list[int]) -> Floats:
-        place = {row: number for number, row in enumerate(found[name][0])}
-        return found[name][1][[place[row] for row in chosen]]
-
+        told = [known[name, row].parts for row in there]
+        parts = {part: np.asarray([_finite(each[part]) for each in told]) for part in told[0]}
+        proxies: dict[str, Joined] = {"az_nas": AZNAS(), "vkdnw": VKDNW()}
+        joins = proxies.get(name)
+        if joins is None:
+            found[name] = Column(there, parts[""])
+            continue
+        found |= {f"{name}: {part}": Column(there, values) for part, values in parts.items()}
+        found[name] = Column(there, joins.joined(parts))
     if "effective_depth" in found:
-        there = found["effective_depth"][0]
-        joined = joined_ranks({"macs": on("MACs", there), "depth": on("effective_depth", there)})
-        found["MACs + effective depth"] = there, joined
-    if "vkdnw" in found:
-        parts = {
-            "vkdnw": on("vkdnw: entropy", of_common),
-            **{name: on(name, of_common) for name in ("jacov", "naswot")},
-            **{f"az {p}": on(f"az_nas: {p}", of_common) for p in ("expressivity", "trainability")},
-        }
-        found["vkdnw aggregate"] = of_common, joined_ranks(parts)
-    columns_of = ("score", "N", "τ test", "τ val", "ρ test", "ρ val", "τ top 20 %", "s", "published: τ", "ρ", "τ to ours")
-    print("| " + " | ".join(columns_of) + " |\n|" + "---|" * len(columns_of))
-    for name, (there, values) in found.items():
-        from scipy.stats import rankdata
+        there = found["effective_depth"].rows
+        added = {name: found[name].of(there) for name in ("MACs", "effective_depth")}
+        found["MACs + effective depth, ranks added"] = Column(there, joined_ranks(added, logarithmic=False))
+    wanted = ("vkdnw", "jacov", "naswot", "az_nas: expressivity", "az_nas: trainability")
+    if all(name in found for name in wanted):
+        there = [row for row in found["vkdnw"].rows if all(row in found[name].rows for name in wanted)]
+        found["vkdnw, aggregate"] = Column(there, joined_ranks({name: found[name].of(there) for name in wanted}))
+    return found
 
-        ranks = rankdata(values)
-        test, val = table["cifar10_test_acc"][there], table["cifar10_val_acc"][there]
-        cells = [name, str(len(there)), *(f"{m(ranks, t):.3f}" for m in (TAU, RHO) for t in (test, val))]
-        cells.append(f"{tau_in_true_top(0.2)(ranks, test):.3f}")
-        cells.append(f"{seconds[name]:.1f}" if name in seconds else "")
+
+def _finite(value: float | None) -> float:
+    return -np.inf if value is None else value
+
+
+def is_live(string: str) -> bool:
+    """Whether every operation of an architecture lies on a way from its input to its output."""
+    nodes = [[part.split("~") for part in node.strip("|").split("|")] for node in string.split("+")]
+    edges = [(int(at), to) for to, node in enumerate(nodes, start=1) for operation, at in node if operation != "none"]
+    from_input, to_output = {0}, {len(nodes)}
+    for _ in nodes:
+        from_input |= {to for at, to in edges if at in from_input}
+        to_output |= {at for at, to in edges if to in to_output}
+    return bool(edges) and all(at in from_input and to in to_output for at, to in edges)
+
+
+def report(
+    table: Mapping[str, NDArray[Any]],
+    found: Mapping[str, Column],
+    known: Mapping[tuple[str, int], Row],
+    published: Mapping[str, Mapping[str, float]],
+) -> None:
+    """Print the table of all scores."""
+    strings, test, validation = table["arch"].tolist(), table["cifar10_test_acc"], table["cifar10_val_acc"]
+    heads: tuple[str, ...] = (
+        "score",
+        "N",
+        "τ",
+        "± s.e.",
+        "ρ",
+        "τ, validation",
+        "τ, top 20 %",
+        "N live",
+        "τ live",
+        "ρ live",
+    )
+    heads = (*heads, "published live τ", "ρ", "s", "τ of published scores", "τ of both")
+    print("| " + " | ".join(heads) + " |\n|" + "---|" * len(heads))
+    for name, column in found.items():
+        rows = column.rows
+        ranks = rankdata(column.values)
+        live = [row for row in rows if is_live(strings[row])]
+        of_live = rankdata(column.of(live))
+        tau = estimate(TAU, ranks, test[rows])
+        error = "" if tau.high is None or tau.low is None else f"{(tau.high - tau.low) / 3.92:.3f}"
+        cells = [name, f"{len(rows)}", f"{tau.value:.3f}", error, f"{RHO(ranks, test[rows]):.3f}"]
+        cells += [f"{TAU(ranks, validation[rows]):.3f}", f"{tau_in_true_top(0.2)(ranks, test[rows]):.3f}"]
+        cells += [f"{len(live)}", *(f"{measure(of_live, test[live]):.3f}" for measure in (TAU, RHO))]
+        cells += [f"{figure:.3f}" for figure in LIVE[name]] if name in LIVE else ["", ""]
+        seconds = [known[name, row].seconds for row in rows if (name, row) in known]
+        cells.append(f"{np.mean(seconds):.1f}" if seconds else "")
         theirs = NAMES.get(name, name)
-        both = [row for row in there if theirs in published.get(strings[row], {})]
+        both = [row for row in rows if theirs in published.get(strings[row], {})]
         if len(both) > 2:
             other = np.asarray([published[strings[row]][theirs] for row in both])
-            test = table["cifar10_test_acc"][both]
-            cells += [f"{TAU(other, test):.3f}", f"{RHO(other, test):.3f}"]
-            cells.append(f"{TAU(rankdata(on(name, both)), other):.3f}")
+            cells += [f"{TAU(other, test[both]):.3f}", f"{TAU(rankdata(column.of(both)), other):.3f}"]
         else:
-            cells += ["", "", ""]
+            cells += ["", ""]
         print("| " + " | ".join(cells) + " |")
 
 

@@ -39,14 +39,14 @@ def means(correlation: float) -> list[Powered]:
 def test_the_interval_of_the_mean_holds_and_is_shorter_where_predictions_are_good(correlation: float) -> None:
     found = means(correlation)
     ours, alone = coverage(found, 90.0)
-    assert 0.92 <= ours <= 0.98
+    assert 0.935 <= ours <= 0.98
     assert 0.92 <= alone <= 0.98
     if correlation:
         # Var = (1 − ρ²) / n + ρ² / N against 1 / n: 0.53 of the width.
         expected = math.sqrt(1 - correlation**2 + correlation**2 * FEW / (FEW + MANY))
-        assert width(found) == pytest.approx(expected, abs=0.08)
+        assert width(found) == pytest.approx(expected, abs=0.1)
     else:
-        assert width(found) == pytest.approx(1.0, abs=0.05)
+        assert width(found) == pytest.approx(1.0, abs=0.1)
 
 
 def test_taking_predictions_for_truth_would_not_hold() -> None:
@@ -98,8 +98,14 @@ def test_predictions_that_say_nothing_leave_the_truth_alone() -> None:
     broken = powered_mean([1.0, 2, 4], [5, math.nan, 6], [1, 2, -math.inf])
     assert (broken.value, broken.low, broken.high) == broken.alone
     assert "2 are not finite" in broken.sentence()
-    good = powered_tau(range(9), range(9), [1, 0, *range(2, 9)], (range(9), range(9)))
-    assert good.alone == (1, 1, 1)
+    three = powered_mean([1.0, 2, 4], [5, 6, 9], [1, 2, 3])
+    assert "needs 4 true scores" in three.sentence()
+    perfect = powered_tau(range(9), range(9), [1, 0, *range(2, 9)], (range(9), range(9)))
+    # Four disjoint pairs, all in the right order: the least share for which that happens once in forty times.
+    assert perfect.alone == (1, pytest.approx(2 * 0.025**0.25 - 1), 1)
+    assert (perfect.low, perfect.high) == perfect.alone[1:]
+    turned = powered_tau(range(9), range(0, -9, -1), [1, 0, *range(2, 9)], (range(9), range(9)))
+    assert turned.high == pytest.approx(-perfect.low)
 
 
 @pytest.mark.parametrize(

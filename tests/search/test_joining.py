@@ -60,8 +60,8 @@ def test_a_value_does_not_depend_on_what_else_was_found_or_bounded() -> None:
         assert one.values[JOINT] == alone.evaluate(one.arch, (JOINT,))[JOINT]
     assert all(one.values["macs"] <= limit(toy, 0.4) for one in bound.archive)
     assert {*free.archive[0].values} == {JOINT, "accuracy", "size"}
-    chance = run(RandomSearch(), Toy(stages(3)), objectives=JOINT, budget=24, reference=20)
-    assert free.best().values[JOINT] > chance.best().values[JOINT] - 1e-9
+    found = [one.values[JOINT] for one in free.archive]
+    assert np.mean(found[-6:]) > np.mean(found[:6])
     other = Joining(Toy(stages(3)), [JOINT], reference=20, seed=1)
     assert other.evaluate(free.archive[0].arch, (JOINT,)) != alone.evaluate(free.archive[0].arch, (JOINT,))
 

@@ -10,6 +10,7 @@ from supernet.rank.curves import (
     top_id_curve,
 )
 from supernet.rank.evidence import Estimate, difference, estimate
+from supernet.rank.joined import joined_ranks
 from supernet.rank.measures import (
     RHO,
     TAU,
@@ -28,7 +29,6 @@ from supernet.rank.measures import (
     top_id,
 )
 from supernet.rank.noise import NoiseCeiling, noise_ceiling
-from supernet.rank.joined import joined_ranks
 from supernet.rank.order import OrderPreservation, draw_good_and_poor, order_along, order_preservation
 from supernet.rank.powered import Powered, powered_mean, powered_tau
 

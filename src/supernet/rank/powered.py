@@ -19,6 +19,8 @@ from scipy.special import stdtrit
 from supernet.errors import UsageError
 from supernet.rank.checks import Floats, check_same_length, scores
 
+_FEWEST = 4
+
 
 @dataclass(frozen=True)
 class Powered:
@@ -64,13 +66,12 @@ class Powered:
         )
 
 
-def powered_mean(
-    true: ArrayLike, predicted: ArrayLike, others: ArrayLike, *, confidence: float = 0.95
-) -> Powered:
+def powered_mean(true: ArrayLike, predicted: ArrayLike, others: ArrayLike, *, confidence: float = 0.95) -> Powered:
     """The mean true score of all architectures, such as those of a space, or of those a search has kept.
 
     mean(y) + λ (mean(f of the others) − mean(f)), whose variance is Var(y − λ f) / n + λ² Var(f) / N. Predictions may
-    have any scale, and may be scores without training; the interval has t quantiles.
+    have any scale, and may be scores without training. The interval has t quantiles, and Var(y − λ f) is that of a
+    regression, with n − 3 in the denominator: λ comes from the same few (a reconstruction: the papers have large n).
 
     Args:
         true: True scores (n,) y.
@@ -81,16 +82,19 @@ def powered_mean(
     Raises:
         UsageError: fewer than three of either, true scores that are not finite, or lists of different length.
 
-    >>> found = powered_mean([1.0, 2.0, 4.0, 3.0], [10, 19, 41, 30], [15, 25, 35, 45, 20, 30])
+    >>> found = powered_mean([1.0, 2.0, 4.0, 3.0, 2.5], [10, 19, 41, 30, 26], [15, 25, 35, 45, 20, 30] * 4)
     >>> round(found.value, 2), round(found.alone[0], 2), round(found.worth, 1)
-    (2.69, 2.5, 1.7)
+    (2.75, 2.5, 4.4)
     """
     y, f, far, reason = _checked(true, predicted, others, confidence)
-    weight = _weight(y, f, far)
+    if not reason and len(y) < _FEWEST:
+        reason = f"The predictions do not count: their weight needs {_FEWEST} true scores."
+    weight = 0.0 if reason else _weight(y, f, far)
     alone = _interval(float(y.mean()), float(y.var(ddof=1)) / len(y), len(y) - 1, confidence)
     value = float(y.mean() + weight * (far.mean() - f.mean()))
-    variance = float((y - weight * f).var(ddof=1)) / len(y) + weight**2 * float(far.var(ddof=1)) / len(far)
-    low, high = _interval(value, variance, len(y) - (2 if weight else 1), confidence)[1:]
+    lost = 3 if weight else 1
+    variance = float((y - weight * f).var(ddof=lost)) / len(y) + weight**2 * float(far.var(ddof=1)) / len(far)
+    low, high = _interval(value, variance, len(y) - min(lost, 2), confidence)[1:]
     return Powered(value, low, high, alone, weight, len(y), len(far), confidence, reason)
 
 
@@ -106,8 +110,9 @@ def powered_tau(
 
     A pair counts 1 where ranking and truth agree, −1 where they do not and 0 where either is equal (τ-a, the share of
     pairs in the right order times two less one). The mean over all pairs is a U-statistic; pairs of architectures
-    without truth are asked of the prediction, corrected by the pairs with truth, as the mean is. Its variance is that of the
-    mean over the pairs of each architecture, by the jackknife. A prediction that is the ranking itself adds nothing.
+    without truth are asked of the prediction, corrected by the pairs with truth, as the mean is. Its variance is that
+    of the mean over the pairs of each architecture, by the jackknife (a reconstruction: the papers have no τ). A
+    prediction that is the ranking itself adds nothing.
 
     Args:
         ranking: Scores (n,) of the ranking that is judged, such as a supernet's.
@@ -139,6 +144,10 @@ def powered_tau(
     value = float(agrees.mean() + weight * (said_beyond.mean() - said.mean()))
     spread = variance(agrees - weight * said) + weight**2 * variance(said_beyond)
     low, high = _interval(value, spread, n - (2 if weight else 1), confidence)[1:]
+    if abs(agrees.mean()) == 1:  # no pair differs, and no variance: disjoint pairs are as many independent draws
+        least = 2 * ((1 - confidence) / 2) ** (1 / (n // 2)) - 1
+        ends = (least, 1.0) if agrees[0] > 0 else (-1.0, -least)
+        (low, high), alone = ends, (value, *ends)
     value, low, high = (min(max(each, -1.0), 1.0) for each in (value, low, high))
     alone = (alone[0], max(alone[1], -1.0), min(alone[2], 1.0))
     return Powered(value, low, high, alone, weight, n, len(far), confidence, reason)

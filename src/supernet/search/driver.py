@@ -225,12 +225,12 @@ def _joining(evaluator: Evaluator, request: Request) -> Evaluator:
     bounded = limits.names if isinstance(limits, Constraints) else tuple(limits)
     if all(name in evaluator.quantities for name in (*goals, *bounded)):
         return evaluator
-    joining = Joining(evaluator, (*goals, *bounded), reference=request.get("reference", 100), seed=request.get("seed", 0))
-    wrap = request.get("wrap")
+    size, seed, wrap = request.get("reference", 100), request.get("seed", 0), request.get("wrap")
+    joining = Joining(evaluator, (*goals, *bounded), reference=size, seed=seed)
     if joining.parts and wrap is not None and wrap.keep is not None:
         raise UsageError(
-            f"{next(iter(joining.parts))} ranks within architectures that are scored once, and the weights change while "
-            "this search goes on (--shift). Leave one of them out."
+            f"{next(iter(joining.parts))} ranks within architectures that are scored once, and the weights change "
+            "while this search goes on (--shift). Leave one of them out."
         )
     return joining
 

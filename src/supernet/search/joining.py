@@ -152,7 +152,8 @@ class Joining:
             raise UsageError(f"The objective {part!r}{within} is not known; there are {known}.") from error
         if not isinstance(self.inner, NetEvaluator):
             raise UsageError(
-                f"{part} rates networks with fresh weights, and {type(self.inner).__name__} has none. Search a supernet."
+                f"{part} rates networks with fresh weights, and {type(self.inner).__name__} has none. Search a "
+                "supernet."
             )
         return proxy_of(part)
 
@@ -195,10 +196,7 @@ class Joining:
         if self._within:
             return self._within
         ranked = dict.fromkeys([part for parts in self.parts.values() for part in parts] + list(self._proxies))
-        if self.space.size <= self.size:
-            codes = self.space.unindex(range(self.space.size))
-        else:
-            codes = self._drawn()
+        codes = self.space.unindex(range(self.size)) if self.space.size == self.size else self._drawn()
         of = f"{self._of()}, seed {self.seed}"
         rows = [] if self._path is None else read_lines(self._path, _Row).rows
         known = {row.arch: row.values for row in rows if row.of == of and row.ranked == list(ranked)}
