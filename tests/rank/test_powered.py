@@ -49,6 +49,19 @@ def test_the_interval_of_the_mean_holds_and_is_shorter_where_predictions_are_goo
         assert width(found) == pytest.approx(1.0, abs=0.1)
 
 
+def test_the_interval_of_the_mean_is_that_of_the_formula() -> None:
+    rng = np.random.default_rng(3)
+    f, far = rng.normal(size=9), rng.normal(size=30)
+    y = f + 0.5 * rng.normal(size=9)
+    found = powered_mean(y, f, far)
+    slope = np.cov(y, f)[0, 1] / f.var(ddof=1) / (1 + 9 / 30)
+    rest = y - slope * f
+    variance = ((rest - rest.mean()) ** 2).sum() / 6 / 9 + slope**2 * far.var(ddof=1) / 30
+    assert found.value == pytest.approx(y.mean() + slope * (far.mean() - f.mean()))
+    assert (found.high - found.low) / 2 == pytest.approx(2.364624 * math.sqrt(variance), rel=1e-6)
+    assert (found.alone[2] - found.alone[1]) / 2 == pytest.approx(2.306004 * y.std(ddof=1) / 3, rel=1e-6)
+
+
 def test_taking_predictions_for_truth_would_not_hold() -> None:
     """What the simulation would show of an interval that ignores how wrong predictions are."""
     rng = np.random.default_rng(0)
