@@ -1,6 +1,6 @@
 """Measures of agreement between two rankings, with their evidence. NumPy and SciPy only."""
 
-from supernet.rank.blend import Blend, blend
+from supernet.rank.blended import Blend, blend
 from supernet.rank.comparison import Comparison
 from supernet.rank.curves import (
     Curves,

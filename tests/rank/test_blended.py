@@ -8,7 +8,7 @@ from scipy.stats import rankdata
 
 from supernet.errors import UsageError
 from supernet.rank import kendall_tau
-from supernet.rank.blend import blend
+from supernet.rank.blended import blend
 from supernet.rank.joined import joined_ranks
 
 N = 200
@@ -61,7 +61,7 @@ def test_the_blend_is_a_ridge_regression_on_ranks() -> None:
     found = blend(range(N), scores, truth)
     rows = list(truth)
     ranks = np.stack([np.sqrt(12) * ((rankdata(v) - 0.5) / N - 0.5) for v in scores.values()], axis=1)
-    x, y = ranks[rows], np.array(list(truth.values()))
+    x, y = ranks[rows], rankdata(list(truth.values()))
     centred = x - x.mean(0)
     losses = []
     fits = []
@@ -71,6 +71,13 @@ def test_the_blend_is_a_ridge_regression_on_ranks() -> None:
         losses.append((((y - hat @ y) / (1 - np.diag(hat))) ** 2).mean())
         fits.append(y.mean() + (ranks - x.mean(0)) @ inverse @ centred.T @ (y - y.mean()))
     np.testing.assert_allclose(found.scores, fits[int(np.argmin(losses))], rtol=1e-6)
+
+
+def test_a_network_that_failed_does_not_decide_the_fit() -> None:
+    scores, _, truth = made(30)
+    worst = min(truth, key=lambda row: truth[row])
+    failed = blend(range(N), scores, truth | {worst: -1000.0}, repeats=1)
+    assert failed.scores.tolist() == blend(range(N), scores, truth, repeats=1).scores.tolist()
 
 
 def test_what_cannot_be_used_is_told_and_the_rest_goes_on() -> None:

@@ -23,16 +23,16 @@ _FEWEST_HELD_OUT = 6  # folds of two need two more folds to fit to
 
 @dataclass(frozen=True, eq=False)
 class Blend:
-    """What a ridge regression of true scores on the ranks of cheap scores is worth, beside the ranks added.
+    """What a ridge regression of the ranks of true scores on those of cheap scores is worth, beside the ranks added.
 
     Every τ but `alone` is over pairs of architectures that are held out together, in repeated folds: only within a fold
     are predictions those of one fit.
 
     Attributes:
-        scores: The blend of all architectures (N,), higher is better, in the unit of the true scores; the ranks added
-            where it could not be fitted.
-        weights: By name, how much the blend rises from a score's lowest rank to its highest; empty where nothing was
-            fitted.
+        scores: The blend of all architectures (N,), higher is better, as ranks among those that were trained; the ranks
+            added where it could not be fitted.
+        weights: By name, by how many of these ranks the blend rises from a score's lowest rank to its highest; empty
+            where nothing was fitted.
         n: Number of architectures it was fitted to.
         tau: τ of the blend; None where it could not be held out.
         added: τ of the ranks added, on the same pairs.
@@ -77,7 +77,8 @@ def blend(
 ) -> Blend:
     """Fit a ridge regression to the architectures whose truth is known, and rank all by it.
 
-    Each score becomes its ranks among the N architectures; −∞ ranks last. The penalty is chosen by leaving one out.
+    Each score becomes its ranks among the N architectures; −∞ ranks last. So does the truth among those that have one,
+    lest a few that failed to train decide the fit. The penalty is chosen by leaving one out.
     Scores that are constant, missing for some architectures or not a number are left out with a sentence, and so are
     true scores of unknown architectures; the rest goes on.
 
@@ -116,6 +117,7 @@ def blend(
             + f". Train {MIN_ARCHITECTURES} or more that differ; until then the ranks are added."
         )
         return Blend(added, {}, len(rows), None, None, {}, {}, omitted)
+    worth = mid_ranks(dense_ranks(worth)[None])[0]
     model = _fitted(ranks[rows], worth)
     alone = {}
     for name, values in columns.items():
