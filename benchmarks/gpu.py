@@ -173,8 +173,8 @@ def speed(place: Place) -> str:
     middle = {name: statistics.median(times[2:]) for name, times in seconds.items()}
     time_ratio, peak_ratio = (found["supernet"] / found["extracted"] for found in (middle, peaks))
     return (
-        f"{batch / middle['supernet']:.0f} images/s; supernet / extracted {time_ratio:.3f} in time, {peak_ratio:.3f} in "
-        f"peak memory; compiled / extracted {middle['compiled'] / middle['extracted']:.3f} in time"
+        f"{batch / middle['supernet']:.0f} images/s; supernet / extracted {time_ratio:.3f} in time, {peak_ratio:.3f} "
+        f"in peak memory; compiled / extracted {middle['compiled'] / middle['extracted']:.3f} in time"
     )
 
 

@@ -60,7 +60,7 @@ def test_verdicts_turn_round_where_low_is_good():
     report = RankReport.of(scores(4.0, TRUE, 2), TRUE, baselines={"parameter count": PARAMS}, n_bootstrap=199)
     for comparison in report.comparisons:
         verdict = comparison.verdict("parameter count")
-        assert (verdict is None) == comparison.measure.name.startswith(("regret", "best_rank"))
+        assert (verdict is None) == comparison.measure.name.startswith(("regret", "best_rank", "ndcg"))
     with pytest.raises(UsageError, match="no interval, so there is no verdict"):
         report["regret@1"].sentence("parameter count")
 
@@ -89,9 +89,9 @@ def test_everything_is_in_it():
     names = [comparison.measure.name for comparison in report.comparisons]
     assert names == [
         *("kendall_tau", "spearman_rho", "pearson_r"),
-        *("top_id_rate@0.05", "precision@0.05", "tau_in_true_top@0.05", "tau_in_predicted_top@0.05"),
-        *("top_id_rate@0.1", "precision@0.1", "tau_in_true_top@0.1", "tau_in_predicted_top@0.1"),
-        *("top_id_rate@0.2", "precision@0.2", "tau_in_true_top@0.2", "tau_in_predicted_top@0.2"),
+        *("top_id_rate@0.05", "precision@0.05", "ndcg@0.05", "tau_in_true_top@0.05", "tau_in_predicted_top@0.05"),
+        *("top_id_rate@0.1", "precision@0.1", "ndcg@0.1", "tau_in_true_top@0.1", "tau_in_predicted_top@0.1"),
+        *("top_id_rate@0.2", "precision@0.2", "ndcg@0.2", "tau_in_true_top@0.2", "tau_in_predicted_top@0.2"),
         *("best_rank@1", "regret@1", "best_rank@10", "regret@10"),
     ]
     assert (report.n, report.seeds, report.omitted) == (200, (5, 6, 7), {})
@@ -166,12 +166,15 @@ def test_the_text_is_a_table_of_the_main_measures():
         *str(tau.random).split(),
         *str(tau.baselines["parameter count"]).split(),
     ]
-    assert [line.split("  ")[0] for line in lines][1:4] == [
+    assert [line.split("  ")[0] for line in lines][1:6] == [
         "Spearman ρ",
         "Top 5 % ID rate",
+        "P@top 5 %",
+        "nDCG of the top 5 %",
         "τ within the true top 5 %",
     ]
-    assert not any("P@" in line for line in lines)
+    assert lines[-1].startswith("Regret of the best of the predicted top 10")
+    assert not any("predicted top 5 %" in line for line in lines)
 
 
 def test_plots_show_the_report():

@@ -14,6 +14,7 @@ from strategies import score_pairs
 from supernet.errors import UsageError
 from supernet.rank import (
     best_rank_at,
+    ndcg,
     precision,
     regret_at,
     sampling_mass_curve,
@@ -140,3 +141,23 @@ def test_bad_lists_are_refused():
         sampling_mass_curve([0.5, 0.5], [1, 2, 3])
     with pytest.raises(UsageError, match="at least 0"):
         sampling_mass_curve([1.5, -0.5, 0], [1, 2, 3])
+
+
+def test_ndcg_is_the_definition_and_ties_share_their_gains():
+    rng = np.random.default_rng(3)
+    predicted, true = rng.permutation(12) / 7, 90 + rng.normal(size=12)
+    gains = 2 ** ((true - true.min()) / (true.max() - true.min())) - 1
+    order, ideal = np.argsort(-predicted), np.sort(gains)[::-1]
+
+    def dcg(values):
+        return sum(value / np.log2(1 + place) for place, value in enumerate(values, start=1))
+
+    assert ndcg(0.25)(predicted, true) == pytest.approx(dcg(gains[order[:3]]) / dcg(ideal[:3]))
+    assert ndcg(1)(true, true) == pytest.approx(1)
+    # Its unit does not matter, and of equal predictions the expected figure is told.
+    assert ndcg(0.25)(predicted, true / 100) == pytest.approx(ndcg(0.25)(predicted, true))
+    tied = [3.0, 1, 1, 0]
+    worth = np.array([0.2, 0.9, 0.5, 0.1])
+    ways = [ndcg(0.5)(np.array([3.0, 1 + swap, 1 - swap, 0]), worth) for swap in (0.1, -0.1)]
+    assert ndcg(0.5)(tied, worth) == pytest.approx(np.mean(ways))
+    assert ndcg(0.5)([1, 2, 3, 4], [4, 3, 2, 1.0]) < ndcg(0.5)([4, 2, 3, 1], [4, 3, 2, 1.0]) < 1

@@ -283,6 +283,7 @@ _SEARCHING = options(
         "budget",
         "latency",
         "memory_batch_size",
+        "reference",
         "pool",
         *SCORING,
         "seed",

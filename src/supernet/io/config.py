@@ -134,6 +134,8 @@ class Searching(Section, place="search."):
     """Number of images at a time that `activations_mb` and `memory_mb` are of."""
     shifting: dict[str, Any] | None = None
     """Settings of supernet shifting, `{}` for its defaults; by default the weights stay as they are."""
+    reference: Annotated[int, Meta(ge=2)] = 100
+    """Number of random architectures that the parts of an objective such as `accuracy+az_nas` are ranked within."""
     pool: bool = False
     """Whether to begin with the candidate pool that a training by GreedyNAS has kept."""
     seed: Seed | None = None

@@ -53,7 +53,7 @@ RUN = Part(
     name="run",
     files={
         "": rf"{_RETRAINED}|config\.json|data\.json|derived\.json|resources\.json|"
-        r"searching\.json|search\.jsonl?|front\.json|"
+        r"searching\.json|search\.jsonl?|reference\.jsonl|front\.json|"
         r"exports\.json|scores\.jsonl|judging\.json|judge\.(json|csv)|ranking\.csv|(retrained|derived)\.jsonl|"
         r"latency(-learned)?\.json|report\.html",
         "checkpoints": _STEP,

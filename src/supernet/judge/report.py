@@ -41,6 +41,7 @@ from supernet.rank.measures import (
     best_rank_at,
     dense_ranks,
     mid_ranks,
+    ndcg,
     precision,
     regret_at,
     tau_in_predicted_top,
@@ -145,7 +146,7 @@ class RankReport:
             archs: The architectures (N,), to be kept with the scores.
             probabilities: Sampling probabilities (N,) or (S, N), where these N architectures are the whole space.
             clusters: Families of similar architectures, as `specialisation` finds them, to be shown in the report.
-            shares: Shares of the best that the ID rate, P@k and the τ within the top are taken for.
+            shares: Shares of the best that the ID rate, P@k, nDCG and the τ within the top are taken for.
             picks: Numbers k for N@k and for the regret of the predicted top k; at most N.
             n_bootstrap: Number of resamples and random orders; fewer for more than 3,000 architectures, see
                 `supernet.rank.evidence`.
@@ -420,7 +421,7 @@ def _measures(n: int, shares: Sequence[float], picks: int) -> tuple[list[Measure
     chosen, omitted = [RHO, R], {}
     for share in shares:
         k = share_to_k(share, n)
-        chosen += [top_id(share), precision(share)]
+        chosen += [top_id(share), precision(share), ndcg(share)]
         for measure in (tau_in_true_top(share), tau_in_predicted_top(share)):
             if k >= _MIN_TOP:
                 chosen.append(measure)

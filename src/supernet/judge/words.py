@@ -8,7 +8,10 @@ from supernet.io.text import aligned
 from supernet.rank.comparison import Comparison
 from supernet.rank.evidence import Estimate
 
-_SHOWN = ("kendall_tau", "spearman_rho", "top_id_rate", "tau_in_true_top", "best_rank", "regret@1")
+_SHOWN = (
+    *("kendall_tau", "spearman_rho", "top_id_rate", "precision", "ndcg", "tau_in_true_top"),
+    *("best_rank", "regret"),
+)
 RANKING = "this ranking"
 _TOO_WIDE = 0.5  # an interval of τ that holds useless and good rankings alike: of some 20 architectures or fewer
 

@@ -1,5 +1,6 @@
 """Measures of agreement between two rankings, with their evidence. NumPy and SciPy only."""
 
+from supernet.rank.blended import Blend, blend
 from supernet.rank.comparison import Comparison
 from supernet.rank.curves import (
     Curves,
@@ -9,6 +10,7 @@ from supernet.rank.curves import (
     top_id_curve,
 )
 from supernet.rank.evidence import Estimate, difference, estimate
+from supernet.rank.joined import joined_ranks
 from supernet.rank.measures import (
     RHO,
     TAU,
@@ -17,6 +19,7 @@ from supernet.rank.measures import (
     add_ranks,
     best_rank_at,
     kendall_tau,
+    ndcg,
     partial_tau,
     precision,
     regret_at,
@@ -27,10 +30,12 @@ from supernet.rank.measures import (
 )
 from supernet.rank.noise import NoiseCeiling, noise_ceiling
 from supernet.rank.order import OrderPreservation, draw_good_and_poor, order_along, order_preservation
+from supernet.rank.powered import Powered, powered_mean, powered_tau
 
 __all__ = [
     "RHO",
     "TAU",
+    "Blend",
     "Comparison",
     "Curves",
     "Estimate",
@@ -38,17 +43,23 @@ __all__ = [
     "Measure",
     "NoiseCeiling",
     "OrderPreservation",
+    "Powered",
     "R",
     "add_ranks",
     "best_rank_at",
+    "blend",
     "difference",
     "draw_good_and_poor",
     "estimate",
+    "joined_ranks",
     "kendall_tau",
+    "ndcg",
     "noise_ceiling",
     "order_along",
     "order_preservation",
     "partial_tau",
+    "powered_mean",
+    "powered_tau",
     "precision",
     "regret_at",
     "sampling_mass_curve",

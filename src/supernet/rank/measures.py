@@ -257,6 +257,34 @@ def precision(share: float) -> Measure:
     return Measure(f"precision@{share:g}", name, name, lambda predicted, true: _overlap(predicted, true, share))
 
 
+def ndcg(share: float) -> Measure:
+    """nDCG of the predicted top k = ⌈share · N⌉: Σ (2^g − 1) / log₂(1 + place), over that of the true order.
+
+    It counts how good what is ranked first is, the first place most (Järvelin & Kekäläinen, ACM TOIS 2002; for scores
+    without training [arXiv 2502.04975](https://arxiv.org/abs/2502.04975), §5). The gain g is the true score on a scale
+    from 0, the worst of the N, to 1, the best, so that the figure does not depend on its unit; the paper takes the
+    accuracy as it is. Among equal predictions it is the mean gain.
+    """
+    share_to_k(share, 1)
+
+    def rows(predicted: Rows, true: Rows) -> Floats:
+        return np.asarray([_ndcg(p, t, share_to_k(share, len(t))) for p, t in _paired(predicted, true)])
+
+    name = f"nDCG of the top {100 * share:g} %"
+    return Measure(f"ndcg@{share:g}", name, name, rows, of_ranks=False, interval=False)
+
+
+def _ndcg(predicted: Rows, true: Rows, k: int) -> float:
+    spread = true.max() - true.min()
+    if not spread > 0:
+        return float("nan")
+    gains = 2 ** ((true - true.min()) / spread) - 1
+    _, group = np.unique(predicted, return_inverse=True)
+    shared = (np.bincount(group, weights=gains) / np.bincount(group))[group]
+    places = 1 / np.log2(np.arange(2, k + 2))
+    return float(shared[np.argsort(-predicted, kind="stable")[:k]] @ places / (np.sort(gains)[::-1][:k] @ places))
+
+
 def tau_in_true_top(share: float) -> Measure:
     """τ-b among the architectures that are truly in the top share: can the good be told apart?
 

@@ -26,6 +26,7 @@ from supernet.runs.run import Run, kept_search
 from supernet.search import Front, Shifting, Survey, Wrap
 from supernet.search import check as check_possible
 from supernet.search import run as run_search
+from supernet.search.joining import told as told_of_parts
 from supernet.search.predicting import told
 from supernet.train import load_candidates
 
@@ -99,11 +100,12 @@ def search(run: Run, *, resume: bool = False, overwrite: bool = False, wrap: Wra
             progress=lambda done, _, best: bar.update(done, best),
             announce=announce,
             wrap=wrap,
+            reference=settings.reference,
         )
         refresh(run)
     if settings.latency is not None:
         run.say(f"latency_ms is predicted from {settings.latency}, not measured; export measures it")
-    for sentence in told(front.predictor):
+    for sentence in (*told(front.predictor), *told_of_parts(front.joined)):
         run.say(sentence)
     run.say(f"{front.evaluations} architectures evaluated, {len(front.points)} on the front")
     return front
@@ -127,6 +129,7 @@ def check_search(run: Run, wrap: Wrap | None = None) -> None:
         constraints=settings.constraints or None,
         budget=settings.budget,
         seed=_seed(run),
+        reference=settings.reference,
     )
 
 

@@ -13,6 +13,7 @@ from supernet.search.front import Front as Front
 from supernet.search.front import FrontFile as FrontFile
 from supernet.search.inside import MeasureArchive as MeasureArchive
 from supernet.search.inside import SearchForArchive as SearchForArchive
+from supernet.search.joining import Joining as Joining
 from supernet.search.predicting import WithPredictor as WithPredictor
 from supernet.search.problem import AskTell as AskTell
 from supernet.search.problem import Companion as Companion
@@ -78,6 +79,7 @@ __all__ = [
     "Front",
     "FrontFile",
     "HATEvolution",
+    "Joining",
     "MeasureArchive",
     "OFAEvolution",
     "Optimiser",

@@ -22,6 +22,7 @@ from supernet.search.archive import Archive, Begun, described
 from supernet.search.constraints import Bounds, Constraints
 from supernet.search.evaluation import Evaluator, costs_of
 from supernet.search.front import Front
+from supernet.search.joining import Joining, resolved
 from supernet.search.ledger import Ledger
 from supernet.search.problem import AskTell, Predicting, Problem, Searcher, Terms, Wrap
 from supernet.search.request import Announce, Progress, Request
@@ -49,6 +50,7 @@ def run(
     progress: Progress | None = None,
     announce: Announce | None = None,
     wrap: Wrap | None = None,
+    reference: int = 100,
 ) -> Front:
     """Search under constraints.
 
@@ -62,7 +64,9 @@ def run(
         subject: A trained supernet, or any evaluator.
         data: The images, with a supernet: scores are those of the validation images with batch norm calibrated on
             2,000 training images. For other settings pass a `measure.NetEvaluator`.
-        objectives: Names of the quantities to optimise; `score` is what the method, or else the task, ranks by.
+        objectives: Names of the quantities to optimise; `score` is what the method, or else the task, ranks by. A
+            score without training has its name, such as `"az_nas"`; several parts joined by ranks are one objective,
+            such as `"accuracy+az_nas"` (`supernet.search.joining`).
         constraints: Bounds by name, an upper one or (low, high). Those on cheap quantities are checked before an
             architecture is proposed, the others after it has been evaluated.
         budget: Largest number of architectures to evaluate.
@@ -77,6 +81,8 @@ def run(
         announce: Called with the `Survey`, the ranges of the cheap quantities and the feasible share, before the first.
         wrap: What goes on beside the search and changes the values, such as `Shifting`. Unless its `keep` is None
             an architecture may be evaluated again in every generation, which counts; the latest values hold.
+        reference: Number of random architectures that the parts of joined objectives are ranked within; they are
+            scored beside the budget.
 
     Raises:
         UsageError: the request is wrong, or contradicts the one that the record was begun with, or nothing feasible
@@ -84,10 +90,16 @@ def run(
         RunError: a value is not finite; the record belongs to another search; the searcher breaks its protocol; or
             no evaluated architecture satisfies the constraints.
     """
-    evaluator = _evaluator(subject, data)
     asked = Request(
-        objectives=objectives, constraints=constraints, budget=budget, seed=seed, initial=initial, wrap=wrap
+        objectives=objectives,
+        constraints=constraints,
+        budget=budget,
+        seed=seed,
+        initial=initial,
+        wrap=wrap,
+        reference=reference,
     )
+    evaluator = _joining(_evaluator(subject, data), asked)
     problem, begins, found, begun, names = _plan(searcher, evaluator, asked)
     folder = None if out is None else Path(out)
     if announce is not None:
@@ -101,6 +113,8 @@ def run(
             companion = wrap.begin(evaluator, seed=seed, out=folder, recorded=len(archive.recorded))
         if folder is not None:
             begun.write(folder)
+            if isinstance(evaluator, Joining):
+                evaluator.keep_in(folder)
         predicting = begins if isinstance(begins, Predicting) else None
         ledger = Ledger(evaluator, problem, names, archive, companion, predicting)
         stopped = _search(begins, searcher.name, ledger, budget, progress)
@@ -120,6 +134,7 @@ def run(
         remembered=ledger.remembered() if wrap is not None else None,
         wrap=wrap.describe() if wrap is not None else None,
         predictor=None if predicting is None else predicting.findings(),
+        joined=evaluator.findings(ledger.evaluations) if isinstance(evaluator, Joining) and evaluator.parts else None,
     )
     if folder is not None:
         front.write(folder)
@@ -133,7 +148,7 @@ def check(
 
     The arguments are those of `run`.
     """
-    _plan(searcher, _evaluator(subject, data), request)
+    _plan(searcher, _joining(_evaluator(subject, data), request), request)
 
 
 class _Plan(NamedTuple):
@@ -161,6 +176,8 @@ def _plan(searcher: Searcher, evaluator: Evaluator, request: Request) -> _Plan:
     if seed < 0:
         raise UsageError(f"The seed is {seed}; give an integer of at least 0.")
     names = tuple(dict.fromkeys([goal.name for goal in goals] + list(limits.names)))
+    if isinstance(evaluator, Joining):  # the parts are on record too
+        names = tuple(dict.fromkeys([*names, *(part for name in names for part in evaluator.parts.get(name, ()))]))
     cheap = [name for name in names if name in evaluator.cheap]
     quick = limits.only(cheap)
     # The survey has a stream of its own: what it draws does not shift what the searcher draws.
@@ -191,12 +208,32 @@ def _plan(searcher: Searcher, evaluator: Evaluator, request: Request) -> _Plan:
 
 
 def _named(objectives: str | Sequence[str], evaluator: Evaluator) -> tuple[str, ...]:
-    """The objectives by name, where one of them may be `SCORE`."""
+    """The objectives by name, where one of them, or a part of one, may be `SCORE`."""
     names = (objectives,) if isinstance(objectives, str) else tuple(objectives)
-    if SCORE not in names or SCORE in evaluator.quantities:
+    if SCORE in evaluator.quantities:
         return names
     ranking: Quantity = getattr(evaluator, "ranking", next(iter(evaluator.quantities.values())))
-    return tuple(ranking.name if name == SCORE else name for name in names)
+    return tuple(resolved(name, ranking) for name in names)
+
+
+def _joining(evaluator: Evaluator, request: Request) -> Evaluator:
+    """The evaluator itself, or one that knows scores without training and joined objectives where these are asked for.
+
+    Raises:
+        UsageError: as `Joining`, or the weights change meanwhile.
+    """
+    goals, limits = _named(request.get("objectives", SCORE), evaluator), request.get("constraints") or {}
+    bounded = limits.names if isinstance(limits, Constraints) else tuple(limits)
+    if all(name in evaluator.quantities for name in (*goals, *bounded)):
+        return evaluator
+    size, seed, wrap = request.get("reference", 100), request.get("seed", 0), request.get("wrap")
+    joining = Joining(evaluator, (*goals, *bounded), reference=size, seed=seed)
+    if joining.parts and wrap is not None and wrap.keep is not None:
+        raise UsageError(
+            f"{next(iter(joining.parts))} ranks within architectures that are scored once, and the weights change "
+            "while this search goes on (--shift). Leave one of them out."
+        )
+    return joining
 
 
 def _terms(evaluator: Evaluator) -> Terms | None:

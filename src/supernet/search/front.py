@@ -45,6 +45,7 @@ class FrontFile(msgspec.Struct, frozen=True, kw_only=True):
     stopped: str = ""
     wrap: dict[str, Any] | None = None
     predictor: dict[str, Any] | None = None
+    joined: dict[str, Any] | None = None
     points: tuple[Point, ...]
 
     @classmethod
@@ -81,6 +82,7 @@ class Front:
         recorded: Number of evaluations, where the archive does not hold them all.
         predictor: How good the predictions were that the search went by; None: it went by none. The values of all
             points are measured.
+        joined: What each part of each joined objective brings, see `Joining.findings`; None: there is none.
     """
 
     objectives: tuple[Quantity, ...]
@@ -94,6 +96,7 @@ class Front:
     wrap: Mapping[str, Any] | None = None
     recorded: int | None = None
     predictor: Mapping[str, Any] | None = None
+    joined: Mapping[str, Any] | None = None
 
     @property
     def evaluations(self) -> int:
@@ -256,6 +259,7 @@ class Front:
             wrap=told.wrap,
             recorded=told.evaluations,
             predictor=told.predictor,
+            joined=told.joined,
         )
 
 

@@ -30,3 +30,4 @@ class Request(TypedDict, total=False):
     progress: Progress | None
     announce: Announce | None
     wrap: Wrap | None
+    reference: int

@@ -214,3 +214,24 @@ def test_az_nas_joins_its_parts_and_needs_blocks() -> None:
     assert parts["complexity"] == 12
     with pytest.raises(UsageError, match="AZ-NAS compares the features of blocks"):
         AZNAS()(subject(nn.Linear(4, 3), 4))
+
+
+def test_what_one_proxy_changes_or_draws_is_not_seen_by_the_next() -> None:
+    """The network is made once, and rated as if it were made for each."""
+
+    class Spoils:
+        def __call__(self, subject: Untrained) -> float:
+            with torch.no_grad():
+                for parameter in subject.module.parameters():
+                    parameter.zero_()
+            return float(torch.randn((), generator=subject.generator))
+
+    net, data = small_net(), blobs()
+    [arch] = net.space.wrap(net.space.population(np.random.default_rng(0), 1))
+    together = proxy_scores(net, [arch], data, [Spoils(), "snip", "zico", "naswot"], images=8)
+    for name in ("snip", "zico", "naswot"):
+        assert proxy_scores(net, [arch], data, [name], images=8)[name] == together[name]
+    given = untrained(net, arch, data, images=8)
+    first, second = (fresh.noise(fresh.batches[0]).images for fresh in (given.fresh(), given.fresh()))
+    assert torch.equal(first, second)
+    assert torch.equal(first, given.noise(given.batches[0]).images)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import cast
@@ -39,6 +40,13 @@ class Untrained:
     task: Task
     macs: float
     generator: torch.Generator = field(default_factory=torch.Generator)
+    _gradients: dict[int, dict[str, Tensor]] = field(default_factory=dict, repr=False)
+
+    def fresh(self) -> Untrained:
+        """The same once more, for another proxy, which may change the network; gradients of losses are shared."""
+        generator = torch.Generator()
+        generator.set_state(self.generator.get_state())
+        return Untrained(copy.deepcopy(self.module), self.batches, self.task, self.macs, generator, self._gradients)
 
     @property
     def weights(self) -> dict[str, nn.Parameter]:
@@ -67,6 +75,12 @@ class Untrained:
             loss, list(weights.values()), create_graph=create_graph, retain_graph=create_graph, allow_unused=True
         )
         return {name: grad for name, grad in zip(weights, found, strict=True) if grad is not None}
+
+    def gradients_of_loss(self, number: int = 0) -> dict[str, Tensor]:
+        """The gradients of the loss of one batch with the weights as they were drawn; computed once for all proxies."""
+        if number not in self._gradients:
+            self._gradients[number] = self.gradients(self.loss(self.batches[number]))
+        return self._gradients[number]
 
     def noise(self, batch: Batch) -> Batch:
         """The batch with standard normal inputs in the place of its own."""

@@ -16,5 +16,4 @@ class GradNorm:
 
     def __call__(self, subject: Untrained) -> float:
         """The sum."""
-        found = subject.gradients(subject.loss(subject.batches[0]))
-        return sum(float(gradient.norm()) for gradient in found.values())
+        return sum(float(gradient.norm()) for gradient in subject.gradients_of_loss().values())

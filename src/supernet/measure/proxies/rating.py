@@ -12,7 +12,7 @@ from supernet.data import Data
 from supernet.errors import UsageError
 from supernet.measure.costs.model import cost_model
 from supernet.measure.proxies._protocol import Floats, Joined, Proxy
-from supernet.measure.proxies._untrained import untrained
+from supernet.measure.proxies._untrained import Untrained, untrained
 from supernet.nn import Supernet
 from supernet.space import Arch
 
@@ -67,12 +67,14 @@ def proxy_scores(
     macs = cost_model(net, data.shape).macs(net.space.codes(archs))
     rows: dict[str, dict[str, list[float]]] = {name: {} for name in chosen}
     for number, arch in enumerate(archs):
+        subject: Untrained | None = None
         for name, proxy in chosen.items():
             parts = (known or {}).get((name, str(arch)))
             if parts is None:
-                subject = untrained(net, arch, data, images=images, seed=seed, macs=float(macs[number]))
+                if subject is None:
+                    subject = untrained(net, arch, data, images=images, seed=seed, macs=float(macs[number]))
                 with torch.enable_grad():
-                    told = proxy(subject)
+                    told = proxy(subject.fresh())
                 parts = dict(told) if isinstance(told, Mapping) else {"": told}
                 done(name, str(arch), parts)
             for part, value in parts.items():

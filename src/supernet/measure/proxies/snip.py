@@ -17,5 +17,5 @@ class SNIP:
 
     def __call__(self, subject: Untrained) -> float:
         """The sum."""
-        weights, found = subject.values, subject.gradients(subject.loss(subject.batches[0]))
+        weights, found = subject.values, subject.gradients_of_loss()
         return sum(float((weights[name] * gradient).abs().sum()) for name, gradient in found.items())

@@ -14,7 +14,10 @@ from supernet.report.units import Quantity, counted, declared, quantity
 _DRAWN = 2000  # points of the scatter plot at most
 _FEW = 10  # points of a picture of their own at least
 _MASS = "sampling_mass@0.05"
-_MAIN = ("kendall_tau", "spearman_rho", "top_id_rate", "tau_in_true_top", "best_rank", "regret@1", _MASS)
+_MAIN = (
+    *("kendall_tau", "spearman_rho", "top_id_rate", "precision", "ndcg", "tau_in_true_top"),
+    *("best_rank", "regret", _MASS),
+)
 _SUPERNET = "supernet"
 _BASELINES = {"parameter count": quantity("params"), "MACs": quantity("macs")}
 _NUMBER = quantity("score")
