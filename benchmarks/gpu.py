@@ -145,9 +145,8 @@ def speed(place: Place) -> str:
     """A step of the supernet against that of the extracted module, and of that module compiled."""
     torch.manual_seed(0)
     size, batch = (8, 16) if place.quick else (32, 256)
-    net = zoo.nasbench201(channels=16, cells=1 if place.quick else 5).to(
-        place.device, memory_format=torch.channels_last
-    )
+    net = zoo.nasbench201(channels=16, cells=1 if place.quick else 5).to(place.device)
+    net.to(memory_format=torch.channels_last)
     x = torch.randn(batch, 3, size, size, device=place.device).to(memory_format=torch.channels_last)
     y = torch.randint(0, 10, (batch,), device=place.device)
     arch = net.space.largest()
