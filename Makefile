@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 EXTRAS := .venv-extras
 
-.PHONY: demo test quick thorough lint types unit browser extras docs dist fuzz gpu clean
+.PHONY: demo test quick thorough lint types unit browser extras docs dist fuzz kill gpu clean
 
 # Trains a supernet on scikit-learn's digits, searches it, exports three networks, trains twelve architectures alone to
 # see whether the ranking is right, and writes a page.
@@ -65,6 +65,10 @@ $(VENV)/.docs: $(STAMP)
 # Five hundred damaged files against every verb that reads them; a quarter of an hour.
 fuzz: $(STAMP)
 	OMP_NUM_THREADS=1 PYTHONPATH=tests:tests/support $(BIN)/python -m tests.hardening.fuzz
+
+# Two hundred kills at random moments over verbs and methods, each compared with what ran through; an hour.
+kill: $(STAMP)
+	PYTHONPATH=tests:tests/support $(BIN)/python -m tests.hardening.kills
 
 # Laws, resuming, arithmetic, speed and memory on a CUDA device, where there is one; a table.
 gpu: $(STAMP)

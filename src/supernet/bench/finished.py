@@ -26,7 +26,7 @@ from supernet.rank.checks import Floats
 from supernet.search import FrontFile
 
 _SCORES = "supernet "
-_RANKS_THE_SAME = ("monitor_every", "conflict_every", "accelerator")
+_RANKS_THE_SAME = ("monitor_every", "checkpoint_every", "conflict_every", "accelerator")
 """Settings of the training that do not decide how a run ranks."""
 _SCORING = ("calibration", "calibration_images", "validation_images")
 """Settings of the search that judging uses too."""

@@ -89,6 +89,9 @@ class Training(Section, place="train."):
     """Number of processes to train with, each on a device of its own."""
     monitor_every: Count = 200
     """Number of steps between checks of the scores of some subnets; 0: no checks."""
+    checkpoint_every: Positive | None = None
+    """Number of steps between checkpoints, which is what a killed training loses at most; by default a twentieth of the
+    training, at least 100."""
     conflict_every: Count = 0
     """Number of steps between measurements of how much the gradients of subnets, layer by layer, agree with each other
     and with the momentum of the optimiser; 0: none."""

@@ -58,6 +58,7 @@ def train(run: Run, *, resume: bool = False) -> Run | None:
         devices=settings.devices,
         precision=settings.precision,
         average=settings.average,
+        checkpoint_every=settings.checkpoint_every,
         monitors=_monitors(run),
     )
     if further_process():
