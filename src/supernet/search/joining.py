@@ -31,7 +31,7 @@ from supernet.measure import NetEvaluator
 from supernet.measure.proxies import Joined, proxy_of, proxy_scores
 from supernet.quantity import SCORE, Quantity
 from supernet.rank import kendall_tau
-from supernet.search.evaluation import Evaluation, Evaluator
+from supernet.search.evaluation import Evaluation, Evaluator, LooksAhead
 from supernet.space import Arch, Codes, Space
 from supernet.train.checkpoint import digest
 
@@ -121,6 +121,11 @@ class Joining:
             if name in wanted and isinstance(proxy, Joined):
                 told[name] = self._joined_proxy(name, proxy, arch)
         return {name: self._joint(name, told) if name in self.parts else told[name] for name in names}
+
+    def look_ahead(self, archs: Sequence[Arch], names: Sequence[str]) -> None:
+        """Let the evaluator within measure the parts of many architectures together, see `LooksAhead`."""
+        if isinstance(self.inner, LooksAhead):
+            self.inner.look_ahead(archs, [part for name in names for part in self.parts.get(name, (name,))])
 
     def findings(self, archive: Sequence[Evaluation]) -> dict[str, Any]:
         """How each part of each joined objective agrees with it on what was evaluated, as JSON.
