@@ -9,11 +9,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import safetensors.torch
+import torch
 
 from command_line import supernet
 from quick_runs import QUICK, SMALL, SMALL_SPACE
 from supernet import zoo
 from supernet.judge import Truth, write_csv
+from supernet.train import load_weights
 
 pytestmark = pytest.mark.slow  # whole runs, or processes of their own
 
@@ -143,3 +146,27 @@ def test_what_an_environment_of_several_processes_left_behind_changes_nothing(
     options = ("--method", "spos", "--batch-size", 32, "--steps", 2, "--monitor-every", 0)
     assert supernet("train", "--out", tmp_path / "r", *SMALL_SPACE, *options).code == 0
     assert json.loads((tmp_path / "r/config.json").read_text())["train"]["steps"] == 2
+
+
+def test_it_begins_with_weights_from_a_file_and_writes_checkpoints_as_often_as_asked_for(tmp_path: Path) -> None:
+    torch.manual_seed(5)
+    given = zoo.nasbench201(channels=4, cells=1, in_channels=1).module.state_dict()
+    weights = {f"module.{name}": tensor for name, tensor in given.items()}
+    safetensors.torch.save_file(weights, tmp_path / "w.safetensors")
+    out = tmp_path / "r"
+    options = ("--steps", 4, "--monitor-every", 0, "--checkpoint-every", 2, "-M", "weights.lr=1e-12")
+    done = supernet("train", "--out", out, *SMALL, *options, "--init", tmp_path / "w.safetensors")
+    assert done.code == 0, done.err
+    assert f"{len(given)} tensors were taken over." in done.out
+    assert [path.name for path in sorted((out / "checkpoints").iterdir())] == [
+        "step-000000002.safetensors",
+        "step-000000004.safetensors",
+    ]
+    net = zoo.nasbench201(channels=4, cells=1, in_channels=1)
+    load_weights(net, out)
+    for name, tensor in net.module.named_parameters():
+        torch.testing.assert_close(tensor, given[name], rtol=0, atol=1e-6)
+    done = supernet("train", "--out", tmp_path / "s", *SMALL, "--steps", 4, "--init", tmp_path / "none.safetensors")
+    assert done.code == 2
+    assert "There are no weights at" in done.err
+    assert not (tmp_path / "s").exists()

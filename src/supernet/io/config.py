@@ -89,6 +89,9 @@ class Training(Section, place="train."):
     """Number of processes to train with, each on a device of its own."""
     monitor_every: Count = 200
     """Number of steps between checks of the scores of some subnets; 0: no checks."""
+    init: Text | None = None
+    """File of weights (.safetensors) that the largest subnet begins with, by the names of the network's tensors; by
+    default weights are drawn."""
     checkpoint_every: Positive | None = None
     """Number of steps between checkpoints, which is what a killed training loses at most; by default a twentieth of the
     training, at least 100."""

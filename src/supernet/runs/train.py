@@ -58,11 +58,14 @@ def train(run: Run, *, resume: bool = False) -> Run | None:
         devices=settings.devices,
         precision=settings.precision,
         average=settings.average,
+        init=settings.init,
         checkpoint_every=settings.checkpoint_every,
         monitors=_monitors(run),
     )
     if further_process():
         return None
+    if trained.init is not None:
+        run.say(f"{settings.init}: {trained.init}")
     if trained.derived is not None:
         run.directory.write("derived.json", trained.derived.to_json())
         run.say(f"derived architecture: {in_shell(trained.derived)}")
