@@ -45,6 +45,7 @@ def test_an_example_can_be_read(path: Path) -> None:
 def test_an_example_serves_the_command_line(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     tiny = {"translation": {"number": 60, "length": 96, "vocabulary": 600}, "regression": {"tones": 40}}
     tiny["language_modelling"] = {"number": 400, "length": 8, "vocabulary": 300}
+    tiny["pretrained"] = {}
     options = tiny.get(path.stem, {"scenes": 12})
     monkeypatch.syspath_prepend(EXAMPLES)
     config = Config.from_json({"data": {"name": f"{path.stem}:data", "options": options}})

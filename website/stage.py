@@ -7,6 +7,7 @@ facts and its reference are added; each space gets a page with its facts; each r
 
 from __future__ import annotations
 
+import ast
 import os
 import re
 import shutil
@@ -78,6 +79,10 @@ def stage(folder: Path) -> list[Path]:
             f"# supernet.{room}\n\n::: supernet.{room}\n    options:\n      show_root_heading: false\n",
         )
     _write(folder / "reference" / "index.md", _reference())
+    examples = sorted((ROOT / "examples").glob("*.py"))
+    for example in examples:
+        _write(folder / "examples" / f"{example.stem}.md", _example(example))
+    _write(folder / "examples" / "index.md", _examples(examples))
     return sorted(folder.rglob("*.md"))
 
 
@@ -188,6 +193,29 @@ def _reference() -> str:
     return "\n".join(
         ["# Reference", "", "What each room of the package offers, in the order in which data flow.", "", *lines, ""]
     )
+
+
+def _told(example: Path) -> tuple[str, str, str]:
+    """The title, the further words and the code of an example."""
+    tree = ast.parse(example.read_text())
+    title, _, words = (ast.get_docstring(tree) or "").partition("\n")
+    code = "\n".join(example.read_text().splitlines()[tree.body[0].end_lineno or 0 :])
+    return title.rstrip("."), words.strip(), code.strip()
+
+
+def _example(example: Path) -> str:
+    """An example as a page: its words, then its code."""
+    title, words, code = _told(example)
+    blocks = [
+        f"```console\n{block}\n```" if "python " in block or "supernet " in block else block
+        for block in words.split("\n\n")
+    ]
+    return "\n\n".join([f"# {title}", *blocks, f"```python\n{code}\n```", ""])
+
+
+def _examples(examples: list[Path]) -> str:
+    lines = ["# Examples", "", "Each is a file of `examples/` that runs; the tests run them at a tiny setting.", ""]
+    return "\n".join([*lines, *(f"- [{_told(one)[0]}]({one.stem}.md)" for one in examples), ""])
 
 
 def _write(path: Path, text: str) -> None:

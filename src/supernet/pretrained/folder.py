@@ -49,6 +49,9 @@ def save_folder(
     says: then `from_pretrained(folder, trust_remote_code=True)` of the Auto classes loads it, else `from_pretrained`
     as ever. Then the folder is loaded and compared.
 
+    BatchNorms go out with the statistics that the network holds: after a training of many subnets call
+    `measure.calibrate(net, arch, data)` first.
+
     Args:
         net: The supernet that `elastic` made.
         arch: The subnet.
