@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
@@ -312,13 +313,26 @@ def _load(path: Path, prefix: str, tensors: Mapping[str, Tensor], module: nn.Mod
     try:
         module.load_state_dict(_under(prefix, tensors))
     except RuntimeError as error:
-        reason = " ".join(str(error).splitlines()[1:2]).strip()
+        reason = abridged(" ".join(str(error).splitlines()[1:2]).strip())
         what, built = "the weights of another network over the same space", "supernet"
         if prefix.startswith("parts/"):
             what, built = f"another part {prefix.split('/')[1]!r}", "recipe"
         raise UsageError(
             f"{path} holds {what}: {reason} Build the {built} with the options of the run (its config.json)."
         ) from error
+
+
+def abridged(reason: str, names: int = 3) -> str:
+    """What torch says of a state dict, with the first few of its names.
+
+    >>> abridged('Missing key(s) in state_dict: "a", "b", "c", "d", "e". ', names=2)
+    'Missing key(s) in state_dict: "a", "b" and 3 more.'
+    """
+    beginning, colon, rest = reason.partition(": ")
+    listed = re.findall(r'"[^"]*"', rest)
+    if not colon or len(listed) <= names:
+        return reason
+    return f"{beginning}: {', '.join(listed[:names])} and {len(listed) - names} more."
 
 
 def _under(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
