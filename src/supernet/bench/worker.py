@@ -26,6 +26,7 @@ from supernet.bench.processes import Job
 from supernet.bench.study import TRUTH, Study
 from supernet.errors import SupernetError, UsageError
 from supernet.io import schema
+from supernet.io.allocator import keep_freed_memory
 from supernet.io.run_directory import RunDirectory
 from supernet.runs.judge import Alone, judge, trained_alone
 from supernet.runs.run import Run
@@ -146,6 +147,7 @@ def _say(text: str) -> None:
 def main() -> None:
     """Entry point: the last line of the log says why a run failed."""
     Thread(target=_end_with_parent, daemon=True).start()
+    keep_freed_memory()
     out, cell, seed, workers = sys.argv[1:]
     try:
         work(Path(out), cell, int(seed), workers=int(workers))

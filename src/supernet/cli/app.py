@@ -88,11 +88,13 @@ def main() -> None:
 
 
 def _prepare() -> None:
-    """Make what the process was started with fit: its streams, the width of its terminal, its arguments."""
+    """Make what the process was started with fit: its memory, streams, the width of its terminal, its arguments."""
     import shutil
 
     from supernet.errors import UsageError
+    from supernet.io.allocator import keep_freed_memory
 
+    keep_freed_memory()
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:  # started with it closed
             setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: PTH123, SIM115 - for the whole process

@@ -8,6 +8,8 @@ from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import connection, get_context, parent_process
 from threading import Thread
 
+from supernet.io.allocator import keep_freed_memory
+
 
 def processes(count: int, begin: Callable[..., None], *arguments: object) -> ProcessPoolExecutor:
     """A pool of processes that start from nothing and end with this process, also where it is killed.
@@ -23,6 +25,7 @@ def processes(count: int, begin: Callable[..., None], *arguments: object) -> Pro
 
 def _begin(begin: Callable[..., None], arguments: tuple[object, ...]) -> None:
     Thread(target=_end_with_parent, daemon=True).start()
+    keep_freed_memory()
     begin(*arguments)
 
 
