@@ -56,10 +56,21 @@ class Chart:
     @property
     def data(self) -> Markup:
         """What the script draws, as JSON that can stand inside a script element; numbers that JSON lacks are null."""
-        views = [{"traces": view.traces, "layout": view.layout} for view in self.views]
+        views = [{"traces": view.traces, "layout": self._from_zero(view.layout)} for view in self.views]
         spec = {"traces": self.traces, "views": views, "items": self.items, "start": self.start}
         text = json.dumps(_finite(spec), separators=(",", ":"), allow_nan=False)
         return Markup(text.replace("<", "\\u003c"))
+
+    def _from_zero(self, layout: Spec) -> Spec:
+        """A layout that shows a constant beside 0: plotly draws one of 0.005 between -1 and 1, where it looks like 0."""
+        heights = {y for trace in self.traces for y in trace.get("y", ()) if isinstance(y, int | float)}
+        axis = layout.get("yaxis", {})
+        if len(heights) != 1 or axis.get("type") == "log" or "range" in axis:
+            return layout
+        (height,) = heights
+        if not math.isfinite(height) or height == 0:
+            return layout
+        return {**layout, "yaxis": {**axis, "range": sorted((0.0, 2.0 * height))}}
 
 
 def chart_text(text: str) -> str:
