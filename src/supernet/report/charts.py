@@ -62,7 +62,7 @@ class Chart:
         return Markup(text.replace("<", "\\u003c"))
 
     def _from_zero(self, layout: Spec) -> Spec:
-        """A layout that shows a constant beside 0: plotly draws one of 0.005 between -1 and 1, where it looks like 0."""
+        """A layout that shows a constant beside 0; plotly draws one of 0.005 between -1 and 1, as if it were 0."""
         heights = {y for trace in self.traces for y in trace.get("y", ()) if isinstance(y, int | float)}
         axis = layout.get("yaxis", {})
         if len(heights) != 1 or axis.get("type") == "log" or "range" in axis:
