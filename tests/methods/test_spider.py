@@ -37,6 +37,7 @@ from supernet.train import (
 from supernet.train.context import Context, Edit
 from supernet.train.executor import Executor
 from supernet.train.laws import Trial
+from supernet.train.parametrisations.operation_choices import operation_choices
 from supernet.train.parametrisations.option_logits import OptionLogits
 from supernet.train.programs.federated_rounds import ClientLeftOut, drawn_clients
 from supernet.train.programs.train_personal import PERSONAL
@@ -227,7 +228,10 @@ def test_a_client_decides_by_its_own_net_and_images_in_every_due_round(monkeypat
 def test_clients_decide_apart_and_the_supernet_keeps_everything() -> None:
     made = quick(clients=ListedClients(lists=LISTS), fraction=1.0, train_on_all=False)
     found = fitted(made, 18)
-    assert set(found.memory[PERSONAL]["decided"]) == {"0", "1"}
+    decided = found.memory[PERSONAL]["decided"]
+    assert set(decided) == {"0", "1"}
+    # Both operations of each kind of cell in the rounds 1 and 2 of three: the first is `start`.
+    assert [set(own) for own in decided.values()] == [{choice.name for choice in operation_choices(found.net)}] * 2
     assert list(found.derived_by_task) == ["client/0", "client/1"]
     assert found.space.size == found.net.space.size
     assert all(
