@@ -90,7 +90,7 @@ def test_files_are_corrupted_as_the_network_is_given_them(tmp_path: Path) -> Non
     first = next(two.a.batches(1)).images[0].numpy() * 0.2 + 0.4
     assert np.allclose(next(split.batches(1)).images[0].numpy(), (NOISE(first, 0) - 0.4) / 0.2, atol=1e-5)
     sixth, made = (list(islice(s.batches(5), 2))[1].images[0].numpy() * 0.2 + 0.4 for s in (two.a, split))
-    assert np.allclose(made, NOISE(sixth, 5), atol=1e-5), "the noise is that of the image, not of its place in the batch"
+    assert np.allclose(made, NOISE(sixth, 5), atol=1e-5), "noise of the image, not of its place in the batch"
     dim = Corruption(kind="contrast", severity=5)
     twice = Corrupted(train=dim)(replace(digits(), train=split)).train
     once = next(split.batches(1)).images[0].numpy() * 0.2 + 0.4
