@@ -232,6 +232,13 @@ def test_clients_decide_apart_and_the_supernet_keeps_everything() -> None:
     assert set(decided) == {"0", "1"}
     # Both operations of each kind of cell in the rounds 1 and 2 of three: the first is `start`.
     assert [set(own) for own in decided.values()] == [{choice.name for choice in operation_choices(found.net)}] * 2
+    assert decided["0"] != decided["1"]
+    net = found.net
+    for number, own in decided.items():
+        choices = {name: net.space.choices[net.space.column(name)] for name in own}
+        assert found.derived_by_task[f"client/{number}"].options().items() >= {
+            (name, choices[name].options[code]) for name, (code,) in own.items()
+        }
     assert list(found.derived_by_task) == ["client/0", "client/1"]
     assert found.space.size == found.net.space.size
     assert all(
