@@ -283,10 +283,22 @@ def spoil(context: Context) -> None:
         next(context.parts["personal"][1].parameters()).data.fill_(float("nan"))  # type: ignore[index]
 
 
+HELD: list[tuple[int, int]] = []
+
+
+def look(context: Context) -> None:
+    """Note the round, and of how many parameters of client 1's own net the optimiser holds something."""
+    now, states = context.memory["federation"], context.steppers["personal"].states.values()
+    own = context.parts["personal"][1].parameters()  # type: ignore[index]
+    if now["client"] == 1:
+        HELD.append((now["round"], sum(parameter in state for parameter in own for state in states)))
+
+
 class Spoils(TrainPersonal):
     """Trains as ever, but the own net of client 1 breaks in the first round."""
 
     def moves(self, step: Any) -> Any:
+        yield Edit(name="look", apply=look)
         yield from super().moves(step)
         yield Edit(name="spoil", apply=spoil)
 
@@ -296,9 +308,13 @@ def test_an_own_net_that_breaks_goes_on_from_the_servers_weights() -> None:
     rounds = made.program
     assert isinstance(rounds, FederatedRounds)
     made = replace(made, program=replace(rounds, program=Spoils(start=9)))
+    HELD.clear()
     with pytest.warns(ClientLeftOut, match=r"client/1 returned in round 0 is left out .* not finite"):
         found = fitted(made, 12)
     assert all(torch.isfinite(p).all() for p in found.parts["personal"].parameters())
+    first, *later = (held for number, held in HELD if number == 1)
+    assert first == 0, "momentum of the weights that are gone is forgotten"
+    assert all(held > 0 for held in later)
     assert not close(found.parts["personal"][0], found.parts["personal"][1])
 
 
