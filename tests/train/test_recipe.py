@@ -27,6 +27,7 @@ from supernet.train import (
     LogitPerOption,
     Part,
     Path,
+    PerClient,
     Phase,
     Ramp,
     Recipe,
@@ -231,13 +232,15 @@ def test_alone_a_program_of_several_moves_keeps_what_its_objective_needs() -> No
         def phases(self, space: object) -> tuple[Phase, ...]:
             return (Phase(name="all", share=1, program=self.program),)
 
-    recipe, settings = mcd().with_objective(lambda labels: BesideTeachers(labels=labels)), {"drop_path": 0.1}
+    heads, settings = replace(sgd(), states=PerClient()), {"drop_path": 0.1}
+    recipe = mcd(heads=heads).with_objective(lambda labels: BesideTeachers(labels=labels))
     outside = Part(build=lambda setting: operations_net())
     recipe = replace(recipe, parts={**recipe.parts, "teachers": outside, "other": outside}, settings=settings)
     for program in (recipe.program, OnEverySpace(recipe.program)):  # type: ignore[arg-type]
         found = replace(recipe, program=program).alone(an_arch())
         assert list(found.parts) == ["classifier", "classifiers", "teachers"]
         assert found.settings == settings
+        assert found.parts["classifier"].updates == sgd(), "one network has one momentum"  # type: ignore[union-attr]
 
 
 def test_a_program_without_an_objective_cannot_train_alone() -> None:
