@@ -210,8 +210,13 @@ def test_a_piece_that_returns_something_else_does_not_fit() -> None:
 
 
 def test_settings_missing_where_they_are_needed_are_a_sentence() -> None:
-    with pytest.raises(UsageError, match="missing 1 required keyword-only argument: 'height'"):
-        settings.call(Ascent, {})
+    with pytest.raises(UsageError, match=r"^up needs height; there is no default\. Give a value\.$"):
+        settings.call(Ascent, {}, name="up")
+
+    def both(*, a: int, b: int, c: int) -> None: ...
+
+    with pytest.raises(UsageError, match=r"^both needs b, c beside a; there is no default"):
+        settings.call(both, {"a": 1})
 
 
 def test_a_function_that_takes_anything_gets_it() -> None:

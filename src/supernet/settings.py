@@ -387,6 +387,10 @@ def _same_parameters(asked: Callable[..., Any], there: Any) -> bool:
 
 def _called(function: Callable[..., T], given: Mapping[str, Any], name: str) -> T:
     """Call it; what it cannot be called with, and sizes that no machine holds, are the request's fault."""
+    needed = (n for n, p in parameters_of(function).items() if p.default is p.empty and n not in given)
+    if missing := ", ".join(needed):
+        beside = f" beside {', '.join(given)}" if given else ""
+        raise UsageError(f"{name} needs {missing}{beside}; there is no default. Give a value.")
     try:
         return function(**given)
     except SupernetError:

@@ -1,4 +1,5 @@
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -19,14 +20,42 @@ def test_every_kind_has_five_severities_in_both_tables() -> None:
     assert {len(row) for table in CONSTANTS.values() for row in table.values()} == {5}
 
 
-def test_the_constants_are_the_published_ones() -> None:
-    assert CIFAR["gaussian_noise"] == (0.04, 0.06, 0.08, 0.09, 0.10)
-    assert CIFAR["shot_noise"] == (500, 250, 100, 75, 50)
-    assert CIFAR["impulse_noise"] == (0.01, 0.02, 0.03, 0.05, 0.07)
-    assert CIFAR["contrast"] == (0.75, 0.5, 0.4, 0.3, 0.15)
-    assert CIFAR["brightness"] == (0.05, 0.1, 0.15, 0.2, 0.3)
-    assert IMAGENET["gaussian_noise"] == (0.08, 0.12, 0.18, 0.26, 0.38)
-    assert IMAGENET["contrast"] == (0.4, 0.3, 0.2, 0.1, 0.05)
+PUBLISHED = {  # make_cifar_c.py and imagenet_c/corruptions.py of hendrycks/robustness, a kind a line
+    "cifar": """
+        gaussian_noise .04 .06 .08 .09 .1
+        shot_noise 500 250 100 75 50
+        impulse_noise .01 .02 .03 .05 .07
+        speckle_noise .06 .1 .12 .16 .2
+        gaussian_blur .4 .6 .7 .8 1
+        defocus_blur .3,.4 .4,.5 .5,.6 1,.2 1.5,.1
+        brightness .05 .1 .15 .2 .3
+        contrast .75 .5 .4 .3 .15
+        saturate .3,0 .1,0 1.5,0 2,.1 2.5,.2
+        pixelate .95 .9 .85 .75 .65
+        jpeg_compression 80 65 58 50 40""",
+    "imagenet": """
+        gaussian_noise .08 .12 .18 .26 .38
+        shot_noise 60 25 12 5 3
+        impulse_noise .03 .06 .09 .17 .27
+        speckle_noise .15 .2 .35 .45 .6
+        gaussian_blur 1 2 3 4 6
+        defocus_blur 3,.1 4,.5 6,.5 8,.5 10,.5
+        brightness .1 .2 .3 .4 .5
+        contrast .4 .3 .2 .1 .05
+        saturate .3,0 .1,0 2,0 5,.1 20,.2
+        pixelate .6 .5 .4 .3 .25
+        jpeg_compression 25 18 15 10 7""",
+}
+
+
+@pytest.mark.parametrize("constants", CONSTANTS)
+def test_the_constants_are_the_published_ones(constants: str) -> None:
+    made = Corruption(kind="contrast", constants=constants)  # type: ignore[arg-type]
+    assert str(made) == {"cifar": "contrast 3", "imagenet": "contrast 3 of imagenet"}[constants]
+    for line in PUBLISHED[constants].strip().splitlines():
+        kind, *words = line.split()
+        found = [constant if isinstance(constant, tuple) else (constant,) for constant in CONSTANTS[constants][kind]]
+        assert found == [tuple(map(float, word.split(","))) for word in words], kind
 
 
 @pytest.mark.parametrize("constants", CONSTANTS)
@@ -79,6 +108,66 @@ def test_blur_is_a_convolution_of_its_kernel() -> None:
     plain = (x**2 + y**2 <= 16) / 49
     smooth = np.exp(-(np.arange(-1, 2) ** 2) / (2 * 0.5**2))
     assert np.allclose(disk, convolve2d(plain, np.outer(smooth, smooth) / smooth.sum() ** 2, mode="same"), atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("kind", "severity", "constants", "radius", "sigma", "edge"),
+    [
+        ("gaussian_blur", 2, "cifar", 0, 0.6, 2),
+        ("gaussian_blur", 4, "cifar", 0, 0.8, 3),
+        ("defocus_blur", 4, "cifar", 1, 0.2, 1),
+        ("defocus_blur", 2, "imagenet", 4, 0.5, 1),
+        ("defocus_blur", 5, "imagenet", 10, 0.5, 2),
+    ],
+)
+def test_blur_is_the_sum_of_shifted_images_up_to_the_border(
+    kind: str, severity: int, constants: str, radius: int, sigma: float, edge: int
+) -> None:
+    """The benchmark's Gaussian repeats the last pixel, its disk mirrors image and kernel at theirs."""
+
+    def summed(image: np.ndarray, kernel: np.ndarray, border: str) -> np.ndarray:
+        reach, (height, width) = len(kernel) // 2, image.shape[-2:]
+        around: Any = ((0, 0),) * (image.ndim - 2) + ((reach, reach),) * 2
+        padded, found = np.pad(image.astype(float), around, mode=border), np.zeros(image.shape)  # type: ignore[call-overload]
+        for (top, left), share in np.ndenumerate(kernel):
+            found += share * padded[..., top : top + height, left : left + width]
+        return found
+
+    y, x = np.mgrid[-edge : edge + 1, -edge : edge + 1]
+    gauss = np.exp(-(y**2 + x**2) / (2 * sigma**2))
+    gauss /= gauss.sum()
+    if radius:
+        y, x = np.mgrid[-max(8, radius) : max(8, radius) + 1, -max(8, radius) : max(8, radius) + 1]
+        disk = (y**2 + x**2 <= radius**2).astype(float)
+        expected = summed(PHOTO, summed(disk / disk.sum(), gauss, "reflect"), "reflect")
+    else:
+        expected = summed(PHOTO, gauss, "edge")
+    made = Corruption(kind=kind, severity=severity, constants=constants)(PHOTO, 0)  # type: ignore[arg-type]
+    assert np.allclose(made, expected, atol=2e-6)
+
+
+@pytest.mark.parametrize(("severity", "size"), [(1, 30), (4, 24)])
+def test_pixelate_is_a_mean_over_boxes_there_and_back(severity: int, size: int) -> None:
+    """Rows and columns of 32 pixels become `size`, each the mean of what lies in its box, and 32 again."""
+
+    def box(before: int, after: int) -> np.ndarray:
+        """A pixel of the result is the mean of those whose centres lie in its box, or else of the one it is in."""
+        step = before / after
+        rows = np.zeros((after, before))
+        for number in range(after):
+            if step <= 1:
+                rows[number, int((number + 0.5) * step)] = 1
+            else:
+                centres = np.arange(before) + 0.5
+                inside = (centres > number * step) & (centres <= (number + 1) * step)
+                rows[number] = inside / inside.sum()
+        return rows
+
+    made = Corruption(kind="pixelate", severity=severity)(PHOTO, 0)
+    there, back = box(32, size), box(size, 32)
+    bytes_ = np.rint(PHOTO.astype(float) * 255)
+    expected = back @ there @ bytes_ @ there.T @ back.T
+    assert np.abs(made * 255 - expected).mean() < 1, "but for the rounding of each way"
 
 
 def test_brightness_and_saturation_are_those_of_hsv() -> None:

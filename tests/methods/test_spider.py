@@ -37,6 +37,7 @@ from supernet.train import (
 from supernet.train.context import Context, Edit
 from supernet.train.executor import Executor
 from supernet.train.laws import Trial
+from supernet.train.parametrisations.operation_choices import operation_choices
 from supernet.train.parametrisations.option_logits import OptionLogits
 from supernet.train.programs.federated_rounds import ClientLeftOut, drawn_clients
 from supernet.train.programs.train_personal import PERSONAL
@@ -227,7 +228,17 @@ def test_a_client_decides_by_its_own_net_and_images_in_every_due_round(monkeypat
 def test_clients_decide_apart_and_the_supernet_keeps_everything() -> None:
     made = quick(clients=ListedClients(lists=LISTS), fraction=1.0, train_on_all=False)
     found = fitted(made, 18)
-    assert set(found.memory[PERSONAL]["decided"]) == {"0", "1"}
+    decided = found.memory[PERSONAL]["decided"]
+    assert set(decided) == {"0", "1"}
+    # Both operations of each kind of cell in the rounds 1 and 2 of three: the first is `start`.
+    assert [set(own) for own in decided.values()] == [{choice.name for choice in operation_choices(found.net)}] * 2
+    assert decided["0"] != decided["1"]
+    net = found.net
+    for number, own in decided.items():
+        choices = {name: net.space.choices[net.space.column(name)] for name in own}
+        assert found.derived_by_task[f"client/{number}"].options().items() >= {
+            (name, choices[name].options[code]) for name, (code,) in own.items()
+        }
     assert list(found.derived_by_task) == ["client/0", "client/1"]
     assert found.space.size == found.net.space.size
     assert all(
@@ -272,10 +283,22 @@ def spoil(context: Context) -> None:
         next(context.parts["personal"][1].parameters()).data.fill_(float("nan"))  # type: ignore[index]
 
 
+HELD: list[tuple[int, int]] = []
+
+
+def look(context: Context) -> None:
+    """Note the round, and of how many parameters of client 1's own net the optimiser holds something."""
+    now, states = context.memory["federation"], context.steppers["personal"].states.values()
+    own = context.parts["personal"][1].parameters()  # type: ignore[index]
+    if now["client"] == 1:
+        HELD.append((now["round"], sum(parameter in state for parameter in own for state in states)))
+
+
 class Spoils(TrainPersonal):
     """Trains as ever, but the own net of client 1 breaks in the first round."""
 
     def moves(self, step: Any) -> Any:
+        yield Edit(name="look", apply=look)
         yield from super().moves(step)
         yield Edit(name="spoil", apply=spoil)
 
@@ -285,9 +308,13 @@ def test_an_own_net_that_breaks_goes_on_from_the_servers_weights() -> None:
     rounds = made.program
     assert isinstance(rounds, FederatedRounds)
     made = replace(made, program=replace(rounds, program=Spoils(start=9)))
+    HELD.clear()
     with pytest.warns(ClientLeftOut, match=r"client/1 returned in round 0 is left out .* not finite"):
         found = fitted(made, 12)
     assert all(torch.isfinite(p).all() for p in found.parts["personal"].parameters())
+    first, *later = (held for number, held in HELD if number == 1)
+    assert first == 0, "momentum of the weights that are gone is forgotten"
+    assert all(held > 0 for held in later)
     assert not close(found.parts["personal"][0], found.parts["personal"][1])
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 from dataclasses import dataclass, replace
 from pathlib import Path as File
@@ -192,6 +193,19 @@ class Perturb:
             context.restriction.release("block0")
             context.restriction.allow("block1", ("conv3", "skip"))
         return {"draw": draw}
+
+
+def test_another_net_of_the_same_space_is_rated_in_place_of_the_supernet() -> None:
+    net, data = operations_net(), squares()
+    other = copy.deepcopy(net)
+    with torch.no_grad():
+        for parameter in other.parameters():
+            parameter.mul_(1.5)
+    archs, before = [net.space.smallest()], copy.deepcopy(other.state_dict())
+    run, alone = executor(net, data), executor(other, data)
+    ratings = run.rate(archs, "validation", net=other)
+    assert ratings == alone.rate(archs, "validation") != run.rate(archs, "validation")
+    assert all(torch.equal(value, before[name]) for name, value in other.state_dict().items()), "statistics too"
 
 
 def test_what_an_edit_forbids_is_not_drawn_from_the_next_step_on() -> None:

@@ -12,10 +12,12 @@ import torch
 from small_nets import operations_net, sgd
 from supernet.data import AllImages, Chained, Cutout, RandomLabelled
 from supernet.errors import UsageError
-from supernet.methods import attentivenas, darts, few_shot, gm_nas, greedynas, k_shot, sandwich, spos, sum_nas
+from supernet.methods import attentivenas, darts, few_shot, gm_nas, greedynas, k_shot, mcd, sandwich, spos, sum_nas
 from supernet.space import Arch
 from supernet.train import (
+    AgainstClassifiers,
     Auxiliary,
+    BesideTeachers,
     Bilevel,
     Constant,
     CopyOfNet,
@@ -25,6 +27,7 @@ from supernet.train import (
     LogitPerOption,
     Part,
     Path,
+    PerClient,
     Phase,
     Ramp,
     Recipe,
@@ -217,6 +220,27 @@ def test_alone_the_settings_of_a_search_go() -> None:
 def test_alone_the_way_of_sum_nas_is_that_of_one_path() -> None:
     """Its outer learning rate of 1 is for a way, not for a gradient."""
     assert trained_alone(sum_nas()).gradient == Reptile()
+
+
+def test_alone_a_program_of_several_moves_keeps_what_its_objective_needs() -> None:
+    """Teachers from outside beside its own parts; also where phases depend on the space."""
+
+    @dataclass(frozen=True)
+    class OnEverySpace:
+        program: AgainstClassifiers
+
+        def phases(self, space: object) -> tuple[Phase, ...]:
+            return (Phase(name="all", share=1, program=self.program),)
+
+    heads, settings = replace(sgd(), states=PerClient()), {"drop_path": 0.1}
+    recipe = mcd(heads=heads).with_objective(lambda labels: BesideTeachers(labels=labels))
+    outside = Part(build=lambda setting: operations_net())
+    recipe = replace(recipe, parts={**recipe.parts, "teachers": outside, "other": outside}, settings=settings)
+    for program in (recipe.program, OnEverySpace(recipe.program)):  # type: ignore[arg-type]
+        found = replace(recipe, program=program).alone(an_arch())
+        assert list(found.parts) == ["classifier", "classifiers", "teachers"]
+        assert found.settings == settings
+        assert found.parts["classifier"].updates == sgd(), "one network has one momentum"  # type: ignore[union-attr]
 
 
 def test_a_program_without_an_objective_cannot_train_alone() -> None:

@@ -12,6 +12,8 @@ from torch import nn
 
 from supernet import deploy, measure, search
 from supernet.data import Data, Split
+from supernet.data.derived.client_validation import ALL_OF_CLIENT
+from supernet.data.derived.clients import CLIENT
 from supernet.deploy.formats import Format, formats_of
 from supernet.errors import RunError, UsageError
 from supernet.io import schema
@@ -27,19 +29,21 @@ from supernet.space import Arch
 from supernet.space.text import in_shell
 from supernet.tasks import Task
 from supernet.tasks.several import only
+from supernet.train.parts.copy_per_client import ClientNets
 
 
 @dataclass(frozen=True)
 class Pick:
     """A network to take out: what its files are called, its architecture, and what the search knew of it.
 
-    With a `task` it has the head of this task alone.
+    With a `task` it has the head of this task alone; with a `client` it is the net of its own that this one trained.
     """
 
     name: str
     arch: Arch
     values: Mapping[str, float] = field(default_factory=dict)
     task: str | None = None
+    client: int | None = None
 
 
 def export(run: Run, picks: Sequence[Pick] | None = None) -> list[schema.Export]:
@@ -65,11 +69,11 @@ def export(run: Run, picks: Sequence[Pick] | None = None) -> list[schema.Export]
     picks = chosen(run) if picks is None else picks
     rows: list[schema.Export] = []
     with place.alone(run.say), ProgressBar("export", len(picks), unit="networks") as bar:
-        run.load_searched()
+        parts = run.load_searched()
         run.net.to("cpu")
         bounds = _bounds(run)
         for done, pick in enumerate(picks, start=1):
-            rows.append(_exported(run, pick))
+            rows.append(_exported(run, pick, parts))
             for sentence in deploy.missed(bounds, {k: v for k, v in rows[-1].values.items() if v is not None}):
                 run.say(f"warning: {pick.name}: {sentence}")
             for kind, problem in rows[-1].problems.items():
@@ -139,6 +143,23 @@ def best(run: Run) -> Pick:
 def headed(picks: Sequence[Pick], task: str) -> list[Pick]:
     """The same networks with the head of one task alone, which their names end in."""
     return [replace(pick, name=f"{pick.name}-{task}", task=task) for pick in picks if pick.task in (None, task)]
+
+
+def of_clients(run: Run, clients: Sequence[int]) -> list[Pick]:
+    """The nets that clients of a federation have of their own, each with what it has decided on, as `client-3`.
+
+    Raises:
+        UsageError: the method has trained no such nets, or none of a client of this number.
+    """
+    derived = {name.removeprefix(CLIENT): arch for name, arch in run.derived_by_task.items() if name.startswith(CLIENT)}
+    missing = [number for number in clients if str(number) not in derived]
+    if missing:
+        there = f"those of clients 0 to {len(derived) - 1} are there" if derived else "its method trains none"
+        raise UsageError(
+            f"{run.place.path} has no net that client {missing[0]} has for its own; {there}. Leave --client out, or "
+            "train by a method in which clients have nets of their own, such as spider."
+        )
+    return [Pick(f"client-{number}", derived[str(number)], client=number) for number in dict.fromkeys(clients)]
 
 
 def named(run: Run, archs: Sequence[Arch]) -> list[Pick]:
@@ -211,8 +232,10 @@ def write_formats(
     return Written(done.module, files, dict(done.failures), kinds)
 
 
-def _exported(run: Run, pick: Pick) -> schema.Export:
+def _exported(run: Run, pick: Pick, parts: Mapping[str, nn.Module]) -> schema.Export:
     settings, data, net, place = run.config.export, run.data, run.net, run.place.path
+    if pick.client is not None:
+        data, net = _of_client(run, pick.client, parts)
     if pick.task is not None:
         data = data.for_task(only(data.task, pick.task))
         net = one_head(net, pick.task)
@@ -245,6 +268,17 @@ def _exported(run: Run, pick: Pick) -> schema.Export:
         problems=dict(written.problems),
         task=pick.task,
     )
+
+
+def _of_client(run: Run, number: int, parts: Mapping[str, nn.Module]) -> tuple[Data, Supernet]:
+    """What a client has: the data whose training images are its own, and its net on the CPU."""
+    changed = run.recipe.on(run.net.space).data
+    data = run.data if changed is None else changed(run.data)
+    nets = next(part for part in parts.values() if isinstance(part, ClientNets))
+    name = next(name for name in (f"{ALL_OF_CLIENT}{number}", f"{CLIENT}{number}") if name in data.more)
+    net = nets[number].to("cpu")
+    assert isinstance(net, Supernet)
+    return replace(run.data, train=data.split(name)), net
 
 
 def _verified(written: Written, data: Data, threads: int) -> tuple[schema.Verified | None, dict[str, schema.Compared]]:

@@ -320,21 +320,20 @@ class Recipe:
         if isinstance(program, TrainsOne):
             return self._several_moves(program.for_one(arch))
         search = isinstance(program, WeighsOptions)
-        last = {} if isinstance(self.program, PhasesBySpace) else self.phases[-1].settings
         objective = alone(program.objective)
-        needed = objective.parts_alone if isinstance(objective, NeedsParts) else ()
         return Recipe(
             name=f"{self.name}, alone",
             program=TrainPaths(sampler=Fixed(arch), objective=objective, gradient=getattr(program, "gradient", None)),
             weights=self.weights.alone(),
-            parts={name: self.parts[name] for name in needed},
+            parts={name: self.parts[name] for name in _needed_by(objective)},
             data=None if search else alone(self.data),
-            settings={} if search else {**self.settings, **last},
+            settings={} if search else self._last_settings,
         )
 
     def _several_moves(self, program: Program) -> Recipe:
         """This recipe for one architecture by a program of its own, see `alone`."""
-        kept = {name: self.parts[name] for name in program.parts}
+        needed = _needed_by(program.objective) if isinstance(program, HasObjective) else ()
+        kept = {name: self.parts[name] for name in (*program.parts, *needed)}
         return Recipe(
             name=f"{self.name}, alone",
             program=program,
@@ -344,8 +343,13 @@ class Recipe:
                 for name, part in kept.items()
             },
             data=alone(self.data),
-            settings={**self.settings, **self.phases[-1].settings},
+            settings=self._last_settings,
         )
+
+    @property
+    def _last_settings(self) -> dict[str, Number]:
+        """What layers read in the last phase; where phases depend on the space, what they read in all."""
+        return {**self.settings, **({} if isinstance(self.program, PhasesBySpace) else self.phases[-1].settings)}
 
     def describe(self) -> dict[str, Any]:
         """The recipe as JSON: every piece by name, with all its settings.
@@ -394,6 +398,11 @@ def describe(value: Any) -> Any:
         f"An object of {_name(type(value))} has no fields by which it could be told from another, so a training could "
         "not be resumed with it. Make it a frozen dataclass, or a function at the top of a module."
     )
+
+
+def _needed_by(objective: Objective) -> tuple[str, ...]:
+    """The parts that an objective needs for one architecture alone too."""
+    return objective.parts_alone if isinstance(objective, NeedsParts) else ()
 
 
 def _kind(optimiser: Any) -> Any:

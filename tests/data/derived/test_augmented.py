@@ -2,13 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from itertools import islice
 
 import pytest
 import torch
 from torch import Tensor
 
-from supernet.data import Augment, Augmented, FolderAugment, Mixed, digits, from_arrays
+from supernet.data import (
+    AllImages,
+    Augment,
+    Augmented,
+    Batch,
+    Chained,
+    Corrupted,
+    Corruption,
+    Data,
+    FolderAugment,
+    Mixed,
+    TensorSplit,
+    Viewed,
+    WrongLabels,
+    digits,
+    from_arrays,
+)
+from supernet.data.derived.viewed_by import ViewedBy
+from supernet.data.view_augment import WEAK
 from supernet.errors import UsageError
 
 
@@ -57,6 +76,22 @@ def test_data_take_further_changes_beside_their_own() -> None:
     assert not torch.equal(*batches)
 
 
+def test_images_of_noisy_data_are_augmented_and_keep_their_labels() -> None:
+    """Inside all that was made of them, as if they had been augmented first; `Joined` goes by its first split."""
+    blurred, further = Corruption(kind="gaussian_blur"), Augmented(rand_augment=(1, 5))
+    changes = (WrongLabels(rate=0.4), Corrupted(train=blurred), AllImages(), Mixed(mixup=0.2), Viewed(2))
+    for count in range(1, len(changes) + 1):
+        first, last = Chained((further, *changes[:count])), Chained((*changes[:count], further))
+        one, other, plain = (next(change(digits()).train.stream(8, seed=0)) for change in (first, last, changes[0]))
+        assert same_batches(one, other)
+        assert not same_batches(one, plain)
+
+
+def same_batches(a: Batch, b: Batch) -> bool:
+    each = [[*x.values()] if isinstance(x, Mapping) else [x] for x in (a.x, b.x)]
+    return all(torch.equal(*pair) for pair in zip(*each, strict=False)) and torch.equal(a.y, b.y)
+
+
 def test_data_that_do_not_ask_for_it_are_known_as_before() -> None:
     assert "rand" not in repr(Augment(crop_padding=2))
     assert repr(FolderAugment()) == "FolderAugment(min_area=0.08, flip=True, colour_jitter=0.0)"
@@ -72,5 +107,11 @@ def test_what_makes_no_sense_is_refused() -> None:
         FolderAugment(colour_jitter=2.0)
     with pytest.raises(UsageError, match="asks for nothing"):
         Augmented()
-    with pytest.raises(UsageError, match="cannot be augmented further"):
-        Augmented(rand_augment=(1, 5))(Mixed(mixup=0.2)(digits()))
+    for made in (ViewedBy((WEAK, WEAK))(digits()), _tensors()):
+        with pytest.raises(UsageError, match=r"cannot be augmented further \((Views|TensorSplit)\)"):
+            Augmented(rand_augment=(1, 5))(made)
+
+
+def _tensors() -> Data:
+    split = TensorSplit(x=torch.rand(4, 3, 8, 8), y=torch.arange(4) % 2)
+    return Data(name="t", train=split, validation=split, shape=(3, 8, 8), classes=("a", "b"))

@@ -22,6 +22,7 @@ from supernet.data import (
     digit_domains,
     digits,
 )
+from supernet.data.derived import corrupted
 from supernet.data.indexed import indexed
 from supernet.errors import UsageError
 from two_splits import in_files, same
@@ -29,7 +30,8 @@ from two_splits import in_files, same
 NOISE = Corruption(kind="gaussian_noise", severity=4, seed=2)
 
 
-def test_images_in_memory_are_corrupted_as_they_are_stored(data: ImageData) -> None:
+def test_images_in_memory_are_corrupted_as_they_are_stored(data: ImageData, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(corrupted, "_AT_ONCE", 4)  # their numbers go on from piece to piece
     made = Corrupted(train=NOISE)(data)
     assert isinstance(made.train, MemorySplit)
     assert isinstance(data.train, MemorySplit)
@@ -87,6 +89,12 @@ def test_files_are_corrupted_as_the_network_is_given_them(tmp_path: Path) -> Non
         assert not torch.equal(made.images, own.images)
     first = next(two.a.batches(1)).images[0].numpy() * 0.2 + 0.4
     assert np.allclose(next(split.batches(1)).images[0].numpy(), (NOISE(first, 0) - 0.4) / 0.2, atol=1e-5)
+    sixth, made = (list(islice(s.batches(5), 2))[1].images[0].numpy() * 0.2 + 0.4 for s in (two.a, split))
+    assert np.allclose(made, NOISE(sixth, 5), atol=1e-5), "noise of the image, not of its place in the batch"
+    dim = Corruption(kind="contrast", severity=5)
+    twice = Corrupted(train=dim)(replace(digits(), train=split)).train
+    once = next(split.batches(1)).images[0].numpy() * 0.2 + 0.4
+    assert np.allclose(next(twice.batches(1)).images[0].numpy(), (dim(once, 0) - 0.4) / 0.2, atol=1e-5)
     whole = list(islice(split.stream(4, seed=3), 6))
     assert same(next(split.stream(4, seed=3, start=4)), whole[4])
     assert same(next(split.head(3).batches(3)), next(split.batches(3, limit=3)))

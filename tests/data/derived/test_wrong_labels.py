@@ -58,7 +58,8 @@ def test_labels_follow_from_the_seed_and_the_number_alone() -> None:
     for n in (1, 333, N - 1):
         assert whole.head(n).labels.tolist() == whole.labels[:n].tolist()
     other = replace(whole, seed=1)
-    assert other.fingerprint() != whole.fingerprint() == replace(whole).fingerprint()
+    rarer = replace(whole, matrix=pair_matrix(K, 0.3))
+    assert len({split.fingerprint() for split in (whole, replace(whole), other, rarer)}) == 3
     hit, again = (split.labels != labels_of(split.split) for split in (whole, other))
     assert abs((hit & again).mean() - 0.16) < 0.02  # together as often as by chance
 

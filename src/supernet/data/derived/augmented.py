@@ -7,8 +7,8 @@ from typing import Any
 
 from supernet.data.augment import Augment
 from supernet.data.data import Kind
-from supernet.data.folder import FolderAugment, FolderSplit
-from supernet.data.memory import MemorySplit
+from supernet.data.derived.other_augment import with_augment
+from supernet.data.folder import FolderAugment
 from supernet.data.photographs import check_changes
 from supernet.errors import UsageError
 
@@ -49,15 +49,16 @@ class Augmented:
         Raises:
             UsageError: The training images are not augmented by this package.
         """
-        train: Any = data.train
-        augment: Any = getattr(train, "augment", None)
-        if not isinstance(train, MemorySplit | FolderSplit) or not isinstance(augment, Augment | FolderAugment):
+        train = with_augment(data.train, self._further)
+        if train is data.train:
             raise UsageError(
                 f"The training images of {data.name} cannot be augmented further ({type(train).__name__}). Take images "
-                "in memory or a folder of images, changed by nothing else before; or leave this out (augmented=None)."
+                "in memory or a folder of images; or leave this out (augmented=None)."
             )
-        further: Any = replace(augment, **self._asked)
-        return replace(data, train=replace(train, augment=further))
+        return replace(data, train=train)
+
+    def _further(self, augment: Any) -> Any:
+        return replace(augment, **self._asked) if isinstance(augment, Augment | FolderAugment) else augment
 
     def alone(self) -> Augmented:
         """The same: an architecture that is trained alone sees the same images."""

@@ -33,22 +33,32 @@ class CorruptedFiles(OfOneSplit):
     image is the same in every epoch.
 
     Attributes:
-        split: The image files.
+        split: The image files; they may be corrupted already.
         corruption: What is done to them.
 
     >>> CorruptedFiles.__mro__[1].__name__
     'OfOneSplit'
     """
 
-    split: FolderSplit
+    split: FolderSplit | CorruptedFiles
     corruption: Corruption
+
+    @property
+    def mean(self) -> tuple[float, ...]:
+        """Mean of each channel of clean images, on the scale 0..1."""
+        return self.split.mean
+
+    @property
+    def std(self) -> tuple[float, ...]:
+        """Standard deviation of each channel, on the same scale."""
+        return self.split.std
 
     def at(self, places: Iterable[Position], *, seed: int, augment: Any) -> Iterator[Batch]:
         """The images at given places; see :meth:`Indexed.at`."""
         ahead, here = tee(places)  # workers that decode files read places before their batches are asked for
         images = self.split.at(ahead, seed=seed, augment=augment)
         for batch, place in zip(images, here, strict=True):
-            mean, std = (torch.tensor(v).view(1, -1, 1, 1) for v in (self.split.mean, self.split.std))
+            mean, std = (torch.tensor(v).view(1, -1, 1, 1) for v in (self.mean, self.std))
             pixels = self.corruption.of((batch.images * std + mean).numpy(), place.indices)
             yield Batch((torch.from_numpy(pixels) - mean) / std, batch.y)
 
@@ -110,7 +120,7 @@ def _corrupted(split: Indexed, corruption: Corruption, what: str) -> Indexed:
     """A split whose images are corrupted where they are held."""
     if isinstance(split, MemorySplit):
         return replace(split, images=_pixels(split, corruption, what))
-    if isinstance(split, FolderSplit):
+    if isinstance(split, FolderSplit | CorruptedFiles):
         return CorruptedFiles(split, corruption)
     if is_dataclass(type(split)):
         held = {field.name: getattr(split, field.name) for field in fields(cast(Any, split))}

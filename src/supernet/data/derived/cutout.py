@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, is_dataclass, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from supernet.data.augment import Augment
 from supernet.data.data import Kind
-from supernet.data.derived.joined import Joined
+from supernet.data.derived.other_augment import with_augment
 from supernet.errors import UsageError
 
 
@@ -40,7 +40,7 @@ class Cutout:
         Raises:
             UsageError: The square is as large as the images, or these are read from files, which have no cutout.
         """
-        train = self._cut(data.train)
+        train = with_augment(data.train, self._added)
         if train is data.train:
             raise UsageError(
                 f"The training images of {data.name} ({type(data.train).__name__}) have no cutout. Take images that "
@@ -48,16 +48,5 @@ class Cutout:
             )
         return replace(data, name=f"{data.name}, cutout {self.side}", train=train)
 
-    def _cut(self, split: Any) -> Any:
-        """A split with cutout in the images that it is made of; the same object where there are none of that kind."""
-        if isinstance(split, Joined):  # whose images all go through the changes of its first
-            first = self._cut(split.a)
-            return split if first is split.a else replace(split, a=first)
-        if not is_dataclass(split) or isinstance(split, type):
-            return split
-        held = {field.name: getattr(split, field.name) for field in fields(split)}
-        if isinstance(held.get("augment"), Augment):
-            return replace(split, augment=replace(held["augment"], cutout=self.side))
-        inner = {name: self._cut(value) for name, value in held.items() if hasattr(value, "stream")}
-        changed = {name: value for name, value in inner.items() if value is not held[name]}
-        return replace(split, **changed) if changed else split
+    def _added(self, augment: Any) -> Any:
+        return replace(augment, cutout=self.side) if isinstance(augment, Augment) else augment

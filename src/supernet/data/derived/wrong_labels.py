@@ -69,7 +69,10 @@ class WrongLabelSplit(OfOneSplit):
         true = labels_of(self.split)
         reached = np.cumsum(self.matrix, axis=1)
         reached /= reached[:, -1:]  # what follows the last possible label is never reached, whatever was rounded
-        labels: Indices = (drawn[:, None] >= reached[true]).sum(axis=1).astype(np.int64)
+        labels = np.empty(len(true), dtype=np.int64)
+        for label, row in enumerate(reached):  # class by class: a row for each image would not fit into memory
+            of_class = true == label
+            labels[of_class] = np.searchsorted(row, drawn[of_class], side="right")
         return labels
 
     @property
