@@ -370,6 +370,7 @@ def test_published_settings() -> None:
     assert recipe.parts["neck"].updates == recipe.weights == WEIGHTS
     assert recipe.parts["head"].updates == HEAD
     assert (SEARCH, CANDIDATES, recipe.ranks_by) == (RandomSearch(), 40, EmbeddingDistance())
+    assert (EmbeddingDistance.name, EmbeddingDistance.goal) == ("embedding_distance", "min")
 
 
 # -- what is refused -----------------------------------------------------------------------------------------------
