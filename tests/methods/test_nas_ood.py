@@ -252,7 +252,7 @@ def test_the_translation_is_judged_by_the_formulas() -> None:
     there = generator(x, domain, novel)
     back = generator(there, novel, domain)
     seen: list[Tensor] = []
-    handle = judges[0].last.register_forward_pre_hook(lambda _, given: seen.append(given[0]))  # type: ignore[union-attr,operator]
+    handle = judges[0].last.register_forward_pre_hook(lambda _, given: seen.append(given[0]))  # type: ignore[union-attr]
     for images in (there, x):
         judges[0](images)
     handle.remove()
