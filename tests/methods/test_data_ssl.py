@@ -315,6 +315,13 @@ def test_distances_are_those_of_the_formulas(taught: Trained) -> None:
         for m in (q_maps, k_maps)
     )
     assert found(maps="2") == pytest.approx((one - other).square().sum().item() / (64 * 16), rel=1e-3)
+    by_batch = 0.0
+    trace = copy.deepcopy(net).train()
+    for rows in (slice(0, 32), slice(32, 64)):
+        mine, theirs = (unit(trace, a, x[rows], parts["neck"]) for a in (arch, net.space.largest()))
+        by_batch += (mine - theirs).square().sum().item() / 64
+    assert found(calibration=None) == pytest.approx(by_batch, rel=1e-4)
+    assert by_batch != pytest.approx(found(), rel=1e-3)
     assert all(torch.equal(a, b) for a, b in zip(before, net.buffers(), strict=True)), "nothing is left behind"
 
 
@@ -363,6 +370,7 @@ def test_published_settings() -> None:
     assert recipe.parts["neck"].updates == recipe.weights == WEIGHTS
     assert recipe.parts["head"].updates == HEAD
     assert (SEARCH, CANDIDATES, recipe.ranks_by) == (RandomSearch(), 40, EmbeddingDistance())
+    assert (EmbeddingDistance.name, EmbeddingDistance.goal) == ("embedding_distance", "min")
 
 
 # -- what is refused -----------------------------------------------------------------------------------------------

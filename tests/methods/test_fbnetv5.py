@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from method_trials import published, squares, train, vector
-from small_nets import operations_net, step
+from small_nets import executor, operations_net, step
 from small_tasks import answered, task_net
 from small_tasks import squares as task_squares
 from supernet import Supernet, fit, measure
@@ -144,30 +144,75 @@ def test_architectures_are_drawn_from_the_policies_of_all_tasks_alike() -> None:
     assert 70 < drawn.count(0) < 130
 
 
-def test_the_gradient_of_each_policy_is_that_of_the_formula() -> None:
-    net = operations_net()
-    drawing, now = unequal(net, 2), step(net)
-    now = replace(now, parts={"policies": drawing}, memory={"baselines of policies": {"t0": 0.5, "t1": -1.0}})
-    arch = net.space.smallest()
+BEFORE = {"t0": 0.5, "t1": -1.0, "t2": 0.0}
+OPTION = "conv3"
+
+
+def gradients(
+    net: Supernet, drawing: PoliciesOfTasks, arch: Arch, *, t1: float = 3.0, entropy: float = 0.0
+) -> tuple[dict[str, Any], Any]:
+    """∇ of the logits by task, from the rewards of an architecture; and the baselines that are kept."""
+    now = replace(step(net), parts={"policies": drawing}, memory={"baselines of policies": dict(BEFORE)})
     stub: Any = SimpleNamespace(
         parameters=lambda _: list(drawing.parameters()),
         batch=lambda _: SimpleNamespace(device="cpu"),
         note=lambda *_: None,
         fabric=SimpleNamespace(world_size=1, device="cpu"),
     )
-    option = str(next(iter(arch.options().values())))
-    rule = ReinforcePerTask(rewards=Made(wanted={"t0": option, "t1": option}, factors={"t1": 3.0}), decay=0.8)
-    move = Move(updates="policies", paths=[Path(arch, CrossEntropy())], gradient=rule)
-    rule(stub, move, now)
-    gammas = drawing.ratios(now, arch)
-    for task, before in (("t0", 0.5), ("t1", -1.0)):
-        reward = list(arch.options().values()).count(option) * (3.0 if task == "t1" else 1.0)
-        baseline = before + min(1, 0.2 * gammas[task]) * (reward - before)
-        assert now.memory["baselines of policies"][task] == pytest.approx(baseline)
+    wanted = Made(wanted=dict.fromkeys(drawing.tasks, OPTION), factors={"t1": t1})
+    rule = ReinforcePerTask(rewards=wanted, decay=0.8, entropy=entropy)
+    for parameter in drawing.parameters():
+        parameter.grad = torch.zeros_like(parameter)
+    rule(stub, Move(updates="policies", paths=[Path(arch, CrossEntropy())], gradient=rule), now)
+    found = {task: [logits.grad.clone() for logits in drawing.of(task).logits] for task in drawing.tasks}  # type: ignore[attr-defined]
+    return found, now.memory["baselines of policies"]
+
+
+def reward(task: str, arch: Arch) -> float:
+    return list(arch.options().values()).count(OPTION) * (3.0 if task == "t1" else 1.0)
+
+
+@pytest.mark.parametrize("entropy", [0.0, 0.3])
+def test_the_gradient_of_each_policy_is_that_of_the_formula(entropy: float) -> None:
+    net = operations_net()
+    drawing, arch = unequal(net, 2), net.space.arch(dict.fromkeys(net.space.names, OPTION))
+    found, kept = gradients(net, drawing, arch, entropy=entropy)
+    for task, gamma in drawing.ratios(step(net), arch).items():
+        spread = drawing.of(task).likelihood(step(net), arch).entropy.item()
+        distance = reward(task, arch) + entropy * spread - BEFORE[task]
+        assert kept[task] == pytest.approx(BEFORE[task] + min(1, 0.2 * gamma) * distance)
         for column, logits in enumerate(drawing.of(task).logits):  # type: ignore[attr-defined]
-            chosen = torch.eye(3)[arch.code[column]]
-            expected = gammas[task] * (reward - baseline) * (logits.softmax(0) - chosen)
-            assert torch.allclose(logits.grad, expected.detach(), atol=1e-6)
+            expected = gamma * 0.8 * distance * (logits.softmax(0) - torch.eye(3)[arch.code[column]])
+            assert torch.allclose(found[task][column], expected.detach(), atol=1e-6)
+
+
+def test_a_task_about_which_the_batch_says_nothing_learns_nothing_from_it() -> None:
+    net = operations_net()
+    drawing = unequal(net, 2)
+    found, kept = gradients(net, drawing, net.space.smallest(), t1=math.nan)
+    assert all(gradient.abs().max() == 0 for gradient in found["t1"])
+    assert all(gradient.abs().max() > 0 for gradient in found["t0"])
+    assert kept["t1"] == BEFORE["t1"]
+
+
+def test_over_the_mixture_each_policy_gets_the_gradient_of_what_it_expects_of_itself() -> None:
+    """Also where an architecture is of one policy alone, and its weight is the number of tasks."""
+    net, now = operations_net(), step(operations_net())
+    drawing = unequal(net, 3, scale=2.0)
+    archs = net.space.wrap(net.space.unindex(range(net.space.size)))
+    assert max(max(drawing.ratios(now, arch).values()) for arch in archs) > 2
+    total = {task: [torch.zeros(3) for _ in net.space.names] for task in drawing.tasks}
+    for arch in archs:
+        q = drawing.likelihood(now, arch).log_prob.exp().item()
+        for task, of in gradients(net, drawing, arch)[0].items():
+            for column, gradient in enumerate(of):
+                total[task][column] += q * gradient
+    for task in drawing.tasks:
+        drawing.zero_grad()
+        lost = [-(reward(task, a) - BEFORE[task]) * drawing.of(task).likelihood(now, a).log_prob.exp() for a in archs]
+        torch.stack(lost).sum().backward()  # type: ignore[no-untyped-call]
+        for column, logits in enumerate(drawing.of(task).logits):  # type: ignore[attr-defined]
+            assert torch.allclose(total[task][column], 0.8 * logits.grad, atol=1e-5)
 
 
 def test_the_weights_learn_from_the_losses_by_their_ratios() -> None:
@@ -194,6 +239,23 @@ def test_one_architecture_trains_the_weights_by_its_ratios_and_then_the_policies
     assert isinstance(path.objective, WeighedTasks)
     assert path.objective.factors == drawing.ratios(step(net), path.decisions)
     assert (weights.families, policies.families, policies.data) == (("weights",), ("policies",), "validation")
+
+
+def test_policies_learn_in_every_nth_step() -> None:
+    net = operations_net()
+    (program,) = fbnetv5(every=3).programs
+    parts: Any = {"policies": unequal(net, 2)}
+    moves = [len(list(program.moves(replace(step(net, index), parts=parts)))) for index in range(6)]
+    assert moves == [1, 1, 2, 1, 1, 2]
+
+
+def test_where_less_is_better_a_reward_is_minus_the_score() -> None:
+    net, data = task_net("regression"), task_squares("regression")
+    net.input_shape = (1, 16, 16)
+    assert data.task.scores[0].goal == "min"
+    now = replace(step(net), task=data.task, runner=executor(net, data))  # type: ignore[arg-type]
+    batch = next(data.train.batches(16))
+    assert RewardsByTask(weight=0.0)(now, net.space.smallest(), [batch])["task"] < 0
 
 
 def test_with_one_task_it_is_reinforce_to_the_bit() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import cache
+from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,7 @@ from supernet.train import AbsorbCodes, AllDecided, Move, PerEpoch, Ramp, Recove
 from supernet.train.executor import Executor
 from supernet.train.laws import Trial, _accuracy
 from supernet.train.objectives.first_again import FirstAgain
+from supernet.train.objectives.sinkhorn import sinkhorn
 from supernet.train.processes import launch
 from supernet.train.state import TrainingState
 
@@ -228,6 +230,42 @@ def test_descent_makes_cycles_short_and_generated_images_far_from_real_ones() ->
     for _ in range(8):
         alone.executor.execute(alone.all[0], alone.step())
     assert alone.terms()["transport"] > after["transport"]
+
+
+def test_classifiers_learn_the_domain_and_the_class() -> None:
+    bench = Bench(phase=0)
+    batch = bench.executor.batch("train")
+    assert isinstance(batch.x, dict)
+    for move, name, labels in zip(bench.all, ("domains", "categories"), (batch.x["domain"], batch.labels), strict=True):
+        logits = bench.part(name)(batch.x["images"])
+        assert bench.loss(move) == pytest.approx(nn.functional.cross_entropy(logits, labels).item(), rel=1e-5)
+
+
+def test_the_translation_is_judged_by_the_formulas() -> None:
+    """There to the novel domain and back; transport by what the classifier of domains sees, not by what it says."""
+    bench = Bench(cycle=7.0, transport=0.3, category=0.2)
+    batch = bench.executor.batch("train")
+    assert isinstance(batch.x, dict)
+    x, domain = batch.x["images"], batch.x["domain"]
+    generator, judges = bench.part("generator"), (bench.part("domains"), bench.part("categories"))
+    novel = torch.full_like(domain, 3)
+    there = generator(x, domain, novel)
+    back = generator(there, novel, domain)
+    seen: list[Tensor] = []
+    handle = judges[0].last.register_forward_pre_hook(lambda _, given: seen.append(given[0]))  # type: ignore[union-attr]
+    for images in (there, x):
+        judges[0](images)
+    handle.remove()
+    cost, _ = sinkhorn(seen[0], seen[1], epsilon=1.0, iterations=100, tolerance=0.1)
+    lost = nn.functional.cross_entropy(judges[1](there), batch.labels)
+    wanted = {"cycle": (back - x).abs().mean(), "transport": -cost, "category": lost}
+    assert bench.terms() == pytest.approx({name: value.item() for name, value in wanted.items()}, rel=1e-4)
+    total = 7.0 * wanted["cycle"] + 0.3 * wanted["transport"] + 0.2 * wanted["category"]
+    assert bench.loss(bench.all[0]) == pytest.approx(total.item(), rel=1e-4)
+    mine = torch.cat([g.flatten() for g in torch.autograd.grad(total, list(generator.parameters()))])
+    assert torch.allclose(bench.gradients(bench.all[0])["generator"], mine, rtol=1e-3, atol=1e-4)
+    ends = [generator(x, a, b) for a, b in ((domain, novel), (novel, domain), (domain, domain))]
+    assert all((a - b).abs().max() > 1e-4 for a, b in combinations(ends, 2)), "it hears source and target"
 
 
 @pytest.mark.parametrize("opponent", ["reversal", "in_turn"])

@@ -90,7 +90,8 @@ def ista_nas(
         sparsity: The operations that a node keeps.
         dimensions: The numbers of a compressed code.
         penalty: The factor λ of ‖x‖₁ in the lasso.
-        recover: Whether codes are recovered after `"epochs"` or `"steps"`.
+        recover: Whether codes are recovered after `"epochs"` or `"steps"`; in a step they hardly move, so that it takes
+            `converged=0`, or nodes are decided within a few.
         converged: The largest ‖Δx‖₂ between two recoveries at which a node is decided; 0: none is.
         auxiliary: The factor on the loss of auxiliary heads.
         drop_path: The probability of drop-path in the last phase.

@@ -27,14 +27,17 @@ class ReinforcePerTask:
     R_t has no gradient, nor has γ_t. An entropy H_t of its policy counts λ in the reward,
     and −λ H_t in the loss where it has a gradient, see `Reinforce`.
 
-    A reconstruction: the baseline b_t is the average of the rewards of task t under its own policy, that is by γ_t, and
-    moves before it is subtracted: b_t ← b_t + min(1, (1 − d) γ_t) (R_t − b_t). It is kept in `Step.memory`. With one
-    task γ is 1, and all of this is `Reinforce`. A task about which the batch says nothing learns nothing from it.
+    A reconstruction: the baseline is an average of the rewards of task t under its own policy, that is by γ_t, and is
+    kept in `Step.memory`: β_t ← β_t + min(1, (1 − d) γ_t) (R_t − β_t). As in `Reinforce` a share 1 − d of the new
+    reward is in what is subtracted, b_t = β_t + (1 − d) (R_t − β_t) of the β_t before; were it (1 − d) γ_t, a policy
+    would learn the less from an architecture the more it is its own. So the mean over q is d times the gradient of what
+    each policy expects of itself. With one task γ is 1, and all of this is `Reinforce`. A task about which the batch
+    says nothing learns nothing from it.
 
     Args:
         rewards: R_t.
         decay: d.
-        begin: b_t before the first reward; None: the first reward.
+        begin: β_t before the first reward; None: the first reward.
         entropy: λ.
         part: The part of the recipe that draws architectures, built by `PolicyPerTask`.
 
@@ -104,8 +107,8 @@ class ReinforcePerTask:
         return dict(zip(rewards, (found / known).tolist(), strict=True))
 
     def _baseline(self, step: Step, task: str, reward: float, ratio: float) -> float:
+        """What is subtracted from a reward; the average that is kept moves by the ratio."""
         kept = step.memory.setdefault(self.key, {})
         before = kept.get(task, reward if self.begin is None else self.begin)
-        now = float(before + min(1.0, (1 - self.decay) * ratio) * (reward - before))
-        kept[task] = now
-        return now
+        kept[task] = float(before + min(1.0, (1 - self.decay) * ratio) * (reward - before))
+        return float(before + (1 - self.decay) * (reward - before))

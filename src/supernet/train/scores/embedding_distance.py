@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import ClassVar, Literal, get_args
 
@@ -10,13 +11,15 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from supernet.data import Data
 from supernet.errors import UsageError
 from supernet.measure.scores.calibration import DEFAULT, Calibration
-from supernet.measure.scores.recalibration import calibrated
+from supernet.measure.scores.recalibration import activated, calibrated
 from supernet.measure.scores.score import Subnet
 from supernet.measure.untouched import placed_like, untouched
 from supernet.nn import Supernet
 from supernet.nn.headless import headless
+from supernet.nn.modes import all_but_normalisation, evaluating
 from supernet.nn.taps import tapped
 from supernet.space import Arch
 from supernet.train.optimisers._protocol import check_number
@@ -44,8 +47,9 @@ class EmbeddingDistance:
         temperature: τ, of `"relation"` alone.
         images: The number of training images, the first ones; None: all.
         batch_size: The number of images in a batch.
-        calibration: How batch norm of subnet and teacher gets its statistics. The released code does not tell
-            (reconstruction). A norm inside a neck uses those of the batch, as in training.
+        calibration: How batch norm of subnet and teacher gets its statistics, by default as in a network that is taken
+            out; None: they are those of each batch, as in the released code, which compares in the mode of training. A
+            norm inside a neck always uses those of the batch.
         teacher: The part of the recipe that is the teacher, a `CopyOfNet`; None: the network itself.
         neck: The part that projects the features of the network.
         teacher_neck: The part that projects those of the teacher.
@@ -60,7 +64,7 @@ class EmbeddingDistance:
     temperature: float = 0.2
     images: int | None = None
     batch_size: int = 128
-    calibration: Calibration = DEFAULT
+    calibration: Calibration | None = DEFAULT
     teacher: str | None = "teacher"
     neck: str = "neck"
     teacher_neck: str = "teacher_neck"
@@ -119,11 +123,23 @@ class EmbeddingDistance:
         project = self._part(subnet, neck) if self.maps is None else None
         taps: tuple[str, ...] = () if self.maps is None else (self.maps,)
         limit = None if self.images is None else min(self.images, len(subnet.data.train))
-        with calibrated(net, arch, subnet.data.train, self.calibration), headless(net):
+        with self._normalised(net, arch, subnet.data), headless(net):
             for batch in subnet.data.train.batches(self.batch_size, limit=limit):
                 with tapped(net.module, taps) as found:
                     features: Tensor = net(placed_like(net, batch.x))
                 yield self._correlations(found[taps[0]]) if project is None else _projected(project, features)
+
+    @contextmanager
+    def _normalised(self, net: Supernet, arch: Arch, data: Data) -> Iterator[None]:
+        """The architecture is active, and its batch norm has its statistics; nothing drops."""
+        if self.calibration is not None:
+            with calibrated(net, arch, data.train, self.calibration):
+                yield
+            return
+        with untouched(net), activated(net, arch):
+            net.train()
+            with evaluating(all_but_normalisation(net)):
+                yield
 
     def _correlations(self, x: Tensor) -> Tensor:
         """Maps (B, C, H, W) -> the cosines (B · H · W, H · W) of each pixel with those of its image."""
