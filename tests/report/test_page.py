@@ -299,6 +299,8 @@ def test_space_shows_what_the_front_uses(tmp_path: Path) -> None:
     assert f'title="in {used} of {len(run.front.points)} architectures on the front">1<' in first[:300]
     assert "stage4.depth &gt; 1" in body
     assert "9f3c2a" in body
+    write(tmp_path / "space.json", {"size": "1", "choices": []})
+    assert words(sections(tmp_path)["space"]).strip() == "The space has no choices: it is one network."
 
 
 def test_configuration_is_flat_and_complete(tmp_path: Path) -> None:

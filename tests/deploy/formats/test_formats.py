@@ -109,6 +109,24 @@ def test_what_is_written_is_left_as_it_is(tmp_path: Path) -> None:
     assert subject.traced.program.example_inputs is inputs
 
 
+class Larger(torch.nn.Module):
+    """Scales by a size that is known when it runs, so that a function of torch stands in the program."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x.flatten(1) * max(x.shape[0], 2)
+
+
+def test_an_onnx_file_is_the_same_every_time_and_says_nothing_of_where_it_was_made(tmp_path: Path) -> None:
+    """What torch notes of each operation has paths of source files, and addresses that differ between processes."""
+    subject, files = Subject(traced(Larger().eval(), (3, 2), None)), [tmp_path / "a.onnx", tmp_path / "b.onnx"]
+    assert "sym_max" in str(subject.traced.program.graph)
+    for file in files:
+        Onnx().write(subject, file)
+    first, second = (file.read_bytes() for file in files)
+    assert first == second
+    assert not [part for part in (b"pkg.torch", b"0x", b".py", b"Larger") if part in first]
+
+
 def test_a_format_of_ones_own_is_run_in_its_own_runtime(tmp_path: Path) -> None:
     own = Own(most=7)  # runs at most seven at a time, and says so
     done = exported(tmp_path / "net.own", formats=(own,))

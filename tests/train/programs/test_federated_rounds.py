@@ -328,16 +328,35 @@ def test_what_nobody_trained_stays_the_servers_in_spite_of_weight_decay() -> Non
     assert not torch.equal(before[8:], dict(diluted.net.named_parameters())[name][8:])
 
 
+def test_an_entry_is_averaged_over_the_visits_that_trained_it_in_any_of_their_steps() -> None:
+    net, watch = tiny(), Watch()
+    name = next(n for n, p in net.named_parameters() if p.shape == (16,))
+    wide_first = (WidthRatio(1.0), WidthRatio(0.01))
+    tiers = wide_first if drawn_clients(0, 0, 2, 1.0) == [0, 1] else wide_first[::-1]
+    base: dict[str, Any] = {"average": FederatedAverage(entries="trained")}
+    made = recipe(IIDClients(clients=2), sampler=ByClient(tiers=tiers), **base)
+    trained = train(net, made, squares(), 4, batch_size=48, monitors=[watch]).net
+    start, wide, narrow, found = (
+        dict(one.named_parameters())[name] for one in (net, watch.nets[1], watch.nets[2], trained)
+    )
+    assert torch.equal(narrow[8:], start[8:])
+    assert torch.equal(found[8:], wide[8:]), "the second client has no part in what the first alone trained"
+    assert not torch.equal(found[:8], wide[:8])
+    both = train(net, recipe(IIDClients(clients=1), sampler=Sandwich(0), **base), squares(), 3, batch_size=48).net
+    assert not torch.equal(dict(both.named_parameters())[name][8:], start[8:]), "the narrow path comes last"
+
+
 def test_a_rolling_window_trains_all_channels_in_turn() -> None:
+    """Two clients of two steps make a round, and have the same window in it."""
     net = tiny()
     name = next(n for n, p in net.named_parameters() if p.shape == (16,))
     base: dict[str, Any] = {"sampler": WidthRatio(0.5), "average": FederatedAverage(entries="trained")}
     watch = Watch()
-    made = recipe(IIDClients(clients=1), **base, window=RollingWindow(places=2))
-    train(net, made, squares(), 6, batch_size=48, monitors=[watch])
-    start, first, second = (dict(one.named_parameters())[name] for one in (net, watch.nets[2], watch.nets[5]))
+    made = recipe(IIDClients(clients=2), **base, window=RollingWindow(places=4))
+    train(net, made, squares(), 8, batch_size=48, monitors=[watch])
+    start, first, second = (dict(one.named_parameters())[name] for one in (net, watch.nets[3], watch.nets[7]))
     changed = [(a != b).tolist() for a, b in ((start, first), (first, second))]
-    assert changed == [[True] * 8 + [False] * 8, [False] * 8 + [True] * 8]
+    assert changed == [[True] * 8 + [False] * 8, [False] * 4 + [True] * 8 + [False] * 4]
     prefix = train(net, recipe(IIDClients(clients=1), **base), squares(), 3, batch_size=48).net
     assert torch.equal(dict(prefix.named_parameters())[name][8:], start[8:])
 

@@ -27,7 +27,8 @@ OPSET = 20
 class Onnx:
     """ONNX: a model of operator set 20, weights included; onnxruntime and most inference engines read it.
 
-    The architecture is its metadata `supernet.architecture`.
+    The architecture is its metadata `supernet.architecture`. A network gives the same bytes every time: what torch
+    notes of where an operation came from, with the paths of source files and addresses in memory, is left out.
     """
 
     name: ClassVar[str] = "onnx"
@@ -73,6 +74,7 @@ class Onnx:
             ) from error
         assert converted is not None
         model = converted.model_proto
+        _forget_origins(model)
         model.producer_name, model.producer_version = "supernet", __version__
         for key, value in (("supernet.architecture", subject.architecture), ("supernet.version", __version__)):
             model.metadata_props.add(key=key, value=value)
@@ -100,3 +102,13 @@ class Onnx:
             return [np.asarray(array, dtype=np.float32) for array in told]
 
         return Opened(f"onnxruntime {onnxruntime.__version__}", run, size if isinstance(size, int) else None)
+
+
+def _forget_origins(message: Any) -> None:
+    """Take the exporter's notes out of a model and all that is in it."""
+    for field, value in message.ListFields():
+        if field.name == "metadata_props":
+            message.ClearField(field.name)
+        elif field.message_type is not None:
+            for part in (value,) if hasattr(value, "ListFields") else value:
+                _forget_origins(part)
