@@ -36,9 +36,9 @@ def coupled() -> list[str]:
     return [entry.name for entry in catalog.own("methods") if entry.family == "cells" and entry.name not in OTHERS]
 
 
-OTHERS = frozenset({"enas", "sparsenas"})
-"""ENAS mixes nothing but draws options, and SparseNAS needs nodes of any set of edges, none among them: their own tests
-go through these laws, as far as they make sense there."""
+OTHERS = frozenset({"enas", "sparsenas", "spider"})
+"""SPIDER learns no logits; ENAS mixes nothing but draws options, and SparseNAS needs nodes of any set of edges, none
+among them: their own tests go through these laws, as far as they make sense there."""
 COUPLED = coupled()
 
 

@@ -182,7 +182,9 @@ def test_the_gradient_of_each_policy_is_that_of_the_formula(entropy: float) -> N
         distance = reward(task, arch) + entropy * spread - BEFORE[task]
         assert kept[task] == pytest.approx(BEFORE[task] + min(1, 0.2 * gamma) * distance)
         for column, logits in enumerate(drawing.of(task).logits):  # type: ignore[attr-defined]
-            expected = gamma * 0.8 * distance * (logits.softmax(0) - torch.eye(3)[arch.code[column]])
+            p = logits.softmax(0)
+            expected = gamma * 0.8 * distance * (p - torch.eye(3)[arch.code[column]])
+            expected = expected + entropy * p * (p.log() - (p * p.log()).sum())  # that of the entropy itself
             assert torch.allclose(found[task][column], expected.detach(), atol=1e-6)
 
 

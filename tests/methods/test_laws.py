@@ -284,7 +284,7 @@ def test_judge_and_deploy_train_one_architecture_alike(name: str, monkeypatch: p
     deploy.retrained(net, arch, squares(), steps=2, recipe=recipe, batch_size=16, accelerator="cpu")
     one, other = recipes
     assert one == replace(other, name=one.name) == recipe.alone(arch)
-    if isinstance(recipe.on(net.space).phases[-1].program, TrainsOne):
+    if isinstance(recipe.programs[-1], TrainsOne):
         assert getattr(one.program, "drawn") == Fixed(arch)  # noqa: B009
     else:
         assert isinstance(one.program, TrainPaths)

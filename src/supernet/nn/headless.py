@@ -49,7 +49,7 @@ def classifier_input(net: Supernet) -> str:
 
     >>> from supernet import zoo
     >>> classifier_input(zoo.nasbench201(channels=4, cells=1))
-    'classifier:input'
+    'head.4:input'
     """
     last = classifier(net, varying=True)
     return next(f"{name}:input" for name, module in net.module.named_modules() if module is last)

@@ -31,6 +31,7 @@ from supernet.search.published import ofa_evolution as ofa_evolution
 from supernet.search.published import optuna as optuna
 from supernet.search.published import outside as outside
 from supernet.search.published import pareto_bins as pareto_bins
+from supernet.search.published import pbil as pbil
 from supernet.search.published import policy_gradient as policy_gradient
 from supernet.search.published import random as random
 from supernet.search.published import regularised_evolution as regularised_evolution
@@ -113,6 +114,7 @@ __all__ = [
     "optuna",
     "outside",
     "pareto_bins",
+    "pbil",
     "policy_gradient",
     "random",
     "regularised_evolution",

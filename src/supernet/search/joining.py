@@ -154,7 +154,7 @@ class Joining:
         except UsageError as error:
             known = ", ".join([*self.inner.quantities, *catalog.names("proxies")])
             within = f", a part of {name!r}," if part != name else ""
-            raise UsageError(f"The objective {part!r}{within} is not known; there are {known}.") from error
+            raise UsageError(f"The quantity {part!r}{within} is not known; there are {known}.") from error
         if not isinstance(self.inner, NetEvaluator):
             raise UsageError(
                 f"{part} rates networks with fresh weights, and {type(self.inner).__name__} has none. Search a "

@@ -20,6 +20,7 @@ from supernet.search.searchers.ofa_evolution import OFAEvolution
 from supernet.search.searchers.optuna import Optuna
 from supernet.search.searchers.outside import Make, Outside
 from supernet.search.searchers.pareto_bins import ParetoBins
+from supernet.search.searchers.pbil import PBIL
 from supernet.search.searchers.policy_gradient import PolicyGradient
 from supernet.search.searchers.random import RandomSearch
 from supernet.search.searchers.regularised_evolution import RegularisedEvolution
@@ -37,6 +38,7 @@ __all__ = [
     "optuna",
     "outside",
     "pareto_bins",
+    "pbil",
     "policy_gradient",
     "random",
     "regularised_evolution",
@@ -117,6 +119,11 @@ def coarse_to_fine(subject: Supernet | Evaluator, data: Data | None = None, **re
 def policy_gradient(subject: Supernet | Evaluator, data: Data | None = None, **request: Unpack[Request]) -> Front:
     """`run(PolicyGradient(), …)` for the best score."""
     return run(PolicyGradient(), subject, data, **request)
+
+
+def pbil(subject: Supernet | Evaluator, data: Data | None = None, **request: Unpack[Request]) -> Front:
+    """`run(PBIL(), …)` for the best score."""
+    return run(PBIL(), subject, data, **request)
 
 
 def ucb_tree(subject: Supernet | Evaluator, data: Data | None = None, **request: Unpack[Request]) -> Front:
