@@ -13,7 +13,7 @@ pytestmark = pytest.mark.slow  # processes of their own
 
 @pytest.mark.parametrize("name", ["train dynas of fairnas", "search shifting", "run", "bench"])
 def test_what_is_killed_goes_on_to_the_same_results(name: str, tmp_path: Path) -> None:
-    assert tried(name, range(100, 102), 1, tmp_path) == []
+    assert tried(name, range(100, 101), 1, tmp_path) == []
 
 
 def test_every_trial_is_one_of_a_verb_that_can_be_killed() -> None:

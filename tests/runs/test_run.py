@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.util
 import json
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from quick_runs import QUICK
 from small_nets import operations_net
 from small_runs import SEARCHING, trained_run
 from supernet.data import load
+from supernet.deploy.formats.onnx import Onnx
 from supernet.errors import RunError, UsageError
 from supernet.io.config import Config, Named, Training
 from supernet.methods import spos
@@ -133,11 +133,11 @@ def test_the_page_follows_every_verb(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 
 def test_a_run_whose_export_fails_has_its_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def unknown(*_: object) -> bytes:
+    def unknown(*_: object) -> None:
         raise RunError("The module block0 has an operation that ONNX does not know.")
 
     run = trained_run(tmp_path / "r")
-    monkeypatch.setattr(sys.modules["supernet.deploy.export"], "onnx_bytes", unknown)
+    monkeypatch.setattr(Onnx, "write", unknown)
     found = whole(Run.create(run.config, tmp_path / "r", resume=True), resume=True)
     assert found is not None
     (row,) = found.exports
