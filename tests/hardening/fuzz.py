@@ -27,7 +27,7 @@ from typing import Any
 import numpy as np
 
 from command_line import supernet
-from quick_runs import QUICK, SMALL_SPACE
+from quick_runs import QUICK, SMALL_SPACE, study
 
 SECONDS = 60
 MEGABYTES = 512
@@ -39,28 +39,6 @@ CSV = "arch,accuracy\n" + "".join(
         (a, b) for a in ("none", "nor_conv_3x3", "skip_connect") for b in ("none", "nor_conv_1x1")
     )
 )
-STUDY = """
-seeds = [0]
-
-[judge]
-table = "nasbench201_digits"
-archs = 6
-
-[base.space]
-name = "nasbench201"
-options = { channels = 4, cells = 1 }
-
-[base.data]
-name = "digits"
-
-[base.train]
-batch_size = 32
-monitor_every = 0
-
-[cells.spos]
-method = { name = "spos" }
-train = { steps = 4 }
-"""
 
 
 def prepared(folder: Path) -> Path:
@@ -73,7 +51,7 @@ def prepared(folder: Path) -> Path:
         assert done.code == 0, done.err
     (folder / "arch.json").write_text(json.dumps(json.loads((run / "front.json").read_text())["points"][0]["arch"]))
     (folder / "table.csv").write_text(CSV)
-    (folder / "study.toml").write_text(STUDY)
+    (folder / "study.toml").write_text(study(seeds=1, steps=4))
     pixels = np.random.default_rng(0).integers(0, 256, (40, 8, 8, 1)).astype(np.uint8)
     np.savez(folder / "own.npz", x_train=pixels, y_train=np.arange(40) % 4)
     return folder
@@ -282,7 +260,7 @@ def tried(case: Case) -> tuple[int, str | None]:
 
 
 class _TooLong(BaseException):
-    pass
+    """Not to be caught by what is tried."""
 
 
 def _too_long(number: int, frame: FrameType | None) -> None:

@@ -27,7 +27,7 @@ from typing import Any
 
 from safetensors import safe_open
 
-from quick_runs import SMALL_SPACE
+from quick_runs import SMALL_SPACE, study
 
 ROOT = Path(__file__).parents[2]
 MINUTES = 10
@@ -88,24 +88,14 @@ TRIALS: dict[str, Trial] = {
     "bench": Trial(("bench", "{}/study.toml", "--out", "{}/bench"), resume=()),
 }
 
-STUDY = """
-seeds = [0, 1]
-[judge]
-table = "nasbench201_digits"
-archs = 6
-[base.space]
-name = "nasbench201"
-options = { channels = 4, cells = 1 }
-[base.data]
-name = "digits"
-[base.train]
-batch_size = 32
-monitor_every = 0
-[cells.spos]
-method = { name = "spos" }
-train = { steps = 10 }
-"""
-ARCH = "1%3C-0=nor_conv_3x3,2%3C-0=none,2%3C-1=skip_connect,3%3C-0=nor_conv_1x1,3%3C-1=none,3%3C-2=nor_conv_3x3"
+ARCH = {
+    "1<-0": "nor_conv_3x3",
+    "2<-0": "none",
+    "2<-1": "skip_connect",
+    "3<-0": "nor_conv_1x1",
+    "3<-1": "none",
+    "3<-2": "nor_conv_3x3",
+}
 
 
 def filled(arguments: Sequence[object], folder: Path) -> list[str]:
@@ -129,9 +119,8 @@ def done(arguments: Sequence[object], folder: Path) -> tuple[int, str]:
 def prepared(trial: Trial, folder: Path) -> Path:
     """A folder in which the work can begin."""
     folder.mkdir(parents=True)
-    (folder / "study.toml").write_text(STUDY)
-    options = dict(pair.replace("%3C", "<").split("=") for pair in ARCH.split(","))
-    (folder / "arch.json").write_text(json.dumps(options))
+    (folder / "study.toml").write_text(study(seeds=2, steps=10))
+    (folder / "arch.json").write_text(json.dumps(ARCH))
     for arguments in trial.before:
         code, said = done(arguments, folder)
         assert code == 0, said
@@ -211,6 +200,8 @@ def tried(name: str, numbers: Sequence[int], seed: int, place: Path) -> list[str
     if code:
         return [f"{name} does not run: {said}"]
     expected = results(through)
+    if not expected:
+        return [f"{name} leaves no result to compare"]
     for number in numbers:
         folder = Path(shutil.copytree(original, place / "killed"))
         moments, wrong = killed(trial, folder, seconds, Random(f"{seed}/{name}/{number}"))

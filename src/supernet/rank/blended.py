@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -197,7 +197,7 @@ def _ranks(values: Floats) -> Floats:
     return scaled
 
 
-def _fitted(ranks: Floats, worth: Floats):  # type: ignore[no-untyped-def]
+def _fitted(ranks: Floats, worth: Floats) -> Any:
     require("sklearn", "search", "Blending scores")
     from sklearn.linear_model import RidgeCV
 
