@@ -171,7 +171,6 @@ def test_pixelate_is_a_mean_over_boxes_there_and_back(severity: int, size: int) 
 
 
 def test_brightness_and_saturation_are_those_of_hsv() -> None:
-    colorsys = pytest.importorskip("colorsys")
     few = PHOTO[:, :4, :4].copy()
     few[:, 0, 0], few[:, 0, 1] = 0.4, 0.0  # grey, and black
     for kind in ("brightness", "saturate"):
