@@ -1,3 +1,4 @@
+import colorsys
 from collections.abc import Callable
 from typing import Any
 
