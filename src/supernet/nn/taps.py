@@ -11,8 +11,12 @@ from torch import Tensor, nn
 from supernet.errors import UsageError
 
 
+class _EnoughError(Exception):
+    """Ends a pass whose rest nobody needs."""
+
+
 @contextmanager
-def tapped(module: nn.Module, names: Sequence[str]) -> Iterator[Mapping[str, Tensor]]:
+def tapped(module: nn.Module, names: Sequence[str], *, enough: bool = False) -> Iterator[Mapping[str, Tensor]]:
     """Keep what the named modules return, by name, in the mapping that is given; no hook is left behind.
 
     A module that does not run has no entry, one that runs several times has that of its last run.
@@ -20,6 +24,8 @@ def tapped(module: nn.Module, names: Sequence[str]) -> Iterator[Mapping[str, Ten
     Args:
         module: The network.
         names: Names of modules inside it, as `named_modules` has them; `"name:input"` is what enters the module.
+        enough: Whether the block ends as soon as every named module has run once: the rest of the pass is left out,
+            and so is what the block says after it.
 
     Raises:
         UsageError: there is no module of this name, or it takes or returns something else than a tensor.
@@ -35,14 +41,18 @@ def tapped(module: nn.Module, names: Sequence[str]) -> Iterator[Mapping[str, Ten
                     f"There is no module {at!r} to tap in {type(module).__name__}. Give a name of `named_modules()`, "
                     "or name:input for what enters it."
                 )
-            handles.append(inside[at].register_forward_hook(partial(_keep, found, name)))
+            handles.append(inside[at].register_forward_hook(partial(_keep, found, name, len(names) if enough else 0)))
         yield found
+    except _EnoughError:
+        pass
     finally:
         for handle in handles:
             handle.remove()
 
 
-def _keep(found: dict[str, Tensor], name: str, _: nn.Module, given: tuple[Tensor, ...], result: Tensor) -> None:
+def _keep(
+    found: dict[str, Tensor], name: str, enough: int, _: nn.Module, given: tuple[Tensor, ...], result: Tensor
+) -> None:
     seen: object = next(iter(given), None) if name.endswith(":input") else result
     if not isinstance(seen, Tensor):
         raise UsageError(
@@ -50,3 +60,5 @@ def _keep(found: dict[str, Tensor], name: str, _: nn.Module, given: tuple[Tensor
             "the one before it."
         )
     found[name] = seen
+    if len(found) == enough:
+        raise _EnoughError

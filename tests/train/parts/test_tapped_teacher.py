@@ -8,12 +8,13 @@ from typing import Any
 
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from staged_nets import TAPS, plain, running, staged_net, tapped_teacher, wide
 from supernet.errors import UsageError
 from supernet.train import FeatureDistance, Projections, Setting, Stage, TappedTeacher
 from supernet.train.move import Path as Way
+from supernet.train.parts.tapped_teacher import Tapped
 
 
 @pytest.fixture(scope="module")
@@ -65,6 +66,40 @@ def test_the_net_itself_teaches_as_its_largest_and_stays_as_it_was() -> None:
         expected = (one, two, row.three(two))
     for found, wanted in zip(teacher(x), expected, strict=True):
         torch.testing.assert_close(found, wanted)
+
+
+def test_a_pass_ends_at_the_last_stage_that_is_asked_for() -> None:
+    teacher, x, ran = tapped_teacher(staged_net()), torch.randn(4, 1, 8, 8), []
+    for name in TAPS:
+        teacher.network.get_submodule(name).register_forward_hook(lambda *_, name=name: ran.append(name))
+    whole = teacher(x)
+    assert teacher.once
+    ran.clear()
+    for count in (1, 2):
+        some = teacher(x, count)
+        assert len(some) == count
+        assert all(torch.equal(one, other) for one, other in zip(some, whole, strict=False))
+    assert ran == ["first", "first", "second"]
+
+
+class Twice(nn.Module):
+    """Its tapped module runs twice."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tap = nn.Conv2d(1, 1, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        found: Tensor = self.tap(self.tap(x))
+        return found
+
+
+def test_a_tap_that_runs_several_times_is_that_of_its_last_run() -> None:
+    teacher, x = Tapped(Twice(), ("tap", "tap:input")), torch.randn(2, 1, 3, 3)
+    whole = teacher.try_out(x)
+    assert not teacher.once
+    assert torch.equal(teacher(x, 1)[0], whole[0])
+    assert torch.equal(whole[1], teacher.network.get_submodule("tap")(x))
 
 
 def test_in_training_mode_the_batch_s_statistics_count_and_no_buffer_moves() -> None:

@@ -59,8 +59,8 @@ class FeatureDistance:
         return alone(self.labels)
 
     def prepare(self, paths: Sequence[Path], step: Step, batch: Batch) -> Mapping[str, Any]:
-        """The features of the teacher's stages, by the name of the part."""
-        return {self.part: step.part(self.part, Tapped)(batch.x)}
+        """The features of the teacher's stages up to this one, by the name of the part."""
+        return {self.part: step.part(self.part, Tapped)(batch.x, self.stage + 1)}
 
     def __call__(self, outcome: Outcome) -> Tensor:
         found = outcome.logits

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -120,7 +121,7 @@ class TappedTeacher:
             )
         x = mapped(example(net.input_shape, 2), lambda t: placed(t, teacher.device))
         try:
-            found: tuple[Tensor, ...] = teacher.eval()(x)
+            found = teacher.eval().try_out(x)
         except (RuntimeError, ValueError) as error:
             if isinstance(error, UsageError):
                 raise
@@ -154,6 +155,7 @@ class Tapped(nn.Module):
 
     Attributes:
         channels: The channels of each, where it was tried out.
+        once: Whether every tap is known to run once in a pass, so that a pass may end at the last one that is needed.
     """
 
     def __init__(
@@ -162,6 +164,7 @@ class Tapped(nn.Module):
         super().__init__()
         self.arch, self.digest = arch, digest
         self.network, self.taps, self.channels = network.requires_grad_(False), tuple(taps), tuple[int, ...]()
+        self.once = False
 
     def train(self, mode: bool = True) -> Tapped:
         """Sets the mode, but of a program of `torch.export`, which has none."""
@@ -176,14 +179,32 @@ class Tapped(nn.Module):
         return next(iter([*self.parameters(), *self.buffers()]), torch.zeros(())).device
 
     @torch.no_grad()
-    def forward(self, x: Fields) -> tuple[Tensor, ...]:
-        inner = self.network.module if isinstance(self.network, Supernet) else self.network
-        with tapped(inner, self.taps) as found, self._running():
-            called(inner, x)
-        missing = [tap for tap in self.taps if tap not in found]
+    def forward(self, x: Fields, count: int | None = None) -> tuple[Tensor, ...]:
+        """The features of the first `count` stages, None: of all; nothing after them is computed."""
+        taps = self.taps[:count]
+        with tapped(self._inner, taps, enough=self.once) as found, self._running():
+            called(self._inner, x)
+        missing = [tap for tap in taps if tap not in found]
         if missing:
             raise UsageError(f"The module {missing[0]!r} of the teacher did not run; tap one that always does.")
-        return tuple(found[tap].float() for tap in self.taps)
+        return tuple(found[tap].float() for tap in taps)
+
+    def try_out(self, x: Fields) -> tuple[Tensor, ...]:
+        """The features of one whole pass, in which the runs of every tap are counted for `once`."""
+        inside, runs = dict(self._inner.named_modules()), Counter[str]()
+        names = {tap.partition(":")[0] for tap in self.taps}
+        hooks = [inside[name].register_forward_hook(lambda *_, name=name: runs.update([name])) for name in names]
+        try:
+            found: tuple[Tensor, ...] = self(x)
+        finally:
+            for hook in hooks:
+                hook.remove()
+        self.once = all(runs[name] == 1 for name in names)
+        return found
+
+    @property
+    def _inner(self) -> nn.Module:
+        return self.network.module if isinstance(self.network, Supernet) else self.network
 
     @contextmanager
     def _running(self) -> Iterator[None]:

@@ -29,6 +29,9 @@ from supernet.train.samplers._protocol import Sampler
 from supernet.train.samplers.cost_table import Cost, check_cost, costs
 from supernet.train.samplers.uniform import Uniform
 
+Known: TypeAlias = list[tuple[Arch, Entry]]
+"""The paths on the board that lie in the space, the best first."""
+
 Pick: TypeAlias = Literal["match", "best"]
 """Which path on the board teaches: the one that suits best by the matching net, or the first."""
 
@@ -106,9 +109,13 @@ class LearnFromBoard:
         heard = _Heard(self.objective)
         paths = [Path(arch, heard)]
         if board.within(step.space):
+            known = board.within(step.space)
+            apart = self._apart(step, known, arch)
             if self.pick == "match" and step.index % self.every == 0:
-                yield from self._learn_to_match(step, board, arch)
-            teacher = self._pick(step, board, arch)
+                yield from self._learn_to_match(step, self._pick(step, known, apart), arch)
+                if self.step_ahead:
+                    apart = self._apart(step, known, arch)
+            teacher = self._pick(step, known, apart)
             heard = _Heard(MatchedDistillation(teacher.match, self.objective))
             paths = [Path(teacher.arch, self.objective, learns=False), Path(arch, heard)]
             step.log("match", teacher.match)
@@ -125,8 +132,7 @@ class LearnFromBoard:
         if step.runner is not None:
             check_slices(step.batch("train").size, self.examples)
 
-    def _learn_to_match(self, step: Step, board: PathBoard, arch: Arch) -> Moves:
-        teacher = self._pick(step, board, arch)
+    def _learn_to_match(self, step: Step, teacher: _Teacher, arch: Arch) -> Moves:
         ahead = Path(arch, _Ahead(teacher.arch, teacher.entry, self.matching))
         yield Move(
             updates=self.matching,
@@ -137,14 +143,20 @@ class LearnFromBoard:
             yield Move(paths=[ahead], gradient=PartOfBatch(examples=self.examples, clip_norm=self.clip_ahead))
 
     @torch.no_grad()
-    def _pick(self, step: Step, board: PathBoard, arch: Arch) -> _Teacher:
-        """The path that teaches; every path on the board is compared by a pass of its own."""
-        known = board.within(step.space)
+    def _apart(self, step: Step, known: Known, arch: Arch) -> list[Tensor]:
+        """What the path says of the examples kept with each on the board, less what is kept: a pass for each."""
+        if self.pick == "best":
+            return []
+        with untouched_buffers(step.net):
+            return [_apart(step, arch, entry) for _, entry in known]
+
+    @torch.no_grad()
+    def _pick(self, step: Step, known: Known, apart: Sequence[Tensor]) -> _Teacher:
+        """The path that teaches."""
         if self.pick == "best":
             return _Teacher(*known[0], 0.5)
         net = step.part(self.matching, MatchingNet)
-        with untouched_buffers(step.net):
-            suits = torch.stack([_suits(step, net, arch, entry) for _, entry in known])
+        suits = torch.stack([net(difference) for difference in apart])
         place = int(suits.argmax())
         return _Teacher(*known[place], float(suits[place].sigmoid()))
 
@@ -174,11 +186,9 @@ class _Teacher(NamedTuple):
     match: float
 
 
-def _suits(step: Step, net: MatchingNet, arch: Arch, entry: Entry) -> Tensor:
-    """z: how well a path on the board suits a path."""
-    output = step.forward(arch, entry.examples())
-    suits: Tensor = net(output.logits.softmax(1) - entry.outputs)
-    return suits
+def _apart(step: Step, arch: Arch, entry: Entry) -> Tensor:
+    """What a path says of the examples kept with one on the board, less what is kept: (examples, classes)."""
+    return step.forward(arch, entry.examples()).logits.softmax(1) - entry.outputs
 
 
 class _Heard:
@@ -206,5 +216,5 @@ class _Ahead:
         with torch.no_grad():
             teacher = Output(step.forward(self.teacher, outcome.batch).logits.detach())  # of a forward derivative, too
         taught = step.task.distillation(outcome.output, teacher, outcome.batch)
-        match = _suits(step, step.part(self.matching, MatchingNet), path.decisions, self.entry).sigmoid()
-        return match * taught
+        z: Tensor = step.part(self.matching, MatchingNet)(_apart(step, path.decisions, self.entry))
+        return z.sigmoid() * taught
