@@ -9,8 +9,8 @@ from contextlib import contextmanager
 import torch
 from torch import nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
-from torch.utils.flop_counter import FlopCounterMode
 
+from supernet.measure.costs.flop_mode import FlopMode
 from supernet.measure.untouched import placed_like, threads, untouched
 from supernet.nn.batch import called
 from supernet.nn.input_shape import InputShape, example
@@ -20,7 +20,7 @@ BATCH = 2  # BatchNorm on batch statistics refuses a single value per channel
 
 
 @contextmanager
-def counted(module: nn.Module) -> Iterator[FlopCounterMode]:
+def counted(module: nn.Module) -> Iterator[FlopMode]:
     """Count the floating-point operations of every forward pass inside; the module is left untouched.
 
     Fused kernels that the counter does not know (attention, recurrent layers) are switched off for as long.
@@ -37,7 +37,7 @@ def counted(module: nn.Module) -> Iterator[FlopCounterMode]:
             sdpa_kernel(SDPBackend.MATH),
             without_absorbed(),
             _no_onednn(recurrent),
-            FlopCounterMode(display=False) as counter,
+            FlopMode() as counter,
         ):
             yield counter
     finally:
@@ -60,7 +60,7 @@ def count_macs(module: nn.Module, input_shape: InputShape) -> int:
     x = placed_like(module, example(input_shape, BATCH))
     with counted(module) as counter:
         called(module, x)
-    return counter.get_total_flops() // (2 * BATCH)
+    return counter.flops // (2 * BATCH)
 
 
 def count_params(module: nn.Module, *, norm: bool = True, bias: bool = True) -> int:

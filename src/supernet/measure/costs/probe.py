@@ -11,10 +11,10 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 from torch import nn
-from torch.utils.flop_counter import FlopCounterMode
 
 from supernet.errors import RunError
 from supernet.measure.costs.counting import BATCH, counted
+from supernet.measure.costs.flop_mode import FlopMode
 from supernet.measure.costs.places import Places
 from supernet.measure.costs.tables import grid, joint
 from supernet.measure.untouched import placed_like
@@ -88,22 +88,23 @@ def passes(net: Supernet, input_shape: InputShape, codes: Codes, *, along: Seque
 
 
 class _Watch:
-    def __init__(self, net: Supernet, counter: FlopCounterMode, along: Sequence[Choice]) -> None:
+    def __init__(self, net: Supernet, counter: FlopMode, along: Sequence[Choice]) -> None:
         self._net, self._counter, self._places = net, counter, Places(net.module)
         self._open = {choice.name: tuple(range(len(choice))) for choice in along}
         self._code = np.zeros(len(net.space), dtype=np.int16)
         self._stack: list[_Frame] = []
         self._calls: dict[Key, Call] = {}
+        self._opaque = {id(module) for module in net.modules() if is_opaque(module)}
 
     def run(self, x: Fields, code: NDArray[np.int16]) -> Pass:
-        start, self._code = self._counter.get_total_flops(), code
+        start, self._code = self._counter.flops, code
         self._stack, self._calls = [_Frame(self._net, (), (), start)], {}
         decisions = Decisions(zip(self._net.space.names, code.tolist(), strict=True))
         decisions.update(self._open)
         self._net(x, decisions)
         if self._open:
             self._calls = {key: call for key, call in self._calls.items() if on_routes(call.conditions)}
-        return Pass(code, self._calls, (self._counter.get_total_flops() - start) / (2 * BATCH))
+        return Pass(code, self._calls, (self._counter.flops - start) / (2 * BATCH))
 
     @contextmanager
     def hooked(self) -> Iterator[None]:
@@ -123,7 +124,7 @@ class _Watch:
         caller.seen[id(module)] += 1
         conditions = caller.conditions + self._condition(caller.module, module, ordinal)
         path = (*caller.path, (id(module), ordinal))
-        self._stack.append(_Frame(module, path, conditions, self._counter.get_total_flops()))
+        self._stack.append(_Frame(module, path, conditions, self._counter.flops))
 
     def _condition(self, caller: nn.Module, module: nn.Module, ordinal: int) -> Conditions:
         places = self._places.of(caller, module)
@@ -133,12 +134,12 @@ class _Watch:
 
     def _leave(self, module: nn.Module, args: Any, output: Any) -> None:
         frame = self._stack.pop()
-        spent = self._counter.get_total_flops() - frame.before
+        spent = self._counter.flops - frame.before
         caller = self._stack[-1]
-        if any(is_opaque(outer.module) for outer in self._stack):
+        if not self._opaque.isdisjoint(id(outer.module) for outer in self._stack):
             return  # the opaque layer around it answers for everything inside
         caller.inner += spent
-        own = spent if is_opaque(module) else spent - frame.inner
+        own = spent if id(module) in self._opaque else spent - frame.inner
         if own:
             self._calls[frame.path, frame.conditions] = Call(module, frame.conditions, own / (2 * BATCH))
 
