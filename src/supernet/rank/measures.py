@@ -268,21 +268,25 @@ def ndcg(share: float) -> Measure:
     share_to_k(share, 1)
 
     def rows(predicted: Rows, true: Rows) -> Floats:
-        return np.asarray([_ndcg(p, t, share_to_k(share, len(t))) for p, t in _paired(predicted, true)])
+        return _ndcg(*np.broadcast_arrays(predicted, true), share_to_k(share, true.shape[1]))
 
     name = f"nDCG of the top {100 * share:g} %"
     return Measure(f"ndcg@{share:g}", name, name, rows, of_ranks=False, interval=False)
 
 
-def _ndcg(predicted: Rows, true: Rows, k: int) -> float:
-    spread = true.max() - true.min()
-    if not spread > 0:
-        return float("nan")
-    gains = 2 ** ((true - true.min()) / spread) - 1
-    _, group = np.unique(predicted, return_inverse=True)
-    shared = (np.bincount(group, weights=gains) / np.bincount(group))[group]
+def _ndcg(predicted: Rows, true: Rows, k: int) -> Floats:
+    spread = np.ptp(true, axis=1)
+    spread[spread <= 0] = np.nan
+    gains = 2 ** ((true - true.min(axis=1, keepdims=True)) / spread[:, None]) - 1
+    order = np.argsort(-predicted, axis=1, kind="stable")
+    said, given = (np.take_along_axis(values, order, axis=1) for values in (predicted, gains))
+    begins = np.ones(said.shape, dtype=bool)  # of a group of equal predictions
+    begins[:, 1:] = said[:, 1:] != said[:, :-1]
+    group = begins.ravel().cumsum() - 1
+    shared = (np.bincount(group, weights=given.ravel()) / np.bincount(group))[group].reshape(said.shape)
     places = 1 / np.log2(np.arange(2, k + 2))
-    return float(shared[np.argsort(-predicted, kind="stable")[:k]] @ places / (np.sort(gains)[::-1][:k] @ places))
+    best = -np.sort(-gains, axis=1)
+    return np.asarray((shared[:, :k] @ places) / (best[:, :k] @ places), dtype=np.float64)
 
 
 def tau_in_true_top(share: float) -> Measure:
@@ -329,7 +333,8 @@ def best_rank_at(k: int) -> Measure:
     """
 
     def rows(predicted: Rows, true: Rows) -> Floats:
-        return np.asarray([-_expected_best(p, -first_k(t).astype(np.float64), k) for p, t in _paired(predicted, true)])
+        places = np.apply_along_axis(first_k, 1, true).astype(np.float64)
+        return -_expected_best(*np.broadcast_arrays(predicted, -places), k)
 
     label = f"Best true rank among the predicted top {k}"
     return Measure(f"best_rank@{k}", label, f"N@{k}", rows, higher_is_better=False, interval=False)
@@ -343,28 +348,29 @@ def regret_at(k: int) -> Measure:
     """
 
     def rows(predicted: Rows, true: Rows) -> Floats:
-        return np.asarray([t.max() - _expected_best(p, t, k) for p, t in _paired(predicted, true)])
+        return np.asarray(true.max(axis=1) - _expected_best(*np.broadcast_arrays(predicted, true), k))
 
     label = "Regret of the predicted best" if k == 1 else f"Regret of the best of the predicted top {k}"
     name = f"regret@{k}"
     return Measure(name, label, name, rows, of_ranks=False, higher_is_better=False, interval=False)
 
 
-def _paired(predicted: Rows, true: Rows) -> zip[tuple[Rows, Rows]]:
-    return zip(*np.broadcast_arrays(predicted, true), strict=True)
-
-
-def _expected_best(predicted: Rows, worth: Rows, k: int) -> float:
-    """Expected largest worth of the k best predicted, those at the threshold drawn at random."""
-    check_k(k, len(predicted))
-    threshold = np.partition(predicted, len(predicted) - k)[len(predicted) - k]
-    sure = worth[predicted > threshold]
-    tied = np.sort(worth[predicted == threshold])[::-1]
-    drawn = k - len(sure)
-    if len(sure):
-        tied = np.maximum(tied, sure.max())
-    # The largest of `drawn` out of g is the r-th best (from 0) with probability C(g-1-r, drawn-1) / C(g, drawn).
-    left = len(tied) - np.arange(len(tied) - drawn, dtype=np.float64)
-    none_before = np.append(1.0, np.cumprod(1 - drawn / left))
-    chance = none_before * np.append(drawn / left, 1.0)
-    return min(float(chance @ tied[: len(chance)]), float(tied[0]))  # rounding must not exceed the best there is
+def _expected_best(predicted: Rows, worth: Rows, k: int) -> Floats:
+    """Expected largest worth (R,) of the k best predicted, those at the threshold drawn at random."""
+    count = predicted.shape[1]
+    check_k(k, count)
+    threshold = np.partition(predicted, count - k, axis=1)[:, count - k, None]
+    sure, tied = predicted > threshold, predicted == threshold
+    best = np.where(sure, worth, -np.inf).max(axis=1)
+    found = np.empty(len(predicted))
+    kinds, kind = np.unique(np.stack([tied.sum(axis=1), k - sure.sum(axis=1)], axis=1), axis=0, return_inverse=True)
+    for number, (size, drawn) in enumerate(kinds):
+        rows = kind.ravel() == number
+        group = np.maximum(-np.sort(-worth[rows][tied[rows]].reshape(-1, size), axis=1), best[rows, None])
+        # The largest of `drawn` out of g is the r-th best (from 0) with probability C(g-1-r, drawn-1) / C(g, drawn).
+        left = size - np.arange(size - drawn, dtype=np.float64)
+        none_before = np.append(1.0, np.cumprod(1 - drawn / left))
+        chance = none_before * np.append(drawn / left, 1.0)
+        expected = group[:, : len(chance)] @ chance
+        found[rows] = np.minimum(expected, group[:, 0])  # rounding must not exceed the best there is
+    return found
