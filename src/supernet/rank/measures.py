@@ -268,7 +268,8 @@ def ndcg(share: float) -> Measure:
     share_to_k(share, 1)
 
     def rows(predicted: Rows, true: Rows) -> Floats:
-        return _ndcg(*np.broadcast_arrays(predicted, true), share_to_k(share, true.shape[1]))
+        predicted, true = np.broadcast_arrays(predicted, true)
+        return _ndcg(predicted, true, share_to_k(share, true.shape[1]))
 
     name = f"nDCG of the top {100 * share:g} %"
     return Measure(f"ndcg@{share:g}", name, name, rows, of_ranks=False, interval=False)
@@ -333,8 +334,8 @@ def best_rank_at(k: int) -> Measure:
     """
 
     def rows(predicted: Rows, true: Rows) -> Floats:
-        places = np.apply_along_axis(first_k, 1, true).astype(np.float64)
-        return -_expected_best(*np.broadcast_arrays(predicted, -places), k)
+        predicted, places = np.broadcast_arrays(predicted, np.apply_along_axis(first_k, 1, true))
+        return -_expected_best(predicted, -places.astype(np.float64), k)
 
     label = f"Best true rank among the predicted top {k}"
     return Measure(f"best_rank@{k}", label, f"N@{k}", rows, higher_is_better=False, interval=False)
@@ -348,7 +349,8 @@ def regret_at(k: int) -> Measure:
     """
 
     def rows(predicted: Rows, true: Rows) -> Floats:
-        return np.asarray(true.max(axis=1) - _expected_best(*np.broadcast_arrays(predicted, true), k))
+        predicted, true = np.broadcast_arrays(predicted, true)
+        return np.asarray(true.max(axis=1) - _expected_best(predicted, true, k), dtype=np.float64)
 
     label = "Regret of the predicted best" if k == 1 else f"Regret of the best of the predicted top {k}"
     name = f"regret@{k}"
