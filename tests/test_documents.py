@@ -71,6 +71,14 @@ def test_commands_name_options_methods_and_spaces_that_there_are(page: Path) -> 
         words = shlex.split(command.partition(" | ")[0].partition(" [")[0], comments=True)[1:]
         verb, bound, _ = command_line.parse_args(words, exit_on_error=False, print_error=False)
         assert list(bound.arguments) or verb.__name__ == "list_names", command
+        if verb.__name__ == "retrain" and not bound.arguments.get("resume"):
+            told = bound.arguments.get("options", {})
+            assert ("arch" in told) != bound.arguments.get("best", False), f"{command}: which architecture?"
+            assert "steps" in told, f"{command}: how long?"
+        for name, value in [
+            pair for given in bound.arguments.values() if isinstance(given, dict) for pair in given.items()
+        ]:
+            assert name != "arch" or value.endswith(".json") or "=" in value, f"{command}: {value} is no architecture"
         config = asked(Config(), built=bound.arguments.get("built", {}))
         if not catalog.is_own(config.space.name):  # else it is the reader's
             build_method(config.method.name, config.method.options)

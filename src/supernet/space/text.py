@@ -100,9 +100,11 @@ def parse(space: Space, text: str) -> Arch:
     for part in text.split(",") if text else []:
         name, equals, written = (piece.strip() for piece in part.partition("="))
         if not equals:
+            whole = str(space.smallest())
+            example = whole if len(whole) <= 120 else f"{whole[:120].rpartition(',')[0]},…"
             raise UsageError(
                 f"{text[:80]!r} is not an architecture. Write choice=option,choice=option, such as "
-                f"{str(space.smallest())[:120]!r}, or a mapping as JSON."
+                f"{example!r}, or a mapping as JSON."
             )
         name = names.get(name, name)
         allowed = space.allowed(name)
