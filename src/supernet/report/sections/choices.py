@@ -13,7 +13,7 @@ from supernet.report.units import counted, plain
 _MENU = 200  # choices with curves of their own
 _ROW = 17  # pixels of a choice in the map
 _SHADES = [[0, "var(--quiet)"], [0.5, "var(--early)"], [1, "var(--late)"]]
-_SMALLEST = "the most decided choice", "the least decided choice"
+_EXTREMES = "most decided choice", "least decided"
 
 Strengths = Mapping[str, Sequence[Sequence[float]]]
 """By choice: a row per record, of a probability per option."""
@@ -63,11 +63,11 @@ def mean_openness(found: Strengths) -> list[float]:
 
 def _openness(steps: Sequence[int], found: Strengths) -> Chart:
     rows = [[openness(one) for one in of] for of in zip(*found.values(), strict=True)]
-    traces = [line("mean of the choices", steps, mean_openness(found), "var(--accent)", width=2.5)]
+    traces = [line("mean", steps, mean_openness(found), "var(--accent)", width=2.5)]
     if len(found) > 1:
-        for name, pick in zip(_SMALLEST, (min, max), strict=True):
-            traces.append(line(name, steps, [pick(row) for row in rows], "var(--late)", dash="dot", width=1.5))
-    layout = axes("step", "entropy, share of the largest", ".0%", showlegend=True)
+        for name, pick, dash in zip(_EXTREMES, (min, max), ("dot", "dash"), strict=True):
+            traces.append(line(name, steps, [pick(row) for row in rows], "var(--late)", dash=dash, width=1.5))
+    layout = axes("step", "entropy", ".0%", showlegend=True)
     layout["yaxis"] |= {"range": [0, 1.03]}
     title = "Entropy of the options by step"
     return Chart("chart-openness", title, traces, [View("", layout)], card="How open the choices are", height=300)
