@@ -12,9 +12,10 @@ from PIL import Image
 from small_tasks import squares, task_net
 from supernet.data import TensorSplit
 from supernet.data.data import Data
-from supernet.nn.output import as_output
+from supernet.nn.batch import Batch
+from supernet.nn.output import Output, as_output
 from supernet.runs.samples import EXAMPLES, samples_of
-from supernet.tasks import Detection, Translation
+from supernet.tasks import Detection, Joint, Segmentation, Translation
 
 
 def pixels(data: bytes) -> np.ndarray:
@@ -96,6 +97,18 @@ def test_translations_stand_below_source_and_reference() -> None:
         {"source": "ab", "reference": "bc", "network": "bc"},
         {"source": "c", "reference": "e", "network": "d"},
     ]
+
+
+def test_of_several_tasks_each_shows_what_it_has() -> None:
+    data, net = squares("joint"), task_net("joint")
+    found = samples_of("n", net.extract(net.space.largest()), data)
+    alone = samples_of("n", task_net("segmentation").extract(net.space.largest()), squares("segmentation"))
+    assert [one.masks["truth"] for one in found] == [one.masks["truth"] for one in alone], "a class has no picture"
+    both = Joint({"mask": (Segmentation(), 1.0), "again": (Segmentation(), 1.0)})
+    masks = next(squares("segmentation").test.batches(2))
+    output = Output(torch.zeros(2, 3, 16, 16), heads={"again": torch.ones(2, 3, 16, 16)})
+    shown = both.show(output, Batch(masks.x, {"mask": masks.labels, "again": masks.labels}), net)
+    assert list(shown[1].masks) == ["mask, truth", "mask, network", "again, truth", "again, network"]
 
 
 def test_a_task_that_shows_nothing_has_no_samples() -> None:

@@ -55,7 +55,8 @@ def _told(name: str, sample: Sample, classes: Sequence[str]) -> schema.Sample:
     def named(label: int) -> str:
         return classes[label] if 0 <= label < len(classes) else str(label)
 
-    labels = sorted({label for mask in sample.masks.values() for label in mask.unique().tolist()} - {sample.ignored})
+    seen = {label for mask in sample.masks.values() for label in np.unique(mask.cpu().numpy()).tolist()}
+    labels = sorted(seen - {sample.ignored})
     return schema.Sample(
         network=name,
         texts={what: _cut(text) for what, text in sample.texts.items()},

@@ -291,7 +291,10 @@ class Detection:
 def _boxes(boxes: Tensor, labels: Tensor, scores: Tensor | None = None) -> list[Box]:
     """Boxes (N, 4), class indices (N,) and scores (N,) for people."""
     sure = [None] * len(boxes) if scores is None else scores.tolist()
-    return [Box(*box, label, score) for box, label, score in zip(boxes.tolist(), labels.tolist(), sure, strict=True)]
+    return [
+        Box(left, top, right, bottom, label, score)
+        for (left, top, right, bottom), label, score in zip(boxes.tolist(), labels.tolist(), sure, strict=True)
+    ]
 
 
 class _Said(NamedTuple):

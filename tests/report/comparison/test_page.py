@@ -213,7 +213,7 @@ def test_the_top_says_what_does_not_compare(runs: list[Path]) -> None:
     found = beginning(read_members(runs))
     assert found["verdict"] == "2 runs beside each other"
     told = " ".join(found["cautions"])
-    for words_ in ("trained on different data (a: digits", "different spaces (a; b)", "different truths"):
+    for words_ in ("trained on different data or splits (a: digits", "different spaces (a; b)", "different truths"):
         assert words_ in told
 
 

@@ -43,8 +43,8 @@ def _cautions(members: Sequence[Member]) -> Iterator[str]:
     data = grouped(members, "data")
     if len(data) > 1:
         yield (
-            f"The runs were trained on different data ({_told(data)}), so their scores, losses and rankings do not "
-            "compare from one to the other."
+            f"The runs were trained on different data or splits ({_told(data)}), so their validation scores, losses "
+            "and rankings do not compare; test scores do where the test examples are the same."
         )
     spaces = grouped(members, "space")
     if len(spaces) > 1:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -61,8 +62,8 @@ def predictor(run: RunFiles) -> dict[str, Any] | None:
     sentences += [_sentence(name, one, run) for name, one in found.picks.items()]
     if any(chart is not None for chart in charts):
         sentences.append(
-            "Held out: each fifth of the measured architectures, predicted by a fit to the others. Picks are those that "
-            "looked best, often a narrow range, in which τ is lower than among random architectures."
+            "Held out: each fifth of the measured architectures, predicted by a fit to the others. Picks are what looked "
+            "best, often a narrow range, in which τ is lower than among random architectures."
         )
     title = f"Was the predictor right? ({found.predictor})" if found.predictor else "Was the predictor right?"
     return {"title": title, "charts": [chart for chart in charts if chart is not None], "sentences": sentences}
@@ -71,7 +72,8 @@ def predictor(run: RunFiles) -> dict[str, Any] | None:
 def _taus(name: str, found: Findings, picked: Sequence[Point], run: RunFiles) -> Chart | None:
     """Kendall's τ by round: of those held out of each fit, and of the picks that the fit led to."""
     label = quantity(name, run.units).label
-    held = [(r.fitted_to, r.held_out[name].tau) for r in found.rounds if name in r.held_out]
+    rounds = [r for r in found.rounds if name in r.held_out]
+    held = [(r.fitted_to, _known(r.held_out[name].tau)) for r in rounds]
     of_picks = _by_round(name, found, picked)
     if not held and not of_picks:
         return None
@@ -109,7 +111,9 @@ def _errors(name: str, found: Findings, run: RunFiles) -> Chart | None:
     """The error of the predictor by fit, beside that of predicting the mean."""
     named = quantity(name, run.units)
     rows = [
-        (r.fitted_to, r.held_out[name].rmse, r.held_out[name].rmse_of_mean) for r in found.rounds if name in r.held_out
+        (r.fitted_to, _known(r.held_out[name].rmse), _known(r.held_out[name].rmse_of_mean))
+        for r in found.rounds
+        if name in r.held_out
     ]
     if len(rows) < 2:
         return None
@@ -157,6 +161,11 @@ def _picks(name: str, picked: Sequence[Point], run: RunFiles) -> Chart | None:
         height=320,
         items=items,
     )
+
+
+def _known(value: float | None) -> float:
+    """A gap in a curve where a value is not known."""
+    return math.nan if value is None else value
 
 
 def _item(point: Point, label: str, told: float, known: float) -> Mapping[str, Any]:

@@ -53,7 +53,7 @@ def _box(box: Box, what: str) -> dict[str, Any]:
     sure = "" if box.score is None else f" {100 * box.score:.0f}{THIN}%"
     place = {"x": box.left, "y": box.top, "width": max(0.0, box.right - box.left)}
     place |= {"height": max(0.0, box.bottom - box.top)}
-    return place | {"label": f"{box.label}{sure}", "truth": what == _TRUTH}
+    return place | {"label": f"{box.label}{sure}", "truth": what.endswith(_TRUTH)}
 
 
 def _base64(data: bytes) -> str:
