@@ -198,7 +198,8 @@
       }
       trace.x.forEach((x, place) => {
         const item = items(trace, place);
-        const told = item ? [item.title, ...decisions.map((key) => (key in item.arch ? option(item.arch[key]) : ""))] : [];
+        const decided = (key) => (item && key in item.arch ? option(item.arch[key]) : "");
+        const told = titled ? [item ? item.title : "", ...decisions.map(decided)] : [];
         rows.push([series, x, trace.y[place], ...(deep ? [""] : []), ...told]);
       });
     }

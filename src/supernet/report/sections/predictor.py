@@ -62,8 +62,8 @@ def predictor(run: RunFiles) -> dict[str, Any] | None:
     sentences += [_sentence(name, one, run) for name, one in found.picks.items()]
     if any(chart is not None for chart in charts):
         sentences.append(
-            "Held out: each fifth of the measured architectures, predicted by a fit to the others. Picks are what looked "
-            "best, often a narrow range, in which τ is lower than among random architectures."
+            "Held out: each fifth of the measured architectures, predicted by a fit to the others. Picks are what "
+            "looked best, often a narrow range, in which τ is lower than among random architectures."
         )
     title = f"Was the predictor right? ({found.predictor})" if found.predictor else "Was the predictor right?"
     return {"title": title, "charts": [chart for chart in charts if chart is not None], "sentences": sentences}
