@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import csv
+import io
 import json
 import os
 import re
@@ -11,12 +13,15 @@ import subprocess
 from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 
 from report_run import EVALUATIONS, JUDGED, build_run, cell_diagram, judge_run, write, write_lines
+from supernet.io.png import png
 from supernet.nn.diagram import Diagram, Edge, Node
-from supernet.report import write_report
+from supernet.report import write_comparison, write_report
 
 pytestmark = pytest.mark.slow  # whole runs, or processes of their own
 
@@ -31,11 +36,10 @@ FLAGS = (
     "--disable-component-update",
     "--disable-sync",
     "--virtual-time-budget=5000",
-    "--window-size=1200,900",
     "--dump-dom",
 )
 
-Open = Callable[[Path], str]
+Open = Callable[..., str]
 
 
 @pytest.fixture
@@ -50,10 +54,10 @@ def rendered(tmp_path_factory: pytest.TempPathFactory) -> Open:
             "macOS: brew install chromium), or set SUPERNET_NO_BROWSER=1 to do without these tests."
         )
 
-    def open_page(page: Path) -> str:
+    def open_page(page: Path, *, width: int = 1200) -> str:
         profile = tmp_path_factory.mktemp("profile")
         done = subprocess.run(
-            [browser, *FLAGS, f"--user-data-dir={profile}", page.as_uri()],
+            [browser, *FLAGS, f"--window-size={width},900", f"--user-data-dir={profile}", page.as_uri()],
             capture_output=True,
             text=True,
             encoding="utf-8",
@@ -220,3 +224,120 @@ def test_draws_the_charts_of_a_judgement(tmp_path: Path, rendered: Open) -> None
     assert "<img" not in dom
     assert len(re.findall('class="point[ "]', part(dom, "chart-scatter"))) == 2 * JUDGED
     assert part(dom, "chart-rank").count('class="trace scatter ') == 2
+
+
+ATTACK = "=<img src=x onerror=alert(1)>"
+DOWNLOAD = """
+<script>
+addEventListener("load", async () => {
+  const told = { names: [], wide: document.documentElement.scrollWidth - innerWidth, width: innerWidth };
+  const blobs = [], make = URL.createObjectURL;
+  URL.createObjectURL = (blob) => { blobs.push(blob); return make(blob); };
+  HTMLAnchorElement.prototype.click = function () { told.names.push(this.download); };
+  const buttons = [...document.querySelectorAll("button[data-csv]")];
+  for (const button of buttons) {
+    button.focus();
+    if (document.activeElement === button) button.click(); // as Enter does
+  }
+  told.charts = document.querySelectorAll(".chart").length;
+  told.tables = await Promise.all(blobs.map((blob) => blob.text()));
+  const menu = document.querySelector("select[data-chart=chart-trainings]");
+  if (menu) {
+    menu.value = String([...menu.options].findIndex((option) => option.textContent === "lr"));
+    menu.dispatchEvent(new Event("change"));
+    buttons.find((button) => button.dataset.csv === "chart-trainings").click();
+    told.chosen = await blobs.at(-1).text();
+  }
+  told.loaded = [...document.querySelectorAll("img")].map((image) => image.naturalWidth);
+  const out = document.createElement("pre");
+  out.id = "told";
+  out.textContent = JSON.stringify(told);
+  document.body.append(out);
+});
+</script></body>"""
+
+
+def watched(page: Path, script: str) -> Path:
+    """A copy of a page with a script of the test in it."""
+    text = re.sub(r'<meta http-equiv="Content-Security-Policy"[^>]*>', "", page.read_text(encoding="utf-8"))
+    copy = page.with_name("watched.html")
+    copy.write_text(text.replace("</body>", script), encoding="utf-8")
+    return copy
+
+
+def told_by(dom: str) -> dict[str, Any]:
+    assert "data-error" not in root_element(dom)
+    found = re.search(r'<pre id="told">(.*?)</pre>', dom, re.S)
+    assert found is not None
+    told: dict[str, Any] = json.loads(found[1].replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&"))
+    return told
+
+
+def further(run: Path) -> None:
+    """Add what a training of architecture weights, a predictor and the answers of a network leave."""
+    rows = [json.loads(line) for line in (run / "search.jsonl").read_text().splitlines()]
+    for row in rows[-24:]:
+        row["predicted"] = {"accuracy": row["values"]["accuracy"] ** 2}
+    write_lines(run / "search.jsonl", rows)
+    shares = ([0.25] * 4, [0.7, 0.1, 0.1, 0.1])
+    write_lines(
+        run / "choices.jsonl",
+        ({"step": n, "choices": {"stage1.depth": share, ATTACK: share}} for n, share in enumerate(shares)),
+    )
+    picture = base64.b64encode(png(np.zeros((4, 5), dtype=np.uint8))).decode()
+    box = {"left": 0, "top": 0, "right": 3, "bottom": 2, "label": ATTACK}
+    sample = {
+        "network": ATTACK,
+        "texts": {"source": ATTACK},
+        "image": picture,
+        "size": [5, 4],
+        "boxes": {"truth": [box]},
+    }
+    write(run / "samples.json", [sample])
+
+
+def test_every_chart_gives_its_data_and_nothing_is_wider_than_a_telephone(tmp_path: Path, rendered: Open) -> None:
+    further(build_run(tmp_path))
+    dom = rendered(write_report(tmp_path))
+    assert 'data-drawn="11"' in root_element(dom)  # six of the run, three of its choices, two of the predictor
+    assert "data-error" not in root_element(dom)
+    assert "data-blocked" not in root_element(dom)
+    told = told_by(rendered(watched(tmp_path / "report.html", DOWNLOAD), width=500))
+    assert told["wide"] <= 0
+    assert told["loaded"] == [5], "the picture of the sample, and no other"
+    assert len(told["names"]) == told["charts"] == 11
+    tables = dict(zip(told["names"], (list(csv.reader(io.StringIO(t))) for t in told["tables"]), strict=True))
+    front = tables["front.csv"]
+    assert front[0][:5] == ["series", "MACs", "Accuracy", "name", "stage1.depth"]
+    search = [json.loads(line) for line in (tmp_path / "search.jsonl").read_text().splitlines()]
+    wanted = [(p["values"]["macs"], p["values"]["accuracy"], str(p["arch"]["stage1.depth"])) for p in search]
+    assert [(float(r[1]), float(r[2]), r[4]) for r in front if r[0] == "evaluated"] == wanted
+    heat = tables["strongest.csv"]
+    assert heat[0] == ["series", "step", "choice", "probability"]
+    assert heat[1:] == [
+        ["strongest option", step, name, value]
+        for name in ("stage1.depth", f"'{ATTACK}")  # a spreadsheet would take it for a formula
+        for step, value in (("0", "0.25"), ("1", "0.7"))
+    ]
+    assert all(len({len(row) for row in table}) == 1 for table in tables.values())
+    assert all(len(table) > 1 for table in tables.values())
+
+
+def test_a_comparison_draws_and_tells_what_is_chosen(tmp_path: Path, rendered: Open) -> None:
+    names = ("a", "<img src=x onerror=alert(1)>")
+    runs = [build_run(tmp_path / name, seed=seed) for seed, name in enumerate(names)]
+    page = write_comparison(runs, tmp_path / "page.html")
+    dom = rendered(page)
+    assert 'data-drawn="2"' in root_element(dom)
+    assert "data-error" not in root_element(dom)
+    assert "data-blocked" not in root_element(dom)
+    assert "<img" not in dom
+    assert part(dom, "chart-fronts").count('class="trace scatter ') == 2
+    told = told_by(rendered(watched(page, DOWNLOAD), width=500))
+    assert told["wide"] <= 0
+    assert told["names"] == ["fronts.csv", "trainings.csv", "trainings.csv"]
+    rows = list(csv.reader(io.StringIO(told["chosen"])))
+    log = [json.loads(line) for line in (runs[0] / "train.jsonl").read_text().splitlines()]
+    assert rows[0] == ["series", "step", "lr"]
+    assert [(r[1], float(r[2])) for r in rows if r[0] == "a"] == [(str(r["step"]), r["lr"]) for r in log if "lr" in r]
+    assert {row[0] for row in rows[1:]} == set(names)

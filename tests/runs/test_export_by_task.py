@@ -41,6 +41,11 @@ def test_each_task_has_a_file_with_its_head_alone(tmp_path: Path) -> None:
         assert row.verified is not None
         assert {name.partition(".")[0] for name in row.verified.validation} == {task, "loss"}
         assert row.arch == run.derived_by_task[task].options()
+    shown = run.place.read("samples.json", list[schema.Sample])
+    assert {(one.network, bool(one.masks), bool(one.boxes)) for one in shown} == {
+        ("derived-mask", True, False),
+        ("derived-objects", False, True),
+    }
     section = exports_section(read_run(tmp_path / "run"))
     assert section is not None
     assert {(network, score) for network, score, *_ in section["by_task"]} >= {

@@ -44,15 +44,17 @@ class Part:
 
 
 _STEP = r"step-\d+\.safetensors"
-_NETWORK = r"(best|small|medium|large|derived|front-\d+|arch-\d+)\.(onnx|(int8\.)?pt2|xml|bin|pte)"
+_NETWORK = r"(best|small|medium|large|derived(-\w+)?|client-\d+|front-\d+|arch-\d+)\.(onnx|(int8\.)?pt2|xml|bin|pte)"
 _SHIFTED = {"shifted": r"shifting\.jsonl", "shifted/generations": _STEP, "shifted/checkpoints": _STEP}
-_TRAINED = r"supernet\.json|environment\.json|space\.json|training\.json|train\.jsonl|counts\.json|restriction\.json"
+_TRAINED = (
+    r"supernet\.json|environment\.json|space\.json|training\.json|(train|choices)\.jsonl|counts\.json|restriction\.json"
+)
 _RETRAINED = rf"{_TRAINED}|retraining\.json|retrained\.json|net\.(onnx|(int8\.)?pt2|xml|bin|pte)"
 
 RUN = Part(
     name="run",
     files={
-        "": rf"{_RETRAINED}|config\.json|data\.json|derived\.json|resources\.json|"
+        "": rf"{_RETRAINED}|config\.json|data\.json|derived(_by_task)?\.json|resources\.json|samples\.json|"
         r"searching\.json|search\.jsonl?|reference\.jsonl|front\.json|"
         r"exports\.json|scores\.jsonl|judging\.json|judge\.(json|csv)|ranking\.csv|(retrained|derived)\.jsonl|"
         r"latency(-learned)?\.json|report\.html",
@@ -68,7 +70,7 @@ RUN = Part(
 
 SEARCH = Part(
     name="search",
-    files={"": r"searching\.json|search\.jsonl?|front\.json|exports\.json", **_SHIFTED},
+    files={"": r"searching\.json|search\.jsonl?|front\.json|(exports|samples)\.json", **_SHIFTED},
     stands="search.jsonl",
 )
 """What a search leaves, and the list of what was exported of it."""
@@ -95,6 +97,7 @@ class RunDirectory:
         self.path = Path(path)
         self.checkpoints = self.path / "checkpoints"
         self.log = self.path / "train.jsonl"
+        self.strengths = self.path / "choices.jsonl"
         self.first, self.replaces = dict(first or {}), replaces
 
     @property
@@ -260,8 +263,9 @@ class RunDirectory:
             file.append(row)
 
     def cut_log(self, step: int) -> None:
-        """Drop log lines after `step` (they belong to steps that will run again) and a torn last line."""
-        keep_lines(self.log, schema.Step, lambda row: row.step <= step)
+        """Drop lines of the logs after `step` (they belong to steps that will run again) and a torn last line."""
+        for log in (self.log, self.strengths):
+            keep_lines(log, schema.Step, lambda row: row.step <= step)
 
     def write_environment(self) -> None:
         """Record machine, versions and command."""

@@ -96,6 +96,12 @@ class Step(Struct, frozen=True):
     step: Annotated[int, Meta(ge=0)]
 
 
+class Strengths(Step, frozen=True, kw_only=True):
+    """A line of `choices.jsonl`: how strongly each option of each choice was taken; None where it was not finite."""
+
+    choices: dict[str, list[float | None]]
+
+
 class Generation(Struct, frozen=True):
     """Where in the search a line of `shifting.jsonl` belongs."""
 
@@ -135,10 +141,17 @@ class Count(Struct, frozen=True):
 
 
 class Derived(Struct, frozen=True):
-    """`derived.json`: the architecture that a differentiable method has derived."""
+    """`derived.json`: the architecture that a differentiable method has derived.
+
+    Attributes:
+        space: Fingerprint of its space.
+        decisions: The option of every active choice.
+        diagram: Its drawing, as JSON; None: the network draws none.
+    """
 
     space: str
     decisions: Arch
+    diagram: dict[str, Any] | None = None
 
 
 class Search(Struct, frozen=True):
@@ -221,6 +234,39 @@ class Export(Struct, frozen=True, kw_only=True):
     diagram: dict[str, Any] | None = None
     problems: dict[str, str] = {}
     task: str | None = None
+
+
+class Box(Struct, frozen=True):
+    """A box in an image of `samples.json`: its sides in pixels, its class, and how sure the network is of it."""
+
+    left: float
+    top: float
+    right: float
+    bottom: float
+    label: str
+    score: float | None = None
+
+
+class Sample(Struct, frozen=True, kw_only=True):
+    """A row of `samples.json`: an example, and what an exported network says of it.
+
+    Attributes:
+        network: The name of the network in `exports.json`.
+        texts: Texts by what they are, such as `source`.
+        image: What was given, a PNG in base64.
+        size: Width and height of the image that boxes are in, pixels.
+        masks: Masks by what they are, each a PNG of the colours of its classes in base64.
+        boxes: Boxes by what they are.
+        classes: The classes in the masks with their colours, as #rrggbb.
+    """
+
+    network: str
+    texts: dict[str, str] = {}
+    image: bytes | None = None
+    size: tuple[Annotated[int, Meta(ge=1)], Annotated[int, Meta(ge=1)]] | None = None
+    masks: dict[str, bytes] = {}
+    boxes: dict[str, list[Box]] = {}
+    classes: dict[str, Annotated[str, Meta(pattern="^#[0-9a-f]{6}$")]] = {}
 
 
 class Retrained(Struct, frozen=True, kw_only=True):

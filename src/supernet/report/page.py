@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -78,15 +78,28 @@ def sections(run: RunFiles) -> list[Section]:
 
 def render(run: RunFiles) -> str:
     """The page as text."""
+    top = rendered("sections/header.html.j2", run=run, **header(run))
+    return document(name_of_run(run), top, sections(run), version=run.environment.supernet)
+
+
+def document(name: str, top: Markup, parts: Sequence[Section], *, version: str | None) -> str:
+    """A page: what stands at its top and its parts in one file, with the style sheet and the three scripts.
+
+    Args:
+        name: What it is about, for the title of the window.
+        top: The markup of the header.
+        parts: The parts, in order.
+        version: The version of this package that made the run; None: it is not known.
+    """
     from plotly.offline import get_plotlyjs
 
     scripts = [_inline(script) for script in (_asset("guard.js"), get_plotlyjs(), _asset("page.js"))]
     return rendered(
         "page.html.j2",
-        run=run,
-        name=name_of_run(run),
-        header=rendered("sections/header.html.j2", run=run, **header(run)),
-        sections=sections(run),
+        name=name,
+        header=top,
+        sections=parts,
+        version=version,
         style=Markup(_asset("style.css")),
         digests=[base64.b64encode(hashlib.sha256(script.encode()).digest()).decode() for script in scripts],
         scripts=[Markup(script) for script in scripts],

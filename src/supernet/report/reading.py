@@ -19,7 +19,7 @@ from supernet.io import schema
 from supernet.io.files import damaged, decode, read_json, read_text
 from supernet.io.lines import read_lines
 from supernet.nn.diagram import Diagram
-from supernet.report.run_files import Network, Record, RunFiles, Scored, by_split, measured
+from supernet.report.run_files import Derived, Network, Record, RunFiles, Scored, by_split, measured
 from supernet.search.evaluation import Point
 from supernet.search.front import FrontFile
 
@@ -43,11 +43,13 @@ def read_run(directory: Path) -> RunFiles:
         config=config or {},
         environment=environment,
         train=reader.log("train.jsonl", schema.Step, lambda row: row.step),
+        strengths=reader.lines("choices.jsonl", schema.Strengths),
         space=reader.json("space.json", schema.Space),
         search=reader.lines("search.jsonl", Point),
         shifted=reader.log("shifted/shifting.jsonl", schema.Generation, lambda row: row.generation),
         front=reader.part(lambda: FrontFile.read(directory)),
         exports=reader.part(lambda: _networks(directory / "exports.json")) or [],
+        samples=reader.json("samples.json", list[schema.Sample]) or [],
         retrainings={folder[:-1]: found for folder, found in retrainings.items() if found is not None},
         commands={folder[:-1]: told for folder in folders if (told := reader.environment(folder).command)},
         searching=reader.json("searching.json", schema.Search),
@@ -57,7 +59,8 @@ def read_run(directory: Path) -> RunFiles:
         counts=reader.json("counts.json", list[schema.Count]) or [],
         data=reader.json("data.json", schema.Data),
         training=reader.json("training.json", schema.Training),
-        derived=reader.json("derived.json", schema.Derived),
+        derived=reader.derived(),
+        derived_by_task=reader.derived_by_task(),
         torn=reader.torn,
         damaged=reader.damaged,
     )
@@ -93,6 +96,23 @@ class _Reader:
     def environment(self, folder: str) -> schema.Environment:
         """The environment of a folder, as far as it is known."""
         return self.json(f"{folder}environment.json", schema.Environment) or schema.Environment()
+
+    def derived(self) -> Derived | None:
+        """The architecture that the method has derived."""
+        found = self.json("derived.json", schema.Derived)
+        return None if found is None else self._drawn("derived.json", found)
+
+    def derived_by_task(self) -> dict[str, Derived]:
+        """The architectures that the method has derived for each task, by its name."""
+        name = "derived_by_task.json"
+        found = self.json(name, dict[str, schema.Derived]) or {}
+        return {task: self._drawn(name, one, f"{task!r}.") for task, one in found.items()}
+
+    def _drawn(self, name: str, found: schema.Derived, place: str = "") -> Derived:
+        """With its drawing, unless that is damaged."""
+        path, told = self.directory / name, found.diagram
+        drawn = self.part(lambda: None if told is None else decode(encode(told), Diagram, path, f"{place}diagram"))
+        return Derived(found.decisions, drawn)
 
     def lines(self, name: str, kind: type[_T]) -> Sequence[_T]:
         """A file of lines; none where it is damaged. A last one without its end is left out and noted."""

@@ -54,6 +54,14 @@ class Network:
 
 
 @dataclass(frozen=True)
+class Derived:
+    """An architecture that a method has derived itself, and its drawing where the network has one."""
+
+    arch: schema.Arch
+    diagram: Diagram | None = None
+
+
+@dataclass(frozen=True)
 class RunFiles:
     """Everything found in a run directory; what is missing is None or empty.
 
@@ -66,11 +74,13 @@ class RunFiles:
     config: Mapping[str, Any] = field(default_factory=dict)
     environment: schema.Environment = field(default_factory=schema.Environment)
     train: Sequence[Record] = ()
+    strengths: Sequence[schema.Strengths] = ()
     space: schema.Space | None = None
     search: Sequence[Point] = ()
     shifted: Sequence[Record] = ()
     front: FrontFile | None = None
     exports: Sequence[Network] = ()
+    samples: Sequence[schema.Sample] = ()
     retrainings: Mapping[str, schema.Retrained] = field(default_factory=dict)
     commands: Mapping[str, str] = field(default_factory=dict)
     searching: schema.Search | None = None
@@ -80,7 +90,8 @@ class RunFiles:
     counts: Sequence[schema.Count] = ()
     data: schema.Data | None = None
     training: schema.Training | None = None
-    derived: schema.Derived | None = None
+    derived: Derived | None = None
+    derived_by_task: Mapping[str, Derived] = field(default_factory=dict)
     torn: Sequence[str] = ()
     damaged: Sequence[str] = ()
 
@@ -106,6 +117,24 @@ class RunFiles:
             diagram = None if found.space else drawn.get(key(found.arch))  # which is of the network of the run
             retrained.append(Network(folder, found.arch, costs, verified, files, diagram))
         return [*self.exports, *retrained]
+
+    @cached_property
+    def best(self) -> Network | None:
+        """The best of the networks by what they are ranked by, on validation examples; None where nothing is known."""
+        better = max if self.primary.goal == "max" else min
+        known = [(value, network) for network in self.networks if (value := self.worth(network)) is not None]
+        return better(known, key=lambda pair: pair[0])[1] if known else None
+
+    def worth(self, network: Network) -> float | None:
+        """What networks are compared by: where it is a score, that of the file on validation examples comes first."""
+        name = self.primary.name
+        return network.verified.get(f"{name}_validation", network.values.get(name))
+
+    @cached_property
+    def taus(self) -> Mapping[str, float]:
+        """Kendall's τ against the truth, by ranking, such as `supernet`."""
+        figures = self.judgement.figures if self.judgement else []
+        return {f.ranking: f.value for f in figures if f.measure == "kendall_tau" and f.value is not None}
 
     @cached_property
     def units(self) -> Mapping[str, str]:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 from torch import nn
 
@@ -15,7 +14,7 @@ from supernet.data import Data, Split
 from supernet.data.derived.client_validation import ALL_OF_CLIENT
 from supernet.data.derived.clients import CLIENT
 from supernet.deploy.formats import Format, formats_of
-from supernet.errors import RunError, UsageError
+from supernet.errors import RunError, SupernetError, UsageError
 from supernet.io import schema
 from supernet.io.config import Exporting
 from supernet.io.progress import ProgressBar
@@ -23,8 +22,11 @@ from supernet.measure import Calibration, ThisMachine
 from supernet.measure.scores.calibration import DEFAULT
 from supernet.nn import Supernet
 from supernet.nn.one_head import has_heads, one_head
+from supernet.nn.untraceable import first_line
+from supernet.runs.drawn import diagram_of
 from supernet.runs.report import refresh
 from supernet.runs.run import Run
+from supernet.runs.samples import samples_of
 from supernet.space import Arch
 from supernet.space.text import in_shell
 from supernet.tasks import Task
@@ -68,12 +70,15 @@ def export(run: Run, picks: Sequence[Pick] | None = None) -> list[schema.Export]
     check_formats(run.config.export)
     picks = chosen(run) if picks is None else picks
     rows: list[schema.Export] = []
+    answers: list[schema.Sample] = []
     with place.alone(run.say), ProgressBar("export", len(picks), unit="networks") as bar:
         parts = run.load_searched()
         run.net.to("cpu")
         bounds = _bounds(run)
         for done, pick in enumerate(picks, start=1):
-            rows.append(_exported(run, pick, parts))
+            row, shown = _exported(run, pick, parts)
+            rows.append(row)
+            answers += shown
             for sentence in deploy.missed(bounds, {k: v for k, v in rows[-1].values.items() if v is not None}):
                 run.say(f"warning: {pick.name}: {sentence}")
             for kind, problem in rows[-1].problems.items():
@@ -81,8 +86,17 @@ def export(run: Run, picks: Sequence[Pick] | None = None) -> list[schema.Export]
             bar.update(done, pick.name)
         names = {row.name for row in rows}
         place.write("exports.json", [*(row for row in exported(run) if row.name not in names), *rows])
+        _keep_samples(run, names, answers)
         refresh(run)
     return rows
+
+
+def _keep_samples(run: Run, names: Collection[str], found: Sequence[schema.Sample]) -> None:
+    """Put the answers of these networks in the place of those that they had; without any there is no file."""
+    file = run.place / "samples.json"
+    before = run.place.read("samples.json", list[schema.Sample]) if file.is_file() else []
+    if before or found:
+        run.place.write("samples.json", [*(one for one in before if one.network not in names), *found])
 
 
 def _bounds(run: Run) -> search.Constraints:
@@ -232,7 +246,8 @@ def write_formats(
     return Written(done.module, files, dict(done.failures), kinds)
 
 
-def _exported(run: Run, pick: Pick, parts: Mapping[str, nn.Module]) -> schema.Export:
+def _exported(run: Run, pick: Pick, parts: Mapping[str, nn.Module]) -> tuple[schema.Export, Sequence[schema.Sample]]:
+    """The row of a network, and some of its answers."""
     settings, data, net, place = run.config.export, run.data, run.net, run.place.path
     if pick.client is not None:
         data, net = _of_client(run, pick.client, parts)
@@ -257,17 +272,27 @@ def _exported(run: Run, pick: Pick, parts: Mapping[str, nn.Module]) -> schema.Ex
         **memory._asdict(),
     }
     verified, compared = _verified(written, data, machine.threads)
-    return schema.Export(
+    row = schema.Export(
         name=pick.name,
         arch=pick.arch.options(),
         values={**pick.values, **costs, "latency_ms": latency_ms},
         verified=verified,
         files={kind: str(file.relative_to(place)) for kind, file in written.files.items()},
         compared=compared,
-        diagram=_diagram(net, pick.arch),
+        diagram=diagram_of(net, pick.arch),
         problems=dict(written.problems),
         task=pick.task,
     )
+    return row, _answers(run, pick.name, written.module, data)
+
+
+def _answers(run: Run, name: str, module: nn.Module, data: Data) -> Sequence[schema.Sample]:
+    """Some answers of a network; none where it fails on them, which says so and costs nothing else."""
+    try:
+        return samples_of(name, module, data)
+    except (SupernetError, RuntimeError, ValueError, TypeError, IndexError, KeyError) as error:
+        run.say(f"warning: no answers of {name} are shown: {first_line(error)}")
+        return []
 
 
 def _of_client(run: Run, number: int, parts: Mapping[str, nn.Module]) -> tuple[Data, Supernet]:
@@ -308,9 +333,3 @@ def _compared(found: deploy.Verification) -> schema.Compared:
         logit_scale=found.logit_scale,
         agreement=found.agreement,
     )
-
-
-def _diagram(net: Supernet, arch: Arch) -> dict[str, Any] | None:
-    draw = getattr(net.module, "diagram", None)
-    drawn = draw(arch) if callable(draw) else None
-    return None if drawn is None else drawn.to_json()

@@ -100,7 +100,7 @@ def load(path: Path | str, *, strict: bool = True) -> Results:
             {"name": network.name, **network.values, **network.verified, **_options(network.arch)}
             for network in run.networks
         ),
-        derived=None if run.derived is None else run.derived.decisions,
+        derived=None if run.derived is None else run.derived.arch,
         judgement=_figures(run),
         damaged=tuple(run.damaged),
     )

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any, Self
 
 import torch
-from msgspec.structs import asdict
 from torch import nn
 
 from supernet import search
@@ -210,7 +209,7 @@ class Run:
         """
         if not (self.directory / "derived.json").is_file():
             return None
-        return self.net.space.from_json(asdict(self.directory.read("derived.json", schema.Derived)))
+        return self._arch(self.directory.read("derived.json", schema.Derived))
 
     @property
     def derived_by_task(self) -> Mapping[str, Arch]:
@@ -223,7 +222,10 @@ class Run:
         if not (self.directory / "derived_by_task.json").is_file():
             return {}
         found = self.directory.read("derived_by_task.json", dict[str, schema.Derived])
-        return {task: self.net.space.from_json(asdict(arch)) for task, arch in found.items()}
+        return {task: self._arch(arch) for task, arch in found.items()}
+
+    def _arch(self, told: schema.Derived) -> Arch:
+        return self.net.space.from_json({"space": told.space, "decisions": told.decisions})
 
     @property
     def facts(self) -> schema.Data:

@@ -10,13 +10,17 @@ from supernet.io import schema
 from supernet.io.lines import read_lines
 from supernet.io.locking import further_process
 from supernet.judge import RankAlong
+from supernet.nn import Supernet
+from supernet.runs.drawn import diagram_of
 from supernet.runs.judge import table_of
 from supernet.runs.naming import build_calibration
 from supernet.runs.run import Run
 from supernet.runs.teaching import say_teachers
+from supernet.space import Arch
 from supernet.space.text import in_shell
-from supernet.train import GradientConflict, Monitor, StrongestOptions, SubnetScores, fit
+from supernet.train import GradientConflict, Monitor, OptionStrengths, StrongestOptions, SubnetScores, fit
 from supernet.train.health import warnings_of
+from supernet.train.monitors.option_strengths import LINES
 from supernet.train.programs._protocol import WeighsOptions
 
 _MEASURED = 20
@@ -67,10 +71,11 @@ def train(run: Run, *, resume: bool = False) -> Run | None:
     if trained.init is not None:
         run.say(f"{settings.init}: {trained.init}")
     if trained.derived is not None:
-        run.directory.write("derived.json", trained.derived.to_json())
+        run.directory.write("derived.json", _told(trained.net, trained.derived))
         run.say(f"derived architecture: {in_shell(trained.derived)}")
     if trained.derived_by_task:
-        run.directory.write("derived_by_task.json", {t: a.to_json() for t, a in trained.derived_by_task.items()})
+        by_task = {task: _told(trained.net, arch) for task, arch in trained.derived_by_task.items()}
+        run.directory.write("derived_by_task.json", by_task)
         for task, arch in trained.derived_by_task.items():
             run.say(f"derived for {task}: {in_shell(arch)}")
     log = read_lines(run.directory.log, dict[str, Any]).rows
@@ -88,6 +93,11 @@ def train(run: Run, *, resume: bool = False) -> Run | None:
     return run.holding(trained.net)
 
 
+def _told(net: Supernet, arch: Arch) -> schema.Derived:
+    """A derived architecture as the run keeps it, with its drawing."""
+    return schema.Derived(net.space.fingerprint, arch.options(), diagram_of(net, arch))
+
+
 def _scalars(log: Any) -> list[Mapping[str, float]]:
     return [{name: value for name, value in row.items() if isinstance(value, int | float)} for row in log]
 
@@ -102,7 +112,10 @@ def _monitors(run: Run) -> list[Monitor]:
     monitors: list[Monitor] = []
     program = run.recipe.on(run.net.space).phases[-1].program
     if isinstance(program, WeighsOptions):  # costs next to nothing
-        monitors.append(StrongestOptions(program, every=every or max(1, run.config.train.steps // _MEASURED)))
+        steps = run.config.train.steps
+        monitors.append(StrongestOptions(program, every=every or max(1, steps // _MEASURED)))
+        place = None if further_process() else run.directory.strengths
+        monitors.append(OptionStrengths(program, place, every=-(-steps // LINES)))
     if every and not by:
         monitors.append(SubnetScores(data, every=every, seed=run.config.seed))
     if run.config.train.conflict_every:

@@ -7,6 +7,9 @@ from supernet.tasks._protocol import Network as Network
 from supernet.tasks._protocol import Reduction as Reduction
 from supernet.tasks._protocol import Task as Task
 from supernet.tasks._protocol import take_in as take_in
+from supernet.tasks._samples import Box as Box
+from supernet.tasks._samples import Sample as Sample
+from supernet.tasks._samples import Shows as Shows
 from supernet.tasks._words import Words as Words
 from supernet.tasks.classification import Classification as Classification
 from supernet.tasks.detection import Detection as Detection
@@ -19,6 +22,7 @@ from supernet.tasks.translation import Translation as Translation
 
 __all__ = [
     "AsksForTokens",
+    "Box",
     "Classification",
     "Detection",
     "Generates",
@@ -29,7 +33,9 @@ __all__ = [
     "Network",
     "Reduction",
     "Regression",
+    "Sample",
     "Segmentation",
+    "Shows",
     "Task",
     "Translation",
     "Words",

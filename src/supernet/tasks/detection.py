@@ -16,7 +16,8 @@ from supernet.nn.batch import Batch, shapes
 from supernet.nn.output import Output
 from supernet.quantity import LOSS, Quantity
 from supernet.tasks._metrics import Metrics, finite, required
-from supernet.tasks._protocol import Meter, Reduction
+from supernet.tasks._protocol import Meter, Network, Reduction
+from supernet.tasks._samples import Box, Sample
 
 _MAP = Quantity("map", goal="max", share=True)
 _MAP_50 = Quantity("map_50", goal="max", share=True)
@@ -170,6 +171,21 @@ class Detection:
         metric.warn_on_many_detections = False
         return Metrics(lambda o, b: self.loss(o, b, reduction="sum"), lambda _: {_MAP.name: metric}, self._read, _told)
 
+    def show(self, output: Output, batch: Batch, network: Network) -> list[Sample]:
+        """The image, its boxes, and the boxes that the network finds, the surest first."""
+        H, W = batch.images.shape[2:]
+        boxes, labels = _targets(batch)
+        return [
+            Sample(image=image, boxes={"truth": _boxes(b[k >= 0], k[k >= 0]), "network": _boxes(*found)})
+            for image, b, k, found in zip(
+                batch.images,
+                boxes,
+                labels,
+                ((one.boxes, one.labels, one.scores) for one in self.found(output, (H, W))),
+                strict=True,
+            )
+        ]
+
     def outputs(self, classes: int) -> int:
         """A logit per class, four distances and centreness of each location."""
         if not classes:
@@ -270,6 +286,15 @@ class Detection:
         boxes, labels = (tensor.cpu() for tensor in _targets(batch))
         asked = [{"boxes": b[k >= 0].float(), "labels": k[k >= 0]} for b, k in zip(boxes, labels, strict=True)]
         return predicted, asked
+
+
+def _boxes(boxes: Tensor, labels: Tensor, scores: Tensor | None = None) -> list[Box]:
+    """Boxes (N, 4), class indices (N,) and scores (N,) for people."""
+    sure = [None] * len(boxes) if scores is None else scores.tolist()
+    return [
+        Box(left, top, right, bottom, label, score)
+        for (left, top, right, bottom), label, score in zip(boxes.tolist(), labels.tolist(), sure, strict=True)
+    ]
 
 
 class _Said(NamedTuple):

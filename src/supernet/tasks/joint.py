@@ -5,15 +5,20 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import TypeVar
 
 import torch
 from torch import Tensor
 
 from supernet.errors import UsageError
 from supernet.nn.batch import Batch, Fields, shapes
-from supernet.nn.output import Output
+from supernet.nn.output import Output, as_output
 from supernet.quantity import LOSS, Quantity
-from supernet.tasks._protocol import Meter, Reduction, Task
+from supernet.tasks._protocol import Meter, Network, Reduction, Task
+from supernet.tasks._samples import Sample, Shows
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -98,6 +103,37 @@ class Joint:
     def meter(self) -> Meter:
         """A meter of each task."""
         return _Meter(self)
+
+    def show(self, output: Output, batch: Batch, network: Network) -> list[Sample]:
+        """What each task shows of an example, in one; by the names of the tasks where several show something."""
+        shown = {
+            name: task.show(self.head(name, output), self.asked(name, batch), partial(self._answer, name, network))
+            for name, (task, _) in self.tasks.items()
+            if isinstance(task, Shows)
+        }
+        alone = len(shown) == 1
+
+        def named(parts: Mapping[str, Mapping[str, T]]) -> dict[str, T]:
+            return {
+                what if alone else f"{name}, {what}": value
+                for name, found in parts.items()
+                for what, value in found.items()
+            }
+
+        return [
+            Sample(
+                named({name: one.texts for name, one in zip(shown, of, strict=True)}),
+                next((one.image for one in of if one.image is not None), None),
+                named({name: one.masks for name, one in zip(shown, of, strict=True)}),
+                named({name: one.boxes for name, one in zip(shown, of, strict=True)}),
+                next((one.ignored for one in of if one.ignored is not None), None),
+            )
+            for of in zip(*shown.values(), strict=True)
+        ]
+
+    def _answer(self, name: str, network: Network, x: Fields) -> Output:
+        """What a network returns for one task."""
+        return self.head(name, as_output(network(x)))
 
     def outputs(self, classes: int) -> int:
         """The classes of the data: the tasks' heads differ, and the network knows how many values each returns."""

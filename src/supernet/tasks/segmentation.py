@@ -14,7 +14,8 @@ from supernet.nn.batch import Batch, shapes
 from supernet.nn.output import Output
 from supernet.quantity import LOSS, Quantity
 from supernet.tasks._metrics import Figures, Metrics, one_tensor, reduced, required
-from supernet.tasks._protocol import Meter, Reduction
+from supernet.tasks._protocol import Meter, Network, Reduction
+from supernet.tasks._samples import Sample
 
 _MIOU = Quantity("miou", goal="max", share=True)
 _PIXELS = Quantity("pixel_accuracy", goal="max", share=True)
@@ -87,6 +88,14 @@ class Segmentation:
         """Counts pixels by class and prediction."""
         required("a segmentation")
         return Metrics(self._of_logits, self._metrics, self._read)
+
+    def show(self, output: Output, batch: Batch, network: Network) -> list[Sample]:
+        """The image, its mask, and the mask of the largest logits."""
+        found, asked = self._read(output, batch)
+        return [
+            Sample(image=image, masks={"truth": mask, "network": told}, ignored=self.ignore_index)
+            for image, mask, told in zip(batch.images, asked, found, strict=True)
+        ]
 
     def outputs(self, classes: int) -> int:
         """One logit per class."""

@@ -16,6 +16,7 @@ from supernet.nn.output import Output, as_output
 from supernet.quantity import LOSS, Quantity
 from supernet.tasks._beam_search import beam_search
 from supernet.tasks._protocol import Meter, Network, Reduction
+from supernet.tasks._samples import Sample
 from supernet.tasks._tokens import (
     IGNORED,
     PERPLEXITY,
@@ -103,6 +104,22 @@ class Translation:
     def meter(self) -> Meter:
         """Adds up losses and right answers, of examples and of tokens; keeps what is written where there is a beam."""
         return _WritingMeter(self) if self.beam else _Meter(self)
+
+    def show(self, output: Output, batch: Batch, network: Network) -> list[Sample]:
+        """The sentence that was given, its translation, and what the network writes."""
+        assert not isinstance(batch.x, Tensor)
+        words, counted = self.words, self._counted(batch)
+        written = self.generate(network, batch.x).tolist()
+        return [
+            Sample(
+                {
+                    "source": words.text(source.tolist()),
+                    "reference": words.text(tokens[kept].tolist()),
+                    "network": words.text(said),
+                }
+            )
+            for source, tokens, kept, said in zip(batch.x[_SOURCE], batch.labels, counted, written, strict=True)
+        ]
 
     def outputs(self, classes: int) -> int:
         """One logit per token of the vocabulary."""

@@ -103,6 +103,7 @@ from supernet.train.gradients.unrolled import Unrolled as Unrolled
 from supernet.train.loop import Logger as Logger
 from supernet.train.loop import Monitor as Monitor
 from supernet.train.monitors.gradient_conflict import GradientConflict as GradientConflict
+from supernet.train.monitors.option_strengths import OptionStrengths as OptionStrengths
 from supernet.train.monitors.strongest_options import StrongestOptions as StrongestOptions
 from supernet.train.monitors.subnet_scores import SubnetScores as SubnetScores
 from supernet.train.move import Move as Move
@@ -502,6 +503,7 @@ __all__ = [
     "OperationsAndInputs",
     "Optimiser",
     "OptionLogits",
+    "OptionStrengths",
     "Outcome",
     "OwnNet",
     "Part",

@@ -166,6 +166,56 @@
     if (select.value !== "0") choose(); // a reloaded page may keep the choice
   }
 
+  // What a chart shows, as a table: a row per point, with the decisions of the architecture behind it.
+  const plain = (text) => text.replace(/&lt;/g, "<").replace(/&gt;/g, ">").replace(/&amp;/g, "&");
+  function cell(value) {
+    if (value === null || value === undefined) return "";
+    if (typeof value !== "string") return String(value);
+    const text = /^[=+\-@\t\r]/.test(value) ? "'" + value : value; // lest a spreadsheet takes it for a formula
+    return /[",\r\n]/.test(text) ? '"' + text.replace(/"/g, '""') + '"' : text;
+  }
+  function tableOf({ chart, spec }) {
+    const view = spec.views[chart.view];
+    const name = (axis, usual) => plain((((view.layout || {})[axis] || {}).title || {}).text || usual);
+    const shown = spec.traces.map((trace, number) => ({ ...trace, ...(view.traces[number] || {}) }))
+      .filter((trace) => trace.visible !== false && trace.x);
+    const items = (trace, place) => (trace.customdata && spec.items[trace.customdata[place]]) || null;
+    const decisions = [...new Set(shown.flatMap((trace) =>
+      trace.x.flatMap((_, place) => Object.keys((items(trace, place) || { arch: {} }).arch))))];
+    const deep = shown.some((trace) => trace.z);
+    const titled = shown.some((trace) => trace.x.some((_, place) => items(trace, place)));
+    const head = ["series", name("xaxis", "x"), name("yaxis", "y")];
+    if (deep) head.push(plain((shown.find((trace) => trace.z).colorbar || { title: {} }).title.text || "z"));
+    if (titled) head.push("name", ...decisions);
+    const rows = [head];
+    for (const trace of shown) {
+      const series = plain(trace.name || "");
+      if (trace.z) {
+        trace.y.forEach((y, row) => trace.x.forEach((x, column) => {
+          rows.push([series, x, typeof y === "string" ? plain(y) : y, trace.z[row][column]]);
+        }));
+        continue;
+      }
+      trace.x.forEach((x, place) => {
+        const item = items(trace, place);
+        const decided = (key) => (item && key in item.arch ? option(item.arch[key]) : "");
+        const told = titled ? [item ? item.title : "", ...decisions.map(decided)] : [];
+        rows.push([series, x, trace.y[place], ...(deep ? [""] : []), ...told]);
+      });
+    }
+    return rows.map((row) => row.map(cell).join(",") + "\r\n").join("");
+  }
+  document.addEventListener("click", (event) => {
+    const button = event.target.closest("button[data-csv]");
+    if (!button) return;
+    const found = charts.find(({ chart }) => chart.plot.id === button.dataset.csv);
+    const link = element("a");
+    link.download = button.dataset.csv.replace(/^chart-/, "") + ".csv";
+    link.href = URL.createObjectURL(new Blob([tableOf(found)], { type: "text/csv" }));
+    link.click();
+    setTimeout(() => URL.revokeObjectURL(link.href), 10000);
+  });
+
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", drawAll);
   addEventListener("beforeprint", () => {
     root.dataset.print = "";

@@ -42,9 +42,7 @@ def _is_noisy(run: RunFiles) -> bool:
 def _verdict(run: RunFiles) -> tuple[str, str]:
     """The headline, and the sentence below it. Networks are compared by validation; test figures are only shown."""
     name, better = run.primary.name, max if run.primary.goal == "max" else min
-    known = [(value, network) for network in run.networks if (value := _worth(run, network)) is not None]
-    if known:
-        best = better(known, key=lambda pair: pair[0])[1]
+    if (best := run.best) is not None:
         return f"Best: {_tested(run, best)}{_at_cost(run, best.values)}", _trade(run, best)
     points = run.front.points if run.front else tuple(p for p in run.search if run.feasible(p.values))
     if values := [p.values for p in points if name in p.values]:
@@ -67,12 +65,6 @@ def _verdict(run: RunFiles) -> tuple[str, str]:
     return "A run that has not been trained yet", ""
 
 
-def _worth(run: RunFiles, network: Network) -> float | None:
-    """What networks are compared by: where it is a score, that of the file on validation images comes first."""
-    name = run.primary.name
-    return network.verified.get(f"{name}_validation", network.values.get(name))
-
-
 def _tested(run: RunFiles, network: Network) -> str:
     score = run.primary.name
     for name in (f"{score}_test", f"{score}_validation"):
@@ -89,7 +81,7 @@ def _at_cost(run: RunFiles, values: Mapping[str, float]) -> str:
 
 def _trade(run: RunFiles, best: Network) -> str:
     """Which network the headline speaks of, and what the cheapest one gives up."""
-    count, name = sum(_worth(run, network) is not None for network in run.networks), run.cost.name
+    count, name = sum(run.worth(network) is not None for network in run.networks), run.cost.name
     if retraining := run.retrainings.get(best.name):
         how = "trained alone" if retraining.start == "scratch" else "trained on from the supernet's weights"
         chosen = f"{best.name}, {how} for {counted(retraining.steps, 'step')}, is"
@@ -101,9 +93,9 @@ def _trade(run: RunFiles, best: Network) -> str:
         f" the best of {counted(count, 'network')}" if run.retrainings else f" the best of {count} exported networks"
     )
     chosen += " on validation data."
-    priced = [network for network in run.networks if name in network.values and _worth(run, network) is not None]
+    priced = [network for network in run.networks if name in network.values and run.worth(network) is not None]
     smallest = min(priced, key=lambda network: network.values[name], default=best)
-    ours, theirs = _worth(run, best), _worth(run, smallest)
+    ours, theirs = run.worth(best), run.worth(smallest)
     compared = quantity(run.primary.name, run.units).style == "percent" and run.primary.goal == "max"
     if smallest is best or not compared or ours is None or theirs is None or name not in best.values:
         return chosen
@@ -118,13 +110,12 @@ def _figures(run: RunFiles) -> dict[str, Any]:
     evaluations = run.front.evaluations if run.front and run.front.evaluations else len(run.search)
     losses = [record.scalars["loss"] for record in run.train if "loss" in record.scalars]
     differences = [n.verified["max_difference"] for n in run.exports if "max_difference" in n.verified]
-    taus = {f.ranking: f.value for f in run.judgement.figures if f.measure == "kendall_tau"} if run.judgement else {}
     return {
         "steps": run.train[-1].step if run.train else None,
         "loss": losses[-1] if losses else None,
         "evaluations": evaluations,
-        "tau": taus.get("supernet"),
-        "tau_params": taus.get("parameter count"),
+        "tau": run.taus.get("supernet"),
+        "tau_params": run.taus.get("parameter count"),
         "difference": max(differences, default=None),
     }
 

@@ -1,36 +1,63 @@
-"""The exported and retrained networks as pictures."""
+"""The exported and retrained networks as pictures, and what the method has derived itself."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator
 from typing import Any
 
-from supernet.report.run_files import Network, RunFiles
-from supernet.report.units import plain
+from supernet.report.network_card import Card, figures
+from supernet.report.run_files import Derived, RunFiles, key
+
+DERIVED = "derived by the method"
+_TASKS = 12  # architectures of tasks, or of clients, that are drawn
 
 
 def networks(run: RunFiles) -> dict[str, Any] | None:
-    """One card per network: its figures, its drawing, its decisions."""
-    if not run.networks:
-        return None
+    """One card per network, then one per architecture that the method has derived and no network has."""
+    by_method = {key(found.arch) for found in _derived(run).values()}
     cards = [
-        {"network": network, "figures": _figures(run, network), "decisions": _grouped(network)}
-        for network in run.networks
+        Card(
+            f"network-{number}",
+            network.name,
+            network.arch,
+            network.diagram,
+            DERIVED if key(network.arch) in by_method and not network.name.startswith("derived") else "",
+            figures(run, network),
+            run.units,
+        )
+        for number, network in enumerate(run.networks)
     ]
-    return {"title": "The chosen network" if len(cards) == 1 else "The chosen networks", "cards": cards}
+    of_tasks = list(run.derived_by_task)
+    cards += list(_further(run))
+    if not cards:
+        return None
+    sentences = []
+    if len(of_tasks) > _TASKS:
+        sentences.append(
+            f"The method has derived an architecture for each of {len(of_tasks)}; those of the first {_TASKS} are "
+            "drawn, and derived_by_task.json holds all."
+        )
+    if run.networks:
+        title = "The chosen network" if len(cards) == 1 else "The chosen networks"
+    else:
+        title = "What the method derived"
+    return {"title": title, "cards": cards, "sentences": sentences}
 
 
-def _figures(run: RunFiles, network: Network) -> Mapping[str, float]:
-    """What was measured in the supernet, and the score of the file where nothing was."""
-    named = f"{run.score.name}_validation"
-    checked = {named: network.verified[named]} if named in network.verified else {}
-    return network.values if run.score.name in network.values else {**checked, **network.values}
+def _derived(run: RunFiles) -> dict[str, Derived]:
+    """What the method has derived, by the name of its card; those of tasks after the one of the whole."""
+    found = {"derived": run.derived} if run.derived else {}
+    return found | {f"derived for {task}": one for task, one in list(run.derived_by_task.items())[:_TASKS]}
 
 
-def _grouped(network: Network) -> list[tuple[str, str]]:
-    """Decisions such as "stage1.width" and "stage1.depth" in one row per stage."""
-    rows: dict[str, list[str]] = {}
-    for name, option in network.arch.items():
-        group, dot, rest = name.rpartition(".")
-        rows.setdefault(group if dot else name, []).append(f"{rest} {plain(option)}" if dot else plain(option))
-    return [(name, ", ".join(words)) for name, words in rows.items()]
+def _further(run: RunFiles) -> Iterator[Card]:
+    """The derived architectures that no network has; those of several tasks that are alike stand once."""
+    drawn = {key(network.arch) for network in run.networks}
+    alike: dict[str, list[str]] = {}
+    found = _derived(run)
+    for name, one in found.items():
+        alike.setdefault(key(one.arch), []).append(name)
+    for number, (place, names) in enumerate(alike.items()):
+        if place not in drawn:
+            one = found[names[0]]
+            yield Card(f"derived-{number}", ", ".join(names), one.arch, one.diagram, f"{DERIVED}, not exported")

@@ -11,6 +11,7 @@ from msgspec.json import encode
 from msgspec.structs import asdict
 
 from supernet.report.run_files import RunFiles
+from supernet.report.settings import flat
 from supernet.report.units import plain
 
 
@@ -19,7 +20,7 @@ def reproduce(run: RunFiles) -> dict[str, Any] | None:
     told = {name: value for name, value in asdict(run.environment).items() if value is not None}
     if not run.config and not told:
         return None
-    groups = [(name, list(_flat(value, ""))) for name, value in run.config.items() if isinstance(value, dict)]
+    groups = [(name, list(flat(value))) for name, value in run.config.items() if isinstance(value, dict)]
     seed = [("seed", plain(run.config["seed"]))] if "seed" in run.config else []
     return {
         "title": "How to do it again",
@@ -124,11 +125,3 @@ def _text(arch: Mapping[str, Any]) -> str:
 def _pairs(value: Any) -> Iterator[tuple[str, str]]:
     for name, item in value.items() if isinstance(value, dict) else ():
         yield name, item if isinstance(item, str) else json.dumps(item)
-
-
-def _flat(value: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, str]]:
-    for name, item in value.items():
-        if isinstance(item, dict) and item:
-            yield from _flat(item, f"{prefix}{name}.")
-        else:
-            yield prefix + name, plain(item)

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import csv
-import io
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -67,8 +64,7 @@ def training(run: RunFiles) -> dict[str, Any] | None:
         return None
     if any(len(steps) > _LIMIT for steps, _ in series.values()):
         sentences.append(f"Of longer logs {_LIMIT:,} evenly spread records are drawn.")
-    told = {"title": "How it was trained", "charts": charts, "sentences": sentences, "conflict_csv": _csv(conflicts)}
-    return told | _candidates(run)
+    return {"title": "How it was trained", "charts": charts, "sentences": sentences} | _candidates(run)
 
 
 def _candidates(run: RunFiles) -> dict[str, Any]:
@@ -129,18 +125,6 @@ def _conflict(series: Mapping[str, Series]) -> Chart:
     views += [view(name.removeprefix(_LAYER), [name]) for name in layers]
     title = "Cosine between the gradients of subnets by step"
     return Chart("chart-conflict", title, traces, views, card="Gradients that agree", height=300)
-
-
-def _csv(series: Mapping[str, Series]) -> str:
-    """The measurements of conflict as a link that holds a CSV file; empty where there are none."""
-    if not series:
-        return ""
-    file = io.StringIO(newline="")
-    rows = csv.writer(file)
-    rows.writerow(("step", "quantity", "value"))
-    for name, (steps, values) in series.items():
-        rows.writerows((step, name, value) for step, value in zip(steps, values, strict=True))
-    return "data:text/csv;base64," + base64.b64encode(file.getvalue().encode()).decode()
 
 
 def _single(identifier: str, title: str, lines: dict[str, Series]) -> Chart:
