@@ -43,7 +43,7 @@ def test_one_failure_does_not_stop_the_others(tmp_path: Path) -> None:
     scripts = {
         "good": "print('well')",
         "bad": "import sys; print('hm'); sys.exit('error: The loss became nan.')",
-        "killed": "import os, signal; os.kill(os.getpid(), signal.SIGKILL)",
+        "killed": "import os, signal; print('here', flush=True); os.kill(os.getpid(), signal.SIGKILL)",
         "silent": "raise SystemExit(3)",
         "later": "print('well')",
     }
@@ -55,6 +55,8 @@ def test_one_failure_does_not_stop_the_others(tmp_path: Path) -> None:
         "killed": "killed by SIGKILL (out of memory?), 3 times",
         "silent": "it ended with code 3 and said nothing",
     }
+    assert jobs[2].log.read_text() == "here\n" * 3
+    assert sum("begun again" in line for line in said) == 2
     assert any(line.startswith("[2/5] later seed 0: done in ") for line in said)
     assert (tmp_path / "good/seed-0.log").read_text() == "well\n"
 

@@ -10,9 +10,9 @@ import torch
 from small_nets import images, operations_net
 from spread_searches import files, searched
 from supernet import search
-from supernet.errors import UsageError
+from supernet.errors import RunError, UsageError
 from supernet.measure import NetEvaluator
-from supernet.workers import Local
+from supernet.workers import Local, Team, Work
 
 
 def test_a_search_is_the_same_when_a_worker_is_killed(tmp_path: Path) -> None:
@@ -52,3 +52,29 @@ def test_only_what_is_not_known_is_asked_and_new_weights_end_the_workers(monkeyp
         evaluator.look_ahead(archs, ["accuracy"])
         assert closed == [True]
         assert asked[-1] == (4, ("accuracy",))
+
+
+def test_workers_have_the_threads_and_the_settings_of_this_process() -> None:
+    """Another number of threads rounds otherwise."""
+    opened: list[Work] = []
+
+    class Kind:
+        def check(self) -> None:
+            pass
+
+        def open(self, work: Work, most: int | None = None) -> Team:
+            opened.append(work)
+            raise RunError("enough")
+
+    evaluator = NetEvaluator(operations_net(), images(), calibration=None, batch_size=7, images=20)
+    before = torch.get_num_threads()
+    torch.set_num_threads(before + 1)
+    try:
+        with evaluator.spread(Kind()), pytest.raises(RunError, match="enough"):
+            evaluator.look_ahead(list(evaluator.space.enumerate())[:1], ["accuracy"])
+    finally:
+        torch.set_num_threads(before)
+    (work,) = opened
+    assert work.threads == before + 1
+    assert NetEvaluator(**work.given).settings() == evaluator.settings()
+    assert {"net", "data", "space", "score", "parts", "precision"} <= work.given.keys()

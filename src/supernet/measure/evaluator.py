@@ -143,6 +143,7 @@ class NetEvaluator:
             UsageError: network or images cannot be sent to another process, or there are too few places.
             RunError: a package is missing, or workers died again and again.
         """
+        workers.check()
         device = next((parameter.device.type for parameter in self.net.parameters()), "cpu")
         self._spread = Spread(workers, _measuring, self._given, on_gpu=device == "cuda")
         try:

@@ -63,9 +63,14 @@ class Spread:
         """Why workers died, one sentence each."""
         return [] if self._crew is None else self._crew.lost
 
-    def ask(self, archs: Sequence[Arch], names: Sequence[str]) -> None:
-        """Have these architectures measured, unless they are being measured already."""
-        if archs and self._crew is None:
+    def start(self) -> None:
+        """Start the workers, if they have not been; what they cannot do is known before anything is asked of them.
+
+        Raises:
+            UsageError: network or images cannot be sent to another process, or there are too few places.
+            RunError: a package is missing, or a cluster does not answer.
+        """
+        if self._crew is None:
             work = Work(
                 self._begin,
                 self._given(),
@@ -74,6 +79,11 @@ class Spread:
                 to_do="measure architectures",
             )
             self._crew = Crew(self._workers, work)
+
+    def ask(self, archs: Sequence[Arch], names: Sequence[str]) -> None:
+        """Have these architectures measured, unless they are being measured already; errors are those of `start`."""
+        if archs:
+            self.start()
         for arch in archs:
             if self._crew is not None and arch.code not in self._numbers:
                 self._numbers[arch.code] = self._crew.submit((arch.code, tuple(names)))

@@ -91,6 +91,8 @@ def search(
 
     def announce(survey: Survey) -> None:
         _say(run, evaluator, survey)
+        if spread is not None:
+            spread.start()  # before the search on record is replaced
         if overwrite:
             place.replace(SEARCH)
         if not (place / "search.jsonl").is_file() or resume:

@@ -181,7 +181,7 @@ class RayTeam:
                 self._ray.kill(actor)
         self._actors.clear()
         self._asked.clear()
-        del self._given
+        self._given = None
         self._cluster.close()
 
 
@@ -209,7 +209,7 @@ def _copied(given: np.ndarray[Any, Any]) -> memoryview:
     """The store's own memory must not be written to; this lies where torch would put it."""
     mine = torch.empty(len(given), dtype=torch.uint8).numpy()
     mine[:] = given
-    return memoryview(mine)
+    return mine.data
 
 
 class RayCommand:

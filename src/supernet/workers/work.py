@@ -84,7 +84,7 @@ class _Pickler(pickle.Pickler):
         key = (storage.data_ptr(), storage.nbytes())
         if key not in self._places:
             self._places[key] = len(self.storages)
-            self.storages.append(memoryview(_bytes_of(storage).numpy()))
+            self.storages.append(_bytes_of(storage).numpy().data)
         return self._places[key], obj.dtype
 
 
@@ -98,14 +98,16 @@ class _Unpickler(pickle.Unpickler):
     def persistent_load(self, pid: tuple[int, torch.dtype]) -> torch.storage.TypedStorage:
         place, dtype = pid
         storage = self._storages[place].untyped_storage()
-        return torch.storage.TypedStorage(wrap_storage=storage, dtype=dtype, _internal=True)
+        kind: Any = torch.storage.TypedStorage
+        typed: torch.storage.TypedStorage = kind(wrap_storage=storage, dtype=dtype, _internal=True)
+        return typed
 
 
 _EMPTY = torch.empty(0, dtype=torch.uint8)
 
 
 def _bytes_of(storage: torch.UntypedStorage) -> torch.Tensor:
-    return torch.empty(0, dtype=torch.uint8).set_(storage)  # type: ignore[call-overload, no-any-return]
+    return torch.empty(0, dtype=torch.uint8).set_(storage)
 
 
 def _joined(groups: list[list[memoryview]]) -> bytearray:
