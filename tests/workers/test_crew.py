@@ -22,6 +22,9 @@ class Played:
     deadly: float = 0.0
     always: frozenset[int] = frozenset()
     stillborn: bool = False
+    births: list[bool] = field(default_factory=list)
+    idle: set[int] = field(default_factory=set)
+    bored: bool = False
     given: list[int] = field(default_factory=list)
     coming: dict[int, int | None] = field(default_factory=dict)
 
@@ -38,16 +41,21 @@ class Played:
 
     def give(self, seat: int, task: int) -> None:
         assert seat not in self.coming, "it has a task, or has not begun"
+        self.idle.remove(seat)
         self.given.append(task)
         self.coming[seat] = task
 
     def wait(self) -> Sequence[Event]:
         assert self.coming, "it would wait for ever"
+        if self.bored and self.idle:  # one that has nothing to do dies
+            return [Died(self.idle.pop(), "killed by SIGKILL")]
         seat = self.random.choice(sorted(self.coming))
         task = self.coming.pop(seat)
         unlucky = task is not None and self.given.count(task) < 3 and self.random.random() < self.deadly
-        if self.stillborn or task in self.always or unlucky:
+        unborn = task is None and bool(self.births) and not self.births.pop(0)
+        if self.stillborn or unborn or task in self.always or unlucky:
             return [Died(seat, "killed by SIGKILL")]
+        self.idle.add(seat)
         if task is None:
             return [Ready(seat)]
         if task < 0:
@@ -103,6 +111,29 @@ def test_workers_that_never_begin_are_not_started_for_ever() -> None:
         number = crew.submit(1)
         with pytest.raises(RunError, match=r"before their first task.*What is finished is kept"):
             crew.result(number)
+
+
+def test_only_deaths_in_a_row_count_and_a_birth_ends_the_row() -> None:
+    played = Played(count=1, births=[False, False, True, False, False, True], always=frozenset())
+    played.deadly = 1.0  # the only task costs two workers
+    with Crew(played, WORK) as crew:
+        assert crew.result(crew.submit(5)) == 25
+        assert len(crew.lost) == 6
+
+
+def test_no_task_goes_to_a_worker_that_died_idle() -> None:
+    played = Played(count=3)
+    with Crew(played, WORK) as crew:
+        first = [crew.submit(task) for task in range(3)]
+        assert [crew.result(number) for number in first] == [0, 1, 4]
+        played.bored = True
+        alone = crew.submit(9)
+        played.bored = len(played.idle) > 0
+        crew._turn()
+        assert crew.lost == ["killed by SIGKILL"]
+        played.bored = False
+        more = [crew.submit(task) for task in range(4, 9)]
+        assert [crew.result(number) for number in (alone, *more)] == [81, 16, 25, 36, 49, 64]
 
 
 def test_an_error_is_raised_where_its_result_is_asked_for() -> None:

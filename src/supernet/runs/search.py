@@ -121,7 +121,7 @@ def search(
             reference=settings.reference,
         )
         if spread is not None and spread.lost:
-            run.say(f"{len(spread.lost)} workers ended unexpectedly and were replaced: {'; '.join(spread.lost)}")
+            run.say(f"workers that ended unexpectedly and were replaced: {len(spread.lost)} ({'; '.join(spread.lost)})")
         refresh(run)
     if settings.latency is not None:
         run.say(f"latency_ms is predicted from {settings.latency}, not measured; export measures it")
