@@ -45,12 +45,12 @@ browser:
 # The tests of what needs heavy extras, in an environment of its own: five minutes to install, several gigabytes.
 extras: $(EXTRAS)/.installed
 	OMP_NUM_THREADS=1 $(EXTRAS)/bin/pytest --numprocesses 2 tests/deploy tests/measure tests/pretrained \
-	  tests/search/test_published_searchers.py tests/runs/test_results.py
+	  tests/search/test_published_searchers.py tests/runs/test_results.py tests/workers
 
 $(EXTRAS)/.installed: pyproject.toml
 	$(PYTHON) -m venv $(EXTRAS)
 	$(EXTRAS)/bin/python -m pip install --quiet --disable-pip-version-check \
-	  --editable '.[dev,openvino,executorch,int8,optuna,analysis]'
+	  --editable '.[dev,openvino,executorch,int8,optuna,analysis,ray]'
 	touch $@
 
 # The documentation site, in build/site; a link to nothing fails. No network is needed once the tools are installed.

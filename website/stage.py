@@ -43,6 +43,7 @@ ROOMS = {
     "deploy": "deploy",
     "report": "report",
     "runs": "run",
+    "workers": "run",
     "paper": "",
     "settings": "",
     "errors": "",

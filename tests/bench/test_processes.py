@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from supernet.bench.processes import Estimator, Job, run_jobs
+from supernet.bench.processes import Estimator, Job, Started, run_jobs
 from supernet.errors import RunError
 
 pytestmark = pytest.mark.slow  # whole runs, or processes of their own
@@ -25,13 +25,13 @@ class Scripted(Job):
 
     script: str = ""
 
-    def start(self, threads: int | None) -> subprocess.Popen[bytes]:
+    def start(self, threads: int | None, cluster: object = None) -> Started:
         self.log.parent.mkdir(parents=True, exist_ok=True)
         limits = {} if threads is None else {"THREADS": str(threads)}
         with self.log.open("ab") as log:
             command = [sys.executable, "-S", "-c", self.script]
             env = {**os.environ, **limits}
-            return subprocess.Popen(command, stdout=log, stderr=log, env=env, start_new_session=True)
+            return Started(subprocess.Popen(command, stdout=log, stderr=log, env=env, start_new_session=True))
 
 
 def go(jobs: list[Scripted], *, workers: int, said: list[str] | None = None) -> dict[Job, str]:
@@ -43,7 +43,7 @@ def test_one_failure_does_not_stop_the_others(tmp_path: Path) -> None:
     scripts = {
         "good": "print('well')",
         "bad": "import sys; print('hm'); sys.exit('error: The loss became nan.')",
-        "killed": "import os, signal; os.kill(os.getpid(), signal.SIGKILL)",
+        "killed": "import os, signal; print('here', flush=True); os.kill(os.getpid(), signal.SIGKILL)",
         "silent": "raise SystemExit(3)",
         "later": "print('well')",
     }
@@ -52,9 +52,11 @@ def test_one_failure_does_not_stop_the_others(tmp_path: Path) -> None:
     failures = go(jobs, workers=2, said=said)
     assert {job.cell: reason for job, reason in failures.items()} == {
         "bad": "The loss became nan.",
-        "killed": "killed by SIGKILL (out of memory?)",
+        "killed": "killed by SIGKILL (out of memory?), 3 times",
         "silent": "it ended with code 3 and said nothing",
     }
+    assert jobs[2].log.read_text() == "here\n" * 3
+    assert sum("begun again" in line for line in said) == 2
     assert any(line.startswith("[2/5] later seed 0: done in ") for line in said)
     assert (tmp_path / "good/seed-0.log").read_text() == "well\n"
 

@@ -245,7 +245,7 @@ def test_without_a_truth_supernets_are_searched(tmp_path: Path) -> None:
 
 def test_wrong_requests(tmp_path: Path) -> None:
     found = study({"a": {}})
-    with pytest.raises(UsageError, match="0 workers"):
+    with pytest.raises(UsageError, match="workers is 0"):
         run_study(found, tmp_path, workers=0)
     with pytest.raises(UsageError, match="no cell 'x'; there are a"):
         run_study(found, tmp_path, only=["x"])

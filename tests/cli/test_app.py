@@ -175,6 +175,7 @@ def test_an_output_that_nobody_reads(command: str, code: str) -> None:
         (("run", "--config", "."), (". cannot be read",)),
         (("search", "nowhere"), ("nowhere", "config.json")),
         (("search", "RUN", "--budget", "1.5"), ("--budget is '1.5'", "whole number")),
+        (("search", "RUN", "--workers", "two"), ("--workers is 'two'", "ray:8")),
         (("search", "RUN", "--max", "macs"), ("name=value", "macs")),
         (("search", "RUN", "--max", "macs=abc"), ("macs", "abc")),
         (("search", "RUN", "--objectives", ","), ("--objectives",)),

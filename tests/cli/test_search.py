@@ -78,6 +78,26 @@ def test_one_training_serves_several_searches(trained: Path, tmp_path: Path) -> 
     assert "search.seed = 7" in done.err
 
 
+def test_workers_write_the_same_files(trained: Path, tmp_path: Path) -> None:
+    options = ("--searcher", "random", "--budget", 6, "--validation-images", 40, "--calibration-images", 32)
+    for name, more in (("alone", ()), ("spread", ("--workers", 2))):
+        done = supernet("search", trained, "--out", tmp_path / name, *options, *more)
+        assert done.code == 0, done.err
+    alone, spread = (
+        {path.name: path.read_bytes() for path in (tmp_path / name).iterdir() if path.is_file()}
+        for name in ("alone", "spread")
+    )
+    assert alone == spread
+    assert {"searching.json", "search.jsonl", "front.json"} <= alone.keys()
+
+
+def test_latency_by_the_clock_is_not_measured_beside_workers(trained: Path) -> None:
+    done = supernet("search", trained, "--objectives", "accuracy,latency_ms", "--budget", 2, "--workers", 2)
+    assert done.code == 2
+    assert "latency_ms is measured here by the clock" in done.err
+    assert not (trained / "search.jsonl").exists()
+
+
 def test_a_search_of_another_run_is_not_gone_on_with(trained: Path, trained_run: Path, tmp_path: Path) -> None:
     out = tmp_path / "other"
     assert supernet("search", trained, "--out", out, "--searcher", "random", "--budget", 2).code == 0

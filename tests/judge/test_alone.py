@@ -239,5 +239,7 @@ def test_a_training_that_diverges(tmp_path):
 
 
 def test_a_worker_that_dies(tmp_path):
-    with pytest.raises(RunError, match=r"has ended unexpectedly.*Finished trainings are kept"):
+    with pytest.raises(
+        RunError, match=r"that train architectures have ended unexpectedly, 3 workers.*What is finished is kept"
+    ):
         train_alone(dies, RECIPE, images(), every()[:1], workers=2, **LITTLE)

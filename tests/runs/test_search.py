@@ -12,11 +12,12 @@ import pytest
 
 from small_runs import SEARCHING, trained_run
 from supernet.errors import UsageError
-from supernet.io.config import Searching
+from supernet.io.config import Config, Judging, Named, Searching
 from supernet.runs.export import export
 from supernet.runs.retrain import kept_retraining, retrain
 from supernet.runs.run import Run
-from supernet.runs.search import search
+from supernet.runs.search import search, workers_for
+from supernet.workers import Local
 
 pytestmark = pytest.mark.slow  # whole runs, or processes of their own
 
@@ -145,3 +146,22 @@ def test_a_stopped_training_is_spoken_of(tmp_path: Path) -> None:
 def test_searching_is_a_section_that_checks_itself() -> None:
     with pytest.raises(UsageError, match=r"search\.budget is 1\.5; it must be a whole number"):
         Searching(budget=1.5)  # type: ignore[arg-type]
+
+
+def test_a_whole_run_searches_with_its_workers_where_that_changes_nothing(tmp_path: Path) -> None:
+    said: list[str] = []
+
+    def found(workers: int | str = 3, **asked: Any) -> object:
+        config = Config(
+            space=Named("small_nets:operations_net"), search=Searching(**asked), judge=Judging(workers=workers)
+        )
+        return workers_for(Run.create(config, tmp_path / "run", say=said.append))
+
+    assert found(objectives=("accuracy",)) == Local(3)
+    assert found("1", objectives=("accuracy",)) is None
+    assert not said
+    assert found(objectives=("accuracy", "latency_ms")) is None
+    assert "one process searches: latency_ms is measured here by the clock" in said[-1]
+    assert found(objectives=("accuracy",), constraints={"latency_ms": 3.0}, latency="t.json") == Local(3)
+    assert found(shifting={}) is None
+    assert "one process searches: The weights change" in said[-1]

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 
-def begin(folder: str) -> None:
-    """Say which process this is."""
+def begin(folder: str) -> Callable[[str], None]:
+    """Say which process this is; it will be busy."""
     (Path(folder) / f"{os.getpid()}.pid").touch()
+    return work
 
 
 def work(folder: str) -> None:

@@ -8,18 +8,39 @@ import signal
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
 
 from supernet.bench.study import TRUTH
 from supernet.bench.words import duration
 from supernet.errors import RunError
 from supernet.train.interruption import Interruption
+from supernet.workers.crew import LIVES
+from supernet.workers.local import how_it_ended
+from supernet.workers.on_ray import Cluster, RayCommand
 
 Say = Callable[[str], None]
 _LOOK_EVERY_SECONDS = 0.1
 _SPEAK_EVERY_SECONDS = 60.0
+
+
+class Running(Protocol):
+    """A run under way, in some process."""
+
+    def poll(self) -> int | None:
+        """The exit code; None while it runs."""
+        ...
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send a signal to the process and those it has started."""
+        ...
+
+    def close(self) -> None:
+        """Close what we hold of a process that has ended, or is about to."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -30,13 +51,13 @@ class Job:
         out: Directory of the study.
         cell: Its cell, or `TRUTH`.
         seed: Its seed.
-        beside: Runs made at the same time (of the truth: processes it may use).
+        beside: Runs made at the same time; of the truth: the workers that it may use, as `--workers` has them.
     """
 
     out: Path
     cell: str
     seed: int
-    beside: int = 1
+    beside: int | str = 1
 
     def __str__(self) -> str:
         return "truth: architectures trained alone" if self.cell == TRUTH else f"{self.cell} seed {self.seed}"
@@ -51,22 +72,52 @@ class Job:
         """What its process says, beside its directory."""
         return self.run.with_name(self.run.name + ".log")
 
-    def start(self, threads: int | None) -> subprocess.Popen[bytes]:
-        """Start the process, which ends with this one; what it says is added to the log."""
+    @property
+    def command(self) -> list[str]:
+        """The program that makes it, and its arguments."""
+        asked = (self.out.resolve(), self.cell, self.seed, self.beside)
+        return ["-m", "supernet.bench.worker", *map(str, asked)]
+
+    def start(self, threads: int | None, cluster: Cluster | None = None) -> Running:
+        """Start the process, here or on a cluster; it ends with this one, and what it says is added to the log."""
         self.log.parent.mkdir(parents=True, exist_ok=True)
         limits = {} if threads is None else dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS"), str(threads))
-        asked = (self.out, self.cell, self.seed, self.beside)
-        command = [sys.executable, "-m", "supernet.bench.worker", *map(str, asked)]
+        if cluster is not None:
+            return RayCommand(cluster, self.command, limits, self.log.resolve())
         with self.log.open("ab") as log:
             # A session of its own: Ctrl-C reaches it through us, once, and not half of its processes from the terminal.
-            return subprocess.Popen(
-                command,
-                stdin=subprocess.PIPE,  # closed where we end, however that is: see the worker
-                stdout=log,
-                stderr=log,
-                env={**os.environ, **limits},
-                start_new_session=True,
+            return Started(
+                subprocess.Popen(
+                    [sys.executable, *self.command],
+                    stdin=subprocess.PIPE,  # closed where we end, however that is: see the worker
+                    stdout=log,
+                    stderr=log,
+                    env={**os.environ, **limits},
+                    start_new_session=True,
+                )
             )
+
+
+class Started:
+    """A process of this machine in a session of its own."""
+
+    def __init__(self, process: subprocess.Popen[bytes]) -> None:
+        self._process = process
+
+    def poll(self) -> int | None:
+        """The exit code; None while it runs."""
+        return self._process.poll()
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send a signal to the process and those it has started."""
+        if self._process.poll() is None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self._process.pid, number)
+
+    def close(self) -> None:
+        """Wait for its end and close its pipe."""
+        with self._process:
+            pass
 
 
 @dataclass
@@ -102,9 +153,19 @@ class Estimator:
 
 
 def run_jobs(
-    jobs: Sequence[Job], *, workers: int, before: int, estimator: Estimator, say: Say, again: str
+    jobs: Sequence[Job],
+    *,
+    workers: int,
+    before: int,
+    estimator: Estimator,
+    say: Say,
+    again: str,
+    cluster: Cluster | None = None,
 ) -> dict[Job, str]:
     """Carry out jobs, `workers` at a time; one that fails does not stop the others.
+
+    A job whose process is killed, or whose machine goes, is begun again after the others, up to `LIVES` times in all; a
+    run goes on from its checkpoint.
 
     Args:
         jobs: In the order in which they start.
@@ -113,6 +174,7 @@ def run_jobs(
         estimator: Durations known so far.
         say: A function that is called with each sentence about the progress.
         again: Command that goes on after an interruption.
+        cluster: Where the processes run; None: on this machine.
 
     Returns:
         The failed jobs, each with the last line of its log.
@@ -120,8 +182,9 @@ def run_jobs(
     Raises:
         RunError: interrupted; the runs under way have stopped, each with a checkpoint.
     """
-    threads = _threads(workers)
-    waiting, running, failures = list(jobs), dict[Job, tuple[subprocess.Popen[bytes], float]](), dict[Job, str]()
+    threads = _threads(workers) if cluster is None else 1  # the processor that a job reserves there
+    waiting, running, failures = list(jobs), dict[Job, tuple[Running, float]](), dict[Job, str]()
+    killed: Counter[Job] = Counter()
     total, spoke = before + len(jobs), time.monotonic()
 
     def done() -> int:
@@ -144,18 +207,24 @@ def run_jobs(
                     )
                 while waiting and len(running) < workers:
                     job = waiting.pop(0)
-                    running[job] = job.start(threads), time.monotonic()
+                    running[job] = job.start(threads, cluster), time.monotonic()
                     say(f"[{done()}/{total}] {job}: started")
                 for job, (process, began) in list(running.items()):
                     code = process.poll()
                     if code is None:
                         continue
                     del running[job]
-                    _close(process)
+                    process.close()
                     seconds = time.monotonic() - began
                     if code == 0:
                         estimator.add(job.cell, seconds)
                         say(f"[{done()}/{total}] {job}: done in {duration(seconds)}{left()}")
+                    elif code < 0 and killed[job] < LIVES - 1:
+                        killed[job] += 1
+                        waiting.append(job)
+                        say(
+                            f"[{done()}/{total}] {job}: {how_it_ended(code)}; it is begun again, and goes on from there"
+                        )
                     else:
                         failures[job] = _reason(job.log, code)
                         say(f"[{done()}/{total}] {job}: failed after {duration(seconds)}: {failures[job]}")
@@ -166,8 +235,8 @@ def run_jobs(
                 time.sleep(_LOOK_EVERY_SECONDS)
     finally:
         for process, _ in running.values():
-            _signal(process, signal.SIGKILL)
-            _close(process)
+            process.signal(signal.SIGKILL)
+            process.close()
     return failures
 
 
@@ -182,8 +251,7 @@ def last_line(log: Path) -> str:
 
 def _reason(log: Path, code: int) -> str:
     if code < 0:
-        killed = f"killed by {signal.Signals(-code).name}"
-        return f"{killed} (out of memory?)" if code == -signal.SIGKILL else killed
+        return f"{how_it_ended(code)}, {LIVES} times"
     return last_line(log).removeprefix("error: ") or f"it ended with code {code} and said nothing"
 
 
@@ -195,22 +263,10 @@ def _threads(workers: int) -> int | None:
     return max(1, cores // workers)
 
 
-def _stop(processes: Sequence[subprocess.Popen[bytes]]) -> None:
+def _stop(processes: Sequence[Running]) -> None:
     """Ask all to stop, which a training does after its step and with a checkpoint; and wait."""
     for process in processes:
-        _signal(process, signal.SIGTERM)  # not SIGINT, which is ignored by what a shell script starts with &
+        process.signal(signal.SIGTERM)  # not SIGINT, which is ignored by what a shell script starts with &
     for process in processes:
-        process.wait()
-
-
-def _close(process: subprocess.Popen[bytes]) -> None:
-    """Close what we hold of a process that has ended, or is about to."""
-    with process:
-        pass
-
-
-def _signal(process: subprocess.Popen[bytes], number: signal.Signals) -> None:
-    """To the process and those it has started."""
-    if process.poll() is None:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, number)
+        while process.poll() is None:
+            time.sleep(_LOOK_EVERY_SECONDS)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import shlex
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from supernet.bench.comparing import tabulate
@@ -13,16 +14,18 @@ from supernet.bench.processes import Estimator, Job, Say, run_jobs
 from supernet.bench.study import TRUTH, Study, check_seeds
 from supernet.bench.table import RunTable
 from supernet.errors import RunError, UsageError
+from supernet.io.asked_workers import AskedWorkers
 from supernet.io.config import Config
 from supernet.io.files import write_json
 from supernet.io.locking import locked
+from supernet.workers.on_ray import Cluster, Ray
 
 
 def run_study(
     study: Study,
     out: Path,
     *,
-    workers: int = 1,
+    workers: int | str = 1,
     seeds: Sequence[int] | None = None,
     only: Sequence[str] | None = None,
     again: str | None = None,
@@ -37,7 +40,8 @@ def run_study(
     Args:
         study: The study to carry out.
         out: The directory that holds the study's runs and its table.
-        workers: Number of runs at a time; the cores are shared among them.
+        workers: Number of runs at a time; the cores are shared among them. Or text for those of a Ray cluster, such as
+            `"ray:8"`, whose machines share the directory.
         seeds: Seeds to run now; None: those of the study.
         only: Names of the cells to run now; None: all of the study.
         again: Command that goes on after an interruption, for the message.
@@ -48,8 +52,7 @@ def run_study(
             process is at work on the study.
         RunError: interrupted, a package is missing, or no run succeeded.
     """
-    if workers < 1:
-        raise UsageError(f"{workers} workers cannot run anything; give at least 1.")
+    asked = AskedWorkers.of(workers)
     cells = list(study.cells) if only is None else list(only)
     if unknown := [cell for cell in cells if cell not in study.cells]:
         raise UsageError(f"There is no cell {unknown[0]!r}; there are {', '.join(study.cells)}.")
@@ -58,18 +61,28 @@ def run_study(
     study.check()
     everything = tuple(dict.fromkeys([*study.seeds, *chosen]))
     # All cells have their first seed before any has its second: a table can be had early.
-    wanted = [Job(out, cell, seed, beside=workers) for seed in chosen for cell in cells]
-    with locked(out):
+    with locked(out), _cluster(asked) as (cluster, count):
+        wanted = [Job(out, cell, seed, beside=count) for seed in chosen for cell in cells]
         _check_kept(study, out, wanted)
         missing = [job for job in wanted if not is_finished(job.run, study.truth(out))]
         say(
             f"cells {', '.join(cells)}; seeds {', '.join(map(str, chosen))}; {len(wanted) - len(missing)} of "
-            f"{len(wanted)} runs are done, {len(missing)} to do, {workers} at a time, in {out}"
+            f"{len(wanted)} runs are done, {len(missing)} to do, {count} at a time, in {out}"
         )
         failures: dict[Job, str] = {}
         if missing:
             write_json(out / "study.json", study.to_json())
-            failures = _make(study, missing, len(wanted) - len(missing), out, workers, again or _again(out), say)
+            failures = _make(
+                study,
+                missing,
+                len(wanted) - len(missing),
+                out,
+                workers=count,
+                alone=asked.written,
+                cluster=cluster,
+                again=again or _again(out),
+                say=say,
+            )
         return _compared(study, out, everything, failures)
 
 
@@ -99,11 +112,35 @@ def _compared(study: Study, out: Path, seeds: Sequence[int], failures: Mapping[J
     return found
 
 
+@contextmanager
+def _cluster(asked: AskedWorkers) -> Iterator[tuple[Cluster | None, int]]:
+    """Where the runs are made, None being here, and how many at a time."""
+    if asked.engine == "local":
+        yield None, asked.count or 1
+        return
+    cluster = Cluster(Ray(asked.count, asked.address))
+    try:
+        yield cluster, cluster.places()
+    finally:
+        cluster.close()
+
+
 def _make(
-    study: Study, missing: Sequence[Job], before: int, out: Path, workers: int, again: str, say: Say
+    study: Study,
+    missing: Sequence[Job],
+    before: int,
+    out: Path,
+    *,
+    workers: int,
+    alone: int | str,
+    cluster: Cluster | None,
+    again: str,
+    say: Say,
 ) -> dict[Job, str]:
     if study.judge is not None and study.judge.retrain:
-        truth = Job(out, TRUTH, 0, beside=workers)
+        truth = Job(out, TRUTH, 0, beside=alone)  # made here, with workers of its own
+        if cluster is not None:
+            os.environ.setdefault("RAY_ADDRESS", cluster.address)
         say(f"first the truth: {study.judge.retrain} architectures trained alone")
         for reason in run_jobs([truth], workers=1, before=0, estimator=Estimator(), say=say, again=again).values():
             raise RunError(f"The truth could not be made: {reason} (log: {truth.log}).")
@@ -113,7 +150,7 @@ def _make(
             if path.is_dir() and is_finished(path, study.truth(out)):
                 with suppress(RunError):  # `_compared` says so
                     estimator.add(cell, Spent.read(path).seconds)
-    return run_jobs(missing, workers=workers, before=before, estimator=estimator, say=say, again=again)
+    return run_jobs(missing, workers=workers, before=before, estimator=estimator, say=say, again=again, cluster=cluster)
 
 
 def _check_kept(study: Study, out: Path, wanted: Sequence[Job]) -> None:

@@ -27,6 +27,7 @@ from supernet.bench.study import TRUTH, Study
 from supernet.errors import SupernetError, UsageError
 from supernet.io import schema
 from supernet.io.allocator import keep_freed_memory
+from supernet.io.asked_workers import AskedWorkers
 from supernet.io.run_directory import RunDirectory
 from supernet.runs.judge import Alone, judge, trained_alone
 from supernet.runs.run import Run
@@ -37,7 +38,7 @@ PATIENCE_SECONDS = 60.0
 """How long a worker of a study that was killed may need for its last step."""
 
 
-def work(out: Path, cell: str, seed: int, *, workers: int) -> None:
+def work(out: Path, cell: str, seed: int, *, workers: int | str) -> None:
     """Train and judge one run, or go on where it stopped.
 
     Raises:
@@ -55,7 +56,7 @@ def work(out: Path, cell: str, seed: int, *, workers: int) -> None:
             run.directory.begin()
             trained_alone(run.asking(judge=replace(study.judge, workers=workers)))
         else:
-            _train_and_judge(study, run, out, cell, workers)
+            _train_and_judge(study, run, out, cell, int(workers))
         _say(f"finished: {path}")
 
 
@@ -150,7 +151,7 @@ def main() -> None:
     keep_freed_memory()
     out, cell, seed, workers = sys.argv[1:]
     try:
-        work(Path(out), cell, int(seed), workers=int(workers))
+        work(Path(out), cell, int(seed), workers=AskedWorkers.of(workers).written)
     except SupernetError as error:
         sys.stderr.write(f"error: {error}\n")
         raise SystemExit(2 if isinstance(error, UsageError) else 1) from None

@@ -9,7 +9,7 @@ from typing import Annotated
 
 from cyclopts import Group, Parameter
 
-from supernet.cli.options import NOTHING, RUN, StudyOptions, at_least, listed
+from supernet.cli.options import NOTHING, RUN, WORKERS, StudyOptions, listed
 from supernet.cli.output import Json, Output
 from supernet.errors import RunError
 from supernet.io.config import Seed
@@ -41,7 +41,13 @@ def bench(
         list[str] | None, Parameter(negative=(), group=_STUDY, help="Cell to run now, in place of all. Repeatable.")
     ] = None,
     workers: Annotated[
-        int, at_least(1), Parameter(group=RUN, help="Number of runs at a time; the cores are shared among them.")
+        int | str,
+        WORKERS,
+        Parameter(
+            group=RUN,
+            help="Number of runs at a time, among which the cores are shared; or `ray`, `ray:8`, `ray://host:port`, "
+            "`ray://host:port/8` for those of a Ray cluster whose machines share the directory.",
+        ),
     ] = 1,
     as_json: Json = False,
 ) -> None:

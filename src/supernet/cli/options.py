@@ -21,6 +21,7 @@ from msgspec import Meta
 
 from supernet import catalog, settings
 from supernet.errors import UsageError
+from supernet.io.asked_workers import AskedWorkers
 from supernet.io.config import (
     THAT_OF_THE_DATA,
     Config,
@@ -132,6 +133,24 @@ Overwrite = Annotated[
 ]
 
 
+def _workers(_: Any, tokens: Sequence[Token]) -> int | str:
+    return AskedWorkers.of(tokens[0].value, tokens[0].keyword or "the argument").written
+
+
+WORKERS = Parameter(converter=_workers)
+"""An option that says how many workers there are, and where."""
+Workers = Annotated[
+    int | str,
+    WORKERS,
+    Parameter(
+        group=RUN,
+        help="Processes that evaluate architectures side by side, with the same result: a number of processes of this "
+        "machine, or `ray`, `ray:8`, `ray://host:port`, `ray://host:port/8` for workers of a Ray cluster "
+        "(docs/scale.md).",
+    ),
+]
+
+
 # -- sections -------------------------------------------------------------------------------------------
 
 
@@ -175,6 +194,8 @@ def _read(hint: Any) -> tuple[Any, Parameter, str]:
         return bool, Parameter(), ""
     if dict in kinds:
         return list[str], PAIRS, " Repeatable."
+    if {int, str} <= set(kinds):  # a number or a text, as only workers are
+        return hint, WORKERS, ""
     if tuple not in kinds:
         return hint, value(hint), ""
     inner = typing.get_args(kinds[tuple])[0]

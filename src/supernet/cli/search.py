@@ -17,6 +17,7 @@ from supernet.cli.options import (
     Resume,
     SearchAloneOptions,
     TableOptions,
+    Workers,
     asked,
 )
 from supernet.cli.output import Json, Output, points
@@ -44,6 +45,7 @@ def search(
     built: AdoptOptions = NOTHING,
     resume: Resume = False,
     overwrite: Overwrite = False,
+    workers: Workers = 1,
     as_json: Json = False,
 ) -> None:
     """Search a trained supernet for architectures.
@@ -54,11 +56,14 @@ def search(
 
         supernet search runs/a --out runs/a-small --seed 1 -R population=30 --max params=20e3
 
+        supernet search runs/a --workers 4
+
         supernet search runs/a --resume
     """
     from supernet.io.run_directory import RunDirectory
     from supernet.runs import search as runs_search
     from supernet.runs.run import Run as AnyRun
+    from supernet.workers import workers_of
 
     output = Output(as_json)
     with RunDirectory(path if out is None else out).alone(output.say):
@@ -70,7 +75,7 @@ def search(
             raise UsageError(f"{job.place.path} holds no search to resume; leave --resume out to begin one.")
         settings = asked(job.config, search=searching, judge=truth)
         job = job.asking(search=settings.search, judge=settings.judge)
-        front = runs_search.search(job, resume=resume, overwrite=overwrite)
+        front = runs_search.search(job, resume=resume, overwrite=overwrite, workers=workers_of(workers))
     output.result({"run": path, "directory": job.place.path, **front.to_json()}, points(p.values for p in front.points))
 
 

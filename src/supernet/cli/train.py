@@ -34,7 +34,8 @@ def train(
 ) -> None:
     """Train a supernet.
 
-    With --table its ranking is followed while it trains.
+    With --table its ranking is followed while it trains. When torchrun starts it again, since a process had ended, it
+    goes on from the newest checkpoint (docs/scale.md).
 
         supernet train --out runs/a --space mbconv --method spos -M weights.lr=0.1 --steps 2000
 
@@ -43,11 +44,14 @@ def train(
         supernet train --out runs/a --resume
     """
     from supernet.io.lines import read_lines
+    from supernet.io.locking import restarted
     from supernet.io.run_directory import RunDirectory
     from supernet.runs import train as runs_train
     from supernet.runs.run import Run
 
     output = Output(as_json)
+    if restarted():  # with the command that the training was begun with
+        resume, overwrite = RunDirectory(out).is_run, False
     with RunDirectory(out).alone(output.say):
         settings = begun(config, out, resume=resume, built=built, seed=seed, train=training, judge=truth)
         job = Run.create(settings, out, overwrite=overwrite, resume=resume, say=output.say)

@@ -18,6 +18,7 @@ from msgspec import Meta
 
 from supernet import catalog
 from supernet.errors import RunError, UsageError
+from supernet.io.asked_workers import AskedWorkers
 from supernet.io.files import needed, read_text
 from supernet.precision import Precision
 
@@ -220,14 +221,17 @@ class Judging(Section, place="judge."):
     """Number of architectures of the table to follow while training."""
     batch_size: Positive = 512
     """Number of examples per batch that subnets are scored on; it counts where batch norm normalises by the batch."""
-    workers: Positive = 1
-    """Number of processes that train architectures alone."""
+    workers: int | str = 1
+    """Processes that train architectures alone and score subnets, in a whole run also those of its search: a number of
+    processes of this machine, or for workers of a Ray cluster `ray`, `ray:8`, `ray://host:port` or
+    `ray://host:port/8`."""
     proxies: tuple[Text, ...] = ()
     """Scores without training that stand beside the supernet's, by name, such as `az_nas`, or `module:name` of your
     own."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        object.__setattr__(self, "workers", AskedWorkers.of(self.workers, "judge.workers").written)
         for name in self.proxies:
             if not catalog.is_own(name):
                 catalog.find("proxies", name)

@@ -70,6 +70,11 @@ def further_process() -> bool:
     return "WORLD_SIZE" in os.environ and os.environ.get("LOCAL_RANK", "0") != "0"
 
 
+def restarted() -> bool:
+    """Whether torchrun has started this process anew, after one of a training on several devices had ended."""
+    return os.environ.get("TORCHELASTIC_RESTART_COUNT", "0") != "0"
+
+
 def _taken(path: Path) -> IO[str]:
     """The lock file, locked and with our name in it."""
     while True:

@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import copy
 import hashlib
-import pickle
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import as_completed
-from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
@@ -20,9 +17,8 @@ import torch
 from torch import Tensor, nn
 
 from supernet.data import Data
-from supernet.errors import RunError, UsageError
+from supernet.errors import UsageError
 from supernet.io.progress import ProgressBar
-from supernet.judge.processes import processes
 from supernet.judge.truth.growing import TruthFile
 from supernet.judge.truth.truth import Truth
 from supernet.measure import Calibration, scores
@@ -34,6 +30,7 @@ from supernet.nn.output import as_output
 from supernet.space import Arch
 from supernet.train import Recipe, fit
 from supernet.train.recipe import describe
+from supernet.workers import Crew, Work, Workers, workers_of
 
 Job = tuple[Arch, int]
 
@@ -218,7 +215,7 @@ def train_alone(
     out: Path | str | None = None,
     split: Literal["validation", "test"] = "validation",
     calibration: Calibration | None = DEFAULT,
-    workers: int = 1,
+    workers: int | str | Workers = 1,
     threads: int = 1,
     accelerator: str = "auto",
     progress: bool = True,
@@ -244,7 +241,9 @@ def train_alone(
         split: Measure on the validation images; on the test images only if told so.
         calibration: BatchNorm statistics for the measurement; None keeps those of the training, which networks
             built with `statistics="track"` have.
-        workers: Number of processes. A script that uses more than one needs `if __name__ == "__main__":`.
+        workers: Number of processes, text for workers of a Ray cluster such as `"ray:8"`, or a value of
+            `supernet.workers`. A script that uses more than one needs `if __name__ == "__main__":`. The training of
+            one that dies is begun again by another, up to three times.
         threads: Number of CPU threads of each process.
         accelerator: Kind of processor to train on: `"auto"`, `"cpu"`, `"cuda"` or `"mps"`.
         progress: Whether to show progress.
@@ -258,9 +257,10 @@ def train_alone(
         RunError: a training diverged, a process died, or the file cannot be written.
     """
     chosen = _seeds(seeds)
-    for name, value in (("steps", steps), ("batch_size", batch_size), ("workers", workers), ("threads", threads)):
+    for name, value in (("steps", steps), ("batch_size", batch_size), ("threads", threads)):
         if value < 1:
             raise UsageError(f"{name} is {value}; it must be at least 1. Give a larger number.")
+    team = workers_of(workers) if isinstance(workers, int | str) else workers
     if not archs:
         raise UsageError("There is nothing to train; give at least one architecture.")
     regime = Regime(
@@ -281,7 +281,7 @@ def train_alone(
     with TruthFile(out, example.space, metric=score, source=source, settings=settings) as file:
         jobs = [(arch, seed) for seed in chosen for arch in archs if (arch, seed) not in file]
         total = len(archs) * len(chosen)
-        run = _here(regime, jobs, threads) if workers == 1 else _side_by_side(regime, jobs, workers, threads)
+        run = _here(regime, jobs, threads) if team is None else _side_by_side(regime, jobs, team, threads)
         with ProgressBar("train alone", total, unit="trainings", start=total - len(jobs), enabled=progress) as bar:
             for done, ((arch, seed), training) in enumerate(run, start=total - len(jobs) + 1):
                 file.append(arch, seed, training.score, loss=training.loss, seconds=round(training.seconds, 3))
@@ -306,46 +306,27 @@ def _here(regime: Regime, jobs: Iterable[Job], threads: int) -> Iterator[tuple[J
             yield (arch, seed), alone(arch, seed)
 
 
-def _side_by_side(regime: Regime, jobs: Sequence[Job], workers: int, threads: int) -> Iterator[tuple[Job, Training]]:
-    """In processes that start from nothing. Each gets the regime once, by value, and architectures as codes."""
+def _side_by_side(
+    regime: Regime, jobs: Sequence[Job], workers: Workers, threads: int
+) -> Iterator[tuple[Job, Training]]:
+    """Each worker gets the regime once, by value, and architectures as codes."""
     if not jobs:
         return
-    try:
-        sent = pickle.dumps(regime)  # travels through a pipe to our own processes, never into a file
-    except (pickle.PicklingError, AttributeError, TypeError) as error:
-        raise UsageError(
-            f"The network or recipe cannot be sent to another process: {error}. Pass a function at the top level of "
-            "a module (or functools.partial of one) that builds the network, or use workers=1."
-        ) from error
-    pool = processes(min(workers, len(jobs)), _begin, sent, threads)
-    try:
-        waiting = {pool.submit(_work, arch.code, seed): (arch, seed) for arch, seed in jobs}
-        for future in as_completed(waiting):
-            yield waiting[future], future.result()
-    except BrokenProcessPool as error:
-        raise RunError(
-            "A process that trained architectures has ended unexpectedly: it was killed, ran out of memory, or the "
-            'script that started it lacks `if __name__ == "__main__":`. Finished trainings are kept; start again '
-            "to go on, with fewer workers if memory was short."
-        ) from error
-    finally:
-        pool.shutdown(cancel_futures=True)
+    on_gpu = regime.accelerator in ("auto", "cuda") and torch.cuda.is_available()
+    work = Work(_training, regime, threads=threads, on_gpu=on_gpu, to_do="train architectures")
+    with Crew(workers, work, most=len(jobs)) as crew:
+        numbers = {crew.submit((arch.code, seed)): (arch, seed) for arch, seed in jobs}
+        for number, training in crew.finished():
+            yield numbers[number], training
 
 
-class _Worker:
-    """What a worker process keeps between its trainings."""
+def _training(regime: Regime) -> Callable[[tuple[tuple[int, ...], int]], Training]:
+    """What a worker does."""
+    alone = Alone(regime)
 
-    sent: bytes = b""
-    alone: Alone | None = None
+    def trained(task: tuple[tuple[int, ...], int]) -> Training:
+        code, seed = task
+        (arch,) = alone.net.space.wrap(np.asarray([code]))
+        return alone(arch, seed)
 
-
-def _begin(sent: bytes, threads: int) -> None:
-    torch.set_num_threads(threads)
-    _Worker.sent = sent
-
-
-def _work(code: tuple[int, ...], seed: int) -> Training:
-    if _Worker.alone is None:  # not in `_begin`, whose errors would not reach the caller
-        _Worker.alone = Alone(pickle.loads(_Worker.sent))
-    (arch,) = _Worker.alone.net.space.wrap(np.asarray([code]))
-    return _Worker.alone(arch, seed)
+    return trained

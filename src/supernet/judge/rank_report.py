@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
@@ -30,6 +31,7 @@ from supernet.rank.curves import Curves, mass_curves
 from supernet.space import Arch
 from supernet.train.checkpoint import digest
 from supernet.train.recipe import describe
+from supernet.workers import Workers
 
 _SOURCE = "scored with inherited weights"
 
@@ -50,6 +52,7 @@ def rank_report(
     by: Score | None = None,
     parts: Mapping[str, nn.Module] | None = None,
     proxies: Sequence[str | Proxy] = (),
+    workers: Workers | None = None,
     out: Path | str | None = None,
     progress: Callable[[int, int], None] | None = None,
     rated: Callable[[int, int], None] = lambda done, total: None,
@@ -77,6 +80,7 @@ def rank_report(
         by: What the subnets are ranked by, see `Recipe.ranks_by`; None: the score of the task.
         parts: The modules that the method has beside the supernet, by name, for what the subnets are ranked by.
         proxies: Scores without training that stand beside them, by name or as values (`measure.proxies`).
+        workers: Processes that score side by side, with the same scores; None: this one does.
         out: A `.jsonl` file that keeps the scores as they become known; called again, only the missing ones are made.
             None keeps nothing.
         progress: Called as `progress(done, total)` after each architecture.
@@ -104,7 +108,9 @@ def rank_report(
         score=by,
         parts=parts,
     )
-    predicted = [evaluator.ranking.sign * value for value in _scored(evaluator, archs, out=out, progress=progress)]
+    with nullcontext() if workers is None else evaluator.spread(workers):
+        values = _scored(evaluator, archs, out=out, progress=progress)
+    predicted = [evaluator.ranking.sign * value for value in values]
     codes = net.space.codes(archs)
     baselines = {"parameter count": evaluator.costs(codes, "params"), "MACs": evaluator.costs(codes, "macs")}
     if proxies:
@@ -208,8 +214,9 @@ def _scored(
             kept = file.truth()
             told = dict(zip(map(tuple, kept.codes.tolist()), kept.mean.tolist(), strict=True))
         for done, arch in enumerate(archs, start=1):
-            if (done - 1) % AHEAD == 0 and evaluator.score is None:
-                evaluator.look_ahead([one for one in archs[done - 1 : done - 1 + AHEAD] if one.code not in told])
+            if (done - 1) % AHEAD == 0 and (evaluator.score is None or evaluator.is_spread):
+                ahead = archs[done - 1 : done - 1 + evaluator.ahead]
+                evaluator.look_ahead([one for one in ahead if one.code not in told])
             if arch.code not in told:
                 told[arch.code] = evaluator.value(arch)
                 file.append(arch, 0, told[arch.code])

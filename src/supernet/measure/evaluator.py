@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,15 +24,19 @@ from supernet.measure.scores.int8 import int8_scores, quantities_in_int8
 from supernet.measure.scores.score import Score, Subnet, quantity_of, scored
 from supernet.measure.scores.scores import Scores, run_scores
 from supernet.measure.scores.shared_beginnings import scores_together
+from supernet.measure.spread import Measured, Spread
 from supernet.measure.untouched import batch_like
 from supernet.nn import Supernet
 from supernet.precision import Precision, check_precision
 from supernet.quantity import ACTIVATIONS_MB, COSTS, LATENCY_MS, MACS, MEMORY_MB, PARAMS, WEIGHTS_MB, Quantity
 from supernet.space import Arch, Codes, Space
+from supernet.workers import Workers
 
 _KEPT_BYTES = 2**30
 AHEAD = 32
 """Number of architectures that are measured together: so many are lost at most when the work is killed."""
+_TASKS_EACH = 4  # that wait for a worker, so that none waits for this process
+_MANY = 1000  # workers, as long as their number is not known
 _LEAST_SAVING = 0.15  # of the layers: less is not worth that a batch is with many architectures at once
 
 
@@ -110,6 +115,7 @@ class NetEvaluator:
         self._values: dict[tuple[int, ...], float] = {}
         self._kept: dict[Any, Any] = {}
         self._latencies: dict[tuple[int, ...], Latency] = {}
+        self._spread: Spread | None = None
 
     def settings(self) -> dict[str, Any]:
         """How accuracy is measured, beside weights and images: calibration, batch size, number of images, precision."""
@@ -119,6 +125,72 @@ class NetEvaluator:
             "images": self._batches.images,
             "precision": self.precision,
         }
+
+    @contextmanager
+    def spread(self, workers: Workers) -> Iterator[Spread]:
+        """Inside, what `look_ahead` announces is measured by workers; the values are the same, bit for bit.
+
+        Each architecture is measured by one of them, without the common beginnings that one process shares. What is
+        measured by the clock, latency, is measured here, while they work.
+
+        Args:
+            workers: Processes of this machine or of a cluster, such as `workers.workers_of("4")`.
+
+        Yields:
+            What counts the workers that died.
+
+        Raises:
+            UsageError: network or images cannot be sent to another process, or there are too few places.
+            RunError: a package is missing, or workers died again and again.
+        """
+        workers.check()
+        device = next((parameter.device.type for parameter in self.net.parameters()), "cpu")
+        self._spread = Spread(workers, _measuring, self._given, on_gpu=device == "cuda")
+        try:
+            yield self._spread
+        finally:
+            self._spread.close()
+            self._spread = None
+
+    @property
+    def is_spread(self) -> bool:
+        """Whether workers measure."""
+        return self._spread is not None
+
+    @property
+    def ahead(self) -> int:
+        """How many of the architectures that will be asked for are worth announcing."""
+        return AHEAD if self._spread is None else AHEAD + _TASKS_EACH * (self._spread.count or _MANY)
+
+    def _given(self) -> dict[str, Any]:
+        return {
+            "net": self.net,
+            "data": self.data,
+            "calibration": self.calibration,
+            "batch_size": self._batches.batch_size,
+            "images": self._batches.images,
+            "space": self.space,
+            "precision": self.precision,
+            "score": self.score,
+            "parts": self.parts,
+        }
+
+    def measured(self, arch: Arch, names: Sequence[str]) -> Measured:
+        """What of the named quantities takes a pass over the images, as a worker tells it."""
+        code = arch.code
+        self.evaluate(arch, names)
+        return Measured(self._scores.get(code), self._scores_in_int8.get(code), self._values.get(code))
+
+    def _collect(self, arch: Arch) -> None:
+        """Take what a worker has measured, if one was asked to."""
+        self._follow()
+        if self._spread is not None and (found := self._spread.collect(arch)) is not None:
+            if found.scores is not None:
+                self._scores[arch.code] = found.scores
+            if found.scores_in_int8 is not None:
+                self._scores_in_int8[arch.code] = found.scores_in_int8
+            if found.value is not None:
+                self._values[arch.code] = found.value
 
     def costs(self, codes: Codes, name: str) -> NDArray[np.float64]:
         """One cheap quantity (N,) for a population (N, D).
@@ -168,7 +240,7 @@ class NetEvaluator:
 
     def scores(self, arch: Arch) -> Scores:
         """Accuracy and loss together."""
-        self._follow()
+        self._collect(arch)
         if arch.code not in self._scores:
             self._scores[arch.code] = run_scores(
                 self.net, arch, self._batches, self.calibration, self.data, precision=self.precision
@@ -188,6 +260,11 @@ class NetEvaluator:
             RunError: the network's output is not finite.
         """
         self._follow()
+        if self._spread is not None:
+            wanted = [self.ranking.name] if names is None else [name for name in names if self._takes_images(name)]
+            kept = [self._kept_values(name) for name in wanted]
+            self._spread.ask([arch for arch in archs if any(arch.code not in values for values in kept)], wanted)
+            return
         left = list({arch.code: arch for arch in archs if arch.code not in self._scores}.values())
         if len(left) < 2 or not (names is None or self._task_scores & set(names)):
             return
@@ -209,7 +286,7 @@ class NetEvaluator:
         Raises:
             RunError: torchao is not installed, or the subnet cannot be quantised.
         """
-        self._follow()
+        self._collect(arch)
         if arch.code not in self._scores_in_int8:
             self._scores_in_int8[arch.code] = int8_scores(
                 self.net, arch, self._batches, self.data, calibration=self.calibration
@@ -225,7 +302,7 @@ class NetEvaluator:
         """
         if self.score is None:
             return self.scores(arch).value
-        self._follow()
+        self._collect(arch)
         if arch.code not in self._values:
             self._values[arch.code] = scored(self.score, self._subnet(arch))
         return self._values[arch.code]
@@ -267,7 +344,20 @@ class NetEvaluator:
             self._version = version
             self._forget()
 
+    def _takes_images(self, name: str) -> bool:
+        """Whether a quantity is measured on images, so that whoever measures it tells the same."""
+        own = self.score is not None and name == self.score.name
+        return own or name.removesuffix(INT8) in self._task_scores
+
+    def _kept_values(self, name: str) -> Collection[tuple[int, ...]]:
+        """The architectures of which such a quantity is remembered."""
+        if name in self._task_scores:
+            return self._scores
+        return self._values if self.score is not None and name == self.score.name else self._scores_in_int8
+
     def _forget(self) -> None:
+        if self._spread is not None:
+            self._spread.close()  # its workers have other weights
         for known in (self._scores, self._scores_in_int8, self._values, self._kept):
             known.clear()
 
@@ -282,6 +372,18 @@ class NetEvaluator:
         """Measure everything anew, such as after weights were changed through `tensor.data`."""
         self._forget()
         self._latencies.clear()
+
+
+def _measuring(given: Mapping[str, Any]) -> Callable[[Any], Measured]:
+    """What a worker does."""
+    evaluator = NetEvaluator(**given)
+
+    def measured(task: tuple[tuple[int, ...], tuple[str, ...]]) -> Measured:
+        code, names = task
+        (arch,) = evaluator.net.space.wrap(np.asarray([code]))
+        return evaluator.measured(arch, names)
+
+    return measured
 
 
 def weights_version(net: Supernet) -> tuple[object, ...]:

@@ -34,6 +34,7 @@ from supernet.space import Arch, Space
 from supernet.space.text import in_shell
 from supernet.train.loop import RESTRICTION
 from supernet.train.programs._protocol import WeighsOptions
+from supernet.workers import workers_of
 
 Alone: TypeAlias = Callable[[Sequence[Arch]], Truth]
 """Trains architectures alone."""
@@ -99,7 +100,7 @@ def judge(run: Run, truth: Truth | None = None, *, alone: Alone | None = None) -
                 distribution = Distribution.of_weights(run.net.space, weights)
             except UsageError as error:  # weights of another kind, of which no drawing is known
                 reason["mass"] = str(error)
-        chosen = run.config.judge.proxies
+        chosen, workers = run.config.judge.proxies, workers_of(run.config.judge.workers)
         with (
             ProgressBar("judge", n, unit="architectures") as bar,
             ProgressBar("proxies", n, unit="architectures", enabled=bool(chosen)) as proxy_bar,
@@ -118,6 +119,7 @@ def judge(run: Run, truth: Truth | None = None, *, alone: Alone | None = None) -
                 by=run.recipe.ranks_by,
                 parts=parts,
                 proxies=chosen,
+                workers=workers,
                 rated=lambda done, total: proxy_bar.update(done),
                 out=place / "scores.jsonl",
                 progress=lambda done, _: bar.update(done),

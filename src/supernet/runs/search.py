@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from contextlib import nullcontext
 from dataclasses import replace
 
 from torch import nn
@@ -17,7 +18,7 @@ from supernet.judge import OrderAlong
 from supernet.measure import NetEvaluator
 from supernet.measure.scores.int8 import SUFFIX as INT8
 from supernet.measure.scores.int8 import check_int8
-from supernet.quantity import ACTIVATIONS_MB, MEMORY_MB
+from supernet.quantity import ACTIVATIONS_MB, LATENCY_MS, MEMORY_MB
 from supernet.runs.judge import table_of
 from supernet.runs.kept import refuse_changes
 from supernet.runs.naming import build_calibration, build_search, build_shifting, objectives_asked
@@ -26,14 +27,23 @@ from supernet.runs.run import Run, kept_search
 from supernet.search import Front, Shifting, Survey, Wrap
 from supernet.search import check as check_possible
 from supernet.search import run as run_search
+from supernet.search.driver import alone_because
 from supernet.search.joining import told as told_of_parts
 from supernet.search.predicting import told
 from supernet.train import load_candidates
+from supernet.workers import Workers, workers_of
 
 _ORDER_EVERY = 2  # generations between two looks at the order of good and poor architectures
 
 
-def search(run: Run, *, resume: bool = False, overwrite: bool = False, wrap: Wrap | None = None) -> Front:
+def search(
+    run: Run,
+    *,
+    resume: bool = False,
+    overwrite: bool = False,
+    wrap: Wrap | None = None,
+    workers: Workers | None = None,
+) -> Front:
     """Search architectures with the weights that the training has left, and in what it has left of the space.
 
     The record goes to `run.place`: `searching.json`, the settings, before the first result, `search.json`,
@@ -50,6 +60,8 @@ def search(run: Run, *, resume: bool = False, overwrite: bool = False, wrap: Wra
         overwrite: Whether to replace the search on record, once this one is known to be possible.
         wrap: What goes on beside the search; None: what is configured. Where it shifts the supernet and a table of
             truth is configured, the order of good and poor architectures is followed along the generations.
+
+        workers: Processes that evaluate architectures side by side; the record is the same. None: this one does.
 
     Raises:
         UsageError: as `supernet.search.run`, settings that shifting does not have, a table too small to draw from, or
@@ -79,6 +91,8 @@ def search(run: Run, *, resume: bool = False, overwrite: bool = False, wrap: Wra
 
     def announce(survey: Survey) -> None:
         _say(run, evaluator, survey)
+        if spread is not None:
+            spread.start()  # before the search on record is replaced
         if overwrite:
             place.replace(SEARCH)
         if not (place / "search.jsonl").is_file() or resume:
@@ -86,7 +100,11 @@ def search(run: Run, *, resume: bool = False, overwrite: bool = False, wrap: Wra
             source = None if run.results is None else os.path.relpath(run.directory.path, place.path)
             place.write("searching.json", schema.Search(settings, source))
 
-    with place.alone(run.say), ProgressBar("search", settings.budget, unit="architectures") as bar:
+    with (
+        place.alone(run.say),
+        nullcontext() if workers is None else evaluator.spread(workers) as spread,
+        ProgressBar("search", settings.budget, unit="architectures") as bar,
+    ):
         front = run_search(
             searcher,
             evaluator,
@@ -102,6 +120,8 @@ def search(run: Run, *, resume: bool = False, overwrite: bool = False, wrap: Wra
             wrap=wrap,
             reference=settings.reference,
         )
+        if spread is not None and spread.lost:
+            run.say(f"workers that ended unexpectedly and were replaced: {len(spread.lost)} ({'; '.join(spread.lost)})")
         refresh(run)
     if settings.latency is not None:
         run.say(f"latency_ms is predicted from {settings.latency}, not measured; export measures it")
@@ -109,6 +129,19 @@ def search(run: Run, *, resume: bool = False, overwrite: bool = False, wrap: Wra
         run.say(sentence)
     run.say(f"{front.evaluations} architectures evaluated, {len(front.points)} on the front")
     return front
+
+
+def workers_for(run: Run) -> Workers | None:
+    """The workers that a whole run is configured with, where its search can do with them; says so where it cannot."""
+    workers, settings = workers_of(run.config.judge.workers), run.config.search
+    if workers is None:
+        return None
+    names = {*objectives_asked(settings), *settings.constraints}
+    cheap = () if settings.latency is None else (LATENCY_MS.name,)
+    reason = alone_because(names, cheap, shifts=settings.shifting is not None)
+    if reason is not None:
+        run.say(f"one process searches: {reason}")
+    return workers if reason is None else None
 
 
 def check_search(run: Run, wrap: Wrap | None = None) -> None:

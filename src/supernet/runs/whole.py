@@ -12,9 +12,10 @@ from supernet.runs.export import check_formats, export
 from supernet.runs.judge import judge, table_of
 from supernet.runs.report import report
 from supernet.runs.run import Run
-from supernet.runs.search import check_search, search
+from supernet.runs.search import check_search, search, workers_for
 from supernet.runs.train import train
 from supernet.search import Front
+from supernet.workers import workers_of
 
 
 @dataclass(frozen=True)
@@ -61,6 +62,8 @@ def whole(run: Run, *, resume: bool = False) -> Whole | None:
         check_search(run)
     if run.config.judge.table:
         table_of(run)
+    if (workers := workers_of(run.config.judge.workers)) is not None:
+        workers.check()
     check_formats(run.config.export)
     require("plotly", "report", "The report")
     trained = train(run, resume=resume)
@@ -69,7 +72,7 @@ def whole(run: Run, *, resume: bool = False) -> Whole | None:
     problems: list[SupernetError] = []
     front, exports, judgement = None, list[schema.Export](), None
     if always or trained.derived is None:
-        front = search(trained, resume=resume)
+        front = search(trained, resume=resume, workers=workers_for(trained))
     else:
         run.say(f"{run.recipe.name} has derived its architecture, so nothing is searched; ask for it with --search")
     try:

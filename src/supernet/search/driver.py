@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
@@ -17,7 +17,7 @@ from supernet.io.locking import locked
 from supernet.measure import NetEvaluator
 from supernet.measure.evaluator import AHEAD
 from supernet.nn import Supernet
-from supernet.quantity import SCORE, Quantity, objectives_of
+from supernet.quantity import LATENCY_MS, SCORE, Quantity, objectives_of
 from supernet.search.archive import Archive, Begun, described
 from supernet.search.constraints import Bounds, Constraints
 from supernet.search.evaluation import Evaluator, costs_of
@@ -178,6 +178,8 @@ def _plan(searcher: Searcher, evaluator: Evaluator, request: Request) -> _Plan:
     names = tuple(dict.fromkeys([goal.name for goal in goals] + list(limits.names)))
     if isinstance(evaluator, Joining):  # the parts are on record too
         names = tuple(dict.fromkeys([*names, *(part for name in names for part in evaluator.parts.get(name, ()))]))
+    if getattr(evaluator, "is_spread", False):
+        _check_spread(names, evaluator, wrap)
     cheap = [name for name in names if name in evaluator.cheap]
     quick = limits.only(cheap)
     # The survey has a stream of its own: what it draws does not shift what the searcher draws.
@@ -205,6 +207,30 @@ def _plan(searcher: Searcher, evaluator: Evaluator, request: Request) -> _Plan:
         wrap=None if wrap is None else dict(wrap.describe()),
     )
     return _Plan(problem, searcher.begin(problem), found, begun, names)
+
+
+def _check_spread(names: Sequence[str], evaluator: Evaluator, wrap: Wrap | None) -> None:
+    """Refuse what workers cannot do without changing the result."""
+    if (reason := alone_because(names, evaluator.cheap, shifts=wrap is not None)) is not None:
+        raise UsageError(f"{reason} Leave the workers out (--workers 1).")
+
+
+def alone_because(names: Collection[str], cheap: Collection[str], *, shifts: bool) -> str | None:
+    """Why a search is done by one process; None: workers may evaluate its architectures.
+
+    Args:
+        names: Objectives and constraints.
+        cheap: Those that are told for whole populations.
+        shifts: Whether something goes on beside the search.
+    """
+    if shifts:
+        return "The weights change while this search goes on (shifting), and workers would have those of its beginning."
+    if LATENCY_MS.name in names and LATENCY_MS.name not in cheap:
+        return (
+            "latency_ms is measured here by the clock, which workers on the same processors would slow down. Predict "
+            "it from a file (--latency), or search without workers."
+        )
+    return None
 
 
 def _named(objectives: str | Sequence[str], evaluator: Evaluator) -> tuple[str, ...]:
@@ -287,7 +313,7 @@ def _search(begun: AskTell, name: str, ledger: Ledger, budget: int, progress: Pr
             ledger.companion.begin_generation(generation, before)
         for number, (arch, cost) in enumerate(zip(archs, costs, strict=True)):
             if number % AHEAD == 0:
-                ledger.look_ahead(archs[number : number + AHEAD])
+                ledger.look_ahead(archs[number : number + getattr(ledger.evaluator, "ahead", AHEAD)])
             if ledger.settle(arch, cost, generation) and progress is not None:
                 progress(len(ledger.evaluations), budget, ledger.best())
         begun.tell(archs, [ledger.known[arch].values for arch in archs])

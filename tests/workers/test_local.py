@@ -16,15 +16,15 @@ from signals import as_in_a_terminal
 pytestmark = pytest.mark.slow  # whole runs, or processes of their own
 
 PARENT = """
-import sys, time
-from supernet.judge.processes import processes
-from waiting_workers import begin, work
+import sys
+from supernet.workers import Crew, Local, Work
+from waiting_workers import begin
 
 if __name__ == "__main__":
-    pool = processes(2, begin, sys.argv[1])
+    crew = Crew(Local(2), Work(begin, sys.argv[1]))
     for _ in range(2):
-        pool.submit(work, sys.argv[1])
-    time.sleep(600)
+        crew.submit(sys.argv[1])
+    next(crew.finished())
 """
 
 
