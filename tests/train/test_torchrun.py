@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from child_trainings import free_port
 
 pytestmark = pytest.mark.slow  # whole runs, or processes of their own
 OPTIONS = [
@@ -34,10 +33,19 @@ def trained(out: Path, *, dies: str) -> subprocess.CompletedProcess[str]:
         "OMP_NUM_THREADS": "1",
         "DIES": dies,
     }
-    torchrun = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--max-restarts", "1"]
+    torchrun = [
+        sys.executable,
+        "-m",
+        "torch.distributed.run",
+        "--standalone",
+        "--nproc-per-node",
+        "2",
+        "--max-restarts",
+        "1",
+    ]
     command = ["-m", "supernet", "train", "--out", str(out), "--space", "torchrun_nets:dies_once", *OPTIONS]
     return subprocess.run(
-        [*torchrun, "--master-port", str(free_port()), *command, "--checkpoint-every", "6"],
+        [*torchrun, *command, "--checkpoint-every", "6"],
         env=environment,
         capture_output=True,
         text=True,

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 from torch import Tensor
+from torch.distributed import PrefixStore, TCPStore
 
 from supernet.errors import RunError, UsageError
 
@@ -46,12 +47,32 @@ def launch(*, accelerator: str, devices: int, strategy: str, precision: str) -> 
             raise UsageError(
                 f"The strategy {strategy!r} is not supported; use 'ddp', where every process holds the whole supernet."
             )
+        _meet_again(fabric)
         fabric.launch()
     except UsageError:
         raise
     except (MisconfigurationException, ImportError, TypeError, ValueError, RuntimeError) as error:
         raise UsageError(f"Training with {given} is not possible here: {error}") from error
     return fabric
+
+
+def _meet_again(fabric: Fabric) -> None:
+    """Bring the processes of a training together that torchrun has started again.
+
+    Torchrun (of torch 2.14) keeps the store in which the processes of the first start have left their addresses. The
+    new ones would call the dead; so each restart has names of its own in it.
+    """
+    restart = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")
+    if restart == "0" or os.environ.get("TORCHELASTIC_USE_AGENT_STORE") != "True" or fabric.world_size == 1:
+        return
+    size = int(os.environ["WORLD_SIZE"])
+    held = TCPStore(os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"]), size, is_master=False)
+    torch.distributed.init_process_group(
+        torch.distributed.get_default_backend_for_device(fabric.device),
+        store=PrefixStore(f"restart {restart}", held),
+        rank=int(os.environ["RANK"]),
+        world_size=size,
+    )
 
 
 @contextmanager
