@@ -34,7 +34,7 @@ from supernet.rank import RHO, TAU, add_ranks, blend, estimate, joined_ranks, ta
 from supernet.rank.checks import Floats
 from supernet.space import Codes
 from supernet.train import ComplexityAwareLR, MomentumSeparation, Recipe, sgd
-from supernet.train.loop import Step
+from supernet.train.move import Step
 
 PROXIES = ("az_nas", "zico", "naswot", "jacov", "shortcut")
 TRAINING, SUPERNET = "training", "supernet"
@@ -151,7 +151,6 @@ def trained(setting: Setting, images: Data, seed: int, folder: Path, keep: Calla
     torch.manual_seed(seed)
     net = zoo.nasbench201(channels=8, cells=1, in_channels=setting.in_channels)
     watch = Watch(keep, clock)
-    options = {"accelerator": "cpu", "log_every": STRETCH, "checkpoint_every": STRETCH, "progress": False}
     fit(
         net,
         recipe(),
@@ -161,20 +160,24 @@ def trained(setting: Setting, images: Data, seed: int, folder: Path, keep: Calla
         seed=seed,
         out=folder,
         resume=True,
+        accelerator="cpu",
+        log_every=STRETCH,
+        checkpoint_every=STRETCH,
         monitors=(watch,),
-        **options,
+        progress=False,
     )
     return net
 
 
-def measured(setting: Setting, rows: Sequence[int], seed: int, out: Path) -> None:
-    """Compute what is not in the file yet."""
+def measured(setting: Setting, rows: Sequence[int], seed: int, out: Path, training: tuple[int, Path]) -> None:
+    """Compute what is not in the file yet; the training has a seed and a file that may be those of another sample."""
     known = {(part.part, part.number) for part in read_lines(out, Part).rows}
     with LinesFile(out) as file:
         missing = [row for row in rows if (SUPERNET, row) not in known]
         if missing:
             images = setting.small()
-            net = trained(setting, images, seed, out.with_suffix(""), file.append)
+            with LinesFile(training[1]) as kept:
+                net = trained(setting, images, training[0], training[1].with_suffix(""), kept.append)
             evaluator = NetEvaluator(net, images, batch_size=500, images=2500)
             for row in missing:
                 clock = Clock()
@@ -312,6 +315,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seed", type=int, required=True, nargs="+", help="of architectures, training and weights")
     parser.add_argument("--out", type=Path, required=True, nargs="+", help="a file per seed for what is finished")
+    parser.add_argument(
+        "--training",
+        nargs=2,
+        metavar=("SEED", "FILE"),
+        help="take the training of this seed, kept with its file, for all samples; default: each has its own",
+    )
     parser.add_argument("--table", type=Path, help="arch, cifar10_test_acc and hp12_cifar10_val_acc in one .npz file")
     parser.add_argument("--images", type=Path, help="CIFAR-10 in one .npz file")
     parser.add_argument("--digits", action="store_true", help="the digits in the place of CIFAR-10")
@@ -327,9 +336,11 @@ def main() -> None:
     for seed, out in zip(asked.seed, asked.out, strict=True):
         rng = np.random.default_rng(seed)
         rows = rng.permutation(one_per_stratum(setting.true, asked.n, rng)).tolist()
+        training = (seed, out) if asked.training is None else (int(asked.training[0]), Path(asked.training[1]))
         if not asked.table_only:
-            measured(setting, rows, seed, out)
-        parts = read_lines(out, Part).rows
+            measured(setting, rows, seed, out, training)
+        parts = [part for part in read_lines(out, Part).rows if part.part != TRAINING]
+        parts += [part for part in read_lines(training[1], Part).rows if part.part == TRAINING]
         samples.append((complete(rows, parts), parts))
     report(setting, samples)
 
