@@ -45,8 +45,8 @@ CONDITIONS = (
 )
 """What a good network must not lack: log(r / N) of each is added. `BEST` of `rankings` tells the good ones apart."""
 STRETCH, FEW = 500, 12
-BUDGET = 1200.0
-"""Seconds of one core's processor."""
+DIGITS = {"τ": 3, "τ ±": 3, "ρ": 3, "top": 3, "top ±": 3, "found": 2, "first": 2, "s": 0}
+"""Columns of the table, and their decimals."""
 
 
 class Part(msgspec.Struct, frozen=True):
@@ -287,7 +287,8 @@ def report(setting: Setting, samples: Sequence[tuple[Sequence[int], Sequence[Par
     for rows, parts in samples:
         scores = columns(setting, rows, parts)
         early = None if setting.early is None else setting.early[list(rows)]
-        latest = {(part.part, part.number): part.seconds for part in parts}
+        ranked = set(rows)
+        latest = {(p.part, p.number): p.seconds for p in parts if p.part == TRAINING or p.number in ranked}
         for name, (ranking, costs) in rankings(scores, early).items():
             seconds = sum(value for (part, number), value in latest.items() if part in costs)
             told.setdefault(name, []).append({**figures(ranking, setting.true[list(rows)]), "s": seconds})
@@ -295,16 +296,7 @@ def report(setting: Setting, samples: Sequence[tuple[Sequence[int], Sequence[Par
     print("| " + " | ".join(heads) + " |\n|" + "---|" * len(heads))
     for name, each in told.items():
         cells = [name]
-        for key, digits in (
-            ("τ", 3),
-            ("τ ±", 3),
-            ("ρ", 3),
-            ("top", 3),
-            ("top ±", 3),
-            ("found", 2),
-            ("first", 2),
-            ("s", 0),
-        ):
+        for key, digits in DIGITS.items():
             values = np.asarray([one[key] for one in each])
             spread = f" ({values.std(ddof=1):.{digits}f})" if len(each) > 1 and "±" not in key and key != "s" else ""
             cells.append(f"{values.mean():.{digits}f}{spread}")

@@ -249,6 +249,9 @@ def test_each_way_without_a_layer_is_a_shortcut(kept: dict[str, str], expected: 
 def test_cells_without_weights_are_no_blocks_and_few_blocks_are_refused() -> None:
     net = zoo.nasbench201(in_channels=1, channels=4, cells=1)
     arch = net.space.arch(dict.fromkeys((choice.name for choice in net.space.choices), "skip_connect"))
+    dead = net.space.arch({**dict.fromkeys((c.name for c in net.space.choices), "none"), "1<-0": "nor_conv_3x3"})
+    assert Shortcut()(untrained(net, dead, blobs(), images=8)) == -1
+    assert Shortcut() == Shortcut(images=4)
     assert Shortcut()(untrained(net, arch, blobs(), images=8)) == -math.inf
     with pytest.raises(UsageError, match="Shortcuts lead through blocks"):
         Shortcut()(subject(nn.Sequential(nn.Conv2d(1, 2, 1), nn.Flatten(), nn.Linear(32, 3)), 1, 4, 4))
