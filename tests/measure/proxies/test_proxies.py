@@ -26,6 +26,7 @@ from supernet.measure.proxies import (
     GraSP,
     JaCov,
     Proxy,
+    Shortcut,
     SynFlow,
     Untrained,
     ZiCo,
@@ -35,6 +36,9 @@ from supernet.measure.proxies import (
 )
 from supernet.measure.proxies.az_nas import entropy, trainability
 from supernet.tasks import Classification
+
+# The mean over the places of a map of one by the number of pixels pooled: 4 in corners, 6 at edges, 9 inside.
+POOLED = sum((4 / 4 + 4 * (side - 2) / 6 + (side - 2) ** 2 / 9) / side**2 for side in (8, 4, 2)) / 3
 
 
 def subject(module: nn.Module, *shape: int, batches: int = 2, images: int = 6) -> Untrained:
@@ -183,6 +187,74 @@ def test_depth_counts_what_lies_on_a_way() -> None:
     deep, less = (EffectiveDepth()(untrained(net, arch, data, images=8)) for arch in (whole, cut))
     # An edge into the first inner node goes: its own convolution, and those of the two edges that leave that node.
     assert deep - less == 3 * 3
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("kept", [(), ("1<-0",), ("3<-1", "3<-2")])
+def test_cells_without_a_way_through_rank_last(kept: tuple[str, ...]) -> None:
+    net = zoo.nasbench201(in_channels=1, channels=4, cells=1)
+    every = dict.fromkeys((choice.name for choice in net.space.choices), "none")
+    dead = net.space.arch({**every, **dict.fromkeys(kept, "nor_conv_3x3")})
+    alive = net.space.arch({**every, "3<-0": "nor_conv_3x3"})
+    found = proxy_scores(net, [dead, alive], blobs(), ["az_nas", "jacov"], images=8)
+    assert found["jacov"][0] < found["jacov"][1]
+    assert found["az_nas"][0] < found["az_nas"][1]
+    # log of 1e-5 and its inverse, for each example: no example is told from another
+    assert found["jacov"][0] == pytest.approx(-8 * (math.log(1e-5) + 1e5))
+
+
+def test_shortcuts_are_the_mean_diagonal_of_the_jacobians() -> None:
+    torch.manual_seed(0)
+    first, second = (nn.Sequential(nn.Conv2d(2, 2, 3, padding=1), nn.Tanh(), nn.Conv2d(2, 2, 1)) for _ in range(2))
+    last = nn.Sequential(nn.Conv2d(2, 3, 3, stride=2), nn.ReLU())  # of another shape: not compared
+    row = nn.Sequential(
+        nn.Sequential(nn.Conv2d(1, 2, 1), nn.ReLU()), first, second, last, nn.Flatten(), nn.LazyLinear(3)
+    )
+    given = subject(row, 1, 6, 6)
+    row(given.batches[0].x)
+    generator = torch.Generator()
+    found = 1 + np.mean([Shortcut(images=6)(given) for _ in range(100)])
+    generator.manual_seed(0)
+    shares = []
+    for x, block in ((row[0], first), (row[:2], second)):
+        inputs = [x(torch.randn(1, 1, 6, 6, generator=generator))[0].detach() for _ in range(40)]
+        diagonals = [
+            torch.func.jacrev(lambda one, block=block: block(one[None])[0])(one).reshape(72, 72) for one in inputs
+        ]
+        shares.append(float(torch.stack(diagonals).diagonal(dim1=1, dim2=2).detach().mean()))
+    assert abs(np.mean(shares)) > 0.02
+    assert found == pytest.approx(np.mean(shares), abs=0.01)
+
+
+@pytest.mark.parametrize(
+    ("kept", "expected"),
+    [
+        ({"3<-0": "skip_connect"}, 1),
+        ({"3<-0": "skip_connect", "1<-0": "skip_connect", "3<-1": "skip_connect"}, 2),
+        ({"3<-0": "avg_pool_3x3"}, POOLED),
+        ({"1<-0": "skip_connect", "3<-1": "avg_pool_3x3"}, POOLED),
+        ({"1<-0": "skip_connect"}, 0),
+        ({}, 0),
+    ],
+)
+def test_each_way_without_a_layer_is_a_shortcut(kept: dict[str, str], expected: float) -> None:
+    net = zoo.nasbench201(in_channels=1, channels=8, cells=1)
+    every = {choice.name: "none" for choice in net.space.choices}
+    arch = net.space.arch({**every, "2<-0": "nor_conv_3x3", "3<-2": "nor_conv_3x3", **kept})
+    given = untrained(net, arch, blobs(), images=8)
+    assert Shortcut()(given) == pytest.approx(-abs(1 - expected), abs=0.06)
+    assert Shortcut()(untrained(net, arch, blobs(), images=8)) == Shortcut()(untrained(net, arch, blobs(), images=8))
+
+
+def test_cells_without_weights_are_no_blocks_and_few_blocks_are_refused() -> None:
+    net = zoo.nasbench201(in_channels=1, channels=4, cells=1)
+    arch = net.space.arch(dict.fromkeys((choice.name for choice in net.space.choices), "skip_connect"))
+    dead = net.space.arch({**dict.fromkeys((c.name for c in net.space.choices), "none"), "1<-0": "nor_conv_3x3"})
+    assert Shortcut()(untrained(net, dead, blobs(), images=8)) == -1
+    assert Shortcut() == Shortcut(images=4)
+    assert Shortcut()(untrained(net, arch, blobs(), images=8)) == -math.inf
+    with pytest.raises(UsageError, match="Shortcuts lead through blocks"):
+        Shortcut()(subject(nn.Sequential(nn.Conv2d(1, 2, 1), nn.Flatten(), nn.Linear(32, 3)), 1, 4, 4))
 
 
 def test_a_supernet_is_rated_and_left_as_it_is() -> None:

@@ -14,6 +14,7 @@ from supernet.measure.proxies.grasp import GraSP
 from supernet.measure.proxies.jacov import JaCov
 from supernet.measure.proxies.naswot import NASWOT
 from supernet.measure.proxies.rating import proxy_of, proxy_scores
+from supernet.measure.proxies.shortcut import Shortcut
 from supernet.measure.proxies.snip import SNIP
 from supernet.measure.proxies.synflow import SynFlow
 from supernet.measure.proxies.vkdnw import VKDNW
@@ -30,6 +31,7 @@ __all__ = [
     "JaCov",
     "Joined",
     "Proxy",
+    "Shortcut",
     "SynFlow",
     "Untrained",
     "ZiCo",

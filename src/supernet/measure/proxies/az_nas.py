@@ -71,6 +71,8 @@ def entropy(feature: Tensor) -> float:
 
 def trainability(before: Tensor, after: Tensor, generator: torch.Generator) -> float:
     """2 − σ − 1/σ of the step from one feature to the next; −∞ where the step does nothing, or there is none."""
+    if not (before.requires_grad and after.requires_grad):
+        return -math.inf
     signs = torch.randint(0, 2, after.shape, generator=generator).to(after) * 2 - 1
     [back] = torch.autograd.grad(after, before, signs, retain_graph=True, allow_unused=True)
     if back is None or (back.shape == signs.shape and bool((back == signs).all())):
