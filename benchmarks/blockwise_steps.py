@@ -61,7 +61,7 @@ def by_hand(steps: int) -> float:
     rng = np.random.default_rng(0)
     stages: list[nn.Sequential] = [stages_module(net, [names]) for names in stage_names(net)]
     optimisers = [torch.optim.Adam(stage.parameters(), 0.002) for stage in stages]
-    batches = [batch.x.to(memory_format=layout) for batch in islice(IMAGES.train.batches(BATCH), steps)]
+    batches = [batch.images.to(memory_format=layout) for batch in islice(IMAGES.train.batches(BATCH), steps)]
     begin = time.process_time()
     for number, x in enumerate(batches):
         place = number * len(stages) // steps

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 
-
 pytestmark = pytest.mark.slow  # whole runs, or processes of their own
 OPTIONS = [
     "--method",
@@ -45,11 +44,11 @@ def trained(out: Path, *, dies: str) -> subprocess.CompletedProcess[str]:
     ]
     command = ["-m", "supernet", "train", "--out", str(out), "--space", "torchrun_nets:dies_once", *OPTIONS]
     return subprocess.run(
-        [*torchrun, *command, "--checkpoint-every", "6"],
+        [*torchrun, "--max-restarts", "1", *command, "--checkpoint-every", "6"],
         env=environment,
         capture_output=True,
         text=True,
-        timeout=1200,
+        timeout=300,
         check=False,
     )
 

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 from torch import Tensor
-from torch.distributed import PrefixStore, TCPStore
 
 from supernet.errors import RunError, UsageError
 
@@ -65,6 +64,8 @@ def _meet_again(fabric: Fabric) -> None:
     restart = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")
     if restart == "0" or os.environ.get("TORCHELASTIC_USE_AGENT_STORE") != "True" or fabric.world_size == 1:
         return
+    from torch.distributed import PrefixStore, TCPStore  # type: ignore[attr-defined]
+
     size = int(os.environ["WORLD_SIZE"])
     held = TCPStore(os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"]), size, is_master=False)
     torch.distributed.init_process_group(
