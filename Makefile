@@ -81,9 +81,10 @@ dist: $(STAMP)
 	$(BIN)/python -m build --outdir dist .
 	PYTHON=$(PYTHON) sh website/try_wheel.sh
 
+# Modules are compiled when they are first used, not all of them beforehand.
 $(STAMP): pyproject.toml
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --editable '.[dev]'
 	touch $@
 
 clean:
