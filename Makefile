@@ -31,7 +31,7 @@ types: $(STAMP)
 unit: $(STAMP) browser
 	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses 2
 
-# What needs no whole training, process of its own or browser: thirteen minutes.
+# What needs no whole training, process of its own or browser: twelve minutes.
 quick: $(STAMP)
 	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses 2 -m "not slow"
 
