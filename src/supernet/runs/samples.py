@@ -17,7 +17,7 @@ from supernet.io.png import png
 from supernet.measure.untouched import placed_like, untouched
 from supernet.nn.batch import Batch, called
 from supernet.nn.output import as_output
-from supernet.tasks import Sample, Shows
+from supernet.tasks import Joint, Sample, Shows
 
 EXAMPLES = 4
 """How many answers of each network are kept."""
@@ -48,7 +48,8 @@ def samples_of(name: str, module: nn.Module, data: Data) -> list[schema.Sample]:
         x = placed_like(module, batch.x)
         output = as_output(called(module, x))
         shown = task.show(output, Batch(x, batch.y), lambda given: called(module, given))
-    return [_told(name, sample, data.classes) for sample in shown]
+    classes = () if isinstance(task, Joint) else data.classes  # of which of the tasks, the data do not say
+    return [_told(name, sample, classes) for sample in shown]
 
 
 def _told(name: str, sample: Sample, classes: Sequence[str]) -> schema.Sample:
