@@ -105,9 +105,7 @@ def test_of_several_tasks_each_shows_what_it_has() -> None:
     alone = samples_of("n", task_net("segmentation").extract(net.space.largest()), squares("segmentation"))
     assert [one.masks["truth"] for one in found] == [one.masks["truth"] for one in alone], "a class has no picture"
     named = samples_of("n", net.extract(net.space.largest()), replace(data, classes=("none", "one", "two")))
-    assert {name for one in named for name in one.classes} <= set("0123"), (
-        "the names are those of one task"
-    )
+    assert {name for one in named for name in one.classes} <= set("0123"), "the names are those of one task"
     both = Joint({"mask": (Segmentation(), 1.0), "again": (Segmentation(), 1.0)})
     masks = next(squares("segmentation").test.batches(2))
     output = Output(torch.zeros(2, 3, 16, 16), heads={"again": torch.ones(2, 3, 16, 16)})
