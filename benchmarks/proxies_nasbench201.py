@@ -20,7 +20,6 @@ from __future__ import annotations
 import argparse
 import ast
 import json
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +28,7 @@ from typing import Any
 import msgspec
 import numpy as np
 import torch
+from clock import Clock
 from numpy.typing import NDArray
 from scipy.stats import rankdata
 
@@ -72,17 +72,6 @@ class Row(msgspec.Struct, frozen=True):
     proxy: str
     parts: dict[str, float | None]
     seconds: float
-
-
-class Clock:
-    """Seconds of the processor since it was asked last."""
-
-    def __init__(self) -> None:
-        self._last = time.process_time()
-
-    def passed(self) -> float:
-        before, self._last = self._last, time.process_time()
-        return self._last - before
 
 
 def read_published(path: Path) -> dict[str, Mapping[str, float]]:

@@ -11,7 +11,6 @@ it was stopped. `--table-only` computes nothing and prints what is there.
 from __future__ import annotations
 
 import argparse
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +18,7 @@ from pathlib import Path
 import msgspec
 import numpy as np
 import torch
+from clock import Clock
 from scipy.stats import rankdata
 from sklearn.linear_model import RidgeCV
 
@@ -56,17 +56,6 @@ class Part(msgspec.Struct, frozen=True):
     number: int
     values: dict[str, float | None]
     seconds: float
-
-
-class Clock:
-    """Seconds of the processor since it was asked last."""
-
-    def __init__(self) -> None:
-        self._last = time.process_time()
-
-    def passed(self) -> float:
-        before, self._last = self._last, time.process_time()
-        return self._last - before
 
 
 @dataclass(frozen=True)

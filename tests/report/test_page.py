@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 from msgspec import convert, to_builtins
 
-from report_run import EVALUATIONS, JUDGED, build_run, judge_run, write, write_lines
+from report_run import EVALUATIONS, JUDGED, build_run, chart_data, judge_run, write, write_lines
 from supernet.io import schema
 from supernet.io.config import Judging
 from supernet.quantity import Quantity
@@ -42,13 +42,6 @@ def header(run: RunFiles) -> str:
 
 def words(markup: str) -> str:
     return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", "", markup))
-
-
-def chart_data(body: str, chart: str) -> dict[str, Any]:
-    found = re.search(rf'<script type="application/json" id="{chart}-data">(.*?)</script>', body, re.S)
-    assert found is not None
-    data: dict[str, Any] = json.loads(found[1])
-    return data
 
 
 def test_writes_one_file_that_needs_no_other(tmp_path: Path) -> None:

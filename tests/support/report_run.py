@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Iterable
 from dataclasses import replace
 from itertools import pairwise
@@ -218,3 +219,11 @@ def judge_run(directory: Path, *, seed: int = 0, metric: Quantity = ACCURACY, sc
     images = {"train": 1000, "validation": 360, "test": 360}
     write(directory / "data.json", {"name": "digits", "shape": [1, 8, 8], "num_classes": 10, "images": images})
     return report
+
+
+def chart_data(page: str, chart: str) -> dict[str, Any]:
+    """What a chart of a page is drawn from."""
+    found = re.search(rf'<script type="application/json" id="{chart}-data">(.*?)</script>', page, re.S)
+    assert found is not None
+    data: dict[str, Any] = json.loads(found[1])
+    return data

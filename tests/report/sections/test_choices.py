@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import math
 import re
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from report_run import build_run, write, write_lines
+from report_run import build_run, chart_data, write, write_lines
 from supernet.report import page as pages
 from supernet.report.reading import read_run
 from supernet.report.sections.choices import openness
@@ -25,13 +23,6 @@ def body(run: Path) -> str | None:
     return next((str(s.body) for s in pages.sections(read_run(run)) if s.id == "choices"), None)
 
 
-def chart(text: str, name: str) -> dict[str, Any]:
-    found = re.search(rf'id="{name}-data">(.*?)</script>', text, re.S)
-    assert found is not None
-    data: dict[str, Any] = json.loads(found[1])
-    return data
-
-
 def test_curves_map_and_entropy_are_those_of_the_file(tmp_path: Path) -> None:
     run = build_run(tmp_path)
     assert body(run) is None
@@ -39,16 +30,16 @@ def test_curves_map_and_entropy_are_those_of_the_file(tmp_path: Path) -> None:
     write(run / "derived.json", {"space": "9f3c2a", "decisions": {"stage1.depth": 1, "stage1.kernel": 5}})
     text = body(run)
     assert text is not None
-    entropy = chart(text, "chart-openness")["traces"]
+    entropy = chart_data(text, "chart-openness")["traces"]
     kernel = -(0.5 * math.log(0.5) + 0.5 * math.log(0.25)) / math.log(3)
     depth = -(0.7 * math.log(0.7) + 0.3 * math.log(0.1)) / math.log(4)
     assert entropy[0]["x"] == [10, 20]
     assert entropy[0]["y"] == pytest.approx([(1 + kernel) / 2, (depth + 0) / 2])
     assert [trace["y"] for trace in entropy[1:]] == [pytest.approx([kernel, 0]), pytest.approx([1, depth])]
-    (shown,) = chart(text, "chart-strongest")["traces"]
+    (shown,) = chart_data(text, "chart-strongest")["traces"]
     assert (shown["y"], shown["z"]) == (["stage1.depth", "stage1.kernel"], [[0.25, 0.7], [0.5, 1.0]])
     assert shown["text"][1][1] == "stage1.kernel, step 20: 5 (derived) 1"
-    options = chart(text, "chart-options")["views"]
+    options = chart_data(text, "chart-options")["views"]
     assert re.findall(r"<option[^>]*>([^<]*)</option>", text) == ["stage1.depth", "stage1.kernel"]
     assert [(one.get("name"), one.get("y")) for one in options[1]["traces"][:3]] == [
         ("3", [0.5, 0.0]),
@@ -66,7 +57,7 @@ def test_what_is_not_finite_or_damaged_costs_its_choice_or_the_part(tmp_path: Pa
     text = body(run)
     assert text is not None
     assert re.findall(r"<option[^>]*>([^<]*)</option>", text) == []
-    assert chart(text, "chart-strongest")["traces"][0]["y"] == ["stage1.kernel"]
+    assert chart_data(text, "chart-strongest")["traces"][0]["y"] == ["stage1.kernel"]
     write_lines(run / "choices.jsonl", [{"step": 1, "choices": {"a": "b"}}])
     assert body(run) is None
     assert "choices.jsonl" in read_run(run).damaged[0]

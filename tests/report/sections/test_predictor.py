@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +10,7 @@ import numpy as np
 import pytest
 from scipy.stats import kendalltau
 
-from report_run import build_run, write, write_lines
+from report_run import build_run, chart_data, write, write_lines
 from supernet.report import page as pages
 from supernet.report.reading import read_run
 
@@ -39,13 +38,6 @@ def part(run: Path) -> tuple[str, str] | None:
     return next(((s.title, str(s.body)) for s in pages.sections(read_run(run)) if s.id == "predictor"), None)
 
 
-def chart(text: str, name: str) -> dict[str, Any]:
-    found = re.search(rf'id="{name}-data">(.*?)</script>', text, re.S)
-    assert found is not None
-    data: dict[str, Any] = json.loads(found[1])
-    return data
-
-
 def test_the_ranking_of_the_predictor_is_that_of_its_picks_and_of_what_was_held_out(tmp_path: Path) -> None:
     run = build_run(tmp_path)
     assert part(run) is None
@@ -54,7 +46,7 @@ def test_the_ranking_of_the_predictor_is_that_of_its_picks_and_of_what_was_held_
     assert found is not None
     title, text = found
     assert title == "Was the predictor right? (RBF)"
-    held, picks = chart(text, "chart-predictor-tau-accuracy")["traces"]
+    held, picks = chart_data(text, "chart-predictor-tau-accuracy")["traces"]
     assert (held["x"], held["y"]) == ([192, 216], [0.5, 0.6])
     wanted = []
     for generation in (8, 9):
@@ -62,9 +54,9 @@ def test_the_ranking_of_the_predictor_is_that_of_its_picks_and_of_what_was_held_
         pairs = [(row["predicted"]["accuracy"], row["values"]["accuracy"]) for row in of]
         wanted.append(kendalltau(*zip(*pairs, strict=True)).statistic)
     assert (picks["x"], picks["y"]) == ([192, 216], pytest.approx(wanted))
-    errors = chart(text, "chart-predictor-error-accuracy")["traces"]
+    errors = chart_data(text, "chart-predictor-error-accuracy")["traces"]
     assert [trace["y"] for trace in errors] == [pytest.approx([0.015, 0.014]), [0.03, 0.03]]
-    dots = chart(text, "chart-predictor-picks-accuracy")["traces"][1]
+    dots = chart_data(text, "chart-predictor-picks-accuracy")["traces"][1]
     known = [row for row in rows if "predicted" in row]
     assert dots["y"] == [row["values"]["accuracy"] for row in known]
     assert dots["x"] == [row["predicted"]["accuracy"] for row in known]
