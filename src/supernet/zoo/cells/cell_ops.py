@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from supernet.errors import UsageError
-from supernet.nn import ElasticConv2d, Mutable, Statistics, Zero, batch_norm
+from supernet.nn import AvgPool3x3, ElasticConv2d, Mutable, Statistics, Zero, batch_norm
 from supernet.nn.channels import Channels
 
 OPERATIONS = (
@@ -82,8 +82,7 @@ def operation(
             skip = nn.Sequential(SkipDropout(), norm) if norm_all else SkipDropout()
             return skip if stride == 1 else reduce
         case "max_pool_3x3" | "avg_pool_3x3":
-            average = nn.AvgPool2d(3, stride=stride, padding=1, count_include_pad=False)
-            pool = average if name == "avg_pool_3x3" else nn.MaxPool2d(3, stride=stride, padding=1)
+            pool = _average(stride) if name == "avg_pool_3x3" else nn.MaxPool2d(3, stride=stride, padding=1)
             norm = batch_norm(channels, affine=affine and norm_all, statistics=statistics)
             return nn.Sequential(pool, norm) if pool_norm else pool
         case "sep_conv_3x3" | "sep_conv_5x5":
@@ -94,6 +93,10 @@ def operation(
             return _depthwise(channels, int(name[-1]), stride=stride, dilation=2, affine=affine, statistics=statistics)
         case _:
             raise UsageError(f"There is no operation {name!r}; the operations are {', '.join(SMALLEST_FIRST)}.")
+
+
+def _average(stride: int) -> nn.AvgPool2d:
+    return AvgPool3x3() if stride == 1 else nn.AvgPool2d(3, stride=stride, padding=1, count_include_pad=False)
 
 
 class SkipDropout(nn.Identity, Mutable):
