@@ -3,8 +3,8 @@
     python benchmarks/nasbench201_speed.py [--steps 40] [--profile]
 
 Variants run in turn in one process on the same architectures: layout (NCHW or channels-last), arithmetic (float32 or
-bfloat16 with float32 weights), average pooling (ours or torch's). Prints images per second, ratios to the first variant, and the rate of a matrix
-product as the limit of the machine.
+bfloat16 with float32 weights), average pooling (ours or torch's). Prints images per second, ratios to the first
+variant, and the rate of a matrix product as the limit of the machine.
 """
 
 from __future__ import annotations
