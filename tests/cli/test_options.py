@@ -40,6 +40,8 @@ def test_what_is_not_given_stays() -> None:
 def test_settings_belong_to_their_name() -> None:
     assert asked(BASE, built={"space_options": {"cells": 1}}).space.options == {"channels": 4, "cells": 1}
     assert asked(BASE, built={"space": "nasbench201"}).space.options == {"channels": 4}
+    assert asked(BASE, built={"tiny": True}).space.options == {"channels": 8, "cells": 1}
+    assert asked(BASE, built={"tiny": True, "space_options": {"cells": 2}}).space.options == {"channels": 8, "cells": 2}
     assert asked(BASE, built={"space": "mbconv"}).space.options == {}
     assert asked(BASE, search={"searcher_options": {"parents": 2}}).search.searcher_options == {
         "population": 9,

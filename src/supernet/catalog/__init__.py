@@ -7,7 +7,7 @@ needs no PyTorch; what other packages offer is found by their entry points, whos
 | kind | what it is | where |
 |---|---|---|
 | `methods` | a public function named like its module, annotated `-> Recipe` | `methods/` |
-| `spaces` | a public function annotated `-> Supernet` that needs no argument | `zoo/` |
+| `spaces` | a public function annotated `-> Supernet` that needs no argument; small with its module's `TINY` | `zoo/` |
 | `pieces` | a public frozen dataclass | the folders of `train/` but `monitors/` |
 | `monitors` | a public frozen dataclass | `train/monitors/` |
 | `searchers` | a public frozen dataclass, or a class that says its `name` | `search/searchers/` |
@@ -26,6 +26,7 @@ from __future__ import annotations
 
 import difflib
 import importlib
+import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -50,6 +51,7 @@ __all__ = [
     "names",
     "own",
     "papers_of",
+    "tiny",
 ]
 
 
@@ -106,6 +108,24 @@ def load(kind: Kind, name: str) -> Any:
     if str(Path.cwd()) not in sys.path:
         sys.path.insert(0, str(Path.cwd()))  # a module beside the caller, as `python -m` would find it
     return imported(name, f"The {NOUNS[kind]} {name!r}")
+
+
+def tiny(space: str) -> dict[str, Any]:
+    """Options of a space, or of `module:name`, that make it small: what its module calls `TINY`, as JSON has it.
+
+    Raises:
+        UsageError: there is no such space, it cannot be imported, or its module says no such options.
+
+    >>> tiny("nasbench201")
+    {'channels': 8, 'cells': 1}
+    """
+    options = getattr(sys.modules[load("spaces", space).__module__], "TINY", None)
+    if options is None:
+        raise UsageError(
+            f"The space {space!r} has no options by which it is tiny: its module has no TINY. Give its own options."
+        )
+    found: dict[str, Any] = json.loads(json.dumps(options))
+    return found
 
 
 def lazy(package: str) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:

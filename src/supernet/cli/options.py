@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import types
 import typing
-from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import MISSING, fields, replace
 from functools import cache
 from pathlib import Path
@@ -271,6 +271,18 @@ def _built(part: str, *, panel: Group = BUILT, default: bool = True) -> Given:
     return {part: Annotated[str, name], f"{part}_options": Annotated[list[str], PAIRS, setting]}
 
 
+_TINY: Given = {
+    "tiny": Annotated[
+        bool,
+        Parameter(
+            negative=(),
+            group=BUILT,
+            show_default=False,
+            help="Begin with the options by which the space is small: for small images or short sentences, "
+            "and minutes on a CPU. Settings of the space change them.",
+        ),
+    ],
+}
 _SHIFT: Given = {
     "shift": Annotated[
         bool,
@@ -378,9 +390,9 @@ if TYPE_CHECKING:
     StudyOptions: TypeAlias = Given
     TransferOptions: TypeAlias = Given
 else:
-    BuiltOptions = grouped("Built", *map(_built, _BUILT), _built("task", default=False))
+    BuiltOptions = grouped("Built", *map(_built, _BUILT), _TINY, _built("task", default=False))
     AdoptOptions = grouped("Adopt", *(_built(part, panel=ADOPTED, default=False) for part in _BUILT))
-    SpaceOptions = grouped("Space", _built("space", default=False), _built("data"))
+    SpaceOptions = grouped("Space", _built("space", default=False), _TINY, _built("data"))
     DataOptions = grouped("Data", _built("data", default=False))
     SeedOptions = grouped("Seed", options(Config, RUN, ("seed",)))
     TrainOptions = grouped("Train", options(Training, TRAINING, _names(Training)))
@@ -440,7 +452,7 @@ def asked(
     """
     return replace(
         base,
-        space=_named(base.space, built, "space"),
+        space=_named(base.space, built, "space", smaller=catalog.tiny if built.get("tiny") else None),
         method=_named(base.method, built, "method"),
         data=_named(base.data, built, "data"),
         task=_task(base.task, built),
@@ -465,10 +477,11 @@ def named(given: Given, part: str) -> Named | None:
     return None
 
 
-def _named(before: Named, given: Given, part: str) -> Named:
+def _named(before: Named, given: Given, part: str, *, smaller: Callable[[str], dict[str, Any]] | None = None) -> Named:
     name = given.get(part, before.name)
     kept = before.options if name == before.name else {}
-    return Named(name, {**kept, **given.get(f"{part}_options", {})})
+    small = smaller(name) if smaller else {}
+    return Named(name, {**kept, **small, **given.get(f"{part}_options", {})})
 
 
 def _task(before: Named | None, given: Given) -> Named | None:

@@ -42,6 +42,8 @@ PAPER = Paper(
     provenance="official code",
 )
 
+TINY: dict[str, Any] = {"variant": "tiny"}
+
 Variant: TypeAlias = Literal["tiny", "t", "s", "b"]
 """Which of the published spaces, or a small one that trains in minutes."""
 

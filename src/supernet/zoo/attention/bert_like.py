@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import cast
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -37,6 +37,8 @@ PAPER = Paper(
     arxiv="2105.14444",
     provenance="reconstruction",
 )
+
+TINY: dict[str, Any] = {"layers": 4, "width": 32, "heads": 2, "kernels": (3, 5)}
 
 _FIELDS = ("input_ids", "attention_mask")
 _STD = 0.02

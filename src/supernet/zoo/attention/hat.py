@@ -37,6 +37,8 @@ PAPER = Paper(
     provenance="official code",
 )
 
+TINY: dict[str, Any] = {"variant": "tiny"}
+
 Variant: TypeAlias = Literal["wmt", "iwslt", "tiny"]
 """Which of the published spaces, or a small one that trains in minutes."""
 

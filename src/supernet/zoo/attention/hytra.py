@@ -38,6 +38,8 @@ PAPER = Paper(
     provenance="official code",
 )
 
+TINY: dict[str, Any] = {"variant": "tiny"}
+
 Variant: TypeAlias = Literal["full", "tiny"]
 """The published space, or a small one that trains in seconds on images of 8 to 32 pixels."""
 

@@ -41,6 +41,8 @@ PAPER = Paper(
     provenance="official code",
 )
 
+TINY: dict[str, Any] = {"variant": "tiny"}
+
 Variant: TypeAlias = Literal["tiny", "small", "base"]
 """The published space up to the size of DeiT-S, that of ViTAS-F, or a small one that trains in minutes."""
 

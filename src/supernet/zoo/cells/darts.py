@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from supernet.errors import UsageError
 from supernet.nn import Statistics, Supernet
@@ -19,6 +20,8 @@ PAPER = Paper(
     arxiv="1806.09055",
     provenance="official code",
 )
+
+TINY: dict[str, Any] = {"channels": 4, "layers": 5, "nodes": 3}
 
 
 def darts(

@@ -34,6 +34,8 @@ PAPER = Paper(
     provenance="official code",
 )
 
+TINY: dict[str, Any] = {"channels": 4, "layers": 3, "nodes": 3}
+
 
 def enas_micro(
     *,

@@ -40,6 +40,8 @@ PAPER = Paper(
     provenance="official code",
 )
 
+TINY: dict[str, Any] = {"channels": 8, "cells": 1}
+
 
 def nasbench201(
     *,

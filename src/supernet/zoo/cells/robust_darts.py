@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Literal, TypeAlias, get_args
+from typing import Any, Literal, TypeAlias, get_args
 
 from supernet.errors import UsageError
 from supernet.nn import Statistics, Supernet
@@ -20,6 +20,8 @@ PAPER = Paper(
     arxiv="1909.09656",
     provenance="official code",
 )
+
+TINY: dict[str, Any] = {"channels": 4, "layers": 5, "nodes": 3}
 
 Variant: TypeAlias = Literal["S1", "S2", "S3", "S4"]
 

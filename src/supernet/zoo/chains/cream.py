@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Literal, TypeAlias, get_args
+from typing import Any, Literal, TypeAlias, get_args
 
 from torch import nn
 
@@ -29,6 +29,8 @@ PAPER = Paper(
     arxiv="2010.15821",
     provenance="official code",
 )
+
+TINY: dict[str, Any] = {"variant": "tiny"}
 
 Variant: TypeAlias = Literal["published", "tiny"]
 """The published sizes, or small ones for images of 8 to 32 pixels."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import partial
 from itertools import pairwise
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 from torch import Tensor, nn
 
@@ -28,6 +28,8 @@ PAPER = Paper(
     arxiv="1911.13053",
     provenance="official code",
 )
+
+TINY: dict[str, Any] = {"variant": "tiny"}
 
 Cells: TypeAlias = Sequence[Sequence[tuple[int, int]]]
 """For each stage the cells that it may be, each as (layers, width)."""

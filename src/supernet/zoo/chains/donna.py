@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise, product
-from typing import Literal, NamedTuple, TypeAlias, get_args
+from typing import Any, Literal, NamedTuple, TypeAlias, get_args
 
 from torch import nn
 
@@ -30,6 +30,8 @@ PAPER = Paper(
     arxiv="2012.08859",
     provenance="reconstruction",
 )
+
+TINY: dict[str, Any] = {"variant": "tiny"}
 
 Variant: TypeAlias = Literal["published", "tiny"]
 """The published choices at the widths of MobileNetV3-Large, or few choices in three small blocks."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from typing import Any
 
 from torch import nn
 
@@ -50,6 +51,8 @@ PAPER = (
         provenance="reconstruction",
     ),
 )
+
+TINY: dict[str, Any] = {"width_multiplier": 0.25, "depth_multiplier": 0.4}
 
 
 def mobilenetv2(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from typing import Any
 
 from torch import nn
 
@@ -30,6 +31,8 @@ PAPER = Paper(
     arxiv="2103.11922",
     provenance="official code",
 )
+
+TINY: dict[str, Any] = {"channels": 8, "head_channels": 64}
 
 
 def nasbench_macro(

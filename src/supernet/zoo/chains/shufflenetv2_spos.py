@@ -40,6 +40,8 @@ PAPER = Paper(
     provenance="official code",
 )
 
+TINY: dict[str, Any] = {"width_multiplier": 0.25, "depth_multiplier": 0.4}
+
 
 def shufflenetv2_spos(
     *,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from functools import partial
-from typing import Literal, TypeAlias, cast, get_args
+from typing import Any, Literal, TypeAlias, cast, get_args
 
 from torch import Tensor, nn
 
@@ -44,6 +44,8 @@ PAPER = (
         provenance="reconstruction",
     ),
 )
+
+TINY: dict[str, Any] = {"stem_width": 8}
 
 
 def mbconv(

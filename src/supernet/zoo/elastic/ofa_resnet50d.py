@@ -41,7 +41,7 @@ PAPER = Paper(
 
 STEM, WIDTHS, DEPTHS, STRIDES = 64, (256, 512, 1024, 2048), (2, 2, 4, 2), (2, 2, 1, 2, 2, 2)
 
-TINY: dict[str, Any] = {"width_multiplier": 0.125, "base_depths": (1, 1, 1, 1), "further": (0, 1), "dropout": 0.0}
+TINY: dict[str, Any] = {"width_multiplier": 0.125, "base_depths": (1, 1, 1, 1), "further": (0, 1)}
 """Options of a network for images of 28 to 64 pixels that trains on a CPU."""
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from functools import partial
 from itertools import accumulate
-from typing import Literal, NamedTuple, TypeAlias
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 from torch import nn
 
@@ -31,6 +31,8 @@ PAPER = Paper(
     arxiv="1912.09640",
     provenance="official code",
 )
+
+TINY: dict[str, Any] = {"variant": "tiny"}
 
 Variant: TypeAlias = Literal["a", "b", "c", "tiny"]
 

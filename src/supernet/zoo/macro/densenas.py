@@ -29,6 +29,8 @@ PAPER = Paper(
     provenance="official code",
 )
 
+TINY: dict[str, Any] = {"variant": "tiny"}
+
 Variant: TypeAlias = Literal["mobilenetv2", "resnet", "tiny"]
 
 _MB = ("MB3_K3", "MB6_K3", "MB3_K5", "MB6_K5", "MB3_K7", "MB6_K7")

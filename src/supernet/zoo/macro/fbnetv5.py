@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from functools import partial
-from typing import Literal, NamedTuple, TypeAlias, get_args
+from typing import Any, Literal, NamedTuple, TypeAlias, get_args
 
 from torch import nn
 
@@ -27,6 +27,8 @@ PAPER = Paper(
     arxiv="2111.10007",
     provenance="reconstruction",
 )
+
+TINY: dict[str, Any] = {"variant": "tiny"}
 
 Variant: TypeAlias = Literal["a", "tiny"]
 Form: TypeAlias = Literal["images", "pixels", "boxes"]

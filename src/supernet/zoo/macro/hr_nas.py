@@ -30,6 +30,8 @@ PAPER = Paper(
     provenance="official code",
 )
 
+TINY: dict[str, Any] = {"variant": "tiny"}
+
 Variant: TypeAlias = Literal["imagenet", "cityscapes", "ade20k", "coco", "tiny"]
 Head: TypeAlias = Literal["images", "pixels"]
 Initialisation: TypeAlias = Literal["released", "heatmaps", "torch"]
@@ -41,7 +43,7 @@ STAGES = (
     HRStage((2, 2, 3, 4), (18, 36, 72, 144)),
     HRStage((2, 2, 3, 4), (18, 36, 72, 144)),
 )
-TINY = (HRStage((1,), (6,)), HRStage((1, 1), (6, 12)))
+SMALL = (HRStage((1,), (6,)), HRStage((1, 1), (6, 12)))
 
 
 class Preset(NamedTuple):
@@ -66,7 +68,7 @@ PRESETS: dict[Variant, Preset] = {
     "cityscapes": Preset("pixels", 90),
     "ade20k": Preset("pixels", 180),
     "coco": Preset("pixels", 90, momentum=0.1, eps=1e-5, initialisation="heatmaps"),
-    "tiny": Preset("images", 16, TINY, (8, 16), stem=6, stride=1, kernels=(3, 5), tokens=6, grid=4, momentum=0.1),
+    "tiny": Preset("images", 16, SMALL, (8, 16), stem=6, stride=1, kernels=(3, 5), tokens=6, grid=4, momentum=0.1),
 }
 
 

@@ -37,6 +37,8 @@ PAPER = Paper(
     provenance="official code",
 )
 
+TINY: dict[str, Any] = {"layers": 4, "width_multiplier": 0.25}
+
 
 def mixpath(
     *,

@@ -26,6 +26,8 @@ PAPER = Paper(
     provenance="official code",
 )
 
+TINY: dict[str, Any] = {"channels": 16, "cells": 3}
+
 OPS = ("conv1x1-bn-relu", "conv3x3-bn-relu", "maxpool3x3")
 """The operations of a node, by their names in NAS-Bench-101."""
 

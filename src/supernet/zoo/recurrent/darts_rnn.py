@@ -29,6 +29,8 @@ PAPER = Paper(
     provenance="official code",
 )
 
+TINY: dict[str, Any] = {"variant": "tiny"}
+
 Variant: TypeAlias = Literal["search", "final", "tiny"]
 """The network of the search on Penn Treebank, the one that is trained finally, or a small one for minutes."""
 

@@ -30,6 +30,8 @@ PAPER = Paper(
     provenance="official code",
 )
 
+TINY: dict[str, Any] = {"variant": "tiny"}
+
 ENAS_ACTIVATIONS = ("tanh", "relu", "identity", "sigmoid")
 """The activations in the order of the authors' code."""
 
