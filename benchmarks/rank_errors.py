@@ -24,7 +24,9 @@ import numpy as np
 from safetensors.numpy import load_file
 from scipy.stats import rankdata
 
-from supernet.bench.finished import FinishedRun, Ranking, find_runs
+from supernet.bench.finished import FinishedRun
+from supernet.bench.grouping import find_runs
+from supernet.bench.ranking import Ranking
 from supernet.rank import kendall_tau, partial_tau
 from supernet.rank.checks import Floats
 

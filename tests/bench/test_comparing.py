@@ -14,7 +14,7 @@ from scipy import stats
 from bench_runs import ARCHS, PARAMS, TRUE, N, scores, write_run
 from supernet import rank
 from supernet.bench import RunTable, compare_runs
-from supernet.bench.finished import Spent
+from supernet.bench.spent import Spent
 from supernet.errors import RunError, UsageError
 
 FAIR = {"method": {"name": "fairnas"}}

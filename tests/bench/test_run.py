@@ -21,7 +21,9 @@ import torch
 from lock_holder import Holder
 from supernet import measure
 from supernet.bench import Study, compare_runs, run_study, worker
-from supernet.bench.finished import Ranking, is_finished, read_resources
+from supernet.bench.finished import is_finished
+from supernet.bench.ranking import Ranking
+from supernet.bench.spent import read_resources
 from supernet.bench.worker import peak_memory_bytes, work
 from supernet.errors import RunError, UsageError
 from supernet.io.files import write_json

@@ -12,8 +12,13 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import stats
 
-from supernet.bench.finished import FinishedRun, Ranking, differences, find_runs, grouped
-from supernet.bench.table import ADDED, DERIVED, FREE, MEASURES, RANDOM, TOP_TAU, PairedT, Row, RunTable, found_of
+from supernet.bench.aligned import aligned, check_same_space
+from supernet.bench.cautions import differing_order, unequal
+from supernet.bench.finished import FinishedRun, differences
+from supernet.bench.grouping import find_runs, grouped
+from supernet.bench.ranking import Ranking
+from supernet.bench.row import ADDED, DERIVED, FREE, MEASURES, RANDOM, TOP_TAU, PairedT, Row, found_of
+from supernet.bench.table import RunTable
 from supernet.errors import UsageError
 from supernet.judge.report import MASS
 from supernet.rank.checks import Floats, UndefinedError, share_to_k
@@ -28,13 +33,10 @@ from supernet.rank.evidence import (
     summarise,
     undefined,
 )
-from supernet.rank.measures import TAU, Measure, add_ranks, dense_ranks
+from supernet.rank.measures import TAU, Measure, add_ranks
 
 _MIN_TOP = 10  # fewer architectures rank by noise
-_MIN_SHARED = 30  # fewer architectures of different samples are no sample of either
 _MIN_SEEDS = 3  # fewer differences have no spread to speak of
-_TOLERANCE = 1.01  # budgets that differ by less are equal
-
 Drawn: TypeAlias = Draws | str
 """A measure of several trainings, or why it is undefined for them."""
 
@@ -75,17 +77,17 @@ def tabulate(
         failed: Runs that failed, with the reason.
     """
     runs = [run for group in groups.values() for run in group]
-    _check_same_space(runs)
-    told = [*notes, *_notes(groups)]
+    check_same_space(runs)
+    told = [*notes, *unequal(groups)]
     first = groups[baseline or next(iter(groups))][0]
     changes = {name: differences(group[0].config, first.config) for name, group in groups.items()}
     if all(run.ranking is None for run in runs):
         return _found(groups, baseline, changes, told, failed)
-    aligned, shared = _aligned(runs)
-    by_run = {id(run): ranking for run, ranking in zip(runs, aligned, strict=True)}
+    common, shared = aligned(runs)
+    by_run = {id(run): ranking for run, ranking in zip(runs, common, strict=True)}
     rankings = {name: [by_run[id(run)] for run in group] for name, group in groups.items()}
     example = by_run[id(first)]
-    told += shared + _free_notes(example, [group[0] for group in rankings.values()], first)
+    told += shared + differing_order(example, [group[0] for group in rankings.values()], first)
     n = len(example.archs)
     plan = resamples(n)
     measures = [m for m in MEASURES if m is not TOP_TAU or share_to_k(0.2, n) >= _MIN_TOP]
@@ -230,109 +232,6 @@ def _by_seed(group: Sequence[FinishedRun], drawn: Drawn) -> dict[int, float]:
     if isinstance(drawn, str):
         return {}
     return {run.seed: value for run, value in zip(group, drawn.observed.tolist(), strict=True)}
-
-
-def _check_same_space(runs: Sequence[FinishedRun]) -> None:
-    for run in runs:
-        if run.space != runs[0].space:
-            raise UsageError(
-                f"{runs[0].path} and {run.path} cannot be compared: they are of different spaces "
-                f"({runs[0].config.space.name} {runs[0].space} and {run.config.space.name} {run.space}), "
-                "so they rank different architectures."
-            )
-
-
-def _aligned(runs: Sequence[FinishedRun]) -> tuple[list[Ranking], list[str]]:
-    """The rankings of the architectures that all runs were judged on, and what to say of that.
-
-    Raises:
-        UsageError: a run was not judged, the truths differ, or they share too few architectures.
-    """
-    rankings = []
-    for run in runs:
-        if run.ranking is None:
-            raise UsageError(f"{run.path} was searched but not judged. Judge it first: supernet judge {run.path}.")
-        rankings.append(run.ranking)
-    shared = set(rankings[0].archs).intersection(*(ranking.archs for ranking in rankings[1:]))
-    archs = tuple(arch for arch in rankings[0].archs if arch in shared)
-    notes = []
-    if any(len(ranking.archs) != len(archs) for ranking in rankings):
-        sizes = sorted({len(ranking.archs) for ranking in rankings})
-        if len(archs) < _MIN_SHARED:
-            raise UsageError(
-                f"The runs were judged on different architectures, and only {len(archs)} are common to all; at least "
-                f"{_MIN_SHARED} are needed. Judge all of them against the same table with the same --archs."
-            )
-        notes.append(
-            f"The runs were judged on different architectures ({', '.join(map(str, sizes))}); all figures here are of "
-            f"the {len(archs)} that they share, and differ from those of the single runs."
-        )
-    taken = [ranking.take(archs) for ranking in rankings]
-    for run, ranking in zip(runs, taken, strict=True):
-        wrong = np.flatnonzero(ranking.true != taken[0].true)
-        if len(wrong):
-            row = int(wrong[0])
-            first, other = (
-                found.sign * values.true[row] for found, values in ((runs[0].metric, taken[0]), (run.metric, ranking))
-            )
-            raise UsageError(
-                f"{runs[0].path} and {run.path} cannot be compared: they were judged against different truths "
-                f"({first:g} and {other:g} for {archs[row]}). Judge them against one table."
-            )
-    return taken, notes
-
-
-def _free_notes(example: Ranking, others: Sequence[Ranking], first: FinishedRun) -> list[str]:
-    """Say so where supernets of another width order the architectures differently by cost."""
-    differing = [
-        name
-        for name, values in example.baselines.items()
-        if any(
-            name in other.baselines and (dense_ranks(other.baselines[name]) != dense_ranks(values)).any()
-            for other in others
-        )
-    ]
-    if not differing:
-        return []
-    return [
-        f"The supernets differ in size, and order the architectures differently by {' and '.join(differing)}; the "
-        f"rows of these are those of {first.path}."
-    ]
-
-
-def _notes(groups: Mapping[str, Sequence[FinishedRun]]) -> list[str]:
-    """Sentences on unequal budgets, on times that cannot be compared, and on seeds."""
-    notes = []
-    runs = [run for group in groups.values() for run in group]
-    stopped = [run for run in runs if run.spent.steps < run.spent.asked_steps]
-    if stopped:
-        early = [f"{run.path} after {run.spent.steps:,} of {run.spent.asked_steps:,} steps" for run in stopped]
-        notes.append(f"Trainings were stopped early: {', '.join(early)}.")
-    spent = {name: group[0].spent for name, group in groups.items()}
-    known = {name: one.images for name, one in spent.items() if one.images is not None}
-    if known and max(known.values()) > _TOLERANCE * min(known.values()):
-        forward = [f"{name} {one.images_forward:,}" for name, one in spent.items() if one.images_forward is not None]
-        notes.append(
-            "The budgets differ: examples backward through the supernet (backwards x batch size) were "
-            f"{', '.join(f'{name} {count:,}' for name, count in known.items())}; forward, {', '.join(forward)}. "
-            "A difference in ranking may be one of budget."
-        )
-    if unknown := [name for name in spent if name not in known]:
-        notes.append(
-            f"The log of {', '.join(unknown)} does not count backwards, so the budget is not known to be equal."
-        )
-    conditions = {(run.spent.machine, run.spent.threads, run.spent.workers) for run in runs}
-    if any((run.spent.workers or 1) > 1 for run in runs):
-        notes.append("Runs were made side by side, so times hold for such a machine under load and say little else.")
-    elif len(conditions) > 1:
-        notes.append("Times were taken on different machines, or with different numbers of threads or of runs.")
-    seeds = {name: [run.seed for run in group] for name, group in groups.items()}
-    if len({tuple(sorted(values)) for values in seeds.values()}) > 1:
-        said = "; ".join(f"{name} {', '.join(map(str, values))}" for name, values in seeds.items())
-        notes.append(f"The cells have different seeds: {said}.")
-    if any(len(values) == 1 for values in seeds.values()):
-        notes.append("Where a cell has one seed, its interval leaves out how trainings differ.")
-    return notes
 
 
 def _found(

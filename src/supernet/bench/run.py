@@ -9,8 +9,9 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from supernet.bench.comparing import tabulate
-from supernet.bench.finished import FinishedRun, Spent, differences, is_finished
+from supernet.bench.finished import FinishedRun, differences, is_finished
 from supernet.bench.processes import Estimator, Job, Say, run_jobs
+from supernet.bench.spent import Spent
 from supernet.bench.study import TRUTH, Study, check_seeds
 from supernet.bench.table import RunTable
 from supernet.errors import RunError, UsageError

@@ -21,8 +21,9 @@ from threading import Thread
 import msgspec
 import torch
 
-from supernet.bench.finished import is_finished, read_resources
+from supernet.bench.finished import is_finished
 from supernet.bench.processes import Job
+from supernet.bench.spent import read_resources
 from supernet.bench.study import TRUTH, Study
 from supernet.errors import SupernetError, UsageError
 from supernet.io import schema
