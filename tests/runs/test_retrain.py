@@ -182,6 +182,7 @@ def test_from_scratch_a_network_has_the_channels_that_its_training_has_left(tmp_
     left = opened.net.module.sizes()  # type: ignore[operator]
     assert left["stage1.branch0.0.k3"] == 5  # type: ignore[index]
     assert "stage2.branch0.0.k5" not in left  # type: ignore[operator]
+    assert json.loads((tmp_path / "run/sizes.json").read_text()) == left
     (only,) = opened.net.space.enumerate()
     found = retrain(opened, Retraining(arch="", steps=1, start="scratch"), out=tmp_path / "scratch")
     assert found.params == measure.params(opened.net, only) < measure.params(job.begun(0), only)

@@ -95,6 +95,12 @@ class HasAtoms(Protocol):
         ...
 
 
+def sizes_of(net: nn.Module) -> dict[str, int]:
+    """How many channels every dimension has that may be cut, as it is now; none where the network is no `HasAtoms`."""
+    found = net.atoms() if isinstance(net, HasAtoms) else ()
+    return {atoms.dimension: len(net.get_parameter(f"{atoms.scale}.weight")) for atoms in found}
+
+
 def axes_of(module: nn.Module, dimension: str | Expr) -> dict[str, tuple[int, ...]]:
     """Per tensor of a module itself the axes that run along a dimension, by the tensor's name.
 

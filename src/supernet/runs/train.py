@@ -11,6 +11,7 @@ from supernet.io.lines import read_lines
 from supernet.io.locking import further_process
 from supernet.judge import RankAlong
 from supernet.nn import Supernet
+from supernet.nn.channels import sizes_of
 from supernet.runs.drawn import diagram_of
 from supernet.runs.judge import table_of
 from supernet.runs.naming import build_calibration
@@ -78,6 +79,9 @@ def train(run: Run, *, resume: bool = False) -> Run | None:
         run.directory.write("derived_by_task.json", by_task)
         for task, arch in trained.derived_by_task.items():
             run.say(f"derived for {task}: {in_shell(arch)}")
+    if sizes := sizes_of(trained.net.module):
+        run.directory.write("sizes.json", sizes)
+        run.say(f"channels that the training has left: {sum(sizes.values()):,}, by dimension in sizes.json")
     log = read_lines(run.directory.log, dict[str, Any]).rows
     data, chance = run.data, run.directory.read("training.json", schema.Training).chance
     told = warnings_of(

@@ -82,8 +82,8 @@ def atomnas(
     Mei et al., ICLR 2020, [arXiv 1912.09640](https://arxiv.org/abs/1912.09640). The 21 blocks are MobileNetV2's, with
     6 C channels for each of the kernels 3, 5 and 7 instead of 6 C in all; a block without expansion comes first. There
     is no choice: the architecture is what is left of the channels of each kernel after a training by
-    `methods.atomnas`. `net.module.sizes()` says it, and `sizes=` builds such a network anew; `zoo.atomnas_sizes` has
-    those that the authors found.
+    `methods.atomnas`. `net.module.sizes()`, and `sizes.json` of a run, say it, and `sizes=` builds such a network
+    anew; `zoo.atomnas_sizes` has those that the authors found.
 
     AtomNAS+ is `atomnas(sizes=…, squeeze_excite=True, activation="swish", dropout=0.28)`, trained from scratch.
 

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from supernet.nn import ElasticConv2d, Statistics, batch_norm
-from supernet.nn.channels import Atoms, Channels
+from supernet.nn.channels import Atoms, Channels, sizes_of
 from supernet.zoo.chains.chain import Place
 from supernet.zoo.layers import Norm, conv_bn
 from supernet.zoo.macro.hr_nas_unit import ACTIVATIONS
@@ -178,8 +178,4 @@ class AtomChain(nn.Module):
 
     def sizes(self) -> dict[str, int]:
         """How many channels every kernel of every block has, by dimension, as they are now."""
-        return {
-            f"{block.name}.{of}": int(block.get_parameter(f"groups.{of}.4.weight").shape[0])
-            for _, block in self.layers()
-            for of in block.groups
-        }
+        return sizes_of(self)

@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from supernet.nn.channels import Atoms
+from supernet.nn.channels import Atoms, sizes_of
 from supernet.zoo.layers import conv_bn
 from supernet.zoo.macro.hr_nas_unit import ACTIVATIONS, MixedUnit, Units
 
@@ -171,4 +171,4 @@ class HRNet(nn.Module):
 
     def sizes(self) -> dict[str, int]:
         """How many channels every group has, and how many tokens every transformer, by dimension, as they are now."""
-        return {atoms.dimension: len(self.get_parameter(f"{atoms.scale}.weight")) for atoms in self.atoms()}
+        return sizes_of(self)
