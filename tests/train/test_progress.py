@@ -8,7 +8,12 @@ import sys
 import pytest
 
 from supernet.io import progress
-from supernet.io.progress import ProgressBar
+from supernet.io.progress import ProgressBar, within
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
 
 
 class Clock:
@@ -68,10 +73,6 @@ def test_it_can_be_turned_off(clock: Clock, capsys: pytest.CaptureFixture[str]) 
 
 
 def test_a_terminal_gets_a_bar_with_rate_and_status(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
-    class Terminal(io.StringIO):
-        def isatty(self) -> bool:
-            return True
-
     terminal = Terminal()
     monkeypatch.setattr(sys, "stderr", terminal)
     monkeypatch.setenv("TERM", "xterm")
@@ -81,3 +82,49 @@ def test_a_terminal_gets_a_bar_with_rate_and_status(clock: Clock, monkeypatch: p
     assert "10/10" in shown
     assert "1.0 steps/s" in shown
     assert "loss 10" in shown
+
+
+def measure(clock: Clock) -> None:
+    with within("measure", 3, unit="subnets") as part:
+        for done in (1, 2, 3):
+            clock.now += 30
+            part.update(done)
+
+
+def test_a_part_of_the_work_tells_how_far_it_is(clock: Clock, capsys: pytest.CaptureFixture[str]) -> None:
+    with ProgressBar("train", 2) as bar:
+        clock.now += 1
+        bar.update(2)
+        measure(clock)
+    assert capsys.readouterr().err.splitlines() == [
+        "measure: 1/3 subnets, 30.0 s each, 60 s left",
+        "measure: 2/3 subnets, 30.0 s each, 30 s left",
+        "measure: 3/3 subnets, 30.0 s each, 0 s left",
+    ]
+
+
+def test_a_part_is_silent_where_the_work_is(clock: Clock, capsys: pytest.CaptureFixture[str]) -> None:
+    measure(clock)
+    with ProgressBar("train", 2, enabled=False):
+        measure(clock)
+    with ProgressBar("train", 2):
+        pass
+    measure(clock)  # the work around it is over
+    assert capsys.readouterr() == ("", "")
+
+
+def test_in_a_terminal_a_part_is_a_line_below_the_work_and_goes_when_it_ends(
+    clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "stderr", Terminal())
+    with ProgressBar("train", 10) as bar:
+        clock.now += 1
+        bar.update(1)  # too early to be shown
+        with within("measure", 2, unit="subnets") as part:
+            clock.now += 3
+            part.update(1)
+            assert bar._bar is part._bar is not None
+            assert [task.description for task in bar._bar.tasks] == ["train", "measure"]
+        clock.now += 3
+        bar.update(2)
+        assert [(task.description, task.completed) for task in bar._bar.tasks] == [("train", 2)]

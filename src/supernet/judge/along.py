@@ -10,6 +10,7 @@ import numpy as np
 
 from supernet.data import Data
 from supernet.errors import UsageError
+from supernet.io.progress import within
 from supernet.judge.truth.truth import Truth
 from supernet.measure import Calibration, NetEvaluator, Score, cost_model
 from supernet.nn import Supernet
@@ -82,7 +83,11 @@ class RankAlong:
             score=self.by,
             parts=step.parts,
         )
-        found = [evaluator.merit(arch) for arch in archs]
+        found = []
+        with within("judge", len(archs), unit="architectures") as bar:
+            for arch in archs:
+                found.append(evaluator.merit(arch))
+                bar.update(len(found))
         row = {f"rank/{name}": value for name, value in _figures(np.asarray(found), true).items()}
         params = cost_model(net, self.data.shape).params(net.space.codes(archs))
         of_params = _figures(params, true)

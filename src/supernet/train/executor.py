@@ -18,6 +18,7 @@ from supernet.data.derived.clients import CLIENT
 from supernet.data.position import Indices
 from supernet.data.split import Split, Standing
 from supernet.errors import NotFiniteError, SupernetError, UsageError
+from supernet.io.progress import within
 from supernet.nn import Decisions, Supernet
 from supernet.nn.batch import called, place
 from supernet.nn.memory_layout import image_layout
@@ -189,7 +190,12 @@ class Executor:
         found = torch.zeros(len(targets), device=self.fabric.device)
         running = self.net if net is None else net
         regularised = self._regularised if net is None else all_but_normalisation(net)
-        with torch.no_grad(), evaluating(regularised), untouched_buffers(running):
+        with (
+            torch.no_grad(),
+            evaluating(regularised),
+            untouched_buffers(running),
+            within("rate", len(batches) * len(targets), unit="passes") as bar,
+        ):
             for batch in batches:
                 for number, target in enumerate(targets):
                     output = self.forward(target, batch, net=net)
@@ -200,6 +206,7 @@ class Executor:
                             else task.errors(output, batch)
                         )
                     found[number] += lost / total
+                    bar.update(bar.done + 1)
         average(self.fabric, [found])
         ratings: list[float] = found.tolist()
         for rating, target in zip(ratings, targets, strict=True):

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from supernet.data import Data, as_data
 from supernet.errors import UsageError
+from supernet.io.progress import ProgressBar
 from supernet.io.run_directory import RunDirectory
 from supernet.measure.untouched import batch_like
 from supernet.nn import Supernet
@@ -228,7 +229,8 @@ def fit(
     derived: Arch | None = None
     by_task: Mapping[str, Arch] = {}
     if recipe.derive is not None:
-        with seeded(seed, _DERIVE):
+        shown = progress and fabric.is_global_zero
+        with seeded(seed, _DERIVE), ProgressBar("derive", 1, unit="architecture", enabled=shown):
             if isinstance(recipe.derive, DerivesByTask):
                 by_task = recipe.derive.derive_by_task(loop.context())
                 derived = next(iter(by_task.values()))

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from supernet.errors import UsageError
+from supernet.io.progress import within
 from supernet.nn import Supernet
 from supernet.space import Arch
 from supernet.train.context import Context
@@ -55,14 +56,20 @@ class PerturbBest:
     def derive(self, context: Context) -> Arch:
         """The best architecture that was rated."""
         step = context.step
-        with step.seeded("perturb the best") as rng:
+        several = self.random + self.perturbed
+        with (
+            step.seeded("perturb the best") as rng,
+            within("rate", several + self.chain, unit="architectures") as bar,
+        ):
             found: dict[Arch, float] = {}
             archs = step.space.wrap(step.space.population(rng, self.random))
             self._rate(context, found, archs)
+            bar.update(self.random)
             best = _best(found)
             self._rate(context, found, [self._perturb(context, best, rng) for _ in range(self.perturbed)])
             here = _best(found)
-            for _ in range(self.chain):
+            for number in range(self.chain):
+                bar.update(several + number)
                 proposed = self._perturb(context, here, rng)
                 self._rate(context, found, [proposed])
                 here = proposed if found[proposed] < found[here] else here

@@ -9,6 +9,7 @@ from itertools import islice
 import numpy as np
 
 from supernet.data import Data
+from supernet.io.progress import within
 from supernet.measure import Calibration, scores
 from supernet.measure.scores.scores import run_scores
 from supernet.train.health import AUGMENTED
@@ -49,10 +50,12 @@ class SubnetScores:
         }
         calibration = Calibration(images=self.calibration_images)
         score = self.data.task.scores[0].name
-        found = {
-            f"{score}/{name}": scores(net, arch, self.data, calibration=calibration, images=self.images).value
-            for name, arch in archs.items()
-        }
+        found = {}
+        with within("measure", len(archs) + 1, unit="subnets") as bar:
+            for name, arch in archs.items():
+                measured = scores(net, arch, self.data, calibration=calibration, images=self.images)
+                found[f"{score}/{name}"] = measured.value
+                bar.update(len(found))
         validation = self.data.validation
         images = min(len(validation), self.images or len(validation))
         batch_size = min(_BATCH, images)
