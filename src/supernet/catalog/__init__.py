@@ -32,7 +32,7 @@ from pathlib import Path
 from typing import Any
 
 from supernet.catalog.entry import KINDS, NOUNS, Entry, Kind, imported, is_own
-from supernet.catalog.sources import LAZY, exports, home, listed, named, offered, own, papers_of
+from supernet.catalog.sources import LAZY, exports, home, listed, named, names_of, offered, own, papers_of
 from supernet.errors import UsageError
 
 __all__ = [
@@ -64,7 +64,7 @@ def names(kind: Kind) -> tuple[str, ...]:
     >>> "spos" in names("methods"), "nasbench201" in names("spaces"), "Uniform" in names("pieces")
     (True, True, True)
     """
-    return tuple(dict.fromkeys(entry.name for entry in entries(kind)))
+    return tuple(dict.fromkeys((*names_of(kind), *(entry.name for entry in offered(kind)))))
 
 
 def find(kind: Kind, name: str) -> Entry:

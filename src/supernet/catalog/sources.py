@@ -91,12 +91,27 @@ def named(kind: Kind, name: str) -> tuple[Entry, ...]:
     return tuple(entry for entry in own(kind) if entry.name == name)
 
 
+def names_of(kind: Kind) -> tuple[str, ...]:
+    """The names of `own`; no source of methods and spaces is read, as the stubs of their packages list them."""
+    if kind not in ("methods", "spaces"):
+        return tuple(entry.name for entry in own(kind))
+    room = _FOLDERS[kind]
+    homes, public = _stubbed(room), re.findall(r'^    "(\w+)",$', _stub(room), re.MULTILINE)
+    families = {name: homes[name].split(".")[2:-1][:1] for name in public if name in homes}
+    return tuple(sorted(families, key=lambda name: (families[name], name.lower(), name)))
+
+
+@cache
+def _stub(room: str) -> str:
+    path = ROOT / room / "__init__.pyi"
+    return path.read_text(encoding="utf-8") if path.is_file() else ""
+
+
 @cache
 def _stubbed(room: str) -> dict[str, str]:
     """By name the module, as the stub of a lazy package has it."""
-    stub = ROOT / room / "__init__.pyi"
-    text = stub.read_text(encoding="utf-8") if stub.is_file() else ""
-    return {name: module for module, name in re.findall(r"^from (\S+) import \w+ as (\w+)$", text, re.MULTILINE)}
+    found = re.findall(r"^from (\S+) import \w+ as (\w+)$", _stub(room), re.MULTILINE)
+    return {name: module for module, name in found}
 
 
 def _file_of(module: str) -> Path:
