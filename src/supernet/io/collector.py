@@ -11,8 +11,8 @@ _FULL = 200
 def collect_all_seldom() -> None:
     """Look through all objects twenty times more seldom, for the whole process; the young are collected as before.
 
-    The command line does it at its start: while packages are imported nothing dies, and eight looks at a million objects
-    are a fifth of the time from a command to its first step.
+    The command line does it at its start: while packages are imported nothing dies, and eight looks at a million
+    objects are a fifth of the time from a command to its first step.
     """
     young, middle, _ = gc.get_threshold()
     gc.set_threshold(young, middle, _FULL)
