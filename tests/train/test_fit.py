@@ -11,7 +11,6 @@ from typing import Any
 
 import pytest
 import torch
-from lightning_fabric import Fabric
 from torch import nn
 
 from small_nets import elastic_net, images, operations_net, plain_net, relaxed, sgd
@@ -35,6 +34,7 @@ from supernet.train import (
     load_weights,
 )
 from supernet.train import Path as TrainPath
+from supernet.train.one_process import OneProcess
 
 
 def train(net: Supernet | None = None, recipe: Recipe | None = None, **options: Any) -> Trained:
@@ -92,7 +92,7 @@ def test_the_beginning_of_a_phase_draws_the_same_on_every_process(monkeypatch: p
         lambda split, size, *, seed, start, **_: stream(split, size, seed=seed, start=start),
     )
     for process in (0, 1):
-        monkeypatch.setattr(Fabric, "global_rank", process)
+        monkeypatch.setattr(OneProcess, "global_rank", process)
         trained = train(recipe=replace(spos(), program=(phase,)), seed=2)
         if process == 0:
             assert equal(weights(trained.net), plain), "what a beginning draws changes nothing of the steps"

@@ -33,7 +33,7 @@ from pathlib import Path
 from typing import Any
 
 from supernet.catalog.entry import KINDS, NOUNS, Entry, Kind, imported, is_own
-from supernet.catalog.sources import LAZY, exports, listed, offered, own, papers_of
+from supernet.catalog.sources import LAZY, exports, home, listed, named, names_of, offered, own, papers_of
 from supernet.errors import UsageError
 
 __all__ = [
@@ -66,7 +66,7 @@ def names(kind: Kind) -> tuple[str, ...]:
     >>> "spos" in names("methods"), "nasbench201" in names("spaces"), "Uniform" in names("pieces")
     (True, True, True)
     """
-    return tuple(dict.fromkeys(entry.name for entry in entries(kind)))
+    return tuple(dict.fromkeys((*names_of(kind), *(entry.name for entry in offered(kind)))))
 
 
 def find(kind: Kind, name: str) -> Entry:
@@ -78,8 +78,7 @@ def find(kind: Kind, name: str) -> Entry:
     >>> find("methods", "spos").family, find("methods", "spos").where
     ('single_path', 'supernet.methods.single_path.spos:spos')
     """
-    there = entries(kind)
-    found = [entry for entry in there if entry.name == name]
+    found = [*named(kind, name), *(entry for entry in offered(kind) if entry.name == name)]
     if len(found) == 1:
         return found[0]
     noun = NOUNS[kind]
@@ -138,9 +137,10 @@ def lazy(package: str) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
     def get(name: str) -> Any:
         if name == "__all__":
             return listed(room)
-        if name.startswith("_") or name not in exports(room):
+        module = None if name.startswith("_") else home(room, name)
+        if module is None:
             raise AttributeError(f"module {package!r} has no attribute {name!r}")
-        value = getattr(importlib.import_module(exports(room)[name]), name)
+        value = getattr(importlib.import_module(module), name)
         setattr(sys.modules[package], name, value)
         return value
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import ast
 import pkgutil
+import re
+import sys
 from collections.abc import Iterator
 from functools import cache
 from importlib.machinery import PathFinder
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoints, entry_points
 from pathlib import Path
 
 from supernet.catalog.entry import Entry, Kind
@@ -68,6 +70,60 @@ def exports(room: str) -> dict[str, str]:
     return found
 
 
+def home(room: str, name: str) -> str | None:
+    """The module of what a lazy package offers by a name; None: it offers nothing of that name.
+
+    The generated stub says it. Where it is stale, or knows no such name, the sources are read.
+    """
+    module = _stubbed(room).get(name)
+    return module if module is not None and _defines(_file_of(module), name) else exports(room).get(name)
+
+
+def named(kind: Kind, name: str) -> tuple[Entry, ...]:
+    """Those of `own` that have this name; only one file is read where the stub of a lazy package says which."""
+    room = next((room for room, kinds in _ROOMS.items() if kind in kinds), "")
+    if module := _stubbed(room).get(name):
+        path = _file_of(module)
+        if path.is_file() and path.is_relative_to(ROOT / _FOLDERS[kind]) and not path.stem.startswith("_"):
+            found = tuple(entry for entry in _read(kind, module, path) if entry.name == name)
+            if found:
+                return found
+    return tuple(entry for entry in own(kind) if entry.name == name)
+
+
+def names_of(kind: Kind) -> tuple[str, ...]:
+    """The names of `own`; no source of methods and spaces is read, as the stubs of their packages list them."""
+    if kind not in ("methods", "spaces"):
+        return tuple(entry.name for entry in own(kind))
+    room = _FOLDERS[kind]
+    homes, public = _stubbed(room), re.findall(r'^    "(\w+)",$', _stub(room), re.MULTILINE)
+    families = {name: homes[name].split(".")[2:-1][:1] for name in public if name in homes}
+    return tuple(sorted(families, key=lambda name: (families[name], name.lower(), name)))
+
+
+@cache
+def _stub(room: str) -> str:
+    path = ROOT / room / "__init__.pyi"
+    return path.read_text(encoding="utf-8") if path.is_file() else ""
+
+
+@cache
+def _stubbed(room: str) -> dict[str, str]:
+    """By name the module, as the stub of a lazy package has it."""
+    found = re.findall(r"^from (\S+) import \w+ as (\w+)$", _stub(room), re.MULTILINE)
+    return {name: module for module, name in found}
+
+
+def _file_of(module: str) -> Path:
+    return ROOT.joinpath(*module.split(".")[1:]).with_suffix(".py")
+
+
+def _defines(path: Path, name: str) -> bool:
+    """Whether a name stands at the beginning of a line, as what a module defines does."""
+    definition = re.compile(rf"^(?:def |class |){name}\b", re.MULTILINE)
+    return path.is_file() and definition.search(path.read_text(encoding="utf-8")) is not None
+
+
 def listed(room: str) -> list[str]:
     """The `__all__` of a lazy package: all it offers, but for the helpers of spaces."""
     return sorted(entry.attribute for entry in own("spaces")) if room == "zoo" else sorted(exports(room))
@@ -100,7 +156,12 @@ def _modules(folder: Path, *, private: bool = False) -> Iterator[tuple[str, Path
 
 @cache
 def tree_of(path: Path) -> ast.Module:
-    return ast.parse(path.read_text(encoding="utf-8"), str(path))
+    """What a file defines, without what its functions do: hundreds of whole trees are work for Python's collector."""
+    tree = ast.parse(path.read_text(encoding="utf-8"), str(path))
+    for node in (part for outer in tree.body for part in (outer, *getattr(outer, "body", ()))):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            del node.body[1:]  # the first statement may be its docstring
+    return tree
 
 
 def public(tree: ast.Module) -> Iterator[ast.FunctionDef | ast.ClassDef]:
@@ -207,11 +268,25 @@ def papers_of(module: str) -> tuple[Paper, ...]:
 def offered(kind: Kind) -> tuple[Entry, ...]:
     """What other packages offer in their entry points."""
     found = []
-    for point in entry_points(group=f"supernet.{kind}"):
+    for point in _points(tuple(map(_version, sys.path))).select(group=f"supernet.{kind}"):
         origin = "another package" if point.dist is None else point.dist.name
         summary, papers = _told(point.module, point.attr)
         found.append(Entry(kind, point.name, point.module, point.attr, origin, summary, papers, origin))
     return tuple(sorted(found, key=lambda entry: (entry.origin, entry.name)))
+
+
+@cache
+def _points(_: tuple[tuple[str, int], ...]) -> EntryPoints:
+    """The entry points of all that is installed in folders of these versions."""
+    return entry_points()
+
+
+def _version(folder: str) -> tuple[str, int]:
+    """A folder with the time that something was last put into it."""
+    try:
+        return folder, Path(folder).stat().st_mtime_ns
+    except OSError:
+        return folder, 0
 
 
 def _told(module: str, attribute: str = "") -> tuple[str, tuple[Paper, ...]]:

@@ -93,8 +93,10 @@ def _prepare() -> None:
 
     from supernet.errors import UsageError
     from supernet.io.allocator import keep_freed_memory
+    from supernet.io.collector import collect_all_seldom
 
     keep_freed_memory()
+    collect_all_seldom()
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:  # started with it closed
             setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: PTH123, SIM115 - for the whole process

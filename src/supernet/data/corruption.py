@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
-from scipy import ndimage
 
 from supernet.data.position import CORRUPTION, Indices, generator
 from supernet.errors import UsageError, require
@@ -150,12 +149,16 @@ def _speckle_noise(x: _Image, scale: float, rng: _Drawn) -> _Image:
 
 
 def _gaussian_blur(x: _Image, sigma: float, rng: _Drawn) -> _Image:
+    from scipy import ndimage
+
     blurred: _Image = ndimage.gaussian_filter(x, sigma=(0, sigma, sigma), mode="nearest", truncate=4.0)
     return blurred
 
 
 def _defocus_blur(x: _Image, sizes: tuple[float, float], rng: _Drawn) -> _Image:
     """A mean over a disk whose edge is smoothed by a small Gaussian."""
+    from scipy import ndimage
+
     radius, smooth = sizes
     reach = max(8, math.ceil(radius))
     along = np.arange(-reach, reach + 1)

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
+from supernet.data.digest import unchanging
 from supernet.data.split import Split
 from supernet.errors import UsageError
 from supernet.nn.input_shape import InputShape
@@ -117,9 +118,11 @@ class Data:
 
     def fingerprint(self) -> str:
         """Hex digest of content, splits, preprocessing and task: a run resumes only on data with its fingerprint."""
-        splits = [s.fingerprint() if s is not None else "" for s in (self.train, self.validation, self.held_out)]
+        with unchanging():
+            splits = [s.fingerprint() if s is not None else "" for s in (self.train, self.validation, self.held_out)]
+            more = [(name, self.more[name].fingerprint()) for name in sorted(self.more)]
         known: tuple[object, ...] = (splits, self.classes, self.shape)
-        if more := [(name, self.more[name].fingerprint()) for name in sorted(self.more)]:
+        if more:
             known += (more,)
         if self.task != Classification():
             known += (repr(self.task),)

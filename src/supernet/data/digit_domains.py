@@ -13,9 +13,9 @@ from supernet.data.augment import Augment
 from supernet.data.domains import from_domains
 from supernet.data.image_data import ImageData
 from supernet.data.position import SPLIT, generator
-from supernet.data.small import mnist
+from supernet.data.small import handwritten, mnist
 from supernet.data.stratify import interleave
-from supernet.errors import UsageError, require
+from supernet.errors import UsageError
 
 Pixels = npt.NDArray[np.uint8]
 
@@ -96,13 +96,9 @@ def digit_domains(
 
 def _divided(seed: int, domains: int) -> list[tuple[Pixels, npt.NDArray[np.int64]]]:
     """The digits in as many heaps, in each of which the first ones hold all classes alike."""
-    require("sklearn", "digits", "The data set 'digit_domains'")
-    from sklearn.datasets import load_digits
-
-    pixels, labels = load_digits(return_X_y=True)
-    images = np.rint(pixels.reshape(-1, 8, 8) * (255 / 16)).astype(np.uint8)
+    images, labels = handwritten("The data set 'digit_domains'")
     order = interleave(labels, generator(seed, SPLIT, 0))
-    return [(images[rows], labels[rows].astype(np.int64)) for rows in np.array_split(order, domains)]
+    return [(images[rows], labels[rows]) for rows in np.array_split(order, domains)]
 
 
 def _drawn(domain: str, images: Pixels, size: int, degrees: float) -> Pixels:

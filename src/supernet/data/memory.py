@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -12,6 +11,7 @@ import torch
 from torch import Tensor
 
 from supernet.data.augment import UNIFORMS, Augment
+from supernet.data.digest import digest
 from supernet.data.position import AUGMENT, Position, generator, positions
 from supernet.data.split import check_batches, check_head, cuts
 from supernet.data.view_augment import ViewAugment
@@ -101,10 +101,7 @@ class MemorySplit:
     def fingerprint(self) -> str:
         """Digest of every pixel, label and setting."""
         settings = f"{self.images.dtype} {tuple(self.images.shape)} {self.mean} {self.std} {self.augment}"
-        digest = hashlib.sha256(settings.encode())
-        digest.update(self.images.contiguous().numpy().data)
-        digest.update(self.labels.contiguous().numpy().data)
-        return digest.hexdigest()
+        return digest(self, [(settings, self.images), ("", self.labels)])
 
     def _batches(self, batch_size: int, end: int) -> Iterator[Batch]:
         for part in cuts(end, batch_size):

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
+from pathlib import Path
+
 import numpy as np
 import numpy.typing as npt
 
@@ -32,12 +35,9 @@ def digits(
         RunError: scikit-learn is not installed.
         UsageError: A split of that size cannot be drawn.
     """
-    require("sklearn", "digits", "The data set 'digits'")
-    from sklearn.datasets import load_digits
-
-    images, labels = load_digits(return_X_y=True)
+    images, labels = handwritten("The data set 'digits'")
     return from_arrays(
-        np.rint(images.reshape(-1, 8, 8) * (255 / 16)).astype(np.uint8),
+        images,
         labels,
         name="digits",
         test=test,
@@ -80,6 +80,26 @@ def mnist5k(
         downscale=downscale,
         augment=Augment(shift=2.0) if augment is None else augment,
     )
+
+
+def handwritten(purpose: str) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]:
+    """Images (1797, 8, 8) and labels (1797,) of scikit-learn's digits.
+
+    Raises:
+        RunError: scikit-learn is not installed.
+    """
+    require("sklearn", "digits", purpose)
+    spec = find_spec("sklearn")
+    folder = Path(spec.origin or "").parent if spec is not None else Path()
+    file = folder / "datasets/data/digits.csv.gz"
+    if file.is_file():  # read as it lies there: to import scikit-learn takes up to a second
+        table = np.loadtxt(file, delimiter=",")
+        pixels, labels = table[:, :-1], table[:, -1]
+    else:
+        from sklearn.datasets import load_digits
+
+        pixels, labels = load_digits(return_X_y=True)
+    return np.rint(pixels.reshape(-1, 8, 8) * (255 / 16)).astype(np.uint8), labels.astype(np.int64)
 
 
 def mnist(purpose: str) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]:

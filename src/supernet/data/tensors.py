@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -11,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from supernet.data.digest import digest
 from supernet.data.indexed import ReadByNumber
 from supernet.data.position import Indices, Position
 from supernet.data.split import check_head
@@ -84,11 +84,9 @@ class TensorSplit(ReadByNumber):
 
     def fingerprint(self) -> str:
         """Digest of every tensor and its name."""
-        digest = hashlib.sha256()
-        for name, tensor in self._named():
-            digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
-            digest.update(tensor.contiguous().view(torch.uint8).numpy().data)
-        return digest.hexdigest()
+        return digest(
+            self, [(f"{name} {tensor.dtype} {tuple(tensor.shape)}", tensor) for name, tensor in self._named()]
+        )
 
     def _named(self) -> Iterator[tuple[str, Tensor]]:
         for side, fields in (("x", self.x), ("y", self.y)):

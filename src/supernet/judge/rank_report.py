@@ -9,7 +9,6 @@ from pathlib import Path
 
 import msgspec
 import numpy as np
-from scipy.stats import rankdata
 from torch import nn
 
 from supernet.data import Data
@@ -28,6 +27,7 @@ from supernet.nn import Supernet
 from supernet.precision import Precision
 from supernet.rank.checks import MIN_ARCHITECTURES, Floats, UndefinedError
 from supernet.rank.curves import Curves, mass_curves
+from supernet.rank.measures import dense_ranks, mid_ranks
 from supernet.space import Arch
 from supernet.train.checkpoint import digest
 from supernet.train.recipe import describe
@@ -115,7 +115,11 @@ def rank_report(
     baselines = {"parameter count": evaluator.costs(codes, "params"), "MACs": evaluator.costs(codes, "macs")}
     if proxies:
         told = _rated(net, archs, data, proxies, seed=seed, out=out, progress=rated)
-        baselines |= {name: rankdata(values) for name, values in told.items() if "/" not in name}  # −∞ is last
+        baselines |= {
+            name: mid_ranks(dense_ranks(np.asarray(values))[None])[0]
+            for name, values in told.items()
+            if "/" not in name
+        }  # −∞ is last
     true = judged.metric.sign * judged.mean
     omitted: dict[str, str] = {}
     families: Clusters | None = None

@@ -18,7 +18,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import stdtrit
 
 from supernet.errors import UsageError
 from supernet.rank.checks import Floats, UndefinedError, check_same_length, check_varied, scores
@@ -312,6 +311,8 @@ def _interval(
 
 def _training_error(groups: list[Floats], confidence: float) -> float:
     """Half width of the interval of a sum or difference of means over trainings; 0 where there is one of each."""
+    from scipy.special import stdtrit  # here: a tenth of a second that every `import supernet.rank` would pay
+
     squares = [(float(group.var(ddof=1)) / len(group), len(group) - 1) for group in groups if len(group) > 1]
     total = sum(square for square, _ in squares)
     if total == 0:

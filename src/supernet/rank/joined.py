@@ -7,9 +7,9 @@ from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.stats import rankdata
 
 from supernet.errors import UsageError
+from supernet.rank.measures import dense_ranks, mid_ranks
 
 Floats: TypeAlias = NDArray[np.float64]
 
@@ -49,7 +49,7 @@ def joined_ranks(
     for name, values in columns:
         if np.isnan(values).any():
             raise UsageError(f"The score {name!r} of {int(np.isnan(values).sum())} architectures is not a number.")
-    ranks = np.stack([rankdata(values) for _, values in columns])
+    ranks = mid_ranks(np.stack([dense_ranks(values) for _, values in columns]))
     if not logarithmic:
         plain: Floats = ranks.sum(axis=0)
         return plain

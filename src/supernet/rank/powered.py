@@ -14,7 +14,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.special import stdtrit
 
 from supernet.errors import UsageError
 from supernet.rank.checks import Floats, check_same_length, scores
@@ -186,5 +185,7 @@ def _agreement(first: Floats, second: Floats) -> Floats:
 
 
 def _interval(value: float, variance: float, freedom: int, confidence: float) -> tuple[float, float, float]:
+    from scipy.special import stdtrit  # here: a tenth of a second that every `import supernet.rank` would pay
+
     half = float(stdtrit(freedom, (1 + confidence) / 2)) * math.sqrt(variance)
     return value, value - half, value + half

@@ -12,7 +12,6 @@ from statistics import fmean
 from typing import Literal
 
 import numpy as np
-from scipy.optimize import isotonic_regression
 
 from supernet.nn.diagram import Diagram, Node
 
@@ -129,6 +128,8 @@ def _box(node: Node) -> Box:
 
 def _places(layer: dict[str, int], routes: list[list[str]]) -> dict[str, tuple[float, float]]:
     """The centre of every item, in pixels."""
+    from scipy.optimize import isotonic_regression  # here: a third of a second that few ask for
+
     near: dict[str, list[str]] = defaultdict(list)
     for route in routes:
         for before, after in pairwise(route):

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 def nondominated(losses: NDArray[np.float64]) -> NDArray[np.bool_]:
     """Which rows (N,) of losses (N, M) no other row dominates; less is better, equal rows do not dominate each other.
 
-    O(N log N + N·F·M) for a front of F points.
+    O(N log N) for two objectives, and O(N log N + N·F·M) for M of them and a front of F points.
 
     >>> nondominated(np.array([[1.0, 2.0], [2.0, 1.0], [2.0, 2.0], [1.0, 2.0]])).tolist()
     [True, True, False, True]
@@ -17,6 +17,9 @@ def nondominated(losses: NDArray[np.float64]) -> NDArray[np.bool_]:
     # In lexicographic order a row can only be dominated by one before it.
     rows, inverse = np.unique(losses, axis=0, return_inverse=True)
     alive = np.ones(len(rows), dtype=bool)
+    if rows.shape[1] == 2:  # by one that is no worse in the second either
+        alive[1:] = rows[1:, 1] < np.minimum.accumulate(rows[:-1, 1])
+        return alive[inverse.reshape(-1)]
     for place in range(len(rows)):
         if alive[place]:
             alive[place + 1 :] &= (rows[place + 1 :] < rows[place]).any(axis=1)

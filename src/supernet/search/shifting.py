@@ -7,7 +7,7 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 import torch
@@ -36,11 +36,8 @@ from supernet.train import (
 )
 from supernet.train import Path as NetPath
 from supernet.train.executor import Executor
-from supernet.train.processes import launch, seed_torch
+from supernet.train.processes import Processes, launch, seed_torch
 from supernet.train.state import TrainingState
-
-if TYPE_CHECKING:
-    from lightning_fabric import Fabric
 
 __all__ = ["Shifting", "load_shifted"]
 
@@ -370,7 +367,7 @@ class _ShiftingRun:
         self._start = self._state.done
 
 
-def _fabric(device: torch.device, precision: Precision) -> Fabric:
+def _fabric(device: torch.device, precision: Precision) -> Processes:
     fabric = launch(accelerator=device.type, devices=1, strategy="auto", precision=precision)
     if fabric.device.type != device.type or (fabric.device.index or 0) != (device.index or 0):
         raise UsageError(f"The supernet is on {device}, but shifting trains on {fabric.device}; move it there.")

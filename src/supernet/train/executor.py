@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -30,12 +30,9 @@ from supernet.train.combines._protocol import Gradients, JoinsGradients
 from supernet.train.move import Move, Outcome, Path, Result, Step, Through
 from supernet.train.objectives.terms import total
 from supernet.train.part import WEIGHTS
-from supernet.train.processes import average
+from supernet.train.processes import Processes, average
 from supernet.train.updates import Stepper
 from supernet.train.wrong_examples import check_inputs, numbers, refused, sentence
-
-if TYPE_CHECKING:
-    from lightning_fabric import Fabric
 
 
 class Executor:
@@ -60,7 +57,7 @@ class Executor:
 
     def __init__(
         self,
-        fabric: Fabric,
+        fabric: Processes,
         net: Supernet,
         steppers: Mapping[str, Stepper],
         data: Data,

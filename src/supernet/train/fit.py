@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -33,12 +33,9 @@ from supernet.train.executor import Executor
 from supernet.train.health import chance_of
 from supernet.train.loop import Logger, Loop, Monitor
 from supernet.train.phases import plan
-from supernet.train.processes import exchange, launch, seeded, share
+from supernet.train.processes import Processes, exchange, launch, seeded, share
 from supernet.train.recipe import Recipe
 from supernet.train.state import TrainingState, digests
-
-if TYPE_CHECKING:
-    from lightning_fabric import Fabric
 
 __all__ = ["Trained", "fit"]
 
@@ -336,7 +333,7 @@ def _sizes(x: Fields) -> str:
 
 
 def _open(
-    directory: RunDirectory, resume: bool, identity: Mapping[str, Any], state: TrainingState, fabric: Fabric
+    directory: RunDirectory, resume: bool, identity: Mapping[str, Any], state: TrainingState, fabric: Processes
 ) -> None:
     write = fabric.is_global_zero
     if write and directory.replaces:

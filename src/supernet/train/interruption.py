@@ -5,14 +5,11 @@ from __future__ import annotations
 import signal
 import threading
 from types import FrameType, TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 
-from supernet.train.processes import exchange
-
-if TYPE_CHECKING:
-    from lightning_fabric import Fabric
+from supernet.train.processes import Processes, exchange
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
@@ -27,7 +24,7 @@ class Interruption:
         self.noted = False
         self._before: dict[signal.Signals, Any] = {}
 
-    def agreed(self, fabric: Fabric) -> bool:
+    def agreed(self, fabric: Processes) -> bool:
         """Whether to stop: every process gets the same answer at the same step, and none waits for another."""
         if fabric.world_size == 1:
             return self.noted

@@ -5,24 +5,40 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias, Union
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from supernet.errors import RunError, UsageError
+from supernet.precision import Precision, check_precision
+from supernet.train.one_process import OneProcess, is_alone
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
 
+Processes: TypeAlias = Union["Fabric", OneProcess]
+"""The processes of a training as each of them sees it: its rank, its device, what they tell each other."""
 
-def launch(*, accelerator: str, devices: int, strategy: str, precision: str) -> Fabric:
-    """A launched Fabric.
+
+def launch(*, accelerator: str, devices: int, strategy: str, precision: str) -> Processes:
+    """The processes of a training, launched: this one alone, or those of `Fabric`.
 
     Raises:
         UsageError: this machine cannot train that way, or the strategy is not plain data parallelism.
     """
+    if is_alone(accelerator=accelerator, devices=devices, strategy=strategy):
+        return OneProcess(check_precision(precision))
+    return _launched(accelerator=accelerator, devices=devices, strategy=strategy, precision=precision)
+
+
+def precision_of(fabric: Processes) -> Precision:
+    """The arithmetic that a training runs in."""
+    return fabric.precision if isinstance(fabric, OneProcess) else check_precision(fabric._precision.precision)
+
+
+def _launched(*, accelerator: str, devices: int, strategy: str, precision: str) -> Fabric:
     from lightning_fabric import Fabric
     from lightning_fabric.strategies.ddp import DDPStrategy
     from lightning_fabric.strategies.single_device import SingleDeviceStrategy
@@ -116,7 +132,7 @@ def exchange() -> Iterator[None]:
         ) from error
 
 
-def share(fabric: Fabric, tensors: Sequence[Tensor]) -> None:
+def share(fabric: Processes, tensors: Sequence[Tensor]) -> None:
     """Give every process the tensors of the first.
 
     Raises:
@@ -128,7 +144,7 @@ def share(fabric: Fabric, tensors: Sequence[Tensor]) -> None:
                 torch.distributed.broadcast(tensor.detach(), src=0)
 
 
-def average(fabric: Fabric, tensors: Sequence[Tensor]) -> None:
+def average(fabric: Processes, tensors: Sequence[Tensor]) -> None:
     """Average tensors over all processes in place, in one exchange.
 
     Every process must give the same shapes. Gradients do: all processes run the same paths, so that the same

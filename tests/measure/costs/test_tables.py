@@ -116,3 +116,39 @@ def test_of_a_choice_of_thousands_of_options_some_are_shown():
     codes = base_codes(space, grid(space, ()), ())
     assert len(codes) < 150
     assert set(codes[:, 0].tolist()) == {0, 1, 2}
+
+
+def test_completing_codes_are_those_that_plain_loops_find():
+    rng, found = np.random.default_rng(0), 0
+    for _ in range(60):
+        options = rng.integers(2, 9, size=int(rng.integers(1, 7)))
+        space = Space([Choice(f"c{column}", tuple(range(n))) for column, n in enumerate(options)])
+        seen = rng.integers(options, size=(int(rng.integers(12)), len(options))).astype(np.int16)
+        needs = [rng.integers(options, size=(int(rng.integers(25)), len(options))).astype(np.int16) for _ in range(30)]
+        for rows in needs:
+            rows[rng.random(rows.shape) < rng.random()] = -1
+        packs: list = []
+        for rows in needs:
+            if any(all(a in (-1, b) for a, b in zip(row, code, strict=True)) for row in rows for code in seen):
+                continue
+            fitting = (
+                (pack, row)
+                for pack in packs
+                for row in rows.tolist()
+                if all(-1 in (a, b) or a == b for a, b in zip(row, pack, strict=True))
+            )
+            pack, row = next(fitting, (None, None))
+            if pack is not None:
+                pack[:] = [b if a == -1 else a for a, b in zip(row, pack, strict=True)]
+            elif len(rows):
+                packs.append(rows[0].tolist())
+        expected = [
+            [
+                (number + column) % n if code < 0 else code
+                for column, (code, n) in enumerate(zip(pack, options, strict=True))
+            ]
+            for number, pack in enumerate(packs)
+        ]
+        assert completing_codes(space, seen, needs).tolist() == expected
+        found += len(expected)
+    assert found > 100

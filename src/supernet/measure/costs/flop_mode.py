@@ -8,7 +8,6 @@ from typing import Any
 import torch
 from torch._ops import HigherOrderOperator, OpOverload
 from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils.flop_counter import flop_registry
 
 
 class FlopMode(TorchDispatchMode):  # type: ignore[no-untyped-call]
@@ -39,16 +38,24 @@ class FlopMode(TorchDispatchMode):  # type: ignore[no-untyped-call]
             with self:
                 return func.decompose(*args, **kwargs)
         out = func(*args, **kwargs)
-        formula = flop_registry.get(func._overloadpacket)
+        formula = _formulas().get(func._overloadpacket)
         if formula is not None:
             self.flops += formula(*args, **kwargs, out_val=out)
         return out
 
 
 @cache
+def _formulas() -> dict[Any, Any]:
+    """The formulas by operation; importing them imports Triton, a tenth of a second."""
+    from torch.utils.flop_counter import flop_registry
+
+    return flop_registry
+
+
+@cache
 def _is_composite(func: OpOverload) -> bool:
     """Whether an operation is written in others, and reaches the counter whole: in inference mode."""
-    if func._overloadpacket in flop_registry:
+    if func._overloadpacket in _formulas():
         return False
     name = func.name()  # type: ignore[no-untyped-call]
     return bool(torch._C._dispatch_has_kernel_for_dispatch_key(name, "CompositeImplicitAutograd"))

@@ -34,13 +34,16 @@ def _below(module: nn.Module, name: str, conditions: Conditions, runs: Mapping[s
     if is_opaque(module):
         return
     told = {**runs, **(module.runs() if isinstance(module, Mutable) else {})}
+    inner: dict[str, dict[str, Conditions]] = {}
+    for key, found in told.items():
+        child_name, _, rest = key.partition(".")
+        if rest:
+            inner.setdefault(child_name, {})[rest] = found
     for child_name, child in module._modules.items():
         if child is not None:
-            inner = {
-                key.removeprefix(f"{child_name}."): c for key, c in told.items() if key.startswith(f"{child_name}.")
-            }
             path = f"{name}.{child_name}" if name else child_name
-            yield from _below(child, path, (*conditions, *told.get(child_name, ())), inner)
+            below = (*conditions, *told.get(child_name, ()))
+            yield from _below(child, path, below, inner.get(child_name, {}))
 
 
 class Places:

@@ -184,24 +184,40 @@ def completing_codes(space: Space, seen: Codes, needs: Sequence[Codes]) -> Codes
         seen: Rows (N, D) that exist already.
         needs: Per need, the partial rows (M, D) of which one must occur; −1 leaves a column open.
     """
-    packs: list[NDArray[np.int16]] = []
+    packs, held = np.empty((len(needs), len(space)), dtype=np.int16), 0
     for rows in needs:
-        open_ = rows < 0
-        if any((open_ | (rows == code)).all(axis=1).any() for code in seen):
+        if _agreeing(rows, seen) is not None:
             continue
-        for pack in packs:
-            fits = (open_ | (pack < 0) | (rows == pack)).all(axis=1)
-            if fits.any():
-                row = rows[fits.argmax()]
-                pack[row >= 0] = row[row >= 0]
-                break
-        else:
-            if len(rows):
-                packs.append(rows[0].copy())
+        found = _agreeing(rows, packs[:held])
+        if found is not None:
+            pack, row = packs[found[0]], rows[found[1]]
+            pack[row >= 0] = row[row >= 0]
+        elif len(rows):
+            packs[held] = rows[0]
+            held += 1
     options = np.asarray([len(choice) for choice in space.choices])
-    turned = [(number + np.arange(len(space))) % options for number in range(len(packs))]
-    filled = [np.where(pack < 0, turn, pack) for pack, turn in zip(packs, turned, strict=True)]
-    return np.asarray(filled, dtype=np.int16).reshape(len(filled), len(space))
+    turned = (np.arange(held)[:, None] + np.arange(len(space))) % options
+    return np.where(packs[:held] < 0, turned, packs[:held]).astype(np.int16)
+
+
+def _agreeing(rows: Codes, others: Codes) -> tuple[int, int] | None:
+    """The place of the first of the others that a row agrees with where both are closed, and of its first such row.
+
+    One loop, over the fewer: there are as many needs as there are options, and up to 65,536 rows in each.
+    """
+    if len(rows) <= len(others):
+        agreeing = ((_agree(row, others), number) for number, row in enumerate(rows))
+        return min(((int(fits.argmax()), number) for fits, number in agreeing if fits.any()), default=None)
+    for place, other in enumerate(others):
+        if (fits := _agree(other, rows)).any():
+            return place, int(fits.argmax())
+    return None
+
+
+def _agree(code: NDArray[np.int16], codes: Codes) -> NDArray[np.bool_]:
+    """Which rows (N, D) are as a code (D,) wherever neither is −1."""
+    found: NDArray[np.bool_] = ((code < 0) | (codes < 0) | (codes == code)).all(axis=1)
+    return found
 
 
 def partial_codes(space: Space, conditions: Conditions, choices: Sequence[Choice]) -> Codes:

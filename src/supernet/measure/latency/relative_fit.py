@@ -7,7 +7,6 @@ from typing import NamedTuple
 import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
-from scipy.optimize import nnls
 
 from supernet.rank import kendall_tau
 
@@ -157,6 +156,8 @@ def _logarithms(sizes: Floats, shift: float, least: Floats) -> Floats:
 
 def _line(x: Floats, target: Floats) -> _Line:
     """Least squares with a constant and no weights below 0, the first a little above it."""
+    from scipy.optimize import nnls  # here: a third of a second that few ask for
+
     centred, middle = x - x.mean(axis=0), float(target.mean())
     powers = nnls(centred, target - middle)[0]
     used = np.concatenate([np.ones((len(x), 1)), centred[:, powers > 0]], axis=1)

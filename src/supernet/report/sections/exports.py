@@ -6,8 +6,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from scipy.stats import binomtest
-
 from supernet.report.run_files import Network, RunFiles
 from supernet.report.units import THIN, counted, quantity
 
@@ -52,6 +50,8 @@ def _interval(network: Network) -> str:
     value, images = network.verified.get("accuracy_test"), int(network.verified.get("images_test", 0))
     if value is None or images < 1 or not 0 <= value <= 1:
         return ""
+    from scipy.stats import binomtest  # here: most of a second
+
     ends = binomtest(round(value * images), images).proportion_ci(method="wilson")
     return f"{100 * ends.low:.1f} – {100 * ends.high:.1f}{THIN}%"
 

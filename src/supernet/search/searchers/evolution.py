@@ -110,6 +110,8 @@ class _Breeding:
         for arch, told in zip(archs, values, strict=True):
             self._visited.add(arch.code)
             self._ranks[arch] = self.problem.rank(told)
+        if self.problem.keep is None:  # no other is bred from again
+            self._ranks = {arch: self._ranks[arch] for arch in self._best(self.settings.parents)}
 
     def generation(self) -> list[Arch]:
         if self.problem.keep is not None:

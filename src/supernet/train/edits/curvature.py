@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy.sparse.linalg import LinearOperator, eigsh
 from torch import Tensor, nn
 
 from supernet.errors import RunError, UsageError
@@ -122,6 +121,8 @@ def largest_eigenvalue(
     >>> round(largest_eigenvalue(x[0] ** 2 - 5 * x[1] ** 2, [x]), 3)
     2.0
     """
+    from scipy.sparse.linalg import LinearOperator, eigsh
+
     first = _flat(torch.autograd.grad(loss, parameters, create_graph=True, allow_unused=True), parameters)
     if not first.requires_grad:
         return 0.0
