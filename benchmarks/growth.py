@@ -18,6 +18,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -83,23 +84,27 @@ def toy() -> Toy:
     return Toy(Space([Choice(f"c{n}", tuple(range(5))) for n in range(20)]))
 
 
-def searched(searcher: Any, budget: int, *, goals: tuple[str, ...] = ("accuracy",)) -> Work:
+def costed(net: Supernet) -> Work:
+    return lambda: cost_model(net)
+
+
+def searched(searcher: Any, budget: int, goals: tuple[str, ...] = ("accuracy",)) -> Work:
     return lambda: run(searcher, toy(), objectives=goals, budget=budget)
 
 
 def resumed(rows: int) -> Work:
-    folder, two = Path(tempfile.mkdtemp()), ("accuracy", "macs")
+    folder = Path(tempfile.mkdtemp())
     with mock.patch("os.fsync"):  # thousands of lines, none of which has to outlive the machine
-        run(RandomSearch(), toy(), objectives=two, budget=rows, out=folder)
-    return lambda: run(RandomSearch(), toy(), objectives=two, budget=rows, out=folder, resume=True)
+        run(RandomSearch(), toy(), objectives=TWO, budget=rows, out=folder)
+    return lambda: run(RandomSearch(), toy(), objectives=TWO, budget=rows, out=folder, resume=True)
 
 
-def front(points: int, *, all_of_them: bool) -> Work:
+def front(points: int, share: float) -> Work:
+    """Of random values, of which a share is as accurate as it is dear: nothing among them is dominated."""
     subject, rng = toy(), np.random.default_rng(0)
     archs = subject.space.wrap(subject.space.population(rng, points))
     values = rng.random((points, 2))
-    if all_of_them:
-        values[:, 1] = values[:, 0]  # more accurate and dearer: nothing is dominated
+    values[: int(share * points), 1] = values[: int(share * points), 0]
     told = [{"accuracy": a, "macs": b} for a, b in values.tolist()]
     archive = tuple(Evaluation(arch, value, 0) for arch, value in zip(archs, told, strict=True))
 
@@ -129,34 +134,40 @@ def grouped(networks: int) -> Work:
 
 def reported(rows: int) -> Work:
     folder = Path(tempfile.mkdtemp())
-    grow(SMALL, folder, rows)
+    grow(small(), folder, rows)
     return lambda: write_report(folder)
 
 
-SMALL = Path(tempfile.gettempdir())
-"""A run that is made once, whose records grow."""
+@cache
+def small() -> Path:
+    """A run that is made once, whose records grow."""
+    return small_run(Path(tempfile.mkdtemp()))
 
+
+CHOICES, OPTIONS = (8, 16, 32, 64, 128), (4, 8, 16, 32, 64, 128)
+BUDGETS, POPULATIONS = (500, 1_000, 2_000, 4_000, 8_000), (25, 50, 100, 200, 400, 800)
+TWO = ("accuracy", "macs")
 SERIES = (
-    Series("scoring, by architectures", "architectures", (8, 16, 32, 64, 128), scored),
+    Series("scoring", "architectures", (8, 16, 32, 64, 128), scored),
     Series("costs of a population", "architectures", (4_000, 16_000, 64_000, 256_000), counted),
-    Series("supernet built, by choices", "choices", (8, 16, 32, 64, 128, 256), lambda n: lambda: chain(n, 3)),
-    Series("costs known, by choices", "choices", (8, 16, 32, 64, 128), lambda n: (lambda net=chain(n, 3): cost_model(net))),  # type: ignore[misc]
-    Series("four steps, by choices", "choices", (8, 16, 32, 64, 128), lambda n: trained(chain(n, 3), digits())),
-    Series("supernet built, by options", "options", (4, 8, 16, 32, 64, 128), lambda n: lambda: chain(6, n)),
-    Series("costs known, by options", "options", (4, 8, 16, 32, 64, 128), lambda n: (lambda net=chain(6, n): cost_model(net))),  # type: ignore[misc]
-    Series("four steps, by options", "options", (4, 8, 16, 32, 64, 128), lambda n: trained(chain(6, n), digits())),
-    Series("random search, by budget", "evaluations", (500, 1_000, 2_000, 4_000, 8_000), lambda n: searched(RandomSearch(), n)),
-    Series("evolution, by budget", "evaluations", (500, 1_000, 2_000, 4_000, 8_000), lambda n: searched(Evolution(), n)),
-    Series("NSGA-II, by budget", "evaluations", (500, 1_000, 2_000, 4_000, 8_000), lambda n: searched(NSGA2(), n, goals=("accuracy", "macs"))),
-    Series("evolution of ten generations, by population", "population", (25, 50, 100, 200, 400, 800), lambda n: searched(Evolution(population=n), 10 * n)),
-    Series("NSGA-II of ten generations, by population", "population", (25, 50, 100, 200, 400, 800), lambda n: searched(NSGA2(population=n), 10 * n, goals=("accuracy", "macs"))),
-    Series("search resumed, by its record", "rows", (500, 1_000, 2_000, 4_000, 8_000), resumed),
-    Series("front out of an archive", "evaluations", (1_000, 2_000, 4_000, 8_000, 16_000), lambda n: front(n, all_of_them=False)),
-    Series("front of all that is known", "points", (500, 1_000, 2_000, 4_000), lambda n: front(n, all_of_them=True)),
+    Series("supernet built", "choices", (*CHOICES, 256), lambda n: lambda: chain(n, 3)),
+    Series("costs known", "choices", CHOICES, lambda n: costed(chain(n, 3))),
+    Series("four steps", "choices", CHOICES, lambda n: trained(chain(n, 3), digits())),
+    Series("supernet built", "options", OPTIONS, lambda n: lambda: chain(6, n)),
+    Series("costs known", "options", OPTIONS, lambda n: costed(chain(6, n))),
+    Series("four steps", "options", OPTIONS, lambda n: trained(chain(6, n), digits())),
+    Series("random search", "evaluations", BUDGETS, lambda n: searched(RandomSearch(), n)),
+    Series("evolution", "evaluations", BUDGETS, lambda n: searched(Evolution(), n)),
+    Series("NSGA-II", "evaluations", BUDGETS, lambda n: searched(NSGA2(), n, TWO)),
+    Series("evolution", "in each of ten generations", POPULATIONS, lambda n: searched(Evolution(population=n), 10 * n)),
+    Series("NSGA-II", "in each of ten generations", POPULATIONS, lambda n: searched(NSGA2(population=n), 10 * n, TWO)),
+    Series("search resumed", "rows of its record", BUDGETS, resumed),
+    Series("front of an archive", "evaluations", (1_000, 2_000, 4_000, 8_000, 16_000), lambda n: front(n, 0.0)),
+    Series("front of all that is known", "points", (500, 1_000, 2_000, 4_000), lambda n: front(n, 1.0)),
     Series("judgement without its scoring", "networks", (50, 100, 200, 400, 800, 1_600), judged),
     Series("families in a judgement", "networks", (100, 200, 400, 800, 1_600), grouped),
-    Series("page of a run", "rows of each record", (100, 200, 400, 800, 1_600), reported),
-)  # fmt: skip
+    Series("page of a run", "rows of each record", (100, 200, 400, 800, 1_600, 3_200), reported),
+)
 
 
 def measured(series: Series, size: int) -> tuple[float, float]:
@@ -168,9 +179,9 @@ def measured(series: Series, size: int) -> tuple[float, float]:
             work = series.prepare(size)
             before, begin = _held(), time.process_time()
             work()
-            told = [time.process_time() - begin, _peak() - before]
-        except BaseException as error:  # noqa: BLE001
-            told = [f"{type(error).__name__}: {error}"]  # type: ignore[list-item]
+            told: list[Any] = [time.process_time() - begin, _peak() - before]
+        except BaseException as error:
+            told = [f"{type(error).__name__}: {error}"]
         os.write(there, json.dumps(told).encode())
         os._exit(0)
     os.close(there)
@@ -179,7 +190,7 @@ def measured(series: Series, size: int) -> tuple[float, float]:
     os.waitpid(child, 0)
     if len(told) == 1:
         raise SystemExit(f"{series.name} at {size}: {told[0]}")
-    return told[0], told[1]
+    return float(told[0]), float(told[1])
 
 
 def _held() -> float:
@@ -192,10 +203,11 @@ def _peak() -> float:
 
 
 def slope(sizes: Sequence[int], values: Sequence[float]) -> float:
-    """Of least squares through the logarithms, over the upper half of the sizes."""
-    upper = slice(len(sizes) // 2 - (len(sizes) % 2 == 0), None)
-    x, y = np.log(sizes[upper]), np.log(np.maximum(values[upper], 1e-6))
-    return float(np.polyfit(x, y, 1)[0])
+    """Of least squares through the logarithms, over the upper half of the sizes; NaN where a value there is 0."""
+    upper = slice((len(sizes) - 1) // 2, None)
+    if min(values[upper]) <= 0:
+        return math.nan
+    return float(np.polyfit(np.log(sizes[upper]), np.log(values[upper]), 1)[0])
 
 
 def tables(chosen: Sequence[Series], *, quick: bool) -> Iterator[str]:
@@ -204,7 +216,7 @@ def tables(chosen: Sequence[Series], *, quick: bool) -> Iterator[str]:
         sizes = list(series.sizes[:-1] if quick else series.sizes)
         found = [measured(series, size) for size in sizes]
         seconds, memory = ([row[n] for row in found] for n in (0, 1))
-        grown = slope(sizes, memory) if min(memory[len(memory) // 2 :]) > 1 else math.nan
+        grown = slope(sizes, [value if value > 1 else 0.0 for value in memory])
         told = [", ".join(f"{value:,}" for value in sizes), ", ".join(f"{value:.3g}" for value in seconds)]
         told += [f"{slope(sizes, seconds):.2f}", ", ".join(f"{value:.0f}" for value in memory)]
         told += ["–" if math.isnan(grown) else f"{grown:.2f}"]
@@ -214,16 +226,15 @@ def tables(chosen: Sequence[Series], *, quick: bool) -> Iterator[str]:
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--only", nargs="*", default=[""], help="parts of names of series")
+    parser.add_argument("--only", nargs="*", default=[""], help="parts of names of series and of what grows")
     parser.add_argument("--quick", action="store_true", help="without the largest size of each")
     options = parser.parse_args()
     torch.set_num_threads(1)
-    chosen = [series for series in SERIES if any(part in series.name for part in options.only)]
-    global SMALL  # noqa: PLW0603
+    chosen = [one for one in SERIES if any(part in f"{one.name} {one.grows}" for part in options.only)]
     if any(series.prepare is reported for series in chosen):
-        SMALL = small_run(Path(tempfile.mkdtemp()))
+        small()
     fit(chain(2, 2), spos(), digits(), steps=1, accelerator="cpu", progress=False)  # what is imported with the first
-    run(NSGA2(), toy(), objectives=("accuracy", "macs"), budget=50)
+    run(NSGA2(), toy(), objectives=TWO, budget=50)
     judged(20)()
     for line in tables(chosen, quick=options.quick):
         print(line, flush=True)

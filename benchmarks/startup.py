@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import os
 import resource
+import shutil
 import statistics
 import subprocess
 import sys
@@ -21,23 +22,24 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parents[1]
 SMALL = "--space nasbench201 -S channels=4 -S cells=1 --method spos --steps 2 --monitor-every 0"
-OPTIMISER = "import torch; torch.optim.SGD([torch.zeros(1)], lr=1)"
-COMMANDS: dict[str, list[str]] = {
-    "`import torch`": ["-c", "import torch"],
-    "`import torch` and one optimiser": ["-c", OPTIMISER],
-    "`import supernet`": ["-c", "import supernet"],
-    "`from supernet import fit`": ["-c", "from supernet import fit"],
-    "`supernet --help`": ["-m", "supernet", "--help"],
-    "`supernet train --help`": ["-m", "supernet", "train", "--help"],
-    "`supernet list methods`": ["-m", "supernet", "list", "methods"],
-    "`supernet train`, two steps": f"-m supernet train --out new --overwrite {SMALL}".split(),
-    "`supernet search`, two architectures": "-m supernet search run --out new2 --overwrite --budget 2 "
-    "--searcher random --calibration none --validation-images 16".split(),
-    "`supernet judge`, three of one step": "-m supernet judge run --overwrite --retrain 3 --retrain-steps 1".split(),
-    "`supernet run`, two steps, two architectures": f"-m supernet run --out new3 --overwrite {SMALL} --budget 2 "
-    "--searcher random --exports 1 --format program".split(),
+TWO = "--searcher random --budget 2 --validation-images 16 --objectives accuracy"
+COMMANDS = {
+    "`import torch`": ("-c", "import torch"),
+    "`import torch` and one optimiser": ("-c", "import torch; torch.optim.SGD([torch.zeros(1)], lr=1)"),
+    "`import supernet`": ("-c", "import supernet"),
+    "`from supernet import fit`": ("-c", "from supernet import fit"),
+    "`supernet --help`": ("-m", "supernet --help"),
+    "`supernet train --help`": ("-m", "supernet train --help"),
+    "`supernet list methods`": ("-m", "supernet list methods"),
+    "`supernet train`, two steps": ("-m", f"supernet train --out new --overwrite {SMALL}"),
+    "`supernet search`, two architectures": ("-m", f"supernet search run --out new2 --overwrite {TWO}"),
+    "`supernet judge`, three of one step": ("-m", "supernet judge COPY --retrain 3 --retrain-steps 1"),
+    "`supernet run`, two steps, two architectures": (
+        "-m",
+        f"supernet run --out new3 --overwrite {SMALL} {TWO} --exports 1 --format program",
+    ),
 }
-"""What is timed; `run` is a finished run of two steps."""
+"""What is timed; `run` is a finished training of two steps, COPY one of its own."""
 
 
 def environment(checkout: Path, compiled: Path | None) -> dict[str, str]:
@@ -48,10 +50,15 @@ def environment(checkout: Path, compiled: Path | None) -> dict[str, str]:
     return told | {"PYTHONPYCACHEPREFIX": str(compiled)}
 
 
-def seconds(command: list[str], told: dict[str, str], folder: Path) -> float:
+def seconds(command: tuple[str, str], told: dict[str, str], folder: Path) -> float:
     """The processor's seconds of a process and those that it starts."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    done = subprocess.run([sys.executable, *command], env=told, cwd=folder, capture_output=True, text=True, check=False)
+    how, what = command
+    if "COPY" in what:  # it would find what the last one has made
+        copy = shutil.copytree(folder / "run", Path(tempfile.mkdtemp(dir=folder)) / "run")
+        what = what.replace("COPY", str(copy))
+    words = [how, *(what.split() if how == "-m" else [what])]
+    done = subprocess.run([sys.executable, *words], env=told, cwd=folder, capture_output=True, text=True, check=False)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     if done.returncode:
         raise SystemExit(f"{' '.join(command)}: {done.stderr}")
@@ -68,15 +75,15 @@ def main() -> None:
     options = parser.parse_args()
     places = [HERE, *([options.against.resolve()] if options.against else [])]
     folders = [Path(tempfile.mkdtemp()) for _ in places]
-    told = [environment(place, None if options.uncompiled else folder / "pyc") for place, folder in zip(places, folders, strict=True)]  # fmt: skip
-    for own, folder in zip(told, folders, strict=True):
-        seconds(f"-m supernet train --out run {SMALL}".split(), own, folder)
+    pairs = []
+    for place, folder in zip(places, folders, strict=True):
+        pairs.append((environment(place, None if options.uncompiled else folder / "pyc"), folder))
+        seconds(("-m", f"supernet train --out run {SMALL}"), *pairs[-1])
     print(f"| command | seconds |{' of the other | ratio |' if options.against else ''}")
     print(f"|---|---|{'---|---|' if options.against else ''}")
     for name, command in COMMANDS.items():
         if not any(part in name for part in options.only):
             continue
-        pairs = list(zip(told, folders, strict=True))
         taken = [[seconds(command, own, folder) for own, folder in pairs] for _ in range(options.runs + 1)][1:]
         medians = [statistics.median(column) for column in zip(*taken, strict=True)]
         cells = [f"{value:.2f}" for value in medians]

@@ -15,6 +15,7 @@ import pytest
 
 from command_line import supernet
 from supernet import catalog, methods, search, train, zoo
+from supernet.catalog import sources
 from supernet.catalog.generated import stale
 from supernet.errors import UsageError
 from supernet.runs.naming import build_method
@@ -73,6 +74,40 @@ def test_sources_are_read_as_they_are_imported() -> None:
     for entry in (entry for kind in catalog.KINDS for entry in catalog.own(kind)):
         papers = getattr(sys.modules[entry.module], "PAPER", ()) if entry.load() else ()
         assert entry.papers == (papers if isinstance(papers, tuple) else (papers,)), entry
+
+
+@pytest.mark.parametrize("kind", catalog.KINDS)
+def test_what_is_found_without_reading_every_source_is_what_is_there(kind: catalog.Kind) -> None:
+    entries = catalog.own(kind)
+    assert sources.names_of(kind) == tuple(entry.name for entry in entries)
+    offered = {name for room in catalog.LAZY for name in catalog.exports(room)}
+    for name in {*offered, *(entry.name for entry in entries)}:
+        assert sources.named(kind, name) == tuple(entry for entry in entries if entry.name == name), name
+
+
+def test_one_file_is_read_for_a_method_and_for_a_piece(monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[str] = []
+    parsed = sources.tree_of.__wrapped__
+    monkeypatch.setattr(sources, "tree_of", lambda path: read.append(path.name) or parsed(path))  # type: ignore[func-returns-value]
+    assert catalog.find("methods", "spos").where == "supernet.methods.single_path.spos:spos"
+    assert catalog.find("pieces", "Cosine").module.startswith("supernet.train.schedules.")
+    assert sources.home("train", "Cosine") == catalog.find("pieces", "Cosine").module
+    assert read == ["spos.py", "cosine.py", "cosine.py"]
+
+
+@pytest.mark.parametrize(
+    "stub",
+    ["", "from supernet.train.gone import Cosine as Cosine\n", "from supernet.train.fit import Cosine as Cosine\n"],
+)
+def test_a_stub_that_is_missing_or_stale_does_no_harm(stub: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = sources.home("train", "Cosine"), catalog.find("pieces", "Cosine")
+    monkeypatch.setattr(sources, "_stub", lambda room: stub)
+    sources._stubbed.cache_clear()
+    try:
+        assert (sources.home("train", "Cosine"), catalog.find("pieces", "Cosine")) == before
+        assert sources.home("train", "Sinus") is None
+    finally:
+        sources._stubbed.cache_clear()
 
 
 def test_lazy_packages_hold_what_the_catalogue_names() -> None:

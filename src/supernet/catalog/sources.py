@@ -11,6 +11,7 @@ from functools import cache
 from importlib.machinery import PathFinder
 from importlib.metadata import EntryPoints, entry_points
 from pathlib import Path
+from typing import cast
 
 from supernet.catalog.entry import Entry, Kind
 from supernet.paper import Paper
@@ -278,7 +279,7 @@ def offered(kind: Kind) -> tuple[Entry, ...]:
 @cache
 def _points(_: tuple[tuple[str, int], ...]) -> EntryPoints:
     """The entry points of all that is installed in folders of these versions."""
-    return entry_points()
+    return cast(EntryPoints, entry_points())  # Python 3.11 wraps them in what can be asked alike
 
 
 def _version(folder: str) -> tuple[str, int]:
