@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 EXTRAS := .venv-extras
 
-.PHONY: demo test quick thorough lint types unit browser extras docs dist locked lock fuzz kill gpu clean
+.PHONY: demo test quick thorough lint types unit browser extras docs dist locked lock fuzz kill soak gpu clean
 
 # Trains a supernet on scikit-learn's digits, searches it, exports three networks, trains twelve architectures alone to
 # see whether the ranking is right, and writes a page.
@@ -69,6 +69,11 @@ fuzz: $(STAMP)
 # Two hundred kills at random moments over verbs and methods, each compared with what ran through; an hour.
 kill: $(STAMP)
 	PYTHONPATH=tests:tests/support $(BIN)/python -m tests.hardening.kills
+
+# Ten thousand steps of training, and five thousand architectures searched and evaluated, in processes that may not grow;
+# a quarter of an hour.
+soak: $(STAMP)
+	OMP_NUM_THREADS=1 PYTHONPATH=tests:tests/support $(BIN)/python -m tests.hardening.soak
 
 # Laws, resuming, arithmetic, speed and memory on a CUDA device, where there is one; a table.
 gpu: $(STAMP)
