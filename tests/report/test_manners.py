@@ -83,7 +83,7 @@ addEventListener("load", async () => {
     .filter((node) => !(node.textContent.trim() || node.title || node.ariaLabel || node.labels && node.labels.length))
     .map((node) => node.outerHTML.slice(0, 120));
   told.charts = [...document.querySelectorAll(".chart")].filter((plot) => !plot.getAttribute("aria-label")).length;
-  told.headings = [...document.querySelectorAll("h1, h2, h3, h4")].map((node) => Number(node.tagName[1]));
+  told.headings = [...document.querySelectorAll("h1, h2, h3, h4, h5")].map((node) => Number(node.tagName[1]));
   told.language = document.documentElement.lang;
   const out = document.createElement("pre");
   out.id = "told";
