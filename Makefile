@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 EXTRAS := .venv-extras
 
-.PHONY: demo test quick thorough lint types unit browser extras docs dist fuzz kill gpu clean
+.PHONY: demo test quick thorough lint types unit browser extras docs dist locked lock fuzz kill soak gpu clean
 
 # Trains a supernet on scikit-learn's digits, searches it, exports three networks, trains twelve architectures alone to
 # see whether the ranking is right, and writes a page.
@@ -70,6 +70,11 @@ fuzz: $(STAMP)
 kill: $(STAMP)
 	PYTHONPATH=tests:tests/support $(BIN)/python -m tests.hardening.kills
 
+# Ten thousand steps of training, and five thousand architectures searched and evaluated, in processes that may not grow;
+# a quarter of an hour.
+soak: $(STAMP)
+	OMP_NUM_THREADS=1 PYTHONPATH=tests:tests/support $(BIN)/python -m tests.hardening.soak
+
 # Laws, resuming, arithmetic, speed and memory on a CUDA device, where there is one; a table.
 gpu: $(STAMP)
 	$(BIN)/python benchmarks/gpu.py
@@ -77,9 +82,24 @@ gpu: $(STAMP)
 # Wheel and source archive in dist/, the wheel installed and used in an empty environment.
 dist: $(STAMP)
 	rm -rf dist
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check build
-	$(BIN)/python -m build --outdir dist .
+	$(BIN)/python -m build --no-isolation --outdir dist .
 	PYTHON=$(PYTHON) sh website/try_wheel.sh
+
+# What continuous integration installs: the releases of requirements/ci.txt and no others, each checked by its hash.
+# The targets above then find an environment that is installed.
+locked:
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements/ci.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	touch $(STAMP) $(VENV)/.docs
+
+# Writes requirements/ci.txt anew after a change of the dependencies: releases that still satisfy them stay. For newer
+# ones: make lock UPGRADE=--upgrade, or UPGRADE='--upgrade-package numpy'.
+lock:
+	$(PYTHON) -m venv build/lock
+	build/lock/bin/python -m pip install --quiet --disable-pip-version-check uv
+	build/lock/bin/uv pip compile --quiet --generate-hashes --universal --python-version 3.11 --extra dev --extra docs \
+	  $(UPGRADE) --custom-compile-command 'make lock' --output-file requirements/ci.txt pyproject.toml
 
 # Modules are compiled when they are first used, not all of them beforehand.
 $(STAMP): pyproject.toml

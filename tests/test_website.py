@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from stage import DOCS, ROOMS, ROOT, with_links
+from stage import DOCS, ROOMS, ROOT, stage, with_links
 from supernet import catalog
 
 
@@ -33,6 +33,26 @@ def test_examples_of_docstrings_become_code() -> None:
     adds = "Adds.\n\n\n```python\n>>> add(1, 2)\n3\n```\n\nMore."
     assert fenced(text) == f"{adds}\n\n\n    ```python\n    >>> add(\n    ...     2, 2)\n    4\n    ```"
     assert fenced("No example.") == "No example."
+
+
+def test_an_example_is_shown_with_what_it_prints(tmp_path: Path) -> None:
+    asked: list[str] = []
+
+    def printed(name: str) -> str:
+        asked.append(name)
+        return f"```\n{name} said this"
+
+    pages = stage(tmp_path / "docs", printed)
+    assert asked == sorted(path.stem for path in (ROOT / "examples").glob("*.py"))
+    for name in asked:
+        page = (tmp_path / "docs/examples" / f"{name}.md").read_text()
+        code, said = page.split("## What it prints")
+        assert "```python\n" in code
+        assert f"````text\n```\n{name} said this\n````" in said
+    detection = (tmp_path / "docs/examples/detection.md").read_text()
+    assert "```python\n>>> detection.main(out, scenes=40, steps=3, budget=4, alone=3)\n```" in detection
+    assert "```console\n$ supernet run --data" in (tmp_path / "docs/examples/language_modelling.md").read_text()
+    assert len(pages) > 150
 
 
 def test_the_navigation_leads_somewhere_and_nothing_lacks_a_page() -> None:

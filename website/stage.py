@@ -3,6 +3,7 @@
 `python website/stage.py FOLDER` lays them into a folder, from which `mkdocs.yml` builds the site. Links that lead out
 of `docs/` lead to a page of the site: a file of the repository becomes a page that shows it. To each method's page its
 facts and its reference are added; each space gets a page with its facts; each room of the package gets a reference.
+Every example is run at a tiny setting, and its page shows what it printed.
 """
 
 from __future__ import annotations
@@ -12,11 +13,13 @@ import os
 import re
 import shutil
 import sys
+from collections.abc import Callable
 from itertools import groupby
 from pathlib import Path
 
 import torch
 
+from printed import TINY, printed
 from supernet import catalog
 from supernet.catalog import Entry
 from supernet.nn import Supernet
@@ -53,8 +56,12 @@ ROOMS = {
 _LINK = re.compile(r"(?<!\\)(\]\()(?!https?:|mailto:|#)([^)#\s]+)(#[^)\s]*)?(\))")
 
 
-def stage(folder: Path) -> list[Path]:
+def stage(folder: Path, printed: Callable[[str], str] = printed) -> list[Path]:
     """Lays all pages into a folder, which is emptied first; returns them.
+
+    Args:
+        folder: The folder.
+        printed: Tells what the example of a name prints.
 
     Raises:
         FileNotFoundError: a page links to a file that is not there.
@@ -82,7 +89,7 @@ def stage(folder: Path) -> list[Path]:
     _write(folder / "reference" / "index.md", _reference())
     examples = sorted((ROOT / "examples").glob("*.py"))
     for example in examples:
-        _write(folder / "examples" / f"{example.stem}.md", _example(example))
+        _write(folder / "examples" / f"{example.stem}.md", _example(example, printed(example.stem)))
     _write(folder / "examples" / "index.md", _examples(examples))
     return sorted(folder.rglob("*.md"))
 
@@ -204,18 +211,30 @@ def _told(example: Path) -> tuple[str, str, str]:
     return title.rstrip("."), words.strip(), code.strip()
 
 
-def _example(example: Path) -> str:
-    """An example as a page: its words, then its code."""
+def _example(example: Path, output: str) -> str:
+    """An example as a page: its words, then its code, then what it printed when this page was made."""
     title, words, code = _told(example)
     blocks = [
         f"```console\n{block}\n```" if "python " in block or "supernet " in block else block
         for block in words.split("\n\n")
     ]
-    return "\n\n".join([f"# {title}", *blocks, f"```python\n{code}\n```", ""])
+    call = TINY[example.stem].told(example.stem)
+    language, typed = ("console", f"$ {call}") if call.startswith("supernet ") else ("python", f">>> {call}")
+    small = (
+        "This page ran it at a setting that takes seconds, so the figures mean nothing; they show what is printed. "
+        "What each line is about, the comments of the code say."
+    )
+    shown = ["## What it prints", small, f"```{language}\n{typed}\n```", f"````text\n{output}\n````"]
+    return "\n\n".join([f"# {title}", *blocks, f"```python\n{code}\n```", *shown, ""])
 
 
 def _examples(examples: list[Path]) -> str:
-    lines = ["# Examples", "", "Each is a file of `examples/` that runs; the tests run them at a tiny setting.", ""]
+    lines = [
+        "# Examples",
+        "",
+        "Each is a file of `examples/` that runs. Its page shows what it printed at a tiny setting.",
+        "",
+    ]
     return "\n".join([*lines, *(f"- [{_told(one)[0]}]({one.stem}.md)" for one in examples), ""])
 
 

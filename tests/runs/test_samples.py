@@ -10,12 +10,12 @@ import torch
 from PIL import Image
 
 from small_tasks import squares, task_net
-from supernet.data import TensorSplit
+from supernet.data import TensorSplit, causal_text
 from supernet.data.data import Data
 from supernet.nn.batch import Batch
 from supernet.nn.output import Output, as_output
 from supernet.runs.samples import EXAMPLES, samples_of
-from supernet.tasks import Detection, Joint, Segmentation, Translation
+from supernet.tasks import Detection, Joint, LanguageModelling, Segmentation, Translation
 
 
 def pixels(data: bytes) -> np.ndarray:
@@ -97,6 +97,56 @@ def test_translations_stand_below_source_and_reference() -> None:
         {"source": "ab", "reference": "bc", "network": "bc"},
         {"source": "c", "reference": "e", "network": "d"},
     ]
+
+
+class CountsOn(torch.nn.Module):
+    """Says at every place the letter after the one that stands there, and after the last one the end."""
+
+    def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor | None = None) -> torch.Tensor:
+        return 9.0 * torch.nn.functional.one_hot(torch.where(input_ids < 8, input_ids + 1, 2), 9).float()
+
+
+def test_a_text_is_shown_in_halves_and_as_the_network_goes_on() -> None:
+    # Of eight letters the network sees four, which ended a text before, and writes until a text ends.
+    x = torch.tensor([[3, 2, 5, 6, 3, 2, 4, 2], [4, 5, 6, 4, 4, 4, 4, 4]])
+    split = TensorSplit(x=x, y=torch.roll(x, -1, 1))
+    data = Data(name="letters", train=split, validation=split, shape=split.shape, task=LanguageModelling(9))
+    assert samples_of("n", CountsOn(), data) == [], "tokens without words say nothing"
+    task = LanguageModelling(9, words=Letters())
+    assert [sample.texts for sample in samples_of("n", CountsOn(), data.for_task(task))] == [
+        {"text": "a\ncd", "goes on": "a\nb", "network": "ef"},
+        {"text": "bcdb", "goes on": "bbbb", "network": "cdef"},
+    ]
+    mask = torch.tensor([[1, 1, 1, 1, 1, 1, 0, 0], [1, 0, 0, 0, 0, 0, 0, 0]])
+    hidden = TensorSplit(x={"input_ids": x, "attention_mask": mask}, y=split.y)
+    data = Data(name="letters", train=hidden, validation=hidden, shape=hidden.shape, task=task)
+    assert [sample.texts for sample in samples_of("n", CountsOn(), data)] == [
+        {"text": "a\nc", "goes on": "da", "network": "def"},
+        {"text": "b", "goes on": "", "network": "cdef"},
+    ]
+    assert task == LanguageModelling(9)
+    assert repr(task) == repr(LanguageModelling(9)), "a run goes on with data that have no words yet"
+
+
+def test_texts_of_a_data_set_have_words() -> None:
+    data = causal_text("abcabcabd" * 60, vocabulary=259, length=8)
+    (first, *_) = samples_of("n", Silent(), data)
+    tokens = next(data.test.batches(1)).x[0].tolist()
+    assert isinstance(data.task, LanguageModelling)
+    assert data.task.words is not None
+    assert first.texts == {
+        "text": data.task.words.text(tokens[:4]),
+        "goes on": data.task.words.text(tokens[4:]),
+        "network": "",
+    }
+    assert first.texts["text"] in "abcabcabd" * 2
+
+
+class Silent(torch.nn.Module):
+    """Ends every text at once."""
+
+    def forward(self, input_ids: torch.Tensor) -> torch.Tensor:
+        return torch.nn.functional.one_hot(torch.full_like(input_ids, 2), 259).float()
 
 
 def test_of_several_tasks_each_shows_what_it_has() -> None:

@@ -86,7 +86,7 @@ def causal_text(
         validation=held,
         held_out=last,
         shape=train.shape,  # type: ignore[attr-defined]
-        task=LanguageModelling(words.size) if task is None else task,
+        task=LanguageModelling(words.size, words=words) if task is None else task,
     )
 
 

@@ -114,12 +114,13 @@ def _monitors(run: Run) -> list[Monitor]:
     every, data, settings = run.config.train.monitor_every, run.data.sealed(), run.config.search
     by = run.recipe.ranks_by
     monitors: list[Monitor] = []
-    program = run.recipe.on(run.net.space).phases[-1].program
+    program, steps = run.recipe.on(run.net.space).phases[-1].program, run.config.train.steps
+    place = None if further_process() else run.directory.strengths
     if isinstance(program, WeighsOptions):  # costs next to nothing
-        steps = run.config.train.steps
         monitors.append(StrongestOptions(program, every=every or max(1, steps // _MEASURED)))
-        place = None if further_process() else run.directory.strengths
         monitors.append(OptionStrengths(program, place, every=-(-steps // LINES)))
+    elif run.recipe.parts:  # one of which may be a policy
+        monitors.append(OptionStrengths(None, place, every=-(-steps // LINES)))
     if every and not by:
         monitors.append(SubnetScores(data, every=every, seed=run.config.seed))
     if run.config.train.conflict_every:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import KW_ONLY, dataclass, field
 
 import torch
 from torch import Tensor
@@ -14,6 +15,7 @@ from supernet.nn.output import Output, as_output
 from supernet.quantity import LOSS, Quantity
 from supernet.tasks._beam_search import beam_search
 from supernet.tasks._protocol import Meter, Network, Reduction
+from supernet.tasks._samples import Sample
 from supernet.tasks._tokens import (
     IGNORED,
     PERPLEXITY,
@@ -27,6 +29,7 @@ from supernet.tasks._tokens import (
     mask_of,
     token_mean,
 )
+from supernet.tasks._words import Words
 
 _TOKENS, _MASK = "input_ids", "attention_mask"
 
@@ -47,6 +50,8 @@ class LanguageModelling:
         vocabulary: V, the number of tokens.
         shift: Whether the targets are the inputs themselves, as transformers' ``labels``: then the logits at t are
             compared with the target at t + 1. Otherwise the target at t is what follows the input at t.
+        words: What the tokens stand for, to show continuations with (`show`); None: none are shown. It decides nothing
+            else, and tasks with other words are equal.
 
     Raises:
         UsageError: The vocabulary has fewer than two tokens.
@@ -54,6 +59,8 @@ class LanguageModelling:
 
     vocabulary: int
     shift: bool = False
+    _: KW_ONLY
+    words: Words | None = field(default=None, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if self.vocabulary < 2:
@@ -119,6 +126,29 @@ class LanguageModelling:
         """ln V."""
         return math.log(self.vocabulary)
 
+    def show(self, output: Output, batch: Batch, network: Network) -> list[Sample]:
+        """The first half of each text, what follows there, and how the network goes on, up to the end of its text.
+
+        The network writes the likeliest token at each place (greedy). Nothing where the words are not known.
+        """
+        if self.words is None:
+            return []
+        tokens, mask = _ids(batch.x), mask_of(batch.x, _MASK)
+        counts = torch.full_like(tokens[:, 0], tokens.shape[1]) if mask is None else mask.sum(1)
+        halves = (counts // 2).clamp(min=1)
+        written = self.generate(network, batch.x, end=self.words.end, pad=self.words.pad, lengths=halves)
+        shown = zip(tokens.tolist(), counts.tolist(), halves.tolist(), written.tolist(), strict=True)
+        return [
+            Sample(
+                {
+                    "text": _text(self.words, text[:half]),
+                    "goes on": _text(self.words, text[half:count]),
+                    "network": self.words.text(said),
+                }
+            )
+            for text, count, half, said in shown
+        ]
+
     def generate(
         self,
         network: Network,
@@ -183,6 +213,17 @@ class _Meter(TokenMeter):
 
     def add(self, output: Output, batch: Batch) -> None:
         self.take(*self._task._asked(output, batch))
+
+
+def _text(words: Words, tokens: Sequence[int]) -> str:
+    """The texts of tokens, of which several may follow on one another, a line each."""
+    texts: list[list[int]] = [[]]
+    for token in tokens:
+        if token == words.end:
+            texts.append([])
+        else:
+            texts[-1].append(token)
+    return "\n".join(text for text in map(words.text, texts) if text)
 
 
 def _ids(x: Fields) -> Tensor:

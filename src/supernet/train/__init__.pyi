@@ -195,6 +195,7 @@ from supernet.train.plans.project_along import ProjectAlong as ProjectAlong
 from supernet.train.plans.stage_after_stage import StageAfterStage as StageAfterStage
 from supernet.train.policies._protocol import Likelihood as Likelihood
 from supernet.train.policies._protocol import Policy as Policy
+from supernet.train.policies._protocol import TellsOptions as TellsOptions
 from supernet.train.policies.independent import IndependentChoices as IndependentChoices
 from supernet.train.policies.independent import IndependentPolicy as IndependentPolicy
 from supernet.train.policies.lstm_controller import Controller as Controller
@@ -607,6 +608,7 @@ __all__ = [
     "TappedTeacher",
     "TasksInOneDraw",
     "Teachers",
+    "TellsOptions",
     "Term",
     "Terms",
     "ThresholdedLogits",

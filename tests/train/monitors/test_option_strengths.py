@@ -11,9 +11,12 @@ import pytest
 import torch
 
 from small_nets import images, operations_net
+from small_runs import trained_run
 from supernet import Choice, Space
+from supernet.io.config import Named, Training
 from supernet.io.run_directory import RunDirectory
 from supernet.methods import darts
+from supernet.report import write_report
 from supernet.space.restriction import Restriction
 from supernet.train import OptionStrengths, Recipe, Step, fit
 from supernet.train.programs._protocol import WeighsOptions
@@ -40,6 +43,46 @@ def test_a_line_has_what_is_left_of_each_choice(tmp_path: Path) -> None:
     (line,) = (tmp_path / "choices.jsonl").read_text().splitlines()
     assert json.loads(line) == {"step": 7, "choices": {"edge1": [0.4, 0.0, 0.6], "edge2": [0.3333, None, 0.3333]}}
     assert OptionStrengths(Weighs(), None, every=1)(cast(Step, made)) == {}
+
+
+class Drawing(torch.nn.Module):
+    """A policy that can tell how likely options are."""
+
+    def strengths(self, step: Step) -> dict[str, torch.Tensor]:
+        return {"edge1": torch.tensor([0.25, 0.5, 0.25]) * step.done}
+
+
+def test_of_a_policy_it_is_what_the_policy_tells(tmp_path: Path) -> None:
+    space = Space([Choice("edge1", ("none", "skip", "conv"))])
+    made = SimpleNamespace(
+        net=SimpleNamespace(space=space), parts={"other": torch.nn.Identity()}, done=1, restriction=None
+    )
+    watch = OptionStrengths(None, tmp_path / "choices.jsonl", every=1)
+    assert watch(cast(Step, made)) == {}
+    assert not (tmp_path / "choices.jsonl").exists(), "no policy, no file"
+    made.parts["controller"] = Drawing()
+    assert watch(cast(Step, made)) == {}
+    (line,) = (tmp_path / "choices.jsonl").read_text().splitlines()
+    assert json.loads(line) == {"step": 1, "choices": {"edge1": [0.25, 0.5, 0.25]}}
+
+
+@pytest.mark.parametrize(
+    ("method", "options"),
+    [("enas", {"updates": 2, "samples": 2, "derived": 2}), ("fpnas", {"samples": 2, "derived": 2, "rounds": 1})],
+)
+def test_a_run_of_a_policy_keeps_and_shows_its_strengths(method: str, options: dict[str, Any], tmp_path: Path) -> None:
+    settings = Training(steps=60, batch_size=64, accelerator="cpu", monitor_every=0)
+    run = trained_run(tmp_path / method, method=Named(method, options), train=settings)
+    rows = [json.loads(line) for line in run.directory.strengths.read_text().splitlines()]
+    assert [row["step"] for row in rows] == list(range(1, 61))
+    assert all(set(row["choices"]) == {"block0", "block1"} for row in rows)
+    assert all(sum(values) == pytest.approx(1, abs=1e-3) for row in rows for values in row["choices"].values())
+    assert rows[0]["choices"] != rows[-1]["choices"]
+    assert "What the choices came to" in write_report(run.directory.path).read_text()
+
+
+def test_a_run_without_a_policy_keeps_none(tmp_path: Path) -> None:
+    assert not trained_run(tmp_path / "spos").directory.strengths.exists()
 
 
 def test_the_file_of_a_resumed_training_is_that_of_one_that_was_not_stopped(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import torch
 
 from small_nets import elastic_net, operations_net, step
 from supernet import Supernet
-from supernet.train import IndependentChoices, IndependentPolicy, Setting, Step
+from supernet.train import IndependentChoices, IndependentPolicy, PoliciesOfTasks, Setting, Step
 
 
 def made(net: Supernet, scale: float = 1.0) -> IndependentChoices:
@@ -37,6 +37,28 @@ def test_draws_are_as_frequent_as_their_likelihood() -> None:
     for arch in net.space.enumerate():
         p = policy.likelihood(step(net), arch).log_prob.exp().item()
         assert drawn.count(arch) / 3000 == pytest.approx(p, abs=0.03)
+
+
+def test_strengths_are_the_softmax_of_what_is_allowed() -> None:
+    net = operations_net()
+    policy = made(net)
+    name, other = net.space.names
+    now = step(net).within(net.space.restrict({name: ["conv3", "skip"]}))
+    told = policy.strengths(now)
+    first, second = (logits.detach() for logits in policy.logits)
+    kept = first[[0, 2]].softmax(0)
+    assert torch.allclose(told[name], torch.tensor([kept[0], 0.0, kept[1]]))
+    assert torch.allclose(told[other], second.softmax(0))
+    assert not told[other].requires_grad
+
+
+def test_the_strengths_of_several_tasks_are_their_mean() -> None:
+    net = operations_net()
+    one, two = made(net), made(net, 3.0)
+    both = PoliciesOfTasks({"one": one, "two": two}).strengths(step(net))
+    for name in net.space.names:
+        assert torch.allclose(both[name], (one.strengths(step(net))[name] + two.strengths(step(net))[name]) / 2)
+        assert not torch.allclose(both[name], one.strengths(step(net))[name])
 
 
 def test_uses_and_steps_draw_other_noise_and_the_same_one_the_same() -> None:

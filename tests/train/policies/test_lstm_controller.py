@@ -113,6 +113,40 @@ def test_forbidden_options_have_no_share(name: str) -> None:
         controller.likelihood(now, outside)
 
 
+@pytest.mark.parametrize("name", SPACES)
+def test_the_strengths_of_options_are_their_shares_of_what_it_draws(name: str) -> None:
+    net = SPACES[name]()
+    controller = built(net, size=8)
+    told = [controller.strengths(step(net, done)) for done in range(25)]
+    p = probabilities(controller, step(net))
+    archs = {str(arch): arch for arch in net.space.enumerate()}
+    first = controller.turns[0][1][0]
+    for choice in net.space.choices:
+        column = net.space.column(choice.name)
+        shares = torch.zeros(len(choice), dtype=torch.float64)
+        for arch in archs.values():
+            if net.space.active(arch.code)[column]:
+                shares[arch.code[column]] += p[str(arch)]
+        rows = torch.stack([one[choice.name] for one in told if choice.name in one])
+        assert torch.allclose(rows.sum(1), torch.ones(len(rows), dtype=torch.float64))
+        assert torch.allclose(rows.mean(0), shares / shares.sum(), atol=0.06), choice.name
+        if choice is first:
+            assert torch.allclose(rows, (shares / shares.sum()).expand_as(rows)), "nothing was decided before it"
+    assert torch.equal(controller.strengths(step(net))[first.name], told[0][first.name])
+    before = torch.get_rng_state()
+    controller.strengths(step(net))
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_strengths_of_what_is_forbidden_are_zero_and_of_what_never_matters_not_told() -> None:
+    net = SPACES["gated sizes"]()
+    restriction = Restriction(net.space)
+    restriction.allow("depth", (0,))
+    restriction.allow("width", (8,))
+    told = built(net, size=8).strengths(replace(step(net), restriction=restriction))
+    assert {name: values.tolist() for name, values in told.items()} == {"width": [0.0, 1.0], "depth": [1.0, 0.0]}
+
+
 def test_it_draws_as_often_as_it_says() -> None:
     net = SPACES["skips"]()
     controller, now = built(net, size=8), step(net)

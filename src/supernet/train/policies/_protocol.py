@@ -11,7 +11,7 @@ from supernet.errors import UsageError
 from supernet.space import Arch
 from supernet.train.move import Step
 
-__all__ = ["Likelihood", "Policy"]
+__all__ = ["Likelihood", "Policy", "TellsOptions"]
 
 
 class Likelihood(NamedTuple):
@@ -44,6 +44,18 @@ class Policy(Protocol):
 
     def likelihood(self, step: Step, arch: Arch) -> Likelihood:
         """How likely the policy is to draw this architecture at this step."""
+        ...
+
+
+@runtime_checkable
+class TellsOptions(Protocol):
+    """A policy that can tell how likely it is to take each option of a choice."""
+
+    def strengths(self, step: Step) -> dict[str, Tensor]:
+        """How likely each option is, by choice name (O,), 0 where it is not allowed; without a gradient.
+
+        A choice that no architecture has which the policy draws may be left out.
+        """
         ...
 
 

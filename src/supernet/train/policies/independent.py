@@ -77,6 +77,10 @@ class IndependentChoices(nn.Module):
         found[allowed] = log_p.detach().exp().cpu()
         return found
 
+    def strengths(self, step: Step) -> dict[str, Tensor]:
+        """The same of every choice, by name."""
+        return {choice.name: self.probabilities(step, choice) for choice in self.space.choices}
+
     def _allowed(self, step: Step, column: int) -> tuple[list[int], Tensor]:
         """The positions of the options that are allowed, and log π of each."""
         allowed: list[int] = step.space.allowed_codes[column].tolist()

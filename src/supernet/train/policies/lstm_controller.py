@@ -25,6 +25,7 @@ __all__ = ["Controller"]
 
 SkipRate: TypeAlias = Literal["probability", "half_logit"]
 
+_WALKS = 16  # of which probabilities are averaged
 _RANGE = 0.1  # initial parameters are uniform in ± this
 
 
@@ -170,6 +171,24 @@ class Controller(nn.Module):
         penalty = torch.stack(walk.divergences).mean() if walk.divergences else walk.log_prob.new_zeros(())
         return Likelihood(walk.log_prob, walk.entropy.detach(), self.settings.skip_weight * penalty)
 
+    def strengths(self, step: Step) -> dict[str, Tensor]:
+        """How likely each option of a choice is, whatever was decided before it: a mean over 16 architectures.
+
+        What is averaged are the probabilities that the decision was drawn from, over those of the architectures in
+        which it matters; a choice that matters in none of them is left out.
+        """
+        found: dict[str, list[Tensor]] = {}
+        with torch.no_grad(), step.seeded("strengths"):
+            for _ in range(_WALKS):
+                walk = _Walk(self, step, lambda _, probabilities: int(torch.multinomial(probabilities.cpu(), 1)))
+                for name, probabilities in walk.probabilities.items():
+                    found.setdefault(name, []).append(probabilities.cpu())
+        return {
+            choice.name: torch.stack(found[choice.name]).mean(0)
+            for choice in self.space.choices
+            if choice.name in found
+        }
+
 
 class _Chain:
     """What later turns of a chain may take: the states to read and to attend to."""
@@ -196,6 +215,7 @@ class _Walk:
         self.log_prob = controller.start.new_zeros(())
         self.entropy = controller.start.new_zeros(())
         self.divergences: list[Tensor] = []
+        self.probabilities: dict[str, Tensor] = {}
         zeros = torch.zeros_like(controller.start)
         self._states = [(zeros, zeros) for _ in controller.cells]
         self._input: Tensor = controller.start
@@ -305,6 +325,7 @@ class _Walk:
             logits = logits.masked_fill(mask, float("-inf"))
         log_probs = logits.log_softmax(0)
         probabilities = log_probs.exp()
+        self.probabilities[choice.name] = probabilities
         code = self.take(column, probabilities)
         self.code[column] = code
         self.log_prob = self.log_prob + log_probs[code]

@@ -14,7 +14,7 @@ from supernet.space import Arch
 from supernet.tasks.several import task_names
 from supernet.train.move import Step
 from supernet.train.part import Setting
-from supernet.train.policies._protocol import Likelihood, Policy
+from supernet.train.policies._protocol import Likelihood, Policy, TellsOptions
 from supernet.train.policies.independent import IndependentPolicy
 
 __all__ = ["PoliciesOfTasks", "PolicyPerTask"]
@@ -82,6 +82,15 @@ class PoliciesOfTasks(nn.Module):
         found = [self.of(task).likelihood(step, arch) for task in self.tasks]
         mean = (torch.stack([one[place] for one in found]).mean() for place in (1, 2))
         return Likelihood(_mixed(torch.stack([one.log_prob for one in found])), *mean)
+
+    def strengths(self, step: Step) -> dict[str, Tensor]:
+        """How likely q is to take each option: the mean over the tasks. Empty where a policy cannot tell."""
+        policies = [self.of(task) for task in self.tasks]
+        told = [one.strengths(step) for one in policies if isinstance(one, TellsOptions)]
+        if len(told) < len(policies):
+            return {}
+        names = [name for name in told[0] if all(name in one for one in told)]
+        return {name: torch.stack([one[name] for one in told]).mean(0) for name in names}
 
     def ratios(self, step: Step, arch: Arch) -> dict[str, float]:
         """γ_t = π_t(a) / q(a) of each task, computed from log π in double precision; without a gradient."""
