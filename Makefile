@@ -101,10 +101,12 @@ lock:
 	build/lock/bin/uv pip compile --quiet --generate-hashes --universal --python-version 3.11 --extra dev --extra docs \
 	  $(UPGRADE) --custom-compile-command 'make lock' --output-file requirements/ci.txt pyproject.toml
 
-# Modules are compiled when they are first used, not all of them beforehand.
+# Modules are compiled by all cores, which is faster than pip; not to compile them costs every command seconds where
+# Python may not write what it has compiled (PYTHONDONTWRITEBYTECODE).
 $(STAMP): pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --editable '.[dev]'
+	$(BIN)/python -m compileall -q -j 0 $(VENV)/lib >/dev/null || true
 	touch $@
 
 clean:
