@@ -8,6 +8,7 @@ import socket
 from dataclasses import dataclass, replace
 from multiprocessing.context import ForkServerContext
 from pathlib import Path
+from typing import Any
 
 import safetensors.torch
 import torch
@@ -167,7 +168,16 @@ def growing_recipe() -> Recipe:
     return replace(recipe, program=phases)
 
 
-def together(net: Supernet, recipe: Recipe, *, batch_size: int, devices: int = 1, out: Path | None = None) -> Supernet:
+def together(
+    net: Supernet,
+    recipe: Recipe,
+    *,
+    batch_size: int,
+    devices: int = 1,
+    out: Path | None = None,
+    strategy: str = "ddp",
+    **more: Any,
+) -> Supernet:
     """Train for a few steps on one or several processes."""
     fit(
         net,
@@ -178,22 +188,29 @@ def together(net: Supernet, recipe: Recipe, *, batch_size: int, devices: int = 1
         out=out,
         accelerator="cpu",
         devices=devices,
-        strategy="ddp" if devices > 1 else "auto",
+        strategy=strategy if devices > 1 else "auto",
         progress=False,
+        **more,
     )
     return net
 
 
-def rank(number: int, port: int, folder: Path, name: str) -> None:
-    """One of two processes, launched as torchrun would; each begins with other weights."""
+def launched(number: int, port: int) -> None:
+    """Make this process one of two, as torchrun would."""
     os.environ |= {
         "LOCAL_RANK": str(number),
         "NODE_RANK": "0",
         "MASTER_ADDR": "127.0.0.1",
         "MASTER_PORT": str(port),
     }
+
+
+def rank(number: int, port: int, folder: Path, name: str, strategy: str = "ddp") -> None:
+    """One of two processes, each of which begins with other weights."""
+    launched(number, port)
+    out = folder / f"{name}-run"
     net = together(
-        shared_net(name, seed=number), shared_recipe(name), batch_size=8, devices=2, out=folder / f"{name}-run"
+        shared_net(name, seed=number), shared_recipe(name), batch_size=8, devices=2, out=out, strategy=strategy
     )
     weights = {name: tensor.contiguous() for name, tensor in net.state_dict().items()}  # of whatever memory format
     safetensors.torch.save_file(weights, folder / f"{name}-{number}.safetensors")
@@ -210,12 +227,7 @@ class Leaves:
 
 def left_alone(number: int, port: int, folder: Path) -> None:
     """One of two processes, of which the second ends within the training; the first writes down what it is told."""
-    os.environ |= {
-        "LOCAL_RANK": str(number),
-        "NODE_RANK": "0",
-        "MASTER_ADDR": "127.0.0.1",
-        "MASTER_PORT": str(port),
-    }
+    launched(number, port)
     common = {"steps": 6, "batch_size": 8, "accelerator": "cpu", "devices": 2, "strategy": "ddp", "progress": False}
     try:
         fit(plain_net(), shared_recipe("fairnas"), images(), monitors=[Leaves()] if number else [], **common)  # type: ignore[arg-type]

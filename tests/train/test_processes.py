@@ -15,14 +15,15 @@ from supernet.train import checkpoint
 pytestmark = pytest.mark.slow  # whole runs, or processes of their own
 
 
+@pytest.mark.parametrize("strategy", ["ddp", "fsdp"])
 @pytest.mark.parametrize("name", ["fairnas", "darts", "sum_nas", "spine", "rewriting", "nasvit", "pi_nas"])
-def test_two_processes_are_one_with_twice_the_batch(name: str, tmp_path: Path) -> None:
+def test_two_processes_are_one_with_twice_the_batch(name: str, strategy: str, tmp_path: Path) -> None:
     """Several paths with unused parameters; second-order, inner steps; parts, edits, phases; rewriting; joins; queues.
 
     Both ranks get the weights of rank 0.
     """
     port = free_port()
-    processes = [context().Process(target=rank, args=(number, port, tmp_path, name)) for number in (0, 1)]
+    processes = [context().Process(target=rank, args=(number, port, tmp_path, name, strategy)) for number in (0, 1)]
     for process in processes:
         process.start()
     for process in processes:

@@ -17,11 +17,15 @@ if TYPE_CHECKING:
     from lightning_fabric import Fabric
 
 
+FSDP = "fsdp"
+"""The strategy by which processes share the weights out, see `train.sharding`; their launch is that of `"ddp"`."""
+
+
 def launch(*, accelerator: str, devices: int, strategy: str, precision: str) -> Fabric:
     """A launched Fabric.
 
     Raises:
-        UsageError: this machine cannot train that way, or the strategy is not plain data parallelism.
+        UsageError: this machine cannot train that way, or the strategy is neither plain data parallelism nor `FSDP`.
     """
     from lightning_fabric import Fabric
     from lightning_fabric.strategies.ddp import DDPStrategy
@@ -39,12 +43,18 @@ def launch(*, accelerator: str, devices: int, strategy: str, precision: str) -> 
         fabric = Fabric(
             accelerator=accelerator,
             devices=devices,
-            strategy=strategy,
+            strategy="ddp" if strategy == FSDP else strategy,
             precision=precision,  # type: ignore[arg-type]
         )
         if not isinstance(fabric.strategy, DDPStrategy | SingleDeviceStrategy):
             raise UsageError(
-                f"The strategy {strategy!r} is not supported; use 'ddp', where every process holds the whole supernet."
+                f"The strategy {strategy!r} is not supported; use 'ddp', where every process holds the whole supernet, "
+                "or 'fsdp', where processes share its weights out."
+            )
+        if strategy == FSDP and fabric.world_size == 1:
+            raise UsageError(
+                "The weights were to be shared out (strategy 'fsdp') by a training of one process. Give devices=2 or "
+                "more, or leave the strategy out."
             )
         _meet_again(fabric)
         fabric.launch()
@@ -132,11 +142,13 @@ def average(fabric: Fabric, tensors: Sequence[Tensor]) -> None:
     """Average tensors over all processes in place, in one exchange.
 
     Every process must give the same shapes. Gradients do: all processes run the same paths, so that the same
-    parameters have one, and none waits for another's unused layers.
+    parameters have one, and none waits for another's unused layers. Those of weights that are shared out are averages
+    already, and stay as they are.
 
     Raises:
         RunError: another process has gone.
     """
+    tensors = [tensor for tensor in tensors if not hasattr(tensor, "placements")]
     if fabric.world_size == 1 or not tensors:
         return
     joined = torch.cat([tensor.reshape(-1) for tensor in tensors])
