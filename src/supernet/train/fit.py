@@ -149,8 +149,8 @@ def fit(
     """
     _check_options(steps=steps, batch_size=batch_size, seed=seed, precision=precision, average=average)
     _check_intervals(monitors, log_every=log_every, checkpoint_every=checkpoint_every, stop_after=stop_after)
-    if micro_batch is not None and micro_batch < 1:
-        raise UsageError(f"micro_batch is {micro_batch}; it must be at least 1.")
+    if micro_batch is not None and not 1 <= micro_batch <= batch_size:
+        raise UsageError(f"micro_batch is {micro_batch}; it must be from 1 to the batch size, {batch_size}.")
     data = as_data(data)
     matched = None if init is None else warm_start(net, init)
     net.input_shape = data.shape

@@ -143,8 +143,8 @@ class Loop:
                     except SupernetError:
                         raise
                     except (ArithmeticError, RuntimeError, ValueError) as error:
-                        if (sentence := unsuited(error)) is not None:
-                            raise sentence from error
+                        if (refusal := unsuited(error)) is not None:
+                            raise refusal from error
                         state.check_finite(agreed=False)  # what draws and factorisations say of NaN
                         raise
                     self._seconds += time.perf_counter() - began
@@ -272,8 +272,11 @@ class Loop:
         if phase.restrict is not None:
             state.restriction.allow_all(phase.restrict(state.net.space))
         if phase.enter is not None:
-            seed = self.seed + _PHASE * (number + 1)
-            with self.executor.whole(), seeded(seed):  # not by rank, as the rest of the step: every process must make the same of its weights
+            seed = self.seed + _PHASE * (number + 1)  # not by rank: every process must make the same of its weights
+            with (
+                self.executor.whole(),
+                seeded(seed),
+            ):  # not by rank, as the rest of the step: every process must make the same of its weights
                 phase.enter(self.context(seed))
             if state.average is not None:
                 state.average.restart()

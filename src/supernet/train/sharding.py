@@ -148,11 +148,11 @@ class _View(NamedTuple):
     version: int
     size: torch.Size
     stride: tuple[int, ...]
-    offset: int
+    offset: Any
 
 
 class _Parameters(dict[str, Any]):
-    """The parameters of a module: its code, which asks for one by name, finds it whole; a list of them has the parts."""
+    """The parameters of a module: code that asks for one by name finds it whole; a list of them has what is held."""
 
     def __init__(self, held: Mapping[str, Any], sharding: Sharding) -> None:
         super().__init__(held)
@@ -181,7 +181,7 @@ def mesh_of(fabric: Fabric) -> DeviceMesh:
 
 
 def unsuited(error: BaseException) -> UsageError | None:
-    """What a method has done, in a sentence, that took what a process holds of a weight for the whole; None: nothing."""
+    """What a method has done that took what a process holds of a weight for the whole, in a sentence; None: nothing."""
     if "mixed torch.Tensor and DTensor" not in str(error):
         return None
     return UsageError(

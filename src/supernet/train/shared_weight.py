@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import weakref
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import torch
@@ -97,8 +98,8 @@ class SharedWeight:
 
     Attributes:
         original: The parameter, to be filled again once it is whole.
-        parameter: What optimisers step in its place: torch's distributed tensor (`DTensor`) of the whole shape, of which
-            this process holds a piece.
+        parameter: What optimisers step in its place: a distributed tensor of torch (`DTensor`) of the whole shape, of
+            which this process holds a piece.
         cut: How it is shared out.
     """
 
@@ -146,7 +147,7 @@ class SharedWeight:
         kept = self._kept()
         if kept is not None and self._learned == learns:
             return kept
-        whole = cast(Tensor, _Whole.apply(self.parameter, self))  # type: ignore[no-untyped-call]
+        whole = cast(Tensor, _Whole.apply(self.parameter, self))
         self._read, self._read_at, self._learned = weakref.ref(whole), self.version, learns
         return whole
 
@@ -190,6 +191,12 @@ def whole_of(tensor: Tensor) -> Tensor:
     return Cut(tensor.shape, getattr(held.placements[0], "dim", None), held.device_mesh.size()).gather(local_of(tensor))
 
 
+def number_of(tensor: Tensor) -> Tensor:
+    """A number that was computed of tensors that are shared out, such as a norm, as every process has it."""
+    found: Tensor = cast(Any, tensor).full_tensor() if is_shared(tensor) else tensor
+    return found
+
+
 def part_of(whole: Tensor, like: Tensor) -> Tensor:
     """What this process holds of a whole tensor, where one of its shape is shared out; else the whole."""
     if not is_shared(like) or whole.shape != like.shape:
@@ -200,9 +207,25 @@ def part_of(whole: Tensor, like: Tensor) -> Tensor:
     (placement,), mesh = held.placements, held.device_mesh
     cut = Cut(like.shape, getattr(placement, "dim", None), mesh.size())
     piece = cut.piece(whole.to(like.device), mesh.get_local_rank())
-    return DTensor.from_local(
-        piece, mesh, [placement], run_check=False, shape=like.shape, stride=tuple(like.stride())
-    )
+    return DTensor.from_local(piece, mesh, [placement], run_check=False, shape=like.shape, stride=tuple(like.stride()))
+
+
+def gathered(tensors: Mapping[str, Tensor], *, keep: bool) -> dict[str, Tensor]:
+    """Tensors as one process would have them, in main memory where they were shared out; none that are not kept.
+
+    All processes take part, whether they keep them or not.
+    """
+    found: dict[str, Tensor] = {}
+    known: dict[int, Tensor] = {}
+    for name, tensor in tensors.items():
+        if not is_shared(tensor):
+            found[name] = tensor
+            continue
+        if id(tensor) not in known:
+            whole = whole_of(tensor)
+            known[id(tensor)] = whole.cpu() if keep else whole.new_empty(0)
+        found[name] = known[id(tensor)]
+    return found if keep else {}
 
 
 class _Whole(torch.autograd.Function):
@@ -214,8 +237,8 @@ class _Whole(torch.autograd.Function):
         return weight.cut.gather(local_of(held))
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Any, None]:  # type: ignore[override]
-        return _Mean.apply(gradient, ctx.weight), None  # type: ignore[no-untyped-call]
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Any, None]:
+        return _Mean.apply(gradient, ctx.weight), None
 
 
 class _Mean(torch.autograd.Function):
@@ -227,8 +250,8 @@ class _Mean(torch.autograd.Function):
         return weight.mean(gradient)
 
     @staticmethod
-    def backward(ctx: Any, slope: DTensor) -> tuple[Any, None]:  # type: ignore[override]
-        return _Whole.apply(slope, ctx.weight) / ctx.weight.cut.world, None  # type: ignore[no-untyped-call]
+    def backward(ctx: Any, slope: DTensor) -> tuple[Any, None]:
+        return _Whole.apply(slope, ctx.weight) / ctx.weight.cut.world, None
 
 
 def _padded(tensor: Tensor, rows: int) -> Tensor:

@@ -26,8 +26,8 @@ from supernet.train.part import Part, Setting, Slice, families_of
 from supernet.train.processes import exchange, seeded
 from supernet.train.recipe import Recipe
 from supernet.train.rewriting import Rewriter
-from supernet.train.shared_weight import is_shared, local_of, part_of, whole_of
 from supernet.train.sharding import USE_DDP, Sharding, mesh_of
+from supernet.train.shared_weight import gathered, local_of, part_of
 from supernet.train.updates import Stepper
 
 if TYPE_CHECKING:
@@ -108,7 +108,7 @@ class TrainingState:
         for name, module in self.parts.items():
             if any(id(parameter) in weights for parameter in module.parameters()):
                 raise UsageError(
-                    f"The part {name!r} has parameters of the supernet, which the processes were to share out. {USE_DDP}"
+                    f"The part {name!r} has parameters of the supernet, which processes were to share out. {USE_DDP}"
                 )
         self.sharding = Sharding(self.net, mesh_of(fabric), self.steppers.values())
 
@@ -230,10 +230,11 @@ class TrainingState:
         tensors, meta = checkpoint.load(path)
         found = meta["identity"]
         refuse_others(path.parent.parent, found.get("outside", {}), identity.get("outside", {}))
+        now = {"micro_batch": None, **identity}  # a whole batch is not named
         different = [
-            f"{key} is {_short(found.get(key), identity[key])} there and {_short(identity[key], found.get(key))} now"
-            for key in identity
-            if key != "outside" and found.get(key) != identity[key]
+            f"{key} is {_short(found.get(key), now[key])} there and {_short(now[key], found.get(key))} now"
+            for key in now
+            if key != "outside" and found.get(key) != now[key]
         ]
         if different:
             raise UsageError(
@@ -268,24 +269,6 @@ class TrainingState:
                     held = value.clone()
                 stepper.select(int(group))
                 stepper.optimizer.state[parameter][key] = held
-
-
-def gathered(tensors: Mapping[str, Tensor], *, keep: bool) -> dict[str, Tensor]:
-    """Tensors as one process would have them, in main memory where they were shared out; of those that are not kept none.
-
-    All processes take part, whether they keep them or not.
-    """
-    found: dict[str, Tensor] = {}
-    known: dict[int, Tensor] = {}
-    for name, tensor in tensors.items():
-        if not is_shared(tensor):
-            found[name] = tensor
-            continue
-        if id(tensor) not in known:
-            whole = whole_of(tensor)
-            known[id(tensor)] = whole.cpu() if keep else whole.new_empty(0)
-        found[name] = known[id(tensor)]
-    return found if keep else {}
 
 
 def built(part: Part, name: str, setting: Setting) -> nn.Module:
