@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 import multiprocessing
 import os
 import socket
+import traceback
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from multiprocessing.context import ForkServerContext
 from pathlib import Path
@@ -14,6 +17,7 @@ import safetensors.torch
 import torch
 from torch import Tensor, nn
 
+from family_trainings import FAMILIES
 from small_nets import images, operations_net, plain_net, sgd
 from supernet import Choice, ElasticConv2d, OpChoice, Supernet
 from supernet.data import FewerClasses, ImageData
@@ -51,6 +55,8 @@ def to_be_killed(run: Path) -> None:
 
 def shared_recipe(name: str) -> Recipe:
     """Without momentum and clipping: rounding errors stay as small as they are."""
+    if name in FAMILIES:
+        return FAMILIES[name].recipe()
     if name == "fairnas":
         return replace(fairnas(), weights=sgd(0.2))
     if name == "sum_nas":
@@ -130,6 +136,8 @@ class Growing(nn.Module):
 
 
 def shared_net(name: str, seed: int = 0) -> Supernet:
+    if name in FAMILIES:
+        return FAMILIES[name].net(seed)
     if name != "rewriting":
         return plain_net(seed=seed)
     with torch.random.fork_rng(devices=()):
@@ -170,7 +178,7 @@ def growing_recipe() -> Recipe:
 
 def together(
     net: Supernet,
-    recipe: Recipe,
+    name: str,
     *,
     batch_size: int,
     devices: int = 1,
@@ -178,12 +186,13 @@ def together(
     strategy: str = "ddp",
     **more: Any,
 ) -> Supernet:
-    """Train for a few steps on one or several processes."""
-    fit(
+    """The net of a training of a few steps, on one or several processes."""
+    family = FAMILIES.get(name)
+    trained = fit(
         net,
-        recipe,
+        shared_recipe(name),
         images(),
-        steps=6,
+        steps=6 if family is None else family.steps,
         batch_size=batch_size,
         out=out,
         accelerator="cpu",
@@ -192,7 +201,7 @@ def together(
         progress=False,
         **more,
     )
-    return net
+    return trained.net
 
 
 def launched(number: int, port: int) -> None:
@@ -205,15 +214,20 @@ def launched(number: int, port: int) -> None:
     }
 
 
-def rank(number: int, port: int, folder: Path, name: str, strategy: str = "ddp") -> None:
-    """One of two processes, each of which begins with other weights."""
+def rank(number: int, port: int, folder: Path, names: Sequence[str], strategies: Sequence[str]) -> None:
+    """One of two processes, each of which begins with other weights; what goes wrong in a training is written down."""
     launched(number, port)
-    out = folder / f"{name}-run"
-    net = together(
-        shared_net(name, seed=number), shared_recipe(name), batch_size=8, devices=2, out=out, strategy=strategy
-    )
-    weights = {name: tensor.contiguous() for name, tensor in net.state_dict().items()}  # of whatever memory format
-    safetensors.torch.save_file(weights, folder / f"{name}-{number}.safetensors")
+    for name, strategy in itertools.product(names, strategies):
+        place = folder / f"{name}-{strategy}"
+        try:
+            net = together(shared_net(name, seed=number), name, batch_size=8, devices=2, out=place, strategy=strategy)
+            weights = {key: tensor.contiguous() for key, tensor in net.state_dict().items()}  # of whatever layout
+            safetensors.torch.save_file(
+                {key: tensor.clone() for key, tensor in weights.items()},
+                folder / f"{name}-{strategy}-{number}.safetensors",
+            )
+        except Exception:  # the next one is another matter
+            (folder / f"{name}-{strategy}-{number}.error").write_text(traceback.format_exc())
 
 
 class Leaves:
@@ -233,6 +247,22 @@ def left_alone(number: int, port: int, folder: Path) -> None:
         fit(plain_net(), shared_recipe("fairnas"), images(), monitors=[Leaves()] if number else [], **common)  # type: ignore[arg-type]
     except RunError as error:
         (folder / "told").write_text(str(error))
+
+
+def run_pair(function: Callable[..., None], *arguments: Any) -> None:
+    """Have two processes run `function(number, port, *arguments)`, and see that both end well."""
+    port = free_port()
+    processes = [context().Process(target=function, args=(number, port, *arguments)) for number in (0, 1)]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join(900)
+    ended = [process.exitcode for process in processes]
+    for process in processes:
+        process.kill()
+        process.join()
+        process.close()
+    assert ended == [0, 0], f"the processes have ended with {ended}"
 
 
 def free_port() -> int:

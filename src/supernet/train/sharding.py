@@ -116,6 +116,8 @@ class Sharding:
         self._by_id = {id(weight.parameter): weight for weight in known.values()}
         for holder in self.holders:
             holder.exchange({weight.original: (weight.parameter, weight.part) for weight in known.values()})
+        for weight in known.values():
+            weight.leave()
 
     def read(self, weight: SharedWeight) -> Tensor:
         """The whole of a weight, for the code of a layer."""

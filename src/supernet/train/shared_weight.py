@@ -93,7 +93,7 @@ class SharedWeight:
     """A parameter that is shared out.
 
     Args:
-        original: The parameter; its entries leave it.
+        original: The parameter, to be emptied (`leave`).
         mesh: The processes.
 
     Attributes:
@@ -109,7 +109,6 @@ class SharedWeight:
         self.parameter = nn.Parameter(self.held(self.cut.piece(original, self._rank)), original.requires_grad)
         if is_table(original):
             self.parameter.stands_for_table = True  # type: ignore[attr-defined]
-        original.data = original.new_empty(0)
         self._read: weakref.ref[Tensor] | None = None
         self._read_at, self._learned = -1, False
 
@@ -137,6 +136,10 @@ class SharedWeight:
         """How often it was changed."""
         return self.local._version
 
+    def leave(self) -> None:
+        """Empty the original: whoever still holds it finds nothing, instead of what is no longer true."""
+        self.original.data = self.original.new_empty(0)
+
     def join(self) -> None:
         """Fill the original again."""
         self.original.data, self.original.grad = self.cut.gather(self.local), None
@@ -148,6 +151,7 @@ class SharedWeight:
         if kept is not None and self._learned == learns:
             return kept
         whole = cast(Tensor, _Whole.apply(self.parameter, self))
+        whole._is_param = True  # for Module.get_parameter, and whoever asks what it is
         self._read, self._read_at, self._learned = weakref.ref(whole), self.version, learns
         return whole
 
