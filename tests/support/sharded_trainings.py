@@ -37,7 +37,7 @@ from supernet.train import (
     shared_weight,
 )
 from supernet.train.move import Outcome
-from supernet.train.processes import launch
+from supernet.train.processes import average, launch
 from supernet.train.sharding import Sharding, mesh_of
 from supernet.train.shared_weight import SharedWeight, local_of
 from supernet.zoo.elastic.ofa_mobilenetv3 import TINY
@@ -73,6 +73,10 @@ def goes_on(number: int, folder: Path) -> Any:
     trained(elastic_net(), recipe(), out=folder / "begun by two", stop_after=3, average=0.9)
 
 
+ORIGINALS: list[nn.Parameter] = []
+"""The parameters that the network of `counts` was given with."""
+
+
 @dataclass(frozen=True)
 class Watch:
     """Asked after each step whether to end, it looks at what the process holds, and what it has sent in this step."""
@@ -85,6 +89,7 @@ class Watch:
         stepper = context.steppers["weights"]
         self.held["weights"] = sum(local_of(p).nbytes for p in stepper.parameters)
         self.held["momentum"] = sum(local_of(state["momentum_buffer"]).nbytes for state in stepper.states[0].values())
+        self.held["beside"] = sum(p.nbytes for p in ORIGINALS)
         self.steps.append(dict(self.moved))
         self.moved.update(gathered=0, summed=0)
         return None
@@ -105,6 +110,7 @@ def counts(number: int, folder: Path) -> Any:
         before[1](into, mine)
 
     net = blocks_net()
+    ORIGINALS.extend(net.parameters())
     arch = net.space.arch({"block0": "conv3", "block1": "skip"})
     alone = Recipe(name="one", program=TrainPaths(sampler=Fixed(arch)), weights=sgd(0.1, momentum=0.9))
     shared_weight._gather_into, shared_weight._sum_into = gather, add  # type: ignore[assignment]
@@ -138,6 +144,7 @@ def keeps_nothing(number: int, folder: Path) -> Any:
             loss.backward()
     finally:
         SharedWeight.read = usual  # type: ignore[method-assign]
+    average(fabric, [p.grad for p in net.parameters() if p.grad is not None])
     net_gradients = [shared_weight.whole_of(p.grad) for p in net.parameters() if p.grad is not None]
     plain(x, arch).square().sum().backward()
     off = 0.0

@@ -142,13 +142,13 @@ def average(fabric: Fabric, tensors: Sequence[Tensor]) -> None:
     """Average tensors over all processes in place, in one exchange.
 
     Every process must give the same shapes. Gradients do: all processes run the same paths, so that the same
-    parameters have one, and none waits for another's unused layers. Those of weights that are shared out are averages
-    already, and stay as they are.
+    parameters have one, and none waits for another's unused layers. Gradients of which each process holds a piece are
+    averages already, and stay as they are.
 
     Raises:
         RunError: another process has gone.
     """
-    tensors = [tensor for tensor in tensors if not hasattr(tensor, "placements")]
+    tensors = [tensor for given in tensors for tensor in _own(given)]
     if fabric.world_size == 1 or not tensors:
         return
     joined = torch.cat([tensor.reshape(-1) for tensor in tensors])
@@ -157,3 +157,12 @@ def average(fabric: Fabric, tensors: Sequence[Tensor]) -> None:
     parts = torch.split(torch.as_tensor(flat), [tensor.numel() for tensor in tensors])
     for tensor, averaged in zip(tensors, parts, strict=True):
         tensor.copy_(averaged.view_as(tensor))
+
+
+@torch.no_grad()
+def _own(tensor: Tensor) -> list[Tensor]:
+    """What this process holds of a tensor, if that is all of it: see `train.shared_weight`."""
+    if not hasattr(tensor, "placements"):
+        return [tensor]
+    held: Any = tensor
+    return [] if held.placements[0].is_shard() else [held.to_local()]

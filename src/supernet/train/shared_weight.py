@@ -64,11 +64,7 @@ class Cut(NamedTuple):
 
     def mean_piece(self, whole: Tensor, rank: int) -> Tensor:
         """What a process holds of the mean of the wholes of all processes."""
-        if self.axis is None:
-            mean = whole.clone(memory_format=torch.contiguous_format)
-            with exchange():
-                torch.distributed.all_reduce(mean)
-            return mean.div_(self.world)
+        assert self.axis is not None
         mine = _padded(whole.movedim(self.axis, 0), self.world * self.rows)
         summed = mine.new_empty((self.rows, *mine.shape[1:]))
         with exchange():
@@ -80,10 +76,14 @@ class Cut(NamedTuple):
 def cut_of(tensor: Tensor, world: int) -> Cut:
     """How a tensor is shared out among some processes: along its first axis that has an entry for each of them.
 
+    Vectors are not: they are a small part of a network, and each would be a message of its own.
+
     >>> cut_of(torch.zeros(1, 5, 8), world=2).axis, cut_of(torch.zeros(5, 1), world=2).rows
     (1, 3)
+    >>> cut_of(torch.zeros(64), world=2).axis is None
+    True
     """
-    long = [axis for axis, size in enumerate(tensor.shape) if size >= world]
+    long = [axis for axis, size in enumerate(tensor.shape) if size >= world and tensor.ndim > 1]
     last = tensor.ndim == 4 and not tensor.is_contiguous()
     layout = torch.channels_last if last else torch.contiguous_format
     return Cut(tensor.shape, long[0] if long else None, world, layout)
@@ -168,7 +168,9 @@ class SharedWeight:
         return kept is not None and kept.untyped_storage()._cdata == tensor.untyped_storage()._cdata
 
     def mean(self, gradient: Tensor) -> DTensor:
-        """The mean over all processes of a gradient of the whole."""
+        """What is held of a gradient of the whole: a piece of its mean over all processes, or of a vector its own."""
+        if self.cut.axis is None:  # `processes.average` sees to it, for all such in one message
+            return self.held(gradient.clone(memory_format=torch.contiguous_format))
         return self.held(self.cut.mean_piece(gradient, self._rank))
 
     def _kept(self) -> Tensor | None:
@@ -255,7 +257,8 @@ class _Mean(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, slope: DTensor) -> tuple[Any, None]:
-        return _Whole.apply(slope, ctx.weight) / ctx.weight.cut.world, None
+        share = 1 if ctx.weight.cut.axis is None else ctx.weight.cut.world
+        return _Whole.apply(slope, ctx.weight) / share, None
 
 
 def _padded(tensor: Tensor, rows: int) -> Tensor:
