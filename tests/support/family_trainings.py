@@ -94,7 +94,8 @@ class Scaled(nn.Conv2d, Mutable):
     def forward(self, x: Tensor) -> Tensor:
         scale = self.selection.option(self.choice)
         weight = self.get_parameter("weight") * scale + self.weight.detach().mean()
-        return self._conv_forward(x, weight, self.bias)
+        out: Tensor = self._conv_forward(x, weight, self.bias)
+        return out
 
     def depends_on(self) -> tuple[Choice, ...]:
         return (self.choice,)

@@ -26,6 +26,7 @@ from supernet.train import (
     CrossEntropy,
     Fixed,
     GradientConflict,
+    Monitor,
     Part,
     Recipe,
     Setting,
@@ -113,7 +114,7 @@ def counts(number: int, folder: Path) -> Any:
     ORIGINALS.extend(net.parameters())
     arch = net.space.arch({"block0": "conv3", "block1": "skip"})
     alone = Recipe(name="one", program=TrainPaths(sampler=Fixed(arch)), weights=sgd(0.1, momentum=0.9))
-    shared_weight._gather_into, shared_weight._sum_into = gather, add  # type: ignore[assignment]
+    shared_weight._gather_into, shared_weight._sum_into = gather, add
 
     try:
         trained(net, alone, until=watch, steps=3)
@@ -136,7 +137,7 @@ def keeps_nothing(number: int, folder: Path) -> Any:
         read.append(weakref.ref(whole))
         return whole
 
-    SharedWeight.read = watched  # type: ignore[method-assign]
+    SharedWeight.read = watched  # type: ignore[method-assign, assignment]
     try:
         with sharding.read_whole():
             loss = net(x, arch).square().sum()
@@ -158,7 +159,7 @@ def keeps_nothing(number: int, folder: Path) -> Any:
 
 def once_for_all(number: int, folder: Path) -> Any:
     """Phases, sorted channels, a teacher that is taken on the way, kernels that are transformed."""
-    stages = tuple(Stage(kind, None, 1, 0.25, 1.0, 1) for kind in ("kernel", "depth", "expansion"))  # type: ignore[arg-type]
+    stages = tuple(Stage(kind, None, 1, 0.25, 1.0, 1) for kind in ("kernel", "depth", "expansion"))
     method = ofa(largest=Stage("largest", None, 1, 0, 1.0, 1), stages=stages)
     found = []
     for strategy in ("ddp", "fsdp"):
@@ -177,7 +178,7 @@ def measures(number: int, folder: Path) -> Any:
     """What monitors and the log say, by both strategies."""
     rows = {}
     for strategy in ("ddp", "fsdp"):
-        monitors = [SubnetScores(images(), every=3), GradientConflict(images(), every=3, images=16)]
+        monitors: list[Monitor] = [SubnetScores(images(), every=3), GradientConflict(images(), every=3, images=16)]
         done = fit(
             elastic_net(),
             recipe(),
@@ -289,7 +290,7 @@ class WithMemory(nn.Module):
 
 
 def _with(objective: Any) -> Recipe:
-    return replace(spos(), weights=sgd(0.1), program=replace(spos().programs[0], objective=objective))
+    return replace(spos().with_objective(lambda _: objective), weights=sgd(0.1))
 
 
 def refuses(number: int, folder: Path) -> Any:
