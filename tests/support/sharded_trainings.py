@@ -124,13 +124,22 @@ def counts(number: int, folder: Path) -> Any:
 
 
 def keeps_nothing(number: int, folder: Path) -> Any:
-    """How many whole weights are alive between a forward and its backward pass; gradients against those of one."""
+    """What is kept of whole weights between a forward and its backward pass; gradients against those of one."""
     plain, net = elastic_net(), elastic_net()
     fabric = launch(accelerator="cpu", devices=2, strategy="fsdp", precision="32-true")
     x = torch.rand(4, 1, 8, 8, generator=torch.Generator().manual_seed(number))
     arch = net.space.arch({"width": 5, "depth": 1, "kernel": 3})
     sharding, read = Sharding(net, mesh_of(fabric), []), []
-    usual = SharedWeight.read
+    usual, pack = SharedWeight.read, sharding._pack
+    kept = {"whole": 0, "place": 0}
+
+    def packed(tensor: Tensor) -> Any:
+        found = pack(tensor)
+        kept["whole"] += isinstance(found, Tensor) and sharding.behind(found) is not None
+        kept["place"] += not isinstance(found, Tensor)
+        return found
+
+    sharding._pack = packed  # type: ignore[method-assign]
 
     def watched(weight: SharedWeight) -> Tensor:
         whole = usual(weight)
@@ -154,7 +163,7 @@ def keeps_nothing(number: int, folder: Path) -> Any:
         torch.distributed.all_reduce(gradient)
         off = max(off, float((mine - gradient / 2).abs().max()))
     layouts = [type(module._parameters).__name__ for module in net.modules()]
-    return {"alive": alive, "read": len(read), "off": off, "layouts": sorted(set(layouts))}
+    return {"alive": alive, "kept": kept, "read": len(read), "off": off, "layouts": sorted(set(layouts))}
 
 
 def once_for_all(number: int, folder: Path) -> Any:

@@ -124,6 +124,7 @@ def test_no_whole_weight_is_kept_for_the_backward_pass(found: Path) -> None:
     for one in of(found, "keeps_nothing"):
         assert one["read"] == 6
         assert one["alive"] == 0
+        assert one["kept"] == {"whole": 0, "place": 3}, "two convolutions and a linear layer need theirs again"
         assert one["off"] < 1e-5
         assert one["layouts"] == ["_Parameters"]
 

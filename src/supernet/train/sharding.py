@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, cast
 
 import torch
 from torch import Tensor, nn
+from torch.multiprocessing.reductions import StorageWeakRef
 
 from supernet.errors import UsageError
 from supernet.nn import Supernet
@@ -50,7 +51,7 @@ class Sharding:
         self.net, self.mesh, self.holders = net, mesh, list(holders)
         self.reading = False
         self._by_id: dict[int, SharedWeight] = {}
-        self._by_storage: dict[int, SharedWeight] = {}
+        self._by_storage: dict[int, _Read] = {}
         self._cut()
 
     @property
@@ -122,25 +123,37 @@ class Sharding:
     def read(self, weight: SharedWeight) -> Tensor:
         """The whole of a weight, for the code of a layer."""
         whole = weight.read()
-        self._by_storage[whole.untyped_storage()._cdata] = weight
+        storage = whole.untyped_storage()
+        self._by_storage[storage._cdata] = _Read(
+            StorageWeakRef(storage),  # type: ignore[no-untyped-call]
+            weight,
+            weight.version,
+        )
         return whole
 
-    def behind(self, tensor: Tensor) -> SharedWeight | None:
-        """The weight that a tensor is the whole of, or a view of its whole."""
-        found = None if is_shared(tensor) else self._by_storage.get(tensor.untyped_storage()._cdata)
-        return found if found is not None and found.owns(tensor) else None
+    def behind(self, tensor: Tensor) -> _Read | None:
+        """Which weight a tensor is the whole of, or a view of its whole."""
+        return None if is_shared(tensor) else self._by_storage.get(tensor.untyped_storage()._cdata)
 
     def _pack(self, tensor: Tensor) -> Any:
-        weight = self.behind(tensor)
-        if weight is None:
+        read = self.behind(tensor)
+        if read is None:
             return tensor
-        return _View(weight, weight.version, tensor.size(), tensor.stride(), tensor.storage_offset())
+        return _View(read.weight, read.version, tensor.size(), tensor.stride(), tensor.storage_offset())
 
     def _unpack(self, packed: Any) -> Tensor:
         if not isinstance(packed, _View):
             return cast(Tensor, packed)
         whole = packed.weight.again(packed.version)
         return torch.as_strided(whole, packed.size, packed.stride, packed.offset)
+
+
+class _Read(NamedTuple):
+    """A whole weight as it was read; no other storage takes the place of one that is referred to."""
+
+    storage: StorageWeakRef
+    weight: SharedWeight
+    version: int
 
 
 class _View(NamedTuple):
@@ -166,8 +179,9 @@ class _Parameters(dict[str, Any]):
         return found if weight is None else self._sharding.read(weight)
 
     def __setitem__(self, name: str, value: Any) -> None:
-        weight = self._sharding.behind(value) if isinstance(value, Tensor) else None
-        super().__setitem__(name, value if weight is None else weight.parameter)  # what was exchanged comes back
+        read = self._sharding.behind(value) if isinstance(value, Tensor) else None
+        back = read is not None and value.shape == read.weight.cut.shape  # what was exchanged for a pass comes back
+        super().__setitem__(name, cast(_Read, read).weight.parameter if back else value)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Any:
         raise UsageError(

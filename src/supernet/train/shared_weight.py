@@ -162,11 +162,6 @@ class SharedWeight:
         kept = self._kept()
         return self.cut.gather(self.local) if kept is None else kept.detach()
 
-    def owns(self, tensor: Tensor) -> bool:
-        """Whether a tensor is the whole that was read last, or a view of it."""
-        kept = self._kept()
-        return kept is not None and kept.untyped_storage()._cdata == tensor.untyped_storage()._cdata
-
     def mean(self, gradient: Tensor) -> DTensor:
         """What is held of a gradient of the whole: a piece of its mean over all processes, or of a vector its own."""
         if self.cut.axis is None:  # `processes.average` sees to it, for all such in one message
