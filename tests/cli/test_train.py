@@ -175,7 +175,7 @@ def test_it_begins_with_weights_from_a_file_and_writes_checkpoints_as_often_as_a
 
 def test_micro_batches_are_kept_and_resumed(tmp_path: Path) -> None:
     out = tmp_path / "run"
-    options = ("--steps", 4, "--monitor-every", 0, "--batch-size", 16, "--micro-batch", 4)
+    options = ("--steps", 4, "--monitor-every", 0, "--micro-batch", 4)
     done = supernet("train", "--out", out, *SMALL, *options)
     assert done.code == 0, done.err
     assert json.loads((out / "config.json").read_text())["train"]["micro_batch"] == 4
@@ -189,8 +189,8 @@ def test_micro_batches_are_kept_and_resumed(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("verb", "given", "told"),
     [
-        ("train", ("--micro-batch", 7), "train.micro_batch is 7, which does not divide the batch size, 16"),
-        ("run", ("--micro-batch", 32), "train.micro_batch is 32, which is larger than the batch size, 16"),
+        ("train", ("--micro-batch", 7), "train.micro_batch is 7, which does not divide the batch size, 32"),
+        ("run", ("--micro-batch", 64), "train.micro_batch is 64, which is larger than the batch size, 32"),
         ("train", ("--micro-batch", 0), "--micro-batch is '0'"),
         ("train", ("--strategy", "fsdp"), "(strategy 'fsdp') by a training of one process"),
         ("train", ("--strategy", "zero"), "--strategy is 'zero'"),
@@ -200,7 +200,7 @@ def test_what_no_batch_or_process_can_do_is_refused(
     verb: str, given: tuple[str | int, ...], told: str, tmp_path: Path
 ) -> None:
     out = tmp_path / "run"
-    done = supernet(verb, "--out", out, *SMALL, "--steps", 2, "--batch-size", 16, *given)
+    done = supernet(verb, "--out", out, *SMALL, "--steps", 2, *given)
     assert done.code == 2
     assert told in done.err
     assert not (out / "training.json").exists()
