@@ -107,10 +107,11 @@ def test_a_training_that_collapses_is_warned_of(tmp_path: Path, monkeypatch: pyt
     assert "warning: The loss has stood at 2.303 for the last 6 lines of the log: " in done.out
 
 
-def test_two_processes_train_one_run(tmp_path: Path) -> None:
+@pytest.mark.parametrize("further", [(), ("--strategy", "fsdp", "--micro-batch", "8")])
+def test_two_processes_train_one_run(further: tuple[str, ...], tmp_path: Path) -> None:
     command = [sys.executable, "-m", "supernet", "train", "--out", str(tmp_path / "r"), *map(str, SMALL)]
-    command += ["--steps", "4", "--monitor-every", "0", "--accelerator", "cpu", "--devices", "2"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    command += ["--steps", "4", "--monitor-every", "0", "--accelerator", "cpu", "--devices", "2", *further]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("trained:") == 1
     assert json.loads((tmp_path / "r/training.json").read_text())["batch_size"] == 64
@@ -170,3 +171,36 @@ def test_it_begins_with_weights_from_a_file_and_writes_checkpoints_as_often_as_a
     assert done.code == 2
     assert "There are no weights at" in done.err
     assert not (tmp_path / "s").exists()
+
+
+def test_micro_batches_are_kept_and_resumed(tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    options = ("--steps", 4, "--monitor-every", 0, "--micro-batch", 4)
+    done = supernet("train", "--out", out, *SMALL, *options)
+    assert done.code == 0, done.err
+    assert json.loads((out / "config.json").read_text())["train"]["micro_batch"] == 4
+    assert json.loads((out / "training.json").read_text())["micro_batch"] == 4
+    assert supernet("train", "--out", out, "--resume").code == 0
+    done = supernet("train", "--out", out, "--resume", "--micro-batch", "none")
+    assert done.code == 2
+    assert "train.micro_batch = 4, and None was asked for" in done.err
+
+
+@pytest.mark.parametrize(
+    ("verb", "given", "told"),
+    [
+        ("train", ("--micro-batch", 7), "train.micro_batch is 7, which does not divide the batch size, 32"),
+        ("run", ("--micro-batch", 64), "train.micro_batch is 64, which is larger than the batch size, 32"),
+        ("train", ("--micro-batch", 0), "--micro-batch is '0'"),
+        ("train", ("--strategy", "fsdp"), "(strategy 'fsdp') by a training of one process"),
+        ("train", ("--strategy", "zero"), "--strategy is 'zero'"),
+    ],
+)
+def test_what_no_batch_or_process_can_do_is_refused(
+    verb: str, given: tuple[str | int, ...], told: str, tmp_path: Path
+) -> None:
+    out = tmp_path / "run"
+    done = supernet(verb, "--out", out, *SMALL, "--steps", 2, *given)
+    assert done.code == 2
+    assert told in done.err
+    assert not (out / "training.json").exists()

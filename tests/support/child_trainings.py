@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import itertools
 import multiprocessing
 import os
 import socket
+import traceback
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from multiprocessing.context import ForkServerContext
 from pathlib import Path
+from typing import Any
 
 import safetensors.torch
 import torch
 from torch import Tensor, nn
 
+from family_trainings import FAMILIES
 from small_nets import images, operations_net, plain_net, sgd
 from supernet import Choice, ElasticConv2d, OpChoice, Supernet
 from supernet.data import FewerClasses, ImageData
@@ -50,6 +55,8 @@ def to_be_killed(run: Path) -> None:
 
 def shared_recipe(name: str) -> Recipe:
     """Without momentum and clipping: rounding errors stay as small as they are."""
+    if name in FAMILIES:
+        return FAMILIES[name].recipe()
     if name == "fairnas":
         return replace(fairnas(), weights=sgd(0.2))
     if name == "sum_nas":
@@ -129,6 +136,8 @@ class Growing(nn.Module):
 
 
 def shared_net(name: str, seed: int = 0) -> Supernet:
+    if name in FAMILIES:
+        return FAMILIES[name].net(seed)
     if name != "rewriting":
         return plain_net(seed=seed)
     with torch.random.fork_rng(devices=()):
@@ -167,36 +176,58 @@ def growing_recipe() -> Recipe:
     return replace(recipe, program=phases)
 
 
-def together(net: Supernet, recipe: Recipe, *, batch_size: int, devices: int = 1, out: Path | None = None) -> Supernet:
-    """Train for a few steps on one or several processes."""
-    fit(
+def together(
+    net: Supernet,
+    name: str,
+    *,
+    batch_size: int,
+    devices: int = 1,
+    out: Path | None = None,
+    strategy: str = "ddp",
+    **more: Any,
+) -> Supernet:
+    """The net of a training of a few steps, on one or several processes."""
+    family = FAMILIES.get(name)
+    trained = fit(
         net,
-        recipe,
+        shared_recipe(name),
         images(),
-        steps=6,
+        steps=6 if family is None else family.steps,
         batch_size=batch_size,
         out=out,
         accelerator="cpu",
         devices=devices,
-        strategy="ddp" if devices > 1 else "auto",
+        strategy=strategy if devices > 1 else "auto",
         progress=False,
+        **more,
     )
-    return net
+    return trained.net
 
 
-def rank(number: int, port: int, folder: Path, name: str) -> None:
-    """One of two processes, launched as torchrun would; each begins with other weights."""
+def launched(number: int, port: int) -> None:
+    """Make this process one of two, as torchrun would."""
     os.environ |= {
         "LOCAL_RANK": str(number),
         "NODE_RANK": "0",
         "MASTER_ADDR": "127.0.0.1",
         "MASTER_PORT": str(port),
     }
-    net = together(
-        shared_net(name, seed=number), shared_recipe(name), batch_size=8, devices=2, out=folder / f"{name}-run"
-    )
-    weights = {name: tensor.contiguous() for name, tensor in net.state_dict().items()}  # of whatever memory format
-    safetensors.torch.save_file(weights, folder / f"{name}-{number}.safetensors")
+
+
+def rank(number: int, port: int, folder: Path, names: Sequence[str], strategies: Sequence[str]) -> None:
+    """One of two processes, each of which begins with other weights; what goes wrong in a training is written down."""
+    launched(number, port)
+    for name, strategy in itertools.product(names, strategies):
+        place = folder / f"{name}-{strategy}"
+        try:
+            net = together(shared_net(name, seed=number), name, batch_size=8, devices=2, out=place, strategy=strategy)
+            weights = {key: tensor.contiguous() for key, tensor in net.state_dict().items()}  # of whatever layout
+            safetensors.torch.save_file(
+                {key: tensor.clone() for key, tensor in weights.items()},
+                folder / f"{name}-{strategy}-{number}.safetensors",
+            )
+        except Exception:  # the next one is another matter
+            (folder / f"{name}-{strategy}-{number}.error").write_text(traceback.format_exc())
 
 
 class Leaves:
@@ -210,17 +241,28 @@ class Leaves:
 
 def left_alone(number: int, port: int, folder: Path) -> None:
     """One of two processes, of which the second ends within the training; the first writes down what it is told."""
-    os.environ |= {
-        "LOCAL_RANK": str(number),
-        "NODE_RANK": "0",
-        "MASTER_ADDR": "127.0.0.1",
-        "MASTER_PORT": str(port),
-    }
+    launched(number, port)
     common = {"steps": 6, "batch_size": 8, "accelerator": "cpu", "devices": 2, "strategy": "ddp", "progress": False}
     try:
         fit(plain_net(), shared_recipe("fairnas"), images(), monitors=[Leaves()] if number else [], **common)  # type: ignore[arg-type]
     except RunError as error:
         (folder / "told").write_text(str(error))
+
+
+def run_pair(function: Callable[..., None], *arguments: Any) -> None:
+    """Have two processes run `function(number, port, *arguments)`, and see that both end well."""
+    port = free_port()
+    processes = [context().Process(target=function, args=(number, port, *arguments)) for number in (0, 1)]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join(900)
+    ended = [process.exitcode for process in processes]
+    for process in processes:
+        process.kill()
+        process.join()
+        process.close()
+    assert ended == [0, 0], f"the processes have ended with {ended}"
 
 
 def free_port() -> int:

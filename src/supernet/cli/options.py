@@ -424,7 +424,7 @@ else:
     StudyOptions = grouped("Study", _only(_JUDGING, "table", "dataset", "metric", "archs"))
     RetrainOptions = grouped(
         "Retrain",
-        options(Retraining, TRAINING, ("arch", "steps", "start", "batch_size", "lr", "seed")),
+        options(Retraining, TRAINING, ("arch", "steps", "start", "batch_size", "micro_batch", "lr", "seed")),
         *(_built(part, panel=FINAL, default=False) for part in _BUILT),
     )
     TransferOptions = grouped("Transfer", options(Transfer, TRAINING, ("adapt", "tune")))

@@ -29,6 +29,7 @@ def retrained(
     start: Literal["scratch", "inherited"] = "scratch",
     recipe: Recipe | None = None,
     batch_size: int = 64,
+    micro_batch: int | None = None,
     seed: int = 0,
     out: RunDirectory | Path | str | None = None,
     resume: bool = False,
@@ -51,6 +52,7 @@ def retrained(
         recipe: Method whose optimiser, schedule and objective are used, as `Recipe.alone` takes them for one
             architecture. Default: `plain_sgd` with the learning rate 0.05 from scratch and 0.01 from inherited weights.
         batch_size: Number of images per step; all there are, if these are fewer.
+        micro_batch: Number of images of a batch that go through the network at a time; None: the whole batch.
         seed: Seed of fresh weights, image order, augmentation and dropout.
         out: Run directory for log and checkpoints; None keeps nothing.
         resume: Whether to go on from the newest checkpoint in `out`, if there is one.
@@ -81,6 +83,7 @@ def retrained(
         data,
         steps=steps,
         batch_size=min(batch_size, len(data.train)),
+        micro_batch=micro_batch,
         seed=seed,
         out=out,
         resume=resume,

@@ -23,6 +23,7 @@ from supernet.io.files import needed, read_text
 from supernet.precision import Precision
 
 Accelerator: TypeAlias = Literal["auto", "cpu", "cuda", "mps"]
+Strategy: TypeAlias = Literal["auto", "ddp", "fsdp"]
 Count: TypeAlias = Annotated[int, Meta(ge=0)]
 Positive: TypeAlias = Annotated[int, Meta(ge=1)]
 Probability: TypeAlias = Annotated[float, Meta(ge=0, le=1)]
@@ -72,6 +73,26 @@ class Named(Section):
     """Arguments of the function that builds it, by name."""
 
 
+def check_micro_batch(micro_batch: int | None, batch_size: int, *, place: str) -> None:
+    """Check that a batch can go through a network in pieces of equal size.
+
+    Raises:
+        UsageError: it cannot.
+
+    >>> check_micro_batch(16, 64, place="train.")
+    """
+    if micro_batch is not None and batch_size % micro_batch:
+        wrong = "is larger than" if micro_batch > batch_size else "does not divide"
+        raise UsageError(
+            f"{place}micro_batch is {micro_batch}, which {wrong} the batch size, {batch_size}. Give a divisor of it, "
+            f"such as {_largest_divisor(batch_size, micro_batch)}, or leave it out."
+        )
+
+
+def _largest_divisor(number: int, below: int) -> int:
+    return next(divisor for divisor in range(min(below, number - 1) or 1, 0, -1) if number % divisor == 0)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Training(Section, place="train."):
     """How the supernet is trained."""
@@ -80,6 +101,10 @@ class Training(Section, place="train."):
     """Number of training steps."""
     batch_size: Positive = 64
     """Number of examples per training step and process."""
+    micro_batch: Positive | None = None
+    """Number of examples of a batch that go through the network at a time, where a whole batch does not fit into
+    memory; it divides the batch size. Their gradients are averaged, and batch norm sees so many at a time. By default
+    the whole batch goes through at once."""
     precision: Precision = "32-true"
     """Arithmetic of training and evaluation: float32, or bfloat16 with float32 weights."""
     average: Annotated[float, Meta(gt=0, lt=1)] | None = None
@@ -88,6 +113,9 @@ class Training(Section, place="train."):
     """Kind of processor to train on."""
     devices: Positive = 1
     """Number of processes to train with, each on a device of its own."""
+    strategy: Strategy = "auto"
+    """How several processes hold the weights: each all of them (ddp), or every one a part (fsdp, docs/scale.md). By
+    default each holds all."""
     monitor_every: Count = 200
     """Number of steps between checks of the scores of some subnets; 0: no checks."""
     init: Text | None = None
@@ -99,6 +127,10 @@ class Training(Section, place="train."):
     conflict_every: Count = 0
     """Number of steps between measurements of how much the gradients of subnets, layer by layer, agree with each other
     and with the momentum of the optimiser; 0: none."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_micro_batch(self.micro_batch, self.batch_size, place="train.")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -261,6 +293,9 @@ class Retraining(Section, place="retrain."):
     """Weights to start from: fresh ones, or those that the architecture inherits from the supernet."""
     batch_size: Positive | None = None
     """Number of examples per training step; that of the run by default."""
+    micro_batch: Positive | None = None
+    """Number of examples of a batch that go through the network at a time; it divides the batch size. By default the
+    whole batch goes through at once."""
     lr: Annotated[float, Meta(gt=0, le=1000)] | None = None
     """Learning rate of SGD with a cosine schedule; by default the optimiser of the run from scratch, and 0.01 from
     inherited weights."""

@@ -68,8 +68,11 @@ def serve(
     from flwr.server import ServerConfig, start_server
 
     settings = run.config.train
-    if settings.devices != 1 or settings.average is not None:
-        raise UsageError("A server trains nothing itself: leave --devices and --average out.")
+    asked = (settings.devices != 1, settings.strategy != "auto", settings.micro_batch, settings.average)
+    if any(asked):
+        raise UsageError(
+            "A server trains nothing itself: leave --devices, --strategy, --micro-batch and --average out."
+        )
     rounds_of(run.recipe)
     clients = _clients_of(run.recipe) if clients is None else clients
     devices = _Devices(run, clients, wait=wait, patience=patience, timeout=timeout)

@@ -13,7 +13,7 @@ from supernet.data.indexed import made_of
 from supernet.deploy import plain_sgd, retrained
 from supernet.errors import RunError, UsageError
 from supernet.io import schema
-from supernet.io.config import Retraining, section
+from supernet.io.config import Retraining, check_micro_batch, section
 from supernet.io.run_directory import RunDirectory
 from supernet.nn import Supernet
 from supernet.nn.channels import HasAtoms
@@ -68,6 +68,8 @@ def retrain(
             (place / _KEPT).unlink(missing_ok=True)  # of one that was stopped before its first checkpoint
         place.first = {_KEPT: settings}
         seed = run.config.seed if settings.seed is None else settings.seed
+        batch_size = settings.batch_size or run.config.train.batch_size
+        check_micro_batch(settings.micro_batch, batch_size, place="retrain.")
         final = run.with_final(space=settings.space, method=settings.method)
         recipe = _recipe(final, settings)
         if recipe is not None and _sees_validation(recipe.alone(arch), run.data.sealed()):
@@ -81,7 +83,8 @@ def retrain(
             steps=settings.steps,
             start=settings.start,
             recipe=recipe,
-            batch_size=settings.batch_size or run.config.train.batch_size,
+            batch_size=batch_size,
+            micro_batch=settings.micro_batch,
             seed=seed,
             out=place,
             resume=resume,

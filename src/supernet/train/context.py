@@ -130,7 +130,8 @@ def carried_out(moves: Moves, context: Context) -> Iterator[tuple[Move | Edit, R
             return
         failure = None
         if isinstance(act, Edit):
-            scalars = act.apply(context)
+            with context.executor.whole():
+                scalars = act.apply(context)
             result = None
             yield act, Result((), scalars or {})
         else:

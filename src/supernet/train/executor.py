@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
 from typing import Any, Literal
 
@@ -31,6 +31,7 @@ from supernet.train.move import Move, Outcome, Path, Result, Step, Through
 from supernet.train.objectives.terms import total
 from supernet.train.part import WEIGHTS
 from supernet.train.processes import Processes, average
+from supernet.train.sharding import Sharding
 from supernet.train.updates import Stepper
 from supernet.train.wrong_examples import check_inputs, numbers, refused, sentence
 
@@ -53,6 +54,7 @@ class Executor:
         micro_batch: Images that go through the network at a time; None: a whole batch.
         passed: Images that already went `forward` and `backward` through the supernet, and that were `drawn` for
             training, over all processes.
+        sharding: How processes share the weights out; None: each holds all of them.
     """
 
     def __init__(
@@ -67,8 +69,9 @@ class Executor:
         draws: Mapping[str, int],
         passed: Mapping[str, int] | None = None,
         micro_batch: int | None = None,
+        sharding: Sharding | None = None,
     ) -> None:
-        self.fabric, self.net, self.steppers = fabric, net, steppers
+        self.fabric, self.net, self.steppers, self.sharding = fabric, net, steppers, sharding
         self.draws: dict[str, int] = {"train": 0, "validation": 0} | dict(draws)
         self.passed = {"forward": 0, "backward": 0, "drawn": 0} | dict(passed or {})
         self._unit, self.micro_batch = batch_size * fabric.world_size, micro_batch
@@ -97,6 +100,14 @@ class Executor:
             split = self.data.split(name)
             assert isinstance(split, Standing)
             split.restore(state, seed=self._seed)
+
+    def whole(self) -> AbstractContextManager[None]:
+        """Within it the supernet is an ordinary one on every process, for what is no move."""
+        return nullcontext() if self.sharding is None else self.sharding.whole()
+
+    def reading(self) -> AbstractContextManager[None]:
+        """Within it moves are carried out: layers read whole weights."""
+        return nullcontext() if self.sharding is None else self.sharding.read_whole()
 
     @property
     def _regularised(self) -> list[nn.Module]:
@@ -162,7 +173,8 @@ class Executor:
         device = self.fabric.device
         if self._layout is None or self._layout[0] != self.net.structure:
             self._layout = (self.net.structure, image_layout(self.net, device))
-            place(self.net, device)  # what was cut, or loaded, may have to be laid out otherwise
+            if self.sharding is None:  # else it sees to that
+                place(self.net, device)  # what was cut, or loaded, may have to be laid out otherwise
         return batch.to(device, self._layout[1])
 
     def rate(

@@ -25,15 +25,16 @@ from supernet.precision import check_precision
 from supernet.space import Arch, Space
 from supernet.space.restriction import Restriction
 from supernet.train import checkpoint
-from supernet.train.averaging import WeightAverage, check_decay
+from supernet.train.averaging import check_decay
 from supernet.train.context import Context
 from supernet.train.derivations._protocol import DerivesByTask
 from supernet.train.ends.either import Either
 from supernet.train.executor import Executor
 from supernet.train.health import chance_of
 from supernet.train.loop import Logger, Loop, Monitor
+from supernet.train.one_process import OneProcess
 from supernet.train.phases import plan
-from supernet.train.processes import Processes, exchange, launch, seeded, share
+from supernet.train.processes import FSDP, Processes, exchange, launch, seeded, share
 from supernet.train.recipe import Recipe
 from supernet.train.state import TrainingState, digests
 
@@ -118,7 +119,9 @@ def fit(
         resume: Go on from the newest checkpoint in `out`, if there is one.
         accelerator: `"auto"`, `"cpu"`, `"cuda"` …, as in Lightning Fabric.
         devices: Processes; more than one trains on different images and averages gradients.
-        strategy: `"auto"` or a data-parallel strategy of Lightning Fabric such as `"ddp"`.
+        strategy: `"auto"`; a data-parallel strategy of Lightning Fabric such as `"ddp"`, by which every process holds
+            all weights; or `"fsdp"`, by which they share out the weights and what optimisers hold of them, and every
+            process has the whole network at the beginning and the end alone.
         precision: `"32-true"`, or `"bf16-mixed"` for bfloat16 arithmetic with float32 weights.
         average: Decay of an exponential moving average of the weights, such as 0.999, which the supernet ends with;
             None: it ends with its last weights.
@@ -145,8 +148,8 @@ def fit(
     """
     _check_options(steps=steps, batch_size=batch_size, seed=seed, precision=precision, average=average)
     _check_intervals(monitors, log_every=log_every, checkpoint_every=checkpoint_every, stop_after=stop_after)
-    if micro_batch is not None and micro_batch < 1:
-        raise UsageError(f"micro_batch is {micro_batch}; it must be at least 1.")
+    if micro_batch is not None and not 1 <= micro_batch <= batch_size:
+        raise UsageError(f"micro_batch is {micro_batch}; it must be from 1 to the batch size, {batch_size}.")
     data = as_data(data)
     matched = None if init is None else warm_start(net, init)
     net.input_shape = data.shape
@@ -183,12 +186,15 @@ def fit(
         "data": data.fingerprint(),
         "chance": None if recipe.ranks_by else chance_of(recipe.phases[-1].program, data.task.chance(data.num_classes)),
     }
-    averaged = None if average is None else WeightAverage(net, average)
-    state = TrainingState(net, recipe, seed=seed, batch_size=global_batch, average=averaged, task=data.task)
+    state = TrainingState(net, recipe, seed=seed, batch_size=global_batch, task=data.task)
     if outside := digests(recipe, state.parts):
         identity["outside"] = outside
     for module in state.parts.values():
         share(fabric, [*module.parameters(), *module.buffers()])
+    if strategy == FSDP and not isinstance(fabric, OneProcess):
+        state.share_out(fabric)
+    if average is not None:
+        state.keep_average(average)
     directory = out if out is None or isinstance(out, RunDirectory) else RunDirectory(out)
     with directory.alone() if directory is not None and fabric.is_global_zero else nullcontext():
         if directory is not None:
@@ -205,6 +211,7 @@ def fit(
                 draws=state.draws,
                 passed=state.passed,
                 micro_batch=micro_batch,
+                sharding=state.sharding,
             ),
             stretches,
             seed=seed,
@@ -221,6 +228,8 @@ def fit(
             history = loop.run(min(steps, stop_after or steps), progress=progress and fabric.is_global_zero)
         finally:
             net.statistics_belong_to()  # nobody: they are a mixture of all paths, or none were collected
+    if state.sharding is not None:
+        state.sharding.join()
     with exchange():
         fabric.barrier()
     derived: Arch | None = None

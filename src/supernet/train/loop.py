@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from typing import Any, Protocol
 
@@ -24,6 +25,7 @@ from supernet.train.move import FINISHED, Step
 from supernet.train.part import WEIGHTS
 from supernet.train.phases import Phase, Stretch
 from supernet.train.processes import seed_torch, seeded
+from supernet.train.sharding import unsuited
 from supernet.train.state import TrainingState
 from supernet.train.values._protocol import settings_of
 
@@ -136,11 +138,14 @@ class Loop:
                 while state.done < last and not self.complete:
                     began = time.perf_counter()
                     try:
-                        row = self._step()
+                        with self.executor.reading():
+                            row = self._step()
                     except SupernetError:
                         raise
-                    except (ArithmeticError, RuntimeError, ValueError):  # what draws and factorisations say of NaN
-                        state.check_finite()
+                    except (ArithmeticError, RuntimeError, ValueError) as error:
+                        if (refusal := unsuited(error)) is not None:
+                            raise refusal from error
+                        state.check_finite(agreed=False)  # what draws and factorisations say of NaN
                         raise
                     self._seconds += time.perf_counter() - began
                     losses = (f"{name} {values[-1]:.3f}" for name, values in state.losses.items())
@@ -226,7 +231,9 @@ class Loop:
                 row["lr"] = state.steppers[WEIGHTS].lr(step, act.learning or act.paths)
         for edit in (*state.recipe.edits, *stretch.phase.edits):
             if edit.due(step):
-                self._note(edit.apply(context) or {})
+                with executor.whole():
+                    scalars = edit.apply(context)
+                self._note(scalars or {})
         for name, values in executor.logged.items():
             self.state.losses[name].extend(values)
         executor.logged.clear()
@@ -248,7 +255,8 @@ class Loop:
             state.memory.setdefault(ENDED, {})[stretch.phase.name] = reason
         if reason is not None or state.done - state.began == stretch.steps:
             if stretch.phase.leave is not None:
-                stretch.phase.leave(context)
+                with self.executor.whole():
+                    stretch.phase.leave(context)
             state.phase, state.began = state.phase + 1, state.done
 
     def _enter(self) -> None:
@@ -264,8 +272,11 @@ class Loop:
         if phase.restrict is not None:
             state.restriction.allow_all(phase.restrict(state.net.space))
         if phase.enter is not None:
-            seed = self.seed + _PHASE * (number + 1)
-            with seeded(seed):  # not by rank, as the rest of the step: every process must make the same of its weights
+            seed = self.seed + _PHASE * (number + 1)  # not by rank: every process must make the same of its weights
+            with (
+                self.executor.whole(),
+                seeded(seed),
+            ):  # not by rank, as the rest of the step: every process must make the same of its weights
                 phase.enter(self.context(seed))
             if state.average is not None:
                 state.average.restart()
@@ -293,8 +304,9 @@ class Loop:
 
     def _measure(self) -> dict[str, float]:
         measured: dict[str, float] = {}
-        for monitor in self.monitors:
-            if self.state.done % monitor.every == 0 or self.complete:
+        due = [monitor for monitor in self.monitors if self.state.done % monitor.every == 0 or self.complete]
+        with self.executor.whole() if due else nullcontext():
+            for monitor in due:
                 measured |= monitor(self.context().step)
                 self.state.net.train()
         return measured
@@ -317,7 +329,7 @@ class Loop:
 
     def _save(self) -> None:
         if self.directory is None:
-            self.state.check_finite()
+            self.state.save(None, self.identity)
             return
         path = self.directory.checkpoints / f"step-{self.state.done:09d}.safetensors"
         self.state.streams = self.executor.standing()

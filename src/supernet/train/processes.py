@@ -21,12 +21,15 @@ if TYPE_CHECKING:
 Processes: TypeAlias = Union["Fabric", OneProcess]
 """The processes of a training as each of them sees it: its rank, its device, what they tell each other."""
 
+FSDP = "fsdp"
+"""The strategy by which processes share the weights out, see `train.sharding`; their launch is that of `"ddp"`."""
+
 
 def launch(*, accelerator: str, devices: int, strategy: str, precision: str) -> Processes:
     """The processes of a training, launched: this one alone, or those of `Fabric`.
 
     Raises:
-        UsageError: this machine cannot train that way, or the strategy is not plain data parallelism.
+        UsageError: this machine cannot train that way, or the strategy is neither plain data parallelism nor `FSDP`.
     """
     if is_alone(accelerator=accelerator, devices=devices, strategy=strategy):
         return OneProcess(check_precision(precision))
@@ -55,12 +58,18 @@ def _launched(*, accelerator: str, devices: int, strategy: str, precision: str) 
         fabric = Fabric(
             accelerator=accelerator,
             devices=devices,
-            strategy=strategy,
+            strategy="ddp" if strategy == FSDP else strategy,
             precision=precision,  # type: ignore[arg-type]
         )
         if not isinstance(fabric.strategy, DDPStrategy | SingleDeviceStrategy):
             raise UsageError(
-                f"The strategy {strategy!r} is not supported; use 'ddp', where every process holds the whole supernet."
+                f"The strategy {strategy!r} is not supported; use 'ddp', where every process holds the whole supernet, "
+                "or 'fsdp', where processes share its weights out."
+            )
+        if strategy == FSDP and fabric.world_size == 1:
+            raise UsageError(
+                "The weights were to be shared out (strategy 'fsdp') by a training of one process. Give devices=2 or "
+                "more, or leave the strategy out."
             )
         _meet_again(fabric)
         fabric.launch()
@@ -148,11 +157,13 @@ def average(fabric: Processes, tensors: Sequence[Tensor]) -> None:
     """Average tensors over all processes in place, in one exchange.
 
     Every process must give the same shapes. Gradients do: all processes run the same paths, so that the same
-    parameters have one, and none waits for another's unused layers.
+    parameters have one, and none waits for another's unused layers. Gradients of which each process holds a piece are
+    averages already, and stay as they are.
 
     Raises:
         RunError: another process has gone.
     """
+    tensors = [tensor for given in tensors for tensor in _own(given)]
     if fabric.world_size == 1 or not tensors:
         return
     joined = torch.cat([tensor.reshape(-1) for tensor in tensors])
@@ -161,3 +172,12 @@ def average(fabric: Processes, tensors: Sequence[Tensor]) -> None:
     parts = torch.split(torch.as_tensor(flat), [tensor.numel() for tensor in tensors])
     for tensor, averaged in zip(tensors, parts, strict=True):
         tensor.copy_(averaged.view_as(tensor))
+
+
+@torch.no_grad()
+def _own(tensor: Tensor) -> list[Tensor]:
+    """What this process holds of a tensor, if that is all of it: see `train.shared_weight`."""
+    if not hasattr(tensor, "placements"):
+        return [tensor]
+    held: Any = tensor
+    return [] if held.placements[0].is_shard() else [held.to_local()]

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from zlib import crc32
 
 import torch
@@ -22,10 +23,15 @@ from supernet.train import checkpoint
 from supernet.train.averaging import WeightAverage
 from supernet.train.checkpoint import packed, unpacked
 from supernet.train.part import Part, Setting, Slice, families_of
-from supernet.train.processes import seeded
+from supernet.train.processes import exchange, seeded
 from supernet.train.recipe import Recipe
 from supernet.train.rewriting import Rewriter
+from supernet.train.sharding import USE_DDP, Sharding, mesh_of
+from supernet.train.shared_weight import gathered, local_of, part_of
 from supernet.train.updates import Stepper
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
 
 __all__ = ["load_parts", "load_weights"]
 
@@ -41,10 +47,11 @@ class TrainingState:
         recipe: The recipe, as it holds for the net's space.
         seed: The seed of the training.
         batch_size: Number of images per step over all processes.
-        average: The running average of the weights, if there is one.
         task: What the network is asked for.
 
     Attributes:
+        average: The running average of the weights, if there is one, see `keep_average`.
+        sharding: How processes share the weights out, see `share_out`; None: each holds all of them.
         parts: The modules beside the supernet, by name.
         steppers: Optimisers, by the family of parameters they step.
         done: Number of steps done.
@@ -66,11 +73,11 @@ class TrainingState:
         *,
         seed: int,
         batch_size: int,
-        average: WeightAverage | None = None,
         task: Task = Classification(),  # noqa: B008
     ) -> None:
         self.task = task
-        self.net, self.recipe, self.seed, self.batch_size, self.average = net, recipe, seed, batch_size, average
+        self.net, self.recipe, self.seed, self.batch_size = net, recipe, seed, batch_size
+        self.average: WeightAverage | None = None
         self.done = self.phase = self.began = 0
         self.draws: dict[str, int] = {}
         self.losses: dict[str, list[float]] = {}
@@ -82,6 +89,7 @@ class TrainingState:
         self.restriction = Restriction(net.space, self.restricted)
         self.steppers: dict[str, Stepper] = {}
         self.parts: dict[str, nn.Module] = {}
+        self.sharding: Sharding | None = None
         for family, parameters in families_of(net, recipe.parts).items():
             given = recipe.parts.get(family)
             updates = given.updates if isinstance(given, Slice) else recipe.weights
@@ -89,6 +97,29 @@ class TrainingState:
         for name, part in recipe.parts.items():
             if isinstance(part, Part):
                 self.build(name)
+
+    def share_out(self, fabric: Fabric) -> None:
+        """Let the processes of the training share out the weights, and what optimisers hold of them.
+
+        Raises:
+            UsageError: the network, or a part beside it, does not suit that.
+        """
+        weights = {id(parameter) for parameter in self.net.parameters()}
+        for name, module in self.parts.items():
+            if any(id(parameter) in weights for parameter in module.parameters()):
+                raise UsageError(
+                    f"The part {name!r} has parameters of the supernet, which processes were to share out. {USE_DDP}"
+                )
+        self.sharding = Sharding(self.net, mesh_of(fabric), self.steppers.values())
+
+    def keep_average(self, decay: float) -> None:
+        """Average the weights along the training, from now on."""
+        self.average = WeightAverage(self.net, decay)
+        if self.sharding is not None:
+            self.sharding.holders.append(self.average)
+
+    def _whole(self) -> AbstractContextManager[None]:
+        return nullcontext() if self.sharding is None else self.sharding.whole()
 
     @property
     def rewriter(self) -> Rewriter:
@@ -106,7 +137,8 @@ class TrainingState:
         if not isinstance(part, Part):
             known = [name for name, part in self.recipe.parts.items() if isinstance(part, Part)]
             raise UsageError(f"There is no part {name!r} that could be built; the parts are {known}.")
-        self.parts[name] = built(part, name, Setting(self.net, self.seed, self.memory, self.task))
+        with self._whole():
+            self.parts[name] = built(part, name, Setting(self.net, self.seed, self.memory, self.task))
         if part.updates is None:
             return
         updates, batch_size = part.updates, self.batch_size
@@ -125,24 +157,21 @@ class TrainingState:
         found = {name: self.recipe.parts[name] for name in self.parts}
         return {name: self.parts[name] for name, part in found.items() if isinstance(part, Part) and part.kept}
 
-    def save(self, path: Path, identity: Mapping[str, Any]) -> None:
+    def save(self, path: Path | None, identity: Mapping[str, Any]) -> None:
         """Write a checkpoint; `identity` says which training it belongs to.
+
+        A process that writes none gives no path. Where weights are shared out it brings its part of them to the others,
+        and the one that writes gathers them in main memory, one after the other.
 
         Raises:
             RunError: a weight is not finite (nothing is written), or the file cannot be written.
         """
         self.check_finite()
-        tensors = {f"net/{name}": value for name, value in self.net.state_dict().items()}
-        for part, module in self.kept_parts.items():
-            tensors |= {f"parts/{part}/{name}": value for name, value in module.state_dict().items()}
-        if self.average is not None:
-            tensors |= {f"average/{name}": value for name, value in self.average.tensors.items()}
-        for family, stepper in self.steppers.items():
-            for group, held in stepper.states.items():
-                for number, parameter in enumerate(stepper.parameters):
-                    for key, value in held.get(parameter, {}).items():
-                        if value is not None:
-                            tensors[f"optimizer/{family}/{group}/{number}/{key}"] = torch.as_tensor(value)
+        if path is None and self.sharding is None:
+            return
+        tensors = gathered(self._tensors(), keep=path is not None)
+        if path is None:
+            return
         kept = {name: getattr(self, name) for name in _KEPT}
         used = {
             family: [number for number, p in enumerate(stepper.parameters) if p in stepper.used]
@@ -153,19 +182,43 @@ class TrainingState:
             meta["streams"] = packed(self.streams, "stream", tensors)
         checkpoint.save(path, tensors, meta)
 
-    def check_finite(self) -> None:
+    def _tensors(self) -> dict[str, Tensor]:
+        """The tensors of a checkpoint, as this process holds them."""
+        tensors = {f"net/{name}": value for name, value in self.net.state_dict(keep_vars=True).items()}
+        for part, module in self.kept_parts.items():
+            tensors |= {f"parts/{part}/{name}": value for name, value in module.state_dict().items()}
+        if self.average is not None:
+            tensors |= {f"average/{name}": value for name, value in self.average.tensors.items()}
+        for family, stepper in self.steppers.items():
+            for group, held in stepper.states.items():
+                for number, parameter in enumerate(stepper.parameters):
+                    for key, value in held.get(parameter, {}).items():
+                        if value is not None:
+                            tensors[f"optimizer/{family}/{group}/{number}/{key}"] = torch.as_tensor(value)
+        return tensors
+
+    def check_finite(self, *, agreed: bool = True) -> None:
         """Check the weights after a step: the loss that was computed before it may still have been finite.
+
+        Args:
+            agreed: Whether all processes do so, and say the same where weights are shared out.
 
         Raises:
             RunError: a weight, or a parameter of a part, is not finite.
         """
-        for module, of in ((self.net, ""), *((part, f" of the part {name!r}") for name, part in self.parts.items())):
-            for name, parameter in module.named_parameters():
-                if not torch.isfinite(parameter).all():
-                    raise RunError(
-                        f"The weights of {name}{of} are no longer finite after step {self.done}. Lower the learning "
-                        "rate or clip the gradient (clip_norm); earlier checkpoints are untouched."
-                    )
+        named = [(name, parameter) for name, parameter in self.net.named_parameters()]
+        for part, module in self.parts.items():
+            named += [(f"{name} of the part {part!r}", parameter) for name, parameter in module.named_parameters()]
+        sound = torch.stack([torch.isfinite(local_of(parameter)).all() for _, parameter in named]).float()
+        if agreed and self.sharding is not None:
+            with exchange():
+                torch.distributed.all_reduce(sound, torch.distributed.ReduceOp.MIN)
+        for (name, _), value in zip(named, sound.tolist(), strict=True):
+            if not value:
+                raise RunError(
+                    f"The weights of {name} are no longer finite after step {self.done}. Lower the learning "
+                    "rate or clip the gradient (clip_norm); earlier checkpoints are untouched."
+                )
 
     def load(self, path: Path, identity: Mapping[str, Any]) -> None:
         """Go back to a checkpoint.
@@ -177,10 +230,11 @@ class TrainingState:
         tensors, meta = checkpoint.load(path)
         found = meta["identity"]
         refuse_others(path.parent.parent, found.get("outside", {}), identity.get("outside", {}))
+        now = {"micro_batch": None, **identity}  # a whole batch is not named
         different = [
-            f"{key} is {_short(found.get(key), identity[key])} there and {_short(identity[key], found.get(key))} now"
-            for key in identity
-            if key != "outside" and found.get(key) != identity[key]
+            f"{key} is {_short(found.get(key), now[key])} there and {_short(now[key], found.get(key))} now"
+            for key in now
+            if key != "outside" and found.get(key) != now[key]
         ]
         if different:
             raise UsageError(
@@ -191,23 +245,26 @@ class TrainingState:
         for name in _KEPT:
             setattr(self, name, meta[name])
         self.streams = unpacked(meta.get("streams", {}), tensors)
-        self.rewriter.replay(meta["journal"])
         self.restriction.kept = self.restricted
-        _load(path, "net/", tensors, self.net)
-        for name in self.parts:
-            self.build(name)  # from what is remembered now
+        with self._whole():
+            self.rewriter.replay(meta["journal"])
+            _load(path, "net/", tensors, self.net)
+            for name in self.parts:
+                self.build(name)  # from what is remembered now
         for name, module in self.kept_parts.items():
             _load(path, f"parts/{name}/", tensors, module)
         if self.average is not None:
             for name, value in _under("average/", tensors).items():
-                self.average.tensors[name].copy_(value)
+                held = self.average.tensors[name]
+                held.copy_(part_of(value, held))
         for family, stepper in self.steppers.items():
             stepper.used = {stepper.parameters[number] for number in meta["used"][family]}
             for name, value in _under(f"optimizer/{family}/", tensors).items():
                 group, number, key = name.split("/", 2)
                 parameter = stepper.parameters[int(number)]
                 if value.shape == parameter.shape:
-                    held = torch.empty_like(parameter, dtype=value.dtype, requires_grad=False).copy_(value)
+                    held = torch.empty_like(parameter, dtype=value.dtype, requires_grad=False)
+                    held.copy_(part_of(value, parameter))
                 else:
                     held = value.clone()
                 stepper.select(int(group))

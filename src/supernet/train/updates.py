@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from supernet.errors import UsageError
-from supernet.nn.table import Table
+from supernet.nn.table import is_table
 from supernet.train.alone import alone
 from supernet.train.move import Path, Step
 from supernet.train.optimisers._protocol import Optimiser, check_number, factor_for
@@ -193,7 +193,7 @@ class Stepper:
     def configure(self, updates: Updates, *, batch_size: int) -> None:
         """Go on with other updates, or for batches of another size; the states that optimisers hold are kept."""
         self.updates, self.batch_size = updates, batch_size
-        vectors = [] if updates.decay_vectors else [p for p in self.parameters if p.ndim <= 1 or isinstance(p, Table)]
+        vectors = [] if updates.decay_vectors else [p for p in self.parameters if p.ndim <= 1 or is_table(p)]
         kept = {id(p) for p in vectors}
         groups: list[dict[str, Any]] = [{"params": [p for p in self.parameters if id(p) not in kept]}]
         if vectors:

@@ -20,6 +20,7 @@ from supernet.nn.modes import all_but_normalisation, evaluating
 from supernet.train.executor import Executor
 from supernet.train.move import Move, Path, Step
 from supernet.train.part import WEIGHTS
+from supernet.train.sharding import USE_DDP
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,7 +41,8 @@ class LookAhead:
         examples: The number of examples for either loss; None: half of the batch.
 
     Raises:
-        UsageError: no examples; a move of other than two paths, or a batch that is too small.
+        UsageError: no examples; a move of other than two paths, a batch that is too small, or weights that processes
+            share out.
     """
 
     examples: int | None = None
@@ -50,6 +52,10 @@ class LookAhead:
             raise UsageError(f"A look ahead was to take {self.examples} examples; give at least 1, or None.")
 
     def __call__(self, executor: Executor, move: Move, step: Step) -> list[Tensor]:
+        if executor.sharding is not None:
+            raise UsageError(
+                f"A look ahead exchanges weights, which it cannot while processes share them out. {USE_DDP}"
+            )
         batch = executor.batch(move.data)
         count = batch.size // 2 if self.examples is None else self.examples
         if len(move.paths) != 2 or move.micro_batch is not None:

@@ -16,6 +16,7 @@ from supernet.train.move import Move, Objective, Path, Step
 from supernet.train.optimisers._protocol import check_number
 from supernet.train.part import WEIGHTS
 from supernet.train.processes import average
+from supernet.train.shared_weight import number_of
 
 
 @runtime_checkable
@@ -117,4 +118,4 @@ class Unrolled:
 
 def _norm(tensors: Sequence[Tensor]) -> Tensor:
     norm: Tensor = torch.linalg.vector_norm(torch.stack(torch._foreach_norm(list(tensors))))
-    return norm
+    return number_of(norm)

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from supernet.errors import UsageError
-from supernet.nn.table import Table
+from supernet.nn.table import is_table
 from supernet.train.optimisers._protocol import Groups, check_number, check_per
 from supernet.train.optimisers._tensor_by_tensor import TensorByTensor
 
@@ -79,7 +79,7 @@ class LayerwiseSGD(TensorByTensor):
     def advance(self, parameter: Tensor, gradient: Tensor, group: dict[str, Any]) -> None:
         """One step of a tensor."""
         factor = 1.0
-        vector = parameter.ndim <= 1 or isinstance(parameter, Table)
+        vector = parameter.ndim <= 1 or is_table(parameter)
         if group["adapt_vectors"] or not vector:
             decay = group["weight_decay"]
             weights, slope = parameter.norm(), gradient.norm()
