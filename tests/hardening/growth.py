@@ -43,7 +43,7 @@ MEASURES = (
     Measure("memory, MB", 3.0, share=0.01),  # of resident memory: pages that the allocator does not give back
     Measure("open files", 0.5),
     Measure("threads", 0.5),
-    Measure("objects", 100),  # that the garbage collector knows, tensors and programs among them
+    Measure("objects", 500),  # that the garbage collector knows; a program that waits to be freed has some hundred
     Measure("tensors", 2),
     Measure("programs", 0.5),  # networks that torch has traced
     Measure("cached", 0.5),  # entries of everything that a module of the package remembers

@@ -56,7 +56,7 @@ LEAKS: dict[str, Callable[[list[Any], Path], Any]] = {
     "memory, MB": lambda kept, _: kept.append(b"x" * 2**20),
     "open files": lambda kept, folder: kept.append((folder / "file").open("w")),
     "threads": lambda kept, _: kept.append(waiting(threading.Event())),
-    "objects": lambda kept, _: kept.append([[one] for one in range(10)]),
+    "objects": lambda kept, _: kept.append([[one] for one in range(100)]),
     "tensors": lambda kept, _: kept.append(torch.zeros(2)),
     "programs": lambda kept, _: kept.append(fx.symbolic_trace(nn.ReLU())),
     "cached": lambda kept, _: remember(kept),
