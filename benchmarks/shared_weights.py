@@ -13,7 +13,8 @@ from torch import Tensor
 
 import supernet.data
 from supernet import zoo
-from supernet.train import Context, Fixed, Recipe, TrainPaths, adam, fit, shared_weight
+from supernet.train import Context, Fixed, Recipe, TrainPaths, adam, fit
+from supernet.train.processes import shared_weight
 
 SENT = {"gathered": 0, "summed": 0, "messages": 0}
 

@@ -24,7 +24,7 @@ from supernet.io.run_directory import environment
 from supernet.nn import batch_norm
 from supernet.train import Move, Recipe, Step
 from supernet.train.executor import Executor
-from supernet.train.processes import launch
+from supernet.train.processes.launch import launch
 from supernet.train.state import TrainingState
 
 METHODS: Mapping[str, Callable[[], Recipe]] = {

@@ -35,6 +35,7 @@ def test_examples_of_docstrings_become_code() -> None:
     assert fenced("No example.") == "No example."
 
 
+@pytest.mark.slow
 def test_an_example_is_shown_with_what_it_prints(tmp_path: Path) -> None:
     asked: list[str] = []
 

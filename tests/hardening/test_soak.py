@@ -112,6 +112,7 @@ def test_growth_is_that_after_the_beginning() -> None:
     assert all(one.low < 0 < one.high for one in noisy)
 
 
+@pytest.mark.slow
 def test_samples_are_taken_as_often_as_asked() -> None:
     sampler = Sampler(100, 20)
     for done in range(1, 101):

@@ -23,7 +23,7 @@ from supernet.train.executor import Executor
 from supernet.train.laws import Trial, _accuracy
 from supernet.train.objectives.first_again import FirstAgain
 from supernet.train.objectives.sinkhorn import sinkhorn
-from supernet.train.processes import launch
+from supernet.train.processes.launch import launch
 from supernet.train.state import TrainingState
 
 

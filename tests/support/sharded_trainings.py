@@ -38,9 +38,10 @@ from supernet.train import (
     shared_weight,
 )
 from supernet.train.move import Outcome
-from supernet.train.processes import average, launch
-from supernet.train.sharding import Sharding, mesh_of
-from supernet.train.shared_weight import SharedWeight, local_of
+from supernet.train.processes.exchange import average
+from supernet.train.processes.launch import launch
+from supernet.train.processes.sharding import Sharding, mesh_of
+from supernet.train.processes.shared_weight import SharedWeight, local_of
 from supernet.zoo.elastic.ofa_mobilenetv3 import TINY
 
 STEPS = 6

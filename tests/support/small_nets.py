@@ -16,7 +16,7 @@ from supernet.nn import Decisions, batch_norm
 from supernet.train import Recipe, Step, Updates
 from supernet.train.executor import Executor
 from supernet.train.parametrisations._protocol import drawn
-from supernet.train.processes import launch
+from supernet.train.processes.launch import launch
 from supernet.train.relaxations._protocol import Relaxation
 from supernet.train.state import TrainingState
 from supernet.train.updates import Stepper

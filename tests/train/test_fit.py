@@ -34,7 +34,7 @@ from supernet.train import (
     load_weights,
 )
 from supernet.train import Path as TrainPath
-from supernet.train.one_process import OneProcess
+from supernet.train.processes._one_process import OneProcess
 
 
 def train(net: Supernet | None = None, recipe: Recipe | None = None, **options: Any) -> Trained:

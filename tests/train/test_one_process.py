@@ -11,8 +11,8 @@ from small_nets import images, operations_net
 from supernet.errors import UsageError
 from supernet.methods import darts, sandwich
 from supernet.train import Recipe, checkpoint, fit, processes
-from supernet.train.one_process import OneProcess, is_alone
-from supernet.train.processes import launch, precision_of
+from supernet.train.processes._one_process import OneProcess, is_alone
+from supernet.train.processes.launch import launch, precision_of
 
 CPU = {"accelerator": "cpu", "devices": 1, "strategy": "auto"}
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from supernet.train.processes import seed_torch, seeded
+from supernet.train.processes.seeds import seed_torch, seeded
 
 
 def test_draws_are_those_of_torch_s_own_seed() -> None:

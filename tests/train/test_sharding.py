@@ -19,7 +19,7 @@ from small_nets import images, plain_net
 from supernet.errors import UsageError
 from supernet.methods import spos
 from supernet.train import checkpoint, fit, load_weights
-from supernet.train.shared_weight import cut_of
+from supernet.train.processes.shared_weight import cut_of
 
 # -- one tensor --------------------------------------------------------------------------------------------------------
 

@@ -32,7 +32,8 @@ def test_subnet_computes_and_learns_what_the_supernet_does(case):
     net.train()
     for arch, subnet in subnets:
         theirs, expected = subnet.train()(x), net(x, arch)
-        torch.testing.assert_close(theirs, expected, rtol=0, atol=1e-6)
+        # Average pooling rounds otherwise, and batch norm over few values makes more of it.
+        torch.testing.assert_close(theirs, expected, rtol=0, atol=1e-5)
         subnet.zero_grad()
         theirs.square().sum().backward()
         net.zero_grad()

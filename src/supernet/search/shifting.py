@@ -36,7 +36,8 @@ from supernet.train import (
 )
 from supernet.train import Path as NetPath
 from supernet.train.executor import Executor
-from supernet.train.processes import Processes, launch, seed_torch
+from supernet.train.processes.launch import Processes, launch
+from supernet.train.processes.seeds import seed_torch
 from supernet.train.state import TrainingState
 
 __all__ = ["Shifting", "load_shifted"]

@@ -30,8 +30,9 @@ from supernet.train.combines._protocol import Gradients, JoinsGradients
 from supernet.train.move import Move, Outcome, Path, Result, Step, Through
 from supernet.train.objectives.terms import total
 from supernet.train.part import WEIGHTS
-from supernet.train.processes import Processes, average
-from supernet.train.sharding import Sharding
+from supernet.train.processes.exchange import average
+from supernet.train.processes.launch import Processes
+from supernet.train.processes.sharding import Sharding
 from supernet.train.updates import Stepper
 from supernet.train.wrong_examples import check_inputs, numbers, refused, sentence
 

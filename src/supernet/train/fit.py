@@ -32,9 +32,11 @@ from supernet.train.ends.either import Either
 from supernet.train.executor import Executor
 from supernet.train.health import chance_of
 from supernet.train.loop import Logger, Loop, Monitor
-from supernet.train.one_process import OneProcess
 from supernet.train.phases import plan
-from supernet.train.processes import FSDP, Processes, exchange, launch, seeded, share
+from supernet.train.processes._one_process import OneProcess
+from supernet.train.processes.exchange import exchange, share
+from supernet.train.processes.launch import FSDP, Processes, launch
+from supernet.train.processes.seeds import seeded
 from supernet.train.recipe import Recipe
 from supernet.train.state import TrainingState, digests
 

@@ -9,7 +9,8 @@ from typing import Any
 
 import torch
 
-from supernet.train.processes import Processes, exchange
+from supernet.train.processes.exchange import exchange
+from supernet.train.processes.launch import Processes
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 

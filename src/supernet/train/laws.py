@@ -34,7 +34,8 @@ from supernet.train.loop import Loop
 from supernet.train.move import Move, Result, Step
 from supernet.train.part import WEIGHTS
 from supernet.train.phases import Stretch
-from supernet.train.processes import launch, seeded
+from supernet.train.processes.launch import launch
+from supernet.train.processes.seeds import seeded
 from supernet.train.recipe import Recipe, describe
 from supernet.train.samplers._protocol import Sampler
 from supernet.train.state import TrainingState

@@ -24,8 +24,8 @@ from supernet.train.interruption import Interruption
 from supernet.train.move import FINISHED, Step
 from supernet.train.part import WEIGHTS
 from supernet.train.phases import Phase, Stretch
-from supernet.train.processes import seed_torch, seeded
-from supernet.train.sharding import unsuited
+from supernet.train.processes.seeds import seed_torch, seeded
+from supernet.train.processes.sharding import unsuited
 from supernet.train.state import TrainingState
 from supernet.train.values._protocol import settings_of
 

@@ -21,7 +21,7 @@ from supernet.space.restriction import Restriction
 from supernet.tasks import Classification, Task
 from supernet.train.combines._protocol import Combine, JoinsGradients
 from supernet.train.combines.sum import Sum
-from supernet.train.processes import seeded
+from supernet.train.processes.seeds import seeded
 
 __all__ = ["Move", "Objective", "Outcome", "Path", "Step"]
 

@@ -16,7 +16,7 @@ from supernet.nn.channels import Channels, axes_of, resize, runs_along
 from supernet.nn.mutable import is_opaque
 from supernet.space import Expr
 from supernet.train.averaging import WeightAverage
-from supernet.train.processes import seeded
+from supernet.train.processes.seeds import seeded
 from supernet.train.updates import Stepper
 
 __all__ = ["Rewriter"]

@@ -23,11 +23,12 @@ from supernet.train import checkpoint
 from supernet.train.averaging import WeightAverage
 from supernet.train.checkpoint import packed, unpacked
 from supernet.train.part import Part, Setting, Slice, families_of
-from supernet.train.processes import exchange, seeded
+from supernet.train.processes.exchange import exchange
+from supernet.train.processes.seeds import seeded
+from supernet.train.processes.sharding import USE_DDP, Sharding, mesh_of
+from supernet.train.processes.shared_weight import gathered, local_of, part_of
 from supernet.train.recipe import Recipe
 from supernet.train.rewriting import Rewriter
-from supernet.train.sharding import USE_DDP, Sharding, mesh_of
-from supernet.train.shared_weight import gathered, local_of, part_of
 from supernet.train.updates import Stepper
 
 if TYPE_CHECKING:

@@ -48,7 +48,7 @@ from supernet.train.context import Moves
 from supernet.train.federation.federated_average import Returned
 from supernet.train.federation.standing import standing
 from supernet.train.move import Move
-from supernet.train.processes import seed_torch
+from supernet.train.processes.seeds import seed_torch
 from supernet.train.programs.federated_rounds import ClientLeftOut, drawn_clients, federation_parts
 from supernet.zoo.elastic.fedsup import TINY
 

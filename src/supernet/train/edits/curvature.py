@@ -21,7 +21,7 @@ from supernet.train.derivations.strongest import Strongest
 from supernet.train.move import Objective, Path
 from supernet.train.objectives.cross_entropy import CrossEntropy
 from supernet.train.parametrisations._protocol import drawn
-from supernet.train.processes import average
+from supernet.train.processes.exchange import average
 from supernet.train.relaxations._protocol import Relaxation
 from supernet.train.relaxations.softmax import Softmax
 

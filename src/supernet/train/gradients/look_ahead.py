@@ -20,7 +20,7 @@ from supernet.nn.modes import all_but_normalisation, evaluating
 from supernet.train.executor import Executor
 from supernet.train.move import Move, Path, Step
 from supernet.train.part import WEIGHTS
-from supernet.train.sharding import USE_DDP
+from supernet.train.processes.sharding import USE_DDP
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,7 +11,7 @@ from supernet.errors import UsageError
 from supernet.train.executor import Executor
 from supernet.train.move import Move, Step
 from supernet.train.optimisers._protocol import check_number
-from supernet.train.processes import average
+from supernet.train.processes.exchange import average
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,7 +14,7 @@ from supernet.train.executor import Executor
 from supernet.train.move import Move, Step
 from supernet.train.optimisers._protocol import check_number
 from supernet.train.policies.policy_per_task import PoliciesOfTasks
-from supernet.train.processes import average
+from supernet.train.processes.exchange import average
 from supernet.train.ratings.rewards_by_task import RewardsByTask
 
 

@@ -15,7 +15,7 @@ from supernet.train.executor import Executor
 from supernet.train.move import Move, Outcome, Path, Step
 from supernet.train.optimisers._protocol import check_number
 from supernet.train.part import WEIGHTS
-from supernet.train.processes import average
+from supernet.train.processes.exchange import average
 
 
 @dataclass(frozen=True, kw_only=True)

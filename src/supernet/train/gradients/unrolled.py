@@ -15,8 +15,8 @@ from supernet.train.executor import Executor
 from supernet.train.move import Move, Objective, Path, Step
 from supernet.train.optimisers._protocol import check_number
 from supernet.train.part import WEIGHTS
-from supernet.train.processes import average
-from supernet.train.shared_weight import number_of
+from supernet.train.processes.exchange import average
+from supernet.train.processes.shared_weight import number_of
 
 
 @runtime_checkable

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from supernet.errors import UsageError
 from supernet.nn.headless import classifier
 from supernet.train.part import Setting
-from supernet.train.processes import seeded
+from supernet.train.processes.seeds import seeded
 
 
 class ElasticNeck(nn.Module):

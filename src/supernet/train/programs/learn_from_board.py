@@ -23,7 +23,7 @@ from supernet.train.objectives.cross_entropy import CrossEntropy
 from supernet.train.objectives.matched_distillation import MatchedDistillation
 from supernet.train.parts.matching_net import MatchingNet
 from supernet.train.parts.path_board import Entry, PathBoard, copied
-from supernet.train.processes import average, share
+from supernet.train.processes.exchange import average, share
 from supernet.train.ratings._protocol import only_architectures
 from supernet.train.samplers._protocol import Sampler
 from supernet.train.samplers.cost_table import Cost, check_cost, costs

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from supernet.nn.table import is_table
-from supernet.train.processes import exchange
+from supernet.train.processes.exchange import exchange
 
 if TYPE_CHECKING:
     from torch.distributed.device_mesh import DeviceMesh

@@ -1,19 +1,15 @@
-"""Training on several processes: the same weights and draws at the start, the same gradient in every move."""
+"""Training on several processes: how they are launched."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, TypeAlias, Union
+from typing import TYPE_CHECKING, TypeAlias, Union
 
-import numpy as np
 import torch
-from torch import Tensor
 
-from supernet.errors import RunError, UsageError
+from supernet.errors import UsageError
 from supernet.precision import Precision, check_precision
-from supernet.train.one_process import OneProcess, is_alone
+from supernet.train.processes._one_process import OneProcess, is_alone
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
@@ -22,7 +18,7 @@ Processes: TypeAlias = Union["Fabric", OneProcess]
 """The processes of a training as each of them sees it: its rank, its device, what they tell each other."""
 
 FSDP = "fsdp"
-"""The strategy by which processes share the weights out, see `train.sharding`; their launch is that of `"ddp"`."""
+"""The strategy by which processes share the weights out (`Sharding`); their launch is that of `"ddp"`."""
 
 
 def launch(*, accelerator: str, devices: int, strategy: str, precision: str) -> Processes:
@@ -99,85 +95,3 @@ def _meet_again(fabric: Fabric) -> None:
         rank=int(os.environ["RANK"]),
         world_size=size,
     )
-
-
-@contextmanager
-def seeded(*seed: int) -> Iterator[None]:
-    """Draws from torch's generator inside are a function of the seed, the same on every process; it is put back after.
-
-    What prepares a training stands in it: an adaptation that initialises weights, the beginning of a phase.
-    """
-    with torch.random.fork_rng(devices=()):
-        seed_torch(int(np.random.default_rng(seed).integers(2**63)))
-        yield
-
-
-def seed_torch(seed: int) -> None:
-    """Seed the generators of torch that are in use, as `torch.manual_seed` does.
-
-    While no accelerator is in use, that function keeps the seed and a stack trace for one that may come, which takes
-    longer than many a step of a small network.
-    """
-    in_use: tuple[Any, ...] = (torch.cuda.is_initialized, torch.xpu.is_initialized, torch.backends.mps.is_available)
-    if any(asked() for asked in in_use):
-        torch.manual_seed(seed)
-    else:
-        torch.default_generator.manual_seed(seed)
-
-
-@contextmanager
-def exchange() -> Iterator[None]:
-    """What processes tell each other stands in it.
-
-    Raises:
-        RunError: another process has gone.
-    """
-    try:
-        yield
-    except RuntimeError as error:
-        raise RunError(
-            f"Another process of this training has ended or no longer answers ({str(error).splitlines()[0]}). See what "
-            "it wrote last; checkpoints are untouched, and resuming goes on from the newest."
-        ) from error
-
-
-def share(fabric: Processes, tensors: Sequence[Tensor]) -> None:
-    """Give every process the tensors of the first.
-
-    Raises:
-        RunError: another process has gone.
-    """
-    if fabric.world_size > 1:
-        with exchange():
-            for tensor in tensors:
-                torch.distributed.broadcast(tensor.detach(), src=0)
-
-
-def average(fabric: Processes, tensors: Sequence[Tensor]) -> None:
-    """Average tensors over all processes in place, in one exchange.
-
-    Every process must give the same shapes. Gradients do: all processes run the same paths, so that the same
-    parameters have one, and none waits for another's unused layers. Gradients of which each process holds a piece are
-    averages already, and stay as they are.
-
-    Raises:
-        RunError: another process has gone.
-    """
-    tensors = [tensor for given in tensors for tensor in _own(given)]
-    if fabric.world_size == 1 or not tensors:
-        return
-    joined = torch.cat([tensor.reshape(-1) for tensor in tensors])
-    with exchange():
-        flat = fabric.all_reduce(joined, reduce_op="mean")
-    parts = torch.split(torch.as_tensor(flat), [tensor.numel() for tensor in tensors])
-    for tensor, averaged in zip(tensors, parts, strict=True):
-        tensor.copy_(averaged.view_as(tensor))
-
-
-@torch.no_grad()
-def _own(tensor: Tensor) -> list[Tensor]:
-    """What this process holds of a tensor, if that is all of it: see `train.shared_weight`."""
-    if not hasattr(tensor, "placements"):
-        return [tensor]
-    held: Any = tensor
-    return [] if held.placements[0].is_shard() else [held.to_local()]

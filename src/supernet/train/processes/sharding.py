@@ -13,7 +13,7 @@ from torch.multiprocessing.reductions import StorageWeakRef
 from supernet.errors import UsageError
 from supernet.nn import Supernet
 from supernet.nn.batch import place
-from supernet.train.shared_weight import SharedWeight, is_shared, whole_of
+from supernet.train.processes.shared_weight import SharedWeight, is_shared, whole_of
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
