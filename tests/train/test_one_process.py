@@ -10,7 +10,7 @@ import torch
 from small_nets import images, operations_net
 from supernet.errors import UsageError
 from supernet.methods import darts, sandwich
-from supernet.train import Recipe, checkpoint, fit, processes
+from supernet.train import Recipe, checkpoint, fit
 from supernet.train.processes._one_process import OneProcess, is_alone
 from supernet.train.processes.launch import launch, precision_of
 
@@ -32,14 +32,14 @@ def test_it_trains_as_fabric_does(
 ) -> None:
     alone = trained(recipe, precision, tmp_path / "alone")
     launched: list[str] = []
-    with_fabric = processes._launched
+    with_fabric = launching._launched
 
     def launch_fabric(**asked: object) -> object:
         launched.append(str(asked["precision"]))
         return with_fabric(**asked)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(processes, "is_alone", lambda **_: False)
-    monkeypatch.setattr(processes, "_launched", launch_fabric)
+    monkeypatch.setattr(launching, "is_alone", lambda **_: False)
+    monkeypatch.setattr(launching, "_launched", launch_fabric)
     fabric = trained(recipe, precision, tmp_path / "fabric")
     assert launched == [precision]
     assert alone.keys() == fabric.keys()
@@ -49,7 +49,7 @@ def test_it_trains_as_fabric_does(
 @pytest.mark.parametrize("precision", ["32-true", "bf16-mixed"])
 def test_it_says_of_itself_what_fabric_says(precision: str) -> None:
     alone = launch(**CPU, precision=precision)  # type: ignore[arg-type]
-    fabric = processes._launched(**CPU, precision=precision)  # type: ignore[arg-type]
+    fabric = launching._launched(**CPU, precision=precision)  # type: ignore[arg-type]
     assert isinstance(alone, OneProcess)
     assert precision_of(alone) == precision_of(fabric) == precision
     for name in ("device", "world_size", "global_rank", "is_global_zero"):
