@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
+import supernet.train.processes.launch as launching
 from small_nets import images, operations_net
 from supernet.errors import UsageError
 from supernet.methods import darts, sandwich
