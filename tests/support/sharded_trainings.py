@@ -35,9 +35,9 @@ from supernet.train import (
     Updates,
     adam,
     fit,
-    shared_weight,
 )
 from supernet.train.move import Outcome
+from supernet.train.processes import shared_weight
 from supernet.train.processes.exchange import average
 from supernet.train.processes.launch import launch
 from supernet.train.processes.sharding import Sharding, mesh_of
