@@ -73,8 +73,8 @@ TRIALS: dict[str, Trial] = {
     "train dynas of fairnas": training(*SMALL_SPACE, "--method", "dynas", "-M", "recipe=fairnas", *TRAIN),
     "train greedynas": training(*SMALL_SPACE, "--method", "greedynas", *TRAIN, steps=30),
     "train mean_teacher": training(*SMALL_SPACE, "--method", "mean_teacher", *TRAIN),
-    "train cream": training(*SMALL_SPACE, "--method", "cream", *TRAIN, steps=30),
-    "train fedsup": training(*ELASTIC, "--method", "fedsup", steps=24),
+    "train cream": training("--space", "cream", "--tiny", "--method", "cream", "--data", "digits", *TRAIN, steps=30),
+    "train fedsup": training(*ELASTIC, "--method", "fedsup", "-M", "local_epochs=1", steps=24),
     "search evolution": Trial(("search", "{}/run", *EVOLUTION, "--budget", 60), TRAINED),
     "search nsga2": Trial(("search", "{}/run", "--budget", 60), TRAINED),
     "search shifting": Trial(
