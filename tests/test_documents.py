@@ -11,7 +11,7 @@ import pytest
 from command_line import supernet
 from supernet import catalog, settings
 from supernet.cli.app import app
-from supernet.cli.options import asked
+from supernet.cli.asked import asked
 from supernet.io.config import Config
 from supernet.runs.naming import build_method
 

@@ -10,7 +10,7 @@ from dataclasses import fields, replace
 import pytest
 
 from supernet.cli.app import app
-from supernet.cli.options import asked, named
+from supernet.cli.asked import asked, named
 from supernet.errors import UsageError
 from supernet.io.config import Config, Exporting, Judging, Named, Searching, Training
 from supernet.runs.naming import build_data

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -43,6 +44,13 @@ def waiting(event: threading.Event) -> threading.Event:
     return event
 
 
+def pages(size: int) -> mmap.mmap:
+    """Memory that the process did not have before: an allocation may find some that others have left it."""
+    found = mmap.mmap(-1, size)
+    found.write(b"x" * size)
+    return found
+
+
 REMEMBERED = net()
 """A network of which one more cost model is remembered each time."""
 
@@ -53,7 +61,7 @@ def remember(kept: list[Any]) -> None:
 
 
 LEAKS: dict[str, Callable[[list[Any], Path], Any]] = {
-    "memory, MB": lambda kept, _: kept.append(b"x" * 2**20),
+    "memory, MB": lambda kept, _: kept.append(pages(2**20)),
     "open files": lambda kept, folder: kept.append((folder / "file").open("w")),
     "threads": lambda kept, _: kept.append(waiting(threading.Event())),
     "objects": lambda kept, _: kept.append([[one] for one in range(100)]),

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
+from supernet.cli.asked import named
 from supernet.cli.opening import begun
 from supernet.cli.options import (
     ABOVE_0,
@@ -20,7 +21,6 @@ from supernet.cli.options import (
     SeedOptions,
     TrainOptions,
     at_least,
-    named,
 )
 from supernet.cli.output import Json, Output
 from supernet.io.config import Config

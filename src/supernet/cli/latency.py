@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from cyclopts import Parameter
 from msgspec import Meta, to_builtins
 
-from supernet.cli.options import ABOVE_0, DEVICE, NOTHING, RUN, Given, SpaceOptions, asked, at_least, value
+from supernet.cli.asked import asked
+from supernet.cli.options import ABOVE_0, DEVICE, NOTHING, RUN, Given, SpaceOptions, at_least, value
 from supernet.cli.output import Json, Output
 from supernet.errors import UsageError
 from supernet.io.config import Config, Seed

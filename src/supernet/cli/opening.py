@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from supernet.cli.options import NOTHING, Given, asked, named
+from supernet.cli.asked import asked, named
+from supernet.cli.options import NOTHING, Given
 from supernet.cli.output import Output
 from supernet.io.config import Config
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
+from supernet.cli.asked import asked
 from supernet.cli.opening import opened
 from supernet.cli.options import (
     NOTHING,
@@ -18,7 +19,6 @@ from supernet.cli.options import (
     SearchAloneOptions,
     TableOptions,
     Workers,
-    asked,
 )
 from supernet.cli.output import Json, Output, points
 from supernet.errors import UsageError

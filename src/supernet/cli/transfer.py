@@ -7,6 +7,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from supernet.cli.asked import asked
 from supernet.cli.options import (
     ABOVE_0,
     NOTHING,
@@ -19,7 +20,6 @@ from supernet.cli.options import (
     Resume,
     SeedOptions,
     TransferOptions,
-    asked,
     at_least,
 )
 from supernet.cli.output import Json, Output, points

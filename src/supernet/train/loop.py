@@ -272,11 +272,9 @@ class Loop:
         if phase.restrict is not None:
             state.restriction.allow_all(phase.restrict(state.net.space))
         if phase.enter is not None:
-            seed = self.seed + _PHASE * (number + 1)  # not by rank: every process must make the same of its weights
-            with (
-                self.executor.whole(),
-                seeded(seed),
-            ):  # not by rank, as the rest of the step: every process must make the same of its weights
+            seed = self.seed + _PHASE * (number + 1)
+            # Not by rank, as the rest of the step: every process must make the same of its weights.
+            with self.executor.whole(), seeded(seed):
                 phase.enter(self.context(seed))
             if state.average is not None:
                 state.average.restart()
