@@ -92,6 +92,34 @@ addEventListener("load", async () => {
 });
 </script></body>"""
 
+WALKED = """
+<script>
+addEventListener("load", () => {
+  const plot = document.getElementById("chart-front");
+  const panel = document.getElementById("chart-front-inspector");
+  const told = { focus: [plot.tabIndex, plot.ariaLabel], steps: [] };
+  const spec = JSON.parse(document.getElementById("chart-front-data").textContent);
+  const shown = spec.traces.map((trace, place) => ({ ...trace, ...spec.views[0].traces[place] }));
+  told.series = shown.map((trace) => trace.x.map((x, point) => [x, trace.customdata[point]]));
+  told.titles = spec.items.map((item) => item.title + JSON.stringify(item.values.map((value) => value[2])));
+  const seen = () => [panel.querySelector("h3").textContent
+    + JSON.stringify([...panel.querySelectorAll("table.facts:not(.decisions) td")].map((cell) => cell.title)),
+    document.querySelectorAll("#chart-front .hoverlayer .hovertext").length, panel.querySelector("p").textContent];
+  plot.focus();
+  for (const key of KEYS) {
+    const event = new KeyboardEvent("keydown", { key, bubbles: true, cancelable: true });
+    plot.dispatchEvent(event);
+    told.steps.push([key, ...seen(), event.defaultPrevented]);
+  }
+  plot.blur();
+  told.left = document.querySelectorAll("#chart-front .hoverlayer .hovertext").length;
+  const out = document.createElement("pre");
+  out.id = "told";
+  out.textContent = JSON.stringify(told);
+  document.body.append(out);
+});
+</script></body>"""
+
 
 def looked(tmp_path: Path, rendered: Open, **browser: Any) -> dict[str, Any]:
     build_run(tmp_path)
@@ -131,3 +159,34 @@ def test_without_a_mouse_everything_is_reached_seen_and_named(tmp_path: Path, re
     assert levels[0] == 1
     assert levels.count(1) == 1
     assert all(after <= before + 1 for before, after in pairwise(levels)), json.dumps(levels)
+
+
+def test_the_points_of_a_chart_are_walked_with_the_arrow_keys(tmp_path: Path, rendered: Open) -> None:
+    build_run(tmp_path)
+    keys = [
+        "ArrowUp",
+        "Home",
+        "ArrowLeft",
+        "ArrowRight",
+        "ArrowRight",
+        "End",
+        "ArrowRight",
+        "ArrowDown",
+        "Tab",
+        "Enter",
+        "Home",
+    ]
+    told = told_by(rendered(watched(write_report(tmp_path), WALKED.replace("KEYS", json.dumps(keys)))))
+    evaluated, _, exported = (sorted(points, key=lambda point: point[0]) for points in told["series"])
+    titles, steps = told["titles"], [title for _, title, *_ in told["steps"]]
+    first, second, third = (titles[point[1]] for point in evaluated[:3])
+    assert steps[1:5] == [first, first, second, third], "along the evaluated, and not beyond"
+    assert steps[5] == steps[6] == titles[evaluated[-1][1]]
+    near = min(exported, key=lambda point: abs(point[0] - evaluated[-1][0]))
+    assert steps[7] == steps[8] == steps[9] == titles[near[1]], "the nearest of the exported"
+    assert steps[10] == titles[near[1]], "what is kept stays"
+    assert [step[3].startswith("Kept") for step in told["steps"]] == [False] * 9 + [True] * 2
+    assert [step[2] for step in told["steps"]] == [1] * len(keys), "the chart shows where one is"
+    assert [step[4] for step in told["steps"]] == [key != "Tab" for key in keys], "no trap"
+    assert (told["focus"][0], told["left"]) == (0, 0)
+    assert "Enter" in told["focus"][1]

@@ -140,22 +140,58 @@
     return { chart, spec };
   });
 
+  // Left and right go along the points of a series, up and down to another, Enter keeps one: as the mouse does.
+  function walk({ chart, spec }, show) {
+    let now = spec.start;
+    const series = () => spec.traces
+      .map((trace, curve) => ({ ...trace, ...(spec.views[chart.view].traces[curve] || {}), curve }))
+      .filter((trace) => trace.customdata && trace.x)
+      .map(({ x, customdata, curve }) => customdata.map((item, point) => ({ item, x: x[point], curve, point }))
+        .filter((one) => one.x !== null).sort((a, b) => a.x - b.x))
+      .filter((points) => points.length);
+    const nearest = (points, x) => points.reduce((best, one) => (Math.abs(one.x - x) < Math.abs(best.x - x) ? one : best));
+    const moves = {
+      ArrowLeft: (points, place) => points[Math.max(place - 1, 0)],
+      ArrowRight: (points, place) => points[Math.min(place + 1, points.length - 1)],
+      Home: (points) => points[0],
+      End: (points) => points[points.length - 1],
+      ArrowUp: (points, place, all) => nearest(all[(all.indexOf(points) + 1) % all.length], points[place].x),
+      ArrowDown: (points, place, all) => nearest(all.at(all.indexOf(points) - 1), points[place].x),
+      Enter: (points, place) => points[place],
+    };
+    chart.plot.tabIndex = 0;
+    chart.plot.setAttribute("role", "application"); // lest a screen reader keeps the arrow keys for itself
+    chart.plot.setAttribute("aria-roledescription", "chart");
+    chart.plot.ariaLabel += ". Left and right go from point to point, up and down to another series, Enter keeps one.";
+    chart.plot.addEventListener("keydown", (event) => {
+      const all = series();
+      if (!moves[event.key] || event.ctrlKey || event.altKey || event.metaKey || !all.length) return;
+      event.preventDefault();
+      const points = all.find((points) => points.some((one) => one.item === now)) || all.at(-1);
+      const place = Math.max(points.findIndex((one) => one.item === now), 0);
+      const next = moves[event.key](points, place, all);
+      now = next.item;
+      Plotly.Fx.hover(chart.plot, [{ curveNumber: next.curve, pointNumber: next.point }]);
+      show(spec.items[now], event.key === "Enter");
+    });
+    chart.plot.addEventListener("blur", () => Plotly.Fx.unhover(chart.plot));
+  }
+
   for (const { chart, spec } of charts) {
     chart.draw();
     const panel = document.getElementById(chart.plot.id + "-inspector");
     if (!panel) continue;
     let kept = false;
     if (spec.items[spec.start]) inspect(panel, spec.items[spec.start], "Point at another architecture to see it here.");
+    const show = (item, keep) => {
+      if (!item || (kept && !keep)) return;
+      kept = keep;
+      inspect(panel, item, keep ? "Kept. Click another point (or Enter) to replace it." : "Click the point (or Enter) to keep it here.");
+    };
     const itemOf = (event) => spec.items[event.points[0].customdata];
-    chart.plot.on("plotly_hover", (event) => {
-      if (!kept && itemOf(event)) inspect(panel, itemOf(event), "Click the point to keep it here.");
-    });
-    chart.plot.on("plotly_click", (event) => {
-      if (itemOf(event)) {
-        kept = true;
-        inspect(panel, itemOf(event), "Kept. Click another point to replace it.");
-      }
-    });
+    chart.plot.on("plotly_hover", (event) => show(itemOf(event), false));
+    chart.plot.on("plotly_click", (event) => show(itemOf(event), true));
+    if (spec.items.length) walk({ chart, spec }, show);
   }
   const drawAll = () => { for (const { chart } of charts) chart.draw(); };
 
