@@ -20,8 +20,9 @@ import torch
 
 from supernet.errors import RunError
 from supernet.io.config import Config, Named
-from supernet.runs.federated import _Device, _differs
 from supernet.runs.federated import join as take_part
+from supernet.runs.federation.agreement import differs
+from supernet.runs.federation.client import Device
 from supernet.runs.run import silent
 from supernet.train.checkpoint import latest, load
 
@@ -36,6 +37,9 @@ JOIN = """
 import os, sys
 from supernet.io.config import Named
 from supernet.runs.federated import join
+from supernet.runs.federation import client
+
+visit = client.visit
 
 def changed(answer, change):
     return answer._replace(tensors={name: change(tensor) for name, tensor in answer.tensors.items()})
@@ -45,7 +49,8 @@ alter = {
     "shapes": lambda answer: changed(answer, lambda t: t[None]),
     "dies": lambda answer: os._exit(9),
 }[sys.argv[3]]
-join(sys.argv[1], Named("digits"), client=int(sys.argv[2]), wait=400, alter=alter)
+client.visit = lambda *given: alter(visit(*given))
+join(sys.argv[1], Named("digits"), client=int(sys.argv[2]), wait=400)
 """
 
 
@@ -58,7 +63,7 @@ CONFIG = replace(
 
 def introduced(config: Config, client: int | None = 1, protocol: int = 1, **named: Any) -> dict[str, Any]:
     asked: dict[str, Any] = {"space": None, "method": None} | named
-    device = _Device(Named("digits"), client, asked["space"], asked["method"], silent, None)
+    device = Device(Named("digits"), client, asked["space"], asked["method"], silent)
     return device._introduced({"protocol": protocol, "clients": 4, "config": config.to_json()})
 
 
@@ -69,7 +74,7 @@ def test_a_client_says_what_it_has_or_why_it_cannot_take_part() -> None:
     other = introduced(CONFIG, space=Named("fedsup", {"width_multiplier": 0.125, "num_classes": 7}))
     assert (other["space"], other["method"]) == (found["space"], found["method"])
     assert other["network"] != found["network"]
-    assert "weights of other shapes over the same space" in _differs("network", other["network"], found["network"])
+    assert "weights of other shapes over the same space" in differs("network", other["network"], found["network"])
     slower = introduced(CONFIG, method=Named("fedsup", {**CONFIG.method.options, "weights.lr": 0.2}))
     assert slower["network"] == found["network"]
     assert slower["method"] != found["method"]
