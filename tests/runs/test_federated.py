@@ -17,7 +17,9 @@ from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import save_file
 
+from supernet import zoo
 from supernet.errors import RunError
 from supernet.io.config import Config, Named
 from supernet.runs.federated import join as take_part
@@ -185,9 +187,15 @@ def same(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> bool:
 def test_processes_train_what_one_process_does_bitwise_also_after_a_kill(
     processes: Processes, address: str, tmp_path: Path
 ) -> None:
-    """The server is killed in its second round; its clients wait for it, and another space is refused meanwhile."""
-    one = processes.start("one", "-m", "supernet", "train", "--out", str(tmp_path / "a"), *RUN)
-    server = processes.start("server", *serve(tmp_path / "b", address, *RUN))
+    """The server is killed in its second round; its clients wait for it, and another space is refused meanwhile.
+
+    Both begin with the weights of a file.
+    """
+    first = zoo.fedsup(width_multiplier=0.125, in_channels=1, image_size=8)
+    save_file(first.module.state_dict(), tmp_path / "first.safetensors")
+    begin = [*RUN, "--init", str(tmp_path / "first.safetensors")]
+    one = processes.start("one", "-m", "supernet", "train", "--out", str(tmp_path / "a"), *begin)
+    server = processes.start("server", *serve(tmp_path / "b", address, *begin))
     processes.until("server", "waiting for 3 clients")
     processes.start("other", *join(address, 0, "--space", "mbconv"))
     for client in range(3):
@@ -202,6 +210,7 @@ def test_processes_train_what_one_process_does_bitwise_also_after_a_kill(
     assert processes.all["other"].wait(200) == 2
     assert "it spans another space of architectures" in processes.said("other")
     assert one.wait(500) == 0
+    assert "tensors were taken over" in processes.said("resumed")
     assert same(net(tmp_path / "a"), net(tmp_path / "b"))
 
 
