@@ -154,43 +154,31 @@ def fit(
         raise UsageError(f"micro_batch is {micro_batch}; it must be from 1 to the batch size, {batch_size}.")
     data = as_data(data)
     matched = None if init is None else warm_start(net, init)
-    net.input_shape = data.shape
-    if recipe.data is not None:
-        data = recipe.data(data)
-    with seeded(seed, _ADAPT):
-        net = recipe.adapted(net)
-    recipe = recipe.on(net.space)
+    net, recipe, data = _suited(net, recipe, data, seed)
     if until is not None:
         recipe = _ending(recipe, until)
-    net.input_shape = data.shape
     _check(net, recipe, data, batch_size=batch_size)
     stretches = plan(recipe.phases, steps)
     fabric = launch(accelerator=accelerator, devices=devices, strategy=strategy, precision=precision)
     place(net, fabric.device)
     net.train()
     with seeded(seed, _TRY_OUT):
-        _try_out(net, data)
-        for phase in recipe.phases:
-            if phase.data is not None:
-                _try_out(net, phase.data(data))
+        for fed in (data, *(phase.data(data) for phase in recipe.phases if phase.data is not None)):
+            _try_out(net, fed)
     share(fabric, [*net.parameters(), *net.buffers()])
     global_batch = batch_size * fabric.world_size
-    identity = {
-        "recipe": recipe.describe(),
-        "steps": steps,
-        "batch_size": global_batch,
-        "seed": seed,
-        "precision": precision,
-        "average": average,
-        **({} if init is None else {"init": digest_of(init)}),
-        **({} if micro_batch is None else {"micro_batch": micro_batch}),
-        "space": net.space.fingerprint,
-        "data": data.fingerprint(),
-        "chance": None if recipe.ranks_by else chance_of(recipe.phases[-1].program, data.task.chance(data.num_classes)),
-    }
     state = TrainingState(net, recipe, seed=seed, batch_size=global_batch, task=data.task)
-    if outside := digests(recipe, state.parts):
-        identity["outside"] = outside
+    identity = _identity(
+        state,
+        data,
+        steps=steps,
+        batch_size=global_batch,
+        seed=seed,
+        precision=precision,
+        average=average,
+        init=init,
+        micro_batch=micro_batch,
+    )
     for module in state.parts.values():
         share(fabric, [*module.parameters(), *module.buffers()])
     if strategy == FSDP and not isinstance(fabric, OneProcess):
@@ -234,18 +222,61 @@ def fit(
         state.sharding.join()
     with exchange():
         fabric.barrier()
-    derived: Arch | None = None
-    by_task: Mapping[str, Arch] = {}
-    if recipe.derive is not None:
-        shown = progress and fabric.is_global_zero
-        with seeded(seed, _DERIVE), ProgressBar("derive", 1, unit="architecture", enabled=shown):
-            if isinstance(recipe.derive, DerivesByTask):
-                by_task = recipe.derive.derive_by_task(loop.context())
-                derived = next(iter(by_task.values()))
-            else:
-                derived = recipe.derive.derive(loop.context())
+    derived, by_task = _derived(recipe, loop, seed, progress=progress and fabric.is_global_zero)
     space = state.restriction.space
     return Trained(net, recipe, state.done, history, state.parts, derived, state.memory, space, matched, by_task)
+
+
+def _suited(net: Supernet, recipe: Recipe, data: Data, seed: int) -> tuple[Supernet, Recipe, Data]:
+    """What the method makes of net and data, and the recipe as it holds for that net's space."""
+    net.input_shape = data.shape
+    if recipe.data is not None:
+        data = recipe.data(data)
+    with seeded(seed, _ADAPT):
+        net = recipe.adapted(net)
+    net.input_shape = data.shape
+    return net, recipe.on(net.space), data
+
+
+def _identity(
+    state: TrainingState,
+    data: Data,
+    *,
+    steps: int,
+    batch_size: int,
+    seed: int,
+    precision: str,
+    average: float | None,
+    init: Source | None,
+    micro_batch: int | None,
+) -> dict[str, Any]:
+    """What the training is: a checkpoint of another one is not resumed."""
+    recipe, outside = state.recipe, digests(state.recipe, state.parts)
+    return {
+        "recipe": recipe.describe(),
+        "steps": steps,
+        "batch_size": batch_size,
+        "seed": seed,
+        "precision": precision,
+        "average": average,
+        **({} if init is None else {"init": digest_of(init)}),
+        **({} if micro_batch is None else {"micro_batch": micro_batch}),
+        "space": state.net.space.fingerprint,
+        "data": data.fingerprint(),
+        "chance": None if recipe.ranks_by else chance_of(recipe.phases[-1].program, data.task.chance(data.num_classes)),
+        **({"outside": outside} if outside else {}),
+    }
+
+
+def _derived(recipe: Recipe, loop: Loop, seed: int, *, progress: bool) -> tuple[Arch | None, Mapping[str, Arch]]:
+    """The architecture that the method proposes, and those that it does by task; none, where it proposes none."""
+    if recipe.derive is None:
+        return None, {}
+    with seeded(seed, _DERIVE), ProgressBar("derive", 1, unit="architecture", enabled=progress):
+        if isinstance(recipe.derive, DerivesByTask):
+            by_task = recipe.derive.derive_by_task(loop.context())
+            return next(iter(by_task.values())), by_task
+        return recipe.derive.derive(loop.context()), {}
 
 
 def _ending(recipe: Recipe, until: Callable[[Context], str | None]) -> Recipe:

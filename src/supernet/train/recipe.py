@@ -103,28 +103,9 @@ class Recipe:
         if not self.phases:
             raise UsageError(f"The recipe {self.name!r} has no phases; give at least one, or a program.")
         for phase in self.phases:
-            names = ((type(phase.program).__name__, phase.program.parts), (f"phase {phase.name!r}", phase.updates))
-            for who, families in names:
-                for family in families:
-                    part = self.parts.get(family)
-                    if family != WEIGHTS and (part is None or part.updates is None):
-                        raise UsageError(
-                            f"The recipe {self.name!r} needs a part {family!r} with updates: its {who} steps it. Give "
-                            f"parts={{{family!r}: Part(build=…, updates=…)}}."
-                        )
-            if isinstance(phase.program, WeighsOptions) and self.derive is None:
-                raise UsageError(
-                    f"The recipe {self.name!r} learns how much options count, so it needs `derive=…` to read an "
-                    "architecture off that."
-                )
-        for before, phase in itertools.pairwise(self.phases):
-            for family in () if phase.restart else {WEIGHTS, *before.updates, *phase.updates}:
-                kinds = [_kind(self._updates_of(family, given).optimiser) for given in (before, phase)]
-                if kinds[0] != kinds[1]:
-                    raise UsageError(
-                        f"The phase {phase.name!r} of the recipe {self.name!r} keeps what optimisers remember, but "
-                        f"steps {family!r} by another optimiser than the phase before it. Give it restart=True."
-                    )
+            self._check_phase(phase)
+        for before, after in itertools.pairwise(self.phases):
+            self._check_transition(before, after)
         part = getattr(self.derive, "part", None)
         if part is not None and part not in self.parts:
             raise UsageError(
@@ -137,6 +118,31 @@ class Recipe:
                 raise UsageError(
                     f"The recipe {self.name!r} has updates for the part {name!r}, but its program never moves it; "
                     "leave the part out, or its updates."
+                )
+
+    def _check_phase(self, phase: Phase) -> None:
+        names = ((type(phase.program).__name__, phase.program.parts), (f"phase {phase.name!r}", phase.updates))
+        for who, families in names:
+            for family in families:
+                part = self.parts.get(family)
+                if family != WEIGHTS and (part is None or part.updates is None):
+                    raise UsageError(
+                        f"The recipe {self.name!r} needs a part {family!r} with updates: its {who} steps it. Give "
+                        f"parts={{{family!r}: Part(build=…, updates=…)}}."
+                    )
+        if isinstance(phase.program, WeighsOptions) and self.derive is None:
+            raise UsageError(
+                f"The recipe {self.name!r} learns how much options count, so it needs `derive=…` to read an "
+                "architecture off that."
+            )
+
+    def _check_transition(self, before: Phase, phase: Phase) -> None:
+        for family in () if phase.restart else {WEIGHTS, *before.updates, *phase.updates}:
+            kinds = [_kind(self._updates_of(family, given).optimiser) for given in (before, phase)]
+            if kinds[0] != kinds[1]:
+                raise UsageError(
+                    f"The phase {phase.name!r} of the recipe {self.name!r} keeps what optimisers remember, but "
+                    f"steps {family!r} by another optimiser than the phase before it. Give it restart=True."
                 )
 
     def _updates_of(self, family: str, phase: Phase) -> Updates:
