@@ -52,6 +52,12 @@ def test_settings_belong_to_their_name() -> None:
     assert named({}, "data") is None
     with pytest.raises(UsageError, match="--data-option is a setting of what --data names"):
         named({"data_options": {"seed": 1}}, "data")
+    small = {"space": "nasbench201", "tiny": True}
+    assert named(small, "space") == Named("nasbench201", {"channels": 8, "cells": 1})
+    assert named(small | {"space_options": {"cells": 2}}, "space") == Named("nasbench201", {"channels": 8, "cells": 2})
+    assert named({"method": "spos", **small}, "method") == Named("spos")
+    with pytest.raises(UsageError, match="--tiny makes the space that --space names small"):
+        named({"tiny": True}, "space")
 
 
 def test_shifting_is_turned_on_and_off() -> None:

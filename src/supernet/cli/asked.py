@@ -56,10 +56,13 @@ def named(given: Given, part: str) -> Named | None:
     Raises:
         UsageError: settings are given without it.
     """
+    tiny = part == "space" and given.get("tiny")
     if part in given:
-        return _named(Named(given[part]), given, part)
+        return _named(Named(given[part]), given, part, smaller=catalog.tiny if tiny else None)
     if f"{part}_options" in given:
         raise UsageError(f"--{part}-option is a setting of what --{part} names, and that was not given; give both.")
+    if tiny:
+        raise UsageError("--tiny makes the space that --space names small, and that was not given; give both.")
     return None
 
 

@@ -23,6 +23,7 @@ from supernet.cli.options import (
     at_least,
 )
 from supernet.cli.output import Json, Output
+from supernet.errors import UsageError
 from supernet.io.config import Config
 
 
@@ -101,6 +102,8 @@ def federated_join(
     """
     from supernet.runs import federated
 
+    if built.keys() & {"task", "task_options"}:
+        raise UsageError("What networks are asked for is the server's to say; leave --task out, or give it to serve.")
     output = Output(as_json)
     federated.join(
         address,

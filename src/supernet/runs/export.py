@@ -256,7 +256,14 @@ def _exported(run: Run, pick: Pick, parts: Mapping[str, nn.Module]) -> tuple[sch
         net = one_head(net, pick.task)
     if settings.finetune_steps:
         net = deploy.retrained(
-            net, pick.arch, data.sealed(), steps=settings.finetune_steps, start="inherited", seed=run.config.seed
+            net,
+            pick.arch,
+            data.sealed(),
+            steps=settings.finetune_steps,
+            start="inherited",
+            seed=run.config.seed,
+            accelerator=run.config.train.accelerator,
+            precision=run.config.train.precision,
         )
         net.to("cpu")
     calibration = Calibration(images=settings.calibration_images)
