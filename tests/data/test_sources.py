@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from supernet.data import SOURCES, Augment, digits, image_folder, load, npz
+from supernet.data import Augment, digits, image_folder, load, npz
 from supernet.data.folder import FolderAugment
 from supernet.errors import RunError, UsageError
 
@@ -76,8 +76,3 @@ def test_options_without_meaning_are_refused(archive: Path, tree: Path) -> None:
 def test_an_unknown_name_lists_what_is_allowed() -> None:
     with pytest.raises(UsageError, match="no data set 'cifar11'; give digits, mnist5k, cifar10, cifar100"):
         load("cifar11")
-
-
-def test_every_listed_name_is_known(tmp_path: Path) -> None:
-    assert [name for name, _ in SOURCES] == ["digits", "mnist5k", "cifar10", "cifar100", "DIRECTORY", "FILE.npz"]
-    assert all(description and "\n" not in description for _, description in SOURCES)

@@ -30,8 +30,8 @@ from supernet.methods.single_path.rlnas import (
     SEARCH,
     WEIGHTS,
 )
+from supernet.runs.fitting import monitors_of
 from supernet.runs.run import Run
-from supernet.runs.train import _monitors
 from supernet.search import Evolution, evolution
 from supernet.train import (
     Angle,
@@ -248,7 +248,7 @@ def configured(**sections: Any) -> Config:
 
 def test_accuracy_is_not_followed_and_a_loss_by_chance_is_no_collapse(tmp_path: Path) -> None:
     run = Run.create(configured(), tmp_path / "run")
-    assert not any(isinstance(monitor, SubnetScores) for monitor in _monitors(run))
+    assert not any(isinstance(monitor, SubnetScores) for monitor in monitors_of(run))
     log = [{"step": step, "loss": np.log(10)} for step in range(20)]
     trained = fit(
         operations_net(),

@@ -24,6 +24,7 @@ from supernet.nn.laws import LAWS, Law
 from supernet.nn.layout import Layout
 from supernet.nn.sliced import Sliced, layouts_of
 from supernet.pretrained.elastic import ElasticModel
+from supernet.pretrained.operations import RULES
 from supernet.space import Arch
 from zoo_networks import count_params
 
@@ -240,6 +241,39 @@ def test_what_no_operation_reads_cannot_vary() -> None:
     net = elastic(Forgetful(), torch.randn(2, 4), width=(0.5, 1.0))
     assert by_name(net) == {"body.0.width": (4, 8)}
     assert net.table().count("stays: no operation reads it") == 4
+
+
+class InPlace(nn.Module):
+    """Writes one layer's channels into another's, a row of an image by `row`, and adds nothing."""
+
+    def __init__(self, row: bool) -> None:
+        super().__init__()
+        self.a, self.b, self.head, self.row = nn.Conv2d(3, 16, 1), nn.Conv2d(3, 16, 1), nn.Conv2d(16, 5, 1), row
+
+    def forward(self, x: Tensor) -> Tensor:
+        written, other = self.a(x).clone(), self.b(x)
+        if self.row:
+            written[:, :, :1] = other[:, :, :1]
+        else:
+            written.copy_(other)
+        nothing = self.a(x).zero_()
+        return self.head(written + nothing).mean((2, 3))  # type: ignore[no-any-return]
+
+
+@pytest.mark.parametrize("row", [True, False])
+def test_what_is_written_in_place_has_the_channels_that_it_is_written_over(row: bool) -> None:
+    model = InPlace(row)
+    net = elastic(model, IMAGES, width=(0.5, 1.0))
+    assert by_name(net) == {"a.width": (8, 16)}
+    assert torch.equal(net(IMAGES, net.space.largest()), model(IMAGES))
+    half = net.extract(net.space.smallest())
+    torch.testing.assert_close(half(IMAGES), net(IMAGES, net.space.smallest()))
+    assert [half.a.out_channels, half.b.out_channels, half.head.in_channels] == [8, 8, 8]
+
+
+def test_rules_are_named_after_operations_that_there_are() -> None:
+    assert [name for name in RULES if name.endswith("_")] == []  # those in place go by the name without
+    assert [name for name in RULES if name != "pointwise" and not hasattr(torch.ops.aten, name)] == []
 
 
 def test_what_is_asked_for_and_how_it_is_rounded() -> None:

@@ -17,11 +17,14 @@ from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import save_file
 
+from supernet import zoo
 from supernet.errors import RunError
 from supernet.io.config import Config, Named
-from supernet.runs.federated import _Device, _differs
 from supernet.runs.federated import join as take_part
+from supernet.runs.federation.agreement import differs
+from supernet.runs.federation.client import Device
 from supernet.runs.run import silent
 from supernet.train.checkpoint import latest, load
 
@@ -36,6 +39,9 @@ JOIN = """
 import os, sys
 from supernet.io.config import Named
 from supernet.runs.federated import join
+from supernet.runs.federation import client
+
+visit = client.visit
 
 def changed(answer, change):
     return answer._replace(tensors={name: change(tensor) for name, tensor in answer.tensors.items()})
@@ -45,7 +51,8 @@ alter = {
     "shapes": lambda answer: changed(answer, lambda t: t[None]),
     "dies": lambda answer: os._exit(9),
 }[sys.argv[3]]
-join(sys.argv[1], Named("digits"), client=int(sys.argv[2]), wait=400, alter=alter)
+client.visit = lambda *given: alter(visit(*given))
+join(sys.argv[1], Named("digits"), client=int(sys.argv[2]), wait=400)
 """
 
 
@@ -58,7 +65,7 @@ CONFIG = replace(
 
 def introduced(config: Config, client: int | None = 1, protocol: int = 1, **named: Any) -> dict[str, Any]:
     asked: dict[str, Any] = {"space": None, "method": None} | named
-    device = _Device(Named("digits"), client, asked["space"], asked["method"], silent, None)
+    device = Device(Named("digits"), client, asked["space"], asked["method"], silent)
     return device._introduced({"protocol": protocol, "clients": 4, "config": config.to_json()})
 
 
@@ -69,7 +76,7 @@ def test_a_client_says_what_it_has_or_why_it_cannot_take_part() -> None:
     other = introduced(CONFIG, space=Named("fedsup", {"width_multiplier": 0.125, "num_classes": 7}))
     assert (other["space"], other["method"]) == (found["space"], found["method"])
     assert other["network"] != found["network"]
-    assert "weights of other shapes over the same space" in _differs("network", other["network"], found["network"])
+    assert "weights of other shapes over the same space" in differs("network", other["network"], found["network"])
     slower = introduced(CONFIG, method=Named("fedsup", {**CONFIG.method.options, "weights.lr": 0.2}))
     assert slower["network"] == found["network"]
     assert slower["method"] != found["method"]
@@ -180,9 +187,15 @@ def same(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> bool:
 def test_processes_train_what_one_process_does_bitwise_also_after_a_kill(
     processes: Processes, address: str, tmp_path: Path
 ) -> None:
-    """The server is killed in its second round; its clients wait for it, and another space is refused meanwhile."""
-    one = processes.start("one", "-m", "supernet", "train", "--out", str(tmp_path / "a"), *RUN)
-    server = processes.start("server", *serve(tmp_path / "b", address, *RUN))
+    """The server is killed in its second round; its clients wait for it, and another space is refused meanwhile.
+
+    Both begin with the weights of a file.
+    """
+    first = zoo.fedsup(width_multiplier=0.125, in_channels=1, image_size=8)
+    save_file(first.module.state_dict(), tmp_path / "first.safetensors")
+    begin = [*RUN, "--init", str(tmp_path / "first.safetensors")]
+    one = processes.start("one", "-m", "supernet", "train", "--out", str(tmp_path / "a"), *begin)
+    server = processes.start("server", *serve(tmp_path / "b", address, *begin))
     processes.until("server", "waiting for 3 clients")
     processes.start("other", *join(address, 0, "--space", "mbconv"))
     for client in range(3):
@@ -197,6 +210,7 @@ def test_processes_train_what_one_process_does_bitwise_also_after_a_kill(
     assert processes.all["other"].wait(200) == 2
     assert "it spans another space of architectures" in processes.said("other")
     assert one.wait(500) == 0
+    assert "tensors were taken over" in processes.said("resumed")
     assert same(net(tmp_path / "a"), net(tmp_path / "b"))
 
 

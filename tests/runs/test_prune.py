@@ -16,7 +16,8 @@ from command_line import supernet
 from supernet import data, measure
 from supernet.errors import UsageError
 from supernet.measure.option_damage import OptionDamage
-from supernet.runs.prune import Pruned, Pruning, prune
+from supernet.runs.prune import prune
+from supernet.runs.pruning import Pruned, Pruning
 
 FEW = {"model": "cut_model:build", "images": 64, "checks": 4, "width": (0.5, 1.0)}
 

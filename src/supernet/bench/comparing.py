@@ -20,7 +20,7 @@ from supernet.bench.ranking import Ranking
 from supernet.bench.row import ADDED, DERIVED, FREE, MEASURES, RANDOM, TOP_TAU, PairedT, Row, found_of
 from supernet.bench.table import RunTable
 from supernet.errors import UsageError
-from supernet.judge.report import MASS
+from supernet.judge.report_rows import MASS
 from supernet.rank.checks import Floats, UndefinedError, share_to_k
 from supernet.rank.evidence import (
     Draws,

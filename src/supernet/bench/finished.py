@@ -12,7 +12,7 @@ from supernet.errors import UsageError
 from supernet.io import schema
 from supernet.io.config import Config, Judging, Named
 from supernet.io.run_directory import RunDirectory
-from supernet.judge.report import MASS
+from supernet.judge.report_rows import MASS
 from supernet.quantity import ACCURACY, TRUE_SCORE, Quantity
 from supernet.search import FrontFile
 

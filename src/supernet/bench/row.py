@@ -8,7 +8,7 @@ from typing import Any
 
 from supernet.bench.finished import FinishedRun, settings
 from supernet.bench.words import counted, signed, signed_interval
-from supernet.judge.report import MASS
+from supernet.judge.report_rows import MASS
 from supernet.quantity import Quantity
 from supernet.rank.evidence import Estimate
 from supernet.rank.measures import RHO, TAU, regret_at, tau_in_true_top, top_id

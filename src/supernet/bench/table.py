@@ -18,7 +18,7 @@ from supernet.bench.words import duration, in_words, memory, signed, signed_inte
 from supernet.errors import UsageError
 from supernet.io.files import write_atomically, write_json
 from supernet.io.text import aligned
-from supernet.judge.report import MASS
+from supernet.judge.report_rows import MASS
 from supernet.rank.evidence import Estimate
 from supernet.rank.measures import TAU, Measure
 

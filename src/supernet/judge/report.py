@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -15,52 +13,29 @@ from numpy.typing import ArrayLike
 from supernet.errors import UsageError
 from supernet.io.schema import Standing
 from supernet.judge import derived as derivations
-from supernet.judge import figures, words
+from supernet.judge import figures, report_rows, words
 from supernet.judge.clusters import Clusters
+from supernet.judge.measuring import Drawn, drawn, measures_of, partial_tau
 from supernet.quantity import ACCURACY, TRUE_SCORE, Quantity
-from supernet.rank.checks import Floats, UndefinedError, check_same_length, scores, share_to_k
+from supernet.rank.checks import Floats, UndefinedError, check_same_length, scores
 from supernet.rank.comparison import Comparison, compare
 from supernet.rank.curves import Curves, mass_curves, top_id_curves
 from supernet.rank.evidence import (
-    Draws,
     Estimate,
-    Resamples,
-    draws,
     number,
     resamples,
-    summarise,
     trainings,
-    undefined,
 )
-from supernet.rank.kendall import partial_of
 from supernet.rank.measures import (
-    RHO,
     TAU,
     Measure,
-    R,
-    best_rank_at,
     dense_ranks,
     mid_ranks,
-    ndcg,
-    precision,
-    regret_at,
-    tau_in_predicted_top,
-    tau_in_true_top,
-    top_id,
 )
 from supernet.space import Arch
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
-
-COLUMNS = (
-    *("measure", "ranking", "value", "low", "high", "p_value", "std", "trainings", "n"),
-    *("difference", "difference_low", "difference_high", "verdict", "reason"),
-)
-
-MASS = "sampling_mass@0.05"
-"""Name of the sampling mass of the true top 5 % among the rows."""
-_MIN_TOP = 10  # fewer architectures rank by noise, and resamples of them are mostly ties
 
 _COMBINED = {
     "beats": "rank better than",
@@ -165,7 +140,7 @@ class RankReport:
         if len(names) != len(rows):
             raise UsageError(f"{len(names)} seeds were given for {len(rows)} trainings; give one per row of predicted.")
         plan = resamples(len(truth), n_bootstrap=n_bootstrap, seed=seed, confidence=confidence)
-        chosen, omitted = _measures(len(truth), shares, picks)
+        chosen, omitted = measures_of(len(truth), shares, picks)
         mass = None
         if probabilities is not None:
             try:
@@ -173,16 +148,16 @@ class RankReport:
             except UndefinedError as error:
                 omitted["mass"] = str(error)
 
-        def drawn(measure: Measure) -> tuple[_Drawn, dict[str, _Drawn]]:
-            of_controls = {name: _draws(measure, values[None], truth, plan, name) for name, values in controls.items()}
-            return _draws(measure, rows, truth, plan, "predicted"), of_controls
+        def both(measure: Measure) -> tuple[Drawn, dict[str, Drawn]]:
+            of_controls = {name: drawn(measure, values[None], truth, plan, name) for name, values in controls.items()}
+            return drawn(measure, rows, truth, plan, "predicted"), of_controls
 
-        tau, tau_of = drawn(TAU)
+        tau, tau_of = both(TAU)
         partial, combined = {}, {}
         for name, control in controls.items():
-            partial[name] = _partial_tau(tau, _draws(TAU, rows, control, plan, "predicted"), tau_of[name], plan, name)
+            partial[name] = partial_tau(tau, drawn(TAU, rows, control, plan, "predicted"), tau_of[name], plan, name)
             ranked = mid_ranks(np.stack([dense_ranks(row) for row in (control, *rows)]))
-            added = _draws(TAU, ranked[1:] + ranked[0], truth, plan, "added")
+            added = drawn(TAU, ranked[1:] + ranked[0], truth, plan, "added")
             lacking = next((found for found in (tau, tau_of[name]) if isinstance(found, UndefinedError)), added)
             combined[name] = compare(TAU, lacking, {name: tau_of[name]}, plan)
         return cls(
@@ -190,7 +165,7 @@ class RankReport:
             seeds=names,
             confidence=confidence,
             n_bootstrap=len(plan.bootstrap),
-            comparisons=(compare(TAU, tau, tau_of, plan), *(compare(m, *drawn(m), plan) for m in chosen)),
+            comparisons=(compare(TAU, tau, tau_of, plan), *(compare(m, *both(m), plan) for m in chosen)),
             partial=partial,
             combined=combined,
             omitted=omitted,
@@ -269,75 +244,20 @@ class RankReport:
         return [f"Rests on {self.n} architectures and {trained}. Brackets: {100 * self.confidence:g} % intervals."]
 
     def rows(self) -> list[dict[str, Any]]:
-        """One row per measure and ranking, with the keys `COLUMNS`; what does not apply is None."""
-        found = [row for comparison in self.comparisons for row in comparison.rows()]
-        for name, estimate in self.partial.items():
-            values = {key: value for key, value in estimate.to_json().items() if key in COLUMNS}
-            found.append(
-                {"measure": f"partial_tau given {name}", "ranking": "supernet"}
-                | values
-                | {"trainings": len(estimate.trainings)}
-            )
-        for name, comparison in self.combined.items():
-            ours, _, theirs = comparison.rows()
-            gain = {key: value for key, value in theirs.items() if key.startswith(("difference", "verdict"))}
-            found.append(ours | gain | {"measure": f"added_tau with {name}"})
-        found += self._mass_rows()
-        return [{column: row.get(column) for column in COLUMNS} for row in found]
+        """One row per measure and ranking, with the keys `report_rows.COLUMNS`; what does not apply is None."""
+        return report_rows.rows(self)
 
     def text(self) -> str:
-        """The main measures of the supernet beside a random order and the baselines, as aligned lines.
-
-        The sampling mass of the architecture weights and the derived architecture follow, where there are any.
-        """
-        found = [words.table(self.comparisons)]
-        if mass := self._mass_rows():
-            ours, uniform = (f"{row['value']:.3f}" for row in mass)
-            found.append(
-                f"the architecture weights draw the true top 5 % with probability {ours} (uniformly: {uniform})"
-            )
-        if self.derived is not None:
-            found.append(derivations.table(self.derived))
-        elif "derived" in self.omitted:
-            found.append(f"derived architecture: {self.omitted['derived']}")
-        return "\n\n".join(found)
-
-    def _mass_rows(self) -> list[dict[str, Any]]:
-        """The sampling mass of the true top 5 %, and that of drawing uniformly."""
-        if self.mass is None:
-            return []
-        k = share_to_k(0.05, self.mass.n)
-        values = {"supernet": self.mass.lines[0].values[k - 1], "random order": k / self.mass.n}
-        return [
-            {"measure": MASS, "ranking": name, "value": float(value), "n": self.mass.n}
-            for name, value in values.items()
-        ]
+        """The main measures as aligned lines, see `report_rows.text`."""
+        return report_rows.text(self)
 
     def to_csv(self) -> str:
         """`rows()`, and those of the derived architecture, as CSV text with a header line."""
-        text = io.StringIO()
-        writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(self.rows())
-        writer.writerows([] if self.derived is None else derivations.rows(self.derived))
-        return text.getvalue()
+        return report_rows.rows_csv(self)
 
     def scores_csv(self) -> str:
-        """The scores themselves as CSV text: `arch` (where known), `true`, one column per training and baseline.
-
-        They are as people know them: where less of `metric` or `score` is better, it is so in this text.
-        """
-        columns: dict[str, Sequence[Any]] = {"true": (self.metric.sign * self.true).tolist()}
-        if self.archs:
-            columns = {"arch": [str(arch) for arch in self.archs]} | columns
-        known = self.score.sign * self.predicted
-        columns |= {f"supernet {seed}": row.tolist() for seed, row in zip(self.seeds, known, strict=True)}
-        columns |= {name: values.tolist() for name, values in self.baselines.items()}
-        text = io.StringIO()
-        writer = csv.writer(text, lineterminator="\n")
-        writer.writerow(columns)
-        writer.writerows(zip(*columns.values(), strict=True))
-        return text.getvalue()
+        """The scores themselves as CSV text, see `report_rows.scores_csv`."""
+        return report_rows.scores_csv(self)
 
     def to_json(self) -> dict[str, Any]:
         """Everything except the scores themselves."""
@@ -386,55 +306,3 @@ class RankReport:
         if self.clusters is not None:
             drawn["clusters"] = figures.clusters(self._families(), self.metric)
         return drawn
-
-
-_Drawn = Draws | UndefinedError
-
-
-def _draws(measure: Measure, predicted: Floats, true: Floats, plan: Resamples, what: str) -> _Drawn:
-    try:
-        return draws(measure, predicted, true, plan, what=what)
-    except UndefinedError as error:
-        return error
-
-
-def _partial_tau(pt: _Drawn, pc: _Drawn, tc: _Drawn, plan: Resamples, name: str) -> Estimate:
-    """From the τ of predicted (p), true (t) and control (c) scores; the permutations leave t and c together."""
-    if isinstance(pt, UndefinedError) or isinstance(tc, UndefinedError) or isinstance(pc, UndefinedError):
-        return undefined(str(next(found for found in (pt, tc, pc) if isinstance(found, UndefinedError))), plan)
-    assert pt.resampled is not None
-    assert pc.resampled is not None
-    assert tc.resampled is not None
-    drawn = Draws(
-        partial_of(pt.observed, pc.observed, tc.observed),
-        partial_of(pt.resampled, pc.resampled, tc.resampled),
-        partial_of(pt.permuted, pc.permuted, tc.observed[:, None]),
-    )
-    label = f"Kendall's partial τ given {name}"
-    if np.isnan(drawn.observed).any():
-        return undefined(f"{label} is undefined: {name} ranks exactly like the supernet or like the truth.", plan)
-    return summarise(drawn, plan, label)
-
-
-def _measures(n: int, shares: Sequence[float], picks: int) -> tuple[list[Measure], dict[str, str]]:
-    """Measures beside τ of n architectures; and those that n does not support, with the reason."""
-    chosen, omitted = [RHO, R], {}
-    for share in shares:
-        k = share_to_k(share, n)
-        chosen += [top_id(share), precision(share), ndcg(share)]
-        for measure in (tau_in_true_top(share), tau_in_predicted_top(share)):
-            if k >= _MIN_TOP:
-                chosen.append(measure)
-            else:
-                omitted[measure.name] = (
-                    f"{measure.label} needs at least {_MIN_TOP} architectures there; of {n} these are {k}."
-                )
-    if picks < 1:
-        raise UsageError(f"picks={picks} architectures cannot be picked; pick at least 1.")
-    for k in dict.fromkeys((1, picks)):
-        for measure in (best_rank_at(k), regret_at(k)):
-            if k <= n:
-                chosen.append(measure)
-            else:
-                omitted[measure.name] = f"{k} architectures cannot be picked of {n}."
-    return chosen, omitted

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeAlias
 
@@ -120,10 +119,3 @@ def shape_to_json(shape: InputShape) -> Any:
     if isinstance(shape, Inputs):
         return {field.name: {"shape": list(field.shape), "dtype": field.dtype} for field in shape.fields}
     return list(shape)
-
-
-def shape_from_json(told: Any) -> InputShape:
-    """The inverse of `shape_to_json`."""
-    if isinstance(told, Mapping):
-        return Inputs(tuple(Field(name, tuple(f["shape"]), f["dtype"]) for name, f in told.items()))
-    return tuple(told)

@@ -103,7 +103,7 @@ def save_folder(
         "params_of_model": float(sum(p.numel() for p in net.parameters())),
     }
     usage = _usage(folder, type(alone).__name__) if of_transformers else _BY_LOADER
-    card = _card(net, arch, alone, found, scores or {}, usage)
+    card = _card(arch, alone, found, scores or {}, usage)
     write_atomically(folder / "README.md", card.encode())
     return found
 
@@ -262,7 +262,6 @@ def _usage(folder: Path, kind: str) -> str:
 
 
 def _card(
-    net: ElasticModel,
     arch: Arch,
     alone: nn.Module,
     found: Mapping[str, float],

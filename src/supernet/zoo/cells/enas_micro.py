@@ -61,7 +61,7 @@ def enas_micro(
     share their choices; `zoo.enas_micro_arch` reads the authors' notation.
 
     The defaults are those of the authors' search on CIFAR-10. In it a reduction cell runs at stride 1 behind a
-    reduction of both inputs; their final networks have stride 2 inside instead, and are not built here.
+    reduction of both inputs; their final networks, with stride 2 inside instead, are `zoo.enas_micro_final`.
 
     Args:
         channels: Width C of the first cells. Each of the two reduction cells doubles it.
