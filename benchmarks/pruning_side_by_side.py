@@ -29,7 +29,8 @@ from supernet import data, measure
 from supernet.data import Data
 from supernet.io.run_directory import environment
 from supernet.measure import count_macs, count_params
-from supernet.runs.prune import Pruning, prune
+from supernet.runs.prune import prune
+from supernet.runs.pruning import Pruning
 
 Cut = Callable[[Path, Data, float], nn.Module]
 

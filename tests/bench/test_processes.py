@@ -13,10 +13,13 @@ from pathlib import Path
 
 import pytest
 
+from signals import terminal
 from supernet.bench.processes import Estimator, Job, Started, run_jobs
 from supernet.errors import RunError
 
-pytestmark = pytest.mark.slow  # whole runs, or processes of their own
+__all__ = ["terminal"]  # a fixture
+
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("terminal")]  # whole runs, or processes of their own
 
 
 @dataclass(frozen=True)

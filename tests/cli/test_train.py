@@ -84,7 +84,7 @@ def test_conflicts_are_measured_as_often_as_asked_for_and_stand_on_the_page(tmp_
     assert any(name.startswith("conflict/layer/") for name in rows[-1])
     done = supernet("report", out)
     assert done.code == 0, done.err
-    assert 'download="conflict.csv"' in (out / "report.html").read_text(encoding="utf-8")
+    assert 'data-csv="chart-conflict"' in (out / "report.html").read_text(encoding="utf-8")
     done = supernet("train", "--out", tmp_path / "s", *SMALL, "--conflict-every", -1)
     assert done.code == 2
     assert "conflict" in done.err

@@ -38,7 +38,7 @@ def lines(path):
     return [json.loads(line) for line in path.read_text().splitlines()[1:]]
 
 
-def by_hand(arch, seed, *, steps=8, recipe=RECIPE):
+def by_hand(arch, seed, *, steps=8, recipe=RECIPE, **options):
     """Build under the seed, train through the ordinary loop, measure."""
     torch.manual_seed(seed)
     net = build()
@@ -52,6 +52,7 @@ def by_hand(arch, seed, *, steps=8, recipe=RECIPE):
         seed=seed,
         accelerator="cpu",
         progress=False,
+        **options,
     )
     return measure.scores(net, arch, images())
 
@@ -66,6 +67,15 @@ def test_is_ordinary_training_of_one_architecture(tmp_path):
             found = by_hand(arch, seed)
             assert table.values[row, column] == found.value
             assert found.loss in [line["loss"] for line in lines(tmp_path / "t.jsonl")]
+
+
+@pytest.mark.parametrize("options", [{"micro_batch": 4}, {"precision": "bf16-mixed"}])
+def test_pieces_of_a_batch_and_arithmetic_are_those_of_the_training(options, tmp_path):
+    arch, out = every()[4], tmp_path / "t.jsonl"
+    table = train_alone(build, RECIPE, images(), [arch], out=out, **options, **LITTLE)
+    assert table.values[0, 0] == by_hand(arch, 0, **options).value
+    (loss,) = (line["loss"] for line in lines(out))
+    assert loss == by_hand(arch, 0, **options).loss != by_hand(arch, 0).loss
 
 
 def test_trainings_do_not_depend_on_each_other_or_on_workers(tmp_path):
@@ -115,6 +125,8 @@ def test_other_settings_do_not_mix(tmp_path):
         ({"batch_size": 8}, "batch_size = 16, now it is 8"),
         ({"split": "test"}, "split = validation, now it is test"),
         ({"calibration": None}, "calibration = "),
+        ({"micro_batch": 8}, "micro_batch"),
+        ({"precision": "bf16-mixed"}, "precision"),
     ):
         with pytest.raises(UsageError, match=words):
             train_alone(build, RECIPE, images(), every()[:1], out=out, **(LITTLE | options))

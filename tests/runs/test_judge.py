@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import numpy as np
 import pytest
 
 from small_runs import trained_run
-from supernet.io.config import Judging, Named
+from supernet.io.config import Judging, Named, Training
 from supernet.judge import Truth, read_truth_file, write_csv
 from supernet.runs.judge import judge
 from supernet.runs.run import Run
@@ -83,3 +84,22 @@ def test_a_surrogate_speaks_for_architectures_that_were_not_trained(tmp_path: Pa
     assert "predicted by a surrogate of 320 architectures" in said
     again = judge(run.asking(judge=Judging(table="nasbench201_digits", surrogate=50, archs=5)))
     assert again.archs == report.archs
+
+
+def test_trainings_alone_have_the_batches_and_the_arithmetic_of_the_supernet(tmp_path: Path) -> None:
+    asked = Training(steps=4, batch_size=16, micro_batch=8, precision="bf16-mixed", accelerator="cpu", monitor_every=0)
+    run = trained_run(tmp_path / "r", train=asked)
+
+    def settings(run: Run) -> dict[str, Any]:
+        judge(run.asking(judge=Judging(retrain=3, retrain_steps=1)))
+        (head, *_) = (run.directory / "retrained.jsonl").read_text().splitlines()
+        (run.directory / "retrained.jsonl").unlink()
+        found: dict[str, Any] = json.loads(head)["settings"]
+        return {name: found.get(name) for name in ("batch_size", "micro_batch", "precision")}
+
+    assert settings(run) == {"batch_size": 16, "micro_batch": 8, "precision": "bf16-mixed"}
+    told = json.loads((run.directory / "training.json").read_text())
+    (run.directory / "training.json").write_text(json.dumps(told | {"batch_size": 32}))  # that of two processes
+    assert settings(run) == {"batch_size": 32, "micro_batch": 8, "precision": "bf16-mixed"}
+    several = replace(run.config, train=replace(asked, micro_batch=None, precision="32-true"))
+    assert settings(replace(run, config=several)) == {"batch_size": 32, "micro_batch": 16, "precision": None}

@@ -186,3 +186,17 @@ def test_from_scratch_a_network_has_the_channels_that_its_training_has_left(tmp_
     (only,) = opened.net.space.enumerate()
     found = retrain(opened, Retraining(arch="", steps=1, start="scratch"), out=tmp_path / "scratch")
     assert found.params == measure.params(opened.net, only) < measure.params(job.begun(0), only)
+
+
+@pytest.mark.parametrize(
+    ("asked", "found"),
+    [({}, (32, 8)), ({"batch_size": 16}, (16, None)), ({"micro_batch": 16}, (32, 16))],
+)
+def test_batches_are_those_of_the_run_unless_others_are_asked_for(
+    asked: dict[str, int], found: tuple[int, int | None], tmp_path: Path
+) -> None:
+    job = trained_run(tmp_path / "r", train=Training(steps=2, batch_size=32, micro_batch=8, monitor_every=0))
+    arch = spelt(job.net.space.smallest())
+    retrain(job, Retraining(arch=arch, steps=1, **asked), out=tmp_path / "net")
+    told = json.loads((tmp_path / "net" / "training.json").read_text())
+    assert (told["batch_size"], told.get("micro_batch")) == found

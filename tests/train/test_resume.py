@@ -15,6 +15,7 @@ import pytest
 import torch
 
 from child_trainings import STEPS, context, to_be_killed
+from signals import terminal
 from small_nets import images, operations_net
 from supernet.errors import RunError
 from supernet.methods import darts, one_shot
@@ -22,7 +23,9 @@ from supernet.train import Recipe, Trained, TrainPaths, Uniform, checkpoint, fit
 from supernet.train.laws import Trial, resumes_bitwise
 from supernet.train.move import Step
 
-pytestmark = pytest.mark.slow  # whole runs, or processes of their own
+__all__ = ["terminal"]  # a fixture
+
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("terminal")]  # whole runs, or processes of their own
 
 
 def newest(run: Path) -> tuple[Path, dict[str, torch.Tensor], dict[str, Any]]:

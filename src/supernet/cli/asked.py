@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from supernet import catalog
-from supernet.cli.options import NOTHING, Given
+from supernet.cli.fields import NOTHING, Given
 from supernet.errors import UsageError
 from supernet.io.config import (
     THAT_OF_THE_DATA,

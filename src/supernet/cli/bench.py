@@ -9,7 +9,8 @@ from typing import Annotated
 
 from cyclopts import Group, Parameter
 
-from supernet.cli.options import NOTHING, RUN, WORKERS, StudyOptions, listed
+from supernet.cli.fields import NOTHING, WORKERS, listed
+from supernet.cli.options import RUN, StudyOptions
 from supernet.cli.output import Json, Output
 from supernet.errors import RunError
 from supernet.io.config import Seed

@@ -7,8 +7,9 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from supernet.cli.asked import asked
+from supernet.cli.fields import NOTHING
 from supernet.cli.opening import opened
-from supernet.cli.options import EXPORT, NOTHING, AdoptOptions, Best, ExportOptions, Searched
+from supernet.cli.options import EXPORT, AdoptOptions, Best, ExportOptions, Searched
 from supernet.cli.output import Json, Output
 from supernet.cli.tables import exports_table
 from supernet.errors import UsageError

@@ -8,20 +8,9 @@ from typing import Annotated, Any
 from cyclopts import Parameter
 
 from supernet.cli.asked import named
+from supernet.cli.fields import ABOVE_0, NOTHING, at_least
 from supernet.cli.opening import begun
-from supernet.cli.options import (
-    ABOVE_0,
-    DEVICE,
-    NOTHING,
-    BuiltOptions,
-    ConfigFile,
-    Out,
-    Overwrite,
-    Resume,
-    SeedOptions,
-    TrainOptions,
-    at_least,
-)
+from supernet.cli.options import DEVICE, BuiltOptions, ConfigFile, Out, Overwrite, Resume, SeedOptions, TrainOptions
 from supernet.cli.output import Json, Output
 from supernet.errors import UsageError
 from supernet.io.config import Config

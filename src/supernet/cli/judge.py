@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from supernet.cli.asked import asked
+from supernet.cli.fields import NOTHING
 from supernet.cli.opening import opened
-from supernet.cli.options import NOTHING, AdoptOptions, JudgeOptions, ScoringOptions, Searched, TableOptions
+from supernet.cli.options import AdoptOptions, JudgeOptions, ScoringOptions, Searched, TableOptions
 from supernet.cli.output import Json, Output, Verbose
 from supernet.cli.tables import judgement_text
 

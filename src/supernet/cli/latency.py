@@ -11,7 +11,8 @@ from cyclopts import Parameter
 from msgspec import Meta, to_builtins
 
 from supernet.cli.asked import asked
-from supernet.cli.options import ABOVE_0, DEVICE, NOTHING, RUN, Given, SpaceOptions, at_least, value
+from supernet.cli.fields import ABOVE_0, NOTHING, Given, at_least, value
+from supernet.cli.options import DEVICE, RUN, SpaceOptions
 from supernet.cli.output import Json, Output
 from supernet.errors import UsageError
 from supernet.io.config import Config, Seed

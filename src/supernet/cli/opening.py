@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from supernet.cli.asked import asked, named
-from supernet.cli.options import NOTHING, Given
+from supernet.cli.fields import NOTHING, Given
 from supernet.cli.output import Output
 from supernet.io.config import Config
 

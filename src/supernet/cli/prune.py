@@ -6,18 +6,8 @@ from typing import Annotated, Any, Literal, cast
 
 from cyclopts import Group, Parameter
 
-from supernet.cli.options import (
-    ABOVE_0,
-    NOTHING,
-    PAIRS,
-    TRAINING,
-    DataOptions,
-    Out,
-    Resume,
-    SeedOptions,
-    at_least,
-    listed,
-)
+from supernet.cli.fields import ABOVE_0, NOTHING, PAIRS, at_least, listed
+from supernet.cli.options import TRAINING, DataOptions, Out, Resume, SeedOptions
 from supernet.cli.output import Json, Output
 
 _CUT = Group("Cut", sort_key=1)

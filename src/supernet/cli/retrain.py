@@ -9,8 +9,9 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from supernet.cli.asked import asked
+from supernet.cli.fields import NOTHING, Given
 from supernet.cli.opening import opened
-from supernet.cli.options import NOTHING, RUN, Best, Given, Resume, RetrainOptions, Searched
+from supernet.cli.options import RUN, Best, Resume, RetrainOptions, Searched
 from supernet.cli.output import Json, Output
 from supernet.errors import UsageError
 from supernet.io.config import Config, Retraining

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from supernet.cli.fields import NOTHING
 from supernet.cli.opening import begun
 from supernet.cli.options import (
-    NOTHING,
     SCORING,
     BuiltOptions,
     ConfigFile,

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 
 from supernet.cli.asked import asked
+from supernet.cli.fields import NOTHING
 from supernet.cli.opening import opened
 from supernet.cli.options import (
-    NOTHING,
     RUN,
     AdoptOptions,
     Existing,

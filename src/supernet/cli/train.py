@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from supernet.cli.fields import NOTHING
 from supernet.cli.opening import begun
 from supernet.cli.options import (
-    NOTHING,
     BuiltOptions,
     ConfigFile,
     Out,

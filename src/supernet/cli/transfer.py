@@ -8,9 +8,8 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from supernet.cli.asked import asked
+from supernet.cli.fields import ABOVE_0, NOTHING, at_least
 from supernet.cli.options import (
-    ABOVE_0,
-    NOTHING,
     TRAINING,
     DataOptions,
     Existing,
@@ -20,7 +19,6 @@ from supernet.cli.options import (
     Resume,
     SeedOptions,
     TransferOptions,
-    at_least,
 )
 from supernet.cli.output import Json, Output, points
 

@@ -30,6 +30,7 @@ OWN = "those of the dataset"
 """What is random about the examples of a dataset of one's own."""
 
 _TARGETS = ("label", "labels", "target", "targets", "y")
+_NARROW = (torch.int8, torch.int16, torch.int32, torch.uint8, torch.uint16, torch.uint32)
 _LOOKED_AT = 32  # examples that a fingerprint reads
 
 
@@ -181,14 +182,14 @@ def as_batch(collated: Any, *, inputs: Names | None, targets: Names | None, name
         if inputs is None:
             rest = [n for n in collated if n not in ((asked,) if isinstance(asked, str) else asked)]
             inputs = rest[0] if len(rest) == 1 else rest
-        return Batch(_fields(collated, inputs, name), _fields(collated, asked, name))
+        return Batch(_fields(collated, inputs, name), _widened(_fields(collated, asked, name)))
     if isinstance(collated, tuple | list) and len(collated) == 2:
         if inputs is not None or targets is not None:
             raise UsageError(
                 f"The examples of {name} are pairs, which have no fields to name: leave inputs and targets out."
             )
         x, y = collated
-        return Batch(_tensors(x, "the input", name), _tensors(y, "the target", name))
+        return Batch(_tensors(x, "the input", name), _widened(_tensors(y, "the target", name)))
     raise UsageError(
         f"A batch of {name} is {_told(collated)}. An example is a pair (input, target), or a mapping from names to "
         "tensors; with collate= you can make one."
@@ -224,6 +225,13 @@ def _tensor(value: Any, what: str, name: str) -> Tensor:
     return value.float() if value.dtype == torch.float64 else value
 
 
+def _widened(targets: Fields) -> Fields:
+    """Whole numbers as int64, which losses ask for, of whatever width the dataset keeps them."""
+    if not isinstance(targets, Tensor):
+        return {name: one.long() if one.dtype in _NARROW else one for name, one in targets.items()}
+    return targets.long() if targets.dtype in _NARROW else targets
+
+
 def _told(value: Any) -> str:
     if isinstance(value, tuple | list):
         kinds = ", ".join(type(one).__name__ for one in value[:4])
@@ -235,9 +243,15 @@ def _whole(values: Any, name: str) -> Indices:
     if values.ndim != 1 or not np.issubdtype(values.dtype, np.integer):
         raise UsageError(
             f"The targets of {name} are {values.dtype} of shape {values.shape}; class indices are whole numbers, one "
-            "for each example."
+            "for each example. Give such targets; or say what else they are, such as task=Regression() or "
+            "task=MultiLabel(), and where they are shares of classes what those are called, classes=…."
         )
     found: Indices = values.astype(np.int64)
+    if found.min() < 0:
+        raise UsageError(
+            f"The targets of {name} have the label {found.min()}, but class indices count from 0. Number the classes "
+            "0, 1, …, and leave out what belongs to none."
+        )
     return found
 
 

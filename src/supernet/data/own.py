@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any, TypeAlias
 
 import numpy as np
+from torch import Tensor
 from torch.utils.data import DataLoader, IterableDataset
 
 from supernet.data.data import Data
@@ -32,7 +34,7 @@ def from_datasets(
     test: Source | None = None,
     *,
     task: Task | None = None,
-    classes: Sequence[str] | None = None,
+    classes: Sequence[str] | int | None = None,
     name: str = "own data",
     inputs: Names | None = None,
     targets: Names | None = None,
@@ -50,8 +52,8 @@ def from_datasets(
             (0, 1) or a number of examples, each class in proportion where targets are class indices.
         test: What the result is reported on, and nothing chosen by; None: nothing.
         task: What is asked of networks; None: classification.
-        classes: Class names; None: those that the dataset knows (its ``classes``), else the numbers up to the largest
-            label.
+        classes: Class names, or how many classes there are; None: those that the dataset knows (its ``classes``), else
+            the numbers up to the largest label.
         name: Name of the data in logs and reports.
         inputs: Of examples that are mappings the fields for the network; see ``DatasetSplit``.
         targets: The fields that are the target; see ``DatasetSplit``.
@@ -76,6 +78,7 @@ def from_datasets(
     def split(given: Source, what: str, plain: MapDataset | None = None) -> Split:
         if isinstance(given, Split):
             return given
+        _check_examples(given, f"{name} ({what})")
         if isinstance(given, DataLoader):
             unsuited = {"collate": collate, "plain": plain, "num_workers": num_workers or None}
             if asked := [option for option, value in unsuited.items() if value is not None]:
@@ -135,7 +138,26 @@ def as_data(source: Any) -> Data:
     return from_datasets(source)
 
 
-def _classes(given: Sequence[str] | None, train: object, whole: Split, task: Task) -> tuple[str, ...]:
+def _check_examples(given: object, name: str) -> None:
+    """What can be asked for parts by number, and yet holds no examples."""
+    if isinstance(given, str | Path):
+        raise UsageError(
+            f"{name} is {str(given)!r}, a name and not data. Give what it names: supernet.data.load({str(given)!r})."
+        )
+    alone = isinstance(given, Tensor | np.ndarray)
+    if alone or (isinstance(given, tuple | list) and given and all(isinstance(g, Tensor | np.ndarray) for g in given)):
+        raise UsageError(
+            f"{name} is {type(given).__name__ if alone else 'arrays'}, which does not say what belongs together as an "
+            "example. Give TensorDataset(inputs, targets) of torch.utils.data, or for images data.from_arrays(images, "
+            "labels)."
+        )
+
+
+def _classes(given: Sequence[str] | int | None, train: object, whole: Split, task: Task) -> tuple[str, ...]:
+    if isinstance(given, str) or (isinstance(given, int) and given < 1):
+        raise UsageError(f"classes is {given!r}; give the names of all classes, or how many there are.")
+    if isinstance(given, int):
+        return tuple(map(str, range(given)))
     if given is not None:
         return tuple(map(str, given))
     known = getattr(train, "classes", None)
@@ -162,7 +184,8 @@ def _by_number(split: Split) -> Indexed:
         return split
     raise UsageError(
         f"Examples can be held out, and classes be counted, where they can be asked for by number, which "
-        f"{type(split).__name__} cannot. Give validation= and classes= yourself."
+        f"{type(split).__name__} cannot. Give validation= and classes= of data.from_datasets yourself; to fit, "
+        "(train, validation)."
     )
 
 

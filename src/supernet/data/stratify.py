@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from supernet.errors import UsageError
+from supernet.space.text import listed
 
 Indices = npt.NDArray[np.int64]
 
@@ -49,9 +50,15 @@ def hold_out(
     available = np.bincount(labels, minlength=len(classes))
     if available.min() < 2:
         scarce = int(available.argmin())
+        if not available[scarce]:
+            there = listed([int(label) for label in np.unique(labels)])
+            raise UsageError(
+                f"No image is of class {classes[scarce]!r}: the labels are {there}. {option}={size} takes some "
+                "of every class; number the classes 0, 1, … without gaps, or leave out the names of those that do not occur."
+            )
         raise UsageError(
             f"Class {classes[scarce]!r} has {_images(int(available[scarce]))} left to divide, but {option}={size} "
-            "needs at least 2 of every class; add images or drop the class."
+            "needs at least 2 of every class; add images, drop the class, or divide the images yourself."
         )
     if not len(classes) <= count <= len(labels) - len(classes):
         raise UsageError(

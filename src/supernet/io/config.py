@@ -292,10 +292,10 @@ class Retraining(Section, place="retrain."):
     start: Literal["scratch", "inherited"] = "scratch"
     """Weights to start from: fresh ones, or those that the architecture inherits from the supernet."""
     batch_size: Positive | None = None
-    """Number of examples per training step; that of the run by default."""
+    """Number of examples per training step; by default that of the run, over all of its processes."""
     micro_batch: Positive | None = None
-    """Number of examples of a batch that go through the network at a time; it divides the batch size. By default the
-    whole batch goes through at once."""
+    """Number of examples of a batch that go through the network at a time; it divides the batch size. By default as in
+    the run, whose processes had a part of the batch each, and the whole of a batch size of one's own."""
     lr: Annotated[float, Meta(gt=0, le=1000)] | None = None
     """Learning rate of SGD with a cosine schedule; by default the optimiser of the run from scratch, and 0.01 from
     inherited weights."""

@@ -27,6 +27,7 @@ from supernet.measure.untouched import placed_like
 from supernet.measure.untouched import threads as threads_of
 from supernet.nn import Supernet
 from supernet.nn.output import as_output
+from supernet.precision import Precision
 from supernet.space import Arch
 from supernet.train import Recipe, fit
 from supernet.train.recipe import describe
@@ -48,6 +49,8 @@ class Regime:
         split: The split that is measured on.
         calibration: BatchNorm statistics for the measurement; None keeps those of the training.
         accelerator: Kind of processor to train on: `"auto"`, `"cpu"`, `"cuda"` or `"mps"`.
+        micro_batch: Number of images of a batch that go through the network at a time; None: the whole batch.
+        precision: Arithmetic of the training: `"32-true"` or `"bf16-mixed"`.
     """
 
     build: Callable[[], Supernet]
@@ -58,6 +61,8 @@ class Regime:
     split: Literal["validation", "test"] = "validation"
     calibration: Calibration | None = DEFAULT
     accelerator: str = "auto"
+    micro_batch: int | None = None
+    precision: Precision = "32-true"
 
     def __post_init__(self) -> None:
         if self.split not in ("validation", "test"):
@@ -80,6 +85,8 @@ class Regime:
             "batch_size": self.batch_size,
             "split": self.split,
             "calibration": describe(self.calibration),
+            **({} if self.micro_batch is None else {"micro_batch": self.micro_batch}),
+            **({} if self.precision == "32-true" else {"precision": self.precision}),
         }
 
 
@@ -138,6 +145,8 @@ class Alone:
                 batch_size=regime.batch_size,
                 seed=seed,
                 accelerator=regime.accelerator,
+                micro_batch=regime.micro_batch,
+                precision=regime.precision,
                 log_every=regime.steps,
                 progress=False,
             )
@@ -218,6 +227,8 @@ def train_alone(
     workers: int | str | Workers = 1,
     threads: int = 1,
     accelerator: str = "auto",
+    micro_batch: int | None = None,
+    precision: Precision = "32-true",
     progress: bool = True,
 ) -> Truth:
     """Train architectures alone, each from fresh weights, and note the score of each, such as its accuracy.
@@ -246,6 +257,9 @@ def train_alone(
             one that dies is begun again by another, up to three times.
         threads: Number of CPU threads of each process.
         accelerator: Kind of processor to train on: `"auto"`, `"cpu"`, `"cuda"` or `"mps"`.
+        micro_batch: Number of images of a batch that go through the network at a time, the gradients being averaged;
+            None: the whole batch.
+        precision: Arithmetic of the trainings: `"32-true"`, or `"bf16-mixed"` (float32 weights).
         progress: Whether to show progress.
 
     Returns:
@@ -272,6 +286,8 @@ def train_alone(
         split=split,
         calibration=calibration,
         accelerator=accelerator,
+        micro_batch=micro_batch,
+        precision=precision,
     )
     example = regime.build()
     archs = example.space.wrap(example.space.codes(list(dict.fromkeys(archs))))

@@ -200,7 +200,8 @@ def table_of(run: Run) -> Truth:
 
 
 def trained_alone(run: Run, archs: Sequence[Arch] = (), *, out: Path | None = None) -> Truth:
-    """Train architectures alone as the configuration says, in the same way as the supernet.
+    """Train architectures alone as the configuration says, in the same way as the supernet: its optimiser, batches over
+    all processes, processor and arithmetic.
 
     Trainings that are already on file are kept.
 
@@ -216,13 +217,17 @@ def trained_alone(run: Run, archs: Sequence[Arch] = (), *, out: Path | None = No
     settings = run.config.judge
     if archs:
         run.say("the derived architecture is trained alone, as those are that it is ranked among")
+    batch_size, micro_batch = run.batch
     return train_alone(
         partial(build_net, run.config, run.data),
         run.recipe,
         run.data.sealed(),
         archs or _spread(run, settings.retrain),
         steps=settings.retrain_steps or run.config.train.steps,
-        batch_size=run.config.train.batch_size,
+        batch_size=batch_size,
+        micro_batch=micro_batch,
+        accelerator=run.config.train.accelerator,
+        precision=run.config.train.precision,
         out=out or run.place / "retrained.jsonl",
         workers=settings.workers,
     )

@@ -68,7 +68,8 @@ def retrain(
             (place / _KEPT).unlink(missing_ok=True)  # of one that was stopped before its first checkpoint
         place.first = {_KEPT: settings}
         seed = run.config.seed if settings.seed is None else settings.seed
-        batch_size = settings.batch_size or run.config.train.batch_size
+        batch_size, micro_batch = run.batch if settings.batch_size is None else (settings.batch_size, None)
+        micro_batch = settings.micro_batch or micro_batch
         check_micro_batch(settings.micro_batch, batch_size, place="retrain.")
         final = run.with_final(space=settings.space, method=settings.method)
         recipe = _recipe(final, settings)
@@ -84,7 +85,7 @@ def retrain(
             start=settings.start,
             recipe=recipe,
             batch_size=batch_size,
-            micro_batch=settings.micro_batch,
+            micro_batch=micro_batch,
             seed=seed,
             out=place,
             resume=resume,
