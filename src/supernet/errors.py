@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 
 class SupernetError(Exception):
     """Base of every error this package raises on purpose."""
@@ -17,6 +19,13 @@ class RunError(SupernetError, RuntimeError):
 
 class NotFiniteError(RunError):
     """A loss or a rating inside a training is not finite; a program may catch it, and go on otherwise."""
+
+
+def causes(error: BaseException | None) -> Iterator[BaseException]:
+    """An error, what it arose from, and so on."""
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
 
 
 def require(module: str, extra: str, purpose: str) -> None:

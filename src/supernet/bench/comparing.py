@@ -20,6 +20,7 @@ from supernet.bench.ranking import Ranking
 from supernet.bench.row import ADDED, DERIVED, FREE, MEASURES, RANDOM, TOP_TAU, PairedT, Row, found_of
 from supernet.bench.table import RunTable
 from supernet.errors import UsageError
+from supernet.judge.measuring import MIN_TOP
 from supernet.judge.report_rows import MASS
 from supernet.rank.checks import Floats, UndefinedError, share_to_k
 from supernet.rank.evidence import (
@@ -35,7 +36,6 @@ from supernet.rank.evidence import (
 )
 from supernet.rank.measures import TAU, Measure, add_ranks
 
-_MIN_TOP = 10  # fewer architectures rank by noise
 _MIN_SEEDS = 3  # fewer differences have no spread to speak of
 Drawn: TypeAlias = Draws | str
 """A measure of several trainings, or why it is undefined for them."""
@@ -90,7 +90,7 @@ def tabulate(
     told += shared + differing_order(example, [group[0] for group in rankings.values()], first)
     n = len(example.archs)
     plan = resamples(n)
-    measures = [m for m in MEASURES if m is not TOP_TAU or share_to_k(0.2, n) >= _MIN_TOP]
+    measures = [m for m in MEASURES if m is not TOP_TAU or share_to_k(0.2, n) >= MIN_TOP]
 
     def drawn(predicted: Floats) -> dict[Measure, Drawn]:
         return {m: _drawn(partial(draws, m, predicted, example.true, plan)) for m in measures}

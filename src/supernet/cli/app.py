@@ -10,7 +10,7 @@ import sys
 from typing import TYPE_CHECKING, NoReturn
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from cyclopts import App
 
@@ -124,11 +124,11 @@ def _fail(error: BaseException) -> NoReturn:
 
 def _told(error: BaseException) -> tuple[str, int]:
     """What to say of an error, and the exit code."""
-    if any(isinstance(cause, KeyboardInterrupt) for cause in _causes(error)):  # some imports turn it into their own
+    from supernet.errors import SupernetError, UsageError, causes
+
+    if any(isinstance(cause, KeyboardInterrupt) for cause in causes(error)):  # some imports turn it into their own
         return "interrupted; the same command goes on (run, train, search, retrain and transfer with --resume)", 1
     from cyclopts import CycloptsError
-
-    from supernet.errors import SupernetError, UsageError
 
     if isinstance(error, CycloptsError):
         if isinstance(error.__cause__, SupernetError):
@@ -141,9 +141,3 @@ def _told(error: BaseException) -> tuple[str, int]:
         return f"{error.filename or 'input or output'}: {error.strerror or error}", 1
     words = " ".join([f"{type(error).__name__}:", *(str(error).split() or ["no reason given"])])
     return f"{words}. This was not foreseen; {TRACEBACK}=1 in the environment shows where it arose.", 1
-
-
-def _causes(error: BaseException | None) -> Iterator[BaseException]:
-    while error is not None:
-        yield error
-        error = error.__cause__ or error.__context__

@@ -24,7 +24,8 @@ from supernet.rank.measures import (
     top_id,
 )
 
-_MIN_TOP = 10  # fewer architectures rank by noise, and resamples of them are mostly ties
+MIN_TOP = 10
+"""Fewer architectures rank by noise, and resamples of them are mostly ties."""
 
 Drawn: TypeAlias = Draws | UndefinedError
 """A measure of the architectures and of their resamples; or why it is undefined."""
@@ -63,11 +64,11 @@ def measures_of(n: int, shares: Sequence[float], picks: int) -> tuple[list[Measu
         k = share_to_k(share, n)
         chosen += [top_id(share), precision(share), ndcg(share)]
         for measure in (tau_in_true_top(share), tau_in_predicted_top(share)):
-            if k >= _MIN_TOP:
+            if k >= MIN_TOP:
                 chosen.append(measure)
             else:
                 omitted[measure.name] = (
-                    f"{measure.label} needs at least {_MIN_TOP} architectures there; of {n} these are {k}."
+                    f"{measure.label} needs at least {MIN_TOP} architectures there; of {n} these are {k}."
                 )
     if picks < 1:
         raise UsageError(f"picks={picks} architectures cannot be picked; pick at least 1.")

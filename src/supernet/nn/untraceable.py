@@ -5,14 +5,14 @@ from __future__ import annotations
 import linecache
 import re
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.export import ExportedProgram
 
-from supernet.errors import RunError
+from supernet.errors import RunError, causes
 from supernet.nn.batch import Fields, called
 
 _TORCH = torch.__path__[0]
@@ -90,9 +90,9 @@ def _smallest_failing(module: nn.Module, x: Fields, trace: _Trace, name: str = "
 
 def unknown_operation(program: ExportedProgram, error: BaseException, format: str) -> str:
     """The operation of a program that a format lacks, and the module that uses it, as far as the error tells."""
-    texts = [str(cause) for cause in _causes(error)]
+    texts = [str(cause) for cause in causes(error)]
     operation = next((m[1] for text in texts if (m := re.search(r"op='([\w.:]+)'", text))), "")
-    reason = first_line(list(_causes(error))[-1])
+    reason = first_line(list(causes(error))[-1])
     if not operation:
         return reason
     base = operation.rpartition(".")[2]
@@ -104,12 +104,6 @@ def unknown_operation(program: ExportedProgram, error: BaseException, format: st
                 f"{name or 'the network'} ({kind.rpartition('.')[2]}) uses {node.target}, which {format} does not know"
             )
     return f"it uses {operation}, which {format} does not know"
-
-
-def _causes(error: BaseException | None) -> Iterator[BaseException]:
-    while error is not None:
-        yield error
-        error = error.__cause__ or error.__context__
 
 
 def _named(name: str, module: Any) -> str:

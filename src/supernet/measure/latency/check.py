@@ -67,9 +67,9 @@ class LatencyCheck:
             f"{self.n} networks measured whole take {low:.3g} to {high:.3g} ms; predicted with a mean error of "
             f"{self.mae_ms:.3g} ms ({self.mape:.1%}), bias {self.bias_ms:+.3g} ms",
             f"two measurements of the same networks differ by {self.repeat_mae_ms:.3g} ms and agree in order with "
-            f"Kendall's τ {_text(self.repeat_tau)}",
-            f"Kendall's τ with measured latency: predicted {_text(self.tau)}, MACs {_text(self.tau_macs)}, "
-            f"parameters {_text(self.tau_params)}",
+            f"Kendall's τ {tau_text(self.repeat_tau)}",
+            f"Kendall's τ with measured latency: predicted {tau_text(self.tau)}, MACs {tau_text(self.tau_macs)}, "
+            f"parameters {tau_text(self.tau_params)}",
         ]
         if self.repeat_tau is not None and self.repeat_tau < _REPEATABLE:
             found.append(
@@ -155,5 +155,6 @@ def tau_or_none(predicted: NDArray[Any], measured: NDArray[np.float64]) -> float
     return kendall_tau(predicted, measured)
 
 
-def _text(tau: float | None) -> str:
+def tau_text(tau: float | None) -> str:
+    """What `tau_or_none` told, for people."""
     return "undefined (all equal)" if tau is None else f"{tau:.2f}"

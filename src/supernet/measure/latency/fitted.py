@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from supernet.errors import UsageError
 from supernet.measure.costs.model import cost_model
-from supernet.measure.latency.check import tau_or_none
+from supernet.measure.latency.check import tau_or_none, tau_text
 from supernet.measure.latency.measurements import Measurements
 from supernet.measure.latency.model import Subject
 from supernet.measure.latency.record import CodeText, Record, code_texts, codes_of, read_result
@@ -147,8 +147,8 @@ class FittedLatency:
         errors = self.left_out
         found = [
             f"fitted to {len(self.codes)} networks of {self.sources[0]}, by {self.learned}; left out in turn: mean "
-            f"relative error {errors.relative:.1%}, worst {errors.worst:.1%}, Kendall's τ {_text(errors.tau)}; MACs "
-            f"have {_text(errors.tau_macs)}"
+            f"relative error {errors.relative:.1%}, worst {errors.worst:.1%}, Kendall's τ {tau_text(errors.tau)}; MACs "
+            f"have {tau_text(errors.tau_macs)}"
         ]
         slowest = float(self.measured_ms.max())
         if slowest < 0.1:
@@ -213,7 +213,3 @@ def _check_speed(net: Supernet, given: Measurements, input_shape: InputShape) ->
             f"{macs[fastest]:.3g} MACs takes {given.measured_ms[fastest]:.3g} ms, which no processor does. If the file "
             "holds seconds, multiply them by 1000."
         )
-
-
-def _text(tau: float | None) -> str:
-    return "undefined (all equal)" if tau is None else f"{tau:.2f}"

@@ -22,7 +22,7 @@ from supernet.nn import (
     Supernet,
 )
 from supernet.paper import Paper
-from supernet.space import Arch, Choice, Expr, Space
+from supernet.space import Arch, Expr, Space
 from supernet.zoo.arguments import check_at_least_one, check_dropout, check_whole
 from supernet.zoo.attention.vision_transformer import (
     Pooling,
@@ -31,6 +31,7 @@ from supernet.zoo.attention.vision_transformer import (
     side_of_grid,
     truncated_normal,
 )
+from supernet.zoo.axes import axis
 
 PAPER = Paper(
     name="AutoFormer",
@@ -133,8 +134,8 @@ def autoformer(
     check_dropout(dropout)
     side = side_of_grid(image_size, patch)
     all_depths = _given("depths", depths, published.depths)
-    width = _size("width", _given("widths", widths, published.widths))
-    depth = _size("depth", all_depths)
+    width = axis("width", _given("widths", widths, published.widths))
+    depth = axis("depth", all_depths)
     all_heads = _given("heads", heads, published.heads)
     all_ratios = _given("ratios", ratios, published.ratios, whole=False)
 
@@ -143,12 +144,12 @@ def autoformer(
         related = [RelativePositions2d(side, head_dim, clip=clip) if relative else None for _ in range(2)]
         attention = ElasticAttention(
             width,
-            _size(f"layer{number + 1}.heads", all_heads, when),
+            axis(f"layer{number + 1}.heads", all_heads, when),
             head_dim,
             relative_keys=related[0],
             relative_values=related[1],
         )
-        hidden: Any = cast(Any, width) * _size(f"layer{number + 1}.ratio", all_ratios, when)
+        hidden: Any = cast(Any, width) * axis(f"layer{number + 1}.ratio", all_ratios, when)
         hidden = hidden.map(int, "whole") if isinstance(hidden, Expr) else int(hidden)
         share = number / max(1, max(all_depths) - 1)
         return TransformerBlock(width, attention, hidden=hidden, drop_path=share, dropout=dropout)
@@ -192,10 +193,6 @@ def autoformer_arch(space: Space, name: Literal["t", "s", "b"]) -> Arch:
         raise UsageError(
             f"AutoFormer-{name.upper()} is not in this space: {error} It is in that of {wanted}."
         ) from None
-
-
-def _size(name: str, options: Sequence[float], when: Expr | None = None) -> Any:
-    return Choice(name, tuple(options), when=when) if len(options) > 1 else options[0]
 
 
 def _given(label: str, given: Sequence[Any] | None, published: Sequence[Any], *, whole: bool = True) -> tuple[Any, ...]:

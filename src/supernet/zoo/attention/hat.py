@@ -22,10 +22,11 @@ from supernet.nn import (
     Supernet,
 )
 from supernet.paper import Paper
-from supernet.space import Arch, Choice, Expr, Space
+from supernet.space import Arch, Expr, Space
 from supernet.zoo.arguments import check_at_least_one, check_dropout, check_whole
 from supernet.zoo.attention.hat_layers import DecoderLayer, EncoderLayer, TokenInput, Translator, initialise
 from supernet.zoo.attention.hat_published import from_config, published, to_config
+from supernet.zoo.axes import axis
 
 PAPER = Paper(
     name="HAT",
@@ -158,9 +159,9 @@ def hat(
             "give shorter sequences (Data: length)."
         )
 
-    encoder_width = _size("encoder.width", _given("encoder_widths", encoder_widths, sizes.widths))
-    decoder_width = _size("decoder.width", _given("decoder_widths", decoder_widths, sizes.widths))
-    depth = _size("decoder.depth", all_depths)
+    encoder_width = axis("encoder.width", _given("encoder_widths", encoder_widths, sizes.widths))
+    decoder_width = axis("decoder.width", _given("decoder_widths", decoder_widths, sizes.widths))
+    depth = axis("decoder.depth", all_depths)
     options: dict[str, Any] = {
         "qkv_width": qkv_width,
         "dropout": dropout,
@@ -169,18 +170,18 @@ def hat(
     }
 
     def encoder(name: str) -> EncoderLayer:
-        return EncoderLayer(encoder_width, _size(f"{name}.heads", all_heads), _size(f"{name}.ffn", all_ffn), **options)
+        return EncoderLayer(encoder_width, axis(f"{name}.heads", all_heads), axis(f"{name}.ffn", all_ffn), **options)
 
     def decoder(number: int) -> DecoderLayer:
         name = f"decoder.layer{number + 1}"
         when = depth > number if isinstance(depth, Expr) and number >= min(all_depths) else None
         return DecoderLayer(
             decoder_width,
-            _size(f"{name}.heads", all_heads, when),
-            _size(f"{name}.ffn", all_ffn, when),
+            axis(f"{name}.heads", all_heads, when),
+            axis(f"{name}.ffn", all_ffn, when),
             encoder_width=encoder_width,
-            cross_heads=_size(f"{name}.cross_heads", all_heads, when),
-            memories=_size(f"{name}.attended", looks, when),
+            cross_heads=axis(f"{name}.cross_heads", all_heads, when),
+            memories=axis(f"{name}.attended", looks, when),
             of=max(looks),
             **options,
         )
@@ -272,10 +273,6 @@ def _share(source: nn.Module, target: nn.Module, head: nn.Module) -> None:
             f"{tables[1].shape[1]}. Give both the same largest width, or share_embeddings=False."
         )
     target.weight = head.weight = tables[0]
-
-
-def _size(name: str, options: Sequence[int], when: Expr | None = None) -> Any:
-    return Choice(name, tuple(options), when=when) if len(options) > 1 else options[0]
 
 
 def _given(label: str, given: Sequence[int] | None, published: Sequence[int]) -> tuple[int, ...]:

@@ -30,6 +30,7 @@ from supernet.zoo.attention.vision_transformer import (
     side_of_grid,
     truncated_normal,
 )
+from supernet.zoo.axes import axis
 
 PAPER = Paper(
     name="ViTAS",
@@ -121,8 +122,8 @@ def vitas(
     all_heads, all_tenths = _given("heads", heads, usual_heads), _given("tenths", tenths, ())
     if max(all_tenths) > 10:
         raise UsageError(f"The tenths of a width are {all_tenths}; give some from 1 to 10.")
-    patch, depth = _size("patch", tuple(sides)), _size("depth", all_depths)
-    width = _size("width", [round(embedding * tenth / 10) for tenth in all_tenths])
+    patch, depth = axis("patch", tuple(sides)), axis("depth", all_depths)
+    width = axis("width", [round(embedding * tenth / 10) for tenth in all_tenths])
     inner = [round(hidden // 3 * tenth / 10) for tenth in all_tenths]
     for size in inner:
         if any(size % count for count in all_heads):
@@ -132,9 +133,9 @@ def vitas(
         when = depth > number if isinstance(depth, Expr) and number >= min(all_depths) else None
         name = f"layer{number + 1}"
         attention = PrivateAttention(
-            width, _size(f"{name}.heads", all_heads, when), _size(f"{name}.attention", inner, when), private=private
+            width, axis(f"{name}.heads", all_heads, when), axis(f"{name}.attention", inner, when), private=private
         )
-        mlp = _size(f"{name}.hidden", [round(hidden * tenth / 10) for tenth in all_tenths], when)
+        mlp = axis(f"{name}.hidden", [round(hidden * tenth / 10) for tenth in all_tenths], when)
         share = number / max(1, max(all_depths) - 1)
         return TransformerBlock(width, attention, hidden=mlp, drop_path=share, eps=1e-6)
 
@@ -251,10 +252,6 @@ def vitas_flops(arch: Arch, *, num_classes: int = 1000, in_channels: int = 3, im
         inner, hidden = options[f"layer{number}.attention"], options[f"layer{number}.hidden"]
         total += tokens * width * (4 * inner + 2 * hidden) + 2 * tokens**2 * inner
     return int(total)
-
-
-def _size(name: str, options: Sequence[int], when: Expr | None = None) -> Any:
-    return Choice(name, tuple(options), when=when) if len(options) > 1 else options[0]
 
 
 def _given(label: str, given: Sequence[int] | None, usual: Sequence[int]) -> tuple[int, ...]:

@@ -15,8 +15,8 @@ from supernet.nn.norm import check_statistics
 from supernet.paper import Paper
 from supernet.space import Arch, Expr
 from supernet.zoo.arguments import check_at_least_one
+from supernet.zoo.axes import axis, size_in
 from supernet.zoo.drawing import Block, chain
-from supernet.zoo.elastic.ofa_chain import axis, size_in
 from supernet.zoo.layers import Norm, conv_bn
 from supernet.zoo.scaling import scaled_width, strides_for
 

@@ -14,8 +14,9 @@ from supernet.nn import ElasticBatchNorm2d, ElasticConv2d, ElasticDepth, Elastic
 from supernet.nn.diagram import Diagram
 from supernet.nn.norm import check_statistics
 from supernet.paper import Paper
-from supernet.space import Arch, Choice, Expr, Option
+from supernet.space import Arch, Expr
 from supernet.zoo.arguments import check_at_least_one, check_whole
+from supernet.zoo.axes import axis, size_in
 from supernet.zoo.drawing import Block, Drawn, chain
 from supernet.zoo.elastic.elastic_mbconv_block import MBConv
 from supernet.zoo.elastic.elastic_mbconv_stage import Stage, default_resolutions, default_stages
@@ -118,8 +119,8 @@ def mbconv(
     width: Expr | int = stem_width
     body: list[ElasticDepth] = []
     for number, stage in enumerate(stages, start=1):
-        depth = _size(f"stage{number}.depth", stage.depths)
-        width_out = _size(f"stage{number}.width", stage.widths)
+        depth = axis(f"stage{number}.depth", stage.depths)
+        width_out = axis(f"stage{number}.width", stage.widths)
         blocks = []
         for place in range(max(stage.depths)):
             when = depth > place if isinstance(depth, Expr) and place >= min(stage.depths) else None
@@ -128,8 +129,8 @@ def mbconv(
                 MBConv(
                     width if place == 0 else width_out,
                     width_out,
-                    kernel=_size(f"{name}.kernel", stage.kernels, when),
-                    expansion=_size(f"{name}.expansion", stage.expansions, when),
+                    kernel=axis(f"{name}.kernel", stage.kernels, when),
+                    expansion=axis(f"{name}.expansion", stage.expansions, when),
                     stride=stage.stride if place == 0 else 1,
                     residual=place > 0,
                     squeeze_excite=squeeze_excite,
@@ -141,7 +142,7 @@ def mbconv(
         body.append(ElasticDepth(depth, blocks))
         width = width_out
     net = MBConvNet(
-        resize=ElasticResolution(_size("resolution", resolutions), native=image_size),
+        resize=ElasticResolution(axis("resolution", resolutions), native=image_size),
         stem=nn.Sequential(*dense(in_channels, stem_width, 3, stride=stem_stride)),
         stages=body,
         head=classifier(dense(width, head_width), head_width, num_classes),
@@ -165,9 +166,7 @@ class MBConvNet(nn.Module):
     def diagram(self, arch: Arch) -> Diagram:
         """The chain of stem, blocks that run and head, with widths and spatial sizes."""
 
-        def value(size: Expr | int) -> int:
-            return int(size.evaluate(lambda choice: arch[choice.name])) if isinstance(size, Expr) else size
-
+        value = partial(size_in, arch)
         stem, head = cast(ElasticConv2d, self.stem[0]), cast(ElasticConv2d, self.head[0])
         drawn = [Block("conv 3×3", value(stem.width_in), value(stem.width_out), stem.stride[0])]
         for stage in self.stages:
@@ -180,10 +179,6 @@ class MBConvNet(nn.Module):
                 drawn.append(Block(label, value(block.width_in), value(block.width_out), block.stride))
         drawn.append(Block("conv 1×1", value(head.width_in), value(head.width_out)))
         return chain(drawn, size=value(self.resize.size))
-
-
-def _size(name: str, options: Sequence[int], when: Expr | None = None) -> Expr | int:
-    return Choice(name, cast("Sequence[Option]", options), when=when) if len(options) > 1 else options[0]
 
 
 def _check_resolutions(resolutions: tuple[int, ...], reduction: int) -> None:

@@ -14,6 +14,7 @@ from supernet.nn.parametric_norm import ElasticParametricNorm2d
 from supernet.paper import Paper
 from supernet.space import Choice, Expr
 from supernet.zoo.arguments import check_at_least_one, check_dropout
+from supernet.zoo.axes import axis
 from supernet.zoo.layers import Norm, conv_bn
 from supernet.zoo.scaling import scaled_width, strides_for
 
@@ -134,8 +135,10 @@ def fedsup(
     stem = nn.Sequential(*conv_bn(in_channels, width, 3, stride=strides[0], norm=make, activation="relu"))
     stages = []
     for number, (widths, deepest, stride) in enumerate(zip(WIDTHS, DEPTHS, strides[1:], strict=True), start=1):
-        width_out = _choice(f"stage{number}.width", [scaled_width(one, width_multiplier) for one in widths])
-        depth = _choice(f"stage{number}.depth", list(range(1, deepest + 1)))
+        width_out = axis(
+            f"stage{number}.width", list(dict.fromkeys(scaled_width(one, width_multiplier) for one in widths))
+        )
+        depth = axis(f"stage{number}.depth", list(range(1, deepest + 1)))
         kernel = Choice(f"stage{number}.kernel", KERNELS)
         blocks = [
             SeparableBlock(
@@ -152,9 +155,3 @@ def fedsup(
     dropped = [nn.Dropout(dropout)] if dropout else []
     head = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), *dropped, ElasticLinear(width, num_classes))
     return Supernet(FedSupNet(stem, stages, head), input_shape=(in_channels, image_size, image_size))
-
-
-def _choice(name: str, options: Sequence[int]) -> Expr | int:
-    """A choice, or the number where there is but one."""
-    distinct = tuple(dict.fromkeys(options))
-    return Choice(name, distinct) if len(distinct) > 1 else distinct[0]

@@ -13,8 +13,9 @@ from torch import Tensor, nn
 from supernet.errors import UsageError
 from supernet.nn import ElasticConv2d, ElasticDepth, ElasticResolution, Statistics
 from supernet.nn.diagram import Diagram
-from supernet.space import Arch, Choice, Expr
+from supernet.space import Arch, Expr
 from supernet.zoo.arguments import check_whole
+from supernet.zoo.axes import axis, size_in
 from supernet.zoo.chains.inverted_residual import InvertedResidual
 from supernet.zoo.drawing import Block, chain
 from supernet.zoo.elastic.elastic_mbconv_block import MBConv
@@ -39,23 +40,6 @@ class OfaStage:
     activation: Literal["relu", "relu6", "hswish", "mish"]
     gated: bool = False
     single: bool = False
-
-
-def axis(name: str, options: Sequence[Any], when: Expr | None = None) -> Any:
-    """A choice between sizes, or the size itself where there is only one."""
-    return Choice(name, options, when=when) if len(options) > 1 else options[0]
-
-
-class SharedAxes:
-    """Makes the choice of an axis as `axis` does, but one for each name, which several chains have in common."""
-
-    def __init__(self) -> None:
-        self._made: dict[str, Any] = {}
-
-    def __call__(self, name: str, options: Sequence[Any], when: Expr | None = None) -> Any:
-        if name not in self._made:
-            self._made[name] = axis(name, options, when)
-        return self._made[name]
 
 
 def ofa_stages(
@@ -191,8 +175,3 @@ class OfaChain(nn.Module):
                 drawn.append(Block(label, size_in(arch, block.width_in), size_in(arch, block.width_out), block.stride))
         drawn.append(Block("conv 1×1", head.in_channels, head.out_channels))
         return chain(drawn, size=size_in(arch, self.resize.size))
-
-
-def size_in(arch: Arch, size: Expr | int) -> int:
-    """What a size is in an architecture."""
-    return int(size.evaluate(lambda choice: arch[choice.name])) if isinstance(size, Expr) else size

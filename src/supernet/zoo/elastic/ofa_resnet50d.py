@@ -23,8 +23,9 @@ from supernet.nn.norm import check_statistics
 from supernet.paper import Paper
 from supernet.space import Arch, Expr, round_to
 from supernet.zoo.arguments import check_at_least_one, check_dropout
+from supernet.zoo.axes import axis, size_in
 from supernet.zoo.drawing import Block, chain
-from supernet.zoo.elastic.ofa_chain import axis, ofa_resolutions, size_in
+from supernet.zoo.elastic.ofa_chain import ofa_resolutions
 from supernet.zoo.initialisation import fan_out_normal
 from supernet.zoo.layers import Norm, conv_bn
 from supernet.zoo.scaling import scaled_width, strides_for

@@ -21,8 +21,9 @@ from supernet.nn import (
     Supernet,
 )
 from supernet.nn.norm import check_statistics
-from supernet.space import Arch, Choice, Expr, Option, Space
+from supernet.space import Arch, Expr, Option, Space
 from supernet.zoo.arguments import check_at_least_one, check_dropout, check_whole
+from supernet.zoo.axes import axis
 from supernet.zoo.elastic.elastic_mbconv import MBConvNet
 from supernet.zoo.elastic.shortcut_mbconv import ShortcutMBConv
 from supernet.zoo.layers import activation_layer, conv_bn
@@ -137,17 +138,17 @@ def single_stage_net(
     sides = space.sides(image_size) if resolutions is None else tuple(resolutions)
     _check_resolutions(sides, math.prod(strides))
     norm = partial(ElasticBatchNorm2d, statistics=statistics)
-    resolution = _size("resolution", sides)
-    stem_width, head_width = _size("stem.width", scaled.stem), _size("head.width", scaled.head)
+    resolution = axis("resolution", sides)
+    stem_width, head_width = axis("stem.width", scaled.stem), axis("head.width", scaled.head)
     width, body, before, blocks = stem_width, [], 0, sum(max(stage.depths) for stage in scaled.stages)
     for number, (stage, stride) in enumerate(zip(scaled.stages, strides[1:], strict=True), start=1):
-        width_out = _size(f"stage{number}.width", stage.widths)
-        depth = _size(f"stage{number}.depth", stage.depths)
+        width_out = axis(f"stage{number}.width", stage.widths)
+        depth = axis(f"stage{number}.depth", stage.depths)
         dropped = number > len(scaled.stages) - DROPPED_STAGES
         made = partial(
             ShortcutMBConv,
-            kernel=_size(f"stage{number}.kernel", stage.kernels),
-            expansion=_size(f"stage{number}.expansion", stage.expansions),
+            kernel=axis(f"stage{number}.kernel", stage.kernels),
+            expansion=axis(f"stage{number}.expansion", stage.expansions),
             squeeze_excite=stage.squeeze_excite,
             statistics=statistics,
             zero_gamma=zero_gamma,
@@ -240,10 +241,6 @@ def _head(width: Expr | int, head: Expr | int, *, norm: Any, pooled: bool) -> li
     mixed = ElasticConv2d(wide, head, 1, bias=False)
     expand = conv_bn(width, wide, norm=norm, activation="swish")
     return [*expand, nn.AdaptiveAvgPool2d(1), mixed, activation_layer("swish")]
-
-
-def _size(name: str, options: Sequence[int]) -> Expr | int:
-    return Choice(name, cast("Sequence[Option]", options)) if len(options) > 1 else options[0]
 
 
 def _check_resolutions(sides: tuple[int, ...], reduction: int) -> None:

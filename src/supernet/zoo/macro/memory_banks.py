@@ -15,7 +15,7 @@ from supernet.nn.hyper import MARK
 from supernet.nn.mutable import copy_into
 from supernet.space import Choice, Expr, largest_value, subsets
 from supernet.space.conditions import Conditions
-from supernet.zoo.elastic.ofa_chain import axis
+from supernet.zoo.axes import axis
 
 
 class MemoryBlock(nn.Module):
