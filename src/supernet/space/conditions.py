@@ -9,7 +9,8 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from supernet.space.arch import Codes
-from supernet.space.expression import Choice, Expr, Lookup
+from supernet.space.choice import Choice
+from supernet.space.expression import Expr, Lookup
 from supernet.space.space import Space
 from supernet.space.ways import Passes
 

@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from supernet.space.arch import Codes
+from supernet.space.choice import Choice
 from supernet.space.counting_in_turn import InTurn
-from supernet.space.expression import MAX_JOINT_OPTIONS, Choice
+from supernet.space.expression import MAX_JOINT_OPTIONS
 
 Mask: TypeAlias = NDArray[np.bool_]
 

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from supernet.errors import UsageError
 from supernet.space.arch import Codes
-from supernet.space.expression import Choice, Expr, Option
+from supernet.space.choice import Choice
+from supernet.space.expression import Expr, Option
 from supernet.space.gates import readings, told_apart
 
 _MOST_STATES = 2**14

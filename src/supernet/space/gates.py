@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from supernet.errors import UsageError
 from supernet.space.arch import Codes
-from supernet.space.expression import MAX_JOINT_OPTIONS, Choice, Expr, Option, option_array, parts_of
+from supernet.space.choice import Choice
+from supernet.space.expression import MAX_JOINT_OPTIONS, Expr, Option, option_array, parts_of
 
 
 @dataclass(frozen=True, eq=False)

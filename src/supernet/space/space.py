@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 from supernet.errors import UsageError
 from supernet.space import text, variation
 from supernet.space.arch import Arch, Codes
+from supernet.space.choice import Choice
 from supernet.space.counting import Product, number_architectures
-from supernet.space.expression import Choice, Expr, Option, option_array, plain_option, walk
+from supernet.space.expression import Expr, Option, option_array, plain_option, walk
 from supernet.space.gates import tabulate
 
 

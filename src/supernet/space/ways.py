@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from supernet.errors import UsageError
 from supernet.space.arch import Codes
-from supernet.space.expression import Choice, Expr, Lookup
+from supernet.space.choice import Choice
+from supernet.space.expression import Expr, Lookup
 from supernet.space.space import Space
 
 _OFF = -1
