@@ -8,11 +8,15 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from torch import nn
 from torch.utils.data import TensorDataset
 
 from supernet.data import DatasetSplit, as_data, from_datasets
 from supernet.errors import RunError, UsageError
+from supernet.measure import Calibration
+from supernet.measure.scores.recalibration import calibrated
 from supernet.nn.batch import Batch
+from supernet.tasks import Regression
 
 
 class Noisy:
@@ -154,3 +158,26 @@ def test_what_fit_takes_is_data() -> None:
     assert (len(named.validation), len(named.test), len(named.split("client/1"))) == (6, 6, 6)
     with pytest.raises(UsageError, match="none is called train"):
         as_data({"training": one})
+
+
+def test_the_first_examples_are_like_the_others_also_where_a_dataset_is_sorted() -> None:
+    labels = torch.arange(1200) // 400
+    kinds = TensorDataset(torch.randn(1200, 1, 4, 4) + labels.view(-1, 1, 1, 1) * 10.0, labels)
+    found = from_datasets(kinds, kinds, kinds, more={"target": kinds})
+    splits = {"train": found.train, "validation": found.validation, "test": found.test, "target": found.split("target")}
+    order = {name: next(split.batches(1200)).y for name, split in splits.items()}
+    for y in order.values():
+        assert y[:300].bincount().min() > 60, "every class, about a hundred times each"
+        assert y.bincount().tolist() == [400, 400, 400], "and each example once"
+    assert not torch.equal(order["train"], order["validation"])
+    assert torch.equal(order["train"], next(from_datasets(kinds, kinds).train.batches(1200)).y), "the seed decides"
+    net = nn.Sequential(nn.BatchNorm2d(1, affine=False), nn.Flatten(), nn.Linear(16, 3))
+    with calibrated(net, None, found, Calibration(images=300)):
+        (norm, *_) = net
+        assert isinstance(norm.running_mean, torch.Tensor)
+        assert float(norm.running_mean) == pytest.approx(10.0, abs=1.0), "that of all classes, which is 10"
+    numbers = TensorDataset(torch.arange(100.0).view(-1, 1), torch.arange(100.0).view(-1, 1))
+    held = from_datasets(numbers, 0.5, task=Regression(values=1)).train
+    assert 30 < float(next(held.batches(20)).y.mean()) < 70
+    as_given = DatasetSplit(dataset=numbers)
+    assert from_datasets(as_given, as_given, task=Regression(values=1)).train is as_given

@@ -192,7 +192,7 @@ def test_labels_that_only_a_later_batch_has_are_named() -> None:
     data = squares("segmentation", 64)
     net = task_net("segmentation")
     split = data.train
-    bad = [split.dataset[i] for i in range(64)]  # type: ignore[attr-defined]
+    bad = [split.split.dataset[i] for i in range(64)]  # type: ignore[attr-defined]
     bad[40] = (bad[40][0], torch.full_like(bad[40][1], 9))
     from supernet.data import from_datasets
 
@@ -205,7 +205,7 @@ def test_labels_that_only_a_later_batch_has_are_named() -> None:
 
 def test_nan_targets_of_a_later_batch_are_named() -> None:
     data = squares("regression", 64)
-    bad = [data.train.dataset[i] for i in range(64)]  # type: ignore[attr-defined]
+    bad = [data.train.split.dataset[i] for i in range(64)]  # type: ignore[attr-defined]
     bad[40] = (bad[40][0], mapped(bad[40][1], lambda y: y * torch.nan))
     from supernet.data import from_datasets
 

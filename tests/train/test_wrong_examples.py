@@ -60,9 +60,9 @@ def measured(example: Callable[[int, Tensor], Example], **options: Any) -> data.
 def test_a_label_outside_the_range_is_named_with_its_example_and_nothing_is_lost(
     label: int, micro_batch: int | None, tmp_path: Path
 ) -> None:
-    says = rf"^The targets of mine have the label {label}, .* It is example 50 of mine \(train\)\.$"
+    says = rf"^The targets of mine have the label {label}, .* It is example 55 of mine \(train\)\.$"
     with pytest.raises(UsageError, match=says):
-        trained(labelled(50, label), out=tmp_path, checkpoint_every=2, micro_batch=micro_batch)
+        trained(labelled(55, label), out=tmp_path, checkpoint_every=2, micro_batch=micro_batch)
     lines = len((tmp_path / "train.jsonl").read_text().splitlines())
     assert lines >= 2, "the example is not in the first batches"
     assert list(tmp_path.rglob(f"step-*{lines // 2 * 2}.safetensors")), "the last checkpoint is kept"
@@ -80,7 +80,7 @@ def test_examples_are_counted_as_the_dataset_counts_them_also_where_some_are_hel
 
 def test_inputs_that_are_no_numbers_are_told_from_a_learning_rate_that_is_too_high() -> None:
     def example(n: int, x: Tensor) -> Example:
-        return {"series": x * torch.nan if n == 50 else x, "target": x[:2]}
+        return {"series": x * torch.nan if n == 55 else x, "target": x[:2]}
 
     class Named(nn.Module):
         def __init__(self) -> None:
@@ -92,7 +92,7 @@ def test_inputs_that_are_no_numbers_are_told_from_a_learning_rate_that_is_too_hi
             answer: Tensor = self.inside(series)
             return answer
 
-    says = r"inputs of mine hold 6 values that are NaN or infinite, of 48 .* It is example 50 of mine \(train\)"
+    says = r"inputs of mine hold 6 values that are NaN or infinite, of 48 .* It is example 55 of mine \(train\)"
     given = data.from_datasets(Numbers(example), Numbers(example), task=Regression(values=2), name="mine")
     with pytest.raises(UsageError, match=says):
         fit(Supernet(Named()), spos(weights=adam(1e-3)), given, steps=8, batch_size=8, progress=False)

@@ -46,6 +46,10 @@ def from_datasets(
 ) -> Data:
     """Data of torch datasets in the map style, of `DataLoader`s, or of splits of one's own.
 
+    The examples of a dataset stand in a random order, so that the first of them, by which statistics are calibrated and
+    which short measurements take, are like the others, also where the dataset is sorted by class. Those of loaders
+    and splits stand as they are given.
+
     Args:
         train: What weights are trained on.
         validation: What architectures are compared on; or how much of ``train`` to hold out for that: a fraction in
@@ -61,7 +65,7 @@ def from_datasets(
         plain: The examples of ``train`` without random changes: what is held out of ``train`` is read from it, and
             statistics are calibrated on it. None: ``train`` itself.
         num_workers: Number of processes that read examples; 0: this one.
-        seed: The seed that decides what is held out.
+        seed: The seed that decides what is held out, and the order.
         more: Further splits by name, such as ``target`` or ``client/17``.
 
     Raises:
@@ -94,6 +98,11 @@ def from_datasets(
             name=f"{name} ({what})",
         )
 
+    def mixed(given: Source, made: Split, number: int = 0) -> Split:
+        if isinstance(given, Split | DataLoader):
+            return made
+        return Part(_by_number(made), generator(seed, SPLIT, number).permutation(len(made)))
+
     task = Classification() if task is None else task
     whole = split(train, "train", plain)
     names = _classes(classes, train, whole, task)
@@ -101,16 +110,19 @@ def from_datasets(
         kept, held = _divided(whole, validation, names, seed=seed)
         parts: tuple[Split, Split] = Part(_by_number(whole), kept), Part(_by_number(whole), held)
     else:
-        parts = whole, split(validation, "validation")
+        parts = mixed(train, whole), mixed(validation, split(validation, "validation"), 1)
     return Data(
         name=name,
         train=parts[0],
         validation=parts[1],
-        held_out=None if test is None else split(test, "test"),
+        held_out=None if test is None else mixed(test, split(test, "test"), 2),
         shape=shape_of(next(parts[1].batches(1, limit=1)).x),
         task=task,
         classes=names,
-        more={other: split(given, other) for other, given in (more or {}).items()},
+        more={
+            other: mixed(given, split(given, other), number)
+            for number, (other, given) in enumerate((more or {}).items(), start=3)
+        },
     )
 
 
@@ -206,4 +218,4 @@ def _divided(whole: Split, size: float, classes: tuple[str, ...], *, seed: int) 
             f"validation={size} is no part of {n} examples; give a fraction between 0 and 1, or 1 to {n - 1} examples."
         )
     order = rng.permutation(n)
-    return np.sort(order[count:]), np.sort(order[:count])
+    return order[count:], order[:count]

@@ -91,9 +91,10 @@ def segmentation_folder(
     changed = _transform(size, FolderAugment(min_area=0.25) if augment is None else augment)
 
     def split(pairs: list[_Pair], name: str) -> DatasetSplit:
-        still = _Pairs(tuple(pairs), plain, mean, std)
+        mixed = tuple(pairs[i] for i in rng.permutation(len(pairs)))  # lest the first ones are alike, by their names
+        still = _Pairs(mixed, plain, mean, std)
         return DatasetSplit(
-            dataset=_Pairs(tuple(pairs), changed, mean, std),
+            dataset=_Pairs(mixed, changed, mean, std),
             plain=still,
             num_workers=num_workers,
             name=f"{root.name} ({name})",

@@ -117,7 +117,8 @@ class Training(Section, place="train."):
     """How several processes hold the weights: each all of them (ddp), or every one a part (fsdp, docs/scale.md). By
     default each holds all."""
     monitor_every: Count = 200
-    """Number of steps between checks of the scores of some subnets; 0: no checks."""
+    """Number of steps between checks of the scores of some subnets, on the first 1,000 validation examples; 0: no
+    checks."""
     init: Text | None = None
     """File of weights (.safetensors) that the largest subnet begins with, by the names of the network's tensors; by
     default weights are drawn."""

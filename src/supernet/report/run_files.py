@@ -100,7 +100,8 @@ class RunFiles:
         """What is wrong with the training, by its log."""
         rows = [record.scalars for record in self.train]
         known, chance = self.data, self.training.chance if self.training else None
-        images, derives = known.images.validation if known else DEFAULT_IMAGES, self.derived is not None
+        images = min(DEFAULT_IMAGES, known.images.validation) if known else DEFAULT_IMAGES
+        derives = self.derived is not None
         classes, score = (known.num_classes, known.scores[0]) if known else (None, ACCURACY)
         return warnings_of(rows, classes, chance=chance, images=images, score=score, derives=derives)
 

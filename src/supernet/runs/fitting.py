@@ -19,6 +19,7 @@ from supernet.train import (
     Trained,
     fit,
 )
+from supernet.train.health import DEFAULT_IMAGES
 from supernet.train.monitors.option_strengths import LINES
 from supernet.train.programs._protocol import WeighsOptions
 
@@ -85,7 +86,8 @@ def monitors_of(run: Run) -> list[Monitor]:
         monitors.append(GradientConflict(data, every=run.config.train.conflict_every, seed=run.config.seed))
     if every and run.config.judge.table:
         calibration = build_calibration(settings)
-        follow = partial(RankAlong, data, every=every, calibration=calibration, images=settings.validation_images)
+        images = settings.validation_images or DEFAULT_IMAGES
+        follow = partial(RankAlong, data, every=every, calibration=calibration, images=images)
         asked = run.config.judge
         monitors.append(follow(table_of(run), n=asked.monitor_archs, batch_size=asked.batch_size, by=by))
     return monitors

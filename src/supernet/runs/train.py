@@ -16,7 +16,7 @@ from supernet.runs.run import Run
 from supernet.runs.teaching import say_teachers
 from supernet.space import Arch
 from supernet.space.text import in_shell
-from supernet.train.health import warnings_of
+from supernet.train.health import DEFAULT_IMAGES, warnings_of
 
 
 def train(run: Run, *, resume: bool = False) -> Run | None:
@@ -60,7 +60,7 @@ def train(run: Run, *, resume: bool = False) -> Run | None:
         _scalars(log),
         data.num_classes,
         chance=chance,
-        images=len(data.validation),
+        images=min(DEFAULT_IMAGES, len(data.validation)),
         score=data.task.scores[0],
         derives=trained.derived is not None,
     )

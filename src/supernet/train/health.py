@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from supernet.quantity import ACCURACY, Quantity
 
 DEFAULT_IMAGES = 1000
-"""How many images accuracies are taken to be of where nothing is known."""
+"""How many images accuracies along a training are of, at most, and where nothing is known."""
 
 AUGMENTED = "largest, augmented"
 """Name of the largest subnet where it is measured on images augmented as in training."""

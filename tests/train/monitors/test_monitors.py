@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
+import torch
+from torch import nn
+from torch.utils.data import TensorDataset
 
 from small_nets import operations_net, step
-from supernet.data import Augment, ImageData, from_arrays
+from supernet import Choice, ElasticLinear, Supernet
+from supernet.data import Augment, DatasetSplit, ImageData, from_arrays, from_datasets
 from supernet.measure import accuracy
 from supernet.methods import spos
 from supernet.train import SubnetScores, fit
@@ -30,3 +35,20 @@ def test_the_largest_subnet_is_measured_on_images_augmented_as_in_training_too()
     turned = SubnetScores(bars(Augment(rotate_degrees=180)), every=1)(step(net))
     assert turned["accuracy/largest"] == plain["accuracy/largest"]
     assert turned["accuracy/largest, augmented"] < 0.8
+
+
+def test_a_thousand_examples_are_enough_unless_others_are_asked_for() -> None:
+    class AlwaysFirst(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.layer = ElasticLinear(4, Choice("out", (2,)))
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            answer: torch.Tensor = 0 * self.layer(x) + torch.tensor([1.0, 0.0])
+            return answer
+
+    examples = DatasetSplit(dataset=TensorDataset(torch.ones(1250, 4), (torch.arange(1250) >= 1000).long()))
+    found = from_datasets(examples, examples, classes=2)
+    net = Supernet(AlwaysFirst())
+    assert SubnetScores(found, every=1)(step(net))["accuracy/largest"] == 1.0
+    assert SubnetScores(found, every=1, images=None)(step(net))["accuracy/largest"] == pytest.approx(0.8)

@@ -12,7 +12,7 @@ from supernet.data import Data
 from supernet.io.progress import within
 from supernet.measure import Calibration, scores
 from supernet.measure.scores.scores import run_scores
-from supernet.train.health import AUGMENTED
+from supernet.train.health import AUGMENTED, DEFAULT_IMAGES
 from supernet.train.move import Step
 
 _BATCH = 512
@@ -29,7 +29,7 @@ class SubnetScores:
     Args:
         data: The data; only training (for calibration) and validation images are used.
         every: Number of steps between two measurements.
-        images: Number of validation images to measure on; None: all of them.
+        images: Number of validation images to measure on, the first ones; None: all of them.
         calibration_images: Number of training images that batch norm statistics are computed from.
         seed: The seed that the random subnet is drawn with; it stays the same throughout.
     """
@@ -37,7 +37,7 @@ class SubnetScores:
     data: Data
     _: KW_ONLY
     every: int
-    images: int | None = None
+    images: int | None = DEFAULT_IMAGES
     calibration_images: int = 512
     seed: int = 0
 
@@ -49,7 +49,6 @@ class SubnetScores:
             "largest": space.largest(),
         }
         calibration = Calibration(images=self.calibration_images)
-        score = self.data.task.scores[0].name
         found = {}
         with within("measure", len(archs) + 1, unit="subnets") as bar:
             for name, arch in archs.items():
