@@ -388,3 +388,10 @@ def test_the_recorded_command_can_be_pasted(monkeypatch: pytest.MonkeyPatch) -> 
     words = ["run", "--data", "my photographs", "--max", "macs=1e6"]
     monkeypatch.setattr("sys.argv", ["/lib/supernet/__main__.py", *words])
     assert shlex.split(environment()["command"]) == ["supernet", *words]
+
+
+def test_a_directory_that_is_not_there_and_one_that_is_no_run_are_told_apart(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=f"There is no directory {tmp_path / 'nowhere'}; give a directory that"):
+        RunDirectory(tmp_path / "nowhere").read("config.json", dict)
+    with pytest.raises(UsageError, match=f"{tmp_path} holds no config.json; give a directory that"):
+        RunDirectory(tmp_path).read("config.json", dict)

@@ -254,7 +254,8 @@ class RunDirectory:
         path = self.path / name
         found = read_json(path, kind)
         if found is None:
-            raise UsageError(f"{self.path} holds no {name}; give a directory that `supernet train` or `run` has made.")
+            there = f"{self.path} holds no {name}" if self.path.exists() else f"There is no directory {self.path}"
+            raise UsageError(f"{there}; give a directory that `supernet train` or `run` has made.")
         return found
 
     def append(self, row: Mapping[str, float]) -> None:
