@@ -54,7 +54,8 @@ def hold_out(
             there = listed([int(label) for label in np.unique(labels)])
             raise UsageError(
                 f"No image is of class {classes[scarce]!r}: the labels are {there}. {option}={size} takes some "
-                "of every class; number the classes 0, 1, … without gaps, or leave out the names of those that do not occur."
+                "of every class; number the classes 0, 1, … without gaps, or leave out the names of those that do not "
+                "occur."
             )
         raise UsageError(
             f"Class {classes[scarce]!r} has {_images(int(available[scarce]))} left to divide, but {option}={size} "

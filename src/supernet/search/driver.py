@@ -10,13 +10,16 @@ from typing import Any, NamedTuple, Unpack, cast
 
 import numpy as np
 from numpy.typing import NDArray
+from torch import nn
 
 from supernet.data import Data
+from supernet.data.data import check_data
 from supernet.errors import RunError, UsageError
 from supernet.io.locking import locked
 from supernet.measure import NetEvaluator
 from supernet.measure.evaluator import AHEAD
 from supernet.nn import Supernet
+from supernet.nn.given import check_supernet
 from supernet.quantity import LATENCY_MS, SCORE, Quantity, objectives_of
 from supernet.search.archive import Archive, Begun, described
 from supernet.search.constraints import Bounds, Constraints
@@ -274,8 +277,11 @@ def _evaluator(subject: Supernet | Evaluator, data: Data | None) -> Evaluator:
             raise UsageError(
                 "To search a supernet pass the images that its subnets are judged on: search.…(net, data, …)."
             )
+        check_data(data)
         return NetEvaluator(subject, data.sealed())
     if not hasattr(subject, "evaluate"):
+        if isinstance(subject, nn.Module):
+            check_supernet(subject)
         raise UsageError(f"A search needs a Supernet or an evaluator; got {type(subject).__name__}.")
     if data is not None:
         raise UsageError("An evaluator brings its own data; pass `data` only with a supernet.")

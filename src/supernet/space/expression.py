@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 import operator
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeAlias
@@ -228,6 +228,11 @@ class Choice(Expr):
     ) -> None:
         if not isinstance(name, str) or not name:
             raise UsageError(f"A choice needs a non-empty string as its name; got {name!r}.")
+        if isinstance(options, Set | Mapping) or not isinstance(options, Iterable):
+            raise UsageError(
+                f"The options of the choice {name!r} are {options!r}; give them in an order, such as (8, 16, 24), that "
+                "is the same whenever the program runs."
+            )
         options = tuple(map(plain_option, options)) if not isinstance(options, str) else (options,)
         if not options:
             raise UsageError(f"The choice {name!r} has no options; give at least one.")

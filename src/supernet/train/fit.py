@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
@@ -18,6 +19,7 @@ from supernet.io.run_directory import RunDirectory
 from supernet.measure.untouched import batch_like
 from supernet.nn import Supernet
 from supernet.nn.batch import Fields, called, place, shapes
+from supernet.nn.given import check_supernet
 from supernet.nn.initial_weights import Source, WarmStart, digest_of, warm_start
 from supernet.nn.output import as_output
 from supernet.nn.tryout import try_options
@@ -148,6 +150,11 @@ def fit(
         RunError: the loss or a weight is not finite, a file cannot be read or written, or the training was
             interrupted.
     """
+    check_supernet(net)
+    _check_recipe(recipe)
+    steps, batch_size, seed = (
+        _whole_number(name, value) for name, value in (("steps", steps), ("batch_size", batch_size), ("seed", seed))
+    )
     _check_options(steps=steps, batch_size=batch_size, seed=seed, precision=precision, average=average)
     _check_intervals(monitors, log_every=log_every, checkpoint_every=checkpoint_every, stop_after=stop_after)
     if micro_batch is not None and not 1 <= micro_batch <= batch_size:
@@ -264,6 +271,24 @@ def _check_options(*, steps: int, batch_size: int, seed: int, precision: str, av
     check_precision(precision)
     if average is not None:
         check_decay(average)
+
+
+def _whole_number(name: str, given: Any) -> int:
+    try:
+        return operator.index(int(given) if isinstance(given, float) and given.is_integer() else given)
+    except TypeError:
+        raise UsageError(f"{name} is {given!r}, a {type(given).__name__}; it must be a whole number.") from None
+
+
+def _check_recipe(given: object) -> None:
+    if isinstance(given, Recipe):
+        return
+    name = given if isinstance(given, str) else getattr(given, "__name__", "")
+    made = f"methods.{name}()" if name.isidentifier() else "methods.spos()"
+    raise UsageError(
+        f"fit trains by a recipe, and was given {name or type(given).__name__!r}, which is none. Give the value that a "
+        f"method makes, such as {made}."
+    )
 
 
 def _check(net: Supernet, recipe: Recipe, data: Data, *, batch_size: int) -> None:
