@@ -416,3 +416,12 @@ def test_test_images_are_not_needed() -> None:
     train(net, data=sealed)
     train(other)
     assert equal(weights(net), weights(other))
+
+
+def test_what_a_training_returns_prints_as_a_line() -> None:
+    trained = train(steps=3, log_every=1)
+    loss = trained.history[-1]["loss"]
+    assert repr(trained) == f"Trained({trained.recipe.name}, 3 steps, loss {loss:.4g}: {trained.net.space!r})"
+    learned = train(operations_net(), darts(), steps=2, log_every=1)
+    assert f"parts {', '.join(learned.parts)}, derived {learned.derived}: Space(" in repr(learned)
+    assert "\n" not in repr(learned)

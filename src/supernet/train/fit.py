@@ -49,7 +49,7 @@ _ADAPT, _TRY_OUT, _DERIVE = range(2**31, 2**31 + 3)  # what is seeded besides st
 
 @dataclass(frozen=True)
 class Trained:
-    """What `fit` returns.
+    """What `fit` returns. Printed, it is a line; the network and the log print themselves.
 
     Attributes:
         net: The supernet that was trained: the one that was given, or what the method made of it (`Recipe.adapt`).
@@ -75,6 +75,13 @@ class Trained:
     space: Space | None = None
     init: WarmStart | None = None
     derived_by_task: Mapping[str, Arch] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        loss = [f"loss {row['loss']:.4g}" for row in self.history[-1:] if "loss" in row]
+        parts = [f"parts {', '.join(self.parts)}"] if self.parts else []
+        derived = [] if self.derived is None else [f"derived {self.derived}"]
+        left = self.net.space if self.space is None else self.space
+        return f"Trained({', '.join([self.recipe.name, f'{self.steps} steps', *loss, *parts, *derived])}: {left})"
 
 
 def fit(
