@@ -176,3 +176,14 @@ def test_an_architecture_is_taken_as_it_is(net: Supernet) -> None:
     other = Supernet(ElasticLinear(4, Choice("other", (1, 2))))
     with pytest.raises(UsageError, match="do not move between spaces"):
         net.space.taken(other.space.largest())
+
+
+@pytest.mark.parametrize("given", [len, ("accuracy", len), 3])
+def test_what_names_no_objective(given: Any, net: Supernet, data: Data) -> None:
+    with pytest.raises(UsageError, match=r"The objective .* objectives are names of quantities, such as 'accuracy'"):
+        search.run(search.RandomSearch(), net, data, objectives=given, budget=1)
+
+
+def test_a_run_without_a_name_does_not_spill_into_the_working_directory(net: Supernet, data: Data) -> None:
+    with pytest.raises(UsageError, match=r"has no name; give one, or '\.' for the one you are in"):
+        fit(net, methods.spos(), data, steps=1, batch_size=4, progress=False, out="")

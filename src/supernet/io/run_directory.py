@@ -94,6 +94,8 @@ class RunDirectory:
     """
 
     def __init__(self, path: Path | str, *, first: Mapping[str, Any] | None = None, replaces: bool = False) -> None:
+        if path == "":
+            raise UsageError("The directory of a run has no name; give one, or '.' for the one you are in.")
         self.path = Path(path)
         self.checkpoints = self.path / "checkpoints"
         self.log = self.path / "train.jsonl"

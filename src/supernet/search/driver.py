@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
@@ -238,7 +238,13 @@ def alone_because(names: Collection[str], cheap: Collection[str], *, shifts: boo
 
 def _named(objectives: str | Sequence[str], evaluator: Evaluator) -> tuple[str, ...]:
     """The objectives by name, where one of them, or a part of one, may be `SCORE`."""
-    names = (objectives,) if isinstance(objectives, str) else tuple(objectives)
+    names = (objectives,) if isinstance(objectives, str) or not isinstance(objectives, Iterable) else tuple(objectives)
+    for name in names:
+        if not isinstance(name, str):
+            raise UsageError(
+                f"The objective {name!r} is a {type(name).__name__}; objectives are names of quantities, such as "
+                "'accuracy'. A quantity of your own is told by the task, or by an evaluator (search.Evaluator)."
+            )
     if SCORE in evaluator.quantities:
         return names
     ranking: Quantity = getattr(evaluator, "ranking", next(iter(evaluator.quantities.values())))

@@ -159,6 +159,11 @@ def fit(
     """
     check_supernet(net)
     _check_recipe(recipe)
+    if not torch.is_grad_enabled():
+        raise UsageError(
+            "Training needs gradients, which torch.no_grad() or torch.inference_mode() turns off where fit is called. "
+            "Call it outside of them."
+        )
     steps, batch_size, seed = (
         _whole_number(name, value) for name, value in (("steps", steps), ("batch_size", batch_size), ("seed", seed))
     )
@@ -309,6 +314,11 @@ def _check(net: Supernet, recipe: Recipe, data: Data, *, batch_size: int) -> Non
                 f"The network has weights that are not finite before the first step, in {name}. Look at where they "
                 "come from, such as a file or a network of yours."
             )
+    if not recipe.parts and not any(parameter.requires_grad for parameter in net.parameters()):
+        raise UsageError(
+            "No weight of the network may change: none has requires_grad. Let those that are to be trained have it, "
+            "parameter.requires_grad_(True)."
+        )
     for phase in recipe.phases:
         phase.program.check(net)
         if phase.restrict is not None:
