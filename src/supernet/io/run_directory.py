@@ -256,8 +256,9 @@ class RunDirectory:
         path = self.path / name
         found = read_json(path, kind)
         if found is None:
-            there = f"{self.path} holds no {name}" if self.path.exists() else f"There is no directory {self.path}"
-            raise UsageError(f"{there}; give a directory that `supernet train` or `run` has made.")
+            held = {one.name for one in self.path.iterdir()} if self.path.is_dir() else set()
+            what = f"holds no {name}" if held - {LOCK} else "is not there, or empty"  # a verb that holds it has made it
+            raise UsageError(f"{self.path} {what}; give a directory that `supernet train` or `run` has made.")
         return found
 
     def append(self, row: Mapping[str, float]) -> None:
