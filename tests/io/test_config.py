@@ -90,3 +90,10 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path, name: str, content:
     for path in (tmp_path / name, tmp_path / "none.toml"):
         with pytest.raises(UsageError, match=str(path)):
             Config.read(path)
+
+
+def test_of_several_that_the_user_has_named_the_wrong_one_is_named() -> None:
+    with pytest.raises(UsageError, match=r"constraints\.params is 'abc'; it must be a number or a list"):
+        Searching(constraints={"macs": 2e6, "params": "abc"})  # type: ignore[dict-item]
+    with pytest.raises(UsageError, match=r"constraints\.macs is \[1.0, 2.0, 3.0\]; it must be a list"):
+        Searching(constraints={"macs": [1.0, 2.0, 3.0]})  # type: ignore[dict-item]

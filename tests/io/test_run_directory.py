@@ -388,3 +388,14 @@ def test_the_recorded_command_can_be_pasted(monkeypatch: pytest.MonkeyPatch) -> 
     words = ["run", "--data", "my photographs", "--max", "macs=1e6"]
     monkeypatch.setattr("sys.argv", ["/lib/supernet/__main__.py", *words])
     assert shlex.split(environment()["command"]) == ["supernet", *words]
+
+
+def test_a_directory_that_is_not_there_and_one_that_is_no_run_are_told_apart(tmp_path: Path) -> None:
+    nowhere = RunDirectory(tmp_path / "nowhere")
+    with pytest.raises(UsageError, match="nowhere is not there, or empty; give a directory that"):
+        nowhere.read("config.json", dict)
+    with nowhere.alone(), pytest.raises(UsageError, match="nowhere is not there, or empty; give a directory that"):
+        nowhere.read("config.json", dict)
+    (tmp_path / "notes.txt").touch()
+    with pytest.raises(UsageError, match=f"{tmp_path} holds no config.json; give a directory that"):
+        RunDirectory(tmp_path).read("config.json", dict)

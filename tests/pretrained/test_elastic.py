@@ -381,6 +381,9 @@ def test_an_unknown_operation_leaves_what_it_touches() -> None:
     [
         ({"width": (0.0, 1.0)}, r"width is \(0\.0, 1\.0\); give shares that may be kept, above 0 and up to 1"),
         ({"heads": (2,)}, r"heads is \(2,\); give shares"),
+        ({"width": 0.5}, r"width is 0\.5; give shares that may be kept, such as \(0\.5"),
+        ({"width": "half"}, r"width is 'half'; give shares"),
+        ({"depth": 0.5}, r"depth is 0\.5; give shares"),
         ({"depth": ()}, r"depth is \(\); give shares"),
         ({"depth": "all"}, "depth is 'all'; give True, False, 'any'"),
         ({"multiple": 0}, "multiple is 0; give 1 or more"),
@@ -406,3 +409,113 @@ def test_the_model_stays_as_it_is() -> None:
     assert all(module.training for module in model.modules())
     assert not [module for module in model.modules() if isinstance(module, Sliced)]
     assert not model._forward_hooks
+
+
+class Shuffled(nn.Module):
+    """Halves of the channels are dealt out to four groups: a half may be 6 of 12, and not 9."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.into, self.depthwise = nn.Conv2d(3, 24, 1), nn.Conv2d(24, 24, 3, padding=1, groups=24)
+        self.out = nn.Linear(24, 2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.into(x)
+        b, c, h, w = x.shape
+        first, second = x.view(b, 4, c // 4, h, w).transpose(1, 2).reshape(b, c, h, w).chunk(2, 1)
+        return torch.as_tensor(self.out(self.depthwise(torch.cat([second, F.relu(first)], 1)).flatten(2).mean(2)))
+
+
+class Gated(nn.Module):
+    """Residual blocks that gate one half of their channels by the other."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.into, self.out = nn.Conv1d(2, 16, 1), nn.Linear(16, 2)
+        self.wide = nn.ModuleList(nn.Conv1d(16, 48, 3, padding=1) for _ in range(2))
+        self.narrow = nn.ModuleList(nn.Conv1d(24, 16, 1) for _ in range(2))
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.into(x)
+        for wide, narrow in zip(self.wide, self.narrow, strict=True):
+            x = x + narrow(F.glu(wide(x), 1))
+        return torch.as_tensor(self.out(x.mean(-1)))
+
+
+def test_halves_that_gate_each_other_are_one_dimension() -> None:
+    model, x = Gated().eval(), torch.randn(2, 2, 20)
+    net = elastic(model, x, multiple=1).eval()
+    assert {one.name: one.size for one in net.dimensions if not one.why} == {
+        "into.width": 16,
+        "wide.0.width": 24,
+        "wide.1.width": 24,
+    }
+    assert torch.equal(net(x, net.space.largest()), model(x))
+    small = net.extract(net.space.arch({"into.width": 16, "wide.0.width": 12, "wide.1.width": 24}))
+    kept = copy.deepcopy(model)  # by hand: the first twelve of either half
+    rows = [*range(12), *range(24, 36)]
+    weights: dict[str, Tensor] = dict(kept.named_parameters())
+    hidden = kept.into(x)
+    gated = F.glu(F.conv1d(hidden, weights["wide.0.weight"][rows], weights["wide.0.bias"][rows], padding=1), 1)
+    hidden = hidden + F.conv1d(gated, weights["narrow.0.weight"][:, :12], weights["narrow.0.bias"])
+    hidden = hidden + kept.narrow[1](F.glu(kept.wide[1](hidden), 1))
+    assert torch.allclose(small(x), kept.out(hidden.mean(-1)), atol=1e-6)
+
+
+class Wide(nn.Module):
+    """Refuses to be narrow in both places: each width alone may be halved."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.second, self.third = nn.Linear(4, 8), nn.Linear(4, 16), nn.Linear(4, 12)
+        self.outs = nn.ModuleList(nn.Linear(size, 2) for size in (8, 16, 12))
+
+    def forward(self, x: Tensor) -> Tensor:
+        hidden = [torch.relu(layer(x)) for layer in (self.first, self.second, self.third)]
+        if hidden[0].shape[1] + hidden[1].shape[1] <= 12:
+            raise ValueError("too narrow")
+        return torch.stack([out(one) for out, one in zip(self.outs, hidden, strict=True)]).sum(0)
+
+
+def test_what_can_vary_alone_but_not_beside_another_stays_and_the_rest_varies() -> None:
+    model, x = Wide().eval(), torch.randn(2, 4)
+    net = elastic(model, x, width=(0.5, 1.0), multiple=1).eval()
+    varies = {one.name for one in net.dimensions if not one.why}
+    assert varies == {"first.width", "third.width"}
+    (why,) = [one.why for one in net.dimensions if one.name == "second.width"]
+    assert why == "not beside what varies already: the code does not run with fewer (too narrow)"
+    assert torch.equal(net(x, net.space.largest()), model(x))
+    for arch in net.space.enumerate():
+        assert torch.allclose(net.extract(arch)(x), net(x, arch), atol=1e-6)
+
+
+def test_an_option_that_fails_and_is_not_the_smallest_is_a_reason() -> None:
+    with pytest.raises(UsageError, match=r"Nothing of Shuffled can vary: .*; the code does not run with fewer"):
+        elastic(Shuffled().eval(), torch.randn(2, 3, 6, 6), width=(0.5, 0.75, 1.0))
+
+
+def test_a_compiled_model_is_the_one_inside() -> None:
+    model = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 2))
+    compiled: Any = torch.compile(model)
+    net = elastic(compiled, torch.randn(2, 4), multiple=1)
+    assert [one.name for one in net.dimensions] == ["0.width", "2.width"]
+    assert type(net.module) is nn.Sequential
+
+
+def test_one_pattern_may_stand_alone() -> None:
+    model = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 8), nn.ReLU(), nn.Linear(8, 2))
+    assert elastic(model, torch.randn(2, 4), exclude="0.*", multiple=1).space.names == ("2.width",)
+    assert elastic(model, torch.randn(2, 4), include="0.*", multiple=1).space.names == ("0.width",)
+
+
+@pytest.mark.parametrize(
+    ("model", "sentence"),
+    [
+        (nn.ReLU, "is an nn.Module, built; got"),
+        (torch.jit.script(nn.Linear(4, 2)), "of TorchScript, whose code is not Python any more"),
+        (nn.Sequential(nn.LazyLinear(8)), r"0\.weight of Sequential has no size yet, .* Run the model once"),
+    ],
+)
+def test_what_cannot_be_followed_says_what_to_give(model: Any, sentence: str) -> None:
+    with pytest.raises(UsageError, match=sentence):
+        elastic(model, torch.randn(2, 4))

@@ -273,3 +273,17 @@ def test_files_from_before_generations_were_written_open(tmp_path: Path) -> None
         del point["generation"]
     path.write_text(json.dumps(told))
     assert [point.arch for point in Front.read(tmp_path, SPACE).points] == [point.arch for point in front.points]
+
+
+def test_a_front_prints_its_points_and_not_its_archive() -> None:
+    points = [
+        Evaluation(SPACE.arch({"n": n, "kernel": (3, 3)}), {"accuracy": n / 100, "macs": 10.0 * n}, 0)
+        for n in range(12)
+    ]
+    worse = [Evaluation(SPACE.arch({"n": n, "kernel": (5, 5)}), {"accuracy": 0.0, "macs": 1e6}, 0) for n in range(30)]
+    front = replace(front_of(POINTS), objectives=(ACCURACY, MACS), constraints=Constraints(), archive=(*worse, *points))
+    head, *rows, more = repr(front).splitlines()
+    assert head == "Front(accuracy (max), macs (min): 12 points of 42 evaluations)"
+    assert rows == [f"  accuracy {n / 100:g}, macs {10 * n} MAC: n={n},kernel=3:3" for n in range(10)]
+    assert more == "  and 2 more"
+    assert repr(replace(front, archive=tuple(points[:2]))).splitlines()[1:] == rows[:2]

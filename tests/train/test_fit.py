@@ -416,3 +416,49 @@ def test_test_images_are_not_needed() -> None:
     train(net, data=sealed)
     train(other)
     assert equal(weights(net), weights(other))
+
+
+def test_what_a_training_returns_prints_as_a_line() -> None:
+    trained = train(steps=3, log_every=1)
+    loss = trained.history[-1]["loss"]
+    assert repr(trained) == f"Trained({trained.recipe.name}, 3 steps, loss {loss:.4g}: {trained.net.space!r})"
+    learned = train(operations_net(), darts(), steps=2, log_every=1)
+    assert f"parts {', '.join(learned.parts)}, derived {learned.derived}: Space(" in repr(learned)
+    assert "\n" not in repr(learned)
+
+
+@pytest.mark.parametrize("mode", [torch.no_grad, torch.inference_mode])
+def test_a_training_where_gradients_are_off_is_refused(mode: Any) -> None:
+    net = plain_net()
+    with mode(), pytest.raises(UsageError, match=r"turns off where fit is called\. Call it outside"):
+        train(net)
+
+
+def test_a_network_whose_weights_are_all_frozen_is_refused() -> None:
+    with pytest.raises(UsageError, match=r"none has requires_grad\. .*requires_grad_\(True\)"):
+        train(operations_net().requires_grad_(False))
+
+
+def test_a_path_whose_weights_are_all_frozen_is_a_step_without_change() -> None:
+    """Values are clipped where there are gradients, and here no move has any."""
+    net = operations_net()
+    arch = net.space.smallest()
+    net(next(images().train.batches(4)).x, arch).sum().backward()
+    for parameter in net.parameters():
+        parameter.requires_grad_(parameter.grad is None)  # those that the path does not use
+        parameter.grad = None
+    assert any(parameter.requires_grad for parameter in net.parameters())
+    before = {name: one.detach().clone() for name, one in net.named_parameters()}
+    assert train(net, spos(weights=replace(spos().weights, clip_value=1.0)).alone(arch), steps=2).steps == 2
+    assert all(torch.equal(one, before[name]) for name, one in net.named_parameters())
+
+
+def test_a_network_in_double_precision_is_trained_in_it() -> None:
+    torch.manual_seed(0)
+    single = plain_net()
+    double = plain_net()
+    double.load_state_dict(single.state_dict())
+    train(single, steps=3)
+    train(double.double(), steps=3)
+    assert all(weight.dtype == torch.float64 for weight in weights(double))
+    assert all(torch.allclose(a.double(), b, atol=1e-5) for a, b in zip(weights(single), weights(double), strict=True))

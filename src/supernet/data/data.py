@@ -127,3 +127,17 @@ class Data:
         if self.task != Classification():
             known += (repr(self.task),)
         return hashlib.sha256(repr(known).encode()).hexdigest()
+
+
+def check_data(given: object) -> None:
+    """Refuse what is no data.
+
+    Raises:
+        UsageError: It is a dataset, a loader or something else; says how it becomes data.
+    """
+    if not isinstance(given, Data):
+        raise UsageError(
+            f"Data of this package are needed, with what is trained on and what is compared on, and a "
+            f"{type(given).__name__} was given. Make them once, by supernet.data.from_datasets(…), and give them to "
+            "fit, search and export alike."
+        )

@@ -20,6 +20,7 @@ from supernet.measure.scores.calibration import DEFAULT, Calibration
 from supernet.measure.scores.int8 import calibration_inputs
 from supernet.measure.scores.settled import settled
 from supernet.nn import Supernet
+from supernet.nn.given import check_supernet
 from supernet.nn.input_shape import InputShape
 from supernet.nn.program import traced
 from supernet.nn.supernet import plain_subnet
@@ -82,6 +83,7 @@ def export(
         RunError: no format could be written: an exporter cannot follow the network (names the module and what it does),
             a format's package is not installed, or the place cannot be written.
     """
+    check_supernet(net)
     targets = _targets(Path(path), formats)
     if batch_size is not None and batch_size < 1:
         raise UsageError(
@@ -90,6 +92,7 @@ def export(
     if len(targets) == 1:
         targets[0][0].check()
     shape = data.shape if input_shape is None and isinstance(data, Data) else input_shape_of(net, input_shape)
+    arch = net.space.taken(arch)
     module = settled(net.extract(arch) if data is None else plain_subnet(net, arch), data, calibration, finetune)
     architecture = json.dumps(arch.to_json(), ensure_ascii=False)
     images = None if data is None else partial(calibration_inputs, data)

@@ -16,6 +16,7 @@ from supernet.io.run_directory import RunDirectory
 from supernet.judge.alone import reinitialised
 from supernet.measure.scores.batch_statistics import tracked_batch_norms
 from supernet.nn import Supernet
+from supernet.nn.given import check_supernet
 from supernet.space import Arch
 from supernet.train import Cosine, CrossEntropy, Recipe, TrainPaths, Uniform, fit, sgd
 
@@ -76,6 +77,8 @@ def retrained(
             copied = net()
         else:
             copied = reinitialised(net) if start == "scratch" else copy.deepcopy(net)
+    check_supernet(copied)
+    arch = copied.space.taken(arch)
     base = plain_sgd(0.05 if start == "scratch" else 0.01) if recipe is None else recipe
     fit(
         copied,

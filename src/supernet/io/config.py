@@ -479,6 +479,9 @@ def checked(name: str, value: object, hint: Any, *, strict: bool = True) -> Any:
         found = msgspec.convert(value, hint, strict=strict)
     except msgspec.ValidationError as error:
         where, wanted = needed(error)
+        if where == "[...]" and isinstance(value, Mapping):  # one of several that the user has named
+            for key, one in value.items():
+                checked(f"{name}.{key}", one, typing.get_args(hint)[1], strict=strict)
         options = [option for part in (hint, *typing.get_args(hint)) for option in _literals(part)]
         wanted = f"one of {', '.join(map(str, options))}" if options else wanted
         raise UsageError(f"{name}{where} is {_shown(value)}; it must be {wanted}.") from error

@@ -47,7 +47,7 @@ def locked(directory: Path) -> Iterator[bool]:
         directory.mkdir(parents=True, exist_ok=True)
         file = _taken(directory / LOCK)
     except (FileExistsError, NotADirectoryError) as error:
-        raise UsageError(f"{directory} is not a directory; give another --out.") from error
+        raise UsageError(f"{directory} is not a directory. Give that of a run, or with --out a new one.") from error
     except OSError as error:
         raise RunError(
             f"{directory} could not be written: {error.strerror or error}. Choose another directory."

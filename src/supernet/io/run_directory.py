@@ -94,6 +94,8 @@ class RunDirectory:
     """
 
     def __init__(self, path: Path | str, *, first: Mapping[str, Any] | None = None, replaces: bool = False) -> None:
+        if path == "":
+            raise UsageError("The directory of a run has no name; give one, or '.' for the one you are in.")
         self.path = Path(path)
         self.checkpoints = self.path / "checkpoints"
         self.log = self.path / "train.jsonl"
@@ -254,7 +256,9 @@ class RunDirectory:
         path = self.path / name
         found = read_json(path, kind)
         if found is None:
-            raise UsageError(f"{self.path} holds no {name}; give a directory that `supernet train` or `run` has made.")
+            held = {one.name for one in self.path.iterdir()} if self.path.is_dir() else set()
+            what = f"holds no {name}" if held - {LOCK} else "is not there, or empty"  # a verb that holds it has made it
+            raise UsageError(f"{self.path} {what}; give a directory that `supernet train` or `run` has made.")
         return found
 
     def append(self, row: Mapping[str, float]) -> None:

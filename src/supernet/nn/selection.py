@@ -9,6 +9,7 @@ from torch import Tensor
 
 from supernet.errors import UsageError
 from supernet.space import Arch, Choice, Expr, Option, Space
+from supernet.space.arch import no_architecture
 from supernet.space.expression import plain_option
 from supernet.space.text import listed
 
@@ -187,10 +188,7 @@ def as_decisions(target: Target, space: Space, nodes: Mapping[str, int] | None =
         }
     if isinstance(target, Mapping):
         return _from_options(target, space, nodes)
-    raise UsageError(
-        f"A supernet runs an architecture of its space, a mapping from choices to options, or Decisions; got a "
-        f"{type(target).__name__}. Call net(x, net.space.parse('choice=option,…')) or net(x, {{choice: option, …}})."
-    )
+    raise no_architecture(target)
 
 
 def _from_options(

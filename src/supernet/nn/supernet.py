@@ -77,6 +77,8 @@ class Supernet(nn.Module):
 
     def _span(self, module: nn.Module) -> Space:
         """Hold a module; the space of its choices."""
+        if not isinstance(module, nn.Module):
+            raise UsageError(f"A supernet wraps a module of torch, and was given {module!r}. Give an nn.Module, built.")
         layers = [m for m in module.modules() if isinstance(m, Mutable)]
         sizes = [size for layer in layers for size in layer.depends_on() if isinstance(size, Expr)]
         named = any(isinstance(size, Channels) for layer in layers for size in layer.depends_on())
@@ -150,6 +152,8 @@ class Supernet(nn.Module):
             named: Further inputs by the names of arguments.
         """
         active: Any = target
+        if target is None and isinstance(named.get("arch"), Arch):  # what the argument is called elsewhere
+            active = named.pop("arch")
         if isinstance(target, Tensor):
             active, named = None, {**named, "target": target}
         if active is None and len(inputs) > 1 and _is_target(inputs[-1]):
@@ -212,7 +216,8 @@ def _is_target(value: object) -> bool:
     if isinstance(value, Mapping):
         held = value.values()
         return isinstance(value, Decisions) or not any(isinstance(one, Tensor) and one.ndim for one in held)
-    return value is None or isinstance(value, Arch | str)
+    one = value[0] if isinstance(value, list | tuple) and value else value
+    return value is None or isinstance(one, Arch | str) or isinstance(getattr(one, "arch", None), Arch)
 
 
 def plain_subnet(net: Supernet, arch: Arch) -> nn.Module:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import copy
 import fnmatch
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from numbers import Real
 from typing import Any, Literal, cast
 
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
 
 from supernet.errors import SupernetError, UsageError
 from supernet.nn import Supernet
@@ -137,8 +139,8 @@ def elastic(
     width: Sequence[float] = (0.5, 0.75, 1.0),
     heads: Sequence[float] | None = None,
     depth: bool | Sequence[float] | Literal["any"] = True,
-    include: Sequence[str] = ("*",),
-    exclude: Sequence[str] = (),
+    include: Sequence[str] | str = ("*",),
+    exclude: Sequence[str] | str = (),
     multiple: int = 8,
     statistics: Statistics = "calibrate",
 ) -> ElasticModel:
@@ -158,8 +160,8 @@ def elastic(
             of `width`.
         depth: Whether blocks may go, one after the other from the end of each list; or the shares of a list that may
             be kept; or `"any"`: each block may go by itself, by a choice of its own (1: kept, 0: gone).
-        include: Patterns, as a shell has them, of the names of what may vary.
-        exclude: Patterns of the names of what may not.
+        include: Patterns, as a shell has them, of the names of what may vary; or one pattern.
+        exclude: Patterns of the names of what may not; or one.
         multiple: Widths are rounded to a multiple of this, where the dimension is at least four times as large.
         statistics: What BatchNorms use outside training, see `nn.Statistics`.
 
@@ -177,14 +179,15 @@ def elastic(
     Linear(in_features=8, out_features=8, bias=True)
     """
     asked = _Asked(
-        width=tuple(width),
-        heads=tuple(width if heads is None else heads),
+        width=_shares("width", width),
+        heads=_shares("heads", width if heads is None else heads),
         depth=_depth(depth),
-        include=tuple(include),
-        exclude=tuple(exclude),
+        include=(include,) if isinstance(include, str) else tuple(include),
+        exclude=(exclude,) if isinstance(exclude, str) else tuple(exclude),
         multiple=multiple,
         statistics=statistics,
     )
+    model = _runnable(model)
     args, kwargs = arguments(example)
     model = copy.deepcopy(model)  # code that remembers what it computed does so here
     followed, wanted = follow(model, args, kwargs)
@@ -204,7 +207,32 @@ def _depth(given: bool | Sequence[float] | str) -> bool | tuple[float, ...] | Li
         if given != "any":
             raise UsageError(f"depth is {given!r}; give True, False, 'any', or shares such as (0.5, 1.0).")
         return "any"
-    return given if isinstance(given, bool) else tuple(given)
+    return given if isinstance(given, bool) else _shares("depth", given)
+
+
+def _shares(label: str, given: Any) -> tuple[float, ...]:
+    if isinstance(given, Iterable) and not isinstance(given, str) and all(isinstance(one, Real) for one in given):
+        return tuple(given)
+    raise UsageError(f"{label} is {given!r}; give shares that may be kept, such as (0.5, 0.75, 1.0).")
+
+
+def _runnable(model: object) -> nn.Module:
+    """The module whose code can be followed; that of `torch.compile` is inside what it returned."""
+    inside = getattr(model, "_orig_mod", model)
+    if not isinstance(inside, nn.Module):
+        raise UsageError(f"A model to make elastic is an nn.Module, built; got {model!r}.")
+    if isinstance(inside, torch.jit.ScriptModule):
+        raise UsageError(
+            f"The model is a {type(inside).__name__} of TorchScript, whose code is not Python any more and cannot be "
+            "followed. Give the module that it was made of."
+        )
+    for name, tensor in (*inside.named_parameters(), *inside.named_buffers()):
+        if is_lazy(tensor):
+            raise UsageError(
+                f"{name} of {type(inside).__name__} has no size yet, as the lazy layers of torch do not before they "
+                "have run. Run the model once, model(example), and make it elastic then."
+            )
+    return inside
 
 
 @dataclass
@@ -315,7 +343,9 @@ def _tried(net: ElasticModel, args: tuple[Any, ...], kwargs: dict[str, Any], wan
             f"by {gap:.2g}. A model that draws numbers, or remembers what it computed, cannot be made elastic so."
         )
     rng = np.random.default_rng(0)
-    if not any(_reason(net, arch, args, kwargs) for arch in (space.smallest(), space.sample(rng), space.sample(rng))):
+    drawn = (space.smallest(), space.sample(rng), space.sample(rng))
+    wrong = [arch for arch in drawn if _reason(net, arch, args, kwargs)]
+    if not wrong:
         return {}
     failed = {
         choice.name: reason
@@ -323,13 +353,7 @@ def _tried(net: ElasticModel, args: tuple[Any, ...], kwargs: dict[str, Any], wan
         for reason in [_reason(net, space.arch(_smaller(largest, choice)), args, kwargs)]
         if reason
     }
-    if not failed:
-        reason = next(filter(None, (_reason(net, arch, args, kwargs) for arch in _narrowing(net))))
-        raise UsageError(
-            f"Each dimension of {type(net.module).__name__} can vary by itself, but not all of them together: "
-            f"{reason}. Leave some out with exclude=…."
-        )
-    return failed
+    return failed or _not_together(net, wrong, args, kwargs)
 
 
 def _smaller(largest: Arch, choice: Choice) -> dict[str, Any]:
@@ -337,11 +361,27 @@ def _smaller(largest: Arch, choice: Choice) -> dict[str, Any]:
     return {**largest.options(), choice.name: choice.order[0]}
 
 
-def _narrowing(net: ElasticModel) -> Iterator[Arch]:
-    options: dict[str, Any] = dict(net.space.largest().options())
+def _not_together(
+    net: ElasticModel, wrong: Sequence[Arch], args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> dict[str, str]:
+    """What cannot vary beside what came before it, though each dimension can by itself.
+
+    Architectures that fail are approached from the largest, a choice at a time: the last step fails at the latest.
+    """
+    failed: dict[str, str] = {}
+    reached: list[dict[str, Any]] = [dict(net.space.largest().options()) for _ in wrong]
     for choice in net.space.choices:
-        options[choice.name] = choice.order[0]
-        yield net.space.arch(options)
+        further = [
+            options if arch[choice.name] is None else {**options, choice.name: arch[choice.name]}
+            for options, arch in zip(reached, wrong, strict=True)
+        ]
+        reason = next(filter(None, (_reason(net, net.space.arch(one), args, kwargs) for one in further)), "")
+        if reason:
+            beside = len(failed) < net.space.names.index(choice.name)
+            failed[choice.name] = f"not beside what varies already: {reason}" if beside else reason
+        else:
+            reached = further
+    return failed
 
 
 def _reason(net: ElasticModel, arch: Arch, args: tuple[Any, ...], kwargs: dict[str, Any]) -> str:

@@ -72,6 +72,7 @@ def save_folder(
     folder = Path(folder)
     if folder.exists() and any(folder.iterdir()):
         raise UsageError(f"{folder} holds files already. Give a new folder.")
+    arch = net.space.taken(arch)
     alone = net.extract(arch).eval()
     sizes = _sizes(net, arch, alone)
     of_transformers = is_of_transformers(alone)

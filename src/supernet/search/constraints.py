@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
+from numbers import Real
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -129,7 +130,7 @@ def _constraint(name: str, bound: Any, known: Mapping[str, Quantity]) -> Constra
     if name not in known:
         raise UsageError(f"The constraint on {name!r} cannot be checked: the evaluator can tell {listing(known)}.")
     sides = tuple(bound) if isinstance(bound, tuple | list) else (None, bound)
-    numbers = all(side is None or (isinstance(side, int | float) and not isinstance(side, bool)) for side in sides)
+    numbers = all(side is None or (isinstance(side, Real) and not isinstance(side, bool)) for side in sides)
     if len(sides) != 2 or not numbers:
         raise UsageError(f"The constraint on {name!r} is {bound!r}; give an upper bound or a pair (low, high).")
     if known[name].goal == "max" and not isinstance(bound, tuple | list):

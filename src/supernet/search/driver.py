@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
@@ -10,13 +10,16 @@ from typing import Any, NamedTuple, Unpack, cast
 
 import numpy as np
 from numpy.typing import NDArray
+from torch import nn
 
 from supernet.data import Data
+from supernet.data.data import check_data
 from supernet.errors import RunError, UsageError
 from supernet.io.locking import locked
 from supernet.measure import NetEvaluator
 from supernet.measure.evaluator import AHEAD
 from supernet.nn import Supernet
+from supernet.nn.given import check_supernet
 from supernet.quantity import LATENCY_MS, SCORE, Quantity, objectives_of
 from supernet.search.archive import Archive, Begun, described
 from supernet.search.constraints import Bounds, Constraints
@@ -235,7 +238,13 @@ def alone_because(names: Collection[str], cheap: Collection[str], *, shifts: boo
 
 def _named(objectives: str | Sequence[str], evaluator: Evaluator) -> tuple[str, ...]:
     """The objectives by name, where one of them, or a part of one, may be `SCORE`."""
-    names = (objectives,) if isinstance(objectives, str) else tuple(objectives)
+    names = (objectives,) if isinstance(objectives, str) or not isinstance(objectives, Iterable) else tuple(objectives)
+    for name in names:
+        if not isinstance(name, str):
+            raise UsageError(
+                f"The objective {name!r} is a {type(name).__name__}; objectives are names of quantities, such as "
+                "'accuracy'. A quantity of your own is told by the task, or by an evaluator (search.Evaluator)."
+            )
     if SCORE in evaluator.quantities:
         return names
     ranking: Quantity = getattr(evaluator, "ranking", next(iter(evaluator.quantities.values())))
@@ -274,8 +283,11 @@ def _evaluator(subject: Supernet | Evaluator, data: Data | None) -> Evaluator:
             raise UsageError(
                 "To search a supernet pass the images that its subnets are judged on: search.…(net, data, …)."
             )
+        check_data(data)
         return NetEvaluator(subject, data.sealed())
     if not hasattr(subject, "evaluate"):
+        if isinstance(subject, nn.Module):
+            check_supernet(subject)
         raise UsageError(f"A search needs a Supernet or an evaluator; got {type(subject).__name__}.")
     if data is not None:
         raise UsageError("An evaluator brings its own data; pass `data` only with a supernet.")

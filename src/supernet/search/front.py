@@ -23,6 +23,7 @@ from supernet.space import Space
 __all__ = ["Front", "FrontFile"]
 
 FILE_NAME = "front.json"
+_PRINTED = 10
 
 _SIZES: Mapping[int, tuple[str, ...]] = {2: ("small", "large"), 3: ("small", "medium", "large")}
 
@@ -62,9 +63,9 @@ class FrontFile(msgspec.Struct, frozen=True, kw_only=True):
         return told
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Front:
-    """What a search found.
+    """What a search found. Printed, it is a line for each of its first points.
 
     Args:
         objectives: The quantities that were optimised.
@@ -97,6 +98,16 @@ class Front:
     recorded: int | None = None
     predictor: Mapping[str, Any] | None = None
     joined: Mapping[str, Any] | None = None
+
+    def __repr__(self) -> str:
+        goals = self.objectives
+        asked = ", ".join(f"{one.name} ({one.goal})" for one in goals)
+        more = f"\n  and {len(self.points) - _PRINTED} more" if len(self.points) > _PRINTED else ""
+        rows = [
+            f"\n  {', '.join(f'{one.name} {one.text(point.values[one.name])}' for one in goals)}: {point.arch}"
+            for point in self.points[:_PRINTED]
+        ]
+        return f"Front({asked}: {len(self.points)} points of {self.evaluations} evaluations){''.join(rows)}{more}"
 
     @property
     def evaluations(self) -> int:

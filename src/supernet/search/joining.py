@@ -15,6 +15,7 @@ compared.
 
 from __future__ import annotations
 
+import difflib
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -152,9 +153,11 @@ class Joining:
             if not catalog.is_own(part):
                 catalog.find("proxies", part)
         except UsageError as error:
-            known = ", ".join([*self.inner.quantities, *catalog.names("proxies")])
+            names = [*self.inner.quantities, *catalog.names("proxies")]
+            alike = difflib.get_close_matches(part, names, n=1)
+            known = ", ".join(names) + (f". Did you mean {alike[0]}?" if alike else ".")
             within = f", a part of {name!r}," if part != name else ""
-            raise UsageError(f"The quantity {part!r}{within} is not known; there are {known}.") from error
+            raise UsageError(f"The quantity {part!r}{within} is not known; there are {known}") from error
         if not isinstance(self.inner, NetEvaluator):
             raise UsageError(
                 f"{part} rates networks with fresh weights, and {type(self.inner).__name__} has none. Search a "

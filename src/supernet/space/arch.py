@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from supernet.errors import UsageError
 from supernet.space import text
 from supernet.space.expression import Option
 
@@ -77,3 +78,15 @@ class Arch(Mapping[str, Option | None]):
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Arch:
         return self
+
+
+def no_architecture(given: object) -> UsageError:
+    """Why something is no architecture, and what would be."""
+    held = getattr(given, "arch", None)
+    if isinstance(held, Arch):
+        return UsageError(f"An architecture is needed, but this is the {type(given).__name__} of one. Give its .arch.")
+    several = ", one at a time" if isinstance(given, list | tuple) else ""
+    return UsageError(
+        f"An architecture is needed{several}, but {str(given)[:80]!r} is a {type(given).__name__}. Make one with "
+        "space.arch({choice: option, …}) or space.parse(text); a front has it as front.best().arch."
+    )

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from supernet.errors import UsageError
 from supernet.space import text, variation
-from supernet.space.arch import Arch, Codes
+from supernet.space.arch import Arch, Codes, no_architecture
 from supernet.space.choice import Choice
 from supernet.space.counting import Product, number_architectures
 from supernet.space.expression import Expr, Option, option_array, plain_option, walk
@@ -150,6 +150,8 @@ class Space:
         Raises:
             UsageError: an unknown choice, a missing active choice, or an option that is not allowed.
         """
+        if not isinstance(decisions, Mapping):
+            raise no_architecture(decisions)
         for name in decisions:
             self.column(name)
         code, missing = [], []
@@ -166,6 +168,17 @@ class Space:
         if undecided:
             raise UsageError(f"The architecture does not decide {', '.join(undecided)}; give an option for each.")
         return arch
+
+    def taken(self, given: Mapping[str, Any]) -> Arch:
+        """An architecture of this space as it is, and that of a mapping as `arch` makes it.
+
+        Raises:
+            UsageError: an architecture of another space, or something else than either; as `arch`.
+        """
+        if not isinstance(given, Arch):
+            return self.arch(given)
+        self.codes([given])
+        return given
 
     parse = text.parse
 
@@ -226,17 +239,13 @@ class Space:
         return Arch(self, tuple(c if on else 0 for c, on in zip(code, active, strict=True)), active)
 
     def codes(self, archs: Sequence[Arch]) -> Codes:
-        """Population array (N, D) of architectures.
+        """Population array (N, D) of architectures, or of mappings as `arch` takes them.
 
         Raises:
             UsageError: an architecture belongs to another space, or something is no architecture.
         """
+        archs = [arch if isinstance(arch, Arch) else self.arch(arch) for arch in archs]
         for arch in archs:
-            if not isinstance(arch, Arch):
-                raise UsageError(
-                    f"An architecture is needed, but {str(arch)[:80]!r} is a {type(arch).__name__}. Make one with "
-                    "space.arch({choice: option, …}) or space.parse(text)."
-                )
             if arch.space is not self and arch.space.fingerprint != self.fingerprint:
                 raise UsageError(
                     f"An architecture of the space {arch.space.fingerprint} was given to the space "
@@ -308,11 +317,13 @@ class Space:
         if per == "choice":
             return self.canonical(self.draw(rng, n))
         if per == "architecture":
+            _check_generator(rng)
             return self.unindex(_random_integers(rng, self.size, n))
         raise UsageError(f"Architectures cannot be drawn per {per!r}; use per='choice' or per='architecture'.")
 
     def draw(self, rng: np.random.Generator, n: int) -> Codes:
         """An allowed option (N, D) for every choice, uniform and independent, inactive choices included."""
+        _check_generator(rng)
         digits = rng.random((n, len(self)))
         digits *= self.counts
         return self._digit_codes[np.arange(len(self)), digits.astype(np.int16)]
@@ -466,6 +477,14 @@ def _one_per_name(choices: Iterable[Choice]) -> tuple[Choice, ...]:
                 "Choice object; to let them differ give each its own name."
             )
     return tuple(by_name.values())
+
+
+def _check_generator(rng: object) -> None:
+    if not isinstance(rng, np.random.Generator):
+        raise UsageError(
+            f"Architectures are drawn with a generator of NumPy, and {rng!r} is a {type(rng).__name__}. Give "
+            "numpy.random.default_rng(0), the same one from draw to draw."
+        )
 
 
 def _random_integers(rng: np.random.Generator, high: int, n: int) -> NDArray[Any]:

@@ -84,6 +84,7 @@ def neighbours(space: Space, arch: Arch) -> list[Arch]:
     Raises:
         UsageError: the architecture belongs to another space.
     """
+    arch = space.taken(arch)
     base = np.asarray([allowed[0] for allowed in space.allowed_codes], dtype=np.int16)
     code = np.where(arch.active, space.codes([arch])[0], base)
     rows = []

@@ -20,7 +20,7 @@ from supernet.data.split import Split, Standing
 from supernet.errors import NotFiniteError, SupernetError, UsageError
 from supernet.io.progress import within
 from supernet.nn import Decisions, Supernet
-from supernet.nn.batch import called, place
+from supernet.nn.batch import called, mapped, place
 from supernet.nn.memory_layout import image_layout
 from supernet.nn.modes import all_but_normalisation, evaluating, untouched_buffers
 from supernet.nn.output import Output, as_output
@@ -170,13 +170,17 @@ class Executor:
         return self.placed(batch)
 
     def placed(self, batch: Batch) -> Batch:
-        """A batch on the device of the training."""
+        """A batch on the device of the training, its floating inputs in the type of the weights."""
         device = self.fabric.device
         if self._layout is None or self._layout[0] != self.net.structure:
             self._layout = (self.net.structure, image_layout(self.net, device))
             if self.sharding is None:  # else it sees to that
                 place(self.net, device)  # what was cut, or loaded, may have to be laid out otherwise
-        return batch.to(device, self._layout[1])
+        batch = batch.to(device, self._layout[1])
+        dtype = next((p.dtype for p in self.net.parameters() if p.is_floating_point()), torch.float32)
+        if dtype == torch.float32:
+            return batch
+        return Batch(mapped(batch.x, lambda t: t.to(dtype) if t.is_floating_point() else t), batch.y)
 
     def rate(
         self,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
@@ -18,6 +19,7 @@ from supernet.io.run_directory import RunDirectory
 from supernet.measure.untouched import batch_like
 from supernet.nn import Supernet
 from supernet.nn.batch import Fields, called, place, shapes
+from supernet.nn.given import check_supernet
 from supernet.nn.initial_weights import Source, WarmStart, digest_of, warm_start
 from supernet.nn.output import as_output
 from supernet.nn.tryout import try_options
@@ -47,7 +49,7 @@ _ADAPT, _TRY_OUT, _DERIVE = range(2**31, 2**31 + 3)  # what is seeded besides st
 
 @dataclass(frozen=True)
 class Trained:
-    """What `fit` returns.
+    """What `fit` returns. Printed, it is a line; the network and the log print themselves.
 
     Attributes:
         net: The supernet that was trained: the one that was given, or what the method made of it (`Recipe.adapt`).
@@ -73,6 +75,13 @@ class Trained:
     space: Space | None = None
     init: WarmStart | None = None
     derived_by_task: Mapping[str, Arch] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        loss = [f"loss {row['loss']:.4g}" for row in self.history[-1:] if "loss" in row]
+        parts = [f"parts {', '.join(self.parts)}"] if self.parts else []
+        derived = [] if self.derived is None else [f"derived {self.derived}"]
+        left = self.net.space if self.space is None else self.space
+        return f"Trained({', '.join([self.recipe.name, f'{self.steps} steps', *loss, *parts, *derived])}: {left})"
 
 
 def fit(
@@ -148,6 +157,16 @@ def fit(
         RunError: the loss or a weight is not finite, a file cannot be read or written, or the training was
             interrupted.
     """
+    check_supernet(net)
+    _check_recipe(recipe)
+    if not torch.is_grad_enabled():
+        raise UsageError(
+            "Training needs gradients, which torch.no_grad() or torch.inference_mode() turns off where fit is called. "
+            "Call it outside of them."
+        )
+    steps, batch_size, seed = (
+        _whole_number(name, value) for name, value in (("steps", steps), ("batch_size", batch_size), ("seed", seed))
+    )
     _check_options(steps=steps, batch_size=batch_size, seed=seed, precision=precision, average=average)
     _check_intervals(monitors, log_every=log_every, checkpoint_every=checkpoint_every, stop_after=stop_after)
     if micro_batch is not None and not 1 <= micro_batch <= batch_size:
@@ -297,6 +316,24 @@ def _check_options(*, steps: int, batch_size: int, seed: int, precision: str, av
         check_decay(average)
 
 
+def _whole_number(name: str, given: Any) -> int:
+    try:
+        return operator.index(int(given) if isinstance(given, float) and given.is_integer() else given)
+    except TypeError:
+        raise UsageError(f"{name} is {given!r}, a {type(given).__name__}; it must be a whole number.") from None
+
+
+def _check_recipe(given: object) -> None:
+    if isinstance(given, Recipe):
+        return
+    name = given if isinstance(given, str) else getattr(given, "__name__", "")
+    made = f"methods.{name}()" if name.isidentifier() else "methods.spos()"
+    raise UsageError(
+        f"fit trains by a recipe, and was given {name or type(given).__name__!r}, which is none. Give the value that a "
+        f"method makes, such as {made}."
+    )
+
+
 def _check(net: Supernet, recipe: Recipe, data: Data, *, batch_size: int) -> None:
     if batch_size > len(data.train):
         raise UsageError(
@@ -308,6 +345,11 @@ def _check(net: Supernet, recipe: Recipe, data: Data, *, batch_size: int) -> Non
                 f"The network has weights that are not finite before the first step, in {name}. Look at where they "
                 "come from, such as a file or a network of yours."
             )
+    if not recipe.parts and not any(parameter.requires_grad for parameter in net.parameters()):
+        raise UsageError(
+            "No weight of the network may change: none has requires_grad. Let those that are to be trained have it, "
+            "parameter.requires_grad_(True)."
+        )
     for phase in recipe.phases:
         phase.program.check(net)
         if phase.restrict is not None:

@@ -244,7 +244,7 @@ class Stepper:
         """Clip, set the learning rate and update the parameters that have a gradient."""
         updates = self.updates
         gradients = self.gradients()
-        if updates.clip_value is not None:
+        if updates.clip_value is not None and gradients:  # a path may use no weights at all
             torch._foreach_clamp_min_(gradients, -updates.clip_value)
             torch._foreach_clamp_max_(gradients, updates.clip_value)
         if updates.clip_norm is not None:

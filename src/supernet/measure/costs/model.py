@@ -112,7 +112,7 @@ def population_of(space: Space, archs: Arch | Codes) -> Codes:
 
 def answer(archs: Arch | Codes, values: NDArray[np.float64]) -> float | NDArray[np.float64]:
     """One value where one architecture was asked for."""
-    return float(values[0]) if isinstance(archs, Arch) else values
+    return values if isinstance(archs, np.ndarray) else float(values[0])
 
 
 def cost_model(net: Supernet, input_shape: InputShape | None = None) -> CostModel:

@@ -61,7 +61,7 @@ def _sliced(now: Follower, func: Any, args: Sequence[Any], kwargs: Any, out: Any
     now.put(out, axes)
 
 
-@RULES.of("split", "split_with_sizes", "chunk", "split_copy", "split_with_sizes_copy")
+@RULES.of("split", "split_with_sizes", "chunk", "split_copy", "split_with_sizes_copy", "unsafe_split", "unsafe_chunk")
 def _split(now: Follower, func: Any, args: Sequence[Any], kwargs: Any, out: Any) -> None:
     axes = now.of(args[0])
     dim = (args[2] if len(args) > 2 else kwargs.get("dim", 0)) % len(axes)
@@ -71,6 +71,18 @@ def _split(now: Follower, func: Any, args: Sequence[Any], kwargs: Any, out: Any)
         now.reads(result.shape[dim], found)
         now.put(result, [*axes[:dim], found, *axes[dim + 1 :]])
         start += result.shape[dim]
+
+
+@RULES.of("glu")
+def _glu(now: Follower, func: Any, args: Sequence[Any], kwargs: Any, out: Any) -> None:
+    """One half gates the other: an entry of one goes with that of the other."""
+    axes = now.of(args[0])
+    dim = (args[1] if len(args) > 1 else kwargs.get("dim", -1)) % len(axes)
+    half = out.shape[dim]
+    value, gate = _piece(now, axes[dim], 0, half, 1), _piece(now, axes[dim], half, 2 * half, 1)
+    tie(value, gate)
+    now.reads(half, value)
+    now.put(out, [*axes[:dim], value, *axes[dim + 1 :]])
 
 
 def _piece(now: Follower, axis: Axis, start: int, stop: int, step: int) -> Axis:
