@@ -10,7 +10,8 @@ from typing import Any, TypeAlias
 
 from supernet.catalog import load
 from supernet.errors import UsageError
-from supernet.io.config import Config, Judging, read_settings, section
+from supernet.io.config import Config, Judging
+from supernet.io.section import read_settings, section
 from supernet.judge.truth.read import check_truth, has_choice, is_named
 from supernet.runs.naming import build_method
 from supernet.settings import inner_methods

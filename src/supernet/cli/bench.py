@@ -13,7 +13,7 @@ from supernet.cli.fields import NOTHING, WORKERS, listed
 from supernet.cli.options import RUN, StudyOptions
 from supernet.cli.output import Json, Output
 from supernet.errors import RunError
-from supernet.io.config import Seed
+from supernet.io.section import Seed
 
 _STUDY = Group("Study", sort_key=1)
 

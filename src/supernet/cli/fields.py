@@ -16,7 +16,7 @@ from msgspec import Meta
 
 from supernet import settings
 from supernet.io.asked_workers import AskedWorkers
-from supernet.io.config import checked
+from supernet.io.section import checked
 
 Given: TypeAlias = Mapping[str, Any]
 """The options of a section that were given, by the name of the field; the others are not in it."""

@@ -15,8 +15,9 @@ from supernet.cli.fields import ABOVE_0, NOTHING, Given, at_least, value
 from supernet.cli.options import DEVICE, RUN, SpaceOptions
 from supernet.cli.output import Json, Output
 from supernet.errors import UsageError
-from supernet.io.config import Config, Seed
+from supernet.io.config import Config
 from supernet.io.progress import ProgressBar
+from supernet.io.section import Seed
 
 if TYPE_CHECKING:
     from supernet.runs.run import Run

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from supernet.errors import UsageError
-from supernet.io.config import to_json
+from supernet.io.section import to_json
 
 
 def refuse_changes(kept: Any, asked: Any, file: Path, *, place: str = "", free: Collection[str] = ()) -> None:

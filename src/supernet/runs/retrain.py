@@ -13,8 +13,9 @@ from supernet.data.indexed import made_of
 from supernet.deploy import plain_sgd, retrained
 from supernet.errors import RunError, UsageError
 from supernet.io import schema
-from supernet.io.config import Retraining, check_micro_batch, section
+from supernet.io.config import Retraining, check_micro_batch
 from supernet.io.run_directory import RunDirectory
+from supernet.io.section import section
 from supernet.nn import Supernet
 from supernet.nn.channels import HasAtoms
 from supernet.runs.arch_argument import read_arch

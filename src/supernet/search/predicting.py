@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from supernet.errors import UsageError
-from supernet.io.config import Count, Positive, Section
+from supernet.io.section import Count, Positive, Section
 from supernet.measure.predictors._held_out import FOLDS, HeldOut, held_out
 from supernet.measure.predictors._protocol import Fitted, Predictor
 from supernet.search import pareto

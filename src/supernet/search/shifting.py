@@ -14,8 +14,8 @@ import torch
 
 from supernet.data import Data
 from supernet.errors import RunError, UsageError
-from supernet.io.config import NotNegative, Positive, Probability, Section
 from supernet.io.files import write_atomically
+from supernet.io.section import NotNegative, Positive, Probability, Section
 from supernet.nn import Supernet
 from supernet.paper import Paper
 from supernet.precision import Precision

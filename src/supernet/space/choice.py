@@ -117,8 +117,8 @@ def _options(name: str, given: Sequence[Option]) -> tuple[Option, ...]:
     """The options as Python's own values, distinct and not too many."""
     if isinstance(given, Set | Mapping) or not isinstance(given, Iterable):
         raise UsageError(
-            f"The options of the choice {name!r} are {given!r}; give them in an order, such as (8, 16, 24), that is the "
-            "same whenever the program runs."
+            f"The options of the choice {name!r} are {given!r}; give them in an order, such as (8, 16, 24), that is "
+            "the same whenever the program runs."
         )
     options = tuple(map(plain_option, given)) if not isinstance(given, str) else (given,)
     if not options:

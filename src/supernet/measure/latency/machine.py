@@ -13,7 +13,7 @@ import torch
 from torch import nn
 
 from supernet.errors import UsageError
-from supernet.io.config import Count, NotNegative, Positive, Section
+from supernet.io.section import Count, NotNegative, Positive, Section
 from supernet.measure.costs.input_shape import input_shape_of
 from supernet.measure.untouched import placed_like, threads
 from supernet.nn import Supernet

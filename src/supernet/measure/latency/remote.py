@@ -21,7 +21,7 @@ from msgspec import Meta
 from torch import nn
 
 from supernet.errors import RunError, UsageError, require
-from supernet.io.config import Positive, Section, Text
+from supernet.io.section import Positive, Section, Text
 from supernet.measure.latency.machine import Latency
 from supernet.nn.batch import called
 from supernet.nn.input_shape import InputShape, example

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from supernet.errors import require
-from supernet.io.config import Positive, Section
+from supernet.io.section import Positive, Section
 from supernet.measure.predictors._protocol import Floats, Prediction, checked_values
 from supernet.measure.predictors.features import Encoding, encoded
 from supernet.space import Codes, Space

@@ -13,7 +13,7 @@ import torch
 from msgspec import Meta
 from torch import Tensor, nn
 
-from supernet.io.config import NotNegative, Positive, Section
+from supernet.io.section import NotNegative, Positive, Section
 from supernet.measure.predictors._protocol import Floats, Prediction, checked_values
 from supernet.measure.predictors.features import Encoding, encoded
 from supernet.paper import Paper

@@ -10,7 +10,7 @@ from msgspec import Meta
 from numpy.typing import NDArray
 
 from supernet.errors import UsageError
-from supernet.io.config import Positive, Section, Text
+from supernet.io.section import Positive, Section, Text
 from supernet.measure.predictors._observed import Observed, read_observed
 from supernet.measure.predictors._protocol import Floats, Prediction, checked_values
 from supernet.measure.predictors.features import Encoding

@@ -9,7 +9,7 @@ import numpy as np
 from msgspec import Meta
 from numpy.typing import NDArray
 
-from supernet.io.config import NotNegative, Positive, Section
+from supernet.io.section import NotNegative, Positive, Section
 from supernet.measure.predictors._protocol import Floats, Prediction, checked_values
 from supernet.measure.predictors.features import Encoding, encoded
 from supernet.paper import Paper

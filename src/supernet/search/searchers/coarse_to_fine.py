@@ -10,7 +10,7 @@ from typing import Annotated, ClassVar
 import numpy as np
 from msgspec import Meta
 
-from supernet.io.config import Positive, Probability, Section
+from supernet.io.section import Positive, Probability, Section
 from supernet.paper import Paper
 from supernet.search.problem import Problem, Rounds
 from supernet.search.sampler import Code, distinct, population, sampler_of

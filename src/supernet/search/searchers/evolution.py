@@ -10,7 +10,7 @@ from typing import ClassVar
 import numpy as np
 
 from supernet.errors import UsageError
-from supernet.io.config import Count, Positive, Probability, Section
+from supernet.io.section import Count, Positive, Probability, Section
 from supernet.paper import Paper
 from supernet.search.problem import Problem, Rounds
 from supernet.search.sampler import Code, distinct, population, sampler_of

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from supernet.errors import UsageError, require
-from supernet.io.config import Positive, Probability, Section
+from supernet.io.section import Positive, Probability, Section
 from supernet.paper import Paper
 from supernet.search.problem import Problem, Rounds
 from supernet.search.searchers._pymoo import Mating, Sorting

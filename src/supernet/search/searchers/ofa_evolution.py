@@ -8,7 +8,7 @@ from typing import ClassVar, Literal, TypeAlias
 
 import numpy as np
 
-from supernet.io.config import Positive, Probability, Section
+from supernet.io.section import Positive, Probability, Section
 from supernet.paper import Paper
 from supernet.search.problem import Problem
 from supernet.search.remembering import Remembering

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, TypeAlias
 
 from supernet.errors import require
-from supernet.io.config import Positive, Section
+from supernet.io.section import Positive, Section
 from supernet.paper import Paper
 from supernet.search.problem import Problem, Rounds
 from supernet.search.searchers.outside import Asking

@@ -10,7 +10,7 @@ import numpy as np
 
 from supernet import catalog
 from supernet.errors import RunError, UsageError
-from supernet.io.config import Positive, Section, checked
+from supernet.io.section import Positive, Section, checked
 from supernet.search.problem import Problem, Rounds
 from supernet.search.sampler import Code, distinct, population, sampler_of
 from supernet.space import Arch

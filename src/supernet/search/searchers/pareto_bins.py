@@ -11,7 +11,7 @@ from msgspec import Meta
 from numpy.typing import NDArray
 
 from supernet.errors import UsageError
-from supernet.io.config import Count, Positive, Probability, Section
+from supernet.io.section import Count, Positive, Probability, Section
 from supernet.paper import Paper
 from supernet.search.problem import Problem
 from supernet.search.remembering import Remembering

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from msgspec import Meta
 
-from supernet.io.config import NotNegative, Positive, Section
+from supernet.io.section import NotNegative, Positive, Section
 from supernet.paper import Paper
 from supernet.search.problem import Problem
 from supernet.search.remembering import Remembering

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from supernet.io.config import Positive, Section
+from supernet.io.section import Positive, Section
 from supernet.search.problem import Problem, Rounds
 from supernet.search.sampler import Code, sampler_of
 from supernet.space import Arch

@@ -9,7 +9,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from supernet.io.config import Positive, Section
+from supernet.io.section import Positive, Section
 from supernet.paper import Paper
 from supernet.search.problem import Problem, Rounds
 from supernet.search.sampler import sampler_of, step

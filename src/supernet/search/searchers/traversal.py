@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from supernet.errors import UsageError
-from supernet.io.config import Positive, Section
+from supernet.io.section import Positive, Section
 from supernet.search.problem import Problem, Rounds
 from supernet.search.rows import best_rows
 from supernet.space import Arch, Codes

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from supernet.errors import UsageError, require
-from supernet.io.config import NotNegative, Positive, Section
+from supernet.io.section import NotNegative, Positive, Section
 from supernet.paper import Paper
 from supernet.search.problem import Problem, Rounds
 from supernet.search.sampler import Code, countable, distinct, population, sampler_of
