@@ -158,6 +158,14 @@ def test_a_file_named_config_json_makes_no_run(tmp_path: Path, text: str, monkey
         assert content(tmp_path) == before
 
 
+@pytest.mark.parametrize("options", [(), ("--overwrite",)])
+def test_a_run_that_was_killed_in_its_first_file_begins_again(options: tuple[str, ...], tmp_path: Path) -> None:
+    (tmp_path / ".config.json.4711.tmp").write_text('{"space": {"na')
+    done = supernet("train", "--out", tmp_path, *QUICK, *options)
+    assert done.code == 0, done.err
+    assert RunDirectory(tmp_path).is_run
+
+
 def test_a_training_never_writes_over_what_is_not_ours(tmp_path: Path) -> None:
     (tmp_path / "data.json").write_text("[1, 2]")
     done = supernet("train", "--out", tmp_path, *QUICK)

@@ -22,6 +22,9 @@ from supernet.io.locking import LOCK, command_line, locked
 
 T = TypeVar("T")
 
+_LEFT = re.compile(r"\..+\.\d+\.tmp")
+"""Names of what a killed `write_atomically` leaves: before its first file stands, a run may consist of that alone."""
+
 MARKER = "supernet.json"
 """The file that says that a directory is a run of this package."""
 
@@ -131,7 +134,7 @@ class RunDirectory:
         Raises:
             UsageError: the directory is no run, but has files by the names of one.
         """
-        if not self.is_run and (taken := self._files(RUN)):
+        if not self.is_run and (taken := [file for file in self._files(RUN) if not _LEFT.fullmatch(file.name)]):
             names = ", ".join(str(file.relative_to(self.path)) for file in taken[:3])
             raise UsageError(
                 f"{self.path} is not a run that supernet made, but it holds {names}, where a run would write. Choose "
@@ -144,7 +147,8 @@ class RunDirectory:
         Raises:
             UsageError: there is something that is no run.
         """
-        if not self.is_run and self.path.is_dir() and any(path.name != LOCK for path in self.path.iterdir()):
+        ours = re.compile(rf"{re.escape(LOCK)}|{_LEFT.pattern}")
+        if not self.is_run and self.path.is_dir() and not all(ours.fullmatch(p.name) for p in self.path.iterdir()):
             raise UsageError(
                 f"{self.path} is not a run directory (it has no {MARKER} of supernet's), so nothing there was "
                 "overwritten. Choose another directory with --out."
