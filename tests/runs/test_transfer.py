@@ -219,7 +219,7 @@ def test_requests_that_make_no_sense(source: Path, colours: str, tmp_path: Path)
         moved(source, colours, tmp_path / "a", tune="nothing")
     with pytest.raises(UsageError, match=r"'7' is a Dropout; name a linear layer: 8"):
         moved(source, colours, tmp_path / "a", classifier="7")
-    with pytest.raises(UsageError, match=r"holds no config\.json"):
+    with pytest.raises(UsageError, match="is not there, or empty"):
         moved(tmp_path / "nothing", colours, tmp_path / "a")
 
 
