@@ -235,11 +235,11 @@ def test_a_fresh_batch_is_the_next_of_the_stream_at_every_call(data: str) -> Non
     found = [now.rate([arch], data=data, fresh=True)[0] for _ in range(3)]
     expected = []
     for _ in range(3):
-        twin.renew(data)
+        twin.feed.renew(data)
         expected.append(loss_by_hand(net, arch, *twin.batch(data)))
     assert found == pytest.approx(expected, abs=1e-5)
     assert len(set(found)) == 3
-    assert run.draws[data] == 3
+    assert run.feed.draws[data] == 3
 
 
 def test_a_fresh_batch_has_the_size_of_the_training_s() -> None:

@@ -84,8 +84,8 @@ class LikeliestPerTask:
         if len(archs) == 1:
             return archs[0]
         executor = context.executor
-        split = executor.data.split("validation")
-        batches = [executor.placed(b) for b in split.batches(executor.batch_size, limit=self.images)]
+        split = executor.feed.data.split("validation")
+        batches = [executor.feed.placed(b) for b in split.batches(executor.feed.batch_size, limit=self.images)]
         found = [self.rewards(step, arch, batches)[task] for arch in archs]
         if not all(map(math.isfinite, found)):
             raise RunError(

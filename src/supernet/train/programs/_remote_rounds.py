@@ -150,7 +150,7 @@ class RemoteRounds:
         orders, start = list[Order](), step.index
         for client in now["clients"]:
             now["visit"] += 1
-            steps = self.rounds.work.steps(now["examples"][client], executor.batch_size)
+            steps = self.rounds.work.steps(now["examples"][client], executor.feed.batch_size)
             orders.append(
                 Order(
                     client,
@@ -163,7 +163,7 @@ class RemoteRounds:
                     step.total,
                     now["drawn"][client],
                     step.seed,
-                    executor.batch_size,
+                    executor.feed.batch_size,
                     precision_of(executor.fabric),
                 )
             )
@@ -305,7 +305,7 @@ def visit(net: Supernet, recipe: Recipe, data: Data, order: Order, server: Tenso
     return Answer(
         tensors,
         state.memory[FEDERATION]["trained"],
-        executor.draws[split],
+        executor.feed.draws[split],
         losses[-1] if losses else float("nan"),
         dict(executor.passed),
     )

@@ -199,7 +199,7 @@ class FederatedRounds:
 
     def _plan(self, context: Context) -> None:
         """See how many rounds there is room for; the server begins with the weights that there are."""
-        data = context.executor.data
+        data = context.executor.feed.data
         self.plan(context, [len(data.split(name)) for name in clients_of(data)])
 
     def plan(self, context: Context, examples: Sequence[int]) -> None:
@@ -209,7 +209,7 @@ class FederatedRounds:
             UsageError: there is room for none.
         """
         step, executor = context.step, context.executor
-        batch = executor.batch_size * executor.fabric.world_size
+        batch = executor.feed.images
         lengths = [self.work.steps(count, batch) for count in examples]
         rounds, left = 0, step.total - step.index
         while (
@@ -259,9 +259,9 @@ class FederatedRounds:
         """The next client gets the server's weights and a fresh optimiser."""
         executor, now = context.executor, context.memory[FEDERATION]
         client = now["clients"][now["place"]]
-        split = clients_of(executor.data)[client]
-        batch = executor.batch_size * executor.fabric.world_size
-        steps = self.work.steps(len(executor.data.split(split)), batch)
+        split = clients_of(executor.feed.data)[client]
+        batch = executor.feed.images
+        steps = self.work.steps(len(executor.feed.data.split(split)), batch)
         now.update(client=client, split=split, left=steps, visit=now["visit"] + 1, trained=[])
         load(context.net, context.step.part("server", Supernet).state_dict())
         if self.work.optimiser == "fresh":
@@ -276,7 +276,7 @@ class FederatedRounds:
     def _return(self, context: Context, broken: str | None = None) -> None:
         """What a client has become goes into the sums of the round; not if it is broken, for this reason."""
         now, server = context.memory[FEDERATION], context.step.part("server", Supernet).state_dict()
-        examples = len(context.executor.data.split(now["split"]))
+        examples = len(context.executor.feed.data.split(now["split"]))
         if self.take(context, now["split"], context.net.state_dict(), examples, now["trained"], broken):
             return
         load(context.net, server)

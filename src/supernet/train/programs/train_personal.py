@@ -135,10 +135,10 @@ class TrainPersonal:
         if now["round"] < self.start or now["round"] % self.interval:
             return
         data = now["split"].replace(CLIENT, VALIDATION_OF_CLIENT, 1)
-        if data not in context.executor.data.more:
+        if data not in context.executor.feed.data.more:
             raise UsageError(
-                f"{now['split']} of {context.executor.data.name} has no validation images to decide by. Hold some out, "
-                f"as Chained((Clients(…), ClientValidation()))(data) does, or give it a split {data!r}."
+                f"{now['split']} of {context.executor.feed.data.name} has no validation images to decide by. Hold some "
+                f"out, as Chained((Clients(…), ClientValidation()))(data) does, or give it a split {data!r}."
             )
         inside = self.inside(step)
         seed = int(np.random.SeedSequence([step.seed, now["round"], now["client"]]).generate_state(1)[0])
