@@ -13,8 +13,9 @@ from supernet.errors import NotFiniteError, UsageError
 from supernet.nn import Supernet
 from supernet.space.restriction import Restriction
 from supernet.train.executor import Executor
-from supernet.train.move import Move, Result, Step
+from supernet.train.move import Move, Result
 from supernet.train.rewriting import Rewriter
+from supernet.train.step import Step
 from supernet.train.updates import Stepper
 
 __all__ = ["Context", "Edit", "Moves"]

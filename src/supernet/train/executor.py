@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -23,12 +23,13 @@ from supernet.nn.taps import tapped
 from supernet.space import Arch
 from supernet.train.combines._protocol import Gradients, JoinsGradients
 from supernet.train.feed import Feed
-from supernet.train.move import Move, Outcome, Path, Result, Step, Through
+from supernet.train.move import Move, Outcome, Path, Result
 from supernet.train.objectives.terms import total
 from supernet.train.part import WEIGHTS
 from supernet.train.processes.exchange import average
 from supernet.train.processes.launch import Processes
 from supernet.train.processes.sharding import Sharding
+from supernet.train.step import RatedBy, Step, Through
 from supernet.train.updates import Stepper
 
 
@@ -121,10 +122,7 @@ class Executor:
         self,
         targets: Sequence[Arch | Decisions],
         data: str,
-        images: int | None = None,
-        measure: Literal["loss", "error"] = "loss",
-        fresh: bool = False,
-        label_smoothing: float = 0.0,
+        by: RatedBy = RatedBy(),  # noqa: B008
         *,
         net: Supernet | None = None,
     ) -> list[float]:
@@ -132,7 +130,7 @@ class Executor:
 
         With `net` they are those of a part that takes the same decisions, in place of the supernet.
         """
-        batches = self.feed.rated_on(data, images=images, fresh=fresh)
+        batches = self.feed.rated_on(data, by)
         total, task = sum(batch.size for batch in batches), self.feed.data.task
         found = torch.zeros(len(targets), device=self.fabric.device)
         running = self.net if net is None else net
@@ -148,8 +146,8 @@ class Executor:
                     output = self.forward(target, batch, net=net)
                     with self._checked(output, batch):
                         lost = (
-                            task.loss(output, batch, label_smoothing=label_smoothing, reduction="sum")
-                            if measure == "loss"
+                            task.loss(output, batch, label_smoothing=by.label_smoothing, reduction="sum")
+                            if by.measure == "loss"
                             else task.errors(output, batch)
                         )
                     found[number] += lost / total
@@ -159,7 +157,7 @@ class Executor:
         for rating, target in zip(ratings, targets, strict=True):
             if not math.isfinite(rating):
                 raise NotFiniteError(
-                    f"The {measure} of {_named(target)} became {rating} while it was rated. Lower the learning rate."
+                    f"The {by.measure} of {_named(target)} became {rating} while it was rated. Lower the learning rate."
                 )
         return ratings
 

@@ -19,6 +19,7 @@ from supernet.nn.memory_layout import image_layout
 from supernet.nn.output import Output
 from supernet.train.processes.launch import Processes
 from supernet.train.processes.sharding import Sharding
+from supernet.train.step import RatedBy
 from supernet.train.wrong_examples import check_inputs, numbers, refused, sentence
 
 
@@ -107,11 +108,11 @@ class Feed:
         """Give up the step's batch from a split: the next one that is asked for is a new one."""
         self._current.pop(split, None)
 
-    def rated_on(self, split: str, *, images: int | None, fresh: bool) -> list[Batch]:
+    def rated_on(self, split: str, by: RatedBy) -> list[Batch]:
         """The batches that architectures are rated on, see `Step.rate`."""
-        if fresh:
+        if by.fresh:
             self.renew(split)
-        return [self.batch(split)] if fresh or _is_training(split) else self._beginning(split, images)
+        return [self.batch(split)] if by.fresh or _is_training(split) else self._beginning(split, by.images)
 
     def placed(self, batch: Batch) -> Batch:
         """A batch on the device of the training, its floating inputs in the type of the weights."""

@@ -21,12 +21,12 @@ from supernet.train.context import Context, Edit, carried_out
 from supernet.train.counts import UpdateCounts
 from supernet.train.executor import Executor
 from supernet.train.interruption import Interruption
-from supernet.train.move import FINISHED, Step
 from supernet.train.part import WEIGHTS
 from supernet.train.phases import Phase, Stretch
 from supernet.train.processes.seeds import seed_torch, seeded
 from supernet.train.processes.sharding import unsuited
 from supernet.train.state import TrainingState
+from supernet.train.step import FINISHED, Step
 from supernet.train.values._protocol import settings_of
 
 __all__ = ["Logger", "Monitor"]

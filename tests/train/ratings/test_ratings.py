@@ -33,6 +33,7 @@ from supernet.train import (
 from supernet.train.executor import Executor
 from supernet.train.laws import SAMPLER_LAWS, SamplerLaw
 from supernet.train.ratings._protocol import lowest, rated
+from supernet.train.step import RatedBy
 
 
 @cache
@@ -81,10 +82,8 @@ def test_the_inverse_perplexity_is_told_on_a_batch_for_each() -> None:
     seen: list[str] = []
 
     class Running:
-        def rate(
-            self, targets: Sequence[Arch], data: str, images: object, measure: str, fresh: bool, _: float
-        ) -> object:
-            seen.append(f"{data} {measure} {fresh} {len(targets)}")
+        def rate(self, targets: Sequence[Arch], data: str, by: RatedBy) -> object:
+            seen.append(f"{data} {by.measure} {by.fresh} {len(targets)}")
             return [[4.0, 50.0][len(seen) - 1]]
 
     net = operations()

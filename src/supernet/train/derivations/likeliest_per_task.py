@@ -11,9 +11,9 @@ from supernet.nn import Supernet
 from supernet.space import Arch
 from supernet.tasks import Joint
 from supernet.train.context import Context
-from supernet.train.move import Step
 from supernet.train.policies.policy_per_task import PoliciesOfTasks
 from supernet.train.ratings.rewards_by_task import RewardsByTask
+from supernet.train.step import Step
 
 
 @runtime_checkable

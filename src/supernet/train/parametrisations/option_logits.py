@@ -12,11 +12,11 @@ from torch import Tensor, nn
 from supernet.errors import UsageError
 from supernet.nn import Decision, Decisions, EdgeWeights, Supernet
 from supernet.space import Choice
-from supernet.train.move import Step
 from supernet.train.optimisers._protocol import check_number
 from supernet.train.parametrisations.operation_choices import input_choices, operation_choices, require_mixable
 from supernet.train.part import Part, Setting
 from supernet.train.relaxations._protocol import Given, Relaxation
+from supernet.train.step import Step
 from supernet.train.updates import Updates
 
 __all__ = ["LogitPerOption", "OptionLogits"]

@@ -19,12 +19,13 @@ from supernet.train.federation.federated_average import Tensors
 from supernet.train.federation.server_sums import load
 from supernet.train.federation.standing import FEDERATION, standing
 from supernet.train.loop import Loop
-from supernet.train.move import Objective, Step
+from supernet.train.move import Objective
 from supernet.train.phases import plan
 from supernet.train.processes.launch import launch, precision_of
 from supernet.train.programs.federated_rounds import FederatedRounds
 from supernet.train.recipe import Recipe
 from supernet.train.state import TrainingState
+from supernet.train.step import Step
 
 
 class Order(NamedTuple):

@@ -26,7 +26,7 @@ from supernet.train.federation.local_work import LocalWork
 from supernet.train.federation.rolling_window import RollingWindow
 from supernet.train.federation.server_sums import ServerSums, SumsOfClients, load
 from supernet.train.federation.standing import FEDERATION, standing
-from supernet.train.move import FINISHED, Move, Objective, Path, Runner, Step
+from supernet.train.move import Move, Objective, Path
 from supernet.train.part import WEIGHTS, Part
 from supernet.train.parts.copy_of_net import CopyOfNet
 from supernet.train.parts.copy_per_client import ClientNets
@@ -36,6 +36,7 @@ from supernet.train.samplers.by_client import ByClient
 from supernet.train.samplers.per_visit import PerVisit
 from supernet.train.samplers.uniform import Uniform
 from supernet.train.states.per_client import PerClient
+from supernet.train.step import FINISHED, RatedBy, Runner, Step
 
 _REMEMBERED = 100  # clients that were left out
 _EMPTY = 3  # rounds in a row in which nobody returned a model, and that end the training
@@ -394,8 +395,8 @@ class _AtClient:
     def __getattr__(self, name: str) -> Any:
         return getattr(self.runner, name)
 
-    def rate(self, targets: Sequence[Any], data: str, *further: Any, **named: Any) -> list[float]:
-        return self.runner.rate(targets, self.split if data == "train" else data, *further, **named)
+    def rate(self, targets: Sequence[Any], data: str, by: RatedBy, *, net: Supernet | None = None) -> list[float]:
+        return self.runner.rate(targets, self.split if data == "train" else data, by, net=net)
 
     def batch(self, split: str) -> Batch:
         return self.runner.batch(self.split if split == "train" else split)
