@@ -13,7 +13,7 @@ from supernet import measure
 from supernet.errors import UsageError
 from supernet.io import schema
 from supernet.io.progress import ProgressBar
-from supernet.io.run_directory import SEARCH
+from supernet.io.run_directory import SEARCH, SEARCHED
 from supernet.judge import OrderAlong
 from supernet.measure import NetEvaluator
 from supernet.measure.scores.int8 import SUFFIX as INT8
@@ -89,7 +89,7 @@ def search(
             spread.start()  # before the search on record is replaced
         if overwrite:
             place.replace(SEARCH)
-        if not (place / "search.jsonl").is_file() or resume:
+        if not (place / SEARCHED).is_file() or resume:
             _begin(run)
 
     with (
@@ -123,7 +123,7 @@ def _check_resumed(run: Run, *, resume: bool) -> None:
     """Refuse other settings for a search that goes on; its budget may grow."""
     settings, place = run.config.search, run.place
     kept = kept_search(place)
-    if resume and kept is not None and (place / "search.jsonl").is_file():
+    if resume and kept is not None and (place / SEARCHED).is_file():
         free = ("search.always", *(("search.budget",) if settings.budget >= kept.search.budget else ()))
         refuse_changes(kept.search, settings, place / "searching.json", place="search.", free=free)
 
