@@ -34,7 +34,7 @@ from supernet.rank import RHO, TAU, add_ranks, blend, estimate, joined_ranks, ta
 from supernet.rank.checks import Floats
 from supernet.space import Codes
 from supernet.train import ComplexityAwareLR, MomentumSeparation, Recipe, sgd
-from supernet.train.move import Step
+from supernet.train.step import Step
 
 PROXIES = ("az_nas", "zico", "naswot", "jacov", "shortcut")
 TRAINING, SUPERNET = "training", "supernet"

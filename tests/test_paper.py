@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from typing import Any
 
 import pytest
 
+from supernet import catalog
 from supernet.errors import UsageError
 from supernet.methods.single_path import one_shot, spos
 from supernet.paper import Paper
@@ -48,3 +50,14 @@ def test_a_paper_outside_arxiv_has_an_address() -> None:
     assert "  url = {https://proceedings.mlr.press/v80/bender18a.html}" in one_shot.PAPER.bibtex()
     assert Paper(**PAPER).key == "doe2020x"
     assert Paper(**PAPER).link is None
+
+
+def test_what_is_said_of_one_paper_in_several_places_agrees() -> None:
+    said: defaultdict[str, dict[str, Any]] = defaultdict(dict)
+    for entry in (entry for kind in catalog.KINDS for entry in catalog.own(kind)):
+        for paper in entry.papers:
+            if paper.arxiv is not None:
+                told = (paper.title, paper.authors, paper.venue, paper.journal, paper.year)
+                said[paper.arxiv][f"{entry.where} ({paper.name})"] = told
+    assert max(map(len, said.values())) > 3, "no paper is written several times: what is compared here?"
+    assert not {number: told for number, told in said.items() if len(set(told.values())) > 1}

@@ -20,7 +20,7 @@ from supernet.methods import bignas
 from supernet.methods.elastic.bignas import WEIGHTS, XFEY
 from supernet.nn import DropPath
 from supernet.train import RMSpropTF, Sandwich, Sum, fit, sgd
-from supernet.train.move import Step
+from supernet.train.step import Step
 from supernet.train.updates import Stepper
 
 TRIALS = {"bignas": lambda: on_digits(bignas().with_weights(lr=0.01, per=None), dropping_net())}

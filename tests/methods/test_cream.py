@@ -18,9 +18,10 @@ from supernet.methods import cream, spos
 from supernet.nn import batch_norm
 from supernet.train import Fixed, Linear, MatchedDistillation, PartOfBatch, Recipe, Uniform, Weighted, adam
 from supernet.train.executor import Executor
-from supernet.train.move import Move, Result, Step
+from supernet.train.move import Move, Result
 from supernet.train.parts.matching_net import MatchingNet
 from supernet.train.parts.path_board import PathBoard
+from supernet.train.step import Step
 
 PRIOR = (0.05, 0.2, 0.05, 0.5, 0.05, 0.15)
 

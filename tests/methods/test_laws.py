@@ -36,8 +36,9 @@ from supernet.train.laws import (
     resumes_bitwise,
     seed_decides,
 )
-from supernet.train.move import Move, Step
+from supernet.train.move import Move
 from supernet.train.programs._protocol import TrainsOne
+from supernet.train.step import Step
 
 METHODS: dict[str, Callable[..., Recipe]] = {name: getattr(methods, name) for name in sorted(methods.__all__)}
 

@@ -18,7 +18,8 @@ from supernet.methods import few_shot, magic_a, spos
 from supernet.nn.taps import tapped
 from supernet.train import Ramp, Recipe, ValidationError, ValidationLoss
 from supernet.train.executor import Executor
-from supernet.train.move import Move, Result, Step
+from supernet.train.move import Move, Result
+from supernet.train.step import Step
 
 
 def quick(**options: Any) -> Recipe:

@@ -12,7 +12,8 @@ from small_nets import operations_net, sgd
 from supernet.methods import magic_a, magic_at, magic_t
 from supernet.train import Ramp, Recipe, ValidationLoss
 from supernet.train.executor import Executor
-from supernet.train.move import Move, Result, Step
+from supernet.train.move import Move, Result
+from supernet.train.step import Step
 
 
 def quick(**options: Any) -> Recipe:

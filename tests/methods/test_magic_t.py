@@ -18,7 +18,8 @@ from supernet.space import Arch
 from supernet.train import ComplexityAwareLR, Recipe, Reptile, sgd
 from supernet.train.adapt.copies import leaves_of
 from supernet.train.executor import Executor
-from supernet.train.move import Move, Step
+from supernet.train.move import Move
+from supernet.train.step import Step
 
 TRIALS = {
     "magic_t": lambda: on_digits(magic_t().with_weights(lr=0.1, per=None), operations_net()),

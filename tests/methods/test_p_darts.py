@@ -34,6 +34,7 @@ from supernet.train import (
     sgd,
 )
 from supernet.train.executor import Executor
+from supernet.train.feed import Feed
 from supernet.train.laws import Trial
 from supernet.train.move import Result
 from supernet.zoo.cells.cell_ops import OPERATIONS
@@ -121,7 +122,7 @@ def test_three_stages_of_25_epochs() -> None:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Executor, "execute", noting)
-        patch.setattr(Executor, "steps_per_epoch", 1)
+        patch.setattr(Feed, "steps_per_epoch", 1)
         history = train(short(), net=cells(), steps=75, log_every=1).history
     weights = [row for row in seen if not row[-1]]
     assert [row[1:3] for row in weights] == [(3, 4)] * 25 + [(4, 3)] * 25 + [(5, 2)] * 25

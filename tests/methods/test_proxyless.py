@@ -37,8 +37,9 @@ from supernet.train import (
 )
 from supernet.train.executor import Executor
 from supernet.train.laws import Trial
-from supernet.train.move import Move, Step
+from supernet.train.move import Move
 from supernet.train.parametrisations.option_logits import LogitPerOption
+from supernet.train.step import Step
 
 
 def trial(**options: Any) -> Trial:

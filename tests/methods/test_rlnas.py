@@ -48,8 +48,9 @@ from supernet.train import (
 )
 from supernet.train.executor import Executor
 from supernet.train.health import warnings_of
-from supernet.train.move import Move, Step
+from supernet.train.move import Move
 from supernet.train.samplers.strict_fair import StrictFair
+from supernet.train.step import Step
 
 FEW = ("few_shot", "gm_nas", "k_shot")  # they make several sets of weights, and one part holds initial weights of one
 

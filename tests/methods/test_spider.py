@@ -42,6 +42,7 @@ from supernet.train.parametrisations.option_logits import OptionLogits
 from supernet.train.programs.federated_rounds import ClientLeftOut, drawn_clients
 from supernet.train.programs.train_personal import PERSONAL
 from supernet.train.relaxations.softmax import Softmax
+from supernet.train.step import RatedBy
 
 
 def quick(lr: float = 0.1, **options: Any) -> Recipe:
@@ -195,9 +196,9 @@ def test_a_client_decides_by_its_own_net_and_images_in_every_due_round(monkeypat
     moved: list[tuple[int, str, str]] = []
     rate, execute = Executor.rate, Executor.execute
 
-    def noting(self: Executor, targets: Any, data: str, *further: Any, net: Any = None, **named: Any) -> list[float]:
-        rated.append((data, named.get("measure") or further[1], id(net)))
-        return rate(self, targets, data, *further, net=net, **named)
+    def noting(self: Executor, targets: Any, data: str, by: RatedBy, *, net: Any = None) -> list[float]:
+        rated.append((data, by.measure, id(net)))
+        return rate(self, targets, data, by, net=net)
 
     def watched(self: Executor, move: Any, now: Any) -> Any:
         moved.append((now.memory["federation"]["round"], str(move.updates), move.data))

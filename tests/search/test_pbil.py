@@ -41,7 +41,7 @@ def test_the_distribution_moves_to_the_best_and_keeps_a_floor() -> None:
     archs = learning.generation()
     assert len(archs) == 8
     assert all(np.allclose(share, 0.25) for share in learning.shares)
-    learning.learn(archs, told(range(8)))
+    learning.parents.learn(archs, told(range(8)))
     learning.generation()
     best = SPACE.codes(archs[-2:])
     for column, share in enumerate(learning.shares):
@@ -55,7 +55,7 @@ def test_choices_that_are_not_active_in_the_best_stay_and_others_are_drawn_as_of
     learning = _Learning(PBIL(population=4, parents=1, rate=1.0, floor=0.3), posed(space))
     learning.generation()
     shallow = space.arch({"depth": 1, "op": "b"})
-    learning.learn([shallow], told([1.0]))
+    learning.parents.learn([shallow], told([1.0]))
     learning._move()
     assert [share.round(3).tolist() for share in learning.shares] == [[0.85, 0.15], [0.333, 0.333, 0.333], [0.15, 0.85]]
     drawn = learning._drawn(4000)

@@ -21,7 +21,7 @@ from supernet.errors import RunError
 from supernet.methods import darts, one_shot
 from supernet.train import Recipe, Trained, TrainPaths, Uniform, checkpoint, fit
 from supernet.train.laws import Trial, resumes_bitwise
-from supernet.train.move import Step
+from supernet.train.step import Step
 
 __all__ = ["terminal"]  # a fixture
 

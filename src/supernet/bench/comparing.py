@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy import stats
 
 from supernet.bench.aligned import aligned, check_same_space
 from supernet.bench.cautions import differing_order, unequal
 from supernet.bench.finished import FinishedRun, differences
 from supernet.bench.grouping import find_runs, grouped
+from supernet.bench.paired import paired_t
 from supernet.bench.ranking import Ranking
-from supernet.bench.row import ADDED, DERIVED, FREE, MEASURES, RANDOM, TOP_TAU, PairedT, Row, found_of
+from supernet.bench.row import ADDED, DERIVED, FREE, MEASURES, RANDOM, TOP_TAU, Row
+from supernet.bench.searched import searched
 from supernet.bench.table import RunTable
 from supernet.errors import UsageError
 from supernet.judge.measuring import MIN_TOP
@@ -36,7 +37,6 @@ from supernet.rank.evidence import (
 )
 from supernet.rank.measures import TAU, Measure, add_ranks
 
-_MIN_SEEDS = 3  # fewer differences have no spread to speak of
 Drawn: TypeAlias = Draws | str
 """A measure of several trainings, or why it is undefined for them."""
 
@@ -82,59 +82,24 @@ def tabulate(
     first = groups[baseline or next(iter(groups))][0]
     changes = {name: differences(group[0].config, first.config) for name, group in groups.items()}
     if all(run.ranking is None for run in runs):
-        return _found(groups, baseline, changes, told, failed)
+        return searched(groups, baseline, changes, told, failed)
     common, shared = aligned(runs)
     by_run = {id(run): ranking for run, ranking in zip(runs, common, strict=True)}
     rankings = {name: [by_run[id(run)] for run in group] for name, group in groups.items()}
     example = by_run[id(first)]
     told += shared + differing_order(example, [group[0] for group in rankings.values()], first)
-    n = len(example.archs)
-    plan = resamples(n)
-    measures = [m for m in MEASURES if m is not TOP_TAU or share_to_k(0.2, n) >= MIN_TOP]
-
-    def drawn(predicted: Floats) -> dict[Measure, Drawn]:
-        return {m: _drawn(partial(draws, m, predicted, example.true, plan)) for m in measures}
-
-    cells = {name: drawn(np.stack([ranking.predicted for ranking in group])) for name, group in rankings.items()}
-    free = {name: drawn(values[None]) for name, values in example.baselines.items()}
-    for name, found in cells.items():
+    judged = _Judged.of(groups, rankings, example)
+    for name, found in judged.cells.items():
         if isinstance(reason := found[TAU], str):
             told.append(f"The figures of {name} are undefined: {reason}")
-    rows = []
-    for name, group in groups.items():
-        ours, minus, paired = cells[name], {}, None
-        if baseline is not None and name != baseline:
-            theirs = cells[baseline]
-            minus = {m.name: _contrast(ours[m], theirs[m], plan, m) for m in measures}
-            paired = paired_t(_by_seed(group, ours[TAU]), _by_seed(groups[baseline], theirs[TAU]))
-        rows.append(
-            Row(
-                name=name,
-                runs=group,
-                figures={**_estimates(ours, plan), **_learned(group, n)},
-                minus_baseline=minus,
-                minus_free={other: _contrast(ours[TAU], found[TAU], plan, TAU) for other, found in free.items()},
-                added=_added(rankings[name], example, plan),
-                paired=paired,
-                changes=changes[name],
-            )
-        )
-    compared = {name: _estimates(found, plan) for name, found in free.items()}
-    compared[RANDOM] = {m.name: _chance(m, [*cells.values(), *free.values()], plan) for m in measures}
-    standings = [run.derived for run in runs if run.derived is not None]
-    if masses := [run.mass for run in runs if run.mass is not None]:
-        compared[RANDOM] |= _figures((MASS,), [[uniform] for _, uniform in masses[:1]], n)
-    if standings:
-        by_chance = [(found.random_true, found.random_rank, found.random_regret) for found in standings]
-        compared[RANDOM] |= _figures(DERIVED, [np.mean(by_chance, axis=0)], standings[0].n)
-    if len({found.n for found in standings}) > 1:
+    if len({run.derived.n for run in runs if run.derived is not None}) > 1:
         told.append("The derived architectures were ranked among different numbers of architectures.")
     return RunTable(
-        rows=rows,
+        rows=[judged.row(name, baseline, changes[name]) for name in groups],
         baseline=baseline,
-        measures=measures,
-        free=compared,
-        n=n,
+        measures=judged.measures,
+        free={name: _estimates(found, judged.plan) for name, found in judged.free.items()} | {RANDOM: judged.random()},
+        n=judged.n,
         best=float(example.true.max()),
         truth=first.truth,
         notes=told,
@@ -142,21 +107,81 @@ def tabulate(
     )
 
 
-def paired_t(first: Mapping[int, float], second: Mapping[int, float]) -> PairedT | None:
-    """Test whether two cells differ, by their figures per seed; None below three shared seeds, or where all agree.
+@dataclass(frozen=True, eq=False)
+class _Judged:
+    """Groups of runs that were judged on the same architectures.
 
-    The architectures count as given: the test says whether other *trainings* would differ, not other architectures.
-
-    >>> found = paired_t({0: 0.5, 1: 0.6, 2: 0.7}, {0: 0.4, 1: 0.4, 2: 0.4})
-    >>> round(found.mean, 3), round(found.std, 3), round(found.p_value, 4)
-    (0.2, 0.1, 0.0742)
+    Attributes:
+        groups: The runs of each cell.
+        rankings: What each of them ranks, on the architectures that all have.
+        example: The ranking whose truth and free rankings stand for those of all.
+        plan: The architectures of each resample.
+        measures: What is measured on so many architectures.
+        cells: Draws of the measures, by cell.
+        free: Draws of the measures of the rankings that cost nothing.
     """
-    seeds = tuple(seed for seed in first if seed in second)
-    each = np.asarray([first[seed] - second[seed] for seed in seeds])
-    if len(seeds) < _MIN_SEEDS or each.std(ddof=1) < 1e-12:
-        return None
-    found = stats.ttest_1samp(each, 0.0)
-    return PairedT(seeds, float(each.mean()), float(each.std(ddof=1)), float(found.pvalue))
+
+    groups: Mapping[str, Sequence[FinishedRun]]
+    rankings: Mapping[str, Sequence[Ranking]]
+    example: Ranking
+    plan: Resamples
+    measures: Sequence[Measure]
+    cells: Mapping[str, Mapping[Measure, Drawn]]
+    free: Mapping[str, Mapping[Measure, Drawn]]
+
+    @classmethod
+    def of(
+        cls,
+        groups: Mapping[str, Sequence[FinishedRun]],
+        rankings: Mapping[str, Sequence[Ranking]],
+        example: Ranking,
+    ) -> _Judged:
+        """Draw the measures of all."""
+        n = len(example.archs)
+        plan = resamples(n)
+        measures = [m for m in MEASURES if m is not TOP_TAU or share_to_k(0.2, n) >= MIN_TOP]
+
+        def drawn(predicted: Floats) -> dict[Measure, Drawn]:
+            return {m: _drawn(partial(draws, m, predicted, example.true, plan)) for m in measures}
+
+        cells = {name: drawn(np.stack([ranking.predicted for ranking in group])) for name, group in rankings.items()}
+        free = {name: drawn(values[None]) for name, values in example.baselines.items()}
+        return cls(groups, rankings, example, plan, measures, cells, free)
+
+    @property
+    def n(self) -> int:
+        """The number of architectures."""
+        return len(self.example.archs)
+
+    def row(self, name: str, baseline: str | None, changes: Mapping[str, Any]) -> Row:
+        """The row of a cell, beside the baseline and the rankings that cost nothing."""
+        group, ours, minus, paired = self.groups[name], self.cells[name], dict[str, Estimate](), None
+        if baseline is not None and name != baseline:
+            theirs = self.cells[baseline]
+            minus = {m.name: _contrast(ours[m], theirs[m], self.plan, m) for m in self.measures}
+            paired = paired_t(_by_seed(group, ours[TAU]), _by_seed(self.groups[baseline], theirs[TAU]))
+        return Row(
+            name=name,
+            runs=group,
+            figures={**_estimates(ours, self.plan), **_learned(group, self.n)},
+            minus_baseline=minus,
+            minus_free={other: _contrast(ours[TAU], found[TAU], self.plan, TAU) for other, found in self.free.items()},
+            added=_added(self.rankings[name], self.example, self.plan),
+            paired=paired,
+            changes=changes,
+        )
+
+    def random(self) -> dict[str, Estimate]:
+        """The figures of random orders, of drawing uniformly and of random architectures."""
+        every = [*self.cells.values(), *self.free.values()]
+        found = {m.name: _chance(m, every, self.plan) for m in self.measures}
+        runs = [run for group in self.groups.values() for run in group]
+        if masses := [run.mass for run in runs if run.mass is not None]:
+            found |= _figures((MASS,), [[uniform] for _, uniform in masses[:1]], self.n)
+        if standings := [run.derived for run in runs if run.derived is not None]:
+            expected = [(one.random_true, one.random_rank, one.random_regret) for one in standings]
+            found |= _figures(DERIVED, [np.mean(expected, axis=0)], standings[0].n)
+        return found
 
 
 def _drawn(make: Callable[[], Draws]) -> Drawn:
@@ -232,59 +257,3 @@ def _by_seed(group: Sequence[FinishedRun], drawn: Drawn) -> dict[int, float]:
     if isinstance(drawn, str):
         return {}
     return {run.seed: value for run, value in zip(group, drawn.observed.tolist(), strict=True)}
-
-
-def _found(
-    groups: Mapping[str, Sequence[FinishedRun]],
-    baseline: str | None,
-    changes: Mapping[str, Mapping[str, Any]],
-    notes: Sequence[str],
-    failed: Sequence[str],
-) -> RunTable:
-    """The table of runs that were searched and not judged."""
-    first = next(iter(groups.values()))[0]
-    score = first.score
-    values: dict[str, dict[int, float]] = {}
-    for name, group in groups.items():
-        values[name] = {}
-        for run in group:
-            if run.score != score:
-                raise UsageError(
-                    f"{run.path} compares networks by {run.score.name} and {first.path} by {score.name}; such runs "
-                    "cannot be compared."
-                )
-            if run.found is None:
-                raise UsageError(
-                    f"The search of {run.path} did not measure {score.name}, so there is nothing to compare."
-                )
-            values[name][run.seed] = run.found
-    rows = []
-    for name, group in groups.items():
-        each = tuple(values[name].values())
-        rows.append(
-            Row(
-                name=name,
-                runs=group,
-                figures={found_of(score): Estimate(sum(each) / len(each), None, None, None, 0, 0.95, each)},
-                minus_baseline={},
-                minus_free={},
-                added=None,
-                paired=None if baseline is None or name == baseline else paired_t(values[name], values[baseline]),
-                changes=changes[name],
-            )
-        )
-    caution = (
-        f"The runs were searched and not judged. The {score.name} is that of the best architecture found, on "
-        "validation examples and with inherited weights: it says how well a supernet is trained, not how well it ranks."
-    )
-    return RunTable(
-        rows=rows,
-        baseline=baseline,
-        measures=(),
-        free={},
-        n=0,
-        best=math.nan,
-        truth="",
-        notes=[caution, *notes],
-        failed=failed,
-    )

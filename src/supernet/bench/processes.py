@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -17,12 +17,12 @@ from typing import Protocol
 from supernet.bench.study import TRUTH
 from supernet.bench.words import duration
 from supernet.errors import RunError
+from supernet.runs.run import Say
 from supernet.train.interruption import Interruption
 from supernet.workers.crew import LIVES
 from supernet.workers.local import how_it_ended
 from supernet.workers.on_ray import Cluster, RayCommand
 
-Say = Callable[[str], None]
 _LOOK_EVERY_SECONDS = 0.1
 _SPEAK_EVERY_SECONDS = 60.0
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from supernet.bench.comparing import tabulate
 from supernet.bench.finished import FinishedRun, differences, is_finished
-from supernet.bench.processes import Estimator, Job, Say, run_jobs
+from supernet.bench.processes import Estimator, Job, run_jobs
 from supernet.bench.spent import Spent
 from supernet.bench.study import TRUTH, Study, check_seeds
 from supernet.bench.table import RunTable
@@ -19,6 +19,7 @@ from supernet.io.asked_workers import AskedWorkers
 from supernet.io.config import Config
 from supernet.io.files import write_json
 from supernet.io.locking import locked
+from supernet.runs.run import Say
 from supernet.workers.on_ray import Cluster, Ray
 
 

@@ -71,10 +71,13 @@ RUN = Part(
 )
 """Everything. Files by any other name are not ours: they are never moved, removed or written over."""
 
+SEARCHED = "search.jsonl"
+"""The record of a search."""
+
 SEARCH = Part(
     name="search",
     files={"": r"searching\.json|search\.jsonl?|front\.json|(exports|samples)\.json", **_SHIFTED},
-    stands="search.jsonl",
+    stands=SEARCHED,
 )
 """What a search leaves, and the list of what was exported of it."""
 

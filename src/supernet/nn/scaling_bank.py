@@ -11,6 +11,8 @@ from supernet.nn.sizes import check_size, check_width
 from supernet.nn.slices import SLICE, active_slice
 from supernet.space import Expr, largest_value
 
+_GAIN = 8.0  # of the released code of NASViT: what is divided by the width, and multiplies every scale
+
 
 class ScaleChannels(nn.Module):
     """Multiplies each channel by a learned number: (…, c) -> (…, c).
@@ -43,7 +45,6 @@ class ScalingBank(ScaleChannels, Mutable):
         tokens: The number T of tokens.
         rows: The numbers of depths and of remainders of T that have scales of their own; the released code has (10, 8).
         initial: What every number starts from.
-        gain: What is divided by c, and multiplies the scale.
 
     Raises:
         UsageError: a size below 1, or more layers than there are rows; while it runs, another number of tokens.
@@ -65,7 +66,6 @@ class ScalingBank(ScaleChannels, Mutable):
         *,
         rows: tuple[int, int] = (10, 8),
         initial: float = 1e-4,
-        gain: float = 8.0,
     ) -> None:
         check_size("width", width)
         check_size("number of tokens", tokens)
@@ -79,9 +79,9 @@ class ScalingBank(ScaleChannels, Mutable):
                 f"rows=({deepest + 1}, {period}) or more."
             )
         # channels first: what is active of the table is a prefix, as in other layers
-        super().__init__(torch.full((largest_value(width), depths, period), float(initial)), gain)
+        super().__init__(torch.full((largest_value(width), depths, period), float(initial)), _GAIN)
         self.width, self.depth, self.tokens = width, depth, tokens
-        self.rows, self.gain = rows, gain
+        self.rows = rows
 
     def _row(self) -> Tensor:
         value = self.selection.value
@@ -96,7 +96,7 @@ class ScalingBank(ScaleChannels, Mutable):
                 f"A bank of scales for {tokens} tokens was given {x.shape[-2]}. Pass the number of tokens, or the "
                 "expression of choices that it follows from, where the bank is made."
             )
-        return x * (row * (self.gain / len(row)))
+        return x * (row * (_GAIN / len(row)))
 
     def depends_on(self) -> tuple[Expr | int, ...]:
         return (self.width, self.depth, self.tokens)
@@ -106,7 +106,7 @@ class ScalingBank(ScaleChannels, Mutable):
 
     def plain(self) -> nn.Module:
         row = self._row()
-        scale = ScaleChannels(torch.empty(row.shape, device="meta"), self.gain / len(row))
+        scale = ScaleChannels(torch.empty(row.shape, device="meta"), _GAIN / len(row))
         return copy_into(scale, table=row)
 
     def extra_repr(self) -> str:

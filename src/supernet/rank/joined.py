@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TypeAlias
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from supernet.errors import UsageError
+from supernet.rank.checks import Floats
 from supernet.rank.measures import dense_ranks, mid_ranks
-
-Floats: TypeAlias = NDArray[np.float64]
 
 
 def joined_ranks(

@@ -18,6 +18,7 @@ from supernet.errors import RunError, UsageError
 from supernet.io import schema
 from supernet.io.files import damaged, decode, read_json, read_text
 from supernet.io.lines import read_lines
+from supernet.io.run_directory import SEARCHED
 from supernet.nn.diagram import Diagram
 from supernet.report.run_files import Derived, Network, Record, RunFiles, Scored, by_split, measured
 from supernet.search.evaluation import Point
@@ -45,7 +46,7 @@ def read_run(directory: Path) -> RunFiles:
         train=reader.log("train.jsonl", schema.Step, lambda row: row.step),
         strengths=reader.lines("choices.jsonl", schema.Strengths),
         space=reader.json("space.json", schema.Space),
-        search=reader.lines("search.jsonl", Point),
+        search=reader.lines(SEARCHED, Point),
         shifted=reader.log("shifted/shifting.jsonl", schema.Generation, lambda row: row.generation),
         front=reader.part(lambda: FrontFile.read(directory)),
         exports=reader.part(lambda: _networks(directory / "exports.json")) or [],

@@ -95,6 +95,12 @@ class RunFiles:
     torn: Sequence[str] = ()
     damaged: Sequence[str] = ()
 
+    def named(self, part: str) -> str:
+        """The name that the configuration gives a `"method"`, `"space"` or `"data"`; empty where it gives none."""
+        found = self.config.get(part)
+        name = found.get("name") if isinstance(found, dict) else None
+        return name if isinstance(name, str) else ""
+
     @cached_property
     def warnings(self) -> list[str]:
         """What is wrong with the training, by its log."""

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TypeAlias
 
 import numpy as np
+from torch import nn
 
 from supernet.errors import UsageError
 from supernet.io import schema
@@ -18,6 +19,7 @@ from supernet.judge import (
     Distribution,
     RankReport,
     Standing,
+    Surrogate,
     Truth,
     fit_surrogate,
     rank_report,
@@ -65,73 +67,94 @@ def judge(run: Run, truth: Truth | None = None, *, alone: Alone | None = None) -
         UsageError: nothing is said to judge against, or as `supernet.judge.rank_report`.
         RunError: as `supernet.judge.rank_report` and `supernet.judge.train_alone`.
     """
-    settings, place = run.config.search, run.place
+    settings, place = run.config.judge, run.place
     with place.alone(run.say):
-        if truth is None:
-            check_wanted(run)
-            table = table_of(run) if run.config.judge.table else None
-            before = read_text(place / "judging.json")
-            place.write("judging.json", schema.Judgement(run.config.judge))
-            try:
-                truth = trained_alone(run) if table is None else table
-            except UsageError:  # refused, so the settings of what is on record stay
-                (place / "judging.json").unlink()
-                if before is not None:
-                    write_atomically(place / "judging.json", before.encode())
-                raise
-        if alone is None and run.config.judge.retrain:
+        truth = _asked_for(run) if truth is None else truth
+        if alone is None and settings.retrain:
             alone = partial(trained_alone, run)
-        surrogate = None
-        if run.config.judge.surrogate:
-            surrogate = fit_surrogate(truth)
-            run.say(f"surrogate of {surrogate.held_out.n} architectures, held out: {surrogate.held_out}")
-            truth, alone = surrogate.truth(_uniform(run.space, run.config.judge.surrogate)), surrogate.truth
-        derived, reason = _standing(run, truth, alone)
+        surrogate = _surrogate(run, truth)
+        if surrogate is not None:
+            truth, alone = surrogate.truth(_uniform(run.space, settings.surrogate)), surrogate.truth
+        derived, not_standing = _standing(run, truth, alone)
         truth = _left(run, truth)
         parts = run.load_searched()
         run.say_if_unfinished()
         run.say_what_ranks()
-        n = min(run.config.judge.archs, len(truth))
-        distribution = None
-        program = run.recipe.on(run.net.space).phases[-1].program
-        if isinstance(program, WeighsOptions):
-            weights = {name: values.cpu().numpy() for name, values in program.probabilities(parts).items()}
-            try:
-                distribution = Distribution.of_weights(run.net.space, weights)
-            except UsageError as error:  # weights of another kind, of which no drawing is known
-                reason["mass"] = str(error)
-        chosen, workers = run.config.judge.proxies, workers_of(run.config.judge.workers)
-        with (
-            ProgressBar("judge", n, unit="architectures") as bar,
-            ProgressBar("proxies", n, unit="architectures", enabled=bool(chosen)) as proxy_bar,
-        ):
-            found = rank_report(
-                run.net,
-                run.data,
-                truth,
-                n=run.config.judge.archs,
-                distribution=None if surrogate is not None else distribution,
-                clusters=n >= _MIN_CLUSTERED,
-                calibration=build_calibration(settings),
-                images=settings.validation_images,
-                batch_size=run.config.judge.batch_size,
-                precision=run.config.train.precision,
-                by=run.recipe.ranks_by,
-                parts=parts,
-                proxies=chosen,
-                workers=workers,
-                rated=lambda done, total: proxy_bar.update(done),
-                out=place / "scores.jsonl",
-                progress=lambda done, _: bar.update(done),
-            )
+        distribution, not_weighed = _distribution(run, parts)
+        found = _report(run, truth, parts, None if surrogate is not None else distribution)
         if surrogate is not None and distribution is not None:
             found = replace(found, mass=surrogate.mass(distribution, truth))
-        found = replace(found, derived=derived, omitted={**found.omitted, **reason})
+        found = replace(found, derived=derived, omitted={**found.omitted, **not_standing, **not_weighed})
         place.write("judge.json", {**found.to_json(), "truth": repr(truth), "rows": found.rows()})
         write_atomically(place / "judge.csv", found.to_csv().encode())
         write_atomically(place / "ranking.csv", found.scores_csv().encode())
         refresh(run)
     return found
+
+
+def _asked_for(run: Run) -> Truth:
+    """The truth that the configuration asks for, which `judging.json` then holds; one that is refused is not noted."""
+    check_wanted(run)
+    table, place = table_of(run) if run.config.judge.table else None, run.place
+    before = read_text(place / "judging.json")
+    place.write("judging.json", schema.Judgement(run.config.judge))
+    try:
+        return trained_alone(run) if table is None else table
+    except UsageError:  # refused, so the settings of what is on record stay
+        (place / "judging.json").unlink()
+        if before is not None:
+            write_atomically(place / "judging.json", before.encode())
+        raise
+
+
+def _surrogate(run: Run, truth: Truth) -> Surrogate | None:
+    """What predicts the truth, where the configuration asks for it."""
+    if not run.config.judge.surrogate:
+        return None
+    found = fit_surrogate(truth)
+    run.say(f"surrogate of {found.held_out.n} architectures, held out: {found.held_out}")
+    return found
+
+
+def _distribution(run: Run, parts: Mapping[str, nn.Module]) -> tuple[Distribution | None, dict[str, str]]:
+    """How the method's weights draw architectures, where it has any; or why that is not known."""
+    program = run.recipe.on(run.net.space).phases[-1].program
+    if not isinstance(program, WeighsOptions):
+        return None, {}
+    weights = {name: values.cpu().numpy() for name, values in program.probabilities(parts).items()}
+    try:
+        return Distribution.of_weights(run.net.space, weights), {}
+    except UsageError as error:  # weights of another kind, of which no drawing is known
+        return None, {"mass": str(error)}
+
+
+def _report(run: Run, truth: Truth, parts: Mapping[str, nn.Module], distribution: Distribution | None) -> RankReport:
+    """The ranking of the supernet against the truth, as the configuration says."""
+    settings, search = run.config.judge, run.config.search
+    n = min(settings.archs, len(truth))
+    with (
+        ProgressBar("judge", n, unit="architectures") as bar,
+        ProgressBar("proxies", n, unit="architectures", enabled=bool(settings.proxies)) as proxy_bar,
+    ):
+        return rank_report(
+            run.net,
+            run.data,
+            truth,
+            n=settings.archs,
+            distribution=distribution,
+            clusters=n >= _MIN_CLUSTERED,
+            calibration=build_calibration(search),
+            images=search.validation_images,
+            batch_size=settings.batch_size,
+            precision=run.config.train.precision,
+            by=run.recipe.ranks_by,
+            parts=parts,
+            proxies=settings.proxies,
+            workers=workers_of(settings.workers),
+            rated=lambda done, total: proxy_bar.update(done),
+            out=run.place / "scores.jsonl",
+            progress=lambda done, _: bar.update(done),
+        )
 
 
 def _standing(run: Run, truth: Truth, alone: Alone | None) -> tuple[Standing | None, dict[str, str]]:

@@ -13,7 +13,7 @@ from supernet import measure
 from supernet.errors import UsageError
 from supernet.io import schema
 from supernet.io.progress import ProgressBar
-from supernet.io.run_directory import SEARCH
+from supernet.io.run_directory import SEARCH, SEARCHED
 from supernet.judge import OrderAlong
 from supernet.measure import NetEvaluator
 from supernet.measure.scores.int8 import SUFFIX as INT8
@@ -60,7 +60,6 @@ def search(
         overwrite: Whether to replace the search on record, once this one is known to be possible.
         wrap: What goes on beside the search; None: what is configured. Where it shifts the supernet and a table of
             truth is configured, the order of good and poor architectures is followed along the generations.
-
         workers: Processes that evaluate architectures side by side; the record is the same. None: this one does.
 
     Raises:
@@ -71,10 +70,7 @@ def search(
     settings, place = run.config.search, run.place
     if resume and overwrite:
         raise UsageError("--resume goes on with the search that --overwrite would replace; give one of them.")
-    kept = kept_search(place)
-    if resume and kept is not None and (place / "search.jsonl").is_file():
-        free = ("search.always", *(("search.budget",) if settings.budget >= kept.search.budget else ()))
-        refuse_changes(kept.search, settings, place / "searching.json", place="search.", free=free)
+    _check_resumed(run, resume=resume)
     if overwrite:
         place.check_replaceable()
     searcher = build_search(settings)
@@ -82,9 +78,7 @@ def search(
     run.say_if_unfinished()
     run.say_what_is_left()
     run.say_what_ranks()
-    wrap = _wrap(run) if wrap is None else wrap
-    if isinstance(wrap, Shifting) and run.config.judge.table and run.recipe.ranks_by is None:
-        wrap = replace(wrap, on_generation=(*wrap.on_generation, _order_along(run)))
+    wrap = _following(run, _wrap(run) if wrap is None else wrap)
     evaluator = _evaluator(run, parts)
     pool = load_candidates(run.net.space, run.directory.path) if settings.pool else []
     space = run.space
@@ -95,10 +89,8 @@ def search(
             spread.start()  # before the search on record is replaced
         if overwrite:
             place.replace(SEARCH)
-        if not (place / "search.jsonl").is_file() or resume:
-            place.begin()
-            source = None if run.results is None else os.path.relpath(run.directory.path, place.path)
-            place.write("searching.json", schema.Search(settings, source))
+        if not (place / SEARCHED).is_file() or resume:
+            _begin(run)
 
     with (
         place.alone(run.say),
@@ -123,12 +115,41 @@ def search(
         if spread is not None and spread.lost:
             run.say(f"workers that ended unexpectedly and were replaced: {len(spread.lost)} ({'; '.join(spread.lost)})")
         refresh(run)
-    if settings.latency is not None:
-        run.say(f"latency_ms is predicted from {settings.latency}, not measured; export measures it")
+    _say_found(run, front)
+    return front
+
+
+def _check_resumed(run: Run, *, resume: bool) -> None:
+    """Refuse other settings for a search that goes on; its budget may grow."""
+    settings, place = run.config.search, run.place
+    kept = kept_search(place)
+    if resume and kept is not None and (place / SEARCHED).is_file():
+        free = ("search.always", *(("search.budget",) if settings.budget >= kept.search.budget else ()))
+        refuse_changes(kept.search, settings, place / "searching.json", place="search.", free=free)
+
+
+def _following(run: Run, wrap: Wrap | None) -> Wrap | None:
+    """The same, which also follows the order along the generations, where it shifts the supernet and a table tells."""
+    if isinstance(wrap, Shifting) and run.config.judge.table and run.recipe.ranks_by is None:
+        return replace(wrap, on_generation=(*wrap.on_generation, _order_along(run)))
+    return wrap
+
+
+def _begin(run: Run) -> None:
+    """Write the settings, before the first result."""
+    place = run.place
+    place.begin()
+    source = None if run.results is None else os.path.relpath(run.directory.path, place.path)
+    place.write("searching.json", schema.Search(run.config.search, source))
+
+
+def _say_found(run: Run, front: Front) -> None:
+    latency = run.config.search.latency
+    if latency is not None:
+        run.say(f"latency_ms is predicted from {latency}, not measured; export measures it")
     for sentence in (*told(front.predictor), *told_of_parts(front.joined)):
         run.say(sentence)
     run.say(f"{front.evaluations} architectures evaluated, {len(front.points)} on the front")
-    return front
 
 
 def workers_for(run: Run) -> Workers | None:

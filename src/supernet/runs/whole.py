@@ -7,6 +7,7 @@ from pathlib import Path
 
 from supernet.errors import SupernetError, require
 from supernet.io import schema
+from supernet.io.run_directory import SEARCHED
 from supernet.judge import RankReport
 from supernet.runs.export import check_formats, export
 from supernet.runs.judge import judge, table_of
@@ -57,7 +58,7 @@ def whole(run: Run, *, resume: bool = False) -> Whole | None:
         RunError: the packages of every format, or that of the page, are missing; the training or the search failed,
             or the page could not be written.
     """
-    always = run.config.search.always or (run.place / "search.jsonl").is_file()
+    always = run.config.search.always or (run.place / SEARCHED).is_file()
     if always or run.recipe.derive is None:
         check_search(run)
     if run.config.judge.table:

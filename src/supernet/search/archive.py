@@ -13,6 +13,7 @@ from msgspec import Struct
 from supernet.errors import RunError, UsageError
 from supernet.io.files import damaged, read_json, write_json
 from supernet.io.lines import LinesFile, read_lines
+from supernet.io.run_directory import SEARCHED
 from supernet.search.evaluation import Evaluation, Point
 from supernet.search.front import FILE_NAME as FRONT
 from supernet.search.front import FrontFile
@@ -21,7 +22,6 @@ from supernet.train.recipe import describe
 
 __all__ = ["Begun"]
 
-FILE_NAME = "search.jsonl"
 SETTINGS = "search.json"
 
 
@@ -104,7 +104,7 @@ class Archive:
         if folder is None and resume:
             raise UsageError("resume=True needs the folder of the search to resume: give out=…")
         self.begun = begun
-        self.path = None if folder is None else folder / FILE_NAME
+        self.path = None if folder is None else folder / SEARCHED
         self.recorded: list[Evaluation] = []
         self._file = LinesFile(self.path, goes_on="make room, then resume the search")
         if folder is None or self.path is None:

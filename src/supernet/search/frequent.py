@@ -110,7 +110,7 @@ class DropRare:
 
     def found(self, context: Context) -> list[Arch]:
         """The architectures of the first fronts, that of the best score first."""
-        data, net = context.executor.data, context.net
+        data, net = context.executor.feed.data, context.net
         evaluator = NetEvaluator(
             net,
             data,

@@ -77,7 +77,7 @@ class MeasureArchive:
 
     def evaluator(self, context: Context) -> NetEvaluator:
         """What tells scores and costs of the present weights."""
-        return NetEvaluator(context.net, context.executor.data, calibration=self.calibration, images=self.images)
+        return NetEvaluator(context.net, context.executor.feed.data, calibration=self.calibration, images=self.images)
 
     def quantities(self, evaluator: NetEvaluator) -> tuple[Quantity, ...]:
         """The objectives.
@@ -91,7 +91,7 @@ class MeasureArchive:
     def measured(self, context: Context, evaluator: NetEvaluator, codes: Sequence[Code]) -> list[dict[str, float]]:
         """The objectives of architectures, by name; forwards are counted as those of any other pass."""
         names = [goal.name for goal in self.quantities(evaluator)]
-        data, images = context.executor.data, self.images
+        data, images = context.executor.feed.data, self.images
         validation = len(data.validation) if images is None else min(len(data.validation), images)
         calibrated = min(len(data.train), self.calibration.images)
         context.executor.passed["forward"] += len(codes) * (validation + calibrated)

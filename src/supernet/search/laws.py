@@ -19,8 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from supernet.errors import UsageError
+from supernet.io.run_directory import SEARCHED
 from supernet.quantity import ACCURACY, MACS, Quantity
-from supernet.search.archive import FILE_NAME
 from supernet.search.driver import run
 from supernet.search.front import Front
 from supernet.search.problem import Searcher
@@ -165,7 +165,7 @@ class SearcherLaws(SearcherUnderTest):
         records = []
         for folder, seed in (("a", 1), ("b", 1), ("c", 2)):
             self.search(Toy(stages()), out=tmp_path / folder, seed=seed)
-            records.append((tmp_path / folder / FILE_NAME).read_bytes())
+            records.append((tmp_path / folder / SEARCHED).read_bytes())
         assert records[0] == records[1], "the same seed must give the same record"
         assert records[0] != records[2], "another seed must give another record"
 
@@ -173,15 +173,15 @@ class SearcherLaws(SearcherUnderTest):
         toy = Toy(stages(2))
         constraints = {"macs": limit(toy, 0.5)}
         self.search(toy, constraints=constraints, budget=24, out=tmp_path)
-        record, result = (tmp_path / FILE_NAME).read_bytes(), (tmp_path / "front.json").read_bytes()
+        record, result = (tmp_path / SEARCHED).read_bytes(), (tmp_path / "front.json").read_bytes()
         lines = record.splitlines(keepends=True)
         assert len(lines) == 24
         for whole in range(0, len(lines) + 1, 2):
             torn = lines[whole][: len(lines[whole]) // 2] if whole < len(lines) else b""
-            (tmp_path / FILE_NAME).write_bytes(b"".join(lines[:whole]) + torn)
+            (tmp_path / SEARCHED).write_bytes(b"".join(lines[:whole]) + torn)
             again = Toy(stages(2))
             self.search(again, constraints=constraints, budget=24, out=tmp_path, resume=True)
-            assert (tmp_path / FILE_NAME).read_bytes() == record
+            assert (tmp_path / SEARCHED).read_bytes() == record
             assert (tmp_path / "front.json").read_bytes() == result
             assert len(again.asked) == len(lines) - whole, "only what is missing is evaluated"
 
@@ -189,13 +189,13 @@ class SearcherLaws(SearcherUnderTest):
         self.search(Toy(stages(2)), budget=40, out=tmp_path / "long")
         for budget in (13, 27, 40):
             self.search(Toy(stages(2)), budget=budget, out=tmp_path / "short", resume=True)
-        assert (tmp_path / "short" / FILE_NAME).read_bytes() == (tmp_path / "long" / FILE_NAME).read_bytes()
+        assert (tmp_path / "short" / SEARCHED).read_bytes() == (tmp_path / "long" / SEARCHED).read_bytes()
 
     def test_resumes_only_what_was_asked_for(self, tmp_path: Path) -> None:
         """The request is on disk before the first result, and one that contradicts it is refused by name."""
         asked = Request(constraints={"macs": limit(Toy(stages(2)), 0.9)}, budget=13, out=tmp_path)
         self.search(Toy(stages(2)), **asked)
-        (tmp_path / FILE_NAME).unlink()  # killed before the first line
+        (tmp_path / SEARCHED).unlink()  # killed before the first line
         others: list[tuple[Request, str]] = [
             ({"seed": 1}, "seed 0, not 1"),
             ({"constraints": {"macs": 1e9}}, "the constraint on macs"),
@@ -206,7 +206,7 @@ class SearcherLaws(SearcherUnderTest):
 
     def test_generations_count_up(self, tmp_path: Path) -> None:
         self.search(Toy(stages(2)), budget=40, out=tmp_path)
-        lines = (tmp_path / FILE_NAME).read_text().splitlines()
+        lines = (tmp_path / SEARCHED).read_text().splitlines()
         generations = [json.loads(line)["generation"] for line in lines]
         assert generations[0] == 0
         assert all(later >= earlier for earlier, later in pairwise(generations))

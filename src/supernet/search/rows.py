@@ -5,12 +5,11 @@ from __future__ import annotations
 import heapq
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-Floats: TypeAlias = NDArray[np.float64]
+from supernet.rank.checks import Floats
 
 _POINTS = 20_000  # so many points of a front are kept apart
 

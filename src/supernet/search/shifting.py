@@ -233,7 +233,7 @@ class _ShiftingRun:
         self._state = TrainingState(net, recipe, seed=seed, batch_size=size)
         fabric, steppers = _fabric(next(net.parameters()).device, precision), self._state.steppers
         self._executor = Executor(fabric, net, steppers, data, batch_size=size, seed=seed, draws={})
-        self._state.draws, self._state.passed = self._executor.draws, self._executor.passed
+        self._count_together()
         self._state.memory["log"] = []
         self._identity = {
             "shifting": shifting.describe(),
@@ -293,7 +293,7 @@ class _ShiftingRun:
         """Add the gradient of a candidate's mean loss on its images to what is there, or step on each batch."""
         shifting, net = self.shifting, self.net
         rng = np.random.default_rng([self._seed, number])
-        step = Step(number, number + 1, net, rng, task=self._executor.data.task)
+        step = Step(number, number + 1, net, rng, task=self._executor.feed.data.task)
         share = 1.0 if shifting.update == "batch" else 1.0 / shifting.batches
         path = NetPath(arch, self._objective, weight=share)
         losses = []
@@ -347,6 +347,10 @@ class _ShiftingRun:
             lines = [json.dumps(line, ensure_ascii=False, sort_keys=True) + "\n" for line in self._state.memory["log"]]
             write_atomically(self._folder / "shifting.jsonl", "".join(lines).encode())
 
+    def _count_together(self) -> None:
+        """Have the state hold what the executor counts."""
+        self._state.draws, self._state.passed = self._executor.feed.draws, self._executor.passed
+
     def _write(self, name: str, evaluations: int, *, count: int) -> None:
         """Keep the state, and of those before it as many as make `count`."""
         if self._folder is not None:
@@ -364,7 +368,9 @@ class _ShiftingRun:
                 "weights from before: files are missing. Restore them, or search anew in another folder."
             )
         self._state.load(reached[-1], self._identity)
-        self._executor.draws, self._executor.passed = self._state.draws, self._state.passed
+        self._executor.feed.draws.update(self._state.draws)
+        self._executor.passed.update(self._state.passed)
+        self._count_together()
         self._start = self._state.done
 
 

@@ -5,11 +5,9 @@ from __future__ import annotations
 from math import comb
 
 import numpy as np
-from numpy.typing import NDArray
 
 from supernet.errors import require
-
-Floats = NDArray[np.float64]
+from supernet.rank.checks import Floats
 
 
 def survivors(losses: Floats, n: int, rng: np.random.Generator) -> list[int]:

@@ -110,7 +110,6 @@ from supernet.train.move import Move as Move
 from supernet.train.move import Objective as Objective
 from supernet.train.move import Outcome as Outcome
 from supernet.train.move import Path as Path
-from supernet.train.move import Step as Step
 from supernet.train.objectives.adaptive_divergence import AdaptiveDivergence as AdaptiveDivergence
 from supernet.train.objectives.aligned import Aligned as Aligned
 from supernet.train.objectives.beside_teachers import BesideTeachers as BesideTeachers
@@ -315,6 +314,7 @@ from supernet.train.state import load_weights as load_weights
 from supernet.train.states._protocol import StateGroups as StateGroups
 from supernet.train.states.momentum_separation import MomentumSeparation as MomentumSeparation
 from supernet.train.states.per_client import PerClient as PerClient
+from supernet.train.step import Step as Step
 from supernet.train.updates import Updates as Updates
 from supernet.train.updates import adam as adam
 from supernet.train.updates import rmsprop as rmsprop

@@ -13,8 +13,9 @@ from supernet.errors import NotFiniteError, UsageError
 from supernet.nn import Supernet
 from supernet.space.restriction import Restriction
 from supernet.train.executor import Executor
-from supernet.train.move import Move, Result, Step
+from supernet.train.move import Move, Result
 from supernet.train.rewriting import Rewriter
+from supernet.train.step import Step
 from supernet.train.updates import Stepper
 
 __all__ = ["Context", "Edit", "Moves"]
@@ -67,8 +68,8 @@ class Context:
     def batch(self, number: int, *, split: str = "train") -> Batch:
         """The batch (B, C, H, W) of a split with this number, augmented; the same whenever it is asked for."""
         executor = self.executor
-        stream = executor.data.split(split).stream(executor.batch_size, seed=self.seed, start=number)
-        return executor.placed(next(stream))
+        stream = executor.feed.data.split(split).stream(executor.feed.batch_size, seed=self.seed, start=number)
+        return executor.feed.placed(next(stream))
 
 
 @dataclass(frozen=True, kw_only=True)

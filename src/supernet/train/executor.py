@@ -7,34 +7,30 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from supernet.data import Batch, Data
-from supernet.data.derived.client_validation import ALL_OF_CLIENT
-from supernet.data.derived.clients import CLIENT
-from supernet.data.position import Indices
-from supernet.data.split import Split, Standing
 from supernet.errors import NotFiniteError, SupernetError, UsageError
 from supernet.io.progress import within
 from supernet.nn import Decisions, Supernet
-from supernet.nn.batch import called, mapped, place
-from supernet.nn.memory_layout import image_layout
+from supernet.nn.batch import called
 from supernet.nn.modes import all_but_normalisation, evaluating, untouched_buffers
 from supernet.nn.output import Output, as_output
 from supernet.nn.taps import tapped
 from supernet.space import Arch
 from supernet.train.combines._protocol import Gradients, JoinsGradients
-from supernet.train.move import Move, Outcome, Path, Result, Step, Through
+from supernet.train.feed import Feed
+from supernet.train.move import Move, Outcome, Path, Result
 from supernet.train.objectives.terms import total
 from supernet.train.part import WEIGHTS
 from supernet.train.processes.exchange import average
 from supernet.train.processes.launch import Processes
 from supernet.train.processes.sharding import Sharding
+from supernet.train.step import RatedBy, Step, Through
 from supernet.train.updates import Stepper
-from supernet.train.wrong_examples import check_inputs, numbers, refused, sentence
 
 
 class Executor:
@@ -73,34 +69,21 @@ class Executor:
         sharding: Sharding | None = None,
     ) -> None:
         self.fabric, self.net, self.steppers, self.sharding = fabric, net, steppers, sharding
-        self.draws: dict[str, int] = {"train": 0, "validation": 0} | dict(draws)
         self.passed = {"forward": 0, "backward": 0, "drawn": 0} | dict(passed or {})
-        self._unit, self.micro_batch = batch_size * fabric.world_size, micro_batch
+        self.feed = Feed(
+            fabric,
+            net,
+            data,
+            batch_size=batch_size,
+            seed=seed,
+            draws={"train": 0, "validation": 0} | dict(draws),
+            passed=self.passed,
+            sharding=sharding,
+        )
+        self._unit, self.micro_batch = self.feed.images, micro_batch
         self.logged: dict[str, list[float]] = defaultdict(list)
         self._modes: tuple[int, list[nn.Module]] = (net.structure, all_but_normalisation(net))
-        self._layout: tuple[int, torch.memory_format] | None = None
         self._terms: defaultdict[str, list[Tensor]] = defaultdict(list)
-        self.feed(data, batch_size=batch_size, seed=seed)
-
-    def feed(self, data: Data, *, batch_size: int, seed: int) -> None:
-        """Take batches of this size from these data; they begin where `draws` says."""
-        self.data, self.batch_size, self._seed = data, batch_size, seed
-        self._streams: dict[str, Iterator[Batch]] = {}
-        self._current: dict[str, Batch] = {}
-        self._rated_on: dict[tuple[str, int | None], list[Batch]] = {}
-
-    def standing(self) -> dict[str, Any]:
-        """Where the splits stand whose batches do not follow from their position, by name; for checkpoints."""
-        splits = {name: self.data.split(name) for name in self._streams}
-        states = {name: split.state() for name, split in splits.items() if isinstance(split, Standing)}
-        return {name: state for name, state in states.items() if state is not None}
-
-    def restore(self, standing: Mapping[str, Any]) -> None:
-        """Let these splits go on where they stood."""
-        for name, state in standing.items():
-            split = self.data.split(name)
-            assert isinstance(split, Standing)
-            split.restore(state, seed=self._seed)
 
     def whole(self) -> AbstractContextManager[None]:
         """Within it the supernet is an ordinary one on every process, for what is no move."""
@@ -127,69 +110,19 @@ class Executor:
         """Backward passes so far: paths over one batch of the training each."""
         return self.passed["backward"] / self._unit
 
-    @property
-    def steps_per_epoch(self) -> int:
-        """Steps, rounded, that the training images last for."""
-        return self.steps_of(self.data, self.batch_size)
-
-    def steps_of(self, data: Data, batch_size: int) -> int:
-        """Steps, rounded, that training images last for, by the number of images per process in a batch."""
-        return max(1, round(len(data.train) / (batch_size * self.fabric.world_size)))
-
     def begin(self) -> None:
         """Start a step: the batches of the previous one are used up."""
-        self._current = {}
+        self.feed.begin()
 
     def batch(self, split: str) -> Batch:
-        """The step's batch from a split; the moves of a step share it."""
-        if split not in self._current:
-            self._current[split] = self._draw(split)
-        return self._current[split]
-
-    def renew(self, split: str) -> None:
-        """Give up the step's batch from a split: the next one that is asked for is a new one."""
-        self._current.pop(split, None)
-
-    def _draw(self, split: str) -> Batch:
-        try:
-            if split not in self._streams:
-                self._streams[split] = self.data.split(split).stream(
-                    self.batch_size,
-                    seed=self._seed,
-                    start=self.draws.setdefault(split, 0),
-                    rank=self.fabric.global_rank,
-                    world=self.fabric.world_size,
-                )
-            batch = next(self._streams[split])
-        except UsageError as error:  # such as a batch that is larger than the split
-            known = split in ("train", "validation", *self.data.more)
-            raise UsageError(f"In the split {split!r} of {self.data.name}: {error}" if known else str(error)) from error
-        self.draws[split] += 1
-        if _is_training(split):
-            self.passed["drawn"] += self.batch_size * self.fabric.world_size
-        return self.placed(batch)
-
-    def placed(self, batch: Batch) -> Batch:
-        """A batch on the device of the training, its floating inputs in the type of the weights."""
-        device = self.fabric.device
-        if self._layout is None or self._layout[0] != self.net.structure:
-            self._layout = (self.net.structure, image_layout(self.net, device))
-            if self.sharding is None:  # else it sees to that
-                place(self.net, device)  # what was cut, or loaded, may have to be laid out otherwise
-        batch = batch.to(device, self._layout[1])
-        dtype = next((p.dtype for p in self.net.parameters() if p.is_floating_point()), torch.float32)
-        if dtype == torch.float32:
-            return batch
-        return Batch(mapped(batch.x, lambda t: t.to(dtype) if t.is_floating_point() else t), batch.y)
+        """The step's batch from a split, see `Feed.batch`."""
+        return self.feed.batch(split)
 
     def rate(
         self,
         targets: Sequence[Arch | Decisions],
         data: str,
-        images: int | None = None,
-        measure: Literal["loss", "error"] = "loss",
-        fresh: bool = False,
-        label_smoothing: float = 0.0,
+        by: RatedBy = RatedBy(),  # noqa: B008
         *,
         net: Supernet | None = None,
     ) -> list[float]:
@@ -197,10 +130,8 @@ class Executor:
 
         With `net` they are those of a part that takes the same decisions, in place of the supernet.
         """
-        if fresh:
-            self.renew(data)
-        batches = [self.batch(data)] if fresh or _is_training(data) else self._first(data, images)
-        total, task = sum(batch.size for batch in batches), self.data.task
+        batches = self.feed.rated_on(data, by)
+        total, task = sum(batch.size for batch in batches), self.feed.data.task
         found = torch.zeros(len(targets), device=self.fabric.device)
         running = self.net if net is None else net
         regularised = self._regularised if net is None else all_but_normalisation(net)
@@ -215,8 +146,8 @@ class Executor:
                     output = self.forward(target, batch, net=net)
                     with self._checked(output, batch):
                         lost = (
-                            task.loss(output, batch, label_smoothing=label_smoothing, reduction="sum")
-                            if measure == "loss"
+                            task.loss(output, batch, label_smoothing=by.label_smoothing, reduction="sum")
+                            if by.measure == "loss"
                             else task.errors(output, batch)
                         )
                     found[number] += lost / total
@@ -226,17 +157,9 @@ class Executor:
         for rating, target in zip(ratings, targets, strict=True):
             if not math.isfinite(rating):
                 raise NotFiniteError(
-                    f"The {measure} of {_named(target)} became {rating} while it was rated. Lower the learning rate."
+                    f"The {by.measure} of {_named(target)} became {rating} while it was rated. Lower the learning rate."
                 )
         return ratings
-
-    def _first(self, split: str, images: int | None) -> list[Batch]:
-        if (split, images) not in self._rated_on:
-            whole = self.data.split(split)
-            batches = [self.placed(b) for b in whole.batches(self.batch_size, limit=images)]
-            # Batch norm has no variance of a single image.
-            self._rated_on[split, images] = [b for b in batches if b.size > 1 or len(batches) == 1]
-        return self._rated_on[split, images]
 
     def run(
         self,
@@ -278,7 +201,7 @@ class Executor:
             yield
         except (IndexError, RuntimeError, ValueError) as error:
             if not isinstance(error, SupernetError):
-                self._check(output, batch)
+                self.feed.check(output, batch)
             raise
 
     def note(self, name: str, term: Tensor) -> None:
@@ -384,7 +307,7 @@ class Executor:
         if not move.paths:
             raise UsageError(f"A move on {' and '.join(move.families)} has no path; give it one, or leave it out.")
         if move.fresh:
-            self.renew(move.data)
+            self.feed.renew(move.data)
         steppers, trained = [self.steppers[family] for family in move.families], move.learning or move.paths
         for stepper in steppers:
             stepper.clear()
@@ -419,38 +342,7 @@ class Executor:
             return  # several views of the images: none of them is what the network takes by name
         with torch.no_grad(), untouched_buffers(self.net), self.net.active(path.decisions):
             output = as_output(called(self.net, batch.x))
-        self._check(output, batch)
-
-    def _check(self, output: Output, batch: Batch) -> None:
-        """Refuse targets that do not fit, and inputs that are no numbers; names the examples, where these are known."""
-
-        def check(output: Output, batch: Batch) -> None:
-            self.data.task.check(output, batch, data=self.data.name, classes=self.data.num_classes)
-            check_inputs(batch, data=self.data.name)
-
-        try:
-            check(output, batch)
-        except UsageError as error:
-            rows = refused(check, output, batch)
-            raise UsageError(f"{error}{sentence(rows, self._numbers(batch))}") from error
-
-    def _numbers(self, batch: Batch) -> tuple[Split, Indices] | None:
-        """The numbers of the examples in a batch of this step, or in a piece of one."""
-        for name, whole in self._current.items():
-            first, rows = whole.tensors[-1], batch.tensors[-1]
-            if rows.untyped_storage().data_ptr() != first.untyped_storage().data_ptr():
-                continue
-            known = numbers(
-                self.data.split(name),
-                self.batch_size,
-                seed=self._seed,
-                t=self.draws[name] - 1,
-                rank=self.fabric.global_rank,
-                world=self.fabric.world_size,
-            )
-            start = (rows.storage_offset() - first.storage_offset()) // max(first.stride(0), 1)
-            return None if known is None else (known[0], known[1][start:])
-        return None
+        self.feed.check(output, batch)
 
 
 def _set_apart(family: Sequence[nn.Parameter], gradients: Gradients) -> None:
@@ -460,11 +352,6 @@ def _set_apart(family: Sequence[nn.Parameter], gradients: Gradients) -> None:
             found = gradients[number]
             gradients[number] = parameter.grad if found is None else found.add_(parameter.grad)
             parameter.grad = None
-
-
-def _is_training(split: str) -> bool:
-    """Whether a split is the training examples, or those of a client."""
-    return split == "train" or split.startswith((CLIENT, ALL_OF_CLIENT))
 
 
 def _named(target: Arch | Decisions) -> str:

@@ -31,7 +31,7 @@ from supernet.train import checkpoint
 from supernet.train.executor import Executor
 from supernet.train.fit import Trained, fit
 from supernet.train.loop import Loop
-from supernet.train.move import Move, Result, Step
+from supernet.train.move import Move, Result
 from supernet.train.part import WEIGHTS
 from supernet.train.phases import Stretch
 from supernet.train.processes.launch import launch
@@ -39,6 +39,7 @@ from supernet.train.processes.seeds import seeded
 from supernet.train.recipe import Recipe, describe
 from supernet.train.samplers._protocol import Sampler
 from supernet.train.state import TrainingState
+from supernet.train.step import Step
 
 SamplerLaw: TypeAlias = Callable[[Sampler, Supernet], None]
 RecipeLaw: TypeAlias = Callable[["Trial"], None]

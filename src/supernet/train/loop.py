@@ -21,12 +21,12 @@ from supernet.train.context import Context, Edit, carried_out
 from supernet.train.counts import UpdateCounts
 from supernet.train.executor import Executor
 from supernet.train.interruption import Interruption
-from supernet.train.move import FINISHED, Step
 from supernet.train.part import WEIGHTS
 from supernet.train.phases import Phase, Stretch
 from supernet.train.processes.seeds import seed_torch, seeded
 from supernet.train.processes.sharding import unsuited
 from supernet.train.state import TrainingState
+from supernet.train.step import FINISHED, Step
 from supernet.train.values._protocol import settings_of
 
 __all__ = ["Logger", "Monitor"]
@@ -103,12 +103,12 @@ class Loop:
         self.loggers = loggers
         self.counts = UpdateCounts(state.net.space, state.counts)
         self._fed = [_fed(stretch.phase, executor) for stretch in stretches]
-        state.draws, state.passed = executor.draws, executor.passed
+        state.draws, state.passed = executor.feed.draws, executor.passed
         state.losses = defaultdict(list, state.losses)
         self._history: list[dict[str, float]] = []
         self._seconds, self._drawn = 0.0, executor.passed["drawn"]
         self._configure()
-        executor.restore(state.streams)
+        executor.feed.restore(state.streams)
 
     @property
     def _number(self) -> int:
@@ -172,7 +172,7 @@ class Loop:
     def _cautions(self) -> Iterator[str]:
         """What edits and ends of phases have to say of the lengths that the phases have."""
         for stretch, (data, batch_size) in zip(self.stretches, self._fed, strict=True):
-            steps_per_epoch = self.executor.steps_of(data, batch_size)
+            steps_per_epoch = self.executor.feed.steps_of(data, batch_size)
             for change in (*(edit.apply for edit in stretch.phase.edits), stretch.phase.until):
                 caution = getattr(change, "caution", None)
                 if caution is not None and (sentence := caution(stretch.steps, steps_per_epoch)) is not None:
@@ -199,8 +199,8 @@ class Loop:
             memory=state.memory,
             restriction=state.restriction,
             runner=executor,
-            steps_per_epoch=executor.steps_per_epoch,
-            task=executor.data.task,
+            steps_per_epoch=executor.feed.steps_per_epoch,
+            task=executor.feed.data.task,
         )
         settings = settings_of({**state.recipe.settings, **stretch.phase.settings}, step)
         step = replace(step, settings=settings)
@@ -264,7 +264,7 @@ class Loop:
         state, number = self.state, self.state.phase
         phase = self.stretches[number].phase
         if number and self._feeds_from(number) == number:
-            self.executor.draws.update(dict.fromkeys(self.executor.draws, 0))
+            self.executor.feed.draws.update(dict.fromkeys(self.executor.feed.draws, 0))
         self._configure()
         if phase.restart:
             for stepper in state.steppers.values():
@@ -292,7 +292,7 @@ class Loop:
         phase, origin = self.stretches[number].phase, self._feeds_from(number)
         data, batch_size = self._fed[number]
         if any(stretch.feeds for stretch in self.stretches):
-            executor.feed(data, batch_size=batch_size, seed=self.seed + _PHASE * (origin + 1) * (origin > 0))
+            executor.feed.turn_to(data, batch_size=batch_size, seed=self.seed + _PHASE * (origin + 1) * (origin > 0))
         for family, stepper in state.steppers.items():
             usual = state.recipe.weights if family == WEIGHTS else state.recipe.parts[family].updates
             updates = phase.updates.get(family, usual)
@@ -330,7 +330,7 @@ class Loop:
             self.state.save(None, self.identity)
             return
         path = self.directory.checkpoints / f"step-{self.state.done:09d}.safetensors"
-        self.state.streams = self.executor.standing()
+        self.state.streams = self.executor.feed.standing()
         self.state.save(path, self.identity)
         checkpoint.keep_last(self.directory.checkpoints, 2)
         if self.state.restricted or (self.directory / RESTRICTION).is_file():
@@ -347,8 +347,8 @@ class Loop:
 
 def _fed(phase: Phase, executor: Executor) -> tuple[Data, int]:
     """The data and the batch size of a phase of the training that the executor was made for."""
-    data = executor.data if phase.data is None else phase.data(executor.data)
-    batch_size = round(executor.batch_size * phase.batch)
+    data = executor.feed.data if phase.data is None else phase.data(executor.feed.data)
+    batch_size = round(executor.feed.batch_size * phase.batch)
     if not 1 <= batch_size <= len(data.train):
         raise UsageError(
             f"The phase {phase.name!r} asks for batches of {batch_size} examples, of {len(data.train)} for training. "

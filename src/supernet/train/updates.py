@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from supernet.errors import UsageError
 from supernet.nn.table import is_table
 from supernet.train.alone import alone
-from supernet.train.move import Path, Step
+from supernet.train.move import Path
 from supernet.train.optimisers._protocol import Optimiser, check_number, factor_for
 from supernet.train.optimisers.adam import Adam
 from supernet.train.optimisers.rmsprop import RMSprop
@@ -22,6 +22,7 @@ from supernet.train.schedules._protocol import LearningRate
 from supernet.train.schedules.constant import Constant
 from supernet.train.schedules.on_loss import OnLoss
 from supernet.train.states._protocol import StateGroups
+from supernet.train.step import Step
 
 __all__ = ["Updates", "adam", "rmsprop", "sgd"]
 

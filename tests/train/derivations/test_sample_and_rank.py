@@ -78,7 +78,7 @@ def test_it_looks_at_the_images_that_its_rating_names() -> None:
     net = operations_net()
     now = context(net)
     SampleAndRank(samples=5, rating=FreshBatch()).derive(now)
-    assert 1 <= now.executor.draws["validation"] <= 5
+    assert 1 <= now.executor.feed.draws["validation"] <= 5
     before = now.executor.passed["forward"]
     SampleAndRank(samples=1, rating=ValidationError(images=40)).derive(now)
     assert now.executor.passed["forward"] - before == 40

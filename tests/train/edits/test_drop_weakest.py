@@ -13,7 +13,7 @@ from small_nets import executor, images, step
 from supernet import OpChoice, Supernet
 from supernet.errors import RunError, UsageError
 from supernet.space.restriction import Restriction
-from supernet.train import Context, DropWeakest
+from supernet.train import Context, DropWeakest, KeepStrongest
 from supernet.train.parametrisations.option_logits import OptionLogits
 
 
@@ -68,5 +68,7 @@ def test_shares_and_logits_that_cannot_be_are_refused() -> None:
             DropWeakest(share=share)
     here, logits = context(2)
     give(logits, [float("nan"), 0.0])
-    with pytest.raises(RunError, match="so none is weakest"):
+    with pytest.raises(RunError, match=r"logits of 'op' are \[nan, 0.0\] after step \d+, so none is weakest\. Lower"):
         DropWeakest()(here)
+    with pytest.raises(RunError, match=r"so none is strongest\. Lower the learning rate of the architecture"):
+        KeepStrongest(1)(here)

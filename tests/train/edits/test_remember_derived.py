@@ -28,8 +28,8 @@ class Rated:
     epoch: int
     asked: list[Any]
 
-    def rate(self, targets, data, images=None, measure="loss", fresh=False, label_smoothing=0.0) -> list[float]:
-        self.asked.append((self.epoch, targets, {"data": data, "images": images, "measure": measure}))
+    def rate(self, targets, data, by) -> list[float]:
+        self.asked.append((self.epoch, targets, {"data": data, "images": by.images, "measure": by.measure}))
         return [self.error]
 
 

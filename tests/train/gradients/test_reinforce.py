@@ -176,7 +176,7 @@ def test_rewards_are_accuracies_on_a_batch_for_each_architecture() -> None:
     paths = [Path(arch, CrossEntropy()) for arch in list(net.space.enumerate())[:3]]
     move = Move(updates="controller", data="validation", paths=paths, combine=Mean(), gradient=rule)
     terms = run.execute(move, now).terms
-    assert run.draws["validation"] == 3
+    assert run.feed.draws["validation"] == 3
     twin = executor(net, images())
     again = replace(now, runner=twin)
     accuracies = [1 - again.rate([p.decisions], data="validation", measure="error", fresh=True)[0] for p in paths]

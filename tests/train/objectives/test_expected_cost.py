@@ -20,7 +20,7 @@ from supernet.nn import Decisions, EdgeWeights, Mixture
 from supernet.space import Arch
 from supernet.space.restriction import Restriction
 from supernet.train import CrossEntropy, ExpectedCost, OptionLogits, Outcome, Path, Ramp
-from supernet.train.move import Step
+from supernet.train.step import Step
 
 
 @pytest.fixture(scope="module")

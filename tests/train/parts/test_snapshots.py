@@ -60,8 +60,8 @@ def test_weights_statistics_and_optimisers_come_back_and_go_on_alike() -> None:
     assert not same(before, after)
     kept.restore("a", context)
     assert same(before, everything(context))
-    context.executor.feed(context.executor.data, batch_size=16, seed=0)
-    context.executor.draws.update(dict.fromkeys(context.executor.draws, 2))
+    context.executor.feed.turn_to(context.executor.feed.data, batch_size=16, seed=0)
+    context.executor.feed.draws.update(dict.fromkeys(context.executor.feed.draws, 2))
     go_on(context)
     assert same(after, everything(context)), "the same images lead to the same state"
     kept.restore("a", context)

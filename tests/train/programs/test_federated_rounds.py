@@ -190,7 +190,7 @@ def _local(net: Supernet, alone: Recipe, data: ImageData, steps: int, *, skip: i
     """A client's steps by an executor of its own."""
     found = copy.deepcopy(net)
     run = executor(found, data, recipe=alone)
-    run.draws["train"] = skip
+    run.feed.draws["train"] = skip
     memory: dict[str, Any] = {}
     for index in range(steps):
         now = replace(step(found, start + index, total=100), memory=memory)

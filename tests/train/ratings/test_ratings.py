@@ -33,6 +33,7 @@ from supernet.train import (
 from supernet.train.executor import Executor
 from supernet.train.laws import SAMPLER_LAWS, SamplerLaw
 from supernet.train.ratings._protocol import lowest, rated
+from supernet.train.step import RatedBy
 
 
 @cache
@@ -81,10 +82,8 @@ def test_the_inverse_perplexity_is_told_on_a_batch_for_each() -> None:
     seen: list[str] = []
 
     class Running:
-        def rate(
-            self, targets: Sequence[Arch], data: str, images: object, measure: str, fresh: bool, _: float
-        ) -> object:
-            seen.append(f"{data} {measure} {fresh} {len(targets)}")
+        def rate(self, targets: Sequence[Arch], data: str, by: RatedBy) -> object:
+            seen.append(f"{data} {by.measure} {by.fresh} {len(targets)}")
             return [[4.0, 50.0][len(seen) - 1]]
 
     net = operations()
@@ -235,11 +234,11 @@ def test_a_fresh_batch_is_the_next_of_the_stream_at_every_call(data: str) -> Non
     found = [now.rate([arch], data=data, fresh=True)[0] for _ in range(3)]
     expected = []
     for _ in range(3):
-        twin.renew(data)
+        twin.feed.renew(data)
         expected.append(loss_by_hand(net, arch, *twin.batch(data)))
     assert found == pytest.approx(expected, abs=1e-5)
     assert len(set(found)) == 3
-    assert run.draws[data] == 3
+    assert run.feed.draws[data] == 3
 
 
 def test_a_fresh_batch_has_the_size_of_the_training_s() -> None:

@@ -9,7 +9,7 @@ from supernet import measure, zoo
 from supernet.errors import UsageError
 from supernet.train import CostBins, Sampler, Uniform
 from supernet.train.laws import SAMPLER_LAWS, SamplerLaw
-from supernet.train.move import Step
+from supernet.train.step import Step
 
 
 def drawn(sampler: Sampler, draws: int = 400) -> np.ndarray:

@@ -13,8 +13,8 @@ from supernet import Supernet
 from supernet.errors import UsageError
 from supernet.space.restriction import Restriction
 from supernet.train import FromLogits, OptionLogits
-from supernet.train.move import Step
 from supernet.train.samplers.draws import drawn_by
+from supernet.train.step import Step
 
 
 @pytest.fixture(scope="module")

@@ -3,24 +3,20 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
-from itertools import tee
-from typing import Any
 
 import numpy as np
-import torch
 
 from supernet.data.data import Kind
-from supernet.data.indexed import Indexed, OfOneSplit, indexed
-from supernet.data.position import LABELS, Indices, Position, generator
+from supernet.data.derived.relabelled import Relabelled
+from supernet.data.indexed import Indexed, indexed
+from supernet.data.position import LABELS, Indices, generator
 from supernet.errors import UsageError
-from supernet.nn.batch import Batch
 
 
 @dataclass(frozen=True, eq=False)
-class RandomLabels(OfOneSplit):
+class RandomLabels(Relabelled):
     """The images of a split under random labels; a :class:`~supernet.data.Split`.
 
     The label of an image is drawn once, uniform over the classes, and is the same in every epoch, under every
@@ -59,16 +55,6 @@ class RandomLabels(OfOneSplit):
         drawn = generator(self.seed, LABELS).random(len(self))
         labels: Indices = (drawn * self.num_classes).astype(np.int64)
         return labels
-
-    def at(self, places: Iterable[Position], *, seed: int, augment: Any) -> Iterator[Batch]:
-        """The images at given places; see :meth:`Indexed.at`."""
-        ahead, here = tee(places)  # workers that decode files read places before their batches are asked for
-        images = self.split.at(ahead, seed=seed, augment=augment)
-        return (Batch(b.x, torch.from_numpy(self.labels[p.indices])) for b, p in zip(images, here, strict=True))
-
-    def head(self, n: int) -> RandomLabels:
-        """The first ``n`` images, with the labels they have here."""
-        return replace(self, split=self.split.head(n))
 
     def fingerprint(self) -> str:
         """Digest of the split and of every label."""

@@ -3,28 +3,26 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from itertools import tee
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
-import torch
 
 from supernet.data.data import Kind
-from supernet.data.indexed import Indexed, OfOneSplit, indexed, labels_of
-from supernet.data.position import WRONG_LABELS, Indices, Position, generator
+from supernet.data.derived.relabelled import Relabelled
+from supernet.data.indexed import Indexed, indexed, labels_of
+from supernet.data.position import WRONG_LABELS, Indices, generator
 from supernet.errors import UsageError
-from supernet.nn.batch import Batch
 from supernet.tasks import Classification
 
 Matrix = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
-class WrongLabelSplit(OfOneSplit):
+class WrongLabelSplit(Relabelled):
     """The images of a split, some under a label that is not theirs; a :class:`~supernet.data.Split`.
 
     The label of an image is drawn once, from the row of its class, and is the same in every epoch, under every
@@ -79,16 +77,6 @@ class WrongLabelSplit(OfOneSplit):
     def share(self) -> float:
         """The share of the images whose label is wrong, as drawn."""
         return float((self.labels != labels_of(self.split)).mean())
-
-    def at(self, places: Iterable[Position], *, seed: int, augment: Any) -> Iterator[Batch]:
-        """The images at given places; see :meth:`Indexed.at`."""
-        ahead, here = tee(places)
-        images = self.split.at(ahead, seed=seed, augment=augment)
-        return (Batch(b.x, torch.from_numpy(self.labels[p.indices])) for b, p in zip(images, here, strict=True))
-
-    def head(self, n: int) -> WrongLabelSplit:
-        """The first ``n`` images, with the labels they have here."""
-        return replace(self, split=self.split.head(n))
 
     def fingerprint(self) -> str:
         """Digest of the split and of every label."""

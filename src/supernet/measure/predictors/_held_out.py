@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from supernet.errors import UsageError
-from supernet.measure.predictors._protocol import Floats, Predictor
+from supernet.measure.predictors._protocol import Predictor
+from supernet.rank.checks import Floats
 from supernet.rank.measures import kendall_tau
 from supernet.space import Codes, Space
 

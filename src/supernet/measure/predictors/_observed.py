@@ -12,10 +12,9 @@ import numpy as np
 from supernet.errors import UsageError
 from supernet.io.files import damaged
 from supernet.io.lines import read_lines
-from supernet.measure.predictors._protocol import Floats
+from supernet.io.run_directory import SEARCHED
+from supernet.rank.checks import Floats
 from supernet.space import Codes, Space
-
-FILE_NAME = "search.jsonl"
 
 
 class Observed(NamedTuple):
@@ -37,10 +36,10 @@ def read_observed(folder: Path | str, space: Space, quantity: str) -> Observed:
         UsageError: the folder holds no search, its architectures are of another space, or it has not measured this.
         RunError: a line is damaged; names it.
     """
-    path = Path(folder) / FILE_NAME
+    path = Path(folder) / SEARCHED
     if not path.is_file():
         raise UsageError(
-            f"{folder} holds no search: there is no {FILE_NAME}. Give the directory of a search, or of a run that was "
+            f"{folder} holds no search: there is no {SEARCHED}. Give the directory of a search, or of a run that was "
             "searched."
         )
     found: dict[tuple[int, ...], float] = {}

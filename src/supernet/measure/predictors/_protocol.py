@@ -5,12 +5,10 @@ from __future__ import annotations
 from typing import NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
-from numpy.typing import NDArray
 
 from supernet.errors import UsageError
+from supernet.rank.checks import Floats
 from supernet.space import Codes, Space
-
-Floats = NDArray[np.float64]
 
 _CHUNK = 2**15
 

@@ -9,7 +9,8 @@ import numpy as np
 
 from supernet.errors import UsageError
 from supernet.measure.predictors._held_out import HeldOut
-from supernet.measure.predictors._protocol import Floats, Predictor
+from supernet.measure.predictors._protocol import Predictor
+from supernet.rank.checks import Floats
 from supernet.space import Codes, Space
 
 

@@ -14,9 +14,10 @@ from msgspec import Meta
 from torch import Tensor, nn
 
 from supernet.io.section import NotNegative, Positive, Section
-from supernet.measure.predictors._protocol import Floats, Prediction, checked_values
+from supernet.measure.predictors._protocol import Prediction, checked_values
 from supernet.measure.predictors.features import Encoding, encoded
 from supernet.paper import Paper
+from supernet.rank.checks import Floats
 from supernet.space import Codes, Space
 
 PAPER = Paper(

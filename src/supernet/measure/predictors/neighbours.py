@@ -9,8 +9,9 @@ import numpy as np
 
 from supernet.errors import require
 from supernet.io.section import Positive, Section
-from supernet.measure.predictors._protocol import Floats, Prediction, checked_values
+from supernet.measure.predictors._protocol import Prediction, checked_values
 from supernet.measure.predictors.features import Encoding, encoded
+from supernet.rank.checks import Floats
 from supernet.space import Codes, Space
 
 

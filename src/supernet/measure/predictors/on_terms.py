@@ -9,7 +9,8 @@ import numpy as np
 
 from supernet.errors import UsageError
 from supernet.measure.evaluator import NetEvaluator
-from supernet.measure.predictors._protocol import Floats, Prediction, checked_values
+from supernet.measure.predictors._protocol import Prediction, checked_values
+from supernet.rank.checks import Floats
 from supernet.space import Arch, Codes, Space
 
 _THROUGH = 1e-6

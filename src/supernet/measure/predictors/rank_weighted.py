@@ -12,10 +12,11 @@ from numpy.typing import NDArray
 from supernet.errors import UsageError
 from supernet.io.section import Positive, Section, Text
 from supernet.measure.predictors._observed import Observed, read_observed
-from supernet.measure.predictors._protocol import Floats, Prediction, checked_values
+from supernet.measure.predictors._protocol import Prediction, checked_values
 from supernet.measure.predictors.features import Encoding
 from supernet.measure.predictors.gaussian_process import FittedProcess, GaussianProcess
 from supernet.paper import Paper
+from supernet.rank.checks import Floats
 from supernet.space import Codes, Space
 
 PAPER = Paper(

@@ -10,8 +10,9 @@ from msgspec import Struct
 from numpy.typing import NDArray
 
 from supernet.io.section import Section
-from supernet.measure.predictors._protocol import Floats, Prediction, checked_values
+from supernet.measure.predictors._protocol import Prediction, checked_values
 from supernet.measure.predictors.features import Encoding, encoded
+from supernet.rank.checks import Floats
 from supernet.space import Codes, Space
 
 _PENALTIES = tuple(10.0**power for power in range(-3, 4))

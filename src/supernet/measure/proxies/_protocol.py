@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Protocol, TypeAlias, runtime_checkable
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import Protocol, runtime_checkable
 
 from supernet.measure.proxies._untrained import Untrained
-
-Floats: TypeAlias = NDArray[np.float64]
+from supernet.rank.checks import Floats
 
 
 @runtime_checkable

@@ -14,7 +14,8 @@ from torch import Tensor
 from supernet.errors import UsageError
 from supernet.measure.proxies._untrained import Untrained
 from supernet.measure.proxies.blocks import features
-from supernet.rank.joined import Floats, joined_ranks
+from supernet.rank.checks import Floats
+from supernet.rank.joined import joined_ranks
 
 
 @dataclass(frozen=True)

@@ -11,9 +11,10 @@ from supernet import settings
 from supernet.data import Data
 from supernet.errors import UsageError
 from supernet.measure.costs.model import cost_model
-from supernet.measure.proxies._protocol import Floats, Joined, Proxy
+from supernet.measure.proxies._protocol import Joined, Proxy
 from supernet.measure.proxies._untrained import Untrained, untrained
 from supernet.nn import Supernet
+from supernet.rank.checks import Floats
 from supernet.space import Arch
 
 

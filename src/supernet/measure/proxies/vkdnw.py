@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from supernet.errors import UsageError
 from supernet.measure.proxies._untrained import Untrained
 from supernet.nn.norm import is_batch_norm
-from supernet.rank.joined import Floats
+from supernet.rank.checks import Floats
 
 
 @dataclass(frozen=True)

@@ -42,9 +42,9 @@ def _row(member: Member, folder: Path) -> dict[str, Any]:
         "name": member.name,
         "page": _page(run, folder),
         "colour": member.colour,
-        "method": _name(run, "method") or (str(run.training.recipe.get("name", "")) if run.training else ""),
-        "space": _name(run, "space"),
-        "data": run.data.name if run.data else _name(run, "data"),
+        "method": run.named("method") or (str(run.training.recipe.get("name", "")) if run.training else ""),
+        "space": run.named("space"),
+        "data": run.data.name if run.data else run.named("data"),
         "steps": run.train[-1].step if run.train else None,
         "seed": plain(run.config.get("seed", run.training.seed if run.training else None)),
         "best": best.name if best else "",
@@ -76,9 +76,3 @@ def _page(run: RunFiles, folder: Path) -> str:
     if not page.is_file():
         return ""
     return quote(Path(os.path.relpath(page, folder)).as_posix())
-
-
-def _name(run: RunFiles, part: str) -> str:
-    found = run.config.get(part)
-    name = found.get("name") if isinstance(found, dict) else None
-    return name if isinstance(name, str) else ""

@@ -11,7 +11,7 @@ from supernet.report.units import counted, quantity
 
 def name_of_run(run: RunFiles) -> str:
     """Such as "mbconv on digits"; the directory's name where the configuration does not tell."""
-    space, data = _name(run, "space"), _name(run, "data")
+    space, data = run.named("space"), run.named("data")
     if space and data:
         return f"{space} on {data}"
     return space or data or run.directory.resolve().name
@@ -19,7 +19,7 @@ def name_of_run(run: RunFiles) -> str:
 
 def header(run: RunFiles) -> dict[str, Any]:
     """Origin, verdict, one sentence about its worth, and the run in figures."""
-    method, seed = _name(run, "method"), run.config.get("seed")
+    method, seed = run.named("method"), run.config.get("seed")
     origin = [name_of_run(run)]
     origin += [run.data.name] if run.data and _is_noisy(run) else []  # which says how much is really wrong
     origin += [f"trained with {method}"] if method else []
@@ -118,9 +118,3 @@ def _figures(run: RunFiles) -> dict[str, Any]:
         "tau_params": run.taus.get("parameter count"),
         "difference": max(differences, default=None),
     }
-
-
-def _name(run: RunFiles, part: str) -> str:
-    found = run.config.get(part)
-    name = found.get("name") if isinstance(found, dict) else None
-    return name if isinstance(name, str) else ""

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from supernet.io.schema import Curves, Families, Family, Figure, Judged, Standing
+from supernet.judge.report_rows import MASS
 from supernet.quantity import TRUE_SCORE
 from supernet.report.charts import COLOURS, HOVER, Chart, View, axes, chart_text, line, thin
 from supernet.report.run_files import RunFiles, Scored
@@ -13,10 +14,9 @@ from supernet.report.units import Quantity, counted, declared, quantity
 
 _DRAWN = 2000  # points of the scatter plot at most
 _FEW = 10  # points of a picture of their own at least
-_MASS = "sampling_mass@0.05"
 _MAIN = (
     *("kendall_tau", "spearman_rho", "top_id_rate", "precision", "ndcg", "tau_in_true_top"),
-    *("best_rank", "regret", _MASS),
+    *("best_rank", "regret", MASS),
 )
 _SUPERNET = "supernet"
 _BASELINES = {"parameter count": quantity("params"), "MACs": quantity("macs")}
@@ -39,7 +39,7 @@ def ranking(run: RunFiles) -> dict[str, Any] | None:
     if judged is not None:
         mass, clusters = judged.mass, judged.clusters
         charts = [
-            _scatter(run.scores, judged, run.score.name) if run.scores else None,
+            _scatter(run.scores, judged) if run.scores else None,
             _curves("chart-top-id", "Are the best recognised?", "top-architecture ID rate", judged.top_id),
             _curves("chart-mass", "Are the best drawn?", mass.quantity if mass else "", mass),
             _clusters(clusters, judged) if clusters and clusters.clusters else None,
@@ -58,7 +58,7 @@ def ranking(run: RunFiles) -> dict[str, Any] | None:
 def _measures(judged: Judged) -> dict[str, Any]:
     """The main measures, and the others on demand: names, and a cell for every ranking."""
     figures = judged.figures
-    labels = {item.measure: item.label for item in judged.measures} | {_MASS: "Sampling mass of the true top 5 %"}
+    labels = {item.measure: item.label for item in judged.measures} | {MASS: "Sampling mass of the true top 5 %"}
     rankings = list(dict.fromkeys(figure.ranking for figure in figures))
     found = {(figure.measure, figure.ranking): figure for figure in figures}
     rows = {
@@ -102,7 +102,7 @@ def _number(value: float) -> str:
     return text[1:] if text.startswith("-") and not text.strip("-0.") else text
 
 
-def _scatter(scores: Sequence[Scored], judged: Judged, score: str) -> Chart:
+def _scatter(scores: Sequence[Scored], judged: Judged) -> Chart:
     """True score against the supernet's, or against what a baseline gives."""
     by, metric = declared(judged.score), declared(judged.metric)
     ours = f"{by.label} in the supernet"

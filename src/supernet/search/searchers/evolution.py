@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from heapq import nsmallest
 from typing import ClassVar
 
 import numpy as np
@@ -12,6 +10,7 @@ import numpy as np
 from supernet.errors import UsageError
 from supernet.io.section import Count, Positive, Probability, Section
 from supernet.paper import Paper
+from supernet.search.parents import Parents
 from supernet.search.problem import Problem, Rounds
 from supernet.search.sampler import Code, distinct, population, sampler_of
 from supernet.search.variation import mutate_parts
@@ -95,7 +94,7 @@ class Evolution(Section, place="evolution."):
         """
         problem.require_one_objective("Evolution")
         breeding = _Breeding(self, problem)
-        return Rounds(breeding.generation, breeding.learn)
+        return Rounds(breeding.generation, breeding.parents.learn)
 
 
 class _Breeding:
@@ -103,34 +102,24 @@ class _Breeding:
         self.settings, self.problem = settings, problem
         self._rng = np.random.default_rng(problem.seed)
         self._sampler = sampler_of(problem, self._rng)
-        self._visited: set[Code] = set()
-        self._ranks: dict[Arch, tuple[float, ...]] = {}
-
-    def learn(self, archs: Sequence[Arch], values: Sequence[Mapping[str, float]]) -> None:
-        for arch, told in zip(archs, values, strict=True):
-            self._visited.add(arch.code)
-            self._ranks[arch] = self.problem.rank(told)
-        if self.problem.keep is None:  # no other is bred from again
-            self._ranks = {arch: self._ranks[arch] for arch in self._best(self.settings.parents)}
+        self.parents = Parents(problem, settings.parents)
 
     def generation(self) -> list[Arch]:
-        if self.problem.keep is not None:
-            self._visited.clear()
-            self._ranks = {arch: self._ranks[arch] for arch in self._best(self.problem.keep)}
-        settings = self.settings
+        settings, parents = self.settings, self.parents
+        parents.age()
         children: list[Code] = []
         if self.problem.keep is not None:
-            children += [arch.code for arch in self._best(settings.again)]
-            self._visited.update(children)
-        if self._ranks:
+            children += [arch.code for arch in parents.best(settings.again)]
+            parents.visited.update(children)
+        if parents:
             space, rng = self.problem.space, self._rng
             mutations, crossovers = settings.mutations or 0, settings.crossovers or 0
-            best = space.codes(self._best(settings.parents))
+            best = space.codes(parents.best())
             chosen = best[rng.integers(len(best), size=settings.attempts * mutations)]
             children += self._admit(self._mutants(chosen), mutations)
             first, second = best[rng.integers(len(best), size=(2, settings.attempts * crossovers))]
             children += self._admit(space.crossover(first, second, rng), crossovers)
-        fill = self._sampler.draw(settings.population - len(children), self._visited)
+        fill = self._sampler.draw(settings.population - len(children), parents.visited)
         children += self._admit(fill, len(fill))
         return self.problem.space.wrap(population(self.problem.space, children))
 
@@ -140,11 +129,8 @@ class _Breeding:
             return space.mutate(chosen, self._rng, p=settings.mutation_p)
         return mutate_parts(space, chosen, self._rng, p=settings.mutation_p, global_p=settings.global_p)
 
-    def _best(self, n: int) -> list[Arch]:
-        return nsmallest(n, self._ranks, key=self._ranks.__getitem__)
-
     def _admit(self, candidates: Codes, n: int) -> list[Code]:
         """The first `n` candidates that are feasible and were never visited; they are from now on."""
-        new = distinct(candidates[self.problem.feasible(candidates)], self._visited)[:n]
-        self._visited.update(new)
+        new = distinct(candidates[self.problem.feasible(candidates)], self.parents.visited)[:n]
+        self.parents.visited.update(new)
         return new

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from heapq import nsmallest
 from typing import ClassVar
 
 import numpy as np
@@ -13,6 +11,7 @@ from numpy.typing import NDArray
 from supernet.errors import UsageError
 from supernet.io.section import Count, Positive, Probability, Section
 from supernet.paper import Paper
+from supernet.search.parents import Parents
 from supernet.search.problem import Problem, Rounds
 from supernet.search.sampler import Code, distinct, population, sampler_of
 from supernet.space import Arch, Codes
@@ -81,7 +80,7 @@ class PBIL(Section, place="pbil."):
         """
         problem.require_one_objective("PBIL")
         learning = _Learning(self, problem)
-        return Rounds(learning.generation, learning.learn)
+        return Rounds(learning.generation, learning.parents.learn)
 
 
 class _Learning:
@@ -89,40 +88,32 @@ class _Learning:
         self.settings, self.problem = settings, problem
         self._rng = np.random.default_rng(problem.seed)
         self._sampler = sampler_of(problem, self._rng)
-        self._visited: set[Code] = set()
-        self._ranks: dict[Arch, tuple[float, ...]] = {}
+        self.parents = Parents(problem, settings.parents)
         self.shares = [np.zeros(len(choice)) for choice in problem.space.choices]
         for share, allowed in zip(self.shares, problem.space.allowed_codes, strict=True):
             share[allowed] = 1 / len(allowed)
 
-    def learn(self, archs: Sequence[Arch], values: Sequence[Mapping[str, float]]) -> None:
-        for arch, told in zip(archs, values, strict=True):
-            self._visited.add(arch.code)
-            self._ranks[arch] = self.problem.rank(told)
-        if self.problem.keep is None:  # no other is learned from again
-            self._ranks = {arch: self._ranks[arch] for arch in self._best(self.settings.parents)}
-
     def generation(self) -> list[Arch]:
-        settings, space = self.settings, self.problem.space
-        if not self._ranks:
-            return space.wrap(self._sampler.draw(settings.population, self._visited))
+        settings, space, parents = self.settings, self.problem.space, self.parents
+        if not parents:
+            return space.wrap(self._sampler.draw(settings.population, parents.visited))
         self._move()
+        parents.age()
         repeated: list[Code] = []
         if self.problem.keep is not None:
-            self._ranks = {arch: self._ranks[arch] for arch in self._best(self.problem.keep)}
-            repeated = [arch.code for arch in self._best(settings.again)]
-            self._visited = set(repeated)
+            repeated = [arch.code for arch in parents.best(settings.again)]
+            parents.visited.update(repeated)
         wanted = settings.population - len(repeated)
         drawn = self._drawn(settings.attempts * wanted)
-        new = distinct(drawn[self.problem.feasible(drawn)], self._visited)[:wanted]
-        self._visited.update(new)
-        rest = self._sampler.draw(wanted - len(new), self._visited)
-        filled = distinct(rest, self._visited)
-        self._visited.update(filled)
+        new = distinct(drawn[self.problem.feasible(drawn)], parents.visited)[:wanted]
+        parents.visited.update(new)
+        rest = self._sampler.draw(wanted - len(new), parents.visited)
+        filled = distinct(rest, parents.visited)
+        parents.visited.update(filled)
         return space.wrap(population(space, [*repeated, *new, *filled]))
 
     def _move(self) -> None:
-        best = self._best(self.settings.parents)
+        best = self.parents.best()
         for column, (share, allowed) in enumerate(zip(self.shares, self.problem.space.allowed_codes, strict=True)):
             chosen = [arch.code[column] for arch in best if arch.active[column]]
             if not chosen:
@@ -139,6 +130,3 @@ class _Learning:
             self._rng.choice(len(share), size=n, p=share / share.sum()) for share in self.shares
         ]
         return space.canonical(np.stack(columns, axis=1).astype(np.int16))
-
-    def _best(self, n: int) -> list[Arch]:
-        return nsmallest(n, self._ranks, key=self._ranks.__getitem__)

@@ -11,9 +11,9 @@ from supernet.nn import Supernet
 from supernet.space import Arch
 from supernet.tasks import Joint
 from supernet.train.context import Context
-from supernet.train.move import Step
 from supernet.train.policies.policy_per_task import PoliciesOfTasks
 from supernet.train.ratings.rewards_by_task import RewardsByTask
+from supernet.train.step import Step
 
 
 @runtime_checkable
@@ -84,8 +84,8 @@ class LikeliestPerTask:
         if len(archs) == 1:
             return archs[0]
         executor = context.executor
-        split = executor.data.split("validation")
-        batches = [executor.placed(b) for b in split.batches(executor.batch_size, limit=self.images)]
+        split = executor.feed.data.split("validation")
+        batches = [executor.feed.placed(b) for b in split.batches(executor.feed.batch_size, limit=self.images)]
         found = [self.rewards(step, arch, batches)[task] for arch in archs]
         if not all(map(math.isfinite, found)):
             raise RunError(

@@ -9,12 +9,12 @@ from supernet.errors import UsageError
 from supernet.nn import Supernet
 from supernet.space import Arch
 from supernet.train.context import Context
-from supernet.train.move import Step
 from supernet.train.policies._protocol import policy
 from supernet.train.ratings._protocol import Rating, lowest, only_architectures, rated
 from supernet.train.ratings.validation import ValidationError
 from supernet.train.samplers._protocol import Sampler
 from supernet.train.samplers.uniform import Uniform
+from supernet.train.step import Step
 
 
 @dataclass(frozen=True, kw_only=True)

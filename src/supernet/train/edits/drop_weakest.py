@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import torch
-
-from supernet.errors import RunError
 from supernet.train.context import Context
 from supernet.train.optimisers._protocol import check_number
 from supernet.train.parametrisations.option_logits import OptionLogits
@@ -39,12 +36,8 @@ class DropWeakest:
         Raises:
             RunError: a logit is not finite.
         """
-        for choice, logits in context.step.part(self.part, OptionLogits).named():
-            if not torch.isfinite(logits).all():
-                raise RunError(
-                    f"The logits of {choice.name!r} are {logits.tolist()} after step {context.step.done}, so none is "
-                    "weakest. Lower the learning rate of the architecture."
-                )
+        part, done = context.step.part(self.part, OptionLogits), context.step.done
+        for choice, logits in part.finite(done, what="weakest"):
             allowed = sorted(context.restriction.allowed(choice.name))
             values = logits.tolist()
             strongest_first = sorted(allowed, key=values.__getitem__, reverse=True)  # stable: of equal ones the first

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import torch
 
-from supernet.errors import RunError, UsageError
+from supernet.errors import UsageError
 from supernet.train.context import Context
 from supernet.train.parametrisations.option_logits import OptionLogits
 
@@ -38,12 +38,8 @@ class KeepStrongest:
         Raises:
             RunError: a logit is not finite.
         """
-        for choice, logits in context.step.part(self.part, OptionLogits).named():
-            if not torch.isfinite(logits).all():
-                raise RunError(
-                    f"The logits of {choice.name!r} are {logits.tolist()} after step {context.step.done}, so none is "
-                    "strongest. Lower the learning rate of the architecture."
-                )
+        part, done = context.step.part(self.part, OptionLogits), context.step.done
+        for choice, logits in part.finite(done, what="strongest"):
             allowed = context.restriction.allowed(choice.name)
             values = logits.tolist()
             weakest_first = sorted(allowed, key=values.__getitem__)

@@ -127,9 +127,9 @@ class RateStage:
         return [x["view1"], x["view2"]]
 
     def _rated(self, context: Context) -> Iterator[Pair]:
-        split = Views(indexed(context.executor.data.validation, "RateStage"), 2, self.views or ())
-        for batch in split.drawn_once(context.executor.batch_size, seed=STORED, limit=self.images):
-            x = context.executor.placed(batch).x
+        split = Views(indexed(context.executor.feed.data.validation, "RateStage"), 2, self.views or ())
+        for batch in split.drawn_once(context.executor.feed.batch_size, seed=STORED, limit=self.images):
+            x = context.executor.feed.placed(batch).x
             assert isinstance(x, Mapping)
             yield x["view1"], x["view2"]
 

@@ -11,8 +11,8 @@ from supernet.space import Space
 from supernet.train.context import Context
 from supernet.train.edits.cells import operations_of
 from supernet.train.edits.drop_options import DropOptions
-from supernet.train.move import FINISHED
 from supernet.train.optimisers._protocol import check_number
+from supernet.train.step import FINISHED
 
 
 @dataclass(frozen=True, kw_only=True)

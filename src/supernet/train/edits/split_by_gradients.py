@@ -73,7 +73,7 @@ def shared_parameters(module: nn.Module, choice: Choice) -> list[nn.Parameter]:
 
 def direction(executor: Executor, arch: Arch, batch: Batch, parameters: Sequence[nn.Parameter]) -> Tensor:
     """The gradient of the cross-entropy of an architecture (P,), scaled to length 1; unused parameters count as 0."""
-    loss = executor.data.task.loss(executor.forward(arch, batch), batch)
+    loss = executor.feed.data.task.loss(executor.forward(arch, batch), batch)
     found = torch.autograd.grad(loss, list(parameters), allow_unused=True)
     flat = [torch.zeros_like(p) if g is None else g for p, g in zip(parameters, found, strict=True)]
     return F.normalize(torch.cat([g.flatten() for g in flat]), dim=0)

@@ -56,7 +56,7 @@ class NoImprovement:
         space, rng = step.space, np.random.default_rng(step.seed)
         subnets = {"largest": space.largest(), "smallest": space.smallest(), "random": space.sample(rng)}
         arch = subnets[self.subnet]
-        data = context.executor.data
+        data = context.executor.feed.data
         mode = step.net.training
         found = scores(
             step.net, arch, data, images=self.images, calibration=Calibration(images=self.calibration_images)

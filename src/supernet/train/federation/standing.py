@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from supernet.train.move import Step
+from supernet.train.step import Step
 
 FEDERATION = "federation"
 """The key of `Step.memory` under which `FederatedRounds` remembers where it stands."""

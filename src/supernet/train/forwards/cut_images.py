@@ -10,7 +10,8 @@ from supernet.data import Augment, Batch
 from supernet.data.augment import UNIFORMS
 from supernet.errors import UsageError
 from supernet.nn.output import Output
-from supernet.train.move import Path, Step
+from supernet.train.move import Path
+from supernet.train.step import Step
 from supernet.train.values._protocol import Number, check_value, value_of
 
 

@@ -17,7 +17,8 @@ from supernet.train.context import Context
 from supernet.train.derivations._protocol import Derivation
 from supernet.train.derivations.strongest import Strongest
 from supernet.train.executor import Executor
-from supernet.train.move import Path, Step
+from supernet.train.move import Path
+from supernet.train.step import Step
 
 
 @dataclass(frozen=True, kw_only=True)

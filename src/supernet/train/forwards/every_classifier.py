@@ -11,8 +11,9 @@ from supernet.nn.batch import Fields, called
 from supernet.nn.headless import classifier_input
 from supernet.nn.output import Output, as_output
 from supernet.nn.taps import tapped
-from supernet.train.move import Path, Step
+from supernet.train.move import Path
 from supernet.train.parts.further_classifiers import Classifiers
+from supernet.train.step import Step
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,8 +13,9 @@ from supernet.errors import UsageError
 from supernet.nn.output import Output
 from supernet.train.forwards.reversed_gradient import reversed_gradient
 from supernet.train.forwards.to_novel_domain import images_of, translated
-from supernet.train.move import Path, Step
+from supernet.train.move import Path
 from supernet.train.optimisers._protocol import check_number
+from supernet.train.step import Step
 
 Gradients = Literal["none", "plain", "reversed"]
 

@@ -8,7 +8,8 @@ from supernet.data import Batch
 from supernet.errors import UsageError
 from supernet.nn.output import Output
 from supernet.train.federation.standing import standing
-from supernet.train.move import Path, Step
+from supernet.train.move import Path
+from supernet.train.step import Step
 
 
 @dataclass(frozen=True)

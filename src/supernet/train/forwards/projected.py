@@ -12,7 +12,8 @@ from supernet.errors import UsageError
 from supernet.nn import Supernet
 from supernet.nn.headless import headless
 from supernet.nn.output import Output
-from supernet.train.move import Path, Step
+from supernet.train.move import Path
+from supernet.train.step import Step
 
 
 @dataclass(frozen=True, kw_only=True)

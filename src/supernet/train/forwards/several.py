@@ -11,7 +11,8 @@ from supernet.nn import Decisions
 from supernet.nn.by_example import ByExample, nested_choices
 from supernet.nn.output import Output
 from supernet.space import Arch
-from supernet.train.move import Path, Step
+from supernet.train.move import Path
+from supernet.train.step import Step
 
 _NESTED = "nested_choices"
 """The key of `Step.memory` that holds the names of the choices that may differ between the examples of a pass."""

@@ -10,7 +10,8 @@ from supernet.errors import UsageError
 from supernet.nn import Supernet
 from supernet.nn.output import Output
 from supernet.nn.slices import SLICE
-from supernet.train.move import Path, Step
+from supernet.train.move import Path
+from supernet.train.step import Step
 
 Kind: TypeAlias = Literal["bilateral", "cyclic"]
 

@@ -15,7 +15,8 @@ from supernet.nn import Supernet
 from supernet.nn.batch import Fields
 from supernet.nn.output import Output
 from supernet.nn.stage_modules import StageNames, as_names, stage_choices, stage_names, stages_module
-from supernet.train.move import Path, Step
+from supernet.train.move import Path
+from supernet.train.step import Step
 
 Source: TypeAlias = Literal["teacher", "own"]
 

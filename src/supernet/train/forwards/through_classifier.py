@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from supernet.data import Batch
 from supernet.nn.output import Output
 from supernet.train.forwards.to_novel_domain import images_of
-from supernet.train.move import Path, Step
+from supernet.train.move import Path
 from supernet.train.parts.image_classifier import ImageClassifier
+from supernet.train.step import Step
 
 
 @dataclass(frozen=True)

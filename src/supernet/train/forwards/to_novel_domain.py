@@ -10,8 +10,9 @@ from torch import Tensor
 from supernet.data import Batch
 from supernet.errors import UsageError
 from supernet.nn.output import Output
-from supernet.train.move import Path, Step
+from supernet.train.move import Path
 from supernet.train.parts.domain_generator import DomainGenerator
+from supernet.train.step import Step
 
 BACK = "back"
 """The name of the head of the output that holds the images translated back."""

@@ -7,7 +7,8 @@ from typing import Protocol
 from torch import Tensor
 
 from supernet.train.executor import Executor
-from supernet.train.move import Move, Step
+from supernet.train.move import Move
+from supernet.train.step import Step
 
 __all__ = ["GradientRule"]
 

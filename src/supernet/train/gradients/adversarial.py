@@ -12,10 +12,11 @@ from supernet.errors import UsageError
 from supernet.nn import Decisions, Mixture
 from supernet.nn.modes import untouched_buffers
 from supernet.train.executor import Executor
-from supernet.train.move import Move, Path, Step
+from supernet.train.move import Move, Path
 from supernet.train.part import WEIGHTS
 from supernet.train.processes.exchange import average
 from supernet.train.relaxations.perturbed import shares_of
+from supernet.train.step import Step
 from supernet.train.values._protocol import Number, check_value, value_of
 from supernet.train.values.ramp import Ramp
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from supernet.train.executor import Executor
-from supernet.train.move import Move, Step
+from supernet.train.move import Move
+from supernet.train.step import Step
 
 
 @dataclass(frozen=True)

@@ -18,9 +18,10 @@ from supernet.errors import UsageError
 from supernet.nn import Supernet
 from supernet.nn.modes import all_but_normalisation, evaluating
 from supernet.train.executor import Executor
-from supernet.train.move import Move, Path, Step
+from supernet.train.move import Move, Path
 from supernet.train.part import WEIGHTS
 from supernet.train.processes.sharding import USE_DDP
+from supernet.train.step import Step
 
 
 @dataclass(frozen=True, kw_only=True)

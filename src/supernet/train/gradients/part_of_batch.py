@@ -9,9 +9,10 @@ from torch import Tensor, nn
 
 from supernet.errors import UsageError
 from supernet.train.executor import Executor
-from supernet.train.move import Move, Step
+from supernet.train.move import Move
 from supernet.train.optimisers._protocol import check_number
 from supernet.train.processes.exchange import average
+from supernet.train.step import Step
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,11 +10,12 @@ from torch import Tensor
 from supernet.errors import UsageError
 from supernet.space import Arch
 from supernet.train.executor import Executor
-from supernet.train.move import Move, Step
+from supernet.train.move import Move
 from supernet.train.optimisers._protocol import check_number
 from supernet.train.policies._protocol import policy
 from supernet.train.ratings._protocol import Rating, rated
 from supernet.train.ratings.fresh_batch import FreshBatch
+from supernet.train.step import Step
 
 
 @dataclass(frozen=True, kw_only=True)

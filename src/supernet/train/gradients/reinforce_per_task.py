@@ -11,11 +11,12 @@ from torch import Tensor
 from supernet.errors import RunError, UsageError
 from supernet.space import Arch
 from supernet.train.executor import Executor
-from supernet.train.move import Move, Step
+from supernet.train.move import Move
 from supernet.train.optimisers._protocol import check_number
 from supernet.train.policies.policy_per_task import PoliciesOfTasks
 from supernet.train.processes.exchange import average
 from supernet.train.ratings.rewards_by_task import RewardsByTask
+from supernet.train.step import Step
 
 
 @dataclass(frozen=True, kw_only=True)

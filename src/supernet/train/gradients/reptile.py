@@ -12,10 +12,11 @@ from torch import Tensor, nn
 from supernet.data import Batch
 from supernet.errors import UsageError
 from supernet.train.executor import Executor
-from supernet.train.move import Move, Outcome, Path, Step
+from supernet.train.move import Move, Outcome, Path
 from supernet.train.optimisers._protocol import check_number
 from supernet.train.part import WEIGHTS
 from supernet.train.processes.exchange import average
+from supernet.train.step import Step
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,11 +12,12 @@ from torch import Tensor, nn
 from supernet.data import Batch
 from supernet.errors import UsageError
 from supernet.train.executor import Executor
-from supernet.train.move import Move, Objective, Path, Step
+from supernet.train.move import Move, Objective, Path
 from supernet.train.optimisers._protocol import check_number
 from supernet.train.part import WEIGHTS
 from supernet.train.processes.exchange import average
 from supernet.train.processes.shared_weight import number_of
+from supernet.train.step import Step
 
 
 @runtime_checkable

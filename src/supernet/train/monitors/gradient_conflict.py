@@ -15,8 +15,9 @@ from supernet.measure.conflict import Agreement, Gradient, agreement, path_gradi
 from supernet.nn.memory_layout import image_layout
 from supernet.space import Arch
 from supernet.train.executor import Executor
-from supernet.train.move import Path, Step
+from supernet.train.move import Path
 from supernet.train.objectives.cross_entropy import CrossEntropy
+from supernet.train.step import Step
 
 CONFLICT = "conflict"
 

@@ -12,9 +12,9 @@ from torch import Tensor
 
 from supernet.io.lines import LinesFile
 from supernet.io.schema import Strengths
-from supernet.train.move import Step
 from supernet.train.policies._protocol import TellsOptions
 from supernet.train.programs._protocol import WeighsOptions
+from supernet.train.step import Step
 
 LINES = 100
 """How many lines a training has of them, about."""

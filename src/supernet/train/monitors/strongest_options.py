@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import KW_ONLY, dataclass
 
 from supernet.space.text import option_text
-from supernet.train.move import Step
 from supernet.train.programs._protocol import WeighsOptions
+from supernet.train.step import Step
 
 STRONGEST = "strongest"
 

@@ -13,7 +13,7 @@ from supernet.io.progress import within
 from supernet.measure import Calibration, scores
 from supernet.measure.scores.scores import run_scores
 from supernet.train.health import AUGMENTED, DEFAULT_IMAGES
-from supernet.train.move import Step
+from supernet.train.step import Step
 
 _BATCH = 512
 

@@ -14,10 +14,11 @@ from supernet.errors import UsageError
 from supernet.nn import Output, Supernet
 from supernet.space import Arch
 from supernet.train.alone import alone
-from supernet.train.move import Objective, Outcome, Path, Step
+from supernet.train.move import Objective, Outcome, Path
 from supernet.train.objectives.cross_entropy import CrossEntropy
 from supernet.train.objectives.terms import as_terms
 from supernet.train.optimisers._protocol import check_number
+from supernet.train.step import Step
 from supernet.train.values._protocol import Number, check_value, value_of
 
 

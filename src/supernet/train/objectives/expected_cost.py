@@ -15,9 +15,10 @@ from supernet.measure import LatencyTable, cost_model
 from supernet.measure.costs.expectation import ExpectedTerms
 from supernet.measure.costs.tables import Term
 from supernet.nn import Decisions, EdgeWeights, Mixture, Supernet
-from supernet.train.move import Outcome, Step
+from supernet.train.move import Outcome
 from supernet.train.parametrisations.option_logits import OptionLogits
 from supernet.train.relaxations._protocol import Given
+from supernet.train.step import Step
 from supernet.train.values._protocol import Number, check_value, value_of
 
 Cost: TypeAlias = Literal["macs", "params", "latency"]

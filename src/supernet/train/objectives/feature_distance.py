@@ -12,9 +12,10 @@ from torch import Tensor
 from supernet.data import Batch
 from supernet.errors import UsageError
 from supernet.train.alone import alone
-from supernet.train.move import Objective, Outcome, Path, Step
+from supernet.train.move import Objective, Outcome, Path
 from supernet.train.objectives.cross_entropy import CrossEntropy
 from supernet.train.parts.tapped_teacher import Tapped
+from supernet.train.step import Step
 
 Kind: TypeAlias = Literal["mse", "normalised", "rating"]
 """`"mse"`: the mean over all K entries of (s − t)². `"normalised"`: that divided by the variance of t, so that stages

@@ -9,8 +9,8 @@ from torch import Tensor, nn
 
 from supernet.errors import UsageError
 from supernet.nn import Decisions, EdgeWeights, Mixture
-from supernet.train.move import Step
 from supernet.train.relaxations._protocol import Relaxation
+from supernet.train.step import Step
 
 
 @runtime_checkable

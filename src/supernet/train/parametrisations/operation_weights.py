@@ -12,11 +12,11 @@ from supernet.errors import RunError, UsageError
 from supernet.nn import Decisions, Supernet
 from supernet.space.restriction import Restriction
 from supernet.train.adapt.share_features import cells_of
-from supernet.train.move import Step
 from supernet.train.optimisers._protocol import check_number
 from supernet.train.parametrisations._node_operations import NodeOperations, nodes_of_operations
 from supernet.train.part import WEIGHTS, Setting
 from supernet.train.relaxations._protocol import Relaxation
+from supernet.train.step import Step
 
 __all__ = ["OperationWeights", "WeightPerOperation"]
 

@@ -9,14 +9,14 @@ from typing import Literal, TypeAlias, get_args
 import torch
 from torch import Tensor, nn
 
-from supernet.errors import UsageError
+from supernet.errors import RunError, UsageError
 from supernet.nn import Decision, Decisions, EdgeWeights, Supernet
 from supernet.space import Choice
-from supernet.train.move import Step
 from supernet.train.optimisers._protocol import check_number
 from supernet.train.parametrisations.operation_choices import input_choices, operation_choices, require_mixable
 from supernet.train.part import Part, Setting
 from supernet.train.relaxations._protocol import Given, Relaxation
+from supernet.train.step import Step
 from supernet.train.updates import Updates
 
 __all__ = ["LogitPerOption", "OptionLogits"]
@@ -71,6 +71,20 @@ class OptionLogits(nn.Module):
     def named(self) -> Iterator[tuple[Choice, nn.Parameter]]:
         """Every choice with its logits (O,)."""
         return zip(self.choices, self.logits, strict=True)
+
+    def finite(self, done: int, *, what: str) -> Iterator[tuple[Choice, nn.Parameter]]:
+        """Every choice with its logits (O,), to tell after so many steps which options are `what`, such as weakest.
+
+        Raises:
+            RunError: a logit is not finite.
+        """
+        for choice, logits in self.named():
+            if not torch.isfinite(logits).all():
+                raise RunError(
+                    f"The logits of {choice.name!r} are {logits.tolist()} after step {done}, so none is {what}. Lower "
+                    "the learning rate of the architecture."
+                )
+            yield choice, logits
 
     def named_edges(self) -> Iterator[tuple[str, nn.Parameter]]:
         """Every node with its logits β (E,), where there are any."""

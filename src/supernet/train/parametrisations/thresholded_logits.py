@@ -12,12 +12,12 @@ from torch import Tensor, nn
 from supernet.errors import UsageError
 from supernet.nn import Decisions, Supernet
 from supernet.space.restriction import Restriction
-from supernet.train.move import Step
 from supernet.train.optimisers._protocol import check_number
 from supernet.train.parametrisations._node_operations import NodeOperations, nodes_of_operations
 from supernet.train.parametrisations.operation_weights import check_any_edges
 from supernet.train.part import Setting
 from supernet.train.relaxations._protocol import Relaxation
+from supernet.train.step import Step
 
 __all__ = ["LogitsAndThresholds", "ThresholdedLogits"]
 

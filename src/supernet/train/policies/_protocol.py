@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from supernet.errors import UsageError
 from supernet.space import Arch
-from supernet.train.move import Step
+from supernet.train.step import Step
 
 __all__ = ["Likelihood", "Policy", "TellsOptions"]
 

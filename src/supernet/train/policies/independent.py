@@ -10,9 +10,9 @@ from torch import Tensor, nn
 
 from supernet.nn import Supernet
 from supernet.space import Arch, Choice
-from supernet.train.move import Step
 from supernet.train.part import Setting
 from supernet.train.policies._protocol import Likelihood
+from supernet.train.step import Step
 
 __all__ = ["IndependentChoices", "IndependentPolicy"]
 

@@ -16,10 +16,10 @@ from supernet.nn import Supernet
 from supernet.nn.turns import Turn, turns_of
 from supernet.space import Arch, Choice, Option
 from supernet.space.text import in_shell
-from supernet.train.move import Step
 from supernet.train.optimisers._protocol import check_number
 from supernet.train.part import Setting
 from supernet.train.policies._protocol import Likelihood
+from supernet.train.step import Step
 
 __all__ = ["Controller"]
 

@@ -12,10 +12,10 @@ from torch import Tensor, nn
 from supernet.errors import UsageError
 from supernet.space import Arch
 from supernet.tasks.several import task_names
-from supernet.train.move import Step
 from supernet.train.part import Setting
 from supernet.train.policies._protocol import Likelihood, Policy, TellsOptions
 from supernet.train.policies.independent import IndependentPolicy
+from supernet.train.step import Step
 
 __all__ = ["PoliciesOfTasks", "PolicyPerTask"]
 

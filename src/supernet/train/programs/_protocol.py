@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from supernet.nn import Supernet
 from supernet.space import Arch
 from supernet.train.context import Moves
-from supernet.train.move import Step
+from supernet.train.step import Step
 
 __all__ = ["Program"]
 

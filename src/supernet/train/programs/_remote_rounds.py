@@ -19,12 +19,13 @@ from supernet.train.federation.federated_average import Tensors
 from supernet.train.federation.server_sums import load
 from supernet.train.federation.standing import FEDERATION, standing
 from supernet.train.loop import Loop
-from supernet.train.move import Objective, Step
+from supernet.train.move import Objective
 from supernet.train.phases import plan
 from supernet.train.processes.launch import launch, precision_of
 from supernet.train.programs.federated_rounds import FederatedRounds
 from supernet.train.recipe import Recipe
 from supernet.train.state import TrainingState
+from supernet.train.step import Step
 
 
 class Order(NamedTuple):
@@ -150,7 +151,7 @@ class RemoteRounds:
         orders, start = list[Order](), step.index
         for client in now["clients"]:
             now["visit"] += 1
-            steps = self.rounds.work.steps(now["examples"][client], executor.batch_size)
+            steps = self.rounds.work.steps(now["examples"][client], executor.feed.batch_size)
             orders.append(
                 Order(
                     client,
@@ -163,7 +164,7 @@ class RemoteRounds:
                     step.total,
                     now["drawn"][client],
                     step.seed,
-                    executor.batch_size,
+                    executor.feed.batch_size,
                     precision_of(executor.fabric),
                 )
             )
@@ -305,7 +306,7 @@ def visit(net: Supernet, recipe: Recipe, data: Data, order: Order, server: Tenso
     return Answer(
         tensors,
         state.memory[FEDERATION]["trained"],
-        executor.draws[split],
+        executor.feed.draws[split],
         losses[-1] if losses else float("nan"),
         dict(executor.passed),
     )

@@ -12,13 +12,14 @@ from supernet.space import Arch
 from supernet.train.alone import alone
 from supernet.train.context import Moves
 from supernet.train.forwards.every_classifier import EveryClassifier
-from supernet.train.move import Move, Objective, Path, Step
+from supernet.train.move import Move, Objective, Path
 from supernet.train.objectives.cross_entropy import CrossEntropy
 from supernet.train.objectives.every_head import Disagreement, EveryHead
 from supernet.train.part import WEIGHTS
 from supernet.train.samplers._protocol import Sampler
 from supernet.train.samplers.fixed import Fixed
 from supernet.train.samplers.uniform import Uniform
+from supernet.train.step import Step
 
 
 @dataclass(frozen=True, kw_only=True)

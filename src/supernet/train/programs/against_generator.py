@@ -13,7 +13,7 @@ from supernet.nn import Supernet
 from supernet.train.context import Moves
 from supernet.train.forwards.on_generated import OnGenerated
 from supernet.train.forwards.to_novel_domain import ToNovelDomain
-from supernet.train.move import Move, Objective, Path, Step
+from supernet.train.move import Move, Objective, Path
 from supernet.train.objectives.cross_entropy import CrossEntropy
 from supernet.train.objectives.cycle import Cycle
 from supernet.train.parametrisations._protocol import are_open, drawn, weighed
@@ -21,6 +21,7 @@ from supernet.train.parametrisations.operation_choices import require_mixable
 from supernet.train.part import WEIGHTS
 from supernet.train.relaxations._protocol import Relaxation
 from supernet.train.relaxations.softmax import Softmax
+from supernet.train.step import Step
 
 Opponent = Literal["reversal", "in_turn"]
 

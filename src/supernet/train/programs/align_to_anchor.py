@@ -16,12 +16,13 @@ from supernet.nn.modes import untouched_buffers
 from supernet.nn.taps import tapped
 from supernet.space import Arch
 from supernet.train.context import Moves
-from supernet.train.move import Move, Objective, Path, Step
+from supernet.train.move import Move, Objective, Path
 from supernet.train.objectives.aligned import Aligned, check_shapes
 from supernet.train.objectives.cross_entropy import CrossEntropy
 from supernet.train.ratings._protocol import Rating, only_architectures, rated
 from supernet.train.samplers._protocol import Sampler
 from supernet.train.samplers.uniform import Uniform
+from supernet.train.step import Step
 from supernet.train.values._protocol import Number, check_value
 
 _KEY = "anchor"

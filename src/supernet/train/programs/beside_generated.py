@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from supernet.nn import Supernet
 from supernet.train.context import Moves
 from supernet.train.forwards.on_generated import WithGenerated
-from supernet.train.move import Move, Objective, Path, Step
+from supernet.train.move import Move, Objective, Path
 from supernet.train.objectives.cross_entropy import CrossEntropy
 from supernet.train.objectives.first_again import FirstAgain
 from supernet.train.optimisers._protocol import check_number
@@ -19,6 +19,7 @@ from supernet.train.parametrisations.operation_choices import require_mixable
 from supernet.train.part import WEIGHTS
 from supernet.train.relaxations._protocol import Relaxation
 from supernet.train.relaxations.softmax import Softmax
+from supernet.train.step import Step
 
 
 @dataclass(frozen=True, kw_only=True)

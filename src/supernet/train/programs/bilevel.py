@@ -13,7 +13,7 @@ from supernet.nn import Supernet
 from supernet.train.context import Edit, Moves
 from supernet.train.gradients._protocol import GradientRule
 from supernet.train.gradients.unrolled import Unrolled
-from supernet.train.move import Forward, Move, Objective, Path, Step
+from supernet.train.move import Forward, Move, Objective, Path
 from supernet.train.objectives.cross_entropy import CrossEntropy
 from supernet.train.optimisers._protocol import check_number
 from supernet.train.parametrisations._protocol import are_open, drawn, weighed
@@ -21,6 +21,7 @@ from supernet.train.parametrisations.operation_choices import require_mixable
 from supernet.train.part import WEIGHTS
 from supernet.train.relaxations._protocol import Relaxation
 from supernet.train.relaxations.softmax import Softmax
+from supernet.train.step import Step
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -21,13 +21,14 @@ from supernet.nn.stage_modules import StageNames, stages_module
 from supernet.nn.stage_paths import StagePaths
 from supernet.space import Arch, Space
 from supernet.train.context import Moves
-from supernet.train.move import Move, Path, Step
+from supernet.train.move import Move, Path
 from supernet.train.objectives.ensemble_prediction import ENSEMBLE, OTHER_VIEW, EnsemblePrediction
 from supernet.train.part import WEIGHTS
 from supernet.train.parts.siamese_heads import SiameseHeads, first_stages
 from supernet.train.parts.stage_ratings import StageRatings
 from supernet.train.samplers._protocol import Sampler
 from supernet.train.samplers.distinct import Distinct
+from supernet.train.step import Step
 
 Earlier: TypeAlias = Literal["frozen", "trained"]
 

@@ -18,12 +18,13 @@ from supernet.nn.headless import classifier
 from supernet.train.context import Context, Edit, Moves
 from supernet.train.edits.average_used import averaging
 from supernet.train.forwards.projected import Projected
-from supernet.train.move import Move, Objective, Path, Step
+from supernet.train.move import Move, Objective, Path
 from supernet.train.objectives.info_nce import KEYS, InfoNCE
 from supernet.train.part import WEIGHTS
 from supernet.train.parts.key_queue import KeyQueue
 from supernet.train.samplers._protocol import Sampler
 from supernet.train.samplers.disjoint import Disjoint
+from supernet.train.step import Step
 from supernet.train.values._protocol import Number, check_value, value_of
 
 

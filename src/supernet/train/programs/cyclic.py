@@ -14,7 +14,7 @@ from supernet.nn.output import Output
 from supernet.nn.stages import stages
 from supernet.train.context import Moves
 from supernet.train.edits.begin_cycle import BeginCycle, evaluated
-from supernet.train.move import Move, Objective, Path, Step
+from supernet.train.move import Move, Objective, Path
 from supernet.train.objectives.cross_entropy import CrossEntropy
 from supernet.train.objectives.mutual_distillation import MutualDistillation
 from supernet.train.parametrisations._protocol import drawn, weighed
@@ -24,6 +24,7 @@ from supernet.train.phases import Phase
 from supernet.train.programs.bilevel import Bilevel
 from supernet.train.relaxations._protocol import Relaxation
 from supernet.train.relaxations.softmax import Softmax
+from supernet.train.step import Step
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from supernet.nn import Decisions, Mixture, Supernet
 from supernet.train.context import Edit, Moves
 from supernet.train.edits.keep_shares import KeepShares
-from supernet.train.move import Move, Objective, Path, Step
+from supernet.train.move import Move, Objective, Path
 from supernet.train.objectives.cross_entropy import CrossEntropy
 from supernet.train.optimisers._protocol import check_number
 from supernet.train.parametrisations._protocol import are_open, drawn, weighed
@@ -18,6 +18,7 @@ from supernet.train.parametrisations.operation_choices import require_operations
 from supernet.train.parametrisations.option_logits import OptionLogits
 from supernet.train.relaxations._protocol import Given, Relaxation
 from supernet.train.relaxations.routes_and_operations import RoutesAndOperations, route_choices
+from supernet.train.step import Step
 
 
 @dataclass(frozen=True, kw_only=True)

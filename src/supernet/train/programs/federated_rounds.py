@@ -26,7 +26,7 @@ from supernet.train.federation.local_work import LocalWork
 from supernet.train.federation.rolling_window import RollingWindow
 from supernet.train.federation.server_sums import ServerSums, SumsOfClients, load
 from supernet.train.federation.standing import FEDERATION, standing
-from supernet.train.move import FINISHED, Move, Objective, Path, Runner, Step
+from supernet.train.move import Move, Objective, Path
 from supernet.train.part import WEIGHTS, Part
 from supernet.train.parts.copy_of_net import CopyOfNet
 from supernet.train.parts.copy_per_client import ClientNets
@@ -36,6 +36,7 @@ from supernet.train.samplers.by_client import ByClient
 from supernet.train.samplers.per_visit import PerVisit
 from supernet.train.samplers.uniform import Uniform
 from supernet.train.states.per_client import PerClient
+from supernet.train.step import FINISHED, RatedBy, Runner, Step
 
 _REMEMBERED = 100  # clients that were left out
 _EMPTY = 3  # rounds in a row in which nobody returned a model, and that end the training
@@ -199,7 +200,7 @@ class FederatedRounds:
 
     def _plan(self, context: Context) -> None:
         """See how many rounds there is room for; the server begins with the weights that there are."""
-        data = context.executor.data
+        data = context.executor.feed.data
         self.plan(context, [len(data.split(name)) for name in clients_of(data)])
 
     def plan(self, context: Context, examples: Sequence[int]) -> None:
@@ -209,7 +210,7 @@ class FederatedRounds:
             UsageError: there is room for none.
         """
         step, executor = context.step, context.executor
-        batch = executor.batch_size * executor.fabric.world_size
+        batch = executor.feed.images
         lengths = [self.work.steps(count, batch) for count in examples]
         rounds, left = 0, step.total - step.index
         while (
@@ -259,9 +260,9 @@ class FederatedRounds:
         """The next client gets the server's weights and a fresh optimiser."""
         executor, now = context.executor, context.memory[FEDERATION]
         client = now["clients"][now["place"]]
-        split = clients_of(executor.data)[client]
-        batch = executor.batch_size * executor.fabric.world_size
-        steps = self.work.steps(len(executor.data.split(split)), batch)
+        split = clients_of(executor.feed.data)[client]
+        batch = executor.feed.images
+        steps = self.work.steps(len(executor.feed.data.split(split)), batch)
         now.update(client=client, split=split, left=steps, visit=now["visit"] + 1, trained=[])
         load(context.net, context.step.part("server", Supernet).state_dict())
         if self.work.optimiser == "fresh":
@@ -276,7 +277,7 @@ class FederatedRounds:
     def _return(self, context: Context, broken: str | None = None) -> None:
         """What a client has become goes into the sums of the round; not if it is broken, for this reason."""
         now, server = context.memory[FEDERATION], context.step.part("server", Supernet).state_dict()
-        examples = len(context.executor.data.split(now["split"]))
+        examples = len(context.executor.feed.data.split(now["split"]))
         if self.take(context, now["split"], context.net.state_dict(), examples, now["trained"], broken):
             return
         load(context.net, server)
@@ -394,8 +395,8 @@ class _AtClient:
     def __getattr__(self, name: str) -> Any:
         return getattr(self.runner, name)
 
-    def rate(self, targets: Sequence[Any], data: str, *further: Any, **named: Any) -> list[float]:
-        return self.runner.rate(targets, self.split if data == "train" else data, *further, **named)
+    def rate(self, targets: Sequence[Any], data: str, by: RatedBy, *, net: Supernet | None = None) -> list[float]:
+        return self.runner.rate(targets, self.split if data == "train" else data, by, net=net)
 
     def batch(self, split: str) -> Batch:
         return self.runner.batch(self.split if split == "train" else split)

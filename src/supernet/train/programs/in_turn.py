@@ -6,9 +6,10 @@ from dataclasses import dataclass, field
 
 from supernet.nn import Supernet
 from supernet.train.context import Moves
-from supernet.train.move import Move, Objective, Path, Step
+from supernet.train.move import Move, Objective, Path
 from supernet.train.objectives.cross_entropy import CrossEntropy
 from supernet.train.samplers._protocol import Sampler
+from supernet.train.step import Step
 
 
 @dataclass(frozen=True, kw_only=True)

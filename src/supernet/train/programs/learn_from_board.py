@@ -18,7 +18,7 @@ from supernet.tasks import Classification
 from supernet.train.context import Context, Edit, Moves
 from supernet.train.gradients.look_ahead import LookAhead, check_slices
 from supernet.train.gradients.part_of_batch import PartOfBatch
-from supernet.train.move import Move, Objective, Outcome, Path, Step
+from supernet.train.move import Move, Objective, Outcome, Path
 from supernet.train.objectives.cross_entropy import CrossEntropy
 from supernet.train.objectives.matched_distillation import MatchedDistillation
 from supernet.train.parts.matching_net import MatchingNet
@@ -28,6 +28,7 @@ from supernet.train.ratings._protocol import only_architectures
 from supernet.train.samplers._protocol import Sampler
 from supernet.train.samplers.cost_table import Cost, check_cost, costs
 from supernet.train.samplers.uniform import Uniform
+from supernet.train.step import Step
 
 Known: TypeAlias = list[tuple[Arch, Entry]]
 """The paths on the board that lie in the space, the best first."""

@@ -11,7 +11,7 @@ from supernet.errors import UsageError
 from supernet.nn import Supernet
 from supernet.train.context import Edit, Moves
 from supernet.train.edits.keep_shares import KeepShares
-from supernet.train.move import Move, Objective, Path, Step
+from supernet.train.move import Move, Objective, Path
 from supernet.train.objectives.cross_entropy import CrossEntropy
 from supernet.train.parametrisations._protocol import are_open, drawn, weighed
 from supernet.train.parametrisations.operation_choices import require_operations_only
@@ -19,6 +19,7 @@ from supernet.train.parametrisations.option_logits import OptionLogits
 from supernet.train.relaxations.binary_gates import BinaryGates
 from supernet.train.samplers._protocol import Sampler
 from supernet.train.samplers.from_logits import FromLogits
+from supernet.train.step import Step
 
 
 @dataclass(frozen=True, kw_only=True)

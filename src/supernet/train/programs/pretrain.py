@@ -19,7 +19,7 @@ from supernet.train.combines._protocol import Combine
 from supernet.train.combines.sum import Sum
 from supernet.train.context import Context, Edit, Moves
 from supernet.train.forwards.projected import Projected
-from supernet.train.move import Move, Objective, Path, Step
+from supernet.train.move import Move, Objective, Path
 from supernet.train.objectives.info_nce import KEYS, NEGATIVES
 from supernet.train.part import WEIGHTS
 from supernet.train.parts.key_queue import KeyQueue
@@ -27,6 +27,7 @@ from supernet.train.pretexts._protocol import NECK, TEACHER, TEACHER_NECK, Prete
 from supernet.train.pretexts.moco import MoCo
 from supernet.train.samplers._protocol import Sampler
 from supernet.train.samplers.sandwich import Sandwich
+from supernet.train.step import Step
 from supernet.train.values._protocol import value_of
 
 Keys = Literal["once", "each"]

@@ -9,13 +9,14 @@ from torch import Tensor, nn
 
 from supernet.nn import Supernet
 from supernet.train.context import Moves
-from supernet.train.move import Move, Objective, Path, Step
+from supernet.train.move import Move, Objective, Path
 from supernet.train.objectives.cross_entropy import CrossEntropy
 from supernet.train.parametrisations._protocol import are_open, drawn, weighed
 from supernet.train.parametrisations.operation_choices import require_mixable
 from supernet.train.part import WEIGHTS
 from supernet.train.relaxations._protocol import Relaxation
 from supernet.train.relaxations.softmax import Softmax
+from supernet.train.step import Step
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,10 +8,11 @@ from supernet.errors import UsageError
 from supernet.nn import Supernet
 from supernet.train.context import Moves
 from supernet.train.gradients.reinforce_per_task import ReinforcePerTask
-from supernet.train.move import Move, Objective, Path, Step
+from supernet.train.move import Move, Objective, Path
 from supernet.train.objectives.cross_entropy import CrossEntropy
 from supernet.train.objectives.weighed_tasks import WeighedTasks
 from supernet.train.policies.policy_per_task import PoliciesOfTasks
+from supernet.train.step import Step
 
 
 @dataclass(frozen=True, kw_only=True)

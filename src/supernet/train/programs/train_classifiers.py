@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from supernet.nn import Supernet
 from supernet.train.context import Moves
 from supernet.train.forwards.through_classifier import ThroughClassifier
-from supernet.train.move import Move, Path, Step
+from supernet.train.move import Move, Path
 from supernet.train.objectives.cross_entropy import CrossEntropy
 from supernet.train.objectives.domain_cross_entropy import DomainCrossEntropy
+from supernet.train.step import Step
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,9 +14,10 @@ from supernet.train.combines.sum import Sum
 from supernet.train.context import Moves
 from supernet.train.forwards.several import Several
 from supernet.train.gradients._protocol import GradientRule
-from supernet.train.move import Forward, Move, Objective, Path, Prepares, Step
+from supernet.train.move import Forward, Move, Objective, Path, Prepares
 from supernet.train.objectives.cross_entropy import CrossEntropy
 from supernet.train.samplers._protocol import Sampler
+from supernet.train.step import Step
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -19,7 +19,7 @@ from supernet.train.edits.project_inputs import ProjectInputs, check_nodes
 from supernet.train.edits.project_operations import ProjectOperations
 from supernet.train.federation.standing import standing
 from supernet.train.forwards.own_net import OwnNet
-from supernet.train.move import Move, Objective, Path, Runner, Step
+from supernet.train.move import Move, Objective, Path
 from supernet.train.objectives.cross_entropy import CrossEntropy
 from supernet.train.objectives.near_reference import NearReference
 from supernet.train.optimisers._protocol import check_number
@@ -28,6 +28,7 @@ from supernet.train.parametrisations.operation_choices import input_choices, ope
 from supernet.train.part import WEIGHTS
 from supernet.train.relaxations._protocol import Relaxation
 from supernet.train.relaxations.softmax import Softmax
+from supernet.train.step import RatedBy, Runner, Step
 
 PERSONAL = "personal"
 """The key of `Step.memory` under which `TrainPersonal` remembers what each client has decided."""
@@ -135,10 +136,10 @@ class TrainPersonal:
         if now["round"] < self.start or now["round"] % self.interval:
             return
         data = now["split"].replace(CLIENT, VALIDATION_OF_CLIENT, 1)
-        if data not in context.executor.data.more:
+        if data not in context.executor.feed.data.more:
             raise UsageError(
-                f"{now['split']} of {context.executor.data.name} has no validation images to decide by. Hold some out, "
-                f"as Chained((Clients(…), ClientValidation()))(data) does, or give it a split {data!r}."
+                f"{now['split']} of {context.executor.feed.data.name} has no validation images to decide by. Hold some "
+                f"out, as Chained((Clients(…), ClientValidation()))(data) does, or give it a split {data!r}."
             )
         inside = self.inside(step)
         seed = int(np.random.SeedSequence([step.seed, now["round"], now["client"]]).generate_state(1)[0])
@@ -178,7 +179,7 @@ class _Of:
     def __getattr__(self, name: str) -> Any:
         return getattr(self.runner, name)
 
-    def rate(self, targets: Sequence[Arch | Decisions], data: str, *further: Any, **named: Any) -> list[float]:
-        rate: Any = self.runner.rate
-        found: list[float] = rate(targets, data, *further, net=self.net, **named)
-        return found
+    def rate(
+        self, targets: Sequence[Arch | Decisions], data: str, by: RatedBy, *, net: Supernet | None = None
+    ) -> list[float]:
+        return self.runner.rate(targets, data, by, net=self.net if net is None else net)

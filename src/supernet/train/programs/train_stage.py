@@ -11,10 +11,11 @@ from supernet.train.combines._protocol import Combine
 from supernet.train.combines.sum import Sum
 from supernet.train.context import Moves
 from supernet.train.forwards.stage import Stage
-from supernet.train.move import Move, Path, Step
+from supernet.train.move import Move, Path
 from supernet.train.objectives.feature_distance import FeatureDistance
 from supernet.train.part import WEIGHTS
 from supernet.train.samplers._protocol import Sampler
+from supernet.train.step import Step
 
 
 @dataclass(frozen=True, kw_only=True)

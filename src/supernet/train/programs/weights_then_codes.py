@@ -7,12 +7,13 @@ from dataclasses import dataclass, field
 from supernet.nn import Supernet
 from supernet.train.adapt.dictionary import dictionary_of
 from supernet.train.context import Moves
-from supernet.train.move import Move, Objective, Path, Step
+from supernet.train.move import Move, Objective, Path
 from supernet.train.objectives.code_entropy import CodeEntropy
 from supernet.train.objectives.cross_entropy import CrossEntropy
 from supernet.train.optimisers._protocol import check_number
 from supernet.train.samplers._protocol import Sampler
 from supernet.train.samplers.uniform import Uniform
+from supernet.train.step import Step
 
 
 @dataclass(frozen=True, kw_only=True)

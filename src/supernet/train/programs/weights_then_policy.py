@@ -9,10 +9,11 @@ from supernet.nn import Supernet
 from supernet.train.combines.mean import Mean
 from supernet.train.context import Moves
 from supernet.train.gradients.reinforce import Reinforce
-from supernet.train.move import Move, Objective, Path, Step
+from supernet.train.move import Move, Objective, Path
 from supernet.train.objectives.cross_entropy import CrossEntropy
 from supernet.train.objectives.terms import Auxiliary
 from supernet.train.policies._protocol import policy
+from supernet.train.step import Step
 from supernet.train.values._protocol import Number, check_value
 
 

@@ -9,7 +9,7 @@ from typing import Protocol
 from supernet.errors import RunError, UsageError
 from supernet.nn import Decisions
 from supernet.space import Arch
-from supernet.train.move import Step
+from supernet.train.step import Step
 
 __all__ = ["Rating"]
 

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from supernet.space import Arch
-from supernet.train.move import Step
 from supernet.train.optimisers._protocol import check_number
+from supernet.train.step import Step
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from typing import Literal, get_args
 
 from supernet.errors import UsageError
 from supernet.space import Arch
-from supernet.train.move import Step
+from supernet.train.step import Step
 
 Measure = Literal["error", "loss"]
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from supernet.space import Arch
-from supernet.train.move import Step
+from supernet.train.step import Step
 
 Predictor: TypeAlias = Callable[[Sequence[Arch]], Sequence[float]]
 """Scores of architectures, the higher the better."""

@@ -19,9 +19,9 @@ from supernet.space import Arch
 from supernet.space.extremes import extremes
 from supernet.tasks import Joint
 from supernet.tasks.several import TASK, parted
-from supernet.train.move import Step
 from supernet.train.optimisers._protocol import check_number
 from supernet.train.samplers.cost_table import Cost, check_cost, costs
+from supernet.train.step import Step
 
 Worth = Literal["score", "loss", "error"]
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from supernet.measure.scores.score import Score, Subnet, scored
 from supernet.space import Arch
-from supernet.train.move import Step
+from supernet.train.step import Step
 
 
 @dataclass(frozen=True)

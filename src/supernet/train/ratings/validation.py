@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from supernet.errors import UsageError
 from supernet.space import Arch
-from supernet.train.move import Step
+from supernet.train.step import Step
 
 
 @dataclass(frozen=True)

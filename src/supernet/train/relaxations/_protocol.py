@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from supernet.nn import Mixture
-from supernet.train.move import Step
+from supernet.train.step import Step
 
 __all__ = ["Relaxation"]
 

@@ -7,7 +7,7 @@ from typing import Protocol
 
 from supernet.nn import Decisions, Supernet
 from supernet.space import Arch
-from supernet.train.move import Step
+from supernet.train.step import Step
 
 __all__ = ["Sampler"]
 

@@ -9,9 +9,9 @@ from supernet.errors import UsageError
 from supernet.nn import Supernet
 from supernet.space import Arch
 from supernet.space.text import listed
-from supernet.train.move import Step
 from supernet.train.samplers._protocol import Sampler
 from supernet.train.samplers.draws import Draws, drawn_by
+from supernet.train.step import Step
 
 
 @dataclass(frozen=True)

@@ -9,11 +9,11 @@ from typing import Literal
 from supernet.errors import UsageError
 from supernet.nn import Supernet
 from supernet.space import Arch
-from supernet.train.move import Step
 from supernet.train.ratings._protocol import Rating, lowest, only_architectures, rated
 from supernet.train.ratings.batch_loss import BatchLoss
 from supernet.train.samplers._protocol import Sampler
 from supernet.train.samplers.draws import Draws
+from supernet.train.step import Step
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from supernet.errors import RunError, UsageError
 from supernet.nn import Supernet
 from supernet.space import Arch, Codes
-from supernet.train.move import Step
 from supernet.train.samplers.cost_table import Cost, check_cost, costs
 from supernet.train.samplers.draws import Draws
+from supernet.train.step import Step
 
 _BATCH, _BATCHES = 256, 64
 _RAREST = 0.01  # 64 batches then miss it with a probability below 10⁻⁷⁰

@@ -9,11 +9,11 @@ from supernet.errors import UsageError
 from supernet.nn import Decisions, Supernet
 from supernet.space import Arch
 from supernet.train.federation.standing import standing
-from supernet.train.move import Step
 from supernet.train.samplers._protocol import Sampler
 from supernet.train.samplers.cost_share import CostShare
 from supernet.train.samplers.draws import Draws, drawn_by
 from supernet.train.samplers.extreme import Extreme
+from supernet.train.step import Step
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from supernet.errors import UsageError
 from supernet.nn import Supernet
 from supernet.space import Arch
-from supernet.train.move import Step
 from supernet.train.samplers.budget import Budget
 from supernet.train.samplers.cost_table import Cost, check_cost, costs
 from supernet.train.samplers.draws import Draws
+from supernet.train.step import Step
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,9 +14,9 @@ from supernet.errors import UsageError
 from supernet.measure import CostModel, cost_model
 from supernet.nn import Supernet
 from supernet.space import Arch, Codes, Space
-from supernet.train.move import Step
 from supernet.train.samplers.cost_table import Cost, check_cost, costs
 from supernet.train.samplers.draws import Draws
+from supernet.train.step import Step
 
 _parts: WeakKeyDictionary[Space, dict[tuple[str, int], Space]] = WeakKeyDictionary()
 _found: WeakKeyDictionary[CostModel, dict[tuple[object, ...], float]] = WeakKeyDictionary()

@@ -10,9 +10,9 @@ import numpy as np
 from supernet.errors import UsageError
 from supernet.nn import Supernet
 from supernet.space import Arch, Space
-from supernet.train.move import Step
 from supernet.train.samplers.cost_table import Cost, CostTable, check_cost, cost_table, costs
 from supernet.train.samplers.draws import Draws
+from supernet.train.step import Step
 
 
 @dataclass(frozen=True, kw_only=True)

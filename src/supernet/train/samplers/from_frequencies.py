@@ -10,9 +10,9 @@ import numpy as np
 from supernet.errors import UsageError
 from supernet.nn import Supernet
 from supernet.space import Arch
-from supernet.train.move import Step
 from supernet.train.samplers.architecture_archive import ArchitectureArchive, frequencies, population
 from supernet.train.samplers.draws import Draws
+from supernet.train.step import Step
 
 
 @dataclass(frozen=True)

@@ -9,13 +9,13 @@ from dataclasses import dataclass, field
 from supernet.errors import UsageError
 from supernet.nn import Supernet
 from supernet.space import Arch
-from supernet.train.move import FINISHED, Step
 from supernet.train.ratings._protocol import Rating, lowest, only_architectures, rated
 from supernet.train.ratings.validation import ValidationLoss
 from supernet.train.samplers._protocol import Sampler
 from supernet.train.samplers.candidate_pool import CandidatePool
 from supernet.train.samplers.draws import Draws
 from supernet.train.samplers.uniform import Uniform
+from supernet.train.step import FINISHED, Step
 
 
 @dataclass(frozen=True, kw_only=True)

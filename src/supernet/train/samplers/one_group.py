@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from supernet.nn import Supernet
 from supernet.space import Arch
 from supernet.train.adapt.copies import splits_of
-from supernet.train.move import Step
 from supernet.train.samplers._protocol import Sampler
 from supernet.train.samplers.agreeing import alike
 from supernet.train.samplers.draws import Draws
 from supernet.train.states.momentum_separation import MomentumSeparation
+from supernet.train.step import Step
 
 
 @dataclass(frozen=True)

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 from supernet.errors import UsageError
 from supernet.nn import Decisions, Supernet
-from supernet.train.move import Step
 from supernet.train.parametrisations.operation_choices import operation_choices, require_operations_only
 from supernet.train.samplers.draws import Draws
+from supernet.train.step import Step
 
 
 @dataclass(frozen=True)

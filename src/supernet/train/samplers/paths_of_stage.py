@@ -11,7 +11,7 @@ from supernet.errors import UsageError
 from supernet.nn import Supernet
 from supernet.nn.stage_modules import StageNames, as_names, stage_choices
 from supernet.space import Arch, Space
-from supernet.train.move import Step
+from supernet.train.step import Step
 
 
 @dataclass(frozen=True, kw_only=True)

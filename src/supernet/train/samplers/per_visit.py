@@ -10,11 +10,11 @@ import numpy as np
 from supernet.nn import Supernet
 from supernet.space import Arch
 from supernet.train.federation.standing import standing
-from supernet.train.move import Step
 from supernet.train.ratings._protocol import only_architectures
 from supernet.train.samplers._protocol import Sampler
 from supernet.train.samplers.by_client import ByClient
 from supernet.train.samplers.draws import Draws, drawn_by
+from supernet.train.step import Step
 
 _KEY = "held paths"
 

@@ -9,9 +9,9 @@ from typing import Literal
 from supernet.errors import UsageError
 from supernet.nn import Decisions, Supernet
 from supernet.space import Arch
-from supernet.train.move import Step
 from supernet.train.samplers._protocol import Sampler
 from supernet.train.samplers.draws import Draws
+from supernet.train.step import Step
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,8 @@ import numpy as np
 from supernet.errors import UsageError
 from supernet.nn import Supernet
 from supernet.space import Arch, Space
-from supernet.train.move import Step
 from supernet.train.samplers.draws import Draws
+from supernet.train.step import Step
 
 _MAX_PATHS = 64
 

@@ -10,10 +10,10 @@ from supernet.errors import UsageError
 from supernet.nn import Decisions, Supernet
 from supernet.space import Arch
 from supernet.train.adapt.copies import leaves_of
-from supernet.train.move import Step
 from supernet.train.programs._protocol import Program
 from supernet.train.samplers._protocol import Sampler
 from supernet.train.samplers.draws import Draws, drawn_by
+from supernet.train.step import Step
 
 
 @dataclass(frozen=True)

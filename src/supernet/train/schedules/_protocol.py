@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from supernet.errors import UsageError
-from supernet.train.move import Path, Step
+from supernet.train.move import Path
+from supernet.train.step import Step
 
 __all__ = ["LearningRate"]
 

@@ -16,8 +16,9 @@ from supernet.measure import CostModel, cost_model
 from supernet.nn import Supernet
 from supernet.space import Arch, Codes
 from supernet.space.extremes import extremes
-from supernet.train.move import Path, Step
+from supernet.train.move import Path
 from supernet.train.schedules.linear import Linear
+from supernet.train.step import Step
 
 Complexity: TypeAlias = Literal["params", "macs"]
 

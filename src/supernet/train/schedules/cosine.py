@@ -6,8 +6,9 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from supernet.train.move import Path, Step
+from supernet.train.move import Path
 from supernet.train.schedules._protocol import check_share
+from supernet.train.step import Step
 
 
 @dataclass(frozen=True)

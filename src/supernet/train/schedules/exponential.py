@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from supernet.train.move import Path, Step
+from supernet.train.move import Path
 from supernet.train.optimisers._protocol import check_number
 from supernet.train.schedules._protocol import check_share
+from supernet.train.step import Step
 
 
 @dataclass(frozen=True, kw_only=True)

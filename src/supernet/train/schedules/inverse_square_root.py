@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from supernet.errors import UsageError
-from supernet.train.move import Path, Step
+from supernet.train.move import Path
+from supernet.train.step import Step
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from supernet.errors import UsageError
-from supernet.train.move import Path, Step
+from supernet.train.move import Path
 from supernet.train.optimisers._protocol import check_number
+from supernet.train.step import Step
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,8 +8,9 @@ from dataclasses import dataclass, replace
 from supernet.errors import UsageError
 from supernet.train.alone import alone
 from supernet.train.federation.standing import standing
-from supernet.train.move import Path, Step
+from supernet.train.move import Path
 from supernet.train.schedules._protocol import LearningRate
+from supernet.train.step import Step
 
 
 @dataclass(frozen=True)

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from supernet.train.alone import alone
-from supernet.train.move import Path, Step
+from supernet.train.move import Path
 from supernet.train.optimisers._protocol import check_number
 from supernet.train.schedules._protocol import LearningRate
+from supernet.train.step import Step
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from supernet.train.move import Path, Step
+from supernet.train.move import Path
+from supernet.train.step import Step
 
 __all__ = ["StateGroups"]
 

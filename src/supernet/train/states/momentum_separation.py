@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from supernet.errors import UsageError, require
 from supernet.space import Arch, Space
 from supernet.train.adapt.copies import splits_of
-from supernet.train.move import Path, Step
+from supernet.train.move import Path
+from supernet.train.step import Step
 
 Grouping = Literal["edge", "cluster"]
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Protocol, TypeAlias
 
-from supernet.train.move import Step
 from supernet.train.optimisers._protocol import check_number
+from supernet.train.step import Step
 
 __all__ = ["Value"]
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from supernet.train.move import Step
 from supernet.train.optimisers._protocol import check_number
+from supernet.train.step import Step
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from supernet.train.move import Step
+from supernet.train.step import Step
 from supernet.train.values._protocol import Value
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias, get_args
 
 from supernet.errors import UsageError
-from supernet.train.move import Step
+from supernet.train.step import Step
 
 Shape: TypeAlias = Literal["linear", "cosine", "exponential", "sigmoid"]
 

@@ -23,7 +23,7 @@ from supernet.nn import (
 )
 from supernet.paper import Paper
 from supernet.space import Arch, Expr, Space
-from supernet.zoo.arguments import check_at_least_one, check_dropout, check_whole
+from supernet.zoo.arguments import check_at_least_one, check_dropout
 from supernet.zoo.attention.vision_transformer import (
     Pooling,
     TransformerBlock,
@@ -31,7 +31,7 @@ from supernet.zoo.attention.vision_transformer import (
     side_of_grid,
     truncated_normal,
 )
-from supernet.zoo.axes import axis
+from supernet.zoo.axes import axis, check_factors, given_or
 
 PAPER = Paper(
     name="AutoFormer",
@@ -133,11 +133,12 @@ def autoformer(
     check_at_least_one(head_dim=head_dim, clip=clip)
     check_dropout(dropout)
     side = side_of_grid(image_size, patch)
-    all_depths = _given("depths", depths, published.depths)
-    width = axis("width", _given("widths", widths, published.widths))
+    all_depths = given_or("depths", depths, published.depths)
+    width = axis("width", given_or("widths", widths, published.widths))
     depth = axis("depth", all_depths)
-    all_heads = _given("heads", heads, published.heads)
-    all_ratios = _given("ratios", ratios, published.ratios, whole=False)
+    all_heads = given_or("heads", heads, published.heads)
+    all_ratios = tuple(published.ratios if ratios is None else ratios)
+    check_factors(ratios=all_ratios)
 
     def layer(number: int) -> nn.Module:
         when = depth > number if isinstance(depth, Expr) and number >= min(all_depths) else None
@@ -193,15 +194,3 @@ def autoformer_arch(space: Space, name: Literal["t", "s", "b"]) -> Arch:
         raise UsageError(
             f"AutoFormer-{name.upper()} is not in this space: {error} It is in that of {wanted}."
         ) from None
-
-
-def _given(label: str, given: Sequence[Any] | None, published: Sequence[Any], *, whole: bool = True) -> tuple[Any, ...]:
-    options = tuple(published if given is None else given)
-    if not options or len(set(options)) < len(options):
-        raise UsageError(f"The {label} are {options}; give some, each once.")
-    for option in options:
-        if whole:
-            check_whole(f"One of the {label}", option)
-        elif isinstance(option, bool) or not isinstance(option, int | float) or not 0 < option < float("inf"):
-            raise UsageError(f"One of the {label} is {option!r}; give positive numbers.")
-    return options

@@ -23,10 +23,10 @@ from supernet.nn import (
 )
 from supernet.paper import Paper
 from supernet.space import Arch, Expr, Space
-from supernet.zoo.arguments import check_at_least_one, check_dropout, check_whole
+from supernet.zoo.arguments import check_at_least_one, check_dropout
 from supernet.zoo.attention.hat_layers import DecoderLayer, EncoderLayer, TokenInput, Translator, initialise
 from supernet.zoo.attention.hat_published import from_config, published, to_config
-from supernet.zoo.axes import axis
+from supernet.zoo.axes import axis, given_or
 
 PAPER = Paper(
     name="HAT",
@@ -140,8 +140,8 @@ def hat(
     check_at_least_one(num_classes=num_classes, encoder_layers=layers, qkv_width=qkv_width)
     check_dropout(dropout)
     check_dropout(attention_dropout)
-    all_heads, all_ffn = _given("heads", heads, sizes.heads), _given("ffn", ffn, sizes.ffn)
-    all_depths, looks = _given("depths", depths, sizes.depths), _given("attended", attended, ())
+    all_heads, all_ffn = given_or("heads", heads, sizes.heads), given_or("ffn", ffn, sizes.ffn)
+    all_depths, looks = given_or("depths", depths, sizes.depths), given_or("attended", attended, ())
     _check_heads(all_heads, qkv_width)
     if max(looks) > layers:
         raise UsageError(
@@ -159,8 +159,8 @@ def hat(
             "give shorter sequences (Data: length)."
         )
 
-    encoder_width = axis("encoder.width", _given("encoder_widths", encoder_widths, sizes.widths))
-    decoder_width = axis("decoder.width", _given("decoder_widths", decoder_widths, sizes.widths))
+    encoder_width = axis("encoder.width", given_or("encoder_widths", encoder_widths, sizes.widths))
+    decoder_width = axis("decoder.width", given_or("decoder_widths", decoder_widths, sizes.widths))
     depth = axis("decoder.depth", all_depths)
     options: dict[str, Any] = {
         "qkv_width": qkv_width,
@@ -273,12 +273,3 @@ def _share(source: nn.Module, target: nn.Module, head: nn.Module) -> None:
             f"{tables[1].shape[1]}. Give both the same largest width, or share_embeddings=False."
         )
     target.weight = head.weight = tables[0]
-
-
-def _given(label: str, given: Sequence[int] | None, published: Sequence[int]) -> tuple[int, ...]:
-    options = tuple(published if given is None else given)
-    if not options or len(set(options)) < len(options):
-        raise UsageError(f"The {label} are {options}; give some, each once.")
-    for option in options:
-        check_whole(f"One of the {label}", option)
-    return options

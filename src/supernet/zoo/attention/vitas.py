@@ -22,7 +22,7 @@ from supernet.nn import (
 )
 from supernet.paper import Paper
 from supernet.space import Arch, Choice, Expr, Space
-from supernet.zoo.arguments import check_at_least_one, check_whole
+from supernet.zoo.arguments import check_at_least_one
 from supernet.zoo.attention.vision_transformer import (
     Pooling,
     TransformerBlock,
@@ -30,7 +30,7 @@ from supernet.zoo.attention.vision_transformer import (
     side_of_grid,
     truncated_normal,
 )
-from supernet.zoo.axes import axis
+from supernet.zoo.axes import axis, given_or
 
 PAPER = Paper(
     name="ViTAS",
@@ -117,9 +117,9 @@ def vitas(
     check_at_least_one(num_classes=num_classes, in_channels=in_channels, image_size=image_size)
     usual_patches = _PATCHES if image_size >= 64 else tuple(sorted({max(1, image_size // 4), max(1, image_size // 2)}))
     usual_depths = (layers,) if variant == "base" else tuple(range(1, layers + 1))
-    sides = {patch: side_of_grid(image_size, patch) for patch in _given("patches", patches, usual_patches)}
-    all_depths = _given("depths", depths, usual_depths)
-    all_heads, all_tenths = _given("heads", heads, usual_heads), _given("tenths", tenths, ())
+    sides = {patch: side_of_grid(image_size, patch) for patch in given_or("patches", patches, usual_patches)}
+    all_depths = given_or("depths", depths, usual_depths)
+    all_heads, all_tenths = given_or("heads", heads, usual_heads), given_or("tenths", tenths, ())
     if max(all_tenths) > 10:
         raise UsageError(f"The tenths of a width are {all_tenths}; give some from 1 to 10.")
     patch, depth = axis("patch", tuple(sides)), axis("depth", all_depths)
@@ -252,12 +252,3 @@ def vitas_flops(arch: Arch, *, num_classes: int = 1000, in_channels: int = 3, im
         inner, hidden = options[f"layer{number}.attention"], options[f"layer{number}.hidden"]
         total += tokens * width * (4 * inner + 2 * hidden) + 2 * tokens**2 * inner
     return int(total)
-
-
-def _given(label: str, given: Sequence[int] | None, usual: Sequence[int]) -> tuple[int, ...]:
-    options = tuple(usual if given is None else given)
-    if not options or len(set(options)) < len(options):
-        raise UsageError(f"The {label} are {options}; give some, each once.")
-    for option in options:
-        check_whole(f"One of the {label}", option)
-    return options

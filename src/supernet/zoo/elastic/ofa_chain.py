@@ -14,8 +14,7 @@ from supernet.errors import UsageError
 from supernet.nn import ElasticConv2d, ElasticDepth, ElasticResolution, Statistics
 from supernet.nn.diagram import Diagram
 from supernet.space import Arch, Expr
-from supernet.zoo.arguments import check_whole
-from supernet.zoo.axes import axis, size_in
+from supernet.zoo.axes import axis, check_axes, size_in
 from supernet.zoo.chains.inverted_residual import InvertedResidual
 from supernet.zoo.drawing import Block, chain
 from supernet.zoo.elastic.elastic_mbconv_block import MBConv
@@ -101,19 +100,6 @@ def ofa_stages(
             width_in = width
         made.append(ElasticDepth(depth, blocks))
     return made
-
-
-def check_axes(**axes: Sequence[int]) -> None:
-    """Check the options of some axes, given as keywords.
-
-    Raises:
-        UsageError: an axis without an option, one that is there twice, or one that is no whole number of at least 1.
-    """
-    for name, options in axes.items():
-        if not options or len(set(options)) < len(options):
-            raise UsageError(f"The {name} are {tuple(options)}; give at least one whole number, each once.")
-        for option in options:
-            check_whole(f"One of the {name}", option)
 
 
 def ofa_resolutions(

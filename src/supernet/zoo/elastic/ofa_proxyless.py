@@ -10,9 +10,9 @@ from supernet.nn import ElasticBatchNorm2d, ElasticResolution, Statistics, Super
 from supernet.nn.norm import check_statistics
 from supernet.paper import Paper
 from supernet.zoo.arguments import check_at_least_one, check_dropout
-from supernet.zoo.axes import axis
+from supernet.zoo.axes import axis, check_axes
 from supernet.zoo.chains.inverted_residual import InvertedResidual
-from supernet.zoo.elastic.ofa_chain import OfaChain, OfaStage, check_axes, ofa_resolutions, ofa_stages
+from supernet.zoo.elastic.ofa_chain import OfaChain, OfaStage, ofa_resolutions, ofa_stages
 from supernet.zoo.initialisation import fan_out_normal
 from supernet.zoo.layers import classifier, conv_bn
 from supernet.zoo.scaling import scaled_width, strides_for
