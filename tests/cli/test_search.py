@@ -129,6 +129,19 @@ def test_killed_it_resumes_to_the_same_archive(trained: Path, copied: Copied) ->
     assert archive.read_bytes() == (trained / "search.jsonl").read_bytes()
 
 
+def test_killed_before_its_first_result_it_resumes_too(trained: Path, tmp_path: Path) -> None:
+    out, whole = tmp_path / "killed", tmp_path / "whole"
+    options = ("--searcher", "random", "--objectives", "accuracy", "--budget", 4, "--validation-images", 40)
+    for place in (whole, out):
+        assert supernet("search", trained, "--out", place, *options).code == 0
+    for name in ("search.jsonl", "front.json"):
+        (out / name).unlink()
+    done = supernet("search", trained, "--out", out, "--resume")
+    assert done.code == 0, done.err
+    for name in ("searching.json", "search.json", "search.jsonl", "front.json"):
+        assert (out / name).read_bytes() == (whole / name).read_bytes()
+
+
 def some_truth(run: Path) -> Path:
     """A made-up table: 200 architectures, each as good as its parameters are many."""
     net = Run.open(run, lambda text: None).net

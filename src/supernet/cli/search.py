@@ -69,14 +69,19 @@ def search(
     with RunDirectory(path if out is None else out).alone(output.say):
         job = opened(path, output, built)
         if out is not None:
-            known = resume and (out / "search.jsonl").is_file()
+            known = resume and _has_begun(out)
             job = _same(job, AnyRun.open(out, output.say), out) if known else job.into(out)
-        if resume and not (job.place / "search.jsonl").is_file():
+        if resume and not _has_begun(job.place.path):
             raise UsageError(f"{job.place.path} holds no search to resume; leave --resume out to begin one.")
         settings = asked(job.config, search=searching, judge=truth)
         job = job.asking(search=settings.search, judge=settings.judge)
         front = runs_search.search(job, resume=resume, overwrite=overwrite, workers=workers_of(workers))
     output.result({"run": path, "directory": job.place.path, **front.to_json()}, points(p.values for p in front.points))
+
+
+def _has_begun(place: Path) -> bool:
+    """Whether there is a search, if only its settings: it may have been killed before its first result."""
+    return any((place / name).is_file() for name in ("searching.json", "search.jsonl"))
 
 
 def _same(job: Run, kept: Run, out: Path) -> Run:
