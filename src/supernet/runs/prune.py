@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Literal
@@ -82,12 +83,14 @@ def prune(
     """
     place = Path(out)
     with locked(place):
-        _begin(asked, place, resume=resume)
-        net = _elastic(asked, data)
-        say(f"{asked.model}: {len(net.space)} choices, {net.space.size:.3g} subnets")
-        if asked.sort is not None:
-            sort_by_importance(net, asked.sort, data, images=asked.images, seed=asked.seed)
-        limits, whole = _limits(asked, net, data, place)
+        with _nothing_left_when_refused(place):
+            _begin(asked, place, resume=resume)
+            net = _elastic(asked, data)
+            say(f"{asked.model}: {len(net.space)} choices, {net.space.size:.3g} subnets")
+            limits, whole = _limits(asked, net, data, place)
+            smallest_sum(net.space, next(iter(limits.values()))[0], limits)  # refuses limits before the long work
+            if asked.sort is not None:
+                sort_by_importance(net, asked.sort, data, images=asked.images, seed=asked.seed)
         policy = Calibration(images=256) if _has_batch_norms(net) else None
         meter = DamageMeter(net=net, data=data, damage=asked.damage, images=asked.images, calibration=policy)
         damage = _damages(net, meter, place, progress=progress)
@@ -118,6 +121,18 @@ def prune(
         )
         write_json(place / "pruned.json", found.to_json())
     return found
+
+
+@contextmanager
+def _nothing_left_when_refused(place: Path) -> Iterator[None]:
+    """Remove the files that were made for a request that is refused, so that the corrected one finds its directory."""
+    before = set(place.iterdir())
+    try:
+        yield
+    except UsageError:
+        for made in set(place.iterdir()) - before:
+            made.unlink()
+        raise
 
 
 def _begin(asked: Pruning, place: Path, *, resume: bool) -> None:
