@@ -134,7 +134,13 @@ def test_less_than_the_smallest_subnet_has_is_refused(weights: str, tmp_path: Pa
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"model": "cut_model:nothing"}, {"exclude": ("nothing.*",)}, {"keep": {"params": "1%"}}]
+    "wrong",
+    [
+        {"model": "cut_model:nothing"},
+        {"arguments": {"num_classes": 3}, "weights": None},
+        {"exclude": ("nothing.*",)},
+        {"keep": {"params": "1%"}},
+    ],
 )
 def test_a_request_that_was_refused_is_corrected_in_the_same_directory(
     wrong: dict[str, Any], weights: str, tmp_path: Path

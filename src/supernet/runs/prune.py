@@ -11,6 +11,7 @@ from typing import Literal
 
 import msgspec
 import numpy as np
+import torch
 from torch import nn
 
 from supernet.data import Batch, Data
@@ -24,7 +25,9 @@ from supernet.measure.costs.tables import Term
 from supernet.measure.option_damage import DamageMeter, OptionDamage, option_damage
 from supernet.measure.scores.scores import run_scores
 from supernet.methods import distilled
+from supernet.nn.batch import called
 from supernet.nn.norm import is_batch_norm
+from supernet.nn.output import as_output
 from supernet.nn.supernet import Supernet
 from supernet.pretrained.elastic import ElasticModel, elastic
 from supernet.pretrained.folder import WRITTEN, is_of_transformers, save_folder
@@ -87,6 +90,7 @@ def prune(
             _begin(asked, place, resume=resume)
             net = _elastic(asked, data)
             say(f"{asked.model}: {len(net.space)} choices, {net.space.size:.3g} subnets")
+            _check_output(net, data)
             limits, whole = _limits(asked, net, data, place)
             smallest_sum(net.space, next(iter(limits.values()))[0], limits)  # refuses limits before the long work
             if asked.sort is not None:
@@ -125,11 +129,11 @@ def prune(
 
 @contextmanager
 def _nothing_left_when_refused(place: Path) -> Iterator[None]:
-    """Remove the files that were made for a request that is refused, so that the corrected one finds its directory."""
+    """Remove the files of a request that cannot be met, so that the corrected one finds an empty directory."""
     before = set(place.iterdir())
     try:
         yield
-    except UsageError:
+    except Exception:
         for made in set(place.iterdir()) - before:
             made.unlink()
         raise
@@ -153,6 +157,14 @@ def _elastic(asked: Pruning, data: Data) -> ElasticModel:
     inputs = next(iter(data.validation.batches(2, limit=2))).x
     depth: bool | Literal["any"] = "any" if asked.depth == "any" else asked.depth == "last"
     return elastic(model, inputs, width=asked.width, depth=depth, exclude=asked.exclude)
+
+
+def _check_output(net: ElasticModel, data: Data) -> None:
+    batch = next(iter(data.validation.batches(2, limit=2)))
+    net.eval()
+    with torch.no_grad(), net.active(net.space.largest()):
+        output = as_output(called(net.module, batch.x))
+    data.task.check(output, batch, data=data.name, classes=data.num_classes)
 
 
 def _has_batch_norms(net: ElasticModel) -> bool:

@@ -6,6 +6,7 @@ import pytest
 from measure_networks import small_net
 from supernet.errors import UsageError
 from supernet.measure import read_measurements
+from supernet.measure.latency.reading import read_latency
 
 SPACE = small_net().space
 ARCHS = list(SPACE.enumerate())
@@ -78,3 +79,9 @@ def test_a_file_in_another_coding_is_refused_in_words(tmp_path):
 def test_a_file_that_is_not_there_is_refused(tmp_path):
     with pytest.raises(UsageError, match="cannot be read: No such file"):
         read_measurements(tmp_path / "none.csv", SPACE)
+
+
+def test_measurements_given_as_a_table_are_sent_to_fit(tmp_path):
+    file = written(tmp_path, row(ARCHS[0], 1))
+    with pytest.raises(UsageError, match="`supernet latency fit --measurements .*phone.csv` makes one"):
+        read_latency(file, small_net())

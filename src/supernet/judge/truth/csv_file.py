@@ -19,7 +19,7 @@ from supernet.judge.truth.spelling import read_arch
 from supernet.judge.truth.truth import Truth
 from supernet.quantity import Quantity
 from supernet.space import Arch, Space
-from supernet.space.text import in_shell
+from supernet.space.text import readable
 
 _MARK = "# supernet table: "
 _SEED = "seed "
@@ -153,10 +153,10 @@ def _row(
     values = [_number(path, number, name, cell) for name, cell in zip(header[1:], cells[1:], strict=True)]
     given = [value for value in values[1:] if not math.isnan(value)]
     if math.isnan(values[0]) or (len(header) > 2 and not given):
-        raise UsageError(f"{path}, line {number} has no value for {in_shell(arch)}; delete the line or give one.")
+        raise UsageError(f"{path}, line {number} has no value for {readable(arch)}; delete the line or give one.")
     if given and not math.isclose(values[0], sum(given) / len(given), rel_tol=1e-4):
         raise UsageError(
-            f"{path}, line {number}: the {header[1]} of {in_shell(arch)} is {values[0]}, but the mean of its seeds is "
+            f"{path}, line {number}: the {header[1]} of {readable(arch)} is {values[0]}, but the mean of its seeds is "
             f"{sum(given) / len(given):.6g}. Correct one of them."
         )
     return arch, values
@@ -168,7 +168,7 @@ def _refuse_contradictions(path: Path, numbers: Sequence[int], rows: Sequence[tu
         before, known = found.setdefault(arch, (number, values))
         if not np.array_equal(known, values, equal_nan=True):
             raise UsageError(
-                f"{path} has two values for {in_shell(arch)}: {known[0]:g} in line {before}, {values[0]:g} in line "
+                f"{path} has two values for {readable(arch)}: {known[0]:g} in line {before}, {values[0]:g} in line "
                 f"{number}. Keep one, or give them as two seeds of one line."
             )
 

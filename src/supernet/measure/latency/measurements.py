@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from supernet.errors import SupernetError, UsageError
 from supernet.io.separated import number_advice, separated
 from supernet.space import Arch, Codes, Space
+from supernet.space.text import readable
 
 _FEWEST = 3
 _UNIT = re.compile(r"(?:^|[\W_])(?P<unit>ms|s|sec|secs|seconds?|us|µs|ns|min|minutes?)[\])]*$", re.IGNORECASE)
@@ -69,8 +70,8 @@ def read_measurements(path: Path | str, space: Space) -> Measurements:
         before, known = found.setdefault(arch, (number, value))
         if known != value:
             raise UsageError(
-                f"{path} tells two latencies of {arch}: {known:g} ms in line {before}, {value:g} ms in line {number}. "
-                "Give each architecture once, with the median of its measurements."
+                f"{path} tells two latencies of {readable(arch)}: {known:g} ms in line {before}, {value:g} ms in line "
+                f"{number}. Give each architecture once, with the median of its measurements."
             )
     if len(found) < _FEWEST:
         raise UsageError(f"{path} holds {len(found)} architectures; give {_FEWEST} or more, better 20. {_FORM}.")
