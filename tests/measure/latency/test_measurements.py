@@ -83,5 +83,5 @@ def test_a_file_that_is_not_there_is_refused(tmp_path):
 
 def test_measurements_given_as_a_table_are_sent_to_fit(tmp_path):
     file = written(tmp_path, row(ARCHS[0], 1))
-    with pytest.raises(UsageError, match="`supernet latency fit --measurements .*phone.csv` makes one"):
+    with pytest.raises(UsageError, match=r"`supernet latency fit --measurements .*phone.csv` makes one"):
         read_latency(file, small_net())
