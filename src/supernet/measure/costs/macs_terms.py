@@ -211,7 +211,8 @@ def _verify(net: Supernet, terms: Sequence[Term], done: Sequence[Pass], blind: C
         raise RunError(
             f"The MACs of this network are no sum over its modules: {told[wrong[0]]:,.0f} by the sum, "
             f"{counted[wrong[0]]:,.0f} counted, for {readable(arch)}. Some module is called only under "
-            "conditions that the module tree does not show. Use measure.count_macs(net.extract(arch), input_shape) instead."
+            "conditions that the module tree does not show. Use measure.count_macs(net.extract(arch), input_shape) "
+            "instead."
         )
 
 
