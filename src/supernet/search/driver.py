@@ -329,7 +329,7 @@ def _asked(begun: AskTell, name: str, most: int) -> list[Arch]:
         if not isinstance(arch, Arch):
             raise RunError(
                 f"{name} proposed {arch!r}, a {type(arch).__name__} and no architecture; problem.space.sample(rng) "
-                "draws one, problem.space.arch({choice: option, …}) makes one, problem.space.wrap(codes) those of codes."
+                "draws one, problem.space.arch({choice: option, …}) makes one."
             )
     return list(archs)
 
