@@ -27,7 +27,7 @@ def test_what_a_client_names_reaches_it(monkeypatch: pytest.MonkeyPatch) -> None
     ("given", "said"),
     [
         (("--tiny",), "--tiny makes the space that --space names small"),
-        (("--task", "regression"), "What networks are asked for is the server's to say"),
+        (("--task", "regression"), "Unknown option: --task"),
     ],
 )
 def test_what_a_client_cannot_say_is_refused(
@@ -37,3 +37,11 @@ def test_what_a_client_cannot_say_is_refused(
     done = supernet("federated", "join", "here:1", *given)
     assert done.code == 2
     assert said in " ".join(done.err.split())
+
+
+def test_the_help_of_a_client_shows_no_default_of_what_the_server_decides() -> None:
+    shown = " ".join(supernet("federated", "join", "--help").out.split())
+    assert "--task" not in shown
+    assert "--space" in shown
+    assert "mbconv]" not in shown
+    assert "spos]" not in shown

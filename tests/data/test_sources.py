@@ -76,3 +76,18 @@ def test_options_without_meaning_are_refused(archive: Path, tree: Path) -> None:
 def test_an_unknown_name_lists_what_is_allowed() -> None:
     with pytest.raises(UsageError, match="no data set 'cifar11'; give digits, mnist5k, cifar10, cifar100"):
         load("cifar11")
+
+
+@pytest.mark.parametrize(
+    ("name", "instead"),
+    [
+        ("mine.py", "as module:name, such as mine:load"),
+        ("mine.csv", "x_train and y_train with numpy.savez"),
+        ("mine.zip", "unpack it, and give the directory"),
+        ("passwd", "give an .npz file with x_train and y_train, a directory of images, or a function"),
+    ],
+)
+def test_a_file_of_another_kind_is_refused_with_what_is_wanted(name: str, instead: str, tmp_path: Path) -> None:
+    (tmp_path / name).write_text("x")
+    with pytest.raises(UsageError, match=f"is a file, but not of data: .*{instead}"):
+        load(tmp_path / name)

@@ -152,7 +152,7 @@ def test_requests_that_make_no_file_are_refused(tmp_path):
         UsageError, match="There is no format named 'tflite'; there are executorch, int8, onnx, openvino, program"
     ):
         deploy.export(net, arch, tmp_path / "net", formats=("tflite",))
-    with pytest.raises(UsageError, match=r"Pass input_shape=\(C, H, W\)"):
+    with pytest.raises(UsageError, match="Pass input_shape once"):
         deploy.export(net, arch, tmp_path / "net.onnx")
     foreign = zoo.nasbench201(channels=4, cells=1).space.largest()
     with pytest.raises(UsageError, match="do not move between spaces"):

@@ -109,7 +109,9 @@ def test_an_adapter_has_peft_s_names_and_whole_names_as_patterns(tmp_path: Path)
 def test_what_makes_no_sense_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="at least one above 0"):
         elastic_lora(model(), ranks=(0,))
-    with pytest.raises(UsageError, match=r"No linear layer .* it has 1, 3\.0, 4"):
+    with pytest.raises(
+        UsageError, match=r"include has .q_proj., .* none of the linear layers of .*: there are 1, 3\.0, 4"
+    ):
         elastic_lora(model(), include=["q_proj"])
     with pytest.raises(UsageError, match="do not fit a layer of 5 x 6"):
         LoraLinear(nn.Linear(6, 5), 8)

@@ -29,6 +29,14 @@ def test_a_state_dict_inside_a_checkpoint_is_found(tmp_path: Path) -> None:
     assert torch.equal(model[0].weight, cut_model.trained()["0.weight"])
 
 
+@pytest.mark.parametrize("around", ["module.", "_orig_mod."])
+def test_weights_saved_inside_a_wrapper_of_torch_are_those_of_the_model(around: str, tmp_path: Path) -> None:
+    state = cut_model.build().state_dict()
+    torch.save({around + name: tensor for name, tensor in state.items()}, tmp_path / "wrapped.pt")
+    loaded = load_model("cut_model:build", weights=tmp_path / "wrapped.pt").state_dict()
+    assert all(torch.equal(loaded[name], tensor) for name, tensor in state.items())
+
+
 def test_classes_are_given_where_the_function_takes_them() -> None:
     assert arguments_of("cut_model:build", None, 7) == {"num_classes": 7}
     assert arguments_of("cut_model:build", {"num_classes": 3}, 7) == {"num_classes": 3}
@@ -41,7 +49,7 @@ def test_classes_are_given_where_the_function_takes_them() -> None:
     [
         ("resnet18", {}, "neither module:function"),
         ("cut_model:nothing", {}, "nothing"),
-        ("cut_model:build", {"arguments": {"depth": 3}}, "does not take"),
+        ("cut_model:build", {"arguments": {"depth": 3}}, "called with depth=3, failed: TypeError: .*depth"),
         ("builtins:dict", {}, "gave a dict"),
         ("cut_model:build", {"weights": "nowhere.pt"}, "There is no file nowhere.pt"),
     ],
@@ -60,11 +68,13 @@ def test_a_file_that_is_no_state_dict_is_refused_and_not_run(tmp_path: Path) -> 
     torch.save([1, 2], tmp_path / "list.pt")
     (tmp_path / "torn.safetensors").write_bytes(b"\x08\x00\x00")
     (tmp_path / "torn.pt").write_bytes(b"PK\x03\x04")
+    (tmp_path / "text.pt").write_text("hi")
     for name, told in (
         ("module.pt", "more than tensors"),
         ("list.pt", "no state dict"),
         ("torn.safetensors", "cannot be read"),
         ("torn.pt", "cannot be read"),
+        ("text.pt", "cannot be read as weights: it is no file of torch.save"),
     ):
         with pytest.raises(UsageError, match=told):
             load_model("cut_model:build", weights=tmp_path / name)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -128,6 +130,34 @@ def test_less_than_the_smallest_subnet_has_is_refused(weights: str, tmp_path: Pa
     asked = Pruning(**FEW, weights=weights, keep={"params": "1%"})  # type: ignore[arg-type]
     with pytest.raises(UsageError, match="the smallest one has params"):
         prune(asked, data.digits(), tmp_path / "out", progress=False)
+    assert not list(tmp_path.iterdir()), "no option was rated"
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"model": "cut_model:nothing"},
+        {"arguments": {"num_classes": 3}, "weights": None},
+        {"exclude": ("nothing.*",)},
+        {"keep": {"params": "1%"}},
+    ],
+)
+def test_a_request_that_was_refused_is_corrected_in_the_same_directory(
+    wrong: dict[str, Any], weights: str, tmp_path: Path
+) -> None:
+    right = {**FEW, "weights": weights, "keep": {"params": "70%"}}
+    with pytest.raises(UsageError):
+        prune(Pruning(**{**right, **wrong}), data.digits(), tmp_path, progress=False)
+    assert prune(Pruning(**right), data.digits(), tmp_path, progress=False).folder.is_dir()
+
+
+def test_a_wrong_request_to_go_on_leaves_what_there_is(weights: str, tmp_path: Path) -> None:
+    asked = Pruning(**FEW, weights=weights, keep={"params": "70%"})  # type: ignore[arg-type]
+    prune(asked, data.digits(), tmp_path, progress=False)
+    before = {path.name for path in tmp_path.iterdir()}
+    with pytest.raises(UsageError, match=r"says keep\.params"):
+        prune(replace(asked, keep={"params": "60%"}), data.digits(), tmp_path, resume=True, progress=False)
+    assert {path.name for path in tmp_path.iterdir()} == before
 
 
 def test_a_directory_with_other_files_and_other_settings_are_refused(weights: str, tmp_path: Path) -> None:

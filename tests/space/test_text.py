@@ -129,3 +129,10 @@ def test_the_closest_option_is_offered() -> None:
     space = Space([Choice("op", [f"conv{k}x{k}" for k in range(1, 40)])])
     with pytest.raises(UsageError, match=r"27 more\. Did you mean 'conv3x3'"):
         space.parse("op=conv3x")
+
+
+def test_the_example_in_an_error_is_written_as_people_do() -> None:
+    space = Space([Choice("1<-0", ("none", "conv"))])
+    with pytest.raises(UsageError, match="such as '1<-0=none'"):
+        space.parse("foo")
+    assert space.parse("1<-0=none") == space.smallest()

@@ -10,9 +10,18 @@ from cyclopts import Parameter
 from supernet.cli.asked import named
 from supernet.cli.fields import ABOVE_0, NOTHING, at_least
 from supernet.cli.opening import begun
-from supernet.cli.options import DEVICE, BuiltOptions, ConfigFile, Out, Overwrite, Resume, SeedOptions, TrainOptions
+from supernet.cli.options import (
+    DEVICE,
+    BuiltOptions,
+    ConfigFile,
+    JoinOptions,
+    Out,
+    Overwrite,
+    Resume,
+    SeedOptions,
+    TrainOptions,
+)
 from supernet.cli.output import Json, Output
-from supernet.errors import UsageError
 from supernet.io.config import Config
 
 
@@ -80,19 +89,17 @@ def federated_join(
     wait: Annotated[
         float, ABOVE_0, Parameter(group=DEVICE, help="Seconds for which a server that does not answer is tried again.")
     ] = 60.0,
-    built: BuiltOptions = NOTHING,
+    built: JoinOptions = NOTHING,
     as_json: Json = False,
 ) -> None:
     """Take part in a training with the images of this machine, until it ends.
 
-    Space and method are the server's, unless they are named here.
+    Space, method and task are the server's; space and method may be named here where it cannot say them.
 
         supernet federated join server.local:8080 --data photographs/ -D size=64
     """
     from supernet.runs import federated
 
-    if built.keys() & {"task", "task_options"}:
-        raise UsageError("What networks are asked for is the server's to say; leave --task out, or give it to serve.")
     output = Output(as_json)
     federated.join(
         address,

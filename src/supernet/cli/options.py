@@ -233,6 +233,7 @@ _JUDGING = options(
 if TYPE_CHECKING:
     BuiltOptions: TypeAlias = Given
     AdoptOptions: TypeAlias = Given
+    JoinOptions: TypeAlias = Given
     SpaceOptions: TypeAlias = Given
     DataOptions: TypeAlias = Given
     SeedOptions: TypeAlias = Given
@@ -250,6 +251,9 @@ if TYPE_CHECKING:
 else:
     BuiltOptions = grouped("Built", *map(_built, _BUILT), _TINY, _built("task", default=False))
     AdoptOptions = grouped("Adopt", *(_built(part, panel=ADOPTED, default=False) for part in _BUILT))
+    JoinOptions = grouped(
+        "Join", _built("space", default=False), _TINY, _built("method", default=False), _built("data")
+    )
     SpaceOptions = grouped("Space", _built("space", default=False), _TINY, _built("data"))
     DataOptions = grouped("Data", _built("data", default=False))
     SeedOptions = grouped("Seed", options(Config, RUN, ("seed",)))

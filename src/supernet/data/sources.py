@@ -98,10 +98,26 @@ def load(
             num_workers=2 if num_workers is None else num_workers,
             augment=_augment(FolderAugment, augment),
         )
+    if Path(name).expanduser().is_file():
+        raise UsageError(f"{name} is a file, but not of data: {_instead(Path(name))}.")
     raise UsageError(
         f"There is no data set {name!r}; give digits, mnist5k, cifar10, cifar100, "
         "an existing directory of images, or an .npz file."
     )
+
+
+def _instead(file: Path) -> str:
+    """What to give in place of a file that holds no data set."""
+    if file.suffix == ".py":
+        return f"a function in it that makes the data is given as module:name, such as {file.stem}:load"
+    if file.suffix in (".npy", ".csv", ".tsv", ".parquet", ".json", ".jsonl", ".pt", ".h5"):
+        return (
+            "store its arrays as x_train and y_train with numpy.savez in an .npz file, or give a function of your own "
+            "that reads it, as module:name"
+        )
+    if file.suffix in (".zip", ".tar", ".gz", ".tgz"):
+        return "unpack it, and give the directory of images"
+    return "give an .npz file with x_train and y_train, a directory of images, or a function of your own as module:name"
 
 
 Kind = TypeVar("Kind", Augment, FolderAugment)

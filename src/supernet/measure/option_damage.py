@@ -22,6 +22,7 @@ from supernet.nn.batch import called
 from supernet.nn.output import Output, as_output
 from supernet.space import Arch, Choice, Space
 from supernet.space.gates import gates_of
+from supernet.space.text import readable
 
 Damage: TypeAlias = Literal["divergence", "loss"]
 """What damage is measured by. `"divergence"`: the task's distillation loss against the largest subnet, less what the
@@ -100,8 +101,8 @@ class DamageMeter:
         found = self._mean(arch) - self._base
         if not math.isfinite(found):
             raise RunError(
-                f"The damage of {arch} is {found}: its output is not finite. Leave out what makes it so, such as "
-                "widths that are too small, or calibrate BatchNorm."
+                f"The damage of {readable(arch)} is {found}: its output is not finite. Leave out what makes it so, "
+                "such as widths that are too small, or calibrate BatchNorm."
             )
         return found
 

@@ -108,8 +108,8 @@ def checked(shape: object) -> InputShape:
     sizes = tuple(shape) if isinstance(shape, tuple | list | torch.Size) else ()
     if not sizes or any(not isinstance(size, int) or size < 1 for size in sizes):
         raise UsageError(
-            f"input_shape={shape} is not the shape of an input; give (C, H, W), all 1 or more, or nn.Inputs for "
-            "what is not one tensor of floats."
+            f"input_shape={shape} is not the shape of an input; give its sizes without the batch, such as (C, H, W) "
+            "of images or (F,) of features, all 1 or more, or nn.Inputs for what is not one tensor of floats."
         )
     return sizes
 

@@ -12,6 +12,7 @@ from supernet.nn.output import as_output
 from supernet.nn.supernet import Supernet
 from supernet.space import Arch
 from supernet.space.covering import covering
+from supernet.space.text import readable
 
 
 def try_options(net: Supernet, x: Fields) -> None:
@@ -81,4 +82,6 @@ def _explained(
                     "Every option has to take and give the same shapes; compare it with "
                     f"{base[name]!r}, which fits."
                 )
-    return UsageError(f"The architecture {str(arch)[:200]!r} cannot run: {fault}. Check the options it decides for.")
+    return UsageError(
+        f"The architecture {readable(arch)[:200]!r} cannot run: {fault}. Check the options it decides for."
+    )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-import fnmatch
+import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from numbers import Real
@@ -27,6 +27,7 @@ from supernet.pretrained.dimensions import Blocks, Found, blocks_of, dimensions_
 from supernet.pretrained.follow import arguments, follow, outputs
 from supernet.pretrained.follower import Followed
 from supernet.pretrained.numbers import numbers_of
+from supernet.pretrained.patterns import Patterns
 from supernet.space import Arch, Choice, Expr
 from supernet.space.conditions import Deeper
 
@@ -67,13 +68,26 @@ class ElasticModel(Supernet):
         self.dimensions = tuple(dimensions)
 
     def table(self) -> str:
-        """What became elastic, and what did not and why, a line each."""
-        length = max(len(one.name) for one in self.dimensions)
-        return "\n".join(
-            f"{one.name:<{length}}  {one.size:>6}  "
-            + (f"stays: {one.why}" if one.why else ", ".join(map(str, one.options)))
-            for one in self.dimensions
-        )
+        """What became elastic, and what did not and why; what stays alike in a layer is one line."""
+        rows = [row for alike in _alike(self.dimensions) for row in _rows(alike)]
+        length = max(len(name) for name, _, _ in rows)
+        return "\n".join(f"{name:<{length}}  {size:>6}  {told}" for name, size, told in rows)
+
+
+def _alike(dimensions: Iterable[Dimension]) -> Iterator[list[Dimension]]:
+    """The dimensions of a layer, one after the other, that stay for one reason."""
+    for _, found in itertools.groupby(dimensions, lambda one: (one.name.rpartition(".")[0], one.why, one.why or one)):
+        yield list(found)
+
+
+def _rows(alike: Sequence[Dimension]) -> Iterator[tuple[str, str, str]]:
+    """Name, size and what became of it; dimensions that stay alike, as the dozens of an LSTM, are one row."""
+    first, last = alike[0], alike[-1]
+    if len(alike) > 2:
+        yield f"{first.name} … {last.name.rpartition('.')[2]}", "", f"{len(alike)} dimensions stay: {first.why}"
+        return
+    for one in alike:
+        yield one.name, str(one.size), f"stays: {one.why}" if one.why else ", ".join(map(str, one.options))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,8 +97,7 @@ class _Asked:
     width: tuple[float, ...]
     heads: tuple[float, ...]
     depth: tuple[float, ...] | bool | Literal["any"]
-    include: tuple[str, ...]
-    exclude: tuple[str, ...]
+    names: Patterns
     multiple: int
     statistics: Statistics
 
@@ -101,11 +114,6 @@ class _Asked:
                 )
         if self.multiple < 1:
             raise UsageError(f"multiple is {self.multiple}; give 1 or more, such as 8.")
-
-    def wants(self, name: str) -> bool:
-        return any(fnmatch.fnmatchcase(name, pattern) for pattern in self.include) and not any(
-            fnmatch.fnmatchcase(name, pattern) for pattern in self.exclude
-        )
 
     def sizes(self, found: Found) -> list[int]:
         """What a dimension may be, ascending."""
@@ -166,8 +174,8 @@ def elastic(
         statistics: What BatchNorms use outside training, see `nn.Statistics`.
 
     Raises:
-        UsageError: a share outside (0, 1], the model does not run on the example, its code decides by values that
-            depend on weights, or nothing of it can vary.
+        UsageError: a share outside (0, 1], a pattern that names nothing of the model, the model does not run on the
+            example, its code decides by values that depend on weights, or nothing of it can vary.
 
     >>> import torch
     >>> model = nn.Sequential(nn.Linear(8, 16), nn.ReLU(), nn.Linear(16, 4))
@@ -182,8 +190,7 @@ def elastic(
         width=_shares("width", width),
         heads=_shares("heads", width if heads is None else heads),
         depth=_depth(depth),
-        include=(include,) if isinstance(include, str) else tuple(include),
-        exclude=(exclude,) if isinstance(exclude, str) else tuple(exclude),
+        names=Patterns.of(include, exclude),
         multiple=multiple,
         statistics=statistics,
     )
@@ -263,7 +270,7 @@ def _built(
     for held in blocks_of(model, followed):
         conditions: dict[int, Deeper] = {}
         for one, places, options in asked.depth_choices(held):
-            why = known.stays.get(one.name, "") or ("" if asked.wants(one.name) and len(options) > 1 else _ASKED)
+            why = known.stays.get(one.name, "") or ("" if asked.names.wants(one.name) and len(options) > 1 else _ASKED)
             told.append(replace(one, options=(one.size,) if why else tuple(options), why=why))
             if not why:
                 depth = Choice(one.name, options)
@@ -275,11 +282,12 @@ def _built(
     for found in dimensions_of(model, followed):
         options = asked.sizes(found)
         why = found.axis.why or known.stays.get(found.name, "")
-        why = why or ("" if asked.wants(found.name) and len(options) > 1 else _ASKED)
+        why = why or ("" if asked.names.wants(found.name) and len(options) > 1 else _ASKED)
         if not why:
             widths[id(found.axis)] = Choice(found.name, options, when=_condition(found, runs))
         size, where = found.axis.size, tuple(map(str, found.uses))
         told.append(Dimension(found.name, size, (size,) if why else tuple(options), where, why))
+    asked.names.check([one.name for one in told], f"dimensions of {type(model).__name__}")
     if not widths and not runs:
         reasons = "; ".join(sorted({one.why for one in told})) or "no dimension was found"
         raise UsageError(f"Nothing of {type(model).__name__} can vary: {reasons}.")

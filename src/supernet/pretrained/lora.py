@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import fnmatch
 import json
 import re
 from collections.abc import Sequence
@@ -16,6 +15,7 @@ from supernet.errors import UsageError
 from supernet.nn.input_shape import InputShape
 from supernet.nn.lora import LoraLinear
 from supernet.nn.supernet import Supernet
+from supernet.pretrained.patterns import Patterns
 from supernet.space import Arch, Choice
 
 _FILES = ("adapter_config.json", "adapter_model.safetensors")
@@ -26,8 +26,8 @@ def elastic_lora(
     *,
     ranks: Sequence[int] = (4, 8, 16),
     alpha: float = 16.0,
-    include: Sequence[str] = ("*",),
-    exclude: Sequence[str] = (),
+    include: Sequence[str] | str = ("*",),
+    exclude: Sequence[str] | str = (),
     dropout: float = 0.0,
     input_shape: InputShape | None = None,
 ) -> Supernet:
@@ -41,13 +41,13 @@ def elastic_lora(
         model: The model, of any library. It is copied.
         ranks: What the rank of a layer may be, at most its smaller side; 0: it has no update.
         alpha: The updates are scaled by α / rank, as in peft.
-        include: Patterns, as a shell has them, of the names of linear layers with an update.
-        exclude: Patterns of the names of those without.
+        include: Patterns, as a shell has them, of the names of linear layers with an update; or one pattern.
+        exclude: Patterns of the names of those without; or one.
         dropout: Share of the entries that updates do not see in training.
         input_shape: The shape of one input, for costs.
 
     Raises:
-        UsageError: no linear layer has such a name, or no rank is above 0.
+        UsageError: no linear layer has such a name, a pattern names none, or no rank is above 0.
 
     >>> import torch
     >>> net = elastic_lora(nn.Sequential(nn.Linear(8, 8), nn.ReLU(), nn.Linear(8, 4)), ranks=(0, 2, 4))
@@ -57,18 +57,14 @@ def elastic_lora(
     if not ranks or max(ranks) < 1:
         raise UsageError(f"The ranks are {tuple(ranks)}; give at least one above 0, such as (4, 8, 16).")
     made = copy.deepcopy(model).requires_grad_(False)
-    asked = [
-        name
-        for name, module in made.named_modules()
-        if type(module) is nn.Linear
-        and any(fnmatch.fnmatchcase(name, pattern) for pattern in include)
-        and not any(fnmatch.fnmatchcase(name, pattern) for pattern in exclude)
-    ]
+    names = Patterns.of(include, exclude)
+    linear = [name for name, module in made.named_modules() if type(module) is nn.Linear]
+    names.check(linear, f"linear layers of {type(model).__name__}")
+    asked = [name for name in linear if names.wants(name)]
     if not asked:
-        linear = [name for name, module in made.named_modules() if type(module) is nn.Linear]
         raise UsageError(
-            f"No linear layer of {type(model).__name__} is named by include={tuple(include)}, exclude="
-            f"{tuple(exclude)}; it has {', '.join(linear[:8]) or 'none'}{', …' if len(linear) > 8 else ''}."
+            f"No linear layer of {type(model).__name__} is named by include={names.include}, exclude="
+            f"{names.exclude}; it has {', '.join(linear[:8]) or 'none'}{', …' if len(linear) > 8 else ''}."
         )
     for name in asked:
         layer = made.get_submodule(name)

@@ -53,8 +53,9 @@ def load_model(
     build = imported(model, "The model")
     try:
         made = build(**given)
-    except (TypeError, ValueError, RuntimeError, KeyError) as error:
-        raise UsageError(f"{model} does not take {given}: {error}") from error
+    except Exception as error:
+        told = ", ".join(f"{name}={value!r}" for name, value in given.items()) or "no arguments"
+        raise UsageError(f"{model}, called with {told}, failed: {type(error).__name__}: {error}") from error
     if not isinstance(made, nn.Module):
         raise UsageError(f"{model} gave a {type(made).__name__}; name a function that returns a torch module.")
     if weights is not None:
@@ -117,11 +118,18 @@ def _read(file: Path) -> Mapping[str, Tensor]:
         read = load_file(file) if file.suffix == ".safetensors" else torch.load(file, "cpu", weights_only=True)
     except UnpicklingError as error:
         raise UsageError(f"{file} holds more than tensors; save a state_dict of the model, and give that.") from error
-    except (SafetensorError, OSError, RuntimeError, ValueError, EOFError, KeyError) as error:
-        raise UsageError(f"{file} cannot be read as weights: {error}") from error
+    except (SafetensorError, OSError, RuntimeError, ValueError, EOFError, LookupError) as error:
+        reason = str(error) if not isinstance(error, LookupError) else "it is no file of torch.save"
+        raise UsageError(
+            f"{file} cannot be read as weights: {reason}. Give a file of torch.save(model.state_dict(), …), or a "
+            ".safetensors."
+        ) from error
     for key in ("state_dict", "model"):
         if isinstance(read, Mapping) and isinstance(read.get(key), Mapping):
             read = read[key]
     if not isinstance(read, Mapping) or not all(isinstance(value, Tensor) for value in read.values()):
         raise UsageError(f"{file} holds no state dict: names with tensors. Save model.state_dict() and give that.")
+    for around in ("module.", "_orig_mod."):  # of DataParallel, of torch.compile
+        if read and all(str(name).startswith(around) for name in read):
+            read = {str(name).removeprefix(around): tensor for name, tensor in read.items()}
     return read

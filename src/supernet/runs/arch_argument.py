@@ -19,7 +19,14 @@ def read_arch(net: Supernet, text: str) -> Arch:
     with contextlib.suppress(OSError):  # a text may be too long for a path
         if Path(text).is_file():
             text = _read(Path(text))
+        elif _names_a_file(text):
+            told = "is a directory" if Path(text).is_dir() else "is not there"
+            raise UsageError(f"The file {text} of an architecture {told}; give one that holds choice=option,… or JSON.")
     return net.space.parse(text)
+
+
+def _names_a_file(text: str) -> bool:
+    return "=" not in text and not text.lstrip().startswith(("{", "[")) and (Path(text).suffix != "" or "/" in text)
 
 
 def _read(path: Path) -> str:

@@ -31,8 +31,8 @@ def refuse_changes(kept: Any, asked: Any, file: Path, *, place: str = "", free: 
         if before.get(name) != now.get(name) and not any(name == one or name.startswith(f"{one}.") for one in free):
             raise UsageError(
                 f"{file} says {name} = {before.get(name)!r}, and {now.get(name)!r} was asked for: stopped work goes on "
-                "with other settings than it was begun with. Leave the option out to go on; or begin anew, with "
-                "--overwrite or in another directory."
+                "with other settings than it was begun with. Leave the option out to go on; or begin anew in "
+                "another directory, or with --overwrite where the command has it."
             )
 
 

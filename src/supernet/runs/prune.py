@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Literal
 
 import msgspec
 import numpy as np
+import torch
 from torch import nn
 
 from supernet.data import Batch, Data
@@ -23,7 +25,9 @@ from supernet.measure.costs.tables import Term
 from supernet.measure.option_damage import DamageMeter, OptionDamage, option_damage
 from supernet.measure.scores.scores import run_scores
 from supernet.methods import distilled
+from supernet.nn.batch import called
 from supernet.nn.norm import is_batch_norm
+from supernet.nn.output import as_output
 from supernet.nn.supernet import Supernet
 from supernet.pretrained.elastic import ElasticModel, elastic
 from supernet.pretrained.folder import WRITTEN, is_of_transformers, save_folder
@@ -82,12 +86,15 @@ def prune(
     """
     place = Path(out)
     with locked(place):
-        _begin(asked, place, resume=resume)
-        net = _elastic(asked, data)
-        say(f"{asked.model}: {len(net.space)} choices, {net.space.size:.3g} subnets")
-        if asked.sort is not None:
-            sort_by_importance(net, asked.sort, data, images=asked.images, seed=asked.seed)
-        limits, whole = _limits(asked, net, data, place)
+        with _nothing_left_when_refused(place):
+            _begin(asked, place, resume=resume)
+            net = _elastic(asked, data)
+            say(f"{asked.model}: {len(net.space)} choices, {net.space.size:.3g} subnets")
+            _check_output(net, data)
+            limits, whole = _limits(asked, net, data, place)
+            smallest_sum(net.space, next(iter(limits.values()))[0], limits)  # refuses limits before the long work
+            if asked.sort is not None:
+                sort_by_importance(net, asked.sort, data, images=asked.images, seed=asked.seed)
         policy = Calibration(images=256) if _has_batch_norms(net) else None
         meter = DamageMeter(net=net, data=data, damage=asked.damage, images=asked.images, calibration=policy)
         damage = _damages(net, meter, place, progress=progress)
@@ -120,6 +127,18 @@ def prune(
     return found
 
 
+@contextmanager
+def _nothing_left_when_refused(place: Path) -> Iterator[None]:
+    """Remove the files of a request that cannot be met, so that the corrected one finds an empty directory."""
+    before = set(place.iterdir())
+    try:
+        yield
+    except Exception:
+        for made in set(place.iterdir()) - before:
+            made.unlink()
+        raise
+
+
 def _begin(asked: Pruning, place: Path, *, resume: bool) -> None:
     kept = read_json(place / "prune.json", dict) if place.is_dir() else None
     now = msgspec.to_builtins(asdict(asked))
@@ -138,6 +157,14 @@ def _elastic(asked: Pruning, data: Data) -> ElasticModel:
     inputs = next(iter(data.validation.batches(2, limit=2))).x
     depth: bool | Literal["any"] = "any" if asked.depth == "any" else asked.depth == "last"
     return elastic(model, inputs, width=asked.width, depth=depth, exclude=asked.exclude)
+
+
+def _check_output(net: ElasticModel, data: Data) -> None:
+    batch = next(iter(data.validation.batches(2, limit=2)))
+    net.eval()
+    with torch.no_grad(), net.active(net.space.largest()):
+        output = as_output(called(net.module, batch.x))
+    data.task.check(output, batch, data=data.name, classes=data.num_classes)
 
 
 def _has_batch_norms(net: ElasticModel) -> bool:

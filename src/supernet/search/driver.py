@@ -209,7 +209,12 @@ def _plan(searcher: Searcher, evaluator: Evaluator, request: Request) -> _Plan:
         evaluator=describe(measured()) if callable(measured) else None,
         wrap=None if wrap is None else dict(wrap.describe()),
     )
-    return _Plan(problem, searcher.begin(problem), found, begun, names)
+    begins: object = searcher.begin(problem)
+    if not (hasattr(begins, "ask") and hasattr(begins, "tell")):
+        raise UsageError(
+            f"{searcher.name} began with {begins!r}; begin(problem) returns what has ask(n) and tell(archs, values)."
+        )
+    return _Plan(problem, cast(AskTell, begins), found, begun, names)
 
 
 def _check_spread(names: Sequence[str], evaluator: Evaluator, wrap: Wrap | None) -> None:
@@ -312,10 +317,27 @@ def _allowed(space: Space, initial: Sequence[Arch], feasible: Callable[[Codes], 
     return allowed
 
 
+def _asked(begun: AskTell, name: str, most: int) -> list[Arch]:
+    """What a searcher proposes, which may be one of a user's own."""
+    archs: object = begun.ask(most)
+    if not isinstance(archs, Sequence | np.ndarray) or isinstance(archs, str):
+        raise RunError(
+            f"{name} answered {type(archs).__name__} where it was asked for architectures; ask(n) returns a list of "
+            "at most n, an empty one where there is nothing new to propose."
+        )
+    for arch in archs:
+        if not isinstance(arch, Arch):
+            raise RunError(
+                f"{name} proposed {arch!r}, a {type(arch).__name__} and no architecture; problem.space.sample(rng) "
+                "draws one, problem.space.arch({choice: option, …}) makes one."
+            )
+    return list(archs)
+
+
 def _search(begun: AskTell, name: str, ledger: Ledger, budget: int, progress: Progress | None) -> str:
     generation, idle = 0, 0
     while (before := len(ledger.evaluations)) < budget:
-        archs = begun.ask(budget - before)
+        archs = _asked(begun, name, budget - before)
         if not archs:
             return "exhausted"
         if len(archs) > budget - before:

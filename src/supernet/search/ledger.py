@@ -141,6 +141,8 @@ class Ledger:
         return ", ".join(f"{o.name} {o.text(o.loss(self._best[o.name]))}" for o in self.objectives)
 
     def nothing_feasible(self) -> str:
+        if not self.evaluations:
+            return "The searcher proposed no architecture at all, so that there is nothing to choose from."
         found = []
         for name in self.constraints.names:
             values = [evaluation.values[name] for evaluation in self.evaluations]

@@ -63,16 +63,21 @@ def write(arch: Arch) -> str:
     return ",".join(f"{name_text(choice.name)}={choice.texts[code]}" for choice, code, active in columns if active)
 
 
-def in_shell(arch: Arch) -> str:
-    """The same for people: `<` and `>` stand as they are, and quotation marks around it all, as a shell needs them.
+def readable(arch: Arch) -> str:
+    """The same for people, in a sentence: `<` and `>` stand as they are.
 
     >>> from supernet.space import Choice, Space
-    >>> in_shell(Space([Choice("1<-0", ("skip", "conv"))]).largest())
-    "'1<-0=conv'"
+    >>> readable(Space([Choice("1<-0", ("skip", "conv"))]).largest())
+    '1<-0=conv'
     """
     columns = zip(arch.space.choices, arch.code, arch.active, strict=True)
     found = ((choice.name, choice.options[code], choice.texts[code]) for choice, code, active in columns if active)
-    return shlex.quote(",".join(f"{_arrowed(name, name_text(name))}={_arrowed(o, text)}" for name, o, text in found))
+    return ",".join(f"{_arrowed(name, name_text(name))}={_arrowed(o, text)}" for name, o, text in found)
+
+
+def in_shell(arch: Arch) -> str:
+    """The same with quotation marks around it, as a shell needs them where it has `<` or `>`."""
+    return shlex.quote(readable(arch))
 
 
 def _arrowed(said: object, text: str) -> str:
@@ -100,7 +105,7 @@ def parse(space: Space, text: str) -> Arch:
     for part in text.split(",") if text else []:
         name, equals, written = (piece.strip() for piece in part.partition("="))
         if not equals:
-            whole = str(space.smallest())
+            whole = readable(space.smallest())
             example = whole if len(whole) <= 120 else f"{whole[:120].rpartition(',')[0]},…"
             raise UsageError(
                 f"{text[:80]!r} is not an architecture. Write choice=option,choice=option, such as "

@@ -25,6 +25,7 @@ from supernet.train.combines._protocol import Gradients, JoinsGradients
 from supernet.train.feed import Feed
 from supernet.train.move import Move, Outcome, Path, Result
 from supernet.train.objectives.terms import total
+from supernet.train.own_pieces import check_graph, check_loss
 from supernet.train.part import WEIGHTS
 from supernet.train.processes.exchange import average
 from supernet.train.processes.launch import Processes
@@ -183,6 +184,7 @@ class Executor:
             outcome = Outcome(output, batch, step, earlier, path, taps, given or {})
             with self._checked(output, batch):
                 found = path.objective(outcome)
+        check_loss(found, path.objective)
         if isinstance(found, Tensor):
             return found, outcome
         if path.learns:
@@ -277,6 +279,7 @@ class Executor:
                     earlier.append(outcome.detached())
                 frozen = not (loss.requires_grad or outcome.logits.requires_grad)  # a path through such weights alone
                 if path.learns and not frozen:
+                    check_graph(loss, path.objective)
                     factor = move.combine.weight(len(move.learning)) * path.weight * stepper.loss_factor(step, path)
                     scaled = loss * (share * factor)
                     scaled.backward(inputs=family, retain_graph=shared)  # type: ignore[no-untyped-call]

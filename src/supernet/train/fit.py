@@ -34,6 +34,7 @@ from supernet.train.ends.either import Either
 from supernet.train.executor import Executor
 from supernet.train.health import chance_of
 from supernet.train.loop import Logger, Loop, Monitor
+from supernet.train.own_pieces import check_callable
 from supernet.train.phases import plan
 from supernet.train.processes._one_process import OneProcess
 from supernet.train.processes.exchange import exchange, share
@@ -372,6 +373,10 @@ def _check_intervals(
     monitors: Sequence[Monitor], *, log_every: int, checkpoint_every: int | None, stop_after: int | None
 ) -> None:
     intervals = {"log_every": log_every, "checkpoint_every": checkpoint_every, "stop_after": stop_after}
+    if not isinstance(monitors, Sequence):
+        raise UsageError(f"monitors is {monitors!r}; give a list of monitors, [monitor] for one.")
+    for monitor in monitors:
+        check_callable(monitor, "monitor", "every", "__call__")
     intervals |= {f"{type(monitor).__name__}.every": monitor.every for monitor in monitors}
     for name, value in intervals.items():
         if value is not None and value < 1:

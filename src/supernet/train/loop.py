@@ -21,6 +21,7 @@ from supernet.train.context import Context, Edit, carried_out
 from supernet.train.counts import UpdateCounts
 from supernet.train.executor import Executor
 from supernet.train.interruption import Interruption
+from supernet.train.own_pieces import numbers, title
 from supernet.train.part import WEIGHTS
 from supernet.train.phases import Phase, Stretch
 from supernet.train.processes.seeds import seed_torch, seeded
@@ -233,7 +234,7 @@ class Loop:
             if edit.due(step):
                 with executor.whole():
                     scalars = edit.apply(context)
-                self._note(scalars or {})
+                self._note({} if scalars is None else numbers(scalars, f"edit {edit.name!r}"))
         for name, values in executor.logged.items():
             self.state.losses[name].extend(values)
         executor.logged.clear()
@@ -305,7 +306,7 @@ class Loop:
         due = [monitor for monitor in self.monitors if self.state.done % monitor.every == 0 or self.complete]
         with self.executor.whole() if due else nullcontext():
             for monitor in due:
-                measured |= monitor(self.context().step)
+                measured |= numbers(monitor(self.context().step), f"monitor {title(monitor)}", fresh=True)
                 self.state.net.train()
         return measured
 

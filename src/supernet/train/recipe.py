@@ -96,6 +96,9 @@ class Recipe:
     ranks_by: Score | None = None
 
     def __post_init__(self) -> None:
+        for edit in self.edits:
+            if not isinstance(edit, Edit):
+                raise UsageError(f"{edit!r} is no edit of the recipe {self.name!r}; give Edit(name=…, apply=…) of it.")
         if WEIGHTS in self.parts:
             raise UsageError(f"A part of the recipe {self.name!r} is called {WEIGHTS!r}, as the supernet's own are.")
         if isinstance(self.program, PhasesBySpace):

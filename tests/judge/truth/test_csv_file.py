@@ -99,6 +99,14 @@ def read(tmp_path, text, **options):
     return read_csv(path, SPACE, **options)
 
 
+@pytest.mark.parametrize("mark", [";", "\t"])
+def test_spreadsheets_separate_with_semicolons_or_tabs(tmp_path, mark):
+    lines = (("Arch", "acc"), ("depth=1,op=skip", "0.5"), ("depth=2,op=skip,k2=3", "0.25"))
+    table = read(tmp_path, "\n".join(mark.join(cells) for cells in lines))
+    assert table.mean.tolist() == [0.5, 0.25]
+    assert [arch.options()["depth"] for arch in table.archs] == [1, 2]
+
+
 def test_files_written_by_hand(tmp_path):
     table = read(tmp_path, "\ufeffarch, acc\ndepth=1; op=skip,0.5\n\ndepth=2;op=skip;k2=3,0.25\ndepth=1;op=skip,0.5\n")
     assert table.mean.tolist() == [0.5, 0.25]
@@ -125,7 +133,15 @@ FACTS = '# supernet table: {{"metric":{{"name":"acc",{}}},"source":"","architect
         ("arch,acc\ndepth=1;op=skip,high\n", UsageError, "line 2: acc is 'high'"),
         ("arch,acc\ndepth=1;op=skip,\n", UsageError, "line 2 has no value"),
         ("arch,acc\ndepth=1;op=skip,1\ndepth=1;op=s", RunError, "line 3 has 1 cells, but there are 2 columns"),
-        ("arch,acc\ndepth=1;op=skip,1\ndepth=1;op=skip,2\n", UsageError, "t.csv: .* given twice.* different values"),
+        (
+            "arch,acc\ndepth=1;op=skip,1\ndepth=1;op=skip,2\n",
+            UsageError,
+            "t.csv has two values for .*: 1 in line 2, 2 in line 3",
+        ),
+        ("arch,acc\ndepth=1;op=skip,97%\n", UsageError, "'97%'; give a finite number, or delete .* the %, as 97"),
+        ("arch;acc\ndepth=1,op=skip;0,5\n", UsageError, "'0,5'.* with a point, as 0.5"),
+        (HEAD + "depth=1;op=skip,1,x,1\n", UsageError, "seed 0 is 'x'; give a finite number, or leave the cell empty"),
+        ("depth=1;op=skip,1\n", UsageError, "no line that names its columns"),
         (HEAD + "depth=1;op=skip,1,,\n", UsageError, "line 2 has no value"),
         (HEAD + "depth=1;op=skip,1,2,3\n", UsageError, "is 1.0, but the mean of its seeds is 2.5"),
         ('arch,acc\n"depth=1;op=skip,1\n', RunError, "is not CSV"),

@@ -91,9 +91,23 @@ def test_the_input_shape_is_remembered_per_network():
         input_shape = (7,)
 
     net, other = nn.Linear(1, 1), Declared(7, 7)
-    with pytest.raises(UsageError, match=r"Pass input_shape=\(C, H, W\) once"):
+    with pytest.raises(UsageError, match="Pass input_shape once"):
         input_shape_of(net, None)
     assert input_shape_of(net, (1, 2, 3)) == input_shape_of(net, None) == (1, 2, 3)
     assert input_shape_of(other, None) == (7,)
     with pytest.raises(UsageError, match="all 1 or more"):
         input_shape_of(net, (0, 2, 3))
+
+
+@pytest.mark.parametrize(
+    ("layer", "shape"),
+    [
+        (nn.Linear(7, 2), r"\(7,\)"),
+        (nn.Conv1d(4, 4, 3, groups=2), r"\(4, 128\)"),
+        (nn.Conv2d(3, 4, 3), r"\(3, 32, 32\)"),
+        (nn.Conv3d(2, 4, 3), r"\(2, 16, 32, 32\)"),
+    ],
+)
+def test_the_input_shape_that_is_shown_has_the_dimensions_of_the_network(layer, shape):
+    with pytest.raises(UsageError, match=rf"for example input_shape={shape}"):
+        input_shape_of(nn.Sequential(nn.BatchNorm1d(4), layer, nn.Linear(9, 9)), None)

@@ -14,10 +14,12 @@ import numpy as np
 
 from supernet.errors import RunError, SupernetError, UsageError
 from supernet.io.files import write_atomically
+from supernet.io.separated import number_advice, separated
 from supernet.judge.truth.spelling import read_arch
 from supernet.judge.truth.truth import Truth
 from supernet.quantity import Quantity
 from supernet.space import Arch, Space
+from supernet.space.text import readable
 
 _MARK = "# supernet table: "
 _SEED = "seed "
@@ -73,6 +75,8 @@ def read_csv(path: Path | str, space: Space, *, metric: Quantity | None = None) 
     if not lines:
         raise UsageError(f"{path} is empty; a table begins with a line of columns: arch, the metric, perhaps seeds.")
     header = [column.strip() for column in lines[0][1]]
+    if header[0].lower() == "arch":
+        header[0] = "arch"
     metric = _metric(path, header, facts, metric)
     seeds = [column.removeprefix(_SEED) for column in header[2:]]
     rows = [_row(path, number, cells, header, space) for number, cells in lines[1:]]
@@ -85,6 +89,7 @@ def read_csv(path: Path | str, space: Space, *, metric: Quantity | None = None) 
         raise UsageError(f"{path} has columns but no architecture below them.")
     values = np.asarray([found[1:] if seeds else found[:1] for _, found in rows])
     source = facts.source if facts else path.name
+    _refuse_contradictions(path, [number for number, _ in lines[1:]], rows)
     try:
         return Truth.of([arch for arch, _ in rows], values, metric=metric, source=source, seeds=seeds)
     except UsageError as error:
@@ -103,16 +108,19 @@ def _facts(path: Path, text: str) -> tuple[_Facts | None, str]:
 
 
 def _lines(path: Path, text: str, *, first: int) -> Iterator[tuple[int, list[str]]]:
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    number = 0
     try:
-        for cells in reader:
-            if any(cell.strip() for cell in cells):
-                yield first + reader.line_num - 1, cells
+        for number, cells in separated(text):
+            yield first + number - 1, cells
     except csv.Error as error:
-        raise RunError(f"{path}, line {first + reader.line_num - 1} is not CSV: {error}.") from error
+        raise RunError(f"{path} is not CSV below line {first + number - 1}: {error}.") from error
 
 
 def _metric(path: Path, header: Sequence[str], facts: _Facts | None, asked: Quantity | None) -> Quantity:
+    if any("=" in column for column in header):
+        raise UsageError(
+            f"{path} has no line that names its columns; write one above the first, such as arch,accuracy."
+        )
     if len(header) < 2 or header[0] != "arch":
         raise UsageError(
             f"The columns of {path} are {', '.join(header)}; the first is `arch`, the second the metric, and further "
@@ -145,13 +153,24 @@ def _row(
     values = [_number(path, number, name, cell) for name, cell in zip(header[1:], cells[1:], strict=True)]
     given = [value for value in values[1:] if not math.isnan(value)]
     if math.isnan(values[0]) or (len(header) > 2 and not given):
-        raise UsageError(f"{path}, line {number} has no value for {arch!r}; delete the line or give one.")
+        raise UsageError(f"{path}, line {number} has no value for {readable(arch)}; delete the line or give one.")
     if given and not math.isclose(values[0], sum(given) / len(given), rel_tol=1e-4):
         raise UsageError(
-            f"{path}, line {number}: the {header[1]} of {arch!r} is {values[0]}, but the mean of its seeds is "
+            f"{path}, line {number}: the {header[1]} of {readable(arch)} is {values[0]}, but the mean of its seeds is "
             f"{sum(given) / len(given):.6g}. Correct one of them."
         )
     return arch, values
+
+
+def _refuse_contradictions(path: Path, numbers: Sequence[int], rows: Sequence[tuple[Arch, list[float]]]) -> None:
+    found: dict[Arch, tuple[int, list[float]]] = {}
+    for number, (arch, values) in zip(numbers, rows, strict=True):
+        before, known = found.setdefault(arch, (number, values))
+        if not np.array_equal(known, values, equal_nan=True):
+            raise UsageError(
+                f"{path} has two values for {readable(arch)}: {known[0]:g} in line {before}, {values[0]:g} in line "
+                f"{number}. Keep one, or give them as two seeds of one line."
+            )
 
 
 def _number(path: Path, number: int, name: str, cell: str) -> float:
@@ -161,5 +180,8 @@ def _number(path: Path, number: int, name: str, cell: str) -> float:
     except ValueError:
         value = math.inf
     if math.isinf(value) or (cell.strip() and math.isnan(value)):
-        raise UsageError(f"{path}, line {number}: {name} is {cell!r}; give a finite number, or leave a seed empty.")
+        instead = ", or leave the cell empty" if name.startswith(_SEED) else ", or delete the line"
+        raise UsageError(
+            f"{path}, line {number}: {name} is {cell!r}; give a finite number{instead}.{number_advice(cell)}"
+        )
     return value

@@ -27,6 +27,7 @@ from supernet.nn.input_shape import InputShape
 from supernet.nn.mutable import choices_within, is_opaque, products
 from supernet.space import Choice, Codes, Expr
 from supernet.space.conditions import Conditions, all_hold
+from supernet.space.text import readable
 from supernet.space.ways import Passes
 
 _MAX_SETTINGS = 256  # forward passes that one module may cost
@@ -209,8 +210,9 @@ def _verify(net: Supernet, terms: Sequence[Term], done: Sequence[Pass], blind: C
         arch = net.space.wrap(codes[wrong[:1]])[0]
         raise RunError(
             f"The MACs of this network are no sum over its modules: {told[wrong[0]]:,.0f} by the sum, "
-            f"{counted[wrong[0]]:,.0f} counted, for {arch}. Some module is called only under conditions that the "
-            "module tree does not show. Use measure.count_macs(net.extract(arch), input_shape) instead."
+            f"{counted[wrong[0]]:,.0f} counted, for {readable(arch)}. Some module is called only under "
+            "conditions that the module tree does not show. Use measure.count_macs(net.extract(arch), input_shape) "
+            "instead."
         )
 
 

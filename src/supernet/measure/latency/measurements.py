@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import csv
-import io
 import math
+import re
 from pathlib import Path
 from typing import NamedTuple
 
@@ -12,9 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from supernet.errors import SupernetError, UsageError
+from supernet.io.separated import number_advice, separated
 from supernet.space import Arch, Codes, Space
+from supernet.space.text import readable
 
 _FEWEST = 3
+_UNIT = re.compile(r"(?:^|[\W_])(?P<unit>ms|s|sec|secs|seconds?|us|µs|ns|min|minutes?)[\])]*$", re.IGNORECASE)
 _FORM = "The file has a line `arch,ms` and below it an architecture, as every command prints it, and its milliseconds"
 
 
@@ -47,12 +50,13 @@ def read_measurements(path: Path | str, space: Space) -> Measurements:
     """
     path = Path(path)
     try:
-        lines = list(csv.reader(io.StringIO(path.read_text(encoding="utf-8-sig"), newline=""), strict=True))
+        rows = list(separated(path.read_text(encoding="utf-8-sig")))
     except OSError as error:
         raise UsageError(f"{path} cannot be read: {error.strerror or error}. {_FORM}.") from error
-    except (UnicodeDecodeError, csv.Error) as error:
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{path} is no text in UTF-8 ({error.reason}); save it as CSV in UTF-8. {_FORM}.") from error
+    except csv.Error as error:
         raise UsageError(f"{path} is no CSV file ({error}). {_FORM}.") from error
-    rows = [(number, cells) for number, cells in enumerate(lines, start=1) if any(cell.strip() for cell in cells)]
     places = _columns(path, [cell.strip() for cell in rows[0][1]] if rows else [])
     found: dict[Arch, tuple[int, float]] = {}
     for number, cells in rows[1:]:
@@ -66,8 +70,8 @@ def read_measurements(path: Path | str, space: Space) -> Measurements:
         before, known = found.setdefault(arch, (number, value))
         if known != value:
             raise UsageError(
-                f"{path} tells two latencies of {arch}: {known:g} ms in line {before}, {value:g} ms in line {number}. "
-                "Give each architecture once, with the median of its measurements."
+                f"{path} tells two latencies of {readable(arch)}: {known:g} ms in line {before}, {value:g} ms in line "
+                f"{number}. Give each architecture once, with the median of its measurements."
             )
     if len(found) < _FEWEST:
         raise UsageError(f"{path} holds {len(found)} architectures; give {_FEWEST} or more, better 20. {_FORM}.")
@@ -76,12 +80,28 @@ def read_measurements(path: Path | str, space: Space) -> Measurements:
 
 
 def _columns(path: Path, header: list[str]) -> dict[str, int]:
-    if sorted(header) == ["arch", "ms"]:
-        return {name: place for place, name in enumerate(header)}
-    told = f"has the columns {', '.join(map(repr, header))}" if header else "is empty"
-    unit = next((name for name in header if name.lower() in ("s", "sec", "seconds", "us", "µs", "latency_s")), None)
-    advice = f" Convert {unit!r} to milliseconds and call the column `ms`." if unit else ""
-    raise UsageError(f"{path} {told}, and `arch` and `ms` are needed, no others. {_FORM}.{advice}")
+    known = [name.lower() for name in header]
+    if sorted(known) == ["arch", "ms"]:
+        return {name: place for place, name in enumerate(known)}
+    if any("=" in cell for cell in header):
+        raise UsageError(f"{path} has no line that names its columns; write `arch,ms` above the first.")
+    told = f"has the columns {_short(header)}" if header else "is empty"
+    raise UsageError(f"{path} {told}, and `arch` and `ms` are needed, no others. {_FORM}.{_advice(header)}")
+
+
+def _short(header: list[str]) -> str:
+    text = ", ".join(map(repr, header))
+    return text if len(text) <= 120 else f"{text[:119]}…"
+
+
+def _advice(header: list[str]) -> str:
+    for name in header:
+        found = _UNIT.search(name)
+        if found and found["unit"].lower() != "ms":
+            return f" Convert {name!r} to milliseconds and call the column `ms`."
+        if found:
+            return f" Call {name!r} `ms`."
+    return ""
 
 
 def _arch(path: Path, number: int, text: str, space: Space) -> Arch:
@@ -98,7 +118,7 @@ def _duration(path: Path, number: int, text: str) -> float:
         value = math.nan
     if not (math.isfinite(value) and value > 0):
         raise UsageError(
-            f"{path}, line {number}: {text.strip()!r} is no duration. Give milliseconds, a number above 0; leave an "
-            "architecture out that could not be measured."
+            f"{path}, line {number}: {text.strip()!r} is no duration.{number_advice(text)} Give milliseconds, a number "
+            "above 0; leave an architecture out that could not be measured."
         )
     return value

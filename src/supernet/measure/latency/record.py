@@ -146,6 +146,11 @@ def read_record(path: Path | str, *formats: str) -> Kept:
         UsageError: there is no such file, or it holds something else.
         RunError: it is damaged.
     """
+    if Path(path).suffix.lower() in (".csv", ".tsv", ".txt"):
+        raise UsageError(
+            f"{path} is to be a file of latencies that supernet wrote, in JSON; `supernet latency fit --measurements "
+            f"{path}` makes one of a file of measurements."
+        )
     kept = read_json(Path(path), Kept)
     if kept is None:
         raise UsageError(f"There is no file {path}; make one with `supernet latency build`.")

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Literal
 
 from supernet.errors import UsageError
-from supernet.nn import Supernet
+from supernet.nn import Decisions, Supernet
+from supernet.space import Arch
 from supernet.train.combines._protocol import Combine
 from supernet.train.combines.sum import Sum
 from supernet.train.context import Moves
@@ -16,6 +17,7 @@ from supernet.train.forwards.several import Several
 from supernet.train.gradients._protocol import GradientRule
 from supernet.train.move import Forward, Move, Objective, Path, Prepares
 from supernet.train.objectives.cross_entropy import CrossEntropy
+from supernet.train.own_pieces import check_callable, title
 from supernet.train.samplers._protocol import Sampler
 from supernet.train.step import Step
 
@@ -64,10 +66,20 @@ class TrainPaths:
             )
 
     def check(self, net: Supernet) -> None:
+        check_callable(self.sampler, "sampler", "check", "paths")
+        check_callable(self.objective, "objective")
         self.sampler.check(net)
         check = getattr(self.forward, "check", None)
         if check is not None:
             check(net)
+
+    def _drawn(self, step: Step) -> Sequence[Arch | Decisions]:
+        found: object = self.sampler.paths(step)
+        if not isinstance(found, Iterable) or isinstance(found, str | Mapping | Arch):
+            raise UsageError(
+                f"The sampler {title(self.sampler)} returned {found!r}; paths(step) returns a list of architectures."
+            )
+        return tuple(found)
 
     def moves(self, step: Step) -> Moves:
         paths = [
@@ -77,7 +89,7 @@ class TrainPaths:
                 dropout=number == 0 or self.regularise == "all",
                 forward=self.forward,
             )
-            for number, decisions in enumerate(self.sampler.paths(step))
+            for number, decisions in enumerate(self._drawn(step))
         ]
         if self.one_pass and len(paths) > 2:
             paths = self._sharing(paths)

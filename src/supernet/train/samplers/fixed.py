@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from supernet.errors import UsageError
 from supernet.nn import Supernet
 from supernet.space import Arch
+from supernet.space.text import readable
 from supernet.train.samplers.draws import Draws
 from supernet.train.step import Step
 
@@ -28,11 +29,12 @@ class Fixed:
 
     def check(self, net: Supernet) -> None:
         if self.arch not in net.space:
-            raise UsageError(f"The architecture {self.arch} is not in the space of this supernet.")
+            raise UsageError(f"The architecture {readable(self.arch)} is not in the space of this supernet.")
 
     def paths(self, step: Step) -> Sequence[Arch]:
         if self.arch not in step.space:
             raise UsageError(
-                f"The architecture {self.arch} lies outside the sub-space that is trained now. Fix one that lies in it."
+                f"The architecture {readable(self.arch)} lies outside the sub-space that is trained now. "
+                "Fix one that lies in it."
             )
         return [self.arch]
