@@ -173,7 +173,7 @@ def test_an_output_that_nobody_reads(command: str, code: str) -> None:
         (("run", "--retrain", "2"), ("retrain is 2", "at least 3")),
         (("run", "--retrain", "5", "--workers", "0"), ("--workers is '0'",)),
         (("run", "--config", "."), (". cannot be read",)),
-        (("search", "nowhere"), ("nowhere", "config.json")),
+        (("search", "nowhere"), ("nowhere", "not there")),
         (("search", "RUN", "--budget", "1.5"), ("--budget is '1.5'", "whole number")),
         (("search", "RUN", "--workers", "two"), ("--workers is 'two'", "ray:8")),
         (("search", "RUN", "--max", "macs"), ("name=value", "macs")),

@@ -168,7 +168,7 @@ def test_what_moves_on_which_images() -> None:
     original = Executor.execute
 
     def noting(self: Executor, move: Move, now: Step) -> Result:
-        seen.append((move.families, move.data, len(self.data.train)))
+        seen.append((move.families, move.data, len(self.feed.data.train)))
         return original(self, move, now)
 
     with pytest.MonkeyPatch.context() as patch:

@@ -23,9 +23,9 @@ from supernet.nn.taps import tapped
 from supernet.space import Arch
 from supernet.train.combines._protocol import Gradients, JoinsGradients
 from supernet.train.feed import Feed
+from supernet.train.mistakes.own_pieces import check_graph, check_loss
 from supernet.train.move import Move, Outcome, Path, Result
 from supernet.train.objectives.terms import total
-from supernet.train.own_pieces import check_graph, check_loss
 from supernet.train.part import WEIGHTS
 from supernet.train.processes.exchange import average
 from supernet.train.processes.launch import Processes

@@ -17,10 +17,10 @@ from supernet.nn import Supernet
 from supernet.nn.batch import mapped, place
 from supernet.nn.memory_layout import image_layout
 from supernet.nn.output import Output
+from supernet.train.mistakes.wrong_examples import check_inputs, numbers, refused, sentence
 from supernet.train.processes.launch import Processes
 from supernet.train.processes.sharding import Sharding
 from supernet.train.step import RatedBy
-from supernet.train.wrong_examples import check_inputs, numbers, refused, sentence
 
 
 class Feed:

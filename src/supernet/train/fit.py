@@ -34,7 +34,7 @@ from supernet.train.ends.either import Either
 from supernet.train.executor import Executor
 from supernet.train.health import chance_of
 from supernet.train.loop import Logger, Loop, Monitor
-from supernet.train.own_pieces import check_callable
+from supernet.train.mistakes.own_pieces import check_callable
 from supernet.train.phases import plan
 from supernet.train.processes._one_process import OneProcess
 from supernet.train.processes.exchange import exchange, share

@@ -21,7 +21,7 @@ from supernet.train.context import Context, Edit, carried_out
 from supernet.train.counts import UpdateCounts
 from supernet.train.executor import Executor
 from supernet.train.interruption import Interruption
-from supernet.train.own_pieces import numbers, title
+from supernet.train.mistakes.own_pieces import numbers, title
 from supernet.train.part import WEIGHTS
 from supernet.train.phases import Phase, Stretch
 from supernet.train.processes.seeds import seed_torch, seeded

@@ -15,9 +15,9 @@ from supernet.train.combines.sum import Sum
 from supernet.train.context import Moves
 from supernet.train.forwards.several import Several
 from supernet.train.gradients._protocol import GradientRule
+from supernet.train.mistakes.own_pieces import check_callable, title
 from supernet.train.move import Forward, Move, Objective, Path, Prepares
 from supernet.train.objectives.cross_entropy import CrossEntropy
-from supernet.train.own_pieces import check_callable, title
 from supernet.train.samplers._protocol import Sampler
 from supernet.train.step import Step
 
