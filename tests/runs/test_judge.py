@@ -103,3 +103,5 @@ def test_trainings_alone_have_the_batches_and_the_arithmetic_of_the_supernet(tmp
     assert settings(run) == {"batch_size": 32, "micro_batch": 8, "precision": "bf16-mixed"}
     several = replace(run.config, train=replace(asked, micro_batch=None, precision="32-true"))
     assert settings(replace(run, config=several)) == {"batch_size": 32, "micro_batch": 16, "precision": None}
+    (run.directory / "training.json").write_text(json.dumps(told | {"batch_size": 16 * 100}))  # that of a hundred
+    assert settings(run)["batch_size"] == len(run.data.train) < 16 * 100

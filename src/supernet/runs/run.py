@@ -287,14 +287,15 @@ class Run:
     def batch(self) -> tuple[int, int | None]:
         """Examples per training step over all processes, and how many of them go through the network at a time.
 
-        None: all of them at once.
+        No more than there are; None: all of them at once.
         """
         settings = self.config.train
         whole = settings.batch_size * settings.devices
         if (self.directory / "training.json").is_file():
             whole = self.directory.read("training.json", schema.Training).batch_size
+        whole = min(whole, len(self.data.train))
         piece = settings.micro_batch or settings.batch_size
-        return whole, None if piece == whole else piece
+        return whole, None if piece >= whole else piece
 
     def load(self) -> Mapping[str, nn.Module]:
         """Load the weights that the training has left, on the accelerator that it used, if there is one.
